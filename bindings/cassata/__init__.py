@@ -1,0 +1,23 @@
+"""Vector search in one file: self-describing, checksummed, searched where it lies.
+
+Build an index once, copy the file anywhere, open it in a time that does not depend on its size, with nothing to remember::
+
+    import numpy as np
+    import cassata
+
+    vectors = np.random.default_rng(0).standard_normal((10_000, 64), dtype=np.float32)
+    index = cassata.DensePlainHNSW.build_from_array(vectors, metric="euclidean", path="vectors.cassata")
+    distances, ids = index.search(vectors[7], k=5)              # one query
+    distances, ids = index.batch_search(vectors[:100], k=5)     # shape (100, 5), all processors
+
+    with cassata.open("vectors.cassata") as same:               # any index file, in any process
+        print(same, same.info["provenance"])
+
+The classes are named and called as kANNolo's: ``import cassata as kannolo`` runs code written for it.
+"""
+
+from cassata._core import FormatError, __version__, simd_target
+from cassata.dense import DenseFlatIndex, DensePlainHNSW
+from cassata.index import open
+
+__all__ = ["DenseFlatIndex", "DensePlainHNSW", "FormatError", "__version__", "open", "simd_target"]

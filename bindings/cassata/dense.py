@@ -1,0 +1,308 @@
+"""The classes for dense vectors, named and called as kANNolo's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cassata import inputs
+from cassata.index import Index
+from cassata.inputs import Path, Progress
+
+Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+
+class DenseIndex(Index):
+    """Search by dense queries."""
+
+    def search(
+        self,
+        queries: npt.ArrayLike | None = None,
+        k: int = 10,
+        ef_search: int = 200,
+        early_exit_threshold: float | None = None,
+        num_threads: int = 1,
+        *,
+        query: npt.ArrayLike | None = None,
+    ) -> Hits:
+        """Finds the `k` closest vectors to each query, best first, ties by lower id.
+
+        Args:
+            queries: Real numbers. One query: shape (dim,). Several: shape (nq, dim), or (nq * dim,). C-contiguous float32 arrays are
+                used as they lie, others are copied.
+            k: Results a query, 0 or more.
+            ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. An exact index
+                ignores it.
+            early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's score is within the worst kept one
+                relaxed by this share: larger is more exact and slower. An exact index ignores it.
+            num_threads: Threads over the queries; 0 = all processors.
+            query: Another name for `queries`, as in kANNolo.
+
+        Returns:
+            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products (largest first) or
+            squared Euclidean distances (smallest first). One query of shape (dim,) has up to `k` entries. Several have nq * k;
+            missing places hold id -1 and distance -inf (dot product) or inf (Euclidean).
+
+        Raises:
+            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.
+            TypeError: An argument is of a type that makes no sense.
+
+        Example:
+            >>> distances, ids = index.search(vectors[0], k=3)
+        """
+        given = _one_of(queries, query)
+        matrix = inputs.queries_matrix(given, self._opened().dim)
+        if len(matrix) == 1 and np.ndim(given) == 1:
+            distances, ids = self._found(matrix, k, ef_search, early_exit_threshold, num_threads)
+            found = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
+            return distances[0, :found], ids[0, :found]
+        distances, ids = self._padded(matrix, k, ef_search, early_exit_threshold, num_threads)
+        return distances.reshape(-1), ids.reshape(-1)
+
+    def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
+        matrix = inputs.queries_matrix(queries, self._opened().dim)
+        distances, ids = self._padded(matrix, k, ef_search, early_exit_threshold, num_threads)
+        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+
+    def _found(self, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+        """(rows, min(k, n)) results."""
+        core = self._opened()
+        n = core.size
+        k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
+        inputs.results_fit(len(matrix), k)
+        return core.search(matrix, k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
+
+    def _padded(self, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+        """(rows, k) results."""
+        inputs.results_fit(len(matrix), k := inputs.count("k", k))
+        distances, ids = self._found(matrix, k, ef_search, relax, num_threads)
+        missing = k - ids.shape[1]
+        if missing == 0:
+            return distances, ids
+        worst = np.inf if self.metric == "euclidean" else -np.inf
+        all_distances, all_ids = np.full((len(matrix), k), worst, np.float32), np.full((len(matrix), k), -1, np.int64)
+        all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
+        return all_distances, all_ids
+
+
+class DenseFlatIndex(DenseIndex):
+    """Dense vectors, searched exactly: every query is compared with every vector."""
+
+    @classmethod
+    def build_from_file(
+        cls,
+        data_path: Path,
+        metric: str = "dotproduct",
+        *,
+        dtype: str = "f32",
+        path: Path | None = None,
+        num_threads: int = 0,
+        progress: Progress = None,
+    ) -> DenseFlatIndex:
+        """Builds from a file of vectors, streamed: memory does not grow with it.
+
+        Args:
+            data_path: .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.
+            metric: "dotproduct" or "euclidean".
+            dtype: How vectors are stored: "f32", or "f16" for half the size.
+            path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            num_threads: 0 = all processors. The file does not depend on it.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+
+        Raises:
+            ValueError: An argument, or the file (the message names the row), is not what it must be.
+            OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
+
+        Example:
+            >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
+        """
+        source = inputs.file_path("data_path", data_path)
+        return cls._build(source, path, num_threads, progress, **_choices("flat", metric, dtype))
+
+    @classmethod
+    def build_from_array(
+        cls,
+        data_vec: npt.ArrayLike,
+        dim: int | None = None,
+        metric: str = "dotproduct",
+        *,
+        dtype: str = "f32",
+        path: Path | None = None,
+        num_threads: int = 0,
+        progress: Progress = None,
+    ) -> DenseFlatIndex:
+        """Builds from an array.
+
+        Args:
+            data_vec: Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are
+                read where they lie, whatever their strides; others are copied to float32.
+            dim: Length of a vector; with 2-D data it may be left out and must agree.
+            metric: As of `build_from_file`, like all that follow.
+            dtype: How vectors are stored.
+            path: The index file to write.
+            num_threads: 0 = all processors.
+            progress: None, True or a function.
+
+        Raises:
+            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), or an argument that is not what it must be.
+            OSError: `path` cannot be written.
+
+        Example:
+            >>> index = cassata.DenseFlatIndex.build_from_array(np.eye(8), metric="euclidean")
+        """
+        source = inputs.collection_matrix(data_vec, dim)
+        return cls._build(source, path, num_threads, progress, **_choices("flat", metric, dtype))
+
+    def batch_search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        num_threads: int = 0,
+        *,
+        ef_search: int = 200,
+        early_exit_threshold: float | None = None,
+    ) -> Hits:
+        """As `search`, for many queries at once.
+
+        Args:
+            queries: Shape (nq, dim), or (nq * dim,).
+            k: Results a query.
+            num_threads: 0 = all processors.
+            ef_search: Ignored; accepted so that all classes can be called alike.
+            early_exit_threshold: Ignored, likewise.
+
+        Returns:
+            (distances, ids) of shape (nq, k) for 2-D queries, (nq * k,) for flat ones. Missing places as in `search`.
+
+        Raises:
+            ValueError: As `search`.
+            TypeError: As `search`.
+        """
+        return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
+
+
+class DensePlainHNSW(DenseIndex):
+    """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
+
+    @classmethod
+    def build_from_file(
+        cls,
+        data_path: Path,
+        m: int = 32,
+        ef_construction: int = 200,
+        metric: str = "dotproduct",
+        graph_type: str = "permuted",
+        *,
+        dtype: str = "f32",
+        path: Path | None = None,
+        num_threads: int = 0,
+        progress: Progress = None,
+    ) -> DensePlainHNSW:
+        """Builds from a file of vectors, streamed: memory holds the graph and a chunk of vectors.
+
+        Args:
+            data_path: .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.
+            m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
+            ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
+            metric: "dotproduct" or "euclidean".
+            graph_type: "permuted" stores close vectors close together (faster); "standard" keeps their order. Ids are the same.
+            dtype: How vectors are stored: "f32", or "f16" for half the size.
+            path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            num_threads: 0 = all processors. The file does not depend on it.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+
+        Raises:
+            ValueError: An argument, or the file (the message names the row), is not what it must be.
+            OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
+
+        Example:
+            >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
+        """
+        source = inputs.file_path("data_path", data_path)
+        return cls._build(source, path, num_threads, progress, **_choices("hnsw", metric, dtype), **_graph(m, ef_construction, graph_type))
+
+    @classmethod
+    def build_from_array(
+        cls,
+        data_vec: npt.ArrayLike,
+        dim: int | None = None,
+        m: int = 32,
+        ef_construction: int = 200,
+        metric: str = "dotproduct",
+        graph_type: str = "permuted",
+        *,
+        dtype: str = "f32",
+        path: Path | None = None,
+        num_threads: int = 0,
+        progress: Progress = None,
+    ) -> DensePlainHNSW:
+        """Builds from an array.
+
+        Args:
+            data_vec: Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are
+                read where they lie, whatever their strides; others are copied to float32.
+            dim: Length of a vector; with 2-D data it may be left out and must agree.
+            m: As of `build_from_file`, like all that follow.
+            ef_construction: Candidates among which neighbours are chosen.
+            metric: "dotproduct" or "euclidean".
+            graph_type: "permuted" or "standard".
+            dtype: How vectors are stored.
+            path: The index file to write.
+            num_threads: 0 = all processors.
+            progress: None, True or a function.
+
+        Raises:
+            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), or an argument that is not what it must be.
+            OSError: `path` cannot be written.
+
+        Example:
+            >>> index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric="euclidean")
+        """
+        source = inputs.collection_matrix(data_vec, dim)
+        return cls._build(source, path, num_threads, progress, **_choices("hnsw", metric, dtype), **_graph(m, ef_construction, graph_type))
+
+    def batch_search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        ef_search: int = 200,
+        early_exit_threshold: float | None = None,
+        num_threads: int = 0,
+    ) -> Hits:
+        """As `search`, for many queries at once.
+
+        Args:
+            queries: Shape (nq, dim), or (nq * dim,).
+            k: Results a query.
+            ef_search: As of `search`.
+            early_exit_threshold: As of `search`.
+            num_threads: 0 = all processors.
+
+        Returns:
+            (distances, ids) of shape (nq, k) for 2-D queries, (nq * k,) for flat ones. Missing places as in `search`.
+
+        Raises:
+            ValueError: As `search`.
+            TypeError: As `search`.
+        """
+        return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
+
+
+def _choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
+    return {"kind": kind, "metric": inputs.word("metric", metric), "dtype": inputs.word("dtype", dtype)}
+
+
+def _graph(m: int, ef_construction: int, graph_type: str) -> dict[str, Any]:
+    return {
+        "m": inputs.whole_number("m", m),
+        "ef_construction": inputs.whole_number("ef_construction", ef_construction),
+        "graph_type": inputs.word("graph_type", graph_type),
+    }
+
+
+def _one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:
+    if (queries is None) == (query is None):
+        raise TypeError("queries: exactly one of queries and query must be given")
+    return queries if queries is not None else query  # type: ignore[return-value]

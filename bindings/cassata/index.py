@@ -1,0 +1,243 @@
+"""What the index classes have in common: thin faces over one `_core.Index`, from load to close."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from cassata import _core, inputs
+from cassata.inputs import Path, Progress
+
+if TYPE_CHECKING:
+    from cassata.dense import DenseFlatIndex, DensePlainHNSW
+
+Self = TypeVar("Self", bound="Index")
+
+
+class Index:
+    """What all classes have in common. An index is immutable: any number of threads may search it at once.
+
+    It is also a context manager that closes the index, and can be pickled once it has a path: the pickle holds the path and the
+    file's uuid, so that every process that loads it shares one physical copy.
+    """
+
+    _classes: ClassVar[dict[str, type[Index]]] = {}  # by name: what `open` can return
+    _held: _core.Index | None
+    _path: str | None
+
+    def __init_subclass__(cls) -> None:
+        """Makes the class known to `open`."""
+        Index._classes[cls.__name__] = cls
+
+    def __init__(self) -> None:
+        """Raises TypeError: indexes are built or loaded."""
+        name = type(self).__name__
+        raise TypeError(f"{name}: use {name}.build_from_file, build_from_array or load")
+
+    @classmethod
+    def _face(cls: type[Self], core: _core.Index, path: str | None) -> Self:
+        face = object.__new__(cls)
+        face._held, face._path = core, path
+        return face
+
+    @classmethod
+    def _build(cls: type[Self], source: Any, path: Path | None, num_threads: int, progress: Progress, **choices: object) -> Self:
+        """Builds from a matrix or from the file of that path."""
+        build = _core.Index.build_from_file if isinstance(source, str) else _core.Index.build_from_array
+        target = None if path is None else inputs.file_path("path", path)
+        report = inputs.progress_function(progress)
+        return cls._face(build(source, target or "", report, num_threads=inputs.threads(num_threads), **choices), target)
+
+    @classmethod
+    def load(
+        cls: type[Self],
+        path: Path,
+        metric: str | None = None,
+        graph_type: str | None = None,
+        dtype: str | None = None,
+        m_pq: int | None = None,
+        dim: int | None = None,
+        verify: bool = False,
+    ) -> Self:
+        """Opens an index file of this class, in a time that does not depend on its size.
+
+        The file knows everything about itself. What is given all the same is compared with it.
+
+        Args:
+            path: The file.
+            metric: "dotproduct" or "euclidean".
+            graph_type: "standard" or "permuted".
+            dtype: "f32" or "f16".
+            m_pq: Accepted for code that passes it to every class; no file of this class has one.
+            dim: Length of a vector.
+            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+
+        Raises:
+            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            FormatError: The file is damaged, truncated, not an index, or needs a newer version.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+
+        Example:
+            >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
+        """
+        path = inputs.file_path("path", path)
+        core = _core.Index.open(path)
+        if core.class_name != cls.__name__:
+            raise ValueError(f"{path}: holds a {core.class_name}, not a {cls.__name__}; use cassata.{core.class_name}.load or cassata.open")
+        info = core.info()
+        held = {"metric": info["metric"], "graph_type": (info["graph"] or {}).get("graph_type"), "dtype": info["dtype"]}
+        asked = {"metric": metric, "graph_type": graph_type, "dtype": dtype}
+        for name, value in asked.items():
+            _compare(path, name, None if value is None else inputs.word(name, value), held[name])
+        _compare(path, "m_pq", m_pq, None)
+        _compare(path, "dim", dim, core.dim)
+        if verify:
+            core.verify(None)
+        return cls._face(core, path)
+
+    def save(self, path: Path, progress: Progress = None) -> None:
+        """Writes the index file to `path`, checking every byte on the way.
+
+        The file appears complete or not at all: what stood there stays until the new one is whole. An index that was built without
+        `path=` lives at `path` from now on.
+
+        Args:
+            path: Where to; an existing file is replaced.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+
+        Raises:
+            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there.
+            FormatError: The index's own file is damaged.
+        """
+        core, target = self._opened(), inputs.file_path("path", path)
+        core.save(target, inputs.progress_function(progress))
+        if self._path is None:
+            self._held, self._path = _core.Index.open(target), target  # lets go of the temporary file
+
+    def verify(self, progress: Progress = None) -> None:
+        """Reads the whole file and checks every byte against its hash, then every structural rule.
+
+        Args:
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+
+        Raises:
+            FormatError: Something is damaged; the message names the section and the byte.
+        """
+        self._opened().verify(inputs.progress_function(progress))
+
+    @property
+    def n(self) -> int:
+        """Vectors in the index; the same as `len(index)`."""
+        return self._opened().size
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._opened().dim
+
+    @property
+    def metric(self) -> str:
+        """Either "dotproduct" or "euclidean"."""
+        return self._opened().metric
+
+    @property
+    def dtype(self) -> str:
+        """How vectors are stored: "f32" or "f16"."""
+        return str(self._opened().info()["dtype"])
+
+    @property
+    def path(self) -> str | None:
+        """The file's absolute path; None while the index lives in an unnamed temporary file."""
+        return self._path
+
+    @property
+    def uuid(self) -> str:
+        """The file's uuid. It is derived from the content: equal files, equal uuids."""
+        return str(uuid.UUID(bytes=self._opened().uuid))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """All that the file says about itself, as plain values.
+
+        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), sections (a list of
+        name, offset, length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance
+        (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
+        """
+        return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
+
+    def space_usage_bytes(self) -> int:
+        """Bytes of the index file."""
+        return int(self._opened().info()["file_size"])
+
+    def close(self) -> None:
+        """Lets go of the file; any later use raises ValueError. Searches under way in other threads end undisturbed."""
+        self._held = None
+
+    def __enter__(self: Self) -> Self:
+        """Returns the index itself."""
+        self._opened()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Closes the index."""
+        self.close()
+
+    def __len__(self) -> int:
+        """Vectors in the index."""
+        return self._opened().size
+
+    def __repr__(self) -> str:
+        """The class and what the file holds."""
+        if self._held is None:
+            return f"{type(self).__name__}(closed, path={self._path!r})"
+        info = self._held.info()
+        graph = {name: value for name, value in (info["graph"] or {}).items() if name != "level_sizes"}
+        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **graph, "path": self._path}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickles the path and the uuid."""
+        identity = self.uuid
+        if self._path is None:
+            raise ValueError(f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first")
+        return _unpickle, (type(self), self._path, identity)
+
+    def _opened(self) -> _core.Index:
+        core = self._held
+        if core is None:
+            raise ValueError(f"{type(self).__name__}: the index is closed")
+        return core
+
+
+def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW:
+    """Opens any index file as its own class.
+
+    Args:
+        path: The file.
+        verify: Also read the whole file and check every byte and every rule.
+
+    Raises:
+        FormatError: The file is damaged, truncated, not an index, or needs a newer version.
+        OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+
+    Example:
+        >>> index = cassata.open("vectors.cassata")
+    """
+    path = inputs.file_path("path", path)
+    core = _core.Index.open(path)
+    if verify:
+        core.verify(None)
+    face: Any = Index._classes[core.class_name]
+    return face._face(core, path)  # type: ignore[no-any-return]
+
+
+def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
+    index = cls.load(path)
+    if index.uuid != identity:
+        raise ValueError(f"{path}: holds the index {index.uuid}, the pickle was made of {identity}; the file has been replaced since")
+    return index
+
+
+def _compare(path: str, name: str, asked: object, held: object) -> None:
+    if asked is not None and asked != held:
+        raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")

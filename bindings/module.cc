@@ -1,0 +1,191 @@
+// cassata._core: the engine's Index as a Python class. Arguments become the engine's own, errors become Python's; no logic.
+// bindings/cassata/_core.pyi tells what Python sees.
+
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bindings/numpy.h"
+#include "engine/index.h"
+
+namespace cassata::python {
+namespace {
+
+using namespace py::literals;
+using Path = std::filesystem::path;
+
+/// Text of ours; a path in it may be no UTF-8, so its odd bytes come as Python's file functions write them.
+py::str text(std::string_view bytes) {
+  return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(bytes.data(), static_cast<py::ssize_t>(bytes.size()), "surrogateescape"));
+}
+
+/// cassata.FormatError; lives as long as the interpreter.
+PyObject* format_error = nullptr;
+
+void raise(const Error& error) {
+  const auto set = [](PyObject* type, const py::tuple& arguments) {
+    const auto made = py::reinterpret_steal<py::object>(PyObject_Call(type, arguments.ptr(), nullptr));
+    if (made) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
+  };
+  const py::str message = text(error.what());
+  switch (error.code()) {
+    case Errc::invalid_argument: return set(PyExc_ValueError, py::make_tuple(message));
+    case Errc::io:
+      if (error.system_error() == 0) return set(PyExc_OSError, py::make_tuple(message));
+      return set(PyExc_OSError, py::make_tuple(error.system_error(), message));  // Python makes it FileNotFoundError and its like
+    case Errc::corrupt:
+    case Errc::incompatible: return set(format_error, py::make_tuple(message));
+  }
+}
+
+/// Calls `callback`, if there is one, and lets Ctrl-C through. Borrows it: the engine copies the function where the GIL is not held.
+Progress progress_of(const py::object& callback) {
+  return [callback = &callback](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (!callback->is_none()) (*callback)(text(stage), done, total);
+  };
+}
+
+BuildParams params_of(const py::dict& choices, const py::object& progress) {
+  BuildParams params;
+  params.kind = parse_kind(choices["kind"].cast<std::string>());
+  params.metric = parse_metric(choices["metric"].cast<std::string>());
+  params.encoding = parse_encoding(choices["dtype"].cast<std::string>());
+  params.num_threads = choices["num_threads"].cast<unsigned>();
+  if (params.kind == Kind::graph) {
+    params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
+    params.m = choices["m"].cast<std::uint32_t>();
+    params.ef_construction = choices["ef_construction"].cast<std::uint32_t>();
+  }
+  params.progress = progress_of(progress);
+  return params;
+}
+
+Index build_from_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
+  const BuildParams params = params_of(choices, progress);
+  const py::gil_scoped_release release;
+  return Index::build(*open_stream(data_path), params, path);
+}
+
+Index build_from_array(const py::array& data_vec, const Path& path, const py::object& progress, const py::kwargs& choices) {
+  const BuildParams params = params_of(choices, progress);
+  const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
+  const py::gil_scoped_release release;
+  return Index::build(*vectors, params, path);
+}
+
+Index open_file(const Path& path) {
+  const py::gil_scoped_release release;
+  return Index::open(path);
+}
+
+py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
+  const Matrix view = borrow(queries);
+  const std::vector<std::size_t> shape = {view.rows, k};
+  py::array_t<float> scores(shape);
+  py::array_t<std::int64_t> ids(shape);
+  const Hits out{.ids = {ids.mutable_data(), view.rows * k}, .scores = {scores.mutable_data(), view.rows * k}};
+  const SearchParams params{.k = k, .ef_search = ef_search, .early_exit_threshold = early_exit_threshold, .num_threads = num_threads};
+  {
+    const py::gil_scoped_release release;
+    index.search(view, params, out);
+  }
+  return py::make_tuple(std::move(scores), std::move(ids));
+}
+
+void save(const Index& index, const Path& path, const py::object& progress) {
+  const Progress report = progress_of(progress);
+  const py::gil_scoped_release release;
+  index.save(path, report);
+}
+
+void verify(const Index& index, const py::object& progress) {
+  const Progress report = progress_of(progress);
+  const py::gil_scoped_release release;
+  index.verify(report);
+}
+
+py::object describe(const std::optional<GraphEntry>& graph) {
+  if (!graph) return py::none();
+  return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
+                  "level_sizes"_a = py::cast(graph->level_sizes));
+}
+
+py::dict describe(const Provenance& provenance) {
+  py::list inputs;
+  for (const InputEntry& input : provenance.inputs) {
+    inputs.append(py::dict("name"_a = text(input.name), "rows"_a = input.rows, "bytes"_a = input.bytes, "xxh3"_a = input.xxh3));
+  }
+  py::dict parameters;
+  for (const auto& [name, value] : provenance.parameters) parameters[text(name)] = text(value);
+  return py::dict("library_version"_a = text(provenance.library_version), "inputs"_a = inputs, "parameters"_a = parameters);
+}
+
+py::bytes uuid(const Index& index) {
+  const auto& bytes = index.file().header().uuid;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+py::dict info(const Index& index) {
+  const Manifest& manifest = index.manifest();
+  const Header& header = index.file().header();
+  py::list sections;
+  for (const SectionEntry& section : manifest.sections) {
+    sections.append(py::dict("name"_a = text(section.name), "offset"_a = section.offset, "length"_a = section.length,
+                             "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
+  }
+  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(),
+                  "dim"_a = index.dim(), "metric"_a = text(name_of(manifest.metric)),
+                  "dtype"_a = text(name_of(manifest.codes.front().encoding)), "graph"_a = describe(manifest.graph),
+                  "sections"_a = sections, "file_size"_a = header.file_length,
+                  "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
+                  "provenance"_a = describe(manifest.provenance));
+}
+
+void define_index(py::module_& module) {
+  py::class_<Index>(module, "Index")
+      .def_static("open", &open_file, "path"_a)
+      .def_static("build_from_file", &build_from_file, "data_path"_a, "path"_a, "progress"_a)
+      .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
+      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)
+      .def("save", &save, "path"_a, "progress"_a)
+      .def("verify", &verify, "progress"_a)
+      .def("info", &info)
+      .def_property_readonly("uuid", &uuid)
+      .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
+      .def_property_readonly("size", &Index::size)
+      .def_property_readonly("dim", &Index::dim)
+      .def_property_readonly("metric", [](const Index& index) { return text(name_of(index.manifest().metric)); });
+}
+
+}  // namespace
+}  // namespace cassata::python
+
+PYBIND11_MODULE(_core, module) {
+  using namespace cassata::python;
+  module.doc() = "The engine. Use the classes of the package cassata.";
+  format_error = PyErr_NewExceptionWithDoc(
+      "cassata.FormatError",
+      "An index file is damaged, truncated, not one of ours, or needs a newer version of this library. The message names the file, and\n"
+      "where it can the section and the byte.",
+      nullptr, nullptr);
+  if (format_error == nullptr) throw py::error_already_set();
+  module.add_object("FormatError", py::handle(format_error));
+  py::register_local_exception_translator([](std::exception_ptr pointer) {
+    try {
+      if (pointer) std::rethrow_exception(pointer);
+    } catch (const cassata::Error& error) {
+      raise(error);
+    }
+  });
+  define_index(module);
+  module.attr("__version__") = cassata::library_version();
+  module.attr("simd_target") = cassata::simd_target();
+}

@@ -1,0 +1,81 @@
+// The public C++ interface: one class for every kind of index file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/params.h"
+#include "format/input/stream.h"
+#include "format/manifest.h"
+#include "format/mapped_file.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower id; places without a result hold
+/// id -1 and the worst score (-inf for dot product, inf for euclidean). Borrowed.
+struct Hits {
+  std::span<std::int64_t> ids;
+  std::span<float> scores;
+};
+
+/// An index file, opened. Immutable: any number of threads may search at once. Copies share the mapping.
+class Index {
+ public:
+  /// Opens `path` in a time that does not depend on its size. With `verify`, also checks every byte and rule, as verify() does.
+  /// Throws Error: io, corrupt, incompatible.
+  static Index open(const std::filesystem::path& path, bool verify = false);
+
+  /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
+  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
+  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work).
+  static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
+
+  /// Vectors in the index.
+  std::uint64_t size() const noexcept;
+  std::size_t dim() const noexcept;
+  const Manifest& manifest() const noexcept;
+  const MappedFile& file() const noexcept;
+  /// The name of the class that stands for this kind of file, e.g. "DensePlainHNSW" (docs/python.md lists them).
+  std::string_view class_name() const noexcept;
+
+  /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k places.
+  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity (naming the row), params out of range.
+  void search(const Matrix& queries, const SearchParams& params, const Hits& out) const;
+
+  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by. Ignores ef_search.
+  void search_exact(const Matrix& queries, const SearchParams& params, const Hits& out) const;
+
+  /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well formed).
+  /// Throws Error(corrupt) naming section and byte.
+  void verify(const Progress& progress = {}) const;
+
+  /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.
+  void save(const std::filesystem::path& path, const Progress& progress = {}) const;
+
+ private:
+  struct State;
+  explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+/// The version of this library, "major.minor.patch".
+std::string_view library_version() noexcept;
+/// The instruction set that the kernels were dispatched to on this machine, e.g. "AVX3".
+std::string_view simd_target() noexcept;
+
+// Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
+std::string_view name_of(Metric metric) noexcept;        ///< "dotproduct", "euclidean"
+std::string_view name_of(GraphType type) noexcept;       ///< "standard", "permuted"
+std::string_view name_of(Encoding encoding) noexcept;    ///< "f32", "f16"
+std::string_view name_of(Kind kind) noexcept;            ///< "flat", "hnsw"
+Metric parse_metric(std::string_view text);
+GraphType parse_graph_type(std::string_view text);
+Encoding parse_encoding(std::string_view text);
+Kind parse_kind(std::string_view text);
+
+}  // namespace cassata

@@ -1,0 +1,48 @@
+// One struct per metric: how a vector of elements adds to a running sum, and how the sum becomes a distance.
+// Compiled once per instruction set: include after highway.h, never from a header.
+
+#if defined(CASSATA_KERNELS_METRIC_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CASSATA_KERNELS_METRIC_INL_H
+#undef CASSATA_KERNELS_METRIC_INL_H
+#else
+#define CASSATA_KERNELS_METRIC_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include "format/types.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cassata::kernels::HWY_NAMESPACE {
+
+struct DotProduct {
+  template <class V>
+  static HWY_INLINE V add(V sum, V query, V row) {
+    return hwy::HWY_NAMESPACE::MulAdd(query, row, sum);
+  }
+  static HWY_INLINE float finish(float sum) { return -sum; }
+};
+
+struct Euclidean {
+  template <class V>
+  static HWY_INLINE V add(V sum, V query, V row) {
+    const V difference = hwy::HWY_NAMESPACE::Sub(query, row);
+    return hwy::HWY_NAMESPACE::MulAdd(difference, difference, sum);
+  }
+  static HWY_INLINE float finish(float sum) { return sum; }
+};
+
+/// Calls `use` with an object of the metric's type.
+template <class Use>
+auto with_metric(Metric metric, Use use) {
+  switch (metric) {
+    case Metric::dot_product: return use(DotProduct{});
+    case Metric::euclidean: break;
+  }
+  return use(Euclidean{});
+}
+
+}  // namespace cassata::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,45 @@
+// What a caller may choose, with the defaults that the command line, Python and C++ share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "format/manifest.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// How an index is built.
+struct BuildParams {
+  Kind kind = Kind::graph;
+  Metric metric = Metric::dot_product;
+  Encoding encoding = Encoding::f32;
+  GraphType graph_type = GraphType::permuted;
+  /// Neighbours of a node on the upper levels; twice as many on the ground level. 2 to 512. "M" in Malkov and Yashunin, TPAMI 2020.
+  std::uint32_t m = 32;
+  /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer build.
+  std::uint32_t ef_construction = 200;
+  /// Threads; 0 = all processors. The file does not depend on it.
+  unsigned num_threads = 0;
+  Progress progress = {};
+
+  /// Throws Error(invalid_argument) naming the first field that is out of range.
+  void check() const;
+};
+
+/// How an index is searched.
+struct SearchParams {
+  /// Results a query; 0 gives none, more than the index holds gives all that are found.
+  std::size_t k = 10;
+  /// The walk keeps the max(ef_search, k) best. Ignored by exact indexes.
+  std::size_t ef_search = 200;
+  /// Lambda, 0 to 0.5: the walk goes on while a node's score is within the worst kept one relaxed by it.
+  float early_exit_threshold = 0;
+  /// Threads over the queries of a batch; 0 = all processors.
+  unsigned num_threads = 1;
+
+  void check() const;
+};
+
+}  // namespace cassata

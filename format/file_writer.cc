@@ -1,0 +1,111 @@
+#include "format/file_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "format/error.h"
+#include "format/layout.h"
+
+namespace cassata {
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{4} << 20;
+
+/// A UUID made of the content's hashes (RFC 9562, version 8): equal files have equal ones.
+std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
+  std::array<std::uint8_t, 16> uuid;
+  std::memcpy(uuid.data(), &a, 8);
+  std::memcpy(uuid.data() + 8, &b, 8);
+  uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0F) | 0x80);
+  uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3F) | 0x80);
+  return uuid;
+}
+
+}  // namespace
+
+FileWriter::FileWriter(const std::filesystem::path& path)
+    : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
+  buffer_.reserve(kBufferBytes);
+}
+
+void FileWriter::begin(std::string_view name, Tier tier, std::uint64_t expected_bytes) {
+  end_section();
+  pad_to(tier == Tier::hot && expected_bytes >= kHugeAlignBytes ? kHugeAlignBytes : kSectionAlignBytes);
+  sections_.push_back({.name = std::string(name), .offset = offset_, .length = 0, .tier = tier});
+}
+
+void FileWriter::append(std::span<const std::byte> bytes) { put(bytes); }
+
+void FileWriter::end_section() {
+  if (!sections_.empty() && sections_.back().length == 0) sections_.back().length = offset_ - sections_.back().offset;
+}
+
+void FileWriter::put(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::size_t n = std::min({bytes.size(), kBufferBytes - buffer_.size(), static_cast<std::size_t>(kHashBlockBytes - block_fill_)});
+    const auto piece = bytes.first(n);
+    block_.update(piece);
+    block_fill_ += n;
+    if (block_fill_ == kHashBlockBytes) {
+      hashes_.push_back(block_.digest());
+      block_.reset();
+      block_fill_ = 0;
+    }
+    buffer_.insert(buffer_.end(), piece.begin(), piece.end());
+    offset_ += n;
+    if (buffer_.size() == kBufferBytes) flush();
+    bytes = bytes.subspan(n);
+  }
+}
+
+void FileWriter::flush() {
+  file_.write(buffer_, offset_ - buffer_.size());
+  buffer_.clear();
+}
+
+void FileWriter::pad_to(std::uint64_t alignment) {
+  static constexpr std::array<std::byte, kSectionAlignBytes> kZeros = {};
+  while (offset_ % alignment != 0) put(std::span(kZeros).first(std::min<std::uint64_t>(kZeros.size(), alignment - offset_ % alignment)));
+}
+
+std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
+  end_section();
+  pad_to(kSectionAlignBytes);
+  if (block_fill_ != 0) hashes_.push_back(block_.digest());
+  flush();
+  const auto table = std::as_bytes(std::span(hashes_));
+  manifest.sections = std::move(sections_);
+  manifest.block_hashes = {.offset = offset_, .count = hashes_.size(), .xxh3 = xxh3(table)};
+  file_.write(table, offset_);
+
+  const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
+  Header header;
+  header.manifest_offset = offset_ + table.size();
+  header.manifest_length = manifest_bytes.size();
+  header.manifest_hash = xxh3(manifest_bytes);
+  header.file_length = header.manifest_offset + header.manifest_length;
+  header.uuid = content_uuid(manifest.block_hashes.xxh3, header.manifest_hash);
+  header.header_hash = xxh3(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_hash)));
+  file_.write(manifest_bytes, header.manifest_offset);
+  file_.write(std::as_bytes(std::span(&header, 1)), 0);
+
+  if (file_.path().empty()) return MappedFile::open(file_.readable_path());
+  file_.publish();
+  return MappedFile::open(file_.path());
+}
+
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
+  PendingFile out(path);
+  file.verify();
+  const auto bytes = file.bytes();
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kBufferBytes) {
+    const std::size_t n = std::min(kBufferBytes, bytes.size() - begin);
+    out.write(bytes.subspan(begin, n), begin);
+    if (progress) progress("save", begin + n, bytes.size());
+  }
+  out.publish();
+}
+
+}  // namespace cassata

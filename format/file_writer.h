@@ -1,0 +1,57 @@
+// Streams an index file: sections of unknown length one after another, hashed as they go, then block hashes, manifest and header.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/checksum.h"
+#include "format/mapped_file.h"
+#include "format/manifest.h"
+#include "format/publish.h"
+
+namespace cassata {
+
+/// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves what stood at the path.
+class FileWriter {
+ public:
+  /// With an empty path the file is an unnamed temporary one that lives as long as the mapping that finish() returns.
+  /// Throws Error(io), also while another writer is at work on `path`.
+  explicit FileWriter(const std::filesystem::path& path);
+
+  /// Starts a section. `expected_bytes`, if known, lets a hot section of 2 MiB or more start where huge pages can map it.
+  void begin(std::string_view name, Tier tier, std::uint64_t expected_bytes = 0);
+  /// Adds bytes to the section begun last.
+  void append(std::span<const std::byte> bytes);
+  template <class T>
+  void append(std::span<const T> values) {
+    append(std::as_bytes(values));
+  }
+
+  /// Completes `manifest` with the table of sections and the block hashes, publishes the file and opens it.
+  std::shared_ptr<const MappedFile> finish(Manifest manifest);
+
+ private:
+  void put(std::span<const std::byte> bytes);
+  void flush();
+  void pad_to(std::uint64_t alignment);
+  void end_section();
+
+  PendingFile file_;
+  std::vector<std::byte> buffer_;   // bytes not yet written, the last of them at offset_ - 1
+  std::uint64_t offset_;            // where the next byte goes
+  Xxh3 block_;                      // hash of the block that is being filled
+  std::uint64_t block_fill_ = 0;
+  std::vector<std::uint64_t> hashes_;
+  std::vector<SectionEntry> sections_;
+};
+
+/// Publishes a copy of `file` at `path`, once every block has been checked against its hash. Throws Error(corrupt) and leaves what
+/// stood at the path if one differs.
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {});
+
+}  // namespace cassata

@@ -1,0 +1,62 @@
+// A collection of vectors read front to back in bounded memory, whatever its format.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "format/checksum.h"
+#include "format/manifest.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// A source of `size()` dense vectors of `dim()` elements. One thread at a time.
+class VectorStream {
+ public:
+  virtual ~VectorStream() = default;
+  VectorStream(const VectorStream&) = delete;
+  VectorStream& operator=(const VectorStream&) = delete;
+
+  std::uint64_t size() const noexcept { return size_; }
+  std::size_t dim() const noexcept { return dim_; }
+  ElementType element_type() const noexcept { return element_type_; }
+  /// The file's path as given, or what else names the source in messages.
+  const std::string& name() const noexcept { return name_; }
+
+  /// Reads the next rows as f32, at most `out.size() / dim()` of them; returns how many, 0 at the end. Throws Error(invalid_argument)
+  /// naming the row at a NaN, an infinity or a value beyond f32, and where the file ends early.
+  std::size_t next(std::span<float> out);
+
+  /// Name, rows, bytes and hash of what next() has read so far, for the manifest's provenance.
+  InputEntry entry() const;
+
+ protected:
+  VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type);
+  /// Reads exactly `rows` rows of raw elements, tightly packed; throws if there are fewer.
+  virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
+
+ private:
+  std::string name_;
+  std::uint64_t size_;
+  std::size_t dim_;
+  ElementType element_type_;
+  std::uint64_t done_ = 0;
+  Xxh3 hash_;
+  std::vector<std::byte> raw_;
+};
+
+/// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the file and what is
+/// wrong with it, or Error(io).
+std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path);
+
+/// A stream over rows in memory, borrowed. `data` holds rows x dim elements of `type`, row-major, not necessarily aligned.
+std::unique_ptr<VectorStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type);
+
+/// Reads a whole stream: rows x dim floats. For queries and other small collections.
+std::vector<float> read_all(VectorStream& stream);
+
+}  // namespace cassata

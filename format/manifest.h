@@ -1,0 +1,82 @@
+// The table of contents of an index file as plain structs; manifest.fbs is its form on disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "format/section.h"
+#include "format/types.h"
+
+namespace cassata {
+
+// Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
+enum class Kind : std::uint8_t { flat = 0, graph = 1 };
+enum class Shape : std::uint8_t { dense = 0 };
+enum class Encoding : std::uint8_t { f32 = 0, f16 = 1 };
+enum class GraphType : std::uint8_t { standard = 0, permuted = 1 };
+
+struct SectionEntry {
+  std::string name;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  Tier tier = Tier::hot;
+};
+
+struct CodesEntry {
+  Encoding encoding = Encoding::f32;
+  std::string section;
+};
+
+struct GraphEntry {
+  GraphType type = GraphType::standard;
+  std::uint32_t m = 0;
+  std::uint32_t ef_construction = 0;
+  std::vector<std::uint64_t> level_sizes;
+};
+
+struct InputEntry {
+  std::string name;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t xxh3 = 0;
+};
+
+struct Provenance {
+  std::string library_version;
+  std::vector<InputEntry> inputs;
+  std::vector<std::pair<std::string, std::string>> parameters;
+};
+
+struct BlockHashesEntry {
+  std::uint64_t offset = 0;
+  std::uint64_t count = 0;
+  std::uint64_t xxh3 = 0;
+};
+
+struct Manifest {
+  Kind kind = Kind::flat;
+  Shape shape = Shape::dense;
+  Metric metric = Metric::dot_product;
+  std::uint64_t size = 0;
+  std::uint32_t dim = 0;
+  std::vector<CodesEntry> codes;
+  std::optional<GraphEntry> graph;
+  std::vector<SectionEntry> sections;
+  BlockHashesEntry block_hashes;
+  Provenance provenance;
+
+  const SectionEntry* find(std::string_view section) const;
+};
+
+/// The FlatBuffer of `manifest`; the same manifest gives the same bytes.
+std::vector<std::byte> write_manifest(const Manifest& manifest);
+
+/// Reads it back. `file` and `offset` are for messages. Throws Error(corrupt) where the bytes are not a manifest, and
+/// Error(incompatible) where they use an enum value of a newer version.
+Manifest read_manifest(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset);
+
+}  // namespace cassata

@@ -1,0 +1,158 @@
+#include "format/mapped_file.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <boost/interprocess/file_mapping.hpp>
+#include <boost/interprocess/mapped_region.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "format/checksum.h"
+#include "format/error.h"
+
+namespace cassata {
+namespace bip = boost::interprocess;
+namespace {
+
+std::string at_byte(std::uint64_t byte) { return " at byte " + std::to_string(byte); }
+
+std::string hex(std::uint64_t value) {
+  char text[19];
+  std::snprintf(text, sizeof text, "0x%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+/// True if [offset, offset + length) lies within `size`, whatever the numbers.
+bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { return offset <= size && length <= size - offset; }
+
+Header read_header(std::span<const std::byte> file, const std::string& path) {
+  if (file.size() < sizeof(Header))
+    corrupt(path + ": header at byte 0: the file has " + std::to_string(file.size()) + " bytes, an index file has at least " + std::to_string(sizeof(Header)));
+  Header h;
+  std::memcpy(&h, file.data(), sizeof h);
+  if (h.magic != kMagic) corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
+  const std::uint64_t hash = xxh3(file.first(offsetof(Header, header_hash)));
+  if (h.header_hash != hash) corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " + hex(h.header_hash));
+  if (h.byte_order_mark != kByteOrderMark) corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " + hex(kByteOrderMark));
+  if (h.format_major != kFormatMajor)
+    throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) + "." + std::to_string(h.format_minor) +
+                                        ", this library reads " + std::to_string(kFormatMajor) + ".x; a newer Cassata wrote the file");
+  if (const std::uint64_t unknown = h.incompatible_features & ~kKnownIncompatibleFeatures)
+    throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) + "; a newer Cassata wrote the file");
+  if (h.file_length != file.size())
+    corrupt(path + ": header at byte 16: the file has " + std::to_string(file.size()) + " bytes, expected " + std::to_string(h.file_length));
+  if (h.manifest_offset < kHeaderBytes || !inside(h.manifest_offset, h.manifest_length, h.file_length) || h.manifest_offset % alignof(std::uint64_t) != 0 ||
+      h.manifest_offset + h.manifest_length != h.file_length)
+    corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " + std::to_string(h.manifest_length) +
+            ") is not the end of the file");
+  return h;
+}
+
+int kernel_advice(Advice advice) {
+  switch (advice) {
+    case Advice::normal: return MADV_NORMAL;
+    case Advice::random: return MADV_RANDOM;
+    case Advice::sequential: return MADV_SEQUENTIAL;
+    case Advice::will_need: return MADV_WILLNEED;
+    case Advice::huge_pages:
+#ifdef MADV_HUGEPAGE
+      return MADV_HUGEPAGE;
+#else
+      return MADV_NORMAL;
+#endif
+  }
+  return MADV_NORMAL;
+}
+
+}  // namespace
+
+struct MappedFile::Mapping {
+  bip::mapped_region region;
+};
+
+MappedFile::MappedFile() : mapping_(std::make_unique<Mapping>()) {}
+MappedFile::~MappedFile() = default;
+
+std::span<const std::byte> MappedFile::bytes() const noexcept {
+  return {static_cast<const std::byte*>(mapping_->region.get_address()), mapping_->region.get_size()};
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->path_ = path.string();
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (error) io_error("cannot open " + file->path_, error.value());
+  if (std::filesystem::is_directory(status)) io_error("cannot open " + file->path_, EISDIR);
+  if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
+  if (std::filesystem::file_size(path, error) == 0 && !error) read_header({}, file->path_);  // nothing to map
+  try {
+    file->mapping_->region = bip::mapped_region(bip::file_mapping(path.c_str(), bip::read_only), bip::read_only);
+  } catch (const bip::interprocess_exception& e) {
+    io_error("cannot map " + file->path_, e.get_native_error());
+  }
+  file->header_ = read_header(file->bytes(), file->path_);
+  const Header& h = file->header_;
+  const auto manifest = file->bytes().subspan(h.manifest_offset, h.manifest_length);
+  if (const std::uint64_t hash = xxh3(manifest); hash != h.manifest_hash)
+    corrupt(file->path_ + ": manifest" + at_byte(h.manifest_offset) + ": its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
+  file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
+  file->check_places();
+  return file;
+}
+
+void MappedFile::check_places() const {
+  const BlockHashesEntry& hashes = manifest_.block_hashes;
+  const std::uint64_t covered = hashes.offset < kHeaderBytes ? 0 : hashes.offset - kHeaderBytes;
+  if (hashes.offset < kHeaderBytes || hashes.offset % kSectionAlignBytes != 0 || hashes.count != (covered + kHashBlockBytes - 1) / kHashBlockBytes ||
+      !inside(hashes.offset, hashes.count * sizeof(std::uint64_t), header_.manifest_offset) ||
+      hashes.offset + hashes.count * sizeof(std::uint64_t) != header_.manifest_offset)
+    corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the block hashes' place (offset " + std::to_string(hashes.offset) + ", count " +
+            std::to_string(hashes.count) + ") does not fit the file");
+  std::uint64_t end = kHeaderBytes;
+  for (const SectionEntry& s : manifest_.sections) {
+    if (s.offset < end || s.offset % kSectionAlignBytes != 0 || !inside(s.offset, s.length, hashes.offset))
+      corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": section '" + s.name + "' (offset " + std::to_string(s.offset) + ", length " +
+              std::to_string(s.length) + ") overlaps another part of the file or leaves it");
+    end = s.offset + s.length;
+  }
+}
+
+Section MappedFile::section(std::string_view name) const {
+  const SectionEntry* s = manifest_.find(name);
+  if (!s) corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the file has no section '" + std::string(name) + "'");
+  return {.file = path_, .name = s->name, .offset = s->offset, .bytes = bytes().subspan(s->offset, s->length)};
+}
+
+void MappedFile::advise(const Section& section, Advice advice) const noexcept {
+  if (section.bytes.empty()) return;
+  auto* begin = const_cast<std::byte*>(section.bytes.data());  // madvise takes no pointer to const; a section starts on a page
+  ::madvise(begin, section.bytes.size(), kernel_advice(advice));
+}
+
+std::string MappedFile::where(std::uint64_t begin, std::uint64_t end) const {
+  for (const SectionEntry& s : manifest_.sections)
+    if (s.offset < end && begin < s.offset + s.length) return "section '" + s.name + "'" + at_byte(std::max(begin, s.offset));
+  return "padding" + at_byte(begin);
+}
+
+void MappedFile::verify(const Progress& progress) const {
+  const BlockHashesEntry& entry = manifest_.block_hashes;
+  const auto table = bytes().subspan(entry.offset, entry.count * sizeof(std::uint64_t));
+  if (xxh3(table) != entry.xxh3) corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
+  constexpr std::uint64_t kBlocksAReport = 1024;  // 64 MiB
+  for (std::uint64_t i = 0; i < entry.count; ++i) {
+    const std::uint64_t begin = kHeaderBytes + i * kHashBlockBytes, end = std::min(begin + kHashBlockBytes, entry.offset);
+    std::uint64_t expected;
+    std::memcpy(&expected, table.data() + i * sizeof expected, sizeof expected);
+    const std::uint64_t found = xxh3(bytes().subspan(begin, end - begin));
+    if (found != expected)
+      corrupt(path_ + ": " + where(begin, end) + ": the 64 KiB block from byte " + std::to_string(begin) + " has hash " + hex(found) + ", expected " + hex(expected));
+    if (progress && ((i + 1) % kBlocksAReport == 0 || i + 1 == entry.count)) progress("verify", end - kHeaderBytes, entry.offset - kHeaderBytes);
+  }
+}
+
+}  // namespace cassata

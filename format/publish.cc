@@ -1,0 +1,122 @@
+#include "format/publish.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "format/error.h"
+
+namespace cassata {
+namespace fs = std::filesystem;
+namespace {
+
+/// The file that `path` leads to, through symbolic links, whether or not it exists yet.
+fs::path final_target(fs::path path) {
+  for (int hops = 0; fs::is_symlink(path); ++hops) {
+    if (hops == 40) io_error(path.string(), ELOOP);
+    const fs::path to = fs::read_symlink(path);
+    path = to.is_absolute() ? to : path.parent_path() / to;
+  }
+  return path;
+}
+
+bool same_file(int fd, const fs::path& path) {
+  struct stat a {}, b {};
+  return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// Opens and locks `partial`. The lock is the file's own (flock: it ends with our descriptor, also by a kill, and holds within a process
+/// as well as between processes). A former writer may rename or remove the file between our open and our lock: then we try again.
+int open_locked(const fs::path& partial, const std::string& target) {
+  for (;;) {
+    const int fd = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) io_error("cannot create " + partial.string());
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      ::close(fd);
+      if (error == EINTR) continue;
+      if (error == EWOULDBLOCK) throw Error(Errc::io, target + ": another writer is at work on it (" + partial.string() + " is locked)", error);
+      io_error("cannot lock " + partial.string(), error);
+    }
+    if (same_file(fd, partial)) return fd;
+    ::close(fd);
+  }
+}
+
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) io_error("cannot open folder " + folder.string());
+  const int failed = ::fsync(fd) != 0 ? errno : 0;
+  ::close(fd);
+  if (failed != 0 && failed != EINVAL) io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: this file system has no such notion
+}
+
+}  // namespace
+
+PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
+  if (path.filename().empty()) invalid_argument("path: '" + name_ + "' names no file");
+  path_ = final_target(path);
+  if (fs::is_directory(path_)) io_error("cannot write " + name_, EISDIR);
+  fs::path partial = path_;
+  partial += ".partial";
+  fd_ = open_locked(partial, name_);
+  partial_ = std::move(partial);
+  if (::ftruncate(fd_, 0) != 0) {
+    const int error = errno;
+    close();
+    io_error("cannot truncate " + partial_.string(), error);
+  }
+}
+
+PendingFile PendingFile::unnamed(const fs::path& folder) {
+  PendingFile file;
+  const fs::path in = folder.empty() ? fs::temp_directory_path() : folder;
+  file.name_ = "temporary file in " + in.string();
+#ifdef O_TMPFILE
+  file.fd_ = ::open(in.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+#endif
+  if (file.fd_ < 0) {  // a file system without O_TMPFILE
+    std::string name = (in / "cassata-XXXXXX").string();
+    file.fd_ = ::mkstemp(name.data());
+    if (file.fd_ < 0) io_error("cannot create a " + file.name_);
+    ::unlink(name.c_str());
+  }
+  return file;
+}
+
+PendingFile::PendingFile(PendingFile&& other) noexcept
+    : name_(std::move(other.name_)), path_(std::move(other.path_)), partial_(std::exchange(other.partial_, {})), fd_(std::exchange(other.fd_, -1)) {}
+
+PendingFile::~PendingFile() { close(); }
+
+void PendingFile::close() noexcept {
+  if (fd_ < 0) return;
+  if (!partial_.empty()) ::unlink(partial_.c_str());  // while the lock is held, so that it is ours
+  ::close(std::exchange(fd_, -1));
+}
+
+void PendingFile::write(std::span<const std::byte> bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) io_error("cannot write " + (partial_.empty() ? name_ : partial_.string()) + " at byte " + std::to_string(offset), n == 0 ? ENOSPC : 0);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+void PendingFile::publish() {
+  if (path_.empty()) return;
+  if (::fsync(fd_) != 0) io_error("cannot sync " + partial_.string());
+  if (::rename(partial_.c_str(), path_.c_str()) != 0) io_error("cannot rename " + partial_.string() + " to " + path_.string());
+  partial_.clear();
+  sync_folder(path_.parent_path().empty() ? fs::path(".") : path_.parent_path());
+}
+
+fs::path PendingFile::readable_path() const { return "/dev/fd/" + std::to_string(fd_); }
+
+}  // namespace cassata

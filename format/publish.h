@@ -1,0 +1,44 @@
+// How a file comes to stand under its name: complete, or not at all.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace cassata {
+
+/// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
+/// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial` that the next writer reuses.
+class PendingFile {
+ public:
+  /// Throws Error(io), also if another writer is at work on `path`. A symbolic link at `path` is followed.
+  explicit PendingFile(const std::filesystem::path& path);
+  /// An unnamed file in `folder`, or in the system's folder for temporary files; it is gone with its last user.
+  static PendingFile unnamed(const std::filesystem::path& folder = {});
+  PendingFile(PendingFile&&) noexcept;
+  PendingFile& operator=(PendingFile&&) = delete;
+  ~PendingFile();
+
+  /// Writes all of `bytes` at `offset`. Throws Error(io) naming the file, e.g. when the disk is full.
+  void write(std::span<const std::byte> bytes, std::uint64_t offset);
+  /// fsync, rename over the path, fsync of the folder. For an unnamed file: nothing.
+  void publish();
+  /// A path that opens what has been written, published or not. Valid while this object lives.
+  std::filesystem::path readable_path() const;
+  /// Where the file stands once published; empty for an unnamed one.
+  const std::filesystem::path& path() const noexcept { return path_; }
+  /// For messages: what is being written.
+  const std::string& name() const noexcept { return name_; }
+
+ private:
+  PendingFile() = default;
+  void close() noexcept;
+
+  std::string name_;
+  std::filesystem::path path_;     // empty: unnamed
+  std::filesystem::path partial_;  // empty: unnamed or published
+  int fd_ = -1;
+};
+
+}  // namespace cassata

@@ -1,0 +1,51 @@
+// A named range of bytes of a mapped file, and typed views of it. The only place where bytes become numbers in place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "format/error.h"
+
+namespace cassata {
+
+/// How a section is used: `hot` by every query (graph, codes), `cold` for few of its bytes a query (full vectors, payload).
+enum class Tier : std::uint8_t { hot = 0, cold = 1 };
+
+/// A section's bytes, borrowed: valid while its MappedFile lives.
+struct Section {
+  std::string_view file;  ///< for messages
+  std::string_view name;
+  std::uint64_t offset = 0;  ///< of its first byte in the file
+  std::span<const std::byte> bytes;
+
+  /// The section as exactly `count` elements; throws Error(corrupt) if its length is another.
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  std::span<const T> as(std::uint64_t count) const {
+    if (bytes.size() % sizeof(T) != 0 || bytes.size() / sizeof(T) != count) throw wrong_length(count, sizeof(T));
+    return {reinterpret_cast<const T*>(bytes.data()), static_cast<std::size_t>(count)};
+  }
+
+  /// The error for an element at byte `at` of this section.
+  Error damaged(std::uint64_t at, const std::string& found) const {
+    return Error(Errc::corrupt, std::string(file) + ": section '" + std::string(name) + "' at byte " + std::to_string(offset + at) + ": " + found);
+  }
+
+ private:
+  Error wrong_length(std::uint64_t count, std::size_t element) const {
+    return damaged(0, "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) + " elements of " + std::to_string(element));
+  }
+};
+
+/// The bytes of an array of numbers.
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+std::span<const std::byte> bytes_of(std::span<const T> values) {
+  return std::as_bytes(values);
+}
+
+}  // namespace cassata

@@ -1,0 +1,57 @@
+// The shared vocabulary: what every layer means by an id, a metric, a vector.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace cassata {
+
+/// Position of a vector in an index file, 0-based. Files hold at most kMaxSize vectors.
+using Id = std::uint32_t;
+inline constexpr std::uint64_t kMaxSize = (std::uint64_t{1} << 31) - 1;
+/// Marks an unused place in a list of ids.
+inline constexpr Id kNoId = 0xFFFF'FFFF;
+
+/// How closeness is measured. Inside the engine a *distance* is smaller when closer (-dot, squared L2); the *score* that a caller
+/// sees is the dot product itself (largest first) or the squared L2 distance (smallest first).
+enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1 };
+
+/// The score that stands for `distance`, and back: the mapping is its own inverse.
+inline float score_of(Metric metric, float distance) { return metric == Metric::dot_product ? -distance : distance; }
+
+/// Type of the elements of a stored or read vector.
+enum class ElementType : std::uint8_t { f32, f16, f64, u8, i8 };
+
+inline constexpr std::size_t element_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::f32: return 4;
+    case ElementType::f16: return 2;
+    case ElementType::f64: return 8;
+    case ElementType::u8:
+    case ElementType::i8: return 1;
+  }
+  return 0;
+}
+
+/// One vector: its values, and for a sparse one their components (same length, strictly increasing). Borrowed.
+struct VectorView {
+  std::span<const float> values;
+  std::span<const std::uint32_t> components = {};
+};
+
+/// A batch of dense vectors, row-major, borrowed: `rows` x `dim` floats.
+struct Matrix {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t dim = 0;
+  VectorView row(std::size_t i) const { return {.values = {data + i * dim, dim}}; }
+};
+
+/// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an exception it
+/// throws cancels the task and reaches the caller.
+using Progress = std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)>;
+
+}  // namespace cassata

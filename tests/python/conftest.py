@@ -1,0 +1,83 @@
+"""Data that looks like embeddings, and what an exact search answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import cassata
+import numpy as np
+import pytest
+
+METRICS = ("dotproduct", "euclidean")
+CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
+
+
+def clustered(rows, dim, seed):
+    """Rows around 30 centres, as of texts around topics."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((30, dim))
+    return (centres[random.integers(0, 30, rows)] + 0.7 * random.standard_normal((rows, dim))).astype(np.float32)
+
+
+def brute_force(vectors, queries, k, metric):
+    """Scores in double precision and ids, each (nq, k), best first, ties by lower id."""
+    vectors, queries = vectors.astype(np.float64), np.atleast_2d(queries).astype(np.float64)
+    scores = queries @ vectors.T
+    if metric == "euclidean":
+        scores = np.maximum((queries**2).sum(1)[:, None] + (vectors**2).sum(1) - 2 * scores, 0)
+    ids = np.argsort(scores if metric == "euclidean" else -scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, ids, 1), ids
+
+
+def recall(found, expected):
+    """The share of the expected ids that were found, over all queries."""
+    found, expected = np.asarray(found).reshape(len(expected), -1), np.asarray(expected)
+    return np.mean([len(set(f) & set(e)) / len(e) for f, e in zip(found.tolist(), expected.tolist())])
+
+
+def run_python(code, *arguments):
+    """What `code` prints in a process of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONWARNINGS": "error"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    return clustered(3000, 24, seed=1)
+
+
+@pytest.fixture(scope="session")
+def queries():
+    return clustered(60, 24, seed=2)
+
+
+@pytest.fixture(scope="session", params=METRICS)
+def metric(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def flat(vectors, metric):
+    return cassata.DenseFlatIndex.build_from_array(vectors, metric=metric)
+
+
+@pytest.fixture(scope="session")
+def hnsw(vectors, metric):
+    return cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric=metric)
+
+
+@pytest.fixture(scope="session", params=CLASSES, ids=lambda face: face.__name__)
+def index(request, vectors, metric):
+    """An index of each class and metric."""
+    return request.param.build_from_array(vectors, metric=metric)
+
+
+@pytest.fixture(params=CLASSES, ids=lambda face: face.__name__)
+def saved(request, vectors, tmp_path):
+    """An index of each class that has a path."""
+    return request.param.build_from_array(vectors[:500], path=tmp_path / "saved.cassata")

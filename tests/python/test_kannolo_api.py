@@ -1,0 +1,109 @@
+"""Programs written for kANNolo's dense classes, in both of its generations."""
+
+from __future__ import annotations
+
+import inspect
+
+import cassata as kannolo
+import numpy as np
+import pytest
+from conftest import brute_force, clustered, recall
+
+
+@pytest.fixture(scope="module")
+def data():
+    return clustered(2000, 16, seed=8), clustered(30, 16, seed=9)
+
+
+def test_a_program_of_the_new_generation(data, tmp_path):
+    documents, queries = data
+    np.save(tmp_path / "documents.npy", documents)
+    path = str(tmp_path / "index.kannolo")
+    index = kannolo.DensePlainHNSW.build_from_file(str(tmp_path / "documents.npy"), 16, 100, "euclidean", "standard")
+    index.save(path)
+    index = kannolo.DensePlainHNSW.load(path, "euclidean", "standard")
+    distances, ids = index.search(queries[0], 10)
+    assert type(distances) is type(ids) is np.ndarray
+    assert (distances.shape, distances.dtype, ids.shape, ids.dtype) == ((10,), np.float32, (10,), np.int64)
+    distances, ids = index.search(query=queries[0], k=10, ef_search=100, early_exit_threshold=0.1)
+    assert ids.shape == (10,)
+    distances, ids = index.batch_search(queries.ravel(), 10, 100, None, 1)
+    assert ids.shape == (300,)
+    assert recall(ids, brute_force(documents, queries, 10, "euclidean")[1]) >= 0.95
+    distances, ids = index.batch_search(queries=queries.ravel(), k=10, ef_search=100, early_exit_threshold=None, num_threads=0)
+    assert distances.shape == (300,)
+    assert index.space_usage_bytes() >= documents.nbytes
+
+
+def test_a_program_of_the_old_generation(data):
+    documents, queries = data
+    index = kannolo.DensePlainHNSW.build_from_array(documents.ravel(), 16, m=16, ef_construction=100, metric="ip")
+    distances, ids = index.search(queries.ravel(), k=10, ef_search=200)
+    assert (distances.shape, ids.shape) == ((300,), (300,))
+    assert recall(ids, brute_force(documents, queries, 10, "dotproduct")[1]) >= 0.95
+    distances, ids = index.search(queries=queries[0], k=10, ef_search=200, early_exit_threshold=0.2)
+    assert ids.shape == (10,)
+
+
+def test_flat_programs(data, tmp_path):
+    documents, queries = data
+    np.save(tmp_path / "documents.npy", documents)
+    expected = brute_force(documents, queries, 10, "euclidean")[1].ravel()
+    flat = kannolo.DenseFlatIndex
+    for index in (
+        flat.build_from_file(str(tmp_path / "documents.npy"), "euclidean"),
+        flat.build_from_file(data_path=str(tmp_path / "documents.npy"), metric="l2"),
+        flat.build_from_array(documents.ravel(), 16, "L2"),
+        flat.build_from_array(data_vec=documents.ravel(), dim=16, metric="euclidean"),
+    ):
+        np.testing.assert_array_equal(index.batch_search(queries.ravel(), 10, 1)[1], expected)
+        np.testing.assert_array_equal(index.batch_search(queries=queries.ravel(), k=10, num_threads=2)[1], expected)
+        np.testing.assert_array_equal(index.search(queries, 10)[1], expected)  # old: a 2-D batch
+        np.testing.assert_array_equal(index.search(query=queries[0], k=10)[1], expected[:10])
+        index.save(str(tmp_path / "flat"))
+        assert len(flat.load(str(tmp_path / "flat"), "euclidean")) == 2000
+
+
+def test_arguments_by_name(data):
+    documents, _ = data
+    index = kannolo.DensePlainHNSW.build_from_array(
+        data_vec=documents.ravel(), dim=16, m=8, ef_construction=40, metric="dotproduct", graph_type="permuted"
+    )
+    assert index.info["graph"]["m"] == 8
+
+
+# kANNolo 0.15.1: the names in their order, without those that have a default of another meaning.
+SIGNATURES = {
+    "DenseFlatIndex": {
+        "build_from_file": ["data_path", "metric"],
+        "build_from_array": ["data_vec", "dim", "metric"],
+        "batch_search": ["queries", "k", "num_threads"],
+        "load": ["path", "metric"],
+        "save": ["path"],
+    },
+    "DensePlainHNSW": {
+        "build_from_file": ["data_path", "m", "ef_construction", "metric", "graph_type"],
+        "build_from_array": ["data_vec", "dim", "m", "ef_construction", "metric", "graph_type"],
+        "batch_search": ["queries", "k", "ef_search", "early_exit_threshold", "num_threads"],
+        "load": ["path", "metric", "graph_type"],
+        "save": ["path"],
+        "search": ["queries", "k", "ef_search", "early_exit_threshold"],
+    },
+}
+
+
+@pytest.mark.parametrize("face", SIGNATURES)
+def test_names_and_positions(face):
+    for method, expected in SIGNATURES[face].items():
+        parameters = inspect.signature(getattr(getattr(kannolo, face), method)).parameters.values()
+        positional = [parameter.name for parameter in parameters if parameter.kind == parameter.POSITIONAL_OR_KEYWORD]
+        assert [name for name in positional if name != "self"][: len(expected)] == expected, method
+
+
+def test_everything_public_is_documented():
+    for name in kannolo.__all__:
+        thing = getattr(kannolo, name)
+        assert isinstance(thing, str) or thing.__doc__, name
+        if inspect.isclass(thing) and not issubclass(thing, Exception):
+            for member, value in inspect.getmembers(thing):
+                assert member.startswith("_") or isinstance(value, str) or inspect.getdoc(value), f"{name}.{member}"

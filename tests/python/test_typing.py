@@ -1,0 +1,75 @@
+"""A user's program passes mypy --strict, and the stubs tell the truth."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("mypy")
+
+PROGRAM = """
+from pathlib import Path
+from typing import Union
+
+import cassata
+import numpy as np
+import numpy.typing as npt
+
+
+def told(stage: str, done: int, total: int) -> None:
+    print(stage, done, total)
+
+
+vectors: npt.NDArray[np.float32] = np.ones((10, 4), np.float32)
+index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors, m=8, metric="euclidean", path=Path("a"), progress=told)
+flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True)
+result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
+result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
+opened: Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW] = cassata.open("a", verify=True)
+result = opened.search(vectors, k=3)
+with cassata.DensePlainHNSW.load("a", metric="euclidean") as loaded:
+    n: int = len(loaded) + loaded.n + loaded.dim
+    name: str = loaded.metric + loaded.uuid + str(loaded.info["file_size"]) + cassata.__version__
+    loaded.verify(progress=True)
+    loaded.save(Path("b"))
+try:
+    cassata.open("c")
+except cassata.FormatError as error:
+    print(error)
+"""
+
+MISUSES = [
+    "cassata.DensePlainHNSW.build_from_array(3, m='many')",
+    "cassata.open(5)",
+    "cassata.open('a').search(None, k='ten')",
+    "cassata.DenseFlatIndex.load('a', metric=3)",
+]
+
+
+def mypy(tmp_path, text):
+    program = tmp_path / "program.py"
+    program.write_text(text)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--config-file=", f"--cache-dir={tmp_path}", str(program)]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_a_users_program(tmp_path):
+    done = mypy(tmp_path, PROGRAM)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("misuse", MISUSES)
+def test_misuse_is_found(tmp_path, misuse):
+    done = mypy(tmp_path, f"import cassata\n{misuse}\n")
+    assert "program.py:2: error" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_stubs_are_true(tmp_path):
+    allowed = tmp_path / "allowed"
+    # What every pybind11 class has: a metaclass, and an __init__ that raises.
+    allowed.write_text("cassata._core.Index\ncassata._core.Index.__init__\n")
+    command = [sys.executable, "-m", "mypy.stubtest", "cassata", f"--allowlist={allowed}", "--ignore-unused-allowlist"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
