@@ -28,6 +28,7 @@ std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
 FileWriter::FileWriter(const std::filesystem::path& path)
     : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
+  buffer_.resize(kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
 }
 
 void FileWriter::begin(std::string_view name, Tier tier, std::uint64_t expected_bytes) {

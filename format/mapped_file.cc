@@ -1,10 +1,6 @@
 #include "format/mapped_file.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <boost/interprocess/file_mapping.hpp>
-#include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,7 +10,6 @@
 #include "format/error.h"
 
 namespace cassata {
-namespace bip = boost::interprocess;
 namespace {
 
 std::string at_byte(std::uint64_t byte) { return " at byte " + std::to_string(byte); }
@@ -51,34 +46,7 @@ Header read_header(std::span<const std::byte> file, const std::string& path) {
   return h;
 }
 
-int kernel_advice(Advice advice) {
-  switch (advice) {
-    case Advice::normal: return MADV_NORMAL;
-    case Advice::random: return MADV_RANDOM;
-    case Advice::sequential: return MADV_SEQUENTIAL;
-    case Advice::will_need: return MADV_WILLNEED;
-    case Advice::huge_pages:
-#ifdef MADV_HUGEPAGE
-      return MADV_HUGEPAGE;
-#else
-      return MADV_NORMAL;
-#endif
-  }
-  return MADV_NORMAL;
-}
-
 }  // namespace
-
-struct MappedFile::Mapping {
-  bip::mapped_region region;
-};
-
-MappedFile::MappedFile() : mapping_(std::make_unique<Mapping>()) {}
-MappedFile::~MappedFile() = default;
-
-std::span<const std::byte> MappedFile::bytes() const noexcept {
-  return {static_cast<const std::byte*>(mapping_->region.get_address()), mapping_->region.get_size()};
-}
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   std::shared_ptr<MappedFile> file(new MappedFile);
@@ -89,11 +57,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (std::filesystem::is_directory(status)) io_error("cannot open " + file->path_, EISDIR);
   if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
   if (std::filesystem::file_size(path, error) == 0 && !error) read_header({}, file->path_);  // nothing to map
-  try {
-    file->mapping_->region = bip::mapped_region(bip::file_mapping(path.c_str(), bip::read_only), bip::read_only);
-  } catch (const bip::interprocess_exception& e) {
-    io_error("cannot map " + file->path_, e.get_native_error());
-  }
+  file->mapping_ = Mapping(path, file->path_);
   file->header_ = read_header(file->bytes(), file->path_);
   const Header& h = file->header_;
   const auto manifest = file->bytes().subspan(h.manifest_offset, h.manifest_length);
@@ -101,6 +65,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     corrupt(file->path_ + ": manifest" + at_byte(h.manifest_offset) + ": its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
+  for (const SectionEntry& s : file->manifest_.sections)
+    if (s.tier == Tier::hot && s.length >= kHugeAlignBytes) Mapping::advise(file->section(s.name).bytes, Advice::huge_pages);
   return file;
 }
 
@@ -125,12 +91,6 @@ Section MappedFile::section(std::string_view name) const {
   const SectionEntry* s = manifest_.find(name);
   if (!s) corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the file has no section '" + std::string(name) + "'");
   return {.file = path_, .name = s->name, .offset = s->offset, .bytes = bytes().subspan(s->offset, s->length)};
-}
-
-void MappedFile::advise(const Section& section, Advice advice) const noexcept {
-  if (section.bytes.empty()) return;
-  auto* begin = const_cast<std::byte*>(section.bytes.data());  // madvise takes no pointer to const; a section starts on a page
-  ::madvise(begin, section.bytes.size(), kernel_advice(advice));
 }
 
 std::string MappedFile::where(std::uint64_t begin, std::uint64_t end) const {

@@ -10,12 +10,10 @@
 
 #include "format/layout.h"
 #include "format/manifest.h"
+#include "format/mapping.h"
 #include "format/section.h"
 
 namespace cassata {
-
-/// What the kernel is told about the coming accesses to a section (madvise(2)).
-enum class Advice { normal, random, sequential, will_need, huge_pages };
 
 /// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on the file's
 /// length; nothing else is read. Immutable, so any number of threads may use it.
@@ -23,7 +21,6 @@ class MappedFile {
  public:
   /// Throws Error: io (cannot be opened), corrupt (damaged, truncated, foreign), incompatible (needs a newer version).
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
-  ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
@@ -31,25 +28,21 @@ class MappedFile {
   const Header& header() const noexcept { return header_; }
   const Manifest& manifest() const noexcept { return manifest_; }
   /// Every byte of the file.
-  std::span<const std::byte> bytes() const noexcept;
+  std::span<const std::byte> bytes() const noexcept { return mapping_.bytes(); }
 
   /// The bytes of a section; throws Error(corrupt) if the file has none of that name.
   Section section(std::string_view name) const;
-
-  /// Tells the kernel how `section` will be read. A hint: what the kernel refuses is ignored.
-  void advise(const Section& section, Advice advice) const noexcept;
 
   /// Compares every block of the file with its hash. Throws Error(corrupt) naming the section and the byte of the first difference.
   void verify(const Progress& progress = {}) const;
 
  private:
-  struct Mapping;
-  MappedFile();
+  MappedFile() = default;
   void check_places() const;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;
-  std::unique_ptr<Mapping> mapping_;
+  Mapping mapping_;
   Header header_;
   Manifest manifest_;
 };

@@ -117,6 +117,8 @@ void PendingFile::publish() {
   sync_folder(path_.parent_path().empty() ? fs::path(".") : path_.parent_path());
 }
 
+Mapping PendingFile::map() const { return {readable_path(), name_}; }
+
 fs::path PendingFile::readable_path() const { return "/dev/fd/" + std::to_string(fd_); }
 
 }  // namespace cassata

@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 
+#include "format/mapping.h"
+
 namespace cassata {
 
 /// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
@@ -24,6 +26,8 @@ class PendingFile {
   void write(std::span<const std::byte> bytes, std::uint64_t offset);
   /// fsync, rename over the path, fsync of the folder. For an unnamed file: nothing.
   void publish();
+  /// Maps what has been written so far, at least one byte. The mapping outlives this object.
+  Mapping map() const;
   /// A path that opens what has been written, published or not. Valid while this object lives.
   std::filesystem::path readable_path() const;
   /// Where the file stands once published; empty for an unnamed one.
