@@ -39,7 +39,7 @@ struct Header {
   std::uint64_t incompatible_features = 0;
   std::uint64_t compatible_features = 0;
   std::array<std::uint8_t, 16> uuid = {};
-  std::array<std::uint8_t, 4000> reserved = {};
+  std::array<std::uint8_t, 4008> reserved = {};
   std::uint64_t header_hash = 0;
 };
 static_assert(sizeof(Header) == kHeaderBytes && std::is_trivially_copyable_v<Header>);

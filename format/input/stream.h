@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "format/checksum.h"
 #include "format/manifest.h"
@@ -27,8 +28,8 @@ class VectorStream {
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
 
-  /// Reads the next rows as f32, at most `out.size() / dim()` of them; returns how many, 0 at the end. Throws Error(invalid_argument)
-  /// naming the row at a NaN, an infinity or a value beyond f32, and where the file ends early.
+  /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
+  /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.
   std::size_t next(std::span<float> out);
 
   /// Name, rows, bytes and hash of what next() has read so far, for the manifest's provenance.
@@ -40,6 +41,8 @@ class VectorStream {
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 
  private:
+  [[noreturn]] void refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const;
+
   std::string name_;
   std::uint64_t size_;
   std::size_t dim_;

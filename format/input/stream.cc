@@ -1,0 +1,179 @@
+#include "format/input/stream.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cctype>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "format/error.h"
+#include "format/input/formats.h"
+
+namespace cassata {
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr std::uint64_t kMaxDim = (std::uint64_t{1} << 31) - 1;
+
+/// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding and flushing mode.
+float widen(std::uint16_t half) {
+  constexpr std::uint32_t kExponent = 0x0F80'0000, kRebias = 112u << 23, kLeastNormal = 113u << 23;
+  const std::uint32_t magnitude = (half & 0x7FFFu) << 13, sign = (half & 0x8000u) << 16, exponent = magnitude & kExponent;
+  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + kLeastNormal) - std::bit_cast<float>(kLeastNormal));
+  const std::uint32_t normal = magnitude + kRebias + (exponent == kExponent ? kRebias : 0u);  // all ones: infinity or NaN stays one
+  return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : normal));
+}
+
+template <class T, class Convert>
+void convert_each(std::span<const std::byte> raw, std::span<float> out, Convert convert) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    T value;
+    std::memcpy(&value, raw.data() + i * sizeof(T), sizeof(T));
+    out[i] = convert(value);
+  }
+}
+
+void convert(ElementType type, std::span<const std::byte> raw, std::span<float> out) {
+  const auto plain = [](auto value) { return static_cast<float>(value); };  // an f64 beyond f32 becomes an infinity
+  switch (type) {
+    case ElementType::f32: return convert_each<float>(raw, out, plain);
+    case ElementType::f16: return convert_each<std::uint16_t>(raw, out, widen);
+    case ElementType::f64: return convert_each<double>(raw, out, plain);
+    case ElementType::u8: return convert_each<std::uint8_t>(raw, out, plain);
+    case ElementType::i8: return convert_each<std::int8_t>(raw, out, plain);
+  }
+}
+
+bool all_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7F80'0000;
+  std::uint32_t bad = 0;  // no early exit, so that the loop is compiled to vector code
+  for (const float v : values) bad |= (std::bit_cast<std::uint32_t>(v) & kExponent) == kExponent ? 1u : 0u;
+  return bad == 0;
+}
+
+/// What element `i` of raw rows holds, for a message, given the f32 that it became.
+std::string describe(ElementType type, std::span<const std::byte> raw, std::size_t i, float converted) {
+  double value = converted;
+  if (type == ElementType::f64) std::memcpy(&value, raw.data() + i * sizeof value, sizeof value);
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "infinity" : "-infinity";
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return std::string(text) + ", which f32 cannot hold";
+}
+
+class MemoryStream final : public VectorStream {
+ public:
+  MemoryStream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type)
+      : VectorStream(std::move(name), rows, dim, type), next_(static_cast<const std::byte*>(data)) {}
+
+ private:
+  void read_rows(std::span<std::byte> out, std::size_t) override {
+    std::memcpy(out.data(), next_, out.size());
+    next_ += out.size();
+  }
+
+  const std::byte* next_;
+};
+
+class PackedStream final : public VectorStream {
+ public:
+  PackedStream(FileReader file, std::uint64_t offset, std::uint64_t rows, std::size_t dim, ElementType type)
+      : VectorStream(file.name(), rows, dim, type), file_(std::move(file)), next_(offset) {}
+
+ private:
+  void read_rows(std::span<std::byte> out, std::size_t) override {
+    file_.read(out, next_);
+    next_ += out.size();
+  }
+
+  FileReader file_;
+  std::uint64_t next_;
+};
+
+struct Format {
+  std::string_view extension;
+  std::unique_ptr<VectorStream> (*open)(FileReader, ElementType);
+  ElementType type = ElementType::f32;
+};
+
+constexpr std::array<Format, 6> kFormats = {{{".npy", open_npy},
+                                             {".fvecs", open_vecs, ElementType::f32},
+                                             {".bvecs", open_vecs, ElementType::u8},
+                                             {".fbin", open_bin, ElementType::f32},
+                                             {".u8bin", open_bin, ElementType::u8},
+                                             {".i8bin", open_bin, ElementType::i8}}};
+
+}  // namespace
+
+VectorStream::VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type)
+    : name_(std::move(name)), size_(size), dim_(dim), element_type_(type) {
+  if (dim == 0 || dim > kMaxDim) invalid_argument(name_ + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
+}
+
+std::size_t VectorStream::next(std::span<float> out) {
+  if (out.size() < dim_) invalid_argument(name_ + ": room for " + std::to_string(out.size()) + " floats, expected at least a row of " + std::to_string(dim_));
+  const std::size_t row_bytes = dim_ * element_bytes(element_type_);
+  const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size() / dim_, size_ - done_));
+  for (std::size_t read = 0; read < wanted;) {  // in chunks that stay in cache from reading to checking
+    const std::size_t rows = std::min(wanted - read, std::max<std::size_t>(1, kChunkBytes / row_bytes));
+    const std::span<float> to = out.subspan(read * dim_, rows * dim_);
+    std::span<std::byte> raw = std::as_writable_bytes(to);
+    if (element_type_ != ElementType::f32) {
+      raw_.resize(std::max(raw_.size(), rows * row_bytes));
+      raw = std::span(raw_).first(rows * row_bytes);
+    }
+    read_rows(raw, rows);
+    if (element_type_ != ElementType::f32) convert(element_type_, raw, to);
+    if (!all_finite(to)) refuse_not_finite(raw, to);
+    hash_.update(raw);
+    done_ += rows;
+    read += rows;
+  }
+  return wanted;
+}
+
+void VectorStream::refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const {
+  const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+  const auto i = static_cast<std::size_t>(bad - values.begin());
+  invalid_argument(name_ + ": row " + std::to_string(done_ + i / dim_) + ", column " + std::to_string(i % dim_) + ": " +
+                   describe(element_type_, raw, i, *bad) + "; expected a finite number");
+}
+
+InputEntry VectorStream::entry() const {
+  return {.name = std::filesystem::path(name_).filename().string(), .rows = done_, .bytes = done_ * dim_ * element_bytes(element_type_), .xxh3 = hash_.digest()};
+}
+
+std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path) {
+  std::string extension = path.extension().string(), known;
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const Format& format : kFormats) {
+    if (extension == format.extension) return format.open(FileReader(path), format.type);
+    known += (known.empty() ? "" : ", ") + std::string(format.extension);
+  }
+  invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known);
+}
+
+std::unique_ptr<VectorStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type) {
+  const std::uint64_t found = file.bytes() - offset, size = element_bytes(type);
+  const bool fits = dim == 0 || dim > kMaxDim || (rows <= found / (dim * size) && rows * dim * size == found);  // the first two are refused below
+  if (!fits)
+    file.refuse(std::to_string(found) + " bytes after the header of " + std::to_string(offset) + ", expected " + std::to_string(rows) + " rows x " +
+                std::to_string(dim) + " elements x " + std::to_string(size) + " bytes" + (rows <= found / (dim * size) ? "; the file has trailing bytes" : "; the file is truncated"));
+  return std::make_unique<PackedStream>(std::move(file), offset, rows, static_cast<std::size_t>(dim), type);
+}
+
+std::unique_ptr<VectorStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type) {
+  return std::make_unique<MemoryStream>(std::move(name), data, rows, dim, type);
+}
+
+std::vector<float> read_all(VectorStream& stream) {
+  std::vector<float> values(static_cast<std::size_t>(stream.size()) * stream.dim());
+  if (stream.size() != 0) stream.next(values);
+  return values;
+}
+
+}  // namespace cassata
