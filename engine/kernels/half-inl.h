@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 // Highway 1.0.3 emulates f16 where the machine lacks it, but truncates and wraps too large values instead of rounding, so the emulation
 // here is our own.
@@ -60,28 +61,40 @@ HWY_INLINE auto narrow_bits(D d, V value) {
   return hn::Or(result, hn::ShiftRight<16>(hn::Xor(bits, magnitude)));
 }
 
+/// Lanes(d) elements of `D`, of any alignment. Highway's own load of a single element expects it aligned.
+template <class D, class T = hwy::HWY_NAMESPACE::TFromD<D>>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_unaligned(D d, const T* from) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return hn::Set(d, value);
+  } else {
+    return hn::LoadU(d, from);
+  }
+}
+
 /// Lanes(d) elements from `from`, of any alignment.
 template <class D>
 HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_f32(D d, const float* from) {
-  return hwy::HWY_NAMESPACE::LoadU(d, from);
+  return load_unaligned(d, from);
 }
 
 template <class D>
 HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_f32(D d, const hwy::float16_t* from) {
   namespace hn = hwy::HWY_NAMESPACE;
-#if CASSATA_NATIVE_F16
-  const hn::Rebind<hwy::float16_t, D> dh;
-  return hn::PromoteTo(d, hn::LoadU(dh, from));
-#else
   const hn::Rebind<std::uint16_t, D> dh;
-  const hn::RebindToUnsigned<D> du;
-  return widen_bits(d, hn::PromoteTo(du, hn::LoadU(dh, static_cast<const std::uint16_t*>(static_cast<const void*>(from)))));
+  const auto bits = load_unaligned(dh, static_cast<const std::uint16_t*>(static_cast<const void*>(from)));
+#if CASSATA_NATIVE_F16
+  return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), bits));
+#else
+  return widen_bits(d, hn::PromoteTo(hn::RebindToUnsigned<D>(), bits));
 #endif
 }
 
 /// Lanes(d) values to `to` as f16.
 template <class D, class V>
-HWY_INLINE void store_f16(D d, V value, std::uint16_t* to) {
+HWY_INLINE void store_f16([[maybe_unused]] D d, V value, std::uint16_t* to) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::Rebind<std::uint16_t, D> dh;
 #if CASSATA_NATIVE_F16
