@@ -82,6 +82,7 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   file_.write(table, offset_);
 
   const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
+  if (manifest_bytes.size() > kMaxManifestBytes) invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) + " bytes");
   Header header;
   header.manifest_offset = offset_ + table.size();
   header.manifest_length = manifest_bytes.size();

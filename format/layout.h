@@ -21,6 +21,7 @@ inline constexpr std::uint64_t kHeaderBytes = 4096;
 inline constexpr std::uint64_t kSectionAlignBytes = 4096;
 inline constexpr std::uint64_t kHugeAlignBytes = std::uint64_t{2} << 20;  ///< for hot sections that are announced to be as large
 inline constexpr std::uint64_t kHashBlockBytes = std::uint64_t{64} << 10;
+inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20;  ///< it is checked and copied whenever a file is opened
 
 /// Feature bits. A reader refuses a file with an unknown incompatible bit and ignores unknown compatible ones.
 inline constexpr std::uint64_t kKnownIncompatibleFeatures = 0;

@@ -14,33 +14,71 @@ constexpr bool same(Ours ours, Theirs theirs) {
 static_assert(same(Kind::graph, fb::Kind_graph) && same(Shape::dense, fb::Shape_dense) && same(Metric::euclidean, fb::Metric_euclidean));
 static_assert(same(Encoding::f16, fb::Encoding_f16) && same(GraphType::permuted, fb::GraphType_permuted) && same(Tier::cold, fb::Tier_cold));
 
-std::string text(const flatbuffers::String* s) { return s ? s->str() : std::string(); }
+/// Reads the parts of a manifest that the verifier found well formed.
+class Reader {
+ public:
+  Reader(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset) : file_(file), offset_(offset), text_left_(bytes.size()) {}
 
-/// Reads enum values, refusing those that this version does not know.
-struct Known {
-  const std::string& file;
+  Manifest read(const fb::Manifest& from) {
+    Manifest m;
+    m.kind = known<Kind>("kind", from.kind(), fb::Kind_MAX);
+    m.shape = known<Shape>("shape", from.shape(), fb::Shape_MAX);
+    m.metric = known<Metric>("metric", from.metric(), fb::Metric_MAX);
+    m.size = from.size();
+    m.dim = from.dim();
+    each(from.codes(), [&](const fb::Codes& c) { m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section())}); });
+    if (from.graph()) m.graph = graph(*from.graph());
+    each(from.sections(), [&](const fb::Section& s) {
+      m.sections.push_back({text(s.name()), s.offset(), s.length(), known<Tier>("tier", s.tier(), fb::Tier_MAX)});
+    });
+    m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
+    m.provenance = provenance(*from.provenance());
+    return m;
+  }
+
+ private:
+  template <class T, class Visit>
+  static void each(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector, Visit visit) {
+    if (vector)
+      for (const T* element : *vector) visit(*element);
+  }
+
+  GraphEntry graph(const fb::Graph& from) {
+    GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX), .m = from.m(), .ef_construction = from.ef_construction(), .level_sizes = {}};
+    if (from.level_sizes()) out.level_sizes.assign(from.level_sizes()->begin(), from.level_sizes()->end());
+    return out;
+  }
+
+  Provenance provenance(const fb::Provenance& from) {
+    Provenance out{.library_version = text(from.library_version()), .inputs = {}, .parameters = {}};
+    each(from.inputs(), [&](const fb::Input& i) { out.inputs.push_back({text(i.name()), i.rows(), i.bytes(), i.xxh3()}); });
+    each(from.parameters(), [&](const fb::Parameter& p) {
+      std::string name = text(p.name());
+      out.parameters.emplace_back(std::move(name), text(p.value()));
+    });
+    return out;
+  }
+
+  /// Crafted tables may share one long string; all copies together must not be longer than the manifest.
+  std::string text(const flatbuffers::String* s) {
+    if (!s) return {};
+    if (s->size() > text_left_) corrupt(file_ + ": manifest at byte " + std::to_string(offset_) + ": its texts are longer than itself");
+    text_left_ -= s->size();
+    return s->str();
+  }
+
+  /// An enum value, unless this version does not know it.
   template <class Ours, class Theirs>
-  Ours operator()(const char* field, Theirs value, Theirs last) const {
+  Ours known(const char* field, Theirs value, Theirs last) const {
     if (value <= last) return static_cast<Ours>(value);
-    throw Error(Errc::incompatible, file + ": manifest: " + field + " " + std::to_string(int{value}) +
+    throw Error(Errc::incompatible, file_ + ": manifest at byte " + std::to_string(offset_) + ": " + field + " " + std::to_string(int{value}) +
                                         " is not known to this version, which knows 0 to " + std::to_string(int{last}) + "; a newer Cassata wrote the file");
   }
+
+  const std::string& file_;
+  std::uint64_t offset_;
+  std::uint64_t text_left_;
 };
-
-GraphEntry read_graph(const fb::Graph& graph, const Known& known) {
-  GraphEntry out{.type = known.operator()<GraphType>("graph type", graph.type(), fb::GraphType_MAX), .m = graph.m(), .ef_construction = graph.ef_construction(), .level_sizes = {}};
-  if (graph.level_sizes()) out.level_sizes.assign(graph.level_sizes()->begin(), graph.level_sizes()->end());
-  return out;
-}
-
-Provenance read_provenance(const fb::Provenance& provenance) {
-  Provenance out{.library_version = text(provenance.library_version()), .inputs = {}, .parameters = {}};
-  if (provenance.inputs())
-    for (const auto* i : *provenance.inputs()) out.inputs.push_back({text(i->name()), i->rows(), i->bytes(), i->xxh3()});
-  if (provenance.parameters())
-    for (const auto* p : *provenance.parameters()) out.parameters.emplace_back(text(p->name()), text(p->value()));
-  return out;
-}
 
 flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuilder& b, const Provenance& provenance) {
   std::vector<flatbuffers::Offset<fb::Input>> inputs;
@@ -89,23 +127,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
 Manifest read_manifest(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset) {
   flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (!fb::VerifyManifestBuffer(verifier)) corrupt(file + ": manifest at byte " + std::to_string(offset) + ": not a well-formed manifest");
-  const fb::Manifest& from = *fb::GetManifest(bytes.data());
-  const Known known{file};
-  Manifest m;
-  m.kind = known.operator()<Kind>("kind", from.kind(), fb::Kind_MAX);
-  m.shape = known.operator()<Shape>("shape", from.shape(), fb::Shape_MAX);
-  m.metric = known.operator()<Metric>("metric", from.metric(), fb::Metric_MAX);
-  m.size = from.size();
-  m.dim = from.dim();
-  if (from.codes())
-    for (const auto* c : *from.codes()) m.codes.push_back({known.operator()<Encoding>("encoding", c->encoding(), fb::Encoding_MAX), text(c->section())});
-  if (from.graph()) m.graph = read_graph(*from.graph(), known);
-  if (from.sections())
-    for (const auto* s : *from.sections())
-      m.sections.push_back({text(s->name()), s->offset(), s->length(), known.operator()<Tier>("tier", s->tier(), fb::Tier_MAX)});
-  m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
-  m.provenance = read_provenance(*from.provenance());
-  return m;
+  return Reader(bytes, file, offset).read(*fb::GetManifest(bytes.data()));
 }
 
 }  // namespace cassata

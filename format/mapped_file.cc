@@ -43,6 +43,8 @@ Header read_header(std::span<const std::byte> file, const std::string& path) {
       h.manifest_offset + h.manifest_length != h.file_length)
     corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " + std::to_string(h.manifest_length) +
             ") is not the end of the file");
+  if (h.manifest_length > kMaxManifestBytes)
+    corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) + " bytes, expected at most " + std::to_string(kMaxManifestBytes));
   return h;
 }
 

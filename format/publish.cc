@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "format/error.h"
@@ -16,9 +17,11 @@ namespace {
 
 /// The file that `path` leads to, through symbolic links, whether or not it exists yet.
 fs::path final_target(fs::path path) {
-  for (int hops = 0; fs::is_symlink(path); ++hops) {
-    if (hops == 40) io_error(path.string(), ELOOP);
-    const fs::path to = fs::read_symlink(path);
+  std::error_code error;  // of no interest in the loop's condition: what is wrong with the path shows when it is opened
+  for (int hops = 0; fs::is_symlink(path, error); ++hops) {
+    if (hops == 40) io_error("cannot write " + path.string(), ELOOP);
+    const fs::path to = fs::read_symlink(path, error);
+    if (error) io_error("cannot read the link " + path.string(), error.value());
     path = to.is_absolute() ? to : path.parent_path() / to;
   }
   return path;
@@ -60,7 +63,7 @@ void sync_folder(const fs::path& folder) {
 PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
   if (path.filename().empty()) invalid_argument("path: '" + name_ + "' names no file");
   path_ = final_target(path);
-  if (fs::is_directory(path_)) io_error("cannot write " + name_, EISDIR);
+  if (std::error_code ignored; fs::is_directory(path_, ignored)) io_error("cannot write " + name_, EISDIR);
   fs::path partial = path_;
   partial += ".partial";
   fd_ = open_locked(partial, name_);
@@ -74,14 +77,16 @@ PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
 
 PendingFile PendingFile::unnamed(const fs::path& folder) {
   PendingFile file;
-  const fs::path in = folder.empty() ? fs::temp_directory_path() : folder;
+  std::error_code error;
+  const fs::path in = folder.empty() ? fs::temp_directory_path(error) : folder;
+  if (error) io_error("cannot find the folder for temporary files (TMPDIR)", error.value());
   file.name_ = "temporary file in " + in.string();
 #ifdef O_TMPFILE
   file.fd_ = ::open(in.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 #endif
   if (file.fd_ < 0) {  // a file system without O_TMPFILE
     std::string name = (in / "cassata-XXXXXX").string();
-    file.fd_ = ::mkstemp(name.data());
+    file.fd_ = ::mkostemp(name.data(), O_CLOEXEC);
     if (file.fd_ < 0) io_error("cannot create a " + file.name_);
     ::unlink(name.c_str());
   }
