@@ -16,6 +16,9 @@
 
 namespace cassata {
 
+struct Candidate;
+class Searcher;
+
 /// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower id; places without a result hold
 /// id -1 and the worst score (-inf for dot product, inf for euclidean). Borrowed.
 struct Hits {
@@ -59,6 +62,8 @@ class Index {
 
  private:
   struct State;
+  using SearchFunction = void (Searcher::*)(const Matrix&, const SearchParams&, std::span<std::vector<Candidate>>) const;
+  void answer(const Matrix& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
   explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };

@@ -10,13 +10,18 @@
 
 namespace cassata {
 
+/// Longest vector that an index holds.
+inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
+
 /// How an index is built.
 struct BuildParams {
+  static constexpr std::uint32_t kMinM = 2, kMaxM = 512;
+
   Kind kind = Kind::graph;
   Metric metric = Metric::dot_product;
   Encoding encoding = Encoding::f32;
   GraphType graph_type = GraphType::permuted;
-  /// Neighbours of a node on the upper levels; twice as many on the ground level. 2 to 512. "M" in Malkov and Yashunin, TPAMI 2020.
+  /// Neighbours of a node on the upper levels; twice as many on the ground level. kMinM to kMaxM. "M" in Malkov and Yashunin, TPAMI 2020.
   std::uint32_t m = 32;
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer build.
   std::uint32_t ef_construction = 200;

@@ -1,0 +1,34 @@
+// Builds a hierarchical navigable graph over stored vectors, in parallel and always the same.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/codes/codes.h"
+#include "engine/graph/adjacency.h"
+#include "engine/graph/levels.h"
+#include "format/types.h"
+
+namespace cassata {
+
+struct GraphParams {
+  Metric metric;
+  std::uint32_t m;                ///< neighbours on the upper levels; 2 m on the ground level
+  std::uint32_t ef_construction;  ///< candidates among which a node's neighbours are chosen
+  unsigned num_threads;
+  Progress progress;
+};
+
+struct BuiltGraph {
+  LevelAssignment levels;
+  std::vector<NeighborLists> upper;  ///< level 1, 2, ...; nodes are positions in levels.nodes
+  NeighborLists ground;              ///< nodes are ids
+};
+
+/// Inserts the vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
+/// the graph as it stood before the batch; then the edges back are gathered by target, and lists that became too long are pruned. No
+/// locks, and the same graph for any number of threads.
+BuiltGraph build_graph(const Codes& codes, const GraphParams& params);
+
+}  // namespace cassata

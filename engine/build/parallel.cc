@@ -1,0 +1,29 @@
+#include "engine/build/parallel.h"
+
+#include <tbb/blocked_range.h>
+#include <tbb/info.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+
+namespace cassata {
+
+unsigned threads_of(unsigned num_threads) { return num_threads != 0 ? num_threads : static_cast<unsigned>(std::max(1, tbb::info::default_concurrency())); }
+
+void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t, unsigned)>& work) {
+  const unsigned threads = threads_of(num_threads);
+  if (threads == 1 || count <= grain) {
+    if (count != 0) work(0, count, 0);
+    return;
+  }
+  tbb::task_arena arena(static_cast<int>(threads));
+  arena.execute([&] {
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, count, grain),
+        [&](const tbb::blocked_range<std::size_t>& piece) { work(piece.begin(), piece.end(), static_cast<unsigned>(tbb::this_task_arena::current_thread_index())); },
+        tbb::simple_partitioner());
+  });
+}
+
+}  // namespace cassata

@@ -1,0 +1,16 @@
+// Loops over threads. What is computed must not depend on how a loop is cut.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace cassata {
+
+/// `num_threads`, or the number of processors for 0.
+unsigned threads_of(unsigned num_threads);
+
+/// Calls work(begin, end, thread) for pieces of about `grain` that make up [0, count), on up to `num_threads` threads (0 = all
+/// processors), which are numbered from 0. Returns when all is done; the first exception of a piece reaches the caller.
+void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t, unsigned)>& work);
+
+}  // namespace cassata

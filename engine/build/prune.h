@@ -1,0 +1,25 @@
+// Which of many candidates become a node's neighbours.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/codes/codes.h"
+#include "engine/search/workspace.h"
+
+namespace cassata {
+
+/// Chooses neighbours that lie in different directions: a candidate is left out if it is closer to one already chosen than to the node
+/// itself (Malkov and Yashunin, TPAMI 2020, algorithm 4).
+class Pruner {
+ public:
+  /// Sets `out` to at most `limit` of `candidates`, which are sorted by their distance to the node. `scorer` is bound to others on the way.
+  void choose(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out);
+
+ private:
+  std::vector<Candidate> alive_;
+  std::vector<Id> ids_;
+  std::vector<float> distances_;
+};
+
+}  // namespace cassata

@@ -1,0 +1,60 @@
+// What the engine knows about stored vectors, whatever their encoding.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "format/section.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// A query bound to one set of codes: all that a search knows about vectors. One thread at a time; made once a thread and bound to one
+/// query after another. The codes must outlive it.
+class Scorer {
+ public:
+  virtual ~Scorer() = default;
+  /// The next calls are about `query` (Codes::dim() values), which must stay where it is.
+  virtual void bind(VectorView query) = 0;
+  /// The next calls are about the stored vector `id`.
+  virtual void bind(Id id) = 0;
+  /// out[i] = distance(query, vector ids[i]); smaller is closer for every metric. Requires ids < Codes::size(). Allocates nothing.
+  virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
+  /// out[i] = distance(query, vector first + i), i < count.
+  virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
+};
+
+/// The stored vectors of one encoding, borrowed from a mapping. Immutable; any number of threads.
+class Codes {
+ public:
+  virtual ~Codes() = default;
+  virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
+  /// Checks what hashes cannot: values that no writer of ours stores. Throws Error(corrupt) naming the byte.
+  virtual void verify() const = 0;
+
+  std::uint64_t size() const noexcept { return size_; }
+  std::size_t dim() const noexcept { return dim_; }
+
+ protected:
+  Codes(std::uint64_t size, std::size_t dim) : size_(size), dim_(dim) {}
+
+ private:
+  std::uint64_t size_;
+  std::size_t dim_;
+};
+
+/// Turns vectors into the bytes of an encoding, a batch of rows at a time.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  virtual std::size_t row_bytes() const noexcept = 0;
+  /// Writes rows.rows * row_bytes() bytes. `source` and `first`, the number of the batch's first row, are for messages.
+  /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
+  virtual void encode(const Matrix& rows, std::string_view source, std::uint64_t first, std::span<std::byte> out) const = 0;
+  /// The codes of `size` rows that lie one after another in `section`.
+  virtual std::unique_ptr<Codes> open(const Section& section, std::uint64_t size) const = 0;
+};
+
+}  // namespace cassata

@@ -1,0 +1,123 @@
+#include "engine/codes/dense.h"
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "engine/kernels/dense.h"
+#include "format/error.h"
+
+namespace cassata {
+namespace {
+
+constexpr std::uint16_t kHalfInfinity = 0x7C00;  // and, masked, every NaN is above it
+
+bool finite(float value) { return std::isfinite(value); }
+bool finite(std::uint16_t half) { return (half & kHalfInfinity) != kHalfInfinity; }
+
+template <class T>
+class DenseCodes final : public Codes {
+ public:
+  static constexpr ElementType kType = sizeof(T) == 2 ? ElementType::f16 : ElementType::f32;
+
+  DenseCodes(const Section& section, std::uint64_t size, std::size_t dim) : Codes(size, dim), section_(section) {
+    if (size > kMaxSize || (dim != 0 && size * sizeof(T) > UINT64_MAX / dim)) throw section.damaged(0, std::to_string(size) + " vectors are more than a file can hold");
+    rows_ = section.as<T>(size * dim);
+  }
+
+  std::unique_ptr<Scorer> scorer(Metric metric) const override;
+
+  void verify() const override {
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      if (!finite(rows_[i]))
+        throw section_.damaged(i * sizeof(T), "row " + std::to_string(i / dim()) + " has a NaN or an infinity, expected finite numbers");
+  }
+
+  const T* row(Id id) const { return rows_.data() + std::size_t{id} * dim(); }
+  const T* rows() const { return rows_.data(); }
+
+ private:
+  Section section_;
+  std::span<const T> rows_;
+};
+
+template <class T>
+class DenseScorer final : public Scorer {
+ public:
+  DenseScorer(const DenseCodes<T>& codes, Metric metric)
+      : codes_(codes), kernels_(kernels::dense_kernels(metric, DenseCodes<T>::kType)) {}
+
+  void bind(VectorView query) override { query_ = query.values.data(); }
+
+  void bind(Id id) override {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      query_ = codes_.row(id);
+    } else {
+      own_.resize(codes_.dim());
+      kernels::f16_to_f32(codes_.row(id), own_.data(), own_.size());
+      query_ = own_.data();
+    }
+  }
+
+  void score(std::span<const Id> ids, float* out) noexcept override {
+    kernels_.gather(query_, codes_.rows(), codes_.dim(), ids.data(), ids.size(), out);
+  }
+
+  void score_range(Id first, std::size_t count, float* out) noexcept override {
+    kernels_.range(query_, codes_.rows(), codes_.dim(), first, count, out);
+  }
+
+ private:
+  const DenseCodes<T>& codes_;
+  kernels::DenseKernels kernels_;
+  const float* query_ = nullptr;
+  std::vector<float> own_;  // the query, where it is a stored vector of another type
+};
+
+template <class T>
+std::unique_ptr<Scorer> DenseCodes<T>::scorer(Metric metric) const {
+  return std::make_unique<DenseScorer<T>>(*this, metric);
+}
+
+template <class T>
+class DenseEncoder final : public Encoder {
+ public:
+  explicit DenseEncoder(std::size_t dim) : dim_(dim) {}
+
+  std::size_t row_bytes() const noexcept override { return dim_ * sizeof(T); }
+
+  void encode(const Matrix& rows, std::string_view source, std::uint64_t first, std::span<std::byte> out) const override {
+    const std::size_t count = rows.rows * dim_;
+    if constexpr (sizeof(T) == sizeof(float)) {
+      std::memcpy(out.data(), rows.data, count * sizeof(float));
+    } else {
+      auto* halves = reinterpret_cast<std::uint16_t*>(out.data());
+      kernels::f32_to_f16(rows.data, halves, count);
+      for (std::size_t i = 0; i < count; ++i)
+        if (!finite(halves[i]))
+          invalid_argument(std::string(source) + ": row " + std::to_string(first + i / dim_) + ", column " + std::to_string(i % dim_) + ": " + std::to_string(rows.data[i]) +
+                           " is beyond f16, expected at most 65504; store f32");
+    }
+  }
+
+  std::unique_ptr<Codes> open(const Section& section, std::uint64_t size) const override {
+    return std::make_unique<DenseCodes<T>>(section, size, dim_);
+  }
+
+ private:
+  std::size_t dim_;
+};
+
+}  // namespace
+
+std::unique_ptr<Codes> open_dense_f32(const Section& section, std::uint64_t size, std::size_t dim) {
+  return std::make_unique<DenseCodes<float>>(section, size, dim);
+}
+std::unique_ptr<Codes> open_dense_f16(const Section& section, std::uint64_t size, std::size_t dim) {
+  return std::make_unique<DenseCodes<std::uint16_t>>(section, size, dim);
+}
+std::unique_ptr<Encoder> encoder_dense_f32(std::size_t dim) { return std::make_unique<DenseEncoder<float>>(dim); }
+std::unique_ptr<Encoder> encoder_dense_f16(std::size_t dim) { return std::make_unique<DenseEncoder<std::uint16_t>>(dim); }
+
+}  // namespace cassata

@@ -1,0 +1,51 @@
+// The flat kind: every vector is scored.
+#include <algorithm>
+
+#include "engine/build/parallel.h"
+#include "engine/build/pipeline.h"
+#include "engine/search/scan.h"
+#include "engine/searcher.h"
+
+namespace cassata {
+
+void search_by_scan(const Codes& codes, Metric metric, const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) {
+  constexpr std::size_t kQueries = 16;  // that share one reading of the rows
+  parallel_for(params.num_threads, queries.rows, kQueries, [&](std::size_t begin, std::size_t end, unsigned) {
+    std::vector<std::unique_ptr<Scorer>> scorers;
+    for (std::size_t first = begin; first < end; first += kQueries) {
+      const std::size_t count = std::min(kQueries, end - first);
+      while (scorers.size() < count) scorers.push_back(codes.scorer(metric));
+      for (std::size_t i = 0; i < count; ++i) scorers[i]->bind(queries.row(first + i));
+      scan(std::span(scorers).first(count), codes.size(), params.k, best.subspan(first, count));
+    }
+  });
+}
+
+namespace {
+
+class FlatSearcher final : public Searcher {
+ public:
+  FlatSearcher(const Codes& codes, Metric metric) : codes_(codes), metric_(metric) {}
+
+  void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    search_by_scan(codes_, metric_, queries, params, best);
+  }
+  void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    search_by_scan(codes_, metric_, queries, params, best);
+  }
+  void verify() const override {}
+
+ private:
+  const Codes& codes_;
+  Metric metric_;
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes) {
+  return std::make_unique<FlatSearcher>(codes, file.manifest().metric);
+}
+
+void build_flat(const BuildTask& task) { write_flat(task.vectors, task.encoder, task.params.progress, task.writer); }
+
+}  // namespace cassata

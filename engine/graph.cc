@@ -1,0 +1,109 @@
+// The graph kind: a walk from the upper levels to the ground.
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "engine/build/parallel.h"
+#include "engine/build/pipeline.h"
+#include "engine/graph/levels.h"
+#include "engine/search/beam.h"
+#include "engine/searcher.h"
+
+namespace cassata {
+namespace {
+
+/// Rows of a permuted file to the ids that the caller knows.
+class Permutation {
+ public:
+  Permutation() = default;
+  Permutation(const Section& section, std::uint64_t size) : section_(section), ids_(section.as<Id>(size)) {}
+
+  Id id(Id row) const noexcept { return ids_.empty() ? row : ids_[row]; }
+
+  void verify() const {
+    std::vector<bool> seen(ids_.size());
+    for (std::size_t row = 0; row < ids_.size(); ++row) {
+      if (ids_[row] >= ids_.size() || seen[ids_[row]])
+        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(ids_[row]) + ", expected a new one below " + std::to_string(ids_.size()));
+      seen[ids_[row]] = true;
+    }
+  }
+
+ private:
+  Section section_;
+  std::span<const Id> ids_;
+};
+
+const GraphEntry& graph_entry(const MappedFile& file) {
+  const std::uint64_t manifest = file.header().manifest_offset;
+  const auto& graph = file.manifest().graph;
+  if (!graph) corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": a graph index without an entry for its graph");
+  if (graph->m == 0 || graph->m > BuildParams::kMaxM)
+    corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": m is " + std::to_string(graph->m) + ", expected 1 to " + std::to_string(BuildParams::kMaxM));
+  return *graph;
+}
+
+class GraphSearcher final : public Searcher {
+ public:
+  GraphSearcher(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
+      : codes_(codes), metric_(file.manifest().metric), ground_(file.section("graph.offsets"), file.section("graph.edges"), codes.size(), 2 * entry.m),
+        levels_(file.section("graph.upper_nodes"), file.section("graph.upper_edges"), entry.level_sizes, entry.m, codes.size()) {
+    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section("ids"), codes.size());
+  }
+
+  void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    const std::size_t width = std::max(params.k, std::min<std::size_t>(params.ef_search, codes_.size()));
+    if (params.k == 0) return;
+    if (width > codes_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors, and more slowly
+    parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
+      const std::unique_ptr<Scorer> scorer = codes_.scorer(metric_);
+      static thread_local Workspace work;
+      for (std::size_t i = begin; i < end; ++i) {
+        scorer->bind(queries.row(i));
+        const Id entry = descend(levels_, *scorer, codes_.size(), work);
+        beam_search(ground_, *scorer, {&entry, 1}, width, params.early_exit_threshold, work);
+        best[i] = work.beam.entries();
+        finish(best[i], params.k);
+      }
+    });
+  }
+
+  void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    search_by_scan(codes_, metric_, queries, params, best);
+    for (std::vector<Candidate>& candidates : best) finish(candidates, params.k);
+  }
+
+  void verify() const override {
+    ground_.verify();
+    levels_.verify();
+    permutation_.verify();
+  }
+
+ private:
+  /// Rows become ids, in whose order ties stand.
+  void finish(std::vector<Candidate>& candidates, std::size_t k) const {
+    for (Candidate& c : candidates) c.id = permutation_.id(c.id);
+    std::sort(candidates.begin(), candidates.end());
+    if (candidates.size() > k) candidates.resize(k);
+  }
+
+  const Codes& codes_;
+  Metric metric_;
+  OffsetAdjacency ground_;
+  Levels levels_;
+  Permutation permutation_;
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> open_graph(const MappedFile& file, const Codes& codes) {
+  return std::make_unique<GraphSearcher>(file, codes, graph_entry(file));
+}
+
+void build_graph(const BuildTask& task) {
+  const BuildParams& p = task.params;
+  const GraphParams graph{.metric = p.metric, .m = p.m, .ef_construction = p.ef_construction, .num_threads = p.num_threads, .progress = p.progress};
+  task.manifest.graph = write_graph(task.vectors, task.encoder, graph, p.graph_type, task.folder, task.writer);
+}
+
+}  // namespace cassata

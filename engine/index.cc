@@ -1,0 +1,136 @@
+#include "engine/index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/build/pipeline.h"
+#include "engine/kernels/dense.h"
+#include "engine/registry.h"
+#include "engine/searcher.h"
+#include "format/error.h"
+#include "format/file_writer.h"
+
+namespace cassata {
+namespace {
+
+/// The one encoding of the file, checked against what this version can search.
+const CodesEntry& codes_entry(const MappedFile& file) {
+  const Manifest& m = file.manifest();
+  const std::string place = file.path() + ": manifest at byte " + std::to_string(file.header().manifest_offset) + ": ";
+  if (m.codes.size() != 1) corrupt(place + std::to_string(m.codes.size()) + " encodings of the vectors, expected 1");
+  if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
+  if (m.dim == 0) corrupt(place + "vectors of dimension 0");
+  return m.codes.front();
+}
+
+void check_finite(const Matrix& queries) {
+  for (std::size_t i = 0; i < queries.rows; ++i)
+    for (std::size_t j = 0; j < queries.dim; ++j) {
+      const float value = queries.data[i * queries.dim + j];
+      if (!std::isfinite(value))
+        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) + ", expected a finite number");
+    }
+}
+
+std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"kind", std::string(name_of(params.kind))}, {"metric", std::string(name_of(params.metric))}, {"dtype", std::string(name_of(params.encoding))}};
+  if (params.kind == Kind::graph) {
+    out.emplace_back("graph_type", name_of(params.graph_type));
+    out.emplace_back("m", std::to_string(params.m));
+    out.emplace_back("ef_construction", std::to_string(params.ef_construction));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct Index::State {
+  std::shared_ptr<const MappedFile> file;
+  std::unique_ptr<Codes> codes;
+  std::unique_ptr<Searcher> searcher;
+  std::string_view class_name;
+
+  explicit State(std::shared_ptr<const MappedFile> opened) : file(std::move(opened)) {
+    const CodesEntry& entry = codes_entry(*file);
+    const Manifest& m = file->manifest();
+    codes = row_of(entry.encoding).open(file->section(entry.section), m.size, m.dim);
+    searcher = row_of(m.kind).open(*file, *codes);
+    for (const ClassRow& row : class_rows())
+      if (row.kind == m.kind && row.shape == m.shape) class_name = row.name;
+  }
+};
+
+Index Index::open(const std::filesystem::path& path, bool verify) {
+  Index index(std::make_shared<State>(MappedFile::open(path)));
+  if (verify) index.verify();
+  return index;
+}
+
+Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
+  params.check();
+  if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
+  if (vectors.size() > kMaxSize) invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
+  if (vectors.dim() == 0 || vectors.dim() > kMaxDim)
+    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
+  FileWriter writer(path);
+  Manifest manifest;
+  manifest.kind = params.kind;
+  manifest.shape = row_of(params.encoding).shape;
+  manifest.metric = params.metric;
+  manifest.size = vectors.size();
+  manifest.dim = static_cast<std::uint32_t>(vectors.dim());
+  manifest.codes = {{params.encoding, std::string(kRowsSection)}};
+  const std::unique_ptr<Encoder> encoder = row_of(params.encoding).encoder(vectors.dim());
+  const std::filesystem::path folder = path.empty() ? std::filesystem::path() : std::filesystem::absolute(path).parent_path();
+  row_of(params.kind).build({vectors, params, *encoder, folder, writer, manifest});
+  manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
+  return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
+}
+
+std::uint64_t Index::size() const noexcept { return state_->codes->size(); }
+std::size_t Index::dim() const noexcept { return state_->codes->dim(); }
+const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
+const MappedFile& Index::file() const noexcept { return *state_->file; }
+std::string_view Index::class_name() const noexcept { return state_->class_name; }
+
+void Index::search(const Matrix& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
+
+void Index::search_exact(const Matrix& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search_exact); }
+
+void Index::answer(const Matrix& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
+  params.check();
+  if (queries.dim != dim()) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim()));
+  if (out.ids.size() != queries.rows * params.k || out.scores.size() != out.ids.size())
+    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(queries.rows * params.k));
+  check_finite(queries);
+  const Metric metric = manifest().metric;
+  SearchParams bounded = params;
+  bounded.k = std::min<std::uint64_t>(params.k, size());
+  std::vector<std::vector<Candidate>> best(queries.rows);
+  (*state_->searcher.*function)(queries, bounded, best);
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    const auto ids = out.ids.subspan(i * params.k, params.k);
+    const auto scores = out.scores.subspan(i * params.k, params.k);
+    for (std::size_t j = 0; j < best[i].size(); ++j) {
+      ids[j] = best[i][j].id;
+      scores[j] = score_of(metric, best[i][j].distance);
+    }
+    std::fill(ids.begin() + static_cast<std::ptrdiff_t>(best[i].size()), ids.end(), -1);
+    std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(), score_of(metric, std::numeric_limits<float>::infinity()));
+  }
+}
+
+void Index::verify(const Progress& progress) const {
+  state_->file->verify(progress);
+  state_->codes->verify();
+  state_->searcher->verify();
+}
+
+void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state_->file, path, progress); }
+
+std::string_view library_version() noexcept { return CASSATA_VERSION; }
+std::string_view simd_target() noexcept { return kernels::target_name(); }
+
+}  // namespace cassata

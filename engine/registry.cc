@@ -1,0 +1,69 @@
+#include "engine/registry.h"
+
+#include <string>
+
+#include "engine/codes/dense.h"
+#include "engine/index.h"
+#include "format/error.h"
+
+namespace cassata {
+namespace {
+
+constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::euclidean, "euclidean"}};
+
+constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}};
+
+constexpr EncodingRow kEncodings[] = {
+    {Encoding::f32, "f32", Shape::dense, open_dense_f32, encoder_dense_f32},
+    {Encoding::f16, "f16", Shape::dense, open_dense_f16, encoder_dense_f16},
+};
+
+constexpr KindRow kKinds[] = {
+    {Kind::flat, "flat", open_flat, build_flat},
+    {Kind::graph, "hnsw", open_graph, build_graph},
+};
+
+constexpr ClassRow kClasses[] = {
+    {Kind::flat, Shape::dense, "DenseFlatIndex"},
+    {Kind::graph, Shape::dense, "DensePlainHNSW"},
+};
+
+/// The row whose `field` is `value`; the manifest's reader has let no other value through.
+template <class Row, std::size_t n, class Field, class Value>
+const Row& find(const Row (&rows)[n], Field field, Value value) {
+  for (const Row& row : rows)
+    if (row.*field == value) return row;
+  throw Error(Errc::incompatible, "value " + std::to_string(static_cast<int>(value)) + " has no row in the registry");
+}
+
+template <class Row, std::size_t n>
+const Row& parse(const char* what, const Row (&rows)[n], std::string_view text) {
+  std::string choices;
+  for (const Row& row : rows) {
+    if (row.name == text) return row;
+    choices += (choices.empty() ? "'" : ", '") + std::string(row.name) + "'";
+  }
+  invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
+}
+
+}  // namespace
+
+std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
+std::span<const GraphTypeRow> graph_type_rows() noexcept { return kGraphTypes; }
+std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
+std::span<const KindRow> kind_rows() noexcept { return kKinds; }
+std::span<const ClassRow> class_rows() noexcept { return kClasses; }
+
+const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
+const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
+
+std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
+std::string_view name_of(GraphType type) noexcept { return find(kGraphTypes, &GraphTypeRow::type, type).name; }
+std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
+std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
+Metric parse_metric(std::string_view text) { return parse("metric", kMetrics, text).metric; }
+GraphType parse_graph_type(std::string_view text) { return parse("graph_type", kGraphTypes, text).type; }
+Encoding parse_encoding(std::string_view text) { return parse("dtype", kEncodings, text).encoding; }
+Kind parse_kind(std::string_view text) { return parse("kind", kKinds, text).kind; }
+
+}  // namespace cassata

@@ -1,0 +1,68 @@
+#include "engine/search/beam.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace cassata {
+
+void SubsetScorer::score(std::span<const Id> positions, float* out) noexcept {
+  Id ids[kBatch];
+  for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
+    const std::size_t n = std::min(kBatch, positions.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
+    scorer_.score({ids, n}, out + begin);
+  }
+}
+
+void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Id position = first + static_cast<Id>(i);
+    score({&position, 1}, out + i);
+  }
+}
+
+void Beam::insert(float distance, Id id) {
+  const auto place = std::upper_bound(entries_.begin(), entries_.end(), distance, [](float d, const Candidate& c) { return d < c.distance; });
+  next_ = std::min(next_, static_cast<std::size_t>(place - entries_.begin()));
+  entries_.insert(place, {distance, id});
+  if (entries_.size() < width_) return;
+  const float worst = entries_[width_ - 1].distance;
+  bound_ = worst + std::abs(worst) * relax_;
+  while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
+}
+
+void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+  const std::size_t degree = std::max(graph.max_degree(), entries.size());
+  if (work.fresh.size() < degree) {
+    work.fresh.resize(degree);
+    work.distances.resize(degree);
+    work.scratch.resize(degree);
+  }
+  work.beam.reset(width, relax);
+  work.visited.reset(graph.size());
+  const auto meet = [&](std::span<const Id> nodes) {
+    std::size_t count = 0;
+    for (const Id id : nodes)
+      if (work.visited.insert(id)) work.fresh[count++] = id;
+    if (const Id next = work.beam.peek_next(); next != kNoId) graph.prefetch(next);
+    scorer.score({work.fresh.data(), count}, work.distances.data());
+    for (std::size_t i = 0; i < count; ++i)
+      if (work.beam.admits(work.distances[i])) work.beam.insert(work.distances[i], work.fresh[i]);
+  };
+  meet(entries);
+  for (Id id; (id = work.beam.expand_next()) != kNoId;) meet(graph.neighbors(id, work.scratch.data()));
+  work.beam.finish();
+}
+
+Id descend(const Levels& levels, Scorer& scorer, std::uint64_t size, Workspace& work) {
+  if (levels.nodes().empty()) return 0;
+  SubsetScorer of_positions(scorer, levels.nodes(), size);
+  Id position = 0;
+  for (std::size_t l = levels.levels().size(); l-- > 0;) {
+    beam_search(levels.levels()[l], of_positions, {&position, 1}, 1, 0, work);
+    if (!work.beam.entries().empty()) position = work.beam.entries().front().id;
+  }
+  return std::min(levels.nodes()[position], static_cast<Id>(size - 1));
+}
+
+}  // namespace cassata

@@ -1,0 +1,102 @@
+// What one thread needs to search, reused from query to query so that nothing is allocated on the way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "format/types.h"
+
+namespace cassata {
+
+struct Candidate {
+  float distance;
+  Id id;
+
+  /// Closer first, then lower id.
+  friend bool operator<(const Candidate& a, const Candidate& b) { return a.distance != b.distance ? a.distance < b.distance : a.id < b.id; }
+};
+
+/// The nodes met by a walk: a bit for each, so that a million fit the second cache level. Cleared in the time it took to fill.
+class Visited {
+ public:
+  void reset(std::size_t size) {
+    for (const Id word : touched_) words_[word] = 0;
+    touched_.clear();
+    size_ = size;
+    if (words_.size() * kBits < size) words_.resize((size + kBits - 1) / kBits);
+  }
+  /// False if `id` was there already, or is none of the graph's.
+  bool insert(Id id) {
+    if (id >= size_) return false;
+    std::uint64_t& word = words_[id / kBits];
+    const std::uint64_t bit = std::uint64_t{1} << (id % kBits);
+    if (word & bit) return false;
+    if (word == 0) touched_.push_back(static_cast<Id>(id / kBits));
+    word |= bit;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kBits = 64;
+  std::size_t size_ = 0;
+  std::vector<std::uint64_t> words_;
+  std::vector<Id> touched_;
+};
+
+/// The best candidates met so far, best first, each marked once it has been expanded.
+class Beam {
+ public:
+  /// Keeps the `width` best, and while `relax` is over 0 also those within the worst of these relaxed by it.
+  void reset(std::size_t width, float relax) {
+    entries_.clear();
+    width_ = width;
+    relax_ = relax;
+    next_ = 0;
+  }
+  /// True if a candidate at `distance` is to be inserted.
+  bool admits(float distance) const noexcept {
+    if (entries_.size() < width_) return distance == distance;  // a NaN, which only damaged rows give, never is
+    return relax_ > 0 ? distance <= bound_ : distance < bound_;
+  }
+  void insert(float distance, Id id);
+  /// Marks the best unexpanded candidate and returns its id, or kNoId if there is none left.
+  Id expand_next() noexcept {
+    while (next_ < entries_.size() && (entries_[next_].id & kExpanded)) ++next_;
+    if (next_ == entries_.size()) return kNoId;
+    const Id id = entries_[next_].id;
+    entries_[next_].id |= kExpanded;
+    return id;
+  }
+  /// The one that expand_next() would return now.
+  Id peek_next() noexcept {
+    while (next_ < entries_.size() && (entries_[next_].id & kExpanded)) ++next_;
+    return next_ == entries_.size() ? kNoId : entries_[next_].id;
+  }
+  /// The width best. Ends the walk: the marks are gone.
+  const std::vector<Candidate>& finish() {
+    if (entries_.size() > width_) entries_.resize(width_);
+    for (Candidate& c : entries_) c.id &= ~kExpanded;
+    return entries_;
+  }
+  const std::vector<Candidate>& entries() const noexcept { return entries_; }
+
+ private:
+  static constexpr Id kExpanded = Id{1} << 31;
+  static_assert(kMaxSize < kExpanded);
+  std::vector<Candidate> entries_;
+  std::size_t width_ = 0;
+  std::size_t next_ = 0;  // every entry before it has been expanded
+  float relax_ = 0;
+  float bound_ = 0;  // once width_ entries are there: what is beyond it is not inserted
+};
+
+struct Workspace {
+  Beam beam;
+  Visited visited;
+  std::vector<Id> scratch;       // a neighbour list that had to be decoded
+  std::vector<Id> fresh;         // neighbours not met before
+  std::vector<float> distances;  // theirs
+};
+
+}  // namespace cassata

@@ -1,0 +1,48 @@
+// What one kind of index does with a file: answer, check itself, and come to be.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "engine/codes/codes.h"
+#include "engine/params.h"
+#include "engine/search/workspace.h"
+#include "format/file_writer.h"
+#include "format/input/stream.h"
+#include "format/mapped_file.h"
+
+namespace cassata {
+
+/// Answers queries over one file. Immutable; any number of threads.
+class Searcher {
+ public:
+  virtual ~Searcher() = default;
+  /// best[i] = the params.k best for query i, best first, ties by lower id, ids as the caller knows them. params.k is at most the size.
+  virtual void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
+  /// The same by scoring every vector.
+  virtual void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
+  /// Checks every structural rule of the kind's own sections. Throws Error(corrupt).
+  virtual void verify() const = 0;
+};
+
+/// What a build works on; it writes sections and sets what the manifest says of them.
+struct BuildTask {
+  VectorStream& vectors;
+  const BuildParams& params;
+  const Encoder& encoder;
+  std::filesystem::path folder;  ///< for temporary files
+  FileWriter& writer;
+  Manifest& manifest;
+};
+
+/// Exact search over any codes, for every kind that has them. Row numbers stand for ids.
+void search_by_scan(const Codes& codes, Metric metric, const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best);
+
+std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes);
+void build_flat(const BuildTask& task);
+
+std::unique_ptr<Searcher> open_graph(const MappedFile& file, const Codes& codes);
+void build_graph(const BuildTask& task);
+
+}  // namespace cassata
