@@ -1,0 +1,81 @@
+// cassata build: a file of vectors becomes an index file.
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/index.h"
+#include "format/input/stream.h"
+#include "tools/command.h"
+#include "tools/describe.h"
+#include "tools/terminal.h"
+
+namespace cassata::tools {
+namespace {
+
+struct Choices {
+  std::string input, output;
+  bool quiet = false, json = false;
+  BuildParams params;
+};
+
+bool read(const Words& words, Choices& choices) {
+  CommandLine line("build INPUT -o OUTPUT [OPTIONS]",
+                   "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.\n"
+                   "INPUT is streamed: memory holds the graph and a chunk of vectors. OUTPUT appears at the very end, complete; until then a\n"
+                   "former file of that name stays as it is. The same input and parameters give the same bytes, whatever the threads.");
+  BuildParams& params = choices.params;
+  line.argument("INPUT", choices.input);
+  line.option("output,o", "FILE", "", "the index file to write", [&](const std::string& text) { choices.output = text; });
+  line.option("kind", "NAME", std::string(name_of(params.kind)), "hnsw: approximate and fast; flat: exact",
+              [&](const std::string& text) { params.kind = parse_kind(text); });
+  line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
+              [&](const std::string& text) { params.metric = parse_metric(text); });
+  line.option("encoding", "NAME", std::string(name_of(params.encoding)), "how vectors are stored: f32, or f16 for half the size",
+              [&](const std::string& text) { params.encoding = parse_encoding(text); });
+  line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
+              "permuted: close vectors lie close together, which is faster; standard: in the order of INPUT. Ids are the same",
+              [&](const std::string& text) { params.graph_type = parse_graph_type(text); });
+  line.option(",m", params.m, "neighbours of a node on the upper levels of the graph; twice as many on the ground level");
+  line.option("ef-construction", params.ef_construction, "candidates among which neighbours are chosen: more is a better graph and a longer build");
+  line.option("threads", params.num_threads, "0: all processors");
+  line.flag("quiet,q", choices.quiet, "print nothing but errors");
+  line.flag("json", choices.json, "print the summary as JSON");
+  return line.parse(words);
+}
+
+std::string summary(const Index& index, double seconds) {
+  const double rate = static_cast<double>(index.size()) / seconds;
+  return printable(index.file().path()) + ": " + std::string(index.class_name()) + " of " + grouped(index.size()) + " vectors, dim " +
+         std::to_string(index.dim()) + ", " + size_text(index.file().header().file_length) + ", built in " + fixed(seconds, 1) + " s (" +
+         grouped(static_cast<std::uint64_t>(rate)) + " rows/s)\n";
+}
+
+std::string summary_json(const Index& index, double seconds) {
+  nlohmann::ordered_json json = describe_briefly(index);
+  json["seconds"] = seconds;
+  json["rows_per_second"] = static_cast<double>(index.size()) / seconds;
+  return to_text(json);
+}
+
+}  // namespace
+
+int build(const Words& words) {
+  Choices choices;
+  if (!read(words, choices)) return kOk;
+  if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
+  refuse_overwriting(choices.output, {choices.input});
+  choices.params.progress = progress_bar(choices.quiet);
+  const auto start = std::chrono::steady_clock::now();
+  const std::unique_ptr<VectorStream> vectors = open_stream(choices.input);
+  const Index index = Index::build(*vectors, choices.params, choices.output);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (choices.json) {
+    print(summary_json(index, seconds));
+  } else if (!choices.quiet) {
+    print(summary(index, seconds));
+  }
+  return kOk;
+}
+
+}  // namespace cassata::tools

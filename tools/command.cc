@@ -1,0 +1,81 @@
+#include "tools/command.h"
+
+#include <sstream>
+#include <utility>
+
+#include "tools/terminal.h"
+
+namespace cassata::tools {
+namespace po = boost::program_options;
+
+CommandLine::CommandLine(std::string synopsis, std::string about) : synopsis_(std::move(synopsis)), about_(std::move(about)) {
+  options_.add_options()("help,h", "print this help");
+}
+
+void CommandLine::argument(const char* name, std::string& into) {
+  hidden_.add_options()(name, po::value(&into));
+  positions_.add(name, 1);
+  required_.push_back(name);
+}
+
+void CommandLine::arguments(const char* name, std::vector<std::string>& into) {
+  hidden_.add_options()(name, po::value(&into));
+  positions_.add(name, -1);
+  required_.push_back(name);
+}
+
+void CommandLine::option(const char* names, const char* value_name, const std::string& standing, const std::string& help,
+                         std::function<void(const std::string&)> set) {
+  const std::string_view all = names;
+  const std::string shown = all.front() == ',' ? "-" + std::string(all.substr(1)) : "--" + std::string(all.substr(0, all.find(',')));
+  auto* value = po::value<std::string>()->value_name(value_name)->notifier([shown, set = std::move(set)](const std::string& text) {
+    try {
+      set(text);
+    } catch (const Error& error) {
+      throw Error(error.code(), shown + ": " + error.what());
+    }
+  });
+  options_.add_options()(names, value, (standing.empty() ? help : help + " (default: " + standing + ")").c_str());
+}
+
+void CommandLine::flag(const char* names, bool& into, const std::string& help) {
+  options_.add_options()(names, po::bool_switch(&into), help.c_str());
+}
+
+bool CommandLine::parse(const Words& words) {
+  po::options_description all;
+  all.add(options_).add(hidden_);
+  po::variables_map given;
+  constexpr int kNoGuessing = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+  try {
+    po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
+  } catch (const po::too_many_positional_options_error&) {
+    invalid_argument("too many arguments; usage: cassata " + synopsis_);
+  }
+  if (given.count("help") != 0) {
+    print(help());
+    return false;
+  }
+  check_arguments(given);
+  po::notify(given);
+  return true;
+}
+
+void CommandLine::check_arguments(const po::variables_map& given) const {
+  for (const char* name : required_)
+    if (given.count(name) == 0) invalid_argument(std::string(name) + " is missing; usage: cassata " + synopsis_);
+}
+
+std::string CommandLine::help() const {
+  std::ostringstream text;
+  text << "Usage: cassata " << synopsis_ << "\n\n" << about_ << "\n\n" << options_;
+  return text.str();
+}
+
+void refuse_overwriting(const std::filesystem::path& output, std::initializer_list<std::filesystem::path> inputs) {
+  std::error_code absent;
+  for (const std::filesystem::path& input : inputs)
+    if (std::filesystem::equivalent(output, input, absent)) invalid_argument("--output: " + output.string() + " is the input itself");
+}
+
+}  // namespace cassata::tools

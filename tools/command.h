@@ -1,0 +1,88 @@
+// What the subcommands share: their functions, their options, their exit codes.
+#pragma once
+
+#include <boost/program_options.hpp>
+
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <vector>
+
+#include "format/error.h"
+
+namespace cassata::tools {
+
+/// The words after the subcommand's name.
+using Words = std::vector<std::string>;
+
+enum Exit : int {
+  kOk = 0,
+  kFailedCheck = 1,  ///< what was checked is not as it must be
+  kRefused = 2,      ///< bad usage, bad input, or the system refused; one line on stderr tells which
+};
+
+// The subcommands, one file each; main.cc names them. They throw cassata::Error, Interrupted or a Program_options error.
+int build(const Words& words);
+int search(const Words& words);
+int inspect(const Words& words);
+int verify(const Words& words);
+int demo(const Words& words);
+
+/// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
+template <class T>
+T number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view expected = std::is_integral_v<T> ? "a whole number, 0 or more" : "a number";
+  if (error == std::errc::result_out_of_range) invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected) + " that is not so large");
+  if (error != std::errc{} || end != text.data() + text.size()) invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected));
+  return value;
+}
+
+/// A subcommand's command line: described once, for parsing and for --help.
+class CommandLine {
+ public:
+  /// `synopsis` is the line of usage after "cassata"; `about` says in a sentence or more what the command does.
+  CommandLine(std::string synopsis, std::string about);
+
+  /// An argument without a dash. Each must be given, in the order of declaration; a list takes all that follow, one or more.
+  void argument(const char* name, std::string& into);
+  void arguments(const char* name, std::vector<std::string>& into);
+  /// An option with a value; `names` as in "output,o". With a `standing` value, --help shows it as the default. `set` is called with what
+  /// the user gave and may throw Error.
+  void option(const char* names, const char* value_name, const std::string& standing, const std::string& help,
+              std::function<void(const std::string&)> set);
+  /// The same for a number, whose default is the value that it has.
+  template <class T>
+  void option(const char* names, T& into, const std::string& help) {
+    option(names, "N", decimal(into), help, [&into](const std::string& text) { into = number<T>(text); });
+  }
+  void flag(const char* names, bool& into, const std::string& help);
+
+  /// Returns false if the user asked for help, which is printed then.
+  bool parse(const Words& words);
+
+ private:
+  template <class T>
+  static std::string decimal(T value) {
+    char text[32];
+    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+  }
+  void check_arguments(const boost::program_options::variables_map& given) const;
+  std::string help() const;
+
+  std::string synopsis_, about_;
+  boost::program_options::options_description options_{"Options"}, hidden_;
+  boost::program_options::positional_options_description positions_;
+  std::vector<const char*> required_;
+};
+
+/// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
+void refuse_overwriting(const std::filesystem::path& output, std::initializer_list<std::filesystem::path> inputs);
+
+}  // namespace cassata::tools

@@ -1,0 +1,79 @@
+#include "tools/describe.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace cassata::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json graph(const std::optional<GraphEntry>& entry) {
+  if (!entry) return nullptr;
+  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}};
+}
+
+Json sections(const Manifest& manifest) {
+  Json list = Json::array();
+  for (const SectionEntry& s : manifest.sections)
+    list.push_back({{"name", s.name}, {"offset", s.offset}, {"length", s.length}, {"tier", s.tier == Tier::hot ? "hot" : "cold"}});
+  return list;
+}
+
+Json provenance(const Provenance& held) {
+  Json inputs = Json::array(), parameters = Json::object();
+  for (const InputEntry& input : held.inputs)
+    inputs.push_back({{"name", input.name}, {"rows", input.rows}, {"bytes", input.bytes}, {"xxh3", input.xxh3}});
+  for (const auto& [name, value] : held.parameters) parameters[name] = value;
+  return {{"library_version", held.library_version}, {"inputs", inputs}, {"parameters", parameters}};
+}
+
+}  // namespace
+
+Json describe_briefly(const Index& index) {
+  const Manifest& manifest = index.manifest();
+  return {{"path", index.file().path()},
+          {"class", index.class_name()},
+          {"kind", name_of(manifest.kind)},
+          {"n", index.size()},
+          {"dim", index.dim()},
+          {"metric", name_of(manifest.metric)},
+          {"dtype", name_of(manifest.codes.front().encoding)},
+          {"file_size", index.file().header().file_length},
+          {"uuid", uuid_text(index)}};
+}
+
+Json describe(const Index& index) {
+  const Header& header = index.file().header();
+  const Manifest& manifest = index.manifest();
+  Json json = describe_briefly(index);
+  json["format_version"] = {header.format_major, header.format_minor};
+  json["features"] = {{"incompatible", header.incompatible_features}, {"compatible", header.compatible_features}};
+  json["graph"] = graph(manifest.graph);
+  json["sections"] = sections(manifest);
+  json["block_hashes"] = {{"offset", manifest.block_hashes.offset}, {"count", manifest.block_hashes.count}, {"xxh3", manifest.block_hashes.xxh3}};
+  json["manifest"] = {{"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};
+  json["provenance"] = provenance(manifest.provenance);
+  return json;
+}
+
+std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string uuid_text(const Index& index) {
+  std::string text;
+  for (const std::uint8_t byte : index.file().header().uuid) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", byte);
+    if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23) text += '-';
+    text += digits;
+  }
+  return text;
+}
+
+std::string hex(std::uint64_t value) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(value));
+  return digits;
+}
+
+}  // namespace cassata::tools

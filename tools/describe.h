@@ -1,0 +1,22 @@
+// An index as JSON, with the names that Python's `Index.info` uses.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "engine/index.h"
+
+namespace cassata::tools {
+
+/// What identifies it: path, class, kind, n, dim, metric, dtype, file_size, uuid.
+nlohmann::ordered_json describe_briefly(const Index& index);
+/// All that header and manifest say.
+nlohmann::ordered_json describe(const Index& index);
+/// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is always valid JSON.
+std::string to_text(const nlohmann::ordered_json& json);
+
+std::string uuid_text(const Index& index);
+/// A hash as 16 hexadecimal digits.
+std::string hex(std::uint64_t value);
+
+}  // namespace cassata::tools

@@ -1,0 +1,109 @@
+// cassata inspect: what header and manifest say, as a table or as JSON.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/index.h"
+#include "tools/command.h"
+#include "tools/describe.h"
+#include "tools/terminal.h"
+
+namespace cassata::tools {
+namespace {
+
+using Row = std::vector<std::string>;
+
+/// Columns as wide as their widest entry; those in `right` are set to the right.
+std::string table(const std::vector<Row>& rows, const std::vector<bool>& right) {
+  std::vector<std::size_t> widths(right.size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - row[i].size(), ' ');
+      line += "  " + (right[i] ? padding + row[i] : row[i] + padding);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string list(const std::vector<std::uint64_t>& values) {
+  std::string text;
+  for (const std::uint64_t value : values) text += (text.empty() ? "" : " > ") + grouped(value);
+  return text;
+}
+
+std::string facts(const Index& index) {
+  const Header& header = index.file().header();
+  const Manifest& manifest = index.manifest();
+  std::vector<Row> rows = {{"class", std::string(index.class_name())},
+                           {"kind", std::string(name_of(manifest.kind))},
+                           {"vectors", grouped(index.size())},
+                           {"dim", std::to_string(index.dim())},
+                           {"metric", std::string(name_of(manifest.metric))},
+                           {"encoding", std::string(name_of(manifest.codes.front().encoding))}};
+  if (const auto& graph = manifest.graph) {
+    rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " + std::to_string(graph->ef_construction)});
+    rows.push_back({"levels", list(graph->level_sizes)});
+  }
+  rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
+  rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
+  rows.push_back({"features", "incompatible 0x" + hex(header.incompatible_features) + ", compatible 0x" + hex(header.compatible_features)});
+  rows.push_back({"uuid", uuid_text(index)});
+  return table(rows, {false, false});
+}
+
+/// Every byte of the file, by what it is.
+std::string sections(const Index& index) {
+  const Header& header = index.file().header();
+  const Manifest& manifest = index.manifest();
+  const std::uint64_t hashes = manifest.block_hashes.count * sizeof(std::uint64_t);
+  std::uint64_t padding = header.file_length - sizeof(Header) - hashes - header.manifest_length;
+  std::vector<Row> rows = {{"section", "offset", "length", "share", "tier"}};
+  const auto add = [&](const std::string& name, const std::string& offset, std::uint64_t length, const std::string& tier) {
+    const double share = 100.0 * static_cast<double>(length) / static_cast<double>(header.file_length);
+    rows.push_back({name, offset, grouped(length), fixed(share, 1) + " %", tier});
+  };
+  add("(header)", "0", sizeof(Header), "");
+  for (const SectionEntry& s : manifest.sections) {
+    add(printable(s.name), grouped(s.offset), s.length, s.tier == Tier::hot ? "hot" : "cold");
+    padding -= s.length;
+  }
+  add("(block hashes)", grouped(manifest.block_hashes.offset), hashes, "");
+  add("(manifest)", grouped(header.manifest_offset), header.manifest_length, "");
+  add("(padding)", "", padding, "");
+  return table(rows, {false, true, true, true, false});
+}
+
+std::string provenance(const Provenance& held) {
+  std::vector<Row> rows = {{"built by", "cassata " + printable(held.library_version)}};
+  for (const InputEntry& input : held.inputs)
+    rows.push_back({"from", printable(input.name) + ": " + grouped(input.rows) + " rows, " + grouped(input.bytes) + " bytes, xxh3 " + hex(input.xxh3)});
+  for (const auto& [name, value] : held.parameters) rows.push_back({"with", printable(name) + " = " + printable(value)});
+  return table(rows, {false, false});
+}
+
+}  // namespace
+
+int inspect(const Words& words) {
+  std::string path;
+  bool json = false;
+  CommandLine line("inspect INDEX [--json]", "Prints what an index file says about itself: what it holds, where its sections lie, and how it came to be.");
+  line.argument("INDEX", path);
+  line.flag("json", json, "print JSON, with the names of Python's Index.info");
+  if (!line.parse(words)) return kOk;
+  const Index index = Index::open(path);
+  if (json) {
+    print(to_text(describe(index)));
+  } else {
+    print(printable(path) + "\n\n" + facts(index) + "\n" + sections(index) + "\n" + provenance(index.manifest().provenance));
+  }
+  return kOk;
+}
+
+}  // namespace cassata::tools

@@ -1,0 +1,83 @@
+// cassata: one program, a subcommand for each job.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "engine/index.h"
+#include "tools/command.h"
+#include "tools/terminal.h"
+
+namespace cassata::tools {
+namespace {
+
+struct Command {
+  std::string_view name, summary;
+  int (*run)(const Words& words);
+};
+
+constexpr Command kCommands[] = {
+    {"build", "build an index file from a file of vectors", build},
+    {"search", "find the closest vectors to each query", search},
+    {"inspect", "print what an index file says about itself", inspect},
+    {"verify", "check every byte of index files", verify},
+    {"demo", "search this machine's package descriptions (needs the Python package)", demo},
+};
+
+std::string usage() {
+  std::string text = "Usage: cassata COMMAND [ARGUMENTS]\n\nVector search in one self-describing, checksummed file.\n\nCommands:\n";
+  for (const Command& command : kCommands) {
+    std::string name(command.name);
+    name.resize(10, ' ');
+    text += "  " + name + std::string(command.summary) + "\n";
+  }
+  return text + "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in use.\n"
+                "Exit codes: 0 done, 1 a check failed, 2 bad usage or input.\n";
+}
+
+int run(const Words& words) {
+  if (words.empty()) invalid_argument("no command given; try 'cassata --help'");
+  const std::string& name = words.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print(usage());
+    return kOk;
+  }
+  if (name == "--version") {
+    print("cassata " + std::string(library_version()) + " (" + std::string(simd_target()) + ")\n");
+    return kOk;
+  }
+  for (const Command& command : kCommands)
+    if (command.name == name) return command.run({words.begin() + 1, words.end()});
+  invalid_argument("no command '" + name + "'; try 'cassata --help'");
+}
+
+/// "cassata build", or "cassata" where the command is not known.
+std::string program_name(const Words& words) {
+  for (const Command& command : kCommands)
+    if (!words.empty() && command.name == words.front()) return "cassata " + words.front();
+  return "cassata";
+}
+
+int end_by(int signal) {
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  return 128 + signal;
+}
+
+}  // namespace
+}  // namespace cassata::tools
+
+int main(int argc, char** argv) {
+  using namespace cassata::tools;
+  prepare_process();
+  const Words words(argv + 1, argv + argc);
+  try {
+    return run(words);
+  } catch (const Interrupted& interrupted) {
+    return end_by(interrupted.signal);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(error.what()).c_str());
+    return kRefused;
+  }
+}

@@ -1,0 +1,197 @@
+#include "tools/terminal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "format/error.h"
+
+namespace cassata::tools {
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 16;
+
+std::atomic<int> asked_to_end{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler writes it");
+
+/// Bytes of the UTF-8 sequence that `text` begins with; 0 if it is none.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) -> unsigned { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    const bool shortest = first != 0xE0 || byte(1) >= 0xA0, no_surrogate = first != 0xED || byte(1) < 0xA0;
+    return follows(1) && follows(2) && shortest && no_surrogate ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const bool shortest = first != 0xF0 || byte(1) >= 0x90, in_range = first != 0xF4 || byte(1) < 0x90;
+    return follows(1) && follows(2) && follows(3) && shortest && in_range ? 4 : 0;
+  }
+  return 0;
+}
+
+/// A code point below U+00A0 that moves the cursor, or worse, instead of showing something.
+bool is_control(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  return first < 0x20 || first == 0x7F || (first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0);
+}
+
+class Bar {
+ public:
+  Bar() = default;
+  Bar(const Bar&) = delete;
+  Bar& operator=(const Bar&) = delete;
+  ~Bar() {
+    if (percent_ >= 0 && percent_ < 100) std::fputc('\n', stderr);  // what comes next starts on a line of its own
+  }
+
+  void show(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    const int percent = total == 0 ? 100 : static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
+    if (stage == stage_ && percent == percent_) return;
+    const bool new_line = !stage_.empty() && stage != stage_ && percent_ < 100;
+    stage_ = stage;
+    percent_ = percent;
+    const std::string filled(static_cast<std::size_t>(percent / 4), '#');
+    std::fprintf(stderr, "%s\r%-20s [%-25s] %3d %%%s", new_line ? "\n" : "", stage_.c_str(), filled.c_str(), percent, percent == 100 ? "\n" : "");
+  }
+
+ private:
+  std::string stage_;
+  int percent_ = -1;
+};
+
+}  // namespace
+
+void prepare_process() {
+  // A file opened while a standard stream is closed would take its number, and what is printed would end up in that file. These take
+  // the number first, and refuse: the stream's user gets "bad file descriptor", as if it were closed.
+  for (int fd = 0; fd <= 2; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+  struct sigaction action {};
+  action.sa_handler = [](int signal) { asked_to_end = signal; };
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);  // the second Ctrl-C ends the process at once
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction standing {};
+    if (::sigaction(signal, nullptr, &standing) == 0 && standing.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // Output sees EPIPE
+}
+
+void stop_if_interrupted() {
+  if (const int signal = asked_to_end) throw Interrupted{signal};
+}
+
+Output::Output(const std::string& path) : name_(path) {
+  if (path.empty() || path == "-") {
+    name_ = "standard output";
+    fd_ = ::dup(STDOUT_FILENO);
+    if (fd_ < 0) io_error("cannot write " + name_);
+    return;
+  }
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) {
+    file_.emplace(path);
+  } else {
+    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd_ < 0) io_error("cannot write " + name_);
+  }
+}
+
+Output::~Output() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void Output::write(std::string_view text) {
+  buffer_ += text;
+  if (buffer_.size() >= kBufferBytes) flush();
+}
+
+void Output::flush() {
+  std::string_view rest = buffer_;
+  if (file_) {
+    file_->write(std::as_bytes(std::span(rest)), offset_);
+    offset_ += rest.size();
+    rest = {};
+  }
+  while (!rest.empty()) {
+    const ssize_t n = ::write(fd_, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EPIPE) throw Interrupted{SIGPIPE};
+    if (n < 0) io_error("cannot write " + name_);
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+  buffer_.clear();
+}
+
+void Output::finish() {
+  flush();
+  if (file_) file_->publish();
+  if (fd_ < 0) return;
+  const int fd = fd_;
+  fd_ = -1;
+  if (::close(fd) != 0 && errno != EINTR) io_error("cannot write " + name_);  // a full disk behind a network may tell only now
+}
+
+void print(std::string_view text) {
+  Output output;
+  output.write(text);
+  output.finish();
+}
+
+Progress progress_bar(bool quiet) {
+  if (quiet || ::isatty(STDERR_FILENO) == 0) return [](std::string_view, std::uint64_t, std::uint64_t) { stop_if_interrupted(); };
+  return [bar = std::make_shared<Bar>()](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    stop_if_interrupted();
+    bar->show(stage, done, total);
+  };
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length != 0 && !is_control(text)) {
+      shown += text.substr(0, length);
+      text.remove_prefix(length);
+      continue;
+    }
+    char escape[5];
+    std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[0]));
+    shown += text[0] == '\n' ? "\\n" : escape;
+    text.remove_prefix(1);
+  }
+  return shown;
+}
+
+std::string grouped(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  return text;
+}
+
+std::string size_text(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 999.95; value /= 1000) ++unit;
+  return fixed(value, 1) + " " + kUnits[unit];
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  const int length = std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return {text, static_cast<std::size_t>(length)};
+}
+
+}  // namespace cassata::tools

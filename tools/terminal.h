@@ -1,0 +1,64 @@
+// The process and the outside: where output goes, progress on a terminal, Ctrl-C, text that is safe to show.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "format/publish.h"
+#include "format/types.h"
+
+namespace cassata::tools {
+
+/// A signal asked the process to end. Thrown so that what is unfinished is cleared away; main() then ends by that signal.
+struct Interrupted {
+  int signal;
+};
+
+/// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and keeps files from becoming a closed standard stream.
+void prepare_process();
+/// Throws Interrupted if the user asked for the end since.
+void stop_if_interrupted();
+
+/// Text written somewhere, wholly or with an error: to standard output; to a file, which appears complete at finish() or not at all; or to
+/// what is no regular file, such as a pipe or a device, as it comes.
+class Output {
+ public:
+  /// An empty path or "-" is standard output. Throws Error(io).
+  explicit Output(const std::string& path = {});
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output();
+
+  /// Throws Error(io), or Interrupted{SIGPIPE} when standard output's reader is gone: it has seen enough.
+  void write(std::string_view text);
+  void finish();
+
+ private:
+  void flush();
+
+  std::string name_;
+  std::optional<PendingFile> file_;
+  int fd_ = -1;
+  std::uint64_t offset_ = 0;
+  std::string buffer_;
+};
+
+/// Writes `text` to standard output.
+void print(std::string_view text);
+
+/// Tells of progress: a bar on stderr if that is a terminal and `quiet` is false. In any case stops when the user asked for it.
+Progress progress_bar(bool quiet);
+
+/// `text` with control characters and what is not UTF-8 written as escapes, so that it stays on its line and means no harm.
+std::string printable(std::string_view text);
+/// 1234567 as "1,234,567".
+std::string grouped(std::uint64_t value);
+/// Bytes as people read them: "12.3 MB".
+std::string size_text(std::uint64_t bytes);
+/// `value` with so many digits after the point.
+std::string fixed(double value, int digits);
+
+}  // namespace cassata::tools
