@@ -1,0 +1,91 @@
+// kill -9 at random moments of writing, publishing and copying: what stood at the path is there, complete, and the next writer succeeds.
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include "tests/support/child.h"
+#include "tests/support/index_file.h"
+#include "tests/support/temp_dir.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+constexpr unsigned kRounds = 100;
+
+/// Version `n` of the file's content: its sections differ, and the manifest's size is n.
+void write_version(const std::filesystem::path& path, unsigned n) {
+  Random random(n);
+  FileWriter writer(path);
+  append(writer, random_parts(random, 4, 300'000), random);
+  Manifest manifest = small_manifest();
+  manifest.size = n;
+  writer.finish(manifest);
+}
+
+void sleep_up_to(Random& random, long microseconds) {
+  const timespec time = {.tv_sec = 0, .tv_nsec = static_cast<long>(below(random, static_cast<std::size_t>(microseconds))) * 1000};
+  ::nanosleep(&time, nullptr);
+}
+
+TEST(Kill, LeavesACompleteFile) {
+  const TempDir folder;
+  const auto path = folder / "index";
+  write_version(path, 0);
+  std::uint64_t last = 0;
+  std::set<std::uint64_t> versions;
+  unsigned interrupted = 0;
+  for (unsigned round = 0; round < kRounds; ++round) {
+    SCOPED_TRACE(round);
+    Random random(round);
+    Signal started;
+    Child writer([&] {
+      started.give();
+      for (unsigned n = round * 1000 + 1;; ++n) write_version(path, n);
+      return 0;
+    });
+    started.await();
+    sleep_up_to(random, 20'000);
+    writer.kill();
+    interrupted += std::filesystem::exists(folder / "index.partial");
+    const auto file = MappedFile::open(path);
+    ASSERT_NO_THROW(file->verify());
+    const std::uint64_t version = file->manifest().size;
+    ASSERT_TRUE(version == last || version > round * 1000) << version << " after " << last;
+    versions.insert(last = version);
+  }
+  EXPECT_GT(interrupted, 0u) << "no kill fell into a write";
+  EXPECT_GT(versions.size(), 1u) << "no writer came to an end";
+  write_version(path, 7);
+  EXPECT_EQ(MappedFile::open(path)->manifest().size, 7u);
+  EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
+}
+
+TEST(Kill, OfACopyLeavesACompleteFile) {
+  const TempDir folder;
+  write_version(folder / "a", 1);
+  write_version(folder / "b", 2);
+  write_version(folder / "index", 2);
+  for (unsigned round = 0; round < kRounds; ++round) {
+    SCOPED_TRACE(round);
+    Random random(round);
+    Signal started;
+    Child copier([&] {
+      const auto a = MappedFile::open(folder / "a"), b = MappedFile::open(folder / "b");
+      started.give();
+      for (;;) {
+        copy_file(*a, folder / "index");
+        copy_file(*b, folder / "index");
+      }
+      return 0;
+    });
+    started.await();
+    sleep_up_to(random, 5'000);
+    copier.kill();
+    const Bytes bytes = read_file(folder / "index");
+    ASSERT_TRUE(bytes == read_file(folder / "a") || bytes == read_file(folder / "b"));
+  }
+}
+
+}  // namespace
+}  // namespace cassata
