@@ -4,7 +4,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/dense.cc"
 #include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "engine/kernels/half-inl.h"
@@ -15,17 +14,18 @@ namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kCacheLineBytes = 64;
-/// How far `gather` reads ahead: enough lines to cover a miss, as many as a core keeps in flight.
-constexpr std::size_t kBytesAhead = 4096;
+/// How far `gather` reads ahead. Measured (docs/performance.md): less leaves misses waiting, more gains nothing.
+constexpr std::size_t kBytesAhead = 24 * 1024;
 
 template <class Element>
 const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
   return static_cast<const Element*>(rows) + index * dim;
 }
 
+/// To the second level of the cache: it has more misses under way than the first, whose few places the loads of the row in hand need.
 inline void prefetch(const void* from, std::size_t bytes) {
   const char* line = static_cast<const char*>(from);
-  for (std::size_t at = 0; at < bytes; at += kCacheLineBytes) hwy::Prefetch(line + at);
+  for (std::size_t at = 0; at < bytes; at += kCacheLineBytes) __builtin_prefetch(line + at, 0, 2);
 }
 
 /// The distance: the only place that sums, so that every kernel below gives the same bits. Four sums hide the latency of an addition.
