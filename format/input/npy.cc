@@ -160,7 +160,7 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
 std::unique_ptr<VectorStream> open_npy(FileReader file, ElementType) {
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
-  if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks one of descr, fortran_order and shape");
+  if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");
   const ElementType type = element_type(*dict.descr, file);
   const auto [rows, dim] = matrix_shape(*dict.shape, file);
   if (*dict.fortran_order != "False") file.refuse("fortran_order " + quoted(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
