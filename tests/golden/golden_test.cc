@@ -1,0 +1,84 @@
+// Every golden file opens, verifies and answers as when it was written.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/index.h"
+
+namespace cassata {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A line of an .answers file; make_golden.cc tells its form.
+struct Answer {
+  std::vector<float> query;
+  std::vector<std::int64_t> ids;
+  std::vector<float> scores;
+};
+
+Answer parse(const std::string& line) {
+  Answer answer;
+  std::istringstream query(line.substr(0, line.find('|'))), results(line.substr(line.find('|') + 1));
+  for (float value = 0; query >> value;) answer.query.push_back(value);
+  char colon = 0;
+  float score = 0;
+  for (std::int64_t id = 0; results >> id >> colon >> score;) {
+    answer.ids.push_back(id);
+    answer.scores.push_back(score);
+  }
+  return answer;
+}
+
+std::vector<Answer> answers_of(const fs::path& path) {
+  std::ifstream file(path);
+  std::vector<Answer> answers;
+  for (std::string line; std::getline(file, line);) answers.push_back(parse(line));
+  return answers;
+}
+
+class Golden : public ::testing::TestWithParam<fs::path> {};
+
+TEST_P(Golden, AnswersAsWhenItWasWritten) {
+  const Index index = Index::open(GetParam(), true);
+  const auto answers = answers_of(fs::path(GetParam()).replace_extension(".answers"));
+  ASSERT_FALSE(answers.empty());
+  for (const Answer& answer : answers) {
+    ASSERT_FALSE(answer.ids.empty());
+    std::vector<std::int64_t> ids(answer.ids.size());
+    std::vector<float> scores(answer.ids.size());
+    const Matrix query = {answer.query.data(), 1, answer.query.size()};
+    const SearchParams params = {.k = ids.size(), .ef_search = static_cast<std::size_t>(index.size())};
+    index.search_exact(query, params, {ids, scores});
+    EXPECT_EQ(ids, answer.ids);
+    EXPECT_EQ(scores, answer.scores);
+    index.search(query, params, {ids, scores});
+    EXPECT_EQ(ids, answer.ids);
+    EXPECT_EQ(scores, answer.scores);
+  }
+}
+
+std::vector<fs::path> golden_files() {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(CASSATA_GOLDEN_FOLDER))
+    if (entry.path().extension() == ".cassata") files.push_back(entry.path());
+  std::ranges::sort(files);
+  return files;
+}
+
+std::string name_of_case(const ::testing::TestParamInfo<fs::path>& info) {
+  std::string name = info.param.parent_path().filename().string() + "_" + info.param.stem().string();
+  std::ranges::replace_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(golden_files()), name_of_case);
+
+}  // namespace
+}  // namespace cassata

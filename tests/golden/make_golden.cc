@@ -1,0 +1,85 @@
+// Writes the golden files: small index files of each kind, and beside each the answers that every later version must give from it.
+//
+//   make_golden FOLDER      FOLDER is tests/golden/v<format major>; files once released are never written again
+//
+// <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from double-precision
+// arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is exact in f32 and f16 alike.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/index.h"
+
+namespace {
+
+using namespace cassata;
+
+constexpr std::size_t kRows = 100, kDim = 7, kQueries = 8, kResults = 10;
+
+struct Golden {
+  std::string name;
+  BuildParams params;
+};
+
+const std::vector<Golden> kGoldens = {
+    {"flat-f32-dot", {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = Encoding::f32}},
+    {"hnsw-f16-permuted-euclidean",
+     {.kind = Kind::graph, .metric = Metric::euclidean, .encoding = Encoding::f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40}},
+    {"hnsw-f32-standard-dot",
+     {.kind = Kind::graph, .metric = Metric::dot_product, .encoding = Encoding::f32, .graph_type = GraphType::standard, .m = 4, .ef_construction = 40}},
+};
+
+std::vector<float> values(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<float> out(count);
+  for (float& v : out) v = static_cast<float>(static_cast<int>(random() % 33) - 16) / 8;
+  return out;
+}
+
+/// Best first, ties by lower id: (score, id).
+std::vector<std::pair<double, std::size_t>> answer(Metric metric, const float* rows, const float* query) {
+  std::vector<std::pair<double, std::size_t>> scored;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    double score = 0;
+    for (std::size_t j = 0; j < kDim; ++j) {
+      const double a = rows[i * kDim + j], b = query[j];
+      score += metric == Metric::dot_product ? a * b : (a - b) * (a - b);
+    }
+    scored.emplace_back(metric == Metric::dot_product ? -score : score, i);
+  }
+  std::ranges::sort(scored);
+  scored.resize(kResults);
+  if (metric == Metric::dot_product)
+    for (auto& [score, id] : scored) score = -score;
+  return scored;
+}
+
+void write(const std::filesystem::path& folder, const Golden& golden) {
+  const std::vector<float> rows = values(kRows * kDim, 1), queries = values(kQueries * kDim, 2);
+  const auto stream = memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32);
+  Index::build(*stream, golden.params, folder / (golden.name + ".cassata"));
+  std::ofstream answers(folder / (golden.name + ".answers"));
+  for (std::size_t q = 0; q < kQueries; ++q) {
+    for (std::size_t j = 0; j < kDim; ++j) answers << queries[q * kDim + j] << ' ';
+    answers << '|';
+    answers.precision(17);
+    for (const auto& [score, id] : answer(golden.params.metric, rows.data(), queries.data() + q * kDim)) answers << ' ' << id << ':' << score;
+    answers << '\n';
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: make_golden FOLDER\n");
+    return 2;
+  }
+  for (const Golden& golden : kGoldens) write(argv[1], golden);
+}
