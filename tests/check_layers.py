@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Who may include whom. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT."""
+import re
+import sys
+from pathlib import Path
+
+FACADE = ("engine/index.h", "engine/params.h")
+# Files by the start of their path (the first line that fits counts): what they may include, by the start of its path.
+LAYERS = [
+    ("format/", ("format/",)),
+    ("engine/kernels/", ("engine/kernels/", "format/types.h")),
+    ("engine/codes/", ("engine/codes/", "engine/kernels/", "format/")),
+    ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
+    ("engine/search/", ("engine/search/", "engine/graph/", "engine/codes/codes.h", "format/types.h")),
+    ("engine/build/", ("engine/build/", "engine/search/", "engine/graph/", "engine/codes/codes.h", "format/")),
+    ("engine/index.h", (*FACADE, "format/")),
+    ("engine/params.h", (*FACADE, "format/")),
+    ("engine/registry.cc", ("engine/", "format/")),  # the only file that names concrete encodings
+    ("engine/", (*(f"engine/{part}.h" for part in ("index", "params", "registry", "searcher")),
+                 "engine/build/", "engine/search/", "engine/graph/", "engine/codes/codes.h", "engine/kernels/", "format/")),
+    ("tools/", ("tools/", *FACADE, "format/")),
+    ("bindings/", ("bindings/", *FACADE, "format/")),
+]
+# Other people's headers stay where they are used.
+LIBRARIES = {
+    "boost/interprocess/": ("format/mapping.cc",),
+    "boost/program_options": ("tools/",),
+    "flatbuffers/": ("format/manifest.cc",),
+    "manifest_generated.h": ("format/manifest.cc",),
+    "hwy/": ("engine/kernels/",),
+    "nlohmann/": ("tools/",),
+    "pybind11/": ("bindings/",),
+    "tbb/": ("engine/build/",),
+    "xxhash.h": ("format/checksum.cc",),
+}
+SYSTEM = re.compile(r"[a-z0-9_]+|sys/\w+\.h|(fcntl|unistd|poll|sched|pthread|linux/\w+)\.h")
+# What must be refused: shows, on every run, that the check can fail.
+WRONG = [
+    ("format/section.h", "engine/index.h"), ("engine/kernels/dense.cc", "format/section.h"), ("engine/codes/dense.cc", "engine/graph/levels.h"),
+    ("engine/graph/levels.cc", "engine/codes/codes.h"), ("engine/search/beam.cc", "format/mapped_file.h"), ("engine/search/beam.h", "engine/codes/dense.h"),
+    ("engine/index.h", "engine/codes/codes.h"), ("engine/index.cc", "engine/codes/dense.h"), ("tools/build.cc", "engine/registry.h"),
+    ("bindings/module.cc", "engine/search/beam.h"), ("engine/codes/dense.cc", "hwy/highway.h"), ("engine/codes/dense.cc", "engine/kernels/half-inl.h"),
+    ("format/manifest.h", "manifest_generated.h"), ("tools/main.cc", "unknown/library.h"),
+]
+
+
+def allowed(file: str, include: str) -> bool:
+    for library, users in LIBRARIES.items():
+        if include.startswith(library):
+            return file.startswith(users)
+    if SYSTEM.fullmatch(include):
+        return True
+    if include.endswith("-inl.h") and Path(include).parent != Path(file).parent:
+        return False
+    return include.startswith(next(targets for layer, targets in LAYERS if file.startswith(layer)))
+
+
+def main(root: Path) -> int:
+    failures = [f"check_layers.py: {file} may include {include}, which its table should refuse" for file, include in WRONG if allowed(file, include)]
+    sources = sorted(path for folder in ("format", "engine", "tools", "bindings") for path in (root / folder).rglob("*") if path.suffix in (".h", ".cc"))
+    for path in sources:
+        file = path.relative_to(root).as_posix()
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            include = re.match(r'\s*#\s*include\s*["<]([^">]+)', line)
+            if include and not allowed(file, include[1]):
+                failures.append(f"{file}:{number}: includes {include[1]}, which its layer may not")
+    print(*failures or [f"{len(sources)} files include only what they may"], sep="\n")
+    return bool(failures) or not sources
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
