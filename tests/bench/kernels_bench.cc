@@ -46,7 +46,8 @@ class Rows {
     f32_to_f16(floats.data(), halves.data(), halves.size());
     const void* from = halves.empty() ? static_cast<const void*>(floats.data()) : halves.data();
     std::FILE* file = std::tmpfile();
-    if (file == nullptr || std::fwrite(from, 1, size_, file) != size_ || std::fflush(file) != 0) throw std::runtime_error("cannot write a temporary file");
+    if (file == nullptr || std::fwrite(from, 1, size_, file) != size_ || std::fflush(file) != 0)
+      throw std::runtime_error("cannot write a temporary file");
     data_ = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, ::fileno(file), 0);
     std::fclose(file);
     if (data_ == MAP_FAILED) throw std::runtime_error("cannot map a temporary file");
@@ -141,7 +142,9 @@ void add_all() {
         add("memcpy", [=](benchmark::State& state) { copy(state, setup); });
         add("range", [=](benchmark::State& state) { range(state, setup); });
         for (const std::size_t n : {16, 32}) {
-          const auto add_walk = [&](const std::string& name, auto run) { benchmark::RegisterBenchmark((name + "/" + rows + "/" + std::to_string(n)).c_str(), run); };
+          const auto add_walk = [&](const std::string& name, auto run) {
+            benchmark::RegisterBenchmark((name + "/" + rows + "/" + std::to_string(n)).c_str(), run);
+          };
           add_walk("memcpy_rows", [=](benchmark::State& state) { copy_rows(state, setup, n); });
           add_walk("gather_dot", [=](benchmark::State& state) { gather(state, setup, Metric::dot_product, n); });
           add_walk("gather_l2", [=](benchmark::State& state) { gather(state, setup, Metric::euclidean, n); });

@@ -36,8 +36,11 @@ struct Case {
 Case random_case(unsigned seed) {
   std::mt19937 random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
-  Case c{.metric = up_to(1) ? Metric::euclidean : Metric::dot_product, .type = up_to(1) ? ElementType::f16 : ElementType::f32,
-         .dim = seed % 16 ? 1 + up_to(299) : 1000 + up_to(3000), .query = {}, .values = {}};
+  Case c{.metric = up_to(1) ? Metric::euclidean : Metric::dot_product,
+         .type = up_to(1) ? ElementType::f16 : ElementType::f32,
+         .dim = seed % 16 ? 1 + up_to(299) : 1000 + up_to(3000),
+         .query = {},
+         .values = {}};
   std::normal_distribution<float> normal(0, up_to(1) ? 1.0F : 40.0F);
   c.query.resize(c.dim);
   c.values.resize(c.dim * (1 + up_to(40)));
