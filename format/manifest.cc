@@ -2,6 +2,8 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <cstring>
+
 #include "manifest_generated.h"
 
 namespace cassata {
@@ -45,7 +47,10 @@ class Reader {
 
   GraphEntry graph(const fb::Graph& from) {
     GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX), .m = from.m(), .ef_construction = from.ef_construction(), .level_sizes = {}};
-    if (from.level_sizes()) out.level_sizes.assign(from.level_sizes()->begin(), from.level_sizes()->end());
+    if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
+      out.level_sizes.resize(sizes->size());
+      std::memcpy(out.level_sizes.data(), sizes->Data(), sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
+    }
     return out;
   }
 

@@ -1,0 +1,136 @@
+"""A reader of index files in plain Python, written from docs/format.md alone: struct and numpy, nothing of ours.
+
+It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it checks no hashes.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from typing import Any
+
+import numpy as np
+
+HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
+MAGIC = b"\x89CASSA\r\n"
+KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
+GRAPH_TYPES, TIERS = ("standard", "permuted"), ("hot", "cold")
+
+
+class Table:
+    """A FlatBuffers table at byte `at` of `data`. Fields are numbered from 0 in the order of the schema; an absent one is 0 or None."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self.data, self.at = data, at
+        self.vtable = at - self._unpack("<i", at)
+
+    def _unpack(self, form: str, at: int) -> int:
+        return struct.unpack_from(form, self.data, at)[0]
+
+    def _place(self, field: int) -> int | None:
+        slot = 4 + 2 * field
+        offset = self._unpack("<H", self.vtable + slot) if slot < self._unpack("<H", self.vtable) else 0
+        return self.at + offset if offset else None
+
+    def _target(self, field: int) -> int | None:
+        place = self._place(field)
+        return None if place is None else place + self._unpack("<I", place)
+
+    def number(self, field: int, form: str) -> int:
+        place = self._place(field)
+        return 0 if place is None else self._unpack("<" + form, place)
+
+    def text(self, field: int) -> str:
+        at = self._target(field)
+        return "" if at is None else self.data[at + 4 : at + 4 + self._unpack("<I", at)].decode()
+
+    def table(self, field: int) -> Table | None:
+        at = self._target(field)
+        return None if at is None else Table(self.data, at)
+
+    def tables(self, field: int) -> list[Table]:
+        at = self._target(field)
+        places = [] if at is None else [at + 4 + 4 * i for i in range(self._unpack("<I", at))]
+        return [Table(self.data, place + self._unpack("<I", place)) for place in places]
+
+    def numbers(self, field: int, form: str) -> list[int]:
+        at = self._target(field)
+        return [] if at is None else list(struct.unpack_from(f"<{self._unpack('<I', at)}{form}", self.data, at + 4))
+
+
+class PlainIndex:
+    """An opened index file."""
+
+    def __init__(self, path: str) -> None:
+        self.file = np.memmap(path, np.uint8, "r")
+        magic, self.major, self.minor, mark, length, offset, size, _, incompatible, _, self.uuid = HEADER.unpack_from(self.file)
+        if magic != MAGIC or mark != 0x01020304 or self.major != 1 or incompatible != 0 or length != len(self.file):
+            raise ValueError(f"{path}: not an index file of version 1")
+        self._read_manifest(self.file[offset : offset + size].tobytes())
+
+    def _read_manifest(self, data: bytes) -> None:
+        assert data[4:8] == b"CSSM"
+        root = Table(data, struct.unpack_from("<I", data)[0])
+        self.kind, self.metric = KINDS[root.number(0, "B")], METRICS[root.number(2, "B")]
+        self.size, self.dim = root.number(3, "Q"), root.number(4, "I")
+        codes = root.tables(5)[0]
+        self.encoding, self.codes_section = ENCODINGS[codes.number(0, "B")], codes.text(1)
+        self.graph = self._graph(root.table(6))
+        self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}
+        hashes, provenance = root.table(8), root.table(9)
+        assert hashes is not None  # required by the schema, as the other
+        assert provenance is not None
+        self.block_hashes = {"offset": hashes.number(0, "Q"), "count": hashes.number(1, "Q"), "xxh3": hashes.number(2, "Q")}
+        self.library_version = provenance.text(0)
+        self.inputs = [
+            {"name": i.text(0), "rows": i.number(1, "Q"), "bytes": i.number(2, "Q"), "xxh3": i.number(3, "Q")} for i in provenance.tables(1)
+        ]
+        self.parameters = {p.text(0): p.text(1) for p in provenance.tables(2)}
+
+    @staticmethod
+    def _graph(table: Table | None) -> dict[str, Any] | None:
+        if table is None:
+            return None
+        return {
+            "graph_type": GRAPH_TYPES[table.number(0, "B")],
+            "m": table.number(1, "I"),
+            "ef_construction": table.number(2, "I"),
+            "level_sizes": table.numbers(3, "Q"),
+        }
+
+    def section(self, name: str, dtype: Any) -> np.ndarray:
+        offset, length, _ = self.sections[name]
+        return self.file[offset : offset + length].view(dtype)
+
+    def rows(self) -> np.ndarray:
+        """The vectors in the file's order."""
+        return self.section(self.codes_section, self.encoding).reshape(self.size, self.dim)
+
+    def ids(self) -> np.ndarray:
+        """For each row the id that the caller knows."""
+        return self.section("ids", "<u4") if "ids" in self.sections else np.arange(self.size, dtype="<u4")
+
+    def ground_neighbors(self, row: int) -> np.ndarray:
+        offsets = self.section("graph.offsets", "<u8")
+        return self.section("graph.edges", "<u4")[offsets[row] : offsets[row + 1]]
+
+    def upper_neighbors(self, level: int, position: int) -> np.ndarray:
+        """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""
+        assert self.graph is not None
+        m, sizes = self.graph["m"], self.graph["level_sizes"]
+        places = self.section("graph.upper_edges", "<u4").reshape(-1, m)[sum(sizes[: level - 1]) + position]
+        return self.section("graph.upper_nodes", "<u4")[places[places != 0xFFFFFFFF]]
+
+    def search(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k best (scores, ids), exactly: best first, ties by lower id."""
+        rows, query = self.rows().astype(np.float64), np.asarray(query, np.float64)
+        scores = rows @ query if self.metric == "dot_product" else ((rows - query) ** 2).sum(1)
+        best = np.lexsort((self.ids(), scores if self.metric == "euclidean" else -scores))[:k]
+        return scores[best], self.ids()[best]
+
+
+if __name__ == "__main__":
+    index = PlainIndex(sys.argv[1])
+    print(f"{index.kind}, {index.metric}, {index.size} vectors of {index.dim} {index.encoding.name}, graph {index.graph}")
+    for section, (offset, length, tier) in index.sections.items():
+        print(f"{section:20} {offset:12} {length:12}  {tier}")

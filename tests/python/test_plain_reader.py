@@ -1,0 +1,137 @@
+"""docs/format.md is enough to read a file: plain_reader.py, written from it, sees what the library wrote and gives the same answers."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+
+import cassata
+import numpy as np
+import pytest
+from conftest import METRICS, clustered
+from plain_reader import PlainIndex
+
+BUILDS = {
+    "flat": cassata.DenseFlatIndex.build_from_array,
+    "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
+    "permuted": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="permuted", **k),
+}
+
+
+@pytest.fixture(scope="module", params=itertools.product(BUILDS, METRICS, ("f32", "f16")), ids="-".join)
+def written(request, tmp_path_factory):
+    """(the kind of build, vectors, the library's index, the plain reader's)."""
+    build, metric, dtype = request.param
+    vectors = clustered(1500, 19, seed=31)
+    path = tmp_path_factory.mktemp("plain") / "index"
+    index = BUILDS[build](vectors, metric=metric, dtype=dtype, path=path)
+    return build, vectors.astype("f2").astype("f4") if dtype == "f16" else vectors, index, PlainIndex(path)
+
+
+def test_sees_what_the_library_tells(written):
+    build, vectors, index, plain = written
+    info = index.info
+    assert (plain.size, plain.dim) == (info["n"], info["dim"]) == vectors.shape
+    assert plain.metric == info["metric"].replace("dotproduct", "dot_product")
+    assert plain.encoding.itemsize == {"f32": 4, "f16": 2}[info["dtype"]]
+    assert plain.graph == info["graph"]
+    assert (plain.kind == "flat") == (build == "flat") == (plain.graph is None)
+    told = {s["name"]: (s["offset"], s["length"], s["tier"]) for s in info["sections"]}
+    assert plain.sections == told
+    provenance = info["provenance"]
+    assert (plain.library_version, plain.inputs, plain.parameters) == (
+        provenance["library_version"],
+        provenance["inputs"],
+        provenance["parameters"],
+    )
+    assert (plain.major, plain.minor) == info["format_version"]
+
+
+def test_rows_are_the_vectors(written):
+    build, vectors, _, plain = written
+    assert sorted(plain.ids()) == list(range(len(vectors)))
+    assert (build == "permuted") == ("ids" in plain.sections)
+    np.testing.assert_array_equal(plain.rows().astype("f4"), vectors[plain.ids()])
+
+
+def test_answers_as_the_library(written):
+    _, _, index, plain = written
+    for query in clustered(40, 19, seed=32):
+        expected_scores, expected_ids = index.search(query, 10, ef_search=len(index))
+        scores, ids = plain.search(query, 10)
+        np.testing.assert_array_equal(ids, expected_ids)
+        np.testing.assert_allclose(scores, expected_scores, rtol=1e-5, atol=1e-4)
+
+
+@pytest.fixture
+def graph(written):
+    """The plain reader's view of a graph index."""
+    if written[0] == "flat":
+        pytest.skip("no graph")
+    return written[3]
+
+
+def test_graph_is_as_specified(graph):
+    m, sizes, n = graph.graph["m"], graph.graph["level_sizes"], graph.size
+    offsets, edges = graph.section("graph.offsets", "<u8"), graph.section("graph.edges", "<u4")
+    assert len(offsets) == n + 1
+    assert offsets[0] == 0
+    assert offsets[-1] == len(edges)
+    degrees = np.diff(offsets.astype(np.int64))
+    assert degrees.min() >= 0
+    assert degrees.max() <= 2 * m
+    assert edges.max() < n
+    for row in range(n):
+        neighbors = graph.ground_neighbors(row).tolist()
+        assert len(set(neighbors)) == len(neighbors)
+        assert row not in neighbors
+    nodes = graph.section("graph.upper_nodes", "<u4")
+    assert len(nodes) == len(set(nodes.tolist())) == sizes[0]
+    assert sizes == sorted(sizes, reverse=True)
+    assert graph.section("graph.upper_edges", "<u4").size == sum(sizes) * m
+    for level, size in enumerate(sizes, start=1):
+        on_level = set(nodes[:size].tolist())
+        for position in range(size):
+            assert set(graph.upper_neighbors(level, position).tolist()) <= on_level - {int(nodes[position])}
+
+
+def test_walks_the_graph(graph):
+    """A greedy walk over what the sections say comes to a vector's own row for most vectors."""
+    if graph.metric != "euclidean":
+        pytest.skip("a vector is not always the best match of itself")
+    rows, row_of = graph.rows().astype("f8"), np.argsort(graph.ids())
+
+    def closest(candidates, query):
+        return min(candidates, key=lambda row: ((rows[row] - query) ** 2).sum())
+
+    reached = 0
+    for wanted in range(0, graph.size, 15):
+        query = rows[row_of[wanted]]
+        nodes = graph.section("graph.upper_nodes", "<u4").tolist()
+        at = nodes[0] if nodes else 0
+        for level in range(len(graph.graph["level_sizes"]), -1, -1):
+            while True:
+                near = graph.upper_neighbors(level, nodes.index(at)) if level else graph.ground_neighbors(at)
+                if (better := closest([at, *near.tolist()], query)) == at:
+                    break
+                at = better
+        reached += graph.ids()[at] == wanted
+    assert reached >= 0.7 * len(range(0, graph.size, 15))
+
+
+def test_hashes_are_as_specified(written):
+    xxhash = pytest.importorskip("xxhash")
+    plain = written[3]
+    file, digest = plain.file.tobytes(), xxhash.xxh3_64_intdigest
+    offset, length, manifest_hash = struct.unpack_from("<QQQ", file, 24)
+    assert struct.pack("<Q", digest(file[:4088])) == file[4088:4096]
+    assert digest(file[offset : offset + length]) == manifest_hash
+    hashes, count = plain.block_hashes["offset"], plain.block_hashes["count"]
+    table = file[hashes : hashes + 8 * count]
+    assert digest(table) == plain.block_hashes["xxh3"]
+    assert hashes + 8 * count == offset
+    blocks = [file[begin : min(begin + 65536, hashes)] for begin in range(4096, hashes, 65536)]
+    assert [digest(block) for block in blocks] == np.frombuffer(table, "<u8").tolist()
+    uuid = bytearray(struct.pack("<QQ", digest(table), manifest_hash))
+    uuid[6], uuid[8] = uuid[6] & 0x0F | 0x80, uuid[8] & 0x3F | 0x80
+    assert plain.uuid == bytes(uuid)
