@@ -16,8 +16,7 @@ enum class Errc {
 /// The message names the file or the argument, the place, what was found and what was expected.
 class Error : public std::runtime_error {
  public:
-  Error(Errc code, const std::string& message, int system_error = 0)
-      : std::runtime_error(message), code_(code), system_error_(system_error) {}
+  Error(Errc code, const std::string& message, int system_error = 0) : std::runtime_error(message), code_(code), system_error_(system_error) {}
   Errc code() const noexcept { return code_; }
   /// The errno value behind Errc::io, else 0.
   int system_error() const noexcept { return system_error_; }

@@ -25,8 +25,7 @@ std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-FileWriter::FileWriter(const std::filesystem::path& path)
-    : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
+FileWriter::FileWriter(const std::filesystem::path& path) : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
   buffer_.resize(kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
 }
@@ -82,7 +81,8 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   file_.write(table, offset_);
 
   const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
-  if (manifest_bytes.size() > kMaxManifestBytes) invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) + " bytes");
+  if (manifest_bytes.size() > kMaxManifestBytes)
+    invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) + " bytes");
   Header header;
   header.manifest_offset = offset_ + table.size();
   header.manifest_length = manifest_bytes.size();

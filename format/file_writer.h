@@ -42,9 +42,9 @@ class FileWriter {
   void end_section();
 
   PendingFile file_;
-  std::vector<std::byte> buffer_;   // bytes not yet written, the last of them at offset_ - 1
-  std::uint64_t offset_;            // where the next byte goes
-  Xxh3 block_;                      // hash of the block that is being filled
+  std::vector<std::byte> buffer_;  // bytes not yet written, the last of them at offset_ - 1
+  std::uint64_t offset_;           // where the next byte goes
+  Xxh3 block_;                     // hash of the block that is being filled
   std::uint64_t block_fill_ = 0;
   std::vector<std::uint64_t> hashes_;
   std::vector<SectionEntry> sections_;

@@ -28,7 +28,9 @@ class Reader {
     m.metric = known<Metric>("metric", from.metric(), fb::Metric_MAX);
     m.size = from.size();
     m.dim = from.dim();
-    each(from.codes(), [&](const fb::Codes& c) { m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section())}); });
+    each(from.codes(), [&](const fb::Codes& c) {
+      m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section())});
+    });
     if (from.graph()) m.graph = graph(*from.graph());
     each(from.sections(), [&](const fb::Section& s) {
       m.sections.push_back({text(s.name()), s.offset(), s.length(), known<Tier>("tier", s.tier(), fb::Tier_MAX)});
@@ -46,7 +48,10 @@ class Reader {
   }
 
   GraphEntry graph(const fb::Graph& from) {
-    GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX), .m = from.m(), .ef_construction = from.ef_construction(), .level_sizes = {}};
+    GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX),
+                   .m = from.m(),
+                   .ef_construction = from.ef_construction(),
+                   .level_sizes = {}};
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
       std::memcpy(out.level_sizes.data(), sizes->Data(), sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
@@ -77,7 +82,8 @@ class Reader {
   Ours known(const char* field, Theirs value, Theirs last) const {
     if (value <= last) return static_cast<Ours>(value);
     throw Error(Errc::incompatible, file_ + ": manifest at byte " + std::to_string(offset_) + ": " + field + " " + std::to_string(int{value}) +
-                                        " is not known to this version, which knows 0 to " + std::to_string(int{last}) + "; a newer Cassata wrote the file");
+                                        " is not known to this version, which knows 0 to " + std::to_string(int{last}) +
+                                        "; a newer Cassata wrote the file");
   }
 
   const std::string& file_;
@@ -119,12 +125,13 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     graph_at = fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
-  for (const auto& s : m.sections) sections.push_back(fb::CreateSection(b, b.CreateString(s.name), s.offset, s.length, static_cast<fb::Tier>(s.tier)));
+  for (const auto& s : m.sections)
+    sections.push_back(fb::CreateSection(b, b.CreateString(s.name), s.offset, s.length, static_cast<fb::Tier>(s.tier)));
   const auto sections_at = b.CreateVector(sections);
   const auto hashes_at = fb::CreateBlockHashes(b, m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3);
   const auto provenance_at = write_provenance(b, m.provenance);
-  fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric), m.size,
-                                                 m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at));
+  fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric),
+                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

@@ -25,26 +25,31 @@ bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { re
 
 Header read_header(std::span<const std::byte> file, const std::string& path) {
   if (file.size() < sizeof(Header))
-    corrupt(path + ": header at byte 0: the file has " + std::to_string(file.size()) + " bytes, an index file has at least " + std::to_string(sizeof(Header)));
+    corrupt(path + ": header at byte 0: the file has " + std::to_string(file.size()) + " bytes, an index file has at least " +
+            std::to_string(sizeof(Header)));
   Header h;
   std::memcpy(&h, file.data(), sizeof h);
   if (h.magic != kMagic) corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
   const std::uint64_t hash = xxh3(file.first(offsetof(Header, header_hash)));
-  if (h.header_hash != hash) corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " + hex(h.header_hash));
-  if (h.byte_order_mark != kByteOrderMark) corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " + hex(kByteOrderMark));
+  if (h.header_hash != hash)
+    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " + hex(h.header_hash));
+  if (h.byte_order_mark != kByteOrderMark)
+    corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " + hex(kByteOrderMark));
   if (h.format_major != kFormatMajor)
-    throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) + "." + std::to_string(h.format_minor) +
-                                        ", this library reads " + std::to_string(kFormatMajor) + ".x; a newer Cassata wrote the file");
+    throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) + "." +
+                                        std::to_string(h.format_minor) + ", this library reads " + std::to_string(kFormatMajor) +
+                                        ".x; a newer Cassata wrote the file");
   if (const std::uint64_t unknown = h.incompatible_features & ~kKnownIncompatibleFeatures)
     throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) + "; a newer Cassata wrote the file");
   if (h.file_length != file.size())
     corrupt(path + ": header at byte 16: the file has " + std::to_string(file.size()) + " bytes, expected " + std::to_string(h.file_length));
-  if (h.manifest_offset < kHeaderBytes || !inside(h.manifest_offset, h.manifest_length, h.file_length) || h.manifest_offset % alignof(std::uint64_t) != 0 ||
-      h.manifest_offset + h.manifest_length != h.file_length)
-    corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " + std::to_string(h.manifest_length) +
-            ") is not the end of the file");
+  if (h.manifest_offset < kHeaderBytes || !inside(h.manifest_offset, h.manifest_length, h.file_length) ||
+      h.manifest_offset % alignof(std::uint64_t) != 0 || h.manifest_offset + h.manifest_length != h.file_length)
+    corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " +
+            std::to_string(h.manifest_length) + ") is not the end of the file");
   if (h.manifest_length > kMaxManifestBytes)
-    corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) + " bytes, expected at most " + std::to_string(kMaxManifestBytes));
+    corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) + " bytes, expected at most " +
+            std::to_string(kMaxManifestBytes));
   return h;
 }
 
@@ -78,13 +83,13 @@ void MappedFile::check_places() const {
   if (hashes.offset < kHeaderBytes || hashes.offset % kSectionAlignBytes != 0 || hashes.count != (covered + kHashBlockBytes - 1) / kHashBlockBytes ||
       !inside(hashes.offset, hashes.count * sizeof(std::uint64_t), header_.manifest_offset) ||
       hashes.offset + hashes.count * sizeof(std::uint64_t) != header_.manifest_offset)
-    corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the block hashes' place (offset " + std::to_string(hashes.offset) + ", count " +
-            std::to_string(hashes.count) + ") does not fit the file");
+    corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the block hashes' place (offset " + std::to_string(hashes.offset) +
+            ", count " + std::to_string(hashes.count) + ") does not fit the file");
   std::uint64_t end = kHeaderBytes;
   for (const SectionEntry& s : manifest_.sections) {
     if (s.offset < end || s.offset % kSectionAlignBytes != 0 || !inside(s.offset, s.length, hashes.offset))
-      corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": section '" + s.name + "' (offset " + std::to_string(s.offset) + ", length " +
-              std::to_string(s.length) + ") overlaps another part of the file or leaves it");
+      corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": section '" + s.name + "' (offset " + std::to_string(s.offset) +
+              ", length " + std::to_string(s.length) + ") overlaps another part of the file or leaves it");
     end = s.offset + s.length;
   }
 }
@@ -112,7 +117,8 @@ void MappedFile::verify(const Progress& progress) const {
     std::memcpy(&expected, table.data() + i * sizeof expected, sizeof expected);
     const std::uint64_t found = xxh3(bytes().subspan(begin, end - begin));
     if (found != expected)
-      corrupt(path_ + ": " + where(begin, end) + ": the 64 KiB block from byte " + std::to_string(begin) + " has hash " + hex(found) + ", expected " + hex(expected));
+      corrupt(path_ + ": " + where(begin, end) + ": the 64 KiB block from byte " + std::to_string(begin) + " has hash " + hex(found) + ", expected " +
+              hex(expected));
     if (progress && ((i + 1) % kBlocksAReport == 0 || i + 1 == entry.count)) progress("verify", end - kHeaderBytes, entry.offset - kHeaderBytes);
   }
 }

@@ -28,7 +28,8 @@ fs::path final_target(fs::path path) {
 }
 
 bool same_file(int fd, const fs::path& path) {
-  struct stat a {}, b {};
+  struct stat a {
+  }, b{};
   return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
@@ -108,7 +109,8 @@ void PendingFile::write(std::span<const std::byte> bytes, std::uint64_t offset) 
   while (!bytes.empty()) {
     const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) io_error("cannot write " + (partial_.empty() ? name_ : partial_.string()) + " at byte " + std::to_string(offset), n == 0 ? ENOSPC : 0);
+    if (n <= 0)
+      io_error("cannot write " + (partial_.empty() ? name_ : partial_.string()) + " at byte " + std::to_string(offset), n == 0 ? ENOSPC : 0);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }

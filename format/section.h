@@ -24,8 +24,8 @@ struct Section {
 
   /// The section as exactly `count` elements; throws Error(corrupt) if its length is another.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  std::span<const T> as(std::uint64_t count) const {
+  requires std::is_trivially_copyable_v<T> std::span<const T> as(std::uint64_t count)
+  const {
     if (bytes.size() % sizeof(T) != 0 || bytes.size() / sizeof(T) != count) throw wrong_length(count, sizeof(T));
     return {reinterpret_cast<const T*>(bytes.data()), static_cast<std::size_t>(count)};
   }
@@ -37,15 +37,13 @@ struct Section {
 
  private:
   Error wrong_length(std::uint64_t count, std::size_t element) const {
-    return damaged(0, "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) + " elements of " + std::to_string(element));
+    return damaged(0,
+                   "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) + " elements of " + std::to_string(element));
   }
 };
 
 /// The bytes of an array of numbers.
 template <class T>
-  requires std::is_trivially_copyable_v<T>
-std::span<const std::byte> bytes_of(std::span<const T> values) {
-  return std::as_bytes(values);
-}
+requires std::is_trivially_copyable_v<T> std::span<const std::byte> bytes_of(std::span<const T> values) { return std::as_bytes(values); }
 
 }  // namespace cassata

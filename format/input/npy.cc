@@ -35,6 +35,12 @@ std::string quoted(std::string_view text) {
 /// What the header's dict says, each as it stands there.
 struct Dict {
   std::optional<std::string_view> descr, fortran_order, shape;
+
+  std::optional<std::string_view>* place(std::string_view key) {
+    if (key == "descr") return &descr;
+    if (key == "fortran_order") return &fortran_order;
+    return key == "shape" ? &shape : nullptr;
+  }
 };
 
 /// Reads just the dicts that NumPy writes: {'key': value, ...} where a value is a string, True, False or a tuple or list.
@@ -48,8 +54,9 @@ class DictReader {
     while (!accept('}')) {
       const std::string_view key = string();
       expect(':');
-      std::optional<std::string_view>* const place = key == "descr" ? &dict.descr : key == "fortran_order" ? &dict.fortran_order : key == "shape" ? &dict.shape : nullptr;
-      if (!place || *place) file_.refuse("its header has the key " + quoted(key) + (place ? " twice" : "") + ", expected descr, fortran_order and shape");
+      std::optional<std::string_view>* const place = dict.place(key);
+      if (!place || *place)
+        file_.refuse("its header has the key " + quoted(key) + (place ? " twice" : "") + ", expected descr, fortran_order and shape");
       *place = value();
       if (!accept(',')) {
         expect('}');
@@ -111,7 +118,10 @@ ElementType element_type(std::string_view descr, const FileReader& file) {
     if (t.descr == descr) return t.type;
     known += (known.empty() ? "" : ", ") + std::string(t.descr);
   }
-  const std::string_view why = descr.starts_with('>') ? " (big-endian)" : descr == "|O" ? " (Python objects)" : descr.starts_with('[') ? " (a structure)" : "";
+  std::string_view why;
+  if (descr.starts_with('>')) why = " (big-endian)";
+  if (descr.starts_with('[')) why = " (a structure)";
+  if (descr == "|O") why = " (Python objects)";
   file.refuse("dtype " + quoted(descr) + std::string(why) + ", expected one of " + known);
 }
 
@@ -143,13 +153,15 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
   std::array<char, kVersionAt + 2> start;
   if (file.bytes() < start.size() + sizeof(std::uint16_t)) file.refuse(std::to_string(file.bytes()) + " bytes are no .npy file");
   file.read(std::as_writable_bytes(std::span(start)), 0);
-  if (!std::string_view(start.data(), start.size()).starts_with(kNpyMagic)) file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
+  if (!std::string_view(start.data(), start.size()).starts_with(kNpyMagic))
+    file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
   const int major = start[kVersionAt], minor = start[kVersionAt + 1];
   if (major < 1 || major > 3) file.refuse(".npy version " + std::to_string(major) + "." + std::to_string(minor) + ", expected 1, 2 or 3");
   const std::uint64_t length = major == 1 ? file.read<std::uint16_t>(start.size()) : file.read<std::uint32_t>(start.size());
   const std::uint64_t begin = start.size() + (major == 1 ? sizeof(std::uint16_t) : sizeof(std::uint32_t));
   if (length > kMaxHeaderBytes) file.refuse("a header of " + std::to_string(length) + " bytes, expected at most " + std::to_string(kMaxHeaderBytes));
-  if (begin + length > file.bytes()) file.refuse("the header ends at byte " + std::to_string(begin + length) + ", but the file has " + std::to_string(file.bytes()) + " bytes");
+  if (begin + length > file.bytes())
+    file.refuse("the header ends at byte " + std::to_string(begin + length) + ", but the file has " + std::to_string(file.bytes()) + " bytes");
   std::string text(static_cast<std::size_t>(length), '\0');
   file.read(std::as_writable_bytes(std::span(text)), begin);
   return {std::move(text), begin + length};
@@ -163,7 +175,8 @@ std::unique_ptr<VectorStream> open_npy(FileReader file, ElementType) {
   if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");
   const ElementType type = element_type(*dict.descr, file);
   const auto [rows, dim] = matrix_shape(*dict.shape, file);
-  if (*dict.fortran_order != "False") file.refuse("fortran_order " + quoted(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
+  if (*dict.fortran_order != "False")
+    file.refuse("fortran_order " + quoted(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
   return packed_rows(std::move(file), offset, rows, dim, type);
 }
 

@@ -115,7 +115,8 @@ VectorStream::VectorStream(std::string name, std::uint64_t size, std::size_t dim
 }
 
 std::size_t VectorStream::next(std::span<float> out) {
-  if (out.size() < dim_) invalid_argument(name_ + ": room for " + std::to_string(out.size()) + " floats, expected at least a row of " + std::to_string(dim_));
+  if (out.size() < dim_)
+    invalid_argument(name_ + ": room for " + std::to_string(out.size()) + " floats, expected at least a row of " + std::to_string(dim_));
   const std::size_t row_bytes = dim_ * element_bytes(element_type_);
   const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size() / dim_, size_ - done_));
   for (std::size_t read = 0; read < wanted;) {  // in chunks that stay in cache from reading to checking
@@ -144,7 +145,10 @@ void VectorStream::refuse_not_finite(std::span<const std::byte> raw, std::span<c
 }
 
 InputEntry VectorStream::entry() const {
-  return {.name = std::filesystem::path(name_).filename().string(), .rows = done_, .bytes = done_ * dim_ * element_bytes(element_type_), .xxh3 = hash_.digest()};
+  return {.name = std::filesystem::path(name_).filename().string(),
+          .rows = done_,
+          .bytes = done_ * dim_ * element_bytes(element_type_),
+          .xxh3 = hash_.digest()};
 }
 
 std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path) {
@@ -162,7 +166,8 @@ std::unique_ptr<VectorStream> packed_rows(FileReader file, std::uint64_t offset,
   const bool fits = dim == 0 || dim > kMaxDim || (rows <= found / (dim * size) && rows * dim * size == found);  // the first two are refused below
   if (!fits)
     file.refuse(std::to_string(found) + " bytes after the header of " + std::to_string(offset) + ", expected " + std::to_string(rows) + " rows x " +
-                std::to_string(dim) + " elements x " + std::to_string(size) + " bytes" + (rows <= found / (dim * size) ? "; the file has trailing bytes" : "; the file is truncated"));
+                std::to_string(dim) + " elements x " + std::to_string(size) + " bytes" +
+                (rows <= found / (dim * size) ? "; the file has trailing bytes" : "; the file is truncated"));
   return std::make_unique<PackedStream>(std::move(file), offset, rows, static_cast<std::size_t>(dim), type);
 }
 

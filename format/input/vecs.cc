@@ -21,7 +21,8 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 [[noreturn]] void refuse_length(const FileReader& file, std::uint64_t dim, std::uint64_t stride) {
   std::uint64_t row = 0;
   for (; (row + 1) * stride <= file.bytes() - kPrefixBytes; ++row)
-    if (const auto found = file.read<std::int32_t>((row + 1) * stride); found != static_cast<std::int64_t>(dim)) refuse_dim(file, row + 1, found, dim);
+    if (const auto found = file.read<std::int32_t>((row + 1) * stride); found != static_cast<std::int64_t>(dim))
+      refuse_dim(file, row + 1, found, dim);
   const std::uint64_t whole = file.bytes() / stride;
   file.refuse("row " + std::to_string(whole) + ": the file ends at byte " + std::to_string(file.bytes()) + ", expected this row to end at byte " +
               std::to_string((whole + 1) * stride) + " (dim " + std::to_string(dim) + ", " + std::to_string(stride) + " bytes a row)");
@@ -62,7 +63,8 @@ class PrefixedStream final : public VectorStream {
 
 std::unique_ptr<VectorStream> open_vecs(FileReader file, ElementType type) {
   if (file.bytes() == 0) file.refuse("an empty file, expected at least one row");
-  if (file.bytes() < kPrefixBytes) file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(kPrefixBytes) + " of a row's dim");
+  if (file.bytes() < kPrefixBytes)
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(kPrefixBytes) + " of a row's dim");
   const auto dim = file.read<std::int32_t>(0);
   if (dim <= 0) file.refuse("row 0: dim " + std::to_string(dim) + ", expected 1 or more");
   const std::uint64_t stride = kPrefixBytes + static_cast<std::uint64_t>(dim) * element_bytes(type);
@@ -75,7 +77,8 @@ std::unique_ptr<VectorStream> open_bin(FileReader file, ElementType type) {
   struct Counts {
     std::uint32_t rows, dim;
   };
-  if (file.bytes() < sizeof(Counts)) file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(sizeof(Counts)) + " of rows and dim");
+  if (file.bytes() < sizeof(Counts))
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(sizeof(Counts)) + " of rows and dim");
   const auto counts = file.read<Counts>(0);
   return packed_rows(std::move(file), sizeof(Counts), counts.rows, counts.dim, type);
 }

@@ -44,8 +44,10 @@ std::string show(const Manifest& m) {
   std::string out;
   const auto add = [&](const auto&... values) {
     const auto one = [&](const auto& v) {
-      if constexpr (std::is_convertible_v<decltype(v), std::string>) out += v;
-      else out += std::to_string(static_cast<std::uint64_t>(v));
+      if constexpr (std::is_convertible_v<decltype(v), std::string>)
+        out += v;
+      else
+        out += std::to_string(static_cast<std::uint64_t>(v));
       out += '|';
     };
     (one(values), ...);
@@ -137,7 +139,8 @@ TEST(Manifest, SharedTextsCostNoMoreThanTheFile) {
     return value;
   };
   const auto text_at = [&](std::size_t at, char first) {
-    return at + 6 < bytes.size() && u32_at(at) > 1 && u32_at(at) < bytes.size() && static_cast<char>(bytes[at + 4]) == first && static_cast<char>(bytes[at + 5]) != 0;
+    return at + 6 < bytes.size() && u32_at(at) > 1 && u32_at(at) < bytes.size() && static_cast<char>(bytes[at + 4]) == first &&
+           static_cast<char>(bytes[at + 5]) != 0;
   };
   std::size_t a = 0;
   while (!(u32_at(a) == 3000 && text_at(a, 'a'))) a += 4;

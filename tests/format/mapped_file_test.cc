@@ -24,7 +24,10 @@ class MappedFileTest : public ::testing::Test {
  protected:
   MappedFileTest() {
     Random random(11);
-    write_parts(path_, {{"part.0", Tier::hot, 0, random_bytes(random, 5000)}, {"part.1", Tier::cold, 0, {}}, {"part.2", Tier::cold, 0, random_bytes(random, 300)}}, random);
+    write_parts(
+        path_,
+        {{"part.0", Tier::hot, 0, random_bytes(random, 5000)}, {"part.1", Tier::cold, 0, {}}, {"part.2", Tier::cold, 0, random_bytes(random, 300)}},
+        random);
     whole_ = read_file(path_);
     fd_ = ::open(path_.c_str(), O_RDWR);
   }
@@ -97,18 +100,21 @@ TEST_F(MappedFileTest, VerifyFindsEveryOtherChangedByte) {
 
 TEST_F(MappedFileTest, VerifyNamesSectionAndBlock) {
   Random random(12);
-  const auto file = write_parts(path_, {{"a", Tier::hot, 0, random_bytes(random, 200'000)}, {"b", Tier::cold, 0, random_bytes(random, 200'000)}}, random);
+  const auto file =
+      write_parts(path_, {{"a", Tier::hot, 0, random_bytes(random, 200'000)}, {"b", Tier::cold, 0, random_bytes(random, 200'000)}}, random);
   const Bytes whole = read_file(path_);
   for (unsigned seed = 0; seed < 50; ++seed) {
     SCOPED_TRACE(seed);
     Random place(seed);
     const SectionEntry& section = file->manifest().sections[seed % 2];
-    const std::uint64_t at = section.offset + kHashBlockBytes + below(place, section.length - 2 * kHashBlockBytes);  // in a block of this section alone
+    const std::uint64_t at =
+        section.offset + kHashBlockBytes + below(place, section.length - 2 * kHashBlockBytes);  // in a block of this section alone
     const std::uint64_t block = kHeaderBytes + (at - kHeaderBytes) / kHashBlockBytes * kHashBlockBytes;
     Bytes damaged = whole;
     damaged[at] ^= std::byte{0x20};
     write_file(folder_ / "damaged", damaged);
-    expect_error(Errc::corrupt, {"section '" + section.name + "' at byte " + std::to_string(block)}, [&] { MappedFile::open(folder_ / "damaged")->verify(); });
+    expect_error(Errc::corrupt, {"section '" + section.name + "' at byte " + std::to_string(block)},
+                 [&] { MappedFile::open(folder_ / "damaged")->verify(); });
   }
 }
 
@@ -132,8 +138,14 @@ TEST_F(MappedFileTest, ForeignFilesAreRefused) {
 }
 
 TEST_F(MappedFileTest, NewerFilesAreRefusedOrRead) {
-  expect_refused(with_header(whole_, [](Header& h) { h.format_major = 2; h.format_minor = 7; }), Errc::incompatible, {"version 2.7", "1.x", "newer"});
-  expect_refused(with_header(whole_, [](Header& h) { h.incompatible_features |= std::uint64_t{1} << 63; }), Errc::incompatible, {"incompatible features", "0x8000000000000000"});
+  expect_refused(with_header(whole_,
+                             [](Header& h) {
+                               h.format_major = 2;
+                               h.format_minor = 7;
+                             }),
+                 Errc::incompatible, {"version 2.7", "1.x", "newer"});
+  expect_refused(with_header(whole_, [](Header& h) { h.incompatible_features |= std::uint64_t{1} << 63; }), Errc::incompatible,
+                 {"incompatible features", "0x8000000000000000"});
   expect_refused(with_header(whole_, [](Header& h) { h.byte_order_mark = 0x04030201; }), Errc::corrupt, {"byte-order mark"});
   write_file(folder_ / "newer", with_header(whole_, [](Header& h) {
                h.format_minor = 9;
@@ -146,15 +158,22 @@ TEST_F(MappedFileTest, CraftedHeadersAreRefused) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const Header good = header_of(whole_);
   const std::uint64_t size = whole_.size();
-  for (const auto& [offset, length] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
-           {0, size}, {8, size - 8}, {size, 0}, {size + 8, kMost - 7}, {kMost - 7, size + 8}, {good.manifest_offset + 1, good.manifest_length - 1},
-           {good.manifest_offset, good.manifest_length - 8}, {good.manifest_offset, kMost}, {kMost, kMost}}) {
+  for (const auto& [offset, length] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, size},
+                                                                                           {8, size - 8},
+                                                                                           {size, 0},
+                                                                                           {size + 8, kMost - 7},
+                                                                                           {kMost - 7, size + 8},
+                                                                                           {good.manifest_offset + 1, good.manifest_length - 1},
+                                                                                           {good.manifest_offset, good.manifest_length - 8},
+                                                                                           {good.manifest_offset, kMost},
+                                                                                           {kMost, kMost}}) {
     SCOPED_TRACE(std::to_string(offset) + " " + std::to_string(length));
-    expect_refused(with_header(whole_, [&](Header& h) {
-                     h.manifest_offset = offset;
-                     h.manifest_length = length;
-                     if (offset <= size && length <= size - offset) h.manifest_hash = xxh3(std::span(whole_).subspan(offset, length));
-                   }),
+    expect_refused(with_header(whole_,
+                               [&](Header& h) {
+                                 h.manifest_offset = offset;
+                                 h.manifest_length = length;
+                                 if (offset <= size && length <= size - offset) h.manifest_hash = xxh3(std::span(whole_).subspan(offset, length));
+                               }),
                    Errc::corrupt, {});
   }
 }
@@ -207,7 +226,8 @@ TEST_F(MappedFileTest, SectionsAreTypedAndChecked) {
   const Section section = file->section("part.0");
   EXPECT_EQ(section.as<std::uint32_t>(1250).data(), static_cast<const void*>(section.bytes.data()));
   for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1249}, std::uint64_t{1} << 62, std::numeric_limits<std::uint64_t>::max()})
-    expect_error(Errc::corrupt, {path_.string() + ": section 'part.0' at byte 4096", "holds 5000 bytes", std::to_string(count)}, [&] { section.as<std::uint32_t>(count); });
+    expect_error(Errc::corrupt, {path_.string() + ": section 'part.0' at byte 4096", "holds 5000 bytes", std::to_string(count)},
+                 [&] { section.as<std::uint32_t>(count); });
   expect_error(Errc::corrupt, {"holds 5000 bytes"}, [&] { section.as<std::array<char, 3>>(1666); });
   expect_error(Errc::corrupt, {path_.string(), "no section 'other'"}, [&] { file->section("other"); });
 }

@@ -32,7 +32,12 @@ const std::vector<Golden> kGoldens = {
     {"hnsw-f16-permuted-euclidean",
      {.kind = Kind::graph, .metric = Metric::euclidean, .encoding = Encoding::f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40}},
     {"hnsw-f32-standard-dot",
-     {.kind = Kind::graph, .metric = Metric::dot_product, .encoding = Encoding::f32, .graph_type = GraphType::standard, .m = 4, .ef_construction = 40}},
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::f32,
+      .graph_type = GraphType::standard,
+      .m = 4,
+      .ef_construction = 40}},
 };
 
 std::vector<float> values(std::size_t count, unsigned seed) {

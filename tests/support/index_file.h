@@ -38,7 +38,9 @@ struct Part {
 inline std::vector<Part> random_parts(Random& random, std::size_t count, std::size_t max_bytes) {
   std::vector<Part> parts;
   for (std::size_t i = 0; i < count; ++i)
-    parts.push_back({.name = "part." + std::to_string(i), .tier = random() % 2 ? Tier::hot : Tier::cold, .bytes = random_bytes(random, below(random, max_bytes + 1))});
+    parts.push_back({.name = "part." + std::to_string(i),
+                     .tier = random() % 2 ? Tier::hot : Tier::cold,
+                     .bytes = random_bytes(random, below(random, max_bytes + 1))});
   return parts;
 }
 

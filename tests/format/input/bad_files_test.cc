@@ -63,8 +63,10 @@ TEST_F(BadFile, NpyOfAnotherKind) {
   expect_dict_refused(npy_dict(">f4", "(3, 4)"), {"'>f4' (big-endian)", "<f4, <f2, <f8, |u1, |i1"});
   expect_dict_refused(npy_dict("|O", "(3, 4)"), {"'|O' (Python objects)"});
   expect_dict_refused("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (6,), }", {"(a structure)"});
-  for (const char* descr : {"<i4", "<u2", "<c8", "|b1", "<U3", "<f16", "", "f4"}) expect_dict_refused(npy_dict(descr, "(3, 4)"), {"dtype '" + std::string(descr) + "'"});
-  for (const char* shape : {"(12,)", "()", "(2, 2, 3)", "(-3, 4)", "(3, x)", "(3.0, 4)", "(18446744073709551616, 4)", "[3, 4]", "(3 4)", "(3,,4)", "12"})
+  for (const char* descr : {"<i4", "<u2", "<c8", "|b1", "<U3", "<f16", "", "f4"})
+    expect_dict_refused(npy_dict(descr, "(3, 4)"), {"dtype '" + std::string(descr) + "'"});
+  for (const char* shape :
+       {"(12,)", "()", "(2, 2, 3)", "(-3, 4)", "(3, x)", "(3.0, 4)", "(18446744073709551616, 4)", "[3, 4]", "(3 4)", "(3,,4)", "12"})
     expect_dict_refused(npy_dict("<f4", shape), {"expected"});
   expect_dict_refused(npy_dict("<f4", "(3, 0)"), {"dim 0"});
 }
@@ -80,23 +82,28 @@ TEST_F(BadFile, NpyThatIsNone) {
 }
 
 TEST_F(BadFile, NpyWithAHostileHeader) {
-  for (const char* dict : {"", "{", "{}", "{'descr'", "{'descr': ", "{'descr': '<f4'", "{'descr': '<f4', }", "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (3, 4)}",
-                           "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), 'x': 1}", "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4)} + {}",
-                           "__import__('os').system('x')", "{'descr': '<f4', 'fortran_order': False, 'shape': tuple([3, 4])}", "{'descr': None, 'fortran_order': False, 'shape': (3, 4)}",
-                           "{'descr': '<f4', 'fortran_order': 0 or False, 'shape': (3, 4)}", "{'descr': ''<f4'', 'fortran_order': False, 'shape': (3, 4)}"})
+  for (const char* dict :
+       {"", "{", "{}", "{'descr'", "{'descr': ", "{'descr': '<f4'", "{'descr': '<f4', }",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (3, 4)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), 'x': 1}", "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4)} + {}",
+        "__import__('os').system('x')", "{'descr': '<f4', 'fortran_order': False, 'shape': tuple([3, 4])}",
+        "{'descr': None, 'fortran_order': False, 'shape': (3, 4)}", "{'descr': '<f4', 'fortran_order': 0 or False, 'shape': (3, 4)}",
+        "{'descr': ''<f4'', 'fortran_order': False, 'shape': (3, 4)}"})
     expect_dict_refused(dict, {"expected"});
   expect_dict_refused("{'descr': '<f4\x1b[31m\n', 'fortran_order': False, 'shape': (3, 4)}", {"'<f4?[31m?'"});  // nothing that a terminal would obey
   expect_dict_refused(npy_dict("<f4" + std::string(5000, 'x'), "(3, 4)"), {"x...'"});
 }
 
 TEST_F(BadFile, NpyShapesThatOverflow) {
-  for (const char* shape : {"(18446744073709551615, 4)", "(4611686018427387904, 4)", "(4611686018427387905, 1)", "(1, 4294967296)", "(2147483648, 2147483647)", "(3, 18446744073709551615)"})
+  for (const char* shape : {"(18446744073709551615, 4)", "(4611686018427387904, 4)", "(4611686018427387905, 1)", "(1, 4294967296)",
+                            "(2147483648, 2147483647)", "(3, 18446744073709551615)"})
     expect_dict_refused(npy_dict("<f4", shape), {"expected"});
 }
 
 TEST_F(BadFile, EveryTruncationAndTrailingBytes) {
-  const std::vector<std::pair<std::string, std::string>> files = {{"x.npy", npy_file(floats_)}, {"x.npy", npy_file(floats_, 3)}, {"x.fvecs", vecs_file(floats_)},
-                                                                  {"x.bvecs", vecs_file(bytes_)}, {"x.fbin", bin_file(floats_)}, {"x.u8bin", bin_file(bytes_)}};
+  const std::vector<std::pair<std::string, std::string>> files = {{"x.npy", npy_file(floats_)},    {"x.npy", npy_file(floats_, 3)},
+                                                                  {"x.fvecs", vecs_file(floats_)}, {"x.bvecs", vecs_file(bytes_)},
+                                                                  {"x.fbin", bin_file(floats_)},   {"x.u8bin", bin_file(bytes_)}};
   for (const auto& [name, whole] : files) {
     for (std::size_t n = 0; n < whole.size(); ++n) {
       const std::size_t stride = name == "x.fvecs" ? 20 : 8;
@@ -183,7 +190,8 @@ TEST_F(BadFile, AnyBytesAreReadSafely) {
 TEST(BadArray, DimZeroAndValues) {
   const float values[4] = {1, 2, std::nanf(""), 4};
   expect_error(Errc::invalid_argument, {"data_vec: dim 0"}, [&] { memory_stream("data_vec", values, 4, 0, ElementType::f32); });
-  expect_error(Errc::invalid_argument, {"data_vec: row 1, column 0: NaN"}, [&] { read_all(*memory_stream("data_vec", values, 2, 2, ElementType::f32)); });
+  expect_error(Errc::invalid_argument, {"data_vec: row 1, column 0: NaN"},
+               [&] { read_all(*memory_stream("data_vec", values, 2, 2, ElementType::f32)); });
 }
 
 }  // namespace

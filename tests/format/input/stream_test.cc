@@ -34,7 +34,8 @@ std::string random_element(Random& random, ElementType type) {
 }
 
 Array random_array(Random& random, ElementType type) {
-  Array a{.type = type, .rows = static_cast<std::uint32_t>(below(random, 300)), .dim = static_cast<std::uint32_t>(1 + below(random, 70)), .bytes = {}};
+  Array a{
+      .type = type, .rows = static_cast<std::uint32_t>(below(random, 300)), .dim = static_cast<std::uint32_t>(1 + below(random, 70)), .bytes = {}};
   for (std::size_t i = 0; i < std::size_t{a.rows} * a.dim; ++i) a.bytes += random_element(random, type);
   return a;
 }
@@ -133,8 +134,10 @@ TEST(VectorStream, ConvertsEveryHalfExactly) {
 TEST(VectorStream, ReadsThePythonDictsThatNumPyWrites) {
   const TempDir folder;
   const std::string values = raw(1.0f) + raw(2.0f) + raw(3.0f) + raw(4.0f);
-  for (const std::string& dict : {std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"), std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"),
-                                  std::string("{\"shape\":(2,2),\"fortran_order\":False,\"descr\":\"<f4\"}"), std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 2L), }"),
+  for (const std::string& dict : {std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"),
+                                  std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"),
+                                  std::string("{\"shape\":(2,2),\"fortran_order\":False,\"descr\":\"<f4\"}"),
+                                  std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 2L), }"),
                                   std::string("{ 'descr' : '<f4' , 'fortran_order' : False , 'shape' : (2, 2,) , }")}) {
     SCOPED_TRACE(dict);
     write_file(folder / "x.npy", npy_header(dict) + values);
