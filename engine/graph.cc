@@ -60,8 +60,8 @@ class GraphSearcher final : public Searcher {
       static thread_local Workspace work;
       for (std::size_t i = begin; i < end; ++i) {
         scorer->bind(queries.row(i));
-        const Id entry = descend(levels_, *scorer, codes_.size(), work);
-        beam_search(ground_, *scorer, {&entry, 1}, width, params.early_exit_threshold, work);
+        descend(levels_, *scorer, codes_.size(), width, work, work.entries);
+        beam_search(ground_, *scorer, work.entries, width, params.early_exit_threshold, work);
         best[i] = work.beam.entries();
         finish(best[i], params.k);
       }

@@ -96,16 +96,17 @@ void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
 void GraphBuilder::find_neighbors(Id node, Worker& w) {
   SubsetScorer query(*w.query, order_, codes_.size()), pair(*w.pair, order_, codes_.size());
   query.bind(node);
-  Id entry = 0;
-  const std::size_t top = top_level(node);
+  w.work.entries.assign(1, 0);
+  const std::size_t top = top_level(node), width = params_.ef_construction;
   for (std::size_t l = levels_.size(); l-- > 0;) {
-    beam_search(levels_[l], query, {&entry, 1}, l > top ? 1 : params_.ef_construction, 0, w.work);
+    beam_search(levels_[l], query, w.work.entries, l <= top ? width : l == 1 ? entry_count(width) : 1, 0, w.work);
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
       w.pruner.choose(found, levels_[l].max_degree(), pair, w.chosen);
       levels_[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
-    if (!found.empty()) entry = found.front().id;
+    w.work.entries.clear();
+    for (std::size_t i = 0; i < std::min(found.size(), entry_count(width)); ++i) w.work.entries.push_back(found[i].id);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "engine/build/prune.h"
 
+#include <algorithm>
+
 namespace cassata {
 
 void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out) {
@@ -20,6 +22,8 @@ void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Sc
       if (distances_[i] >= alive_[i].distance) alive_[kept++] = alive_[i];
     alive_.resize(kept);
   }
+  for (std::size_t i = 0; i < candidates.size() && out.size() < limit * 3 / 4; ++i)
+    if (std::find(out.begin(), out.end(), candidates[i].id) == out.end()) out.push_back(candidates[i].id);
 }
 
 }  // namespace cassata

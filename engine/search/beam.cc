@@ -54,15 +54,16 @@ void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> ent
   work.beam.finish();
 }
 
-Id descend(const Levels& levels, Scorer& scorer, std::uint64_t size, Workspace& work) {
-  if (levels.nodes().empty()) return 0;
+void descend(const Levels& levels, Scorer& scorer, std::uint64_t size, std::size_t width, Workspace& work, std::vector<Id>& entries) {
+  entries.assign(1, 0);  // the entry point: a position where there are levels, else an id
+  if (levels.nodes().empty()) return;
   SubsetScorer of_positions(scorer, levels.nodes(), size);
-  Id position = 0;
   for (std::size_t l = levels.levels().size(); l-- > 0;) {
-    beam_search(levels.levels()[l], of_positions, {&position, 1}, 1, 0, work);
-    if (!work.beam.entries().empty()) position = work.beam.entries().front().id;
+    beam_search(levels.levels()[l], of_positions, entries, l == 0 ? entry_count(width) : 1, 0, work);
+    entries.clear();
+    for (const Candidate& c : work.beam.entries()) entries.push_back(c.id);
   }
-  return std::min(levels.nodes()[position], static_cast<Id>(size - 1));
+  for (Id& entry : entries) entry = std::min(levels.nodes()[entry], static_cast<Id>(size - 1));  // a damaged file may hold any
 }
 
 }  // namespace cassata

@@ -1,7 +1,11 @@
 // The walk over a graph: always expand the closest candidate, keep the best.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/codes/codes.h"
 #include "engine/graph/adjacency.h"
@@ -33,7 +37,11 @@ class SubsetScorer final : public Scorer {
 /// (Malkov and Yashunin, TPAMI 2020, algorithm 2.)
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
 
-/// Comes close to the scorer's query on the upper levels; returns the ground level's id to go on from.
-Id descend(const Levels& levels, Scorer& scorer, std::uint64_t size, Workspace& work);
+/// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk that came down beside
+/// the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings stopped at 0.98 instead of 0.997.
+inline std::size_t entry_count(std::size_t width) { return std::clamp<std::size_t>(width / 6, 1, 16); }
+
+/// Comes close to the scorer's query on the upper levels. Afterwards `entries` holds the ground level's ids for a walk of `width` to start from.
+void descend(const Levels& levels, Scorer& scorer, std::uint64_t size, std::size_t width, Workspace& work, std::vector<Id>& entries);
 
 }  // namespace cassata

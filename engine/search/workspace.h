@@ -97,6 +97,7 @@ struct Workspace {
   std::vector<Id> scratch;       // a neighbour list that had to be decoded
   std::vector<Id> fresh;         // neighbours not met before
   std::vector<float> distances;  // theirs
+  std::vector<Id> entries;       // where the next walk starts
 };
 
 }  // namespace cassata
