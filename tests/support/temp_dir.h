@@ -10,6 +10,7 @@
 #include <iterator>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
 }
 
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::filesystem::remove(path);  // ext4 writes a file that was truncated to disk at once, which takes its time
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   EXPECT_TRUE(file.flush()) << path;
