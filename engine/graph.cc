@@ -46,7 +46,7 @@ const GraphEntry& graph_entry(const MappedFile& file) {
 class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
-      : codes_(codes), metric_(file.manifest().metric), ground_(file.section("graph.offsets"), file.section("graph.edges"), codes.size(), 2 * entry.m),
+      : codes_(codes), metric_(file.manifest().metric), ground_(file.section("graph.edges"), codes.size(), 2 * entry.m),
         levels_(file.section("graph.upper_nodes"), file.section("graph.upper_edges"), entry.level_sizes, entry.m, codes.size()) {
     if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section("ids"), codes.size());
   }
@@ -89,7 +89,7 @@ class GraphSearcher final : public Searcher {
 
   const Codes& codes_;
   Metric metric_;
-  OffsetAdjacency ground_;
+  RowAdjacency ground_;
   Levels levels_;
   Permutation permutation_;
 };

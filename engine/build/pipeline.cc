@@ -46,17 +46,19 @@ struct Spool {
   }
 };
 
+/// Appends a row of max_degree() places: `list`, then kNoId.
+void append_row(std::span<const Id> list, std::vector<Id>& row, FileWriter& writer) {
+  std::fill(std::copy(list.begin(), list.end(), row.begin()), row.end(), kNoId);
+  writer.append(std::span<const Id>(row));
+}
+
 void write_ground(const NeighborLists& graph, std::span<const Id> order, std::span<const Id> row_of, FileWriter& writer) {
-  std::vector<std::uint64_t> offsets = {0};
-  for (const Id id : order) offsets.push_back(offsets.back() + graph.list(id).size());
-  writer.begin("graph.offsets", Tier::hot, offsets.size() * sizeof offsets[0]);
-  writer.append(std::span<const std::uint64_t>(offsets));
-  writer.begin("graph.edges", Tier::hot, offsets.back() * sizeof(Id));
-  std::vector<Id> list;
+  writer.begin("graph.edges", Tier::hot, graph.size() * graph.max_degree() * sizeof(Id));
+  std::vector<Id> list, row(graph.max_degree());
   for (const Id id : order) {
     list.clear();
     for (const Id neighbor : graph.list(id)) list.push_back(row_of[neighbor]);
-    writer.append(std::span<const Id>(list));
+    append_row(list, row, writer);
   }
 }
 
@@ -68,11 +70,7 @@ void write_upper(const BuiltGraph& graph, std::span<const Id> row_of, FileWriter
   writer.begin("graph.upper_edges", Tier::hot);
   for (const NeighborLists& level : graph.upper) {
     std::vector<Id> row(level.max_degree());
-    for (Id position = 0; position < level.size(); ++position) {
-      const auto list = level.list(position);
-      std::fill(std::copy(list.begin(), list.end(), row.begin()), row.end(), kNoId);
-      writer.append(std::span<const Id>(row));
-    }
+    for (Id position = 0; position < level.size(); ++position) append_row(level.list(position), row, writer);
   }
 }
 

@@ -16,8 +16,8 @@ namespace cassata {
 class Adjacency {
  public:
   virtual ~Adjacency() = default;
-  /// The neighbours of node `id`, at most max_degree() of them. They lie in the graph's memory or in `scratch` (max_degree() places).
-  /// In a damaged file they may be any numbers: the walk checks them.
+  /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (max_degree() places). Numbers that
+  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
   virtual std::span<const Id> neighbors(Id id, Id* scratch) const noexcept = 0;
   /// Starts to fetch the list of node `id`.
   virtual void prefetch(Id id) const noexcept = 0;
@@ -33,33 +33,23 @@ class Adjacency {
   std::size_t max_degree_;
 };
 
-/// Lists one behind the other.
-///
-///   offsets   (n + 1) u64   not falling, the first 0, the last the number of edges
-///   edges     u32           node i's neighbours are edges[offsets[i]] to edges[offsets[i + 1] - 1]
-class OffsetAdjacency final : public Adjacency {
+/// Rows of max_degree() ids; the unused places at a row's end hold kNoId. Of one length, so that a list's place is known without a look-up.
+class RowAdjacency final : public Adjacency {
  public:
-  /// Throws Error(corrupt) if the sections' lengths do not fit.
-  OffsetAdjacency(const Section& offsets, const Section& edges, std::uint64_t size, std::size_t max_degree);
+  /// Throws Error(corrupt) if the section's length is not that of `size` rows.
+  RowAdjacency(const Section& section, std::size_t size, std::size_t max_degree)
+      : RowAdjacency(section, 0, section.as<Id>(size * max_degree), size, max_degree) {}
+  /// Rows from byte `offset` of `section` on.
+  RowAdjacency(const Section& section, std::uint64_t offset, std::span<const Id> rows, std::size_t size, std::size_t max_degree)
+      : Adjacency(size, max_degree), section_(section), offset_(offset), rows_(rows) {}
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
   void prefetch(Id id) const noexcept override;
-  /// Checks every offset and id. Throws Error(corrupt).
+  /// Checks every id. Throws Error(corrupt).
   void verify() const;
 
  private:
-  Section offsets_section_, edges_section_;
-  std::span<const std::uint64_t> offsets_;
-  std::span<const Id> edges_;
-};
-
-/// A row of max_degree ids for each node; unused places, at its end, hold kNoId.
-class RowAdjacency final : public Adjacency {
- public:
-  RowAdjacency(std::span<const Id> rows, std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), rows_(rows) {}
-  std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
-  void prefetch(Id id) const noexcept override;
-
- private:
+  Section section_;
+  std::uint64_t offset_;
   std::span<const Id> rows_;
 };
 

@@ -42,7 +42,7 @@ LevelAssignment assign_levels(std::uint64_t size, std::uint32_t m) {
 }
 
 Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m, std::uint64_t ground_size)
-    : nodes_section_(nodes), edges_section_(edges), ground_size_(ground_size) {
+    : nodes_section_(nodes), ground_size_(ground_size) {
   std::uint64_t rows = 0;
   for (std::size_t l = 0; l < sizes.size(); ++l) {
     if (sizes[l] == 0 || sizes[l] > (l == 0 ? ground_size : sizes[l - 1]) || l > kMaxLevel)
@@ -52,7 +52,7 @@ Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::
   nodes_ = nodes.as<Id>(sizes.empty() ? 0 : sizes.front());
   auto rest = edges.as<Id>(rows * m);
   for (const std::uint64_t size : sizes) {
-    levels_.emplace_back(rest.first(size * m), size, m);
+    levels_.emplace_back(edges, edges.bytes.size() - rest.size_bytes(), rest.first(size * m), size, m);
     rest = rest.subspan(size * m);
   }
 }
@@ -64,15 +64,7 @@ void Levels::verify() const {
       throw nodes_section_.damaged(i * sizeof(Id), "node " + std::to_string(nodes_[i]) + ", expected a new id below " + std::to_string(ground_size_));
     seen[nodes_[i]] = true;
   }
-  std::uint64_t before = 0;  // places of the levels below
-  for (const RowAdjacency& level : levels_) {
-    for (std::size_t i = 0; i < level.size(); ++i)
-      for (const Id& position : level.neighbors(static_cast<Id>(i), nullptr))
-        if (position >= level.size())
-          throw edges_section_.damaged((before + i * level.max_degree()) * sizeof(Id), "a neighbour at position " + std::to_string(position) +
-                                                                                           ", expected one below " + std::to_string(level.size()));
-    before += level.size() * level.max_degree();
-  }
+  for (const RowAdjacency& level : levels_) level.verify();
 }
 
 }  // namespace cassata

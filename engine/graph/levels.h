@@ -40,7 +40,7 @@ class Levels {
   void verify() const;
 
  private:
-  Section nodes_section_, edges_section_;
+  Section nodes_section_;
   std::span<const Id> nodes_;
   std::vector<RowAdjacency> levels_;
   std::uint64_t ground_size_;
