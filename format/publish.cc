@@ -64,7 +64,10 @@ void sync_folder(const fs::path& folder) {
 PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
   if (path.filename().empty()) invalid_argument("path: '" + name_ + "' names no file");
   path_ = final_target(path);
-  if (std::error_code ignored; fs::is_directory(path_, ignored)) io_error("cannot write " + name_, EISDIR);
+  std::error_code absent;
+  const fs::file_status standing = fs::status(path_, absent);
+  if (fs::is_directory(standing)) io_error("cannot write " + name_, EISDIR);
+  if (fs::is_other(standing)) invalid_argument(name_ + ": a device or a pipe, expected a regular file or none");
   fs::path partial = path_;
   partial += ".partial";
   fd_ = open_locked(partial, name_);

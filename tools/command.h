@@ -39,8 +39,10 @@ T number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view expected = std::is_integral_v<T> ? "a whole number, 0 or more" : "a number";
-  if (error == std::errc::result_out_of_range) invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected) + " that is not so large");
-  if (error != std::errc{} || end != text.data() + text.size()) invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected));
+  if (error == std::errc::result_out_of_range)
+    invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected) + " that is not so large");
+  if (error != std::errc{} || end != text.data() + text.size())
+    invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected));
   return value;
 }
 

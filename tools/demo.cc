@@ -48,7 +48,8 @@ std::string find_python() {
   const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / "python3";
   for (const std::string& python : {beside.string(), std::string("python3")})
     if ((python != beside || fs::exists(beside)) && has_package(python)) return python;
-  invalid_argument("neither " + beside.string() + " nor python3 on PATH can import cassata.demo; 'pip install .[demo]' in the source tree installs it");
+  invalid_argument("neither " + beside.string() +
+                   " nor python3 on PATH can import cassata.demo; 'pip install .[demo]' in the source tree installs it");
 }
 
 }  // namespace

@@ -32,9 +32,10 @@ std::string table(const std::vector<Row>& rows, const std::vector<bool>& right) 
   return text;
 }
 
-std::string list(const std::vector<std::uint64_t>& values) {
-  std::string text;
-  for (const std::uint64_t value : values) text += (text.empty() ? "" : " > ") + grouped(value);
+/// Nodes of each level, from the ground up.
+std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper) {
+  std::string text = grouped(ground);
+  for (const std::uint64_t nodes : upper) text += " > " + grouped(nodes);
   return text;
 }
 
@@ -48,8 +49,9 @@ std::string facts(const Index& index) {
                            {"metric", std::string(name_of(manifest.metric))},
                            {"encoding", std::string(name_of(manifest.codes.front().encoding))}};
   if (const auto& graph = manifest.graph) {
-    rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " + std::to_string(graph->ef_construction)});
-    rows.push_back({"levels", list(graph->level_sizes)});
+    rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " +
+                                 std::to_string(graph->ef_construction)});
+    rows.push_back({"levels", levels(index.size(), graph->level_sizes)});
   }
   rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
   rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
@@ -83,7 +85,8 @@ std::string sections(const Index& index) {
 std::string provenance(const Provenance& held) {
   std::vector<Row> rows = {{"built by", "cassata " + printable(held.library_version)}};
   for (const InputEntry& input : held.inputs)
-    rows.push_back({"from", printable(input.name) + ": " + grouped(input.rows) + " rows, " + grouped(input.bytes) + " bytes, xxh3 " + hex(input.xxh3)});
+    rows.push_back(
+        {"from", printable(input.name) + ": " + grouped(input.rows) + " rows, " + grouped(input.bytes) + " bytes, xxh3 " + hex(input.xxh3)});
   for (const auto& [name, value] : held.parameters) rows.push_back({"with", printable(name) + " = " + printable(value)});
   return table(rows, {false, false});
 }
@@ -93,7 +96,8 @@ std::string provenance(const Provenance& held) {
 int inspect(const Words& words) {
   std::string path;
   bool json = false;
-  CommandLine line("inspect INDEX [--json]", "Prints what an index file says about itself: what it holds, where its sections lie, and how it came to be.");
+  CommandLine line("inspect INDEX [--json]",
+                   "Prints what an index file says about itself: what it holds, where its sections lie, and how it came to be.");
   line.argument("INDEX", path);
   line.flag("json", json, "print JSON, with the names of Python's Index.info");
   if (!line.parse(words)) return kOk;

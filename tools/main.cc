@@ -32,8 +32,9 @@ std::string usage() {
     name.resize(10, ' ');
     text += "  " + name + std::string(command.summary) + "\n";
   }
-  return text + "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in use.\n"
-                "Exit codes: 0 done, 1 a check failed, 2 bad usage or input.\n";
+  return text +
+         "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in use.\n"
+         "Exit codes: 0 done, 1 a check failed, 2 bad usage or input.\n";
 }
 
 int run(const Words& words) {

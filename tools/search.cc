@@ -105,12 +105,15 @@ bool read(const Words& words, Choices& choices) {
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
   line.option("ef-search", params.ef_search, "candidates that the walk over the graph keeps: more is more exact and slower");
-  line.option("early-exit-threshold", params.early_exit_threshold, "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
+  line.option("early-exit-threshold", params.early_exit_threshold,
+              "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
-  line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json", [&](const std::string& text) { choices.format = &parse_format(text); });
+  line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
+              [&](const std::string& text) { choices.format = &parse_format(text); });
   line.option("run-name", "NAME", choices.run_name, "last column of a TREC run", [&](const std::string& text) {
-    if (text.empty() || printable(text) != text || text.find(' ') != text.npos) invalid_argument("'" + text + "' given, expected a word without blanks");
+    if (text.empty() || printable(text) != text || text.find(' ') != text.npos)
+      invalid_argument("'" + text + "' given, expected a word without blanks");
     choices.run_name = text;
   });
   line.option("output,o", "FILE", "standard output", "file to write, which appears complete or not at all",
@@ -144,7 +147,8 @@ std::vector<float> read_standard_input(std::size_t dim) {
     const std::vector<float> numbers = parse_row(line, row);
     if (numbers.empty()) continue;
     if (numbers.size() != dim)
-      invalid_argument("standard input: row " + std::to_string(row) + " has " + std::to_string(numbers.size()) + " numbers, expected " + std::to_string(dim) + " (the index's dim)");
+      invalid_argument("standard input: row " + std::to_string(row) + " has " + std::to_string(numbers.size()) + " numbers, expected " +
+                       std::to_string(dim) + " (the index's dim)");
     values.insert(values.end(), numbers.begin(), numbers.end());
     ++row;
   }
@@ -195,7 +199,8 @@ int search(const Words& words) {
     queries = open_stream(choices.queries);
   }
   if (queries->dim() != index.dim())
-    invalid_argument(queries->name() + ": dim " + std::to_string(queries->dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + choices.index);
+    invalid_argument(queries->name() + ": dim " + std::to_string(queries->dim()) + ", expected " + std::to_string(index.dim()) + ", as of " +
+                     choices.index);
   Output output(choices.output);
   answer(index, *queries, choices, output);
   output.finish();

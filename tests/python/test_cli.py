@@ -1,0 +1,397 @@
+"""The program `cassata` as a user or a script meets it: real processes, their output, their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cassata
+import numpy as np
+import pytest
+from conftest import METRICS, brute_force, clustered
+
+BINARY = os.environ.get("CASSATA_BINARY") or shutil.which("cassata", path=str(Path(sys.executable).parent)) or shutil.which("cassata")
+
+
+def run(*arguments, code=0, **options):
+    """A finished process of that exit code."""
+    assert BINARY, "cassata is neither beside this Python nor on PATH; CASSATA_BINARY can name it"
+    options = {"capture_output": True, "timeout": 120, **options}
+    done = subprocess.run([BINARY, *map(os.fspath, map(_text, arguments))], check=False, **options)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def _text(argument):
+    return argument if isinstance(argument, (str, bytes, os.PathLike)) else str(argument)
+
+
+def output(*arguments, **options):
+    done = run(*arguments, **options)
+    assert done.stderr == b""  # no progress bar where no terminal is
+    return done.stdout.decode()
+
+
+def refusal(*arguments, code=2, **options):
+    """The one line on stderr."""
+    done = run(*arguments, code=code, **options)
+    assert re.fullmatch(rb"cassata[^\n]*: [^\n]+\n", done.stderr), done.stderr
+    return done.stderr.decode(errors="surrogateescape")
+
+
+@pytest.fixture
+def files(tmp_path, vectors, queries):
+    """vectors.npy, queries.npy; the current folder of processes that are given cwd=."""
+    np.save(tmp_path / "vectors.npy", vectors[:800])
+    np.save(tmp_path / "queries.npy", queries)
+    return tmp_path
+
+
+@pytest.fixture(params=METRICS)
+def built(request, files):
+    """(index file, metric)"""
+    path = files / "index.cassata"
+    run("build", files / "vectors.npy", "-o", path, "--metric", request.param, "-q")
+    return path, request.param
+
+
+# --- help and bad usage ----------------------------------------------------------------------------------------------------------
+
+
+def test_help_and_version():
+    overview = output("--help")
+    commands = re.findall(r"^  (\w+) ", overview, re.MULTILINE)
+    assert commands == ["build", "search", "inspect", "verify", "demo"]
+    for command in commands[:-1]:
+        assert output(command, "--help").startswith(f"Usage: cassata {command} ")
+        assert output(command, "-h") == output(command, "--help")
+    assert output("demo", "--help").startswith("usage: cassata demo ")
+    assert output("--version") == f"cassata {cassata.__version__} ({cassata.simd_target})\n"
+
+
+def test_defaults_are_those_of_python():
+    text = " ".join(output("build", "--help").split())
+    for name, default in [("kind", "hnsw"), ("metric", "dotproduct"), ("encoding", "f32"), ("graph-type", "permuted"), ("ef-construction", "200")]:
+        assert re.search(rf"--{name} \w+ [^-]*?\(default: {default}\)", text), name
+    assert re.search(r" -m N .*?\(default: 32\)", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "no command given"),
+        (("fly",), "no command 'fly'"),
+        (("build",), "INPUT is missing"),
+        (("build", "x.npy"), "--output: none given"),
+        (("build", "x.npy", "y", "-o", "z"), "too many arguments"),
+        (("build", "x.npy", "-o"), "output"),
+        (("build", "x.npy", "-o", "z", "--colour", "red"), "--colour"),
+        (("build", "x.npy", "-o", "z", "--metric", "cosine"), "--metric: .*cosine.*dotproduct.*euclidean"),
+        (("build", "x.npy", "-o", "z", "--kind", "tree"), "--kind: .*tree.*hnsw"),
+        (("build", "x.npy", "-o", "z", "-m", "-3"), "."),
+        (("build", "x.npy", "-o", "z", "-m", "many"), "-m: 'many' given, expected a whole number"),
+        (("build", "x.npy", "-o", "z", "-m", "3.5"), "-m: '3.5' given"),
+        (("build", "x.npy", "-o", "z", "-m", "99999999999"), "-m: '99999999999' given, expected .* not so large"),
+        (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
+        (("build", "vectors.txt", "-o", "z"), "vectors.txt.*extension"),
+        (("build", "vectors.npy", "-o", "z", "-m", "1"), r"\bm\b.*1"),
+        (("build", "vectors.npy", "-o", "z", "--ef-construction", "0"), "ef_construction.*0"),
+        (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),
+        (("build", "vectors.npy", "-o", "."), "."),
+        (("build", "vectors.npy", "-o", "vectors.npy"), "is the input itself"),
+        (("build", "vectors.npy", "-o", "link.npy"), "is the input itself"),
+        (("search", "index.cassata"), "QUERIES is missing"),
+        (("search", "missing.cassata", "queries.npy"), "missing.cassata.*No such file"),
+        (("search", "vectors.npy", "queries.npy"), "vectors.npy.*not a Cassata index"),
+        (("search", "index.cassata", "queries.npy", "--k", "3"), "--k"),
+        (("search", "index.cassata", "queries.npy", "-k=-1"), "-k"),
+        (("search", "index.cassata", "queries.npy", "--format", "xml"), "--format: 'xml' given, expected one of tsv, trec, json"),
+        (("search", "index.cassata", "queries.npy", "--run-name", "my run"), "--run-name: 'my run' given"),
+        (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "0.7"), "early_exit_threshold.*0.7"),
+        (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "nan"), "early_exit_threshold.*nan"),
+        (("search", "index.cassata", "narrow.npy"), "narrow.npy: dim 7, expected 24"),
+        (("search", "index.cassata", "nan.npy"), "nan.npy: row 1, column 3: [Nn]a[Nn]"),
+        (("search", "index.cassata", "queries.npy", "-o", "queries.npy"), "is the input itself"),
+        (("search", "index.cassata", "queries.npy", "-o", "index.cassata"), "is the input itself"),
+        (("inspect",), "INDEX is missing"),
+        (("inspect", "queries.npy"), "not a Cassata index"),
+        (("inspect", "."), "directory"),
+        (("verify",), "INDEX is missing"),
+    ],
+)
+def test_refusals(arguments, message, files):
+    run("build", "vectors.npy", "-o", "index.cassata", "--kind", "flat", "-q", cwd=files)
+    (files / "vectors.txt").write_text("1 2 3\n")
+    (files / "link.npy").symlink_to("vectors.npy")
+    np.save(files / "narrow.npy", np.zeros((2, 7), np.float32))
+    bad = np.zeros((2, 24), np.float32)
+    bad[1, 3] = np.nan
+    np.save(files / "nan.npy", bad)
+    before = {path.name: path.read_bytes() for path in files.iterdir()}
+    assert re.search(message, refusal(*arguments, cwd=files))
+    assert {path.name: path.read_bytes() for path in files.iterdir()} == before
+
+
+# --- build -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_build_equals_python(files, vectors, metric):
+    for kind, face in (("hnsw", cassata.DensePlainHNSW), ("flat", cassata.DenseFlatIndex)):
+        for encoding in ("f32", "f16"):
+            run("build", "vectors.npy", "-o", "cli", "--kind", kind, "--metric", metric, "--encoding", encoding, "-q", cwd=files)
+            face.build_from_file(files / "vectors.npy", metric=metric, dtype=encoding, path=files / "python")
+            assert (files / "cli").read_bytes() == (files / "python").read_bytes()
+
+
+def test_build_passes_every_choice(files):
+    choices = "--graph-type standard -m 7 --ef-construction 33 --threads 2 --metric euclidean --encoding f16"
+    run("build", "vectors.npy", "-o", "index", *choices.split(), "-q", cwd=files)
+    info = cassata.open(files / "index").info
+    assert (info["graph"]["graph_type"], info["graph"]["m"], info["graph"]["ef_construction"]) == ("standard", 7, 33)
+    assert (info["metric"], info["dtype"]) == ("euclidean", "f16")
+
+
+def test_build_summary(files):
+    text = output("build", "vectors.npy", "-o", "index", cwd=files)
+    assert re.fullmatch(r"index: DensePlainHNSW of 800 vectors, dim 24, [0-9.]+ kB, built in [0-9.]+ s \([0-9,]+ rows/s\)\n", text)
+    summary = json.loads(output("build", "vectors.npy", "-o", "index", "--json", cwd=files))
+    index = cassata.open(files / "index")
+    expected = {name: index.info[name] for name in ("class", "kind", "n", "dim", "metric", "dtype", "file_size", "uuid")}
+    assert {name: summary[name] for name in expected} == expected
+    assert summary["rows_per_second"] == pytest.approx(800 / summary["seconds"])
+    assert output("build", "vectors.npy", "-o", "index", "-q", cwd=files) == ""
+
+
+def test_progress_on_a_terminal_only(files):
+    control, terminal = pty.openpty()
+    done = run("build", "vectors.npy", "-o", "index", cwd=files, capture_output=False, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(control, 65536):
+            shown += chunk
+    except OSError:  # the terminal's end
+        pass
+    os.close(control)
+    assert re.search(rb"\[#{25}\] 100 %", shown)
+    assert b"#" not in done.stdout
+
+
+# --- search ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_tsv(built, files, vectors, queries):
+    path, metric = built
+    scores, ids = brute_force(vectors[:800], queries, 5, metric)
+    lines = [line.split("\t") for line in output("search", path, files / "queries.npy", "-k", 5, "--exact").splitlines()]
+    assert [(int(q), int(i), int(rank)) for q, i, rank, _ in lines] == [(q, ids[q, r], r + 1) for q in range(len(queries)) for r in range(5)]
+    np.testing.assert_allclose([float(line[3]) for line in lines], scores.ravel(), rtol=1e-4, atol=1e-4)
+
+
+def test_trec_puts_the_best_score_first(built, files):
+    path, metric = built
+    tsv = [line.split("\t") for line in output("search", path, files / "queries.npy").splitlines()]
+    trec = [line.split(" ") for line in output("search", path, files / "queries.npy", "--format", "trec", "--run-name", "mine").splitlines()]
+    assert [line[:4] for line in trec] == [[q, "Q0", i, rank] for q, i, rank, _ in tsv]
+    sign = -1 if metric == "euclidean" else 1
+    assert [float(line[4]) for line in trec] == [sign * float(line[3]) for line in tsv]
+    assert {line[5] for line in trec} == {"mine"}
+    scores = np.array([float(line[4]) for line in trec]).reshape(-1, 10)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_json_lines_equal_python(built, files, queries):
+    path, _ = built
+    for k, ef_search, threshold, threads in [(10, 200, 0, 1), (3, 20, 0.3, 2), (1000, 200, 0, 0), (0, 200, 0, 1)]:
+        options = ["-k", k, "--ef-search", ef_search, "--early-exit-threshold", threshold, "--threads", threads]
+        lines = [json.loads(line) for line in output("search", path, files / "queries.npy", "--format", "json", *options).splitlines()]
+        scores, ids = cassata.open(path).batch_search(queries, k, ef_search=ef_search, early_exit_threshold=threshold)
+        assert [line["query"] for line in lines] == list(range(len(queries)))
+        assert [line["ids"] for line in lines] == [[i for i in row if i >= 0] for row in ids.tolist()]
+        found = np.array([score for line in lines for score in line["scores"]], np.float32)
+        np.testing.assert_array_equal(found, scores[ids >= 0])  # every digit that a float32 needs
+
+
+def test_queries_beyond_one_batch(files, queries):
+    run("build", "vectors.npy", "-o", "index", "--kind", "flat", "-q", cwd=files)
+    many = np.tile(queries, (50, 1))  # 3,000
+    np.save(files / "many.npy", many)
+    lines = output("search", "index", "many.npy", "-k", 1, cwd=files).splitlines()
+    expected = brute_force(np.load(files / "vectors.npy"), queries, 1, "dotproduct")[1].ravel().tolist() * 50
+    assert [tuple(map(int, line.split("\t")[:2])) for line in lines] == list(enumerate(expected))
+
+
+def test_standard_input(built, files, queries):
+    path, _ = built
+    expected = output("search", path, files / "queries.npy")
+    for separator in (" ", ", ", "\t"):
+        text = "\n".join(separator.join(map(repr, row)) for row in queries.tolist()) + "\n\n"
+        assert output("search", path, "-", input=text.encode()) == expected
+    assert output("search", path, "-", input=b"") == ""
+    row = "1 " * 24 + "\n"
+    for text, message in [
+        (row + "1 2\n", "row 1 has 2 numbers, expected 24"),
+        (row + "1 2 three", "row 1, column 2: 'three' given, expected a number"),
+        (row.replace("1", "nan", 1), "row 0, column 0: NaN"),
+        ((files / "queries.npy").read_bytes(), "a .npy file"),
+    ]:
+        assert message in refusal("search", path, "-", input=text if isinstance(text, bytes) else text.encode())
+
+
+def test_output_file(built, files):
+    path, _ = built
+    expected = output("search", path, files / "queries.npy")
+    assert output("search", path, files / "queries.npy", "-o", files / "run.tsv") == ""
+    assert (files / "run.tsv").read_text() == expected
+    assert output("search", path, files / "queries.npy", "-o", "/dev/stdout") == expected
+    assert output("search", path, files / "queries.npy", "-o", "-") == expected
+    assert not list(files.glob("*.partial"))
+
+
+# --- inspect, verify -------------------------------------------------------------------------------------------------------------
+
+
+def test_inspect_json_equals_python(built):
+    path, _ = built
+    shown = json.loads(output("inspect", path, "--json"))
+    info = cassata.open(path).info
+    info["format_version"] = list(info["format_version"])
+    assert {name: shown[name] for name in info} == info
+    assert shown["manifest"]["offset"] + shown["manifest"]["length"] == path.stat().st_size
+
+
+def test_inspect_table(built, files):
+    path, metric = built
+    text = output("inspect", path)
+    info = cassata.open(path).info
+    for pattern in [r"class +DensePlainHNSW", r"vectors +800", r"dim +24", rf"metric +{metric}", r"levels +800 > ", info["uuid"], "from +vectors.npy: 800 rows"]:
+        assert re.search(pattern, text), pattern
+    for section in info["sections"]:
+        assert re.search(rf"{re.escape(section['name'])} +{section['offset']:,} +{section['length']:,} +[0-9.]+ % +{section['tier']}", text)
+    lengths = re.findall(r"^  [(\w.)]+(?: \w+\))? +(?:[0-9,]+ +)?([0-9,]+) +[0-9.]+ %", text, re.MULTILINE)
+    assert sum(int(length.replace(",", "")) for length in lengths) == path.stat().st_size  # every byte is accounted for
+
+
+ODD_NAMES = [b"line\nfeed", b"quote\"'\\back", b"tab\there", b"\xff\xfe not utf-8", "🍰 ünïcode".encode(), b"\x1b[31mred", b"-dash", b" blank "]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=repr)
+def test_odd_names(name, files):
+    name, source = os.path.join(b".", name), os.path.join(b".", name + b".npy")
+    shutil.copy(files / "vectors.npy", os.path.join(os.fsencode(files), source))
+    assert run("build", source, "-o", name, cwd=files).stdout.count(b"\n") == 1
+    shown = json.loads(run("inspect", name, "--json", cwd=files).stdout.decode())  # valid UTF-8, valid JSON
+    assert shown["path"] == name.decode(errors="replace")
+    assert shown["provenance"]["inputs"][0]["name"] == os.path.basename(source).decode(errors="replace")
+    table = run("inspect", name, cwd=files).stdout
+    assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", table)
+    table.decode()
+    assert run("verify", name, cwd=files).stdout.count(b"\n") == 1
+    assert json.loads(run("verify", name, "--json", cwd=files).stdout)[0]["ok"] is True
+    refusal("inspect", name + b"?", cwd=files)
+
+
+def test_verify_finds_damage(built, files):
+    path, _ = built
+    sound = path.read_bytes()
+    sections = cassata.open(path).info["sections"]
+    assert output("verify", path).startswith(f"{path}: ok, ")
+    assert output("verify", path, "-q") == ""
+    damaged = files / "damaged"
+    for section in sections:
+        at = section["offset"] + section["length"] // 2
+        damaged.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        message = refusal("verify", damaged, code=1)
+        assert re.search(r"section '[\w.]+' at byte \d+", message)
+        begin = int(re.search(r"block from byte (\d+)", message)[1])
+        assert begin <= at < begin + 64 * 1024
+    done = run("verify", path, damaged, "--json", code=1)
+    verdicts = json.loads(done.stdout)
+    assert [verdict["ok"] for verdict in verdicts] == [True, False]
+    assert verdicts[0]["error"] is None
+    assert "section '" in verdicts[1]["error"]
+    assert done.stderr == b""
+    done = run("verify", damaged, path, files / "missing", code=2)
+    assert done.stdout.decode().startswith(f"{path}: ok")
+    assert done.stderr.count(b"\n") == 2
+    damaged.write_bytes(sound[:-1])
+    refusal("verify", damaged, code=1)
+    refusal("search", damaged, files / "queries.npy", code=2)
+
+
+# --- what can go wrong with output -----------------------------------------------------------------------------------------------
+
+
+def test_full_disk(built, files):
+    path, _ = built
+    queries = files / "queries.npy"
+    with open("/dev/full", "w") as full:
+        for arguments in [("search", path, queries), ("inspect", path), ("inspect", path, "--json"), ("verify", path), ("--help",), ("build", "--help")]:
+            assert "No space left on device" in refusal(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert "/dev/full: No space left on device" in refusal("search", path, queries, "-o", "/dev/full")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_build_does_not_replace_a_device(files):
+    os.mkfifo(files / "fifo")
+    refusal("build", "vectors.npy", "-o", "fifo", cwd=files)
+    assert (files / "fifo").is_fifo()
+
+
+def test_closed_standard_output(built, files):
+    path, _ = built
+    command = f'exec "{BINARY}" inspect "{path}" >&-'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert b"Bad file descriptor" in done.stderr
+    assert cassata.open(path, verify=True).n == 800
+
+
+def test_closed_pipe(built, files, queries):
+    path, _ = built
+    np.save(files / "many.npy", np.tile(queries, (100, 1)))
+    command = f'"{BINARY}" search "{path}" "{files / "many.npy"}" | head -1; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("0\t")
+    assert done.stdout.splitlines()[1] == str(128 + signal.SIGPIPE)  # as `yes | head -1` ends
+
+
+def _wait_for_bytes(path, process):
+    """Until the process writes to `path`."""
+    while not (path.exists() and path.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_interruption_leaves_the_former_file(number, files):
+    np.save(files / "large.npy", clustered(60_000, 24, seed=3))
+    target = files / "index"
+    target.write_bytes(b"former")
+    process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _wait_for_bytes(files / "index.partial", process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error) == (-number, b"", b"")
+    assert target.read_bytes() == b"former"
+    assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
+
+
+def test_second_writer_is_told(files):
+    np.save(files / "large.npy", clustered(60_000, 24, seed=3))
+    first = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", files / "index"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _wait_for_bytes(files / "index.partial", first)
+    assert "another writer" in refusal("build", files / "vectors.npy", "-o", files / "index")
+    first.kill()
+    first.communicate()
+    run("build", files / "vectors.npy", "-o", files / "index", "-q")  # what a killed writer left is in nobody's way
+    assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
