@@ -79,7 +79,13 @@ def test_help_and_version():
 
 def test_defaults_are_those_of_python():
     text = " ".join(output("build", "--help").split())
-    for name, default in [("kind", "hnsw"), ("metric", "dotproduct"), ("encoding", "f32"), ("graph-type", "permuted"), ("ef-construction", "200")]:
+    for name, default in [
+        ("kind", "hnsw"),
+        ("metric", "dotproduct"),
+        ("encoding", "f32"),
+        ("graph-type", "permuted"),
+        ("ef-construction", "200"),
+    ]:
         assert re.search(rf"--{name} \w+ [^-]*?\(default: {default}\)", text), name
     assert re.search(r" -m N .*?\(default: 32\)", text)
 
@@ -192,14 +198,18 @@ def test_tsv(built, files, vectors, queries):
     path, metric = built
     scores, ids = brute_force(vectors[:800], queries, 5, metric)
     lines = [line.split("\t") for line in output("search", path, files / "queries.npy", "-k", 5, "--exact").splitlines()]
-    assert [(int(q), int(i), int(rank)) for q, i, rank, _ in lines] == [(q, ids[q, r], r + 1) for q in range(len(queries)) for r in range(5)]
+    assert [(int(q), int(i), int(rank)) for q, i, rank, _ in lines] == [
+        (q, ids[q, r], r + 1) for q in range(len(queries)) for r in range(5)
+    ]
     np.testing.assert_allclose([float(line[3]) for line in lines], scores.ravel(), rtol=1e-4, atol=1e-4)
 
 
 def test_trec_puts_the_best_score_first(built, files):
     path, metric = built
     tsv = [line.split("\t") for line in output("search", path, files / "queries.npy").splitlines()]
-    trec = [line.split(" ") for line in output("search", path, files / "queries.npy", "--format", "trec", "--run-name", "mine").splitlines()]
+    trec = [
+        line.split(" ") for line in output("search", path, files / "queries.npy", "--format", "trec", "--run-name", "mine").splitlines()
+    ]
     assert [line[:4] for line in trec] == [[q, "Q0", i, rank] for q, i, rank, _ in tsv]
     sign = -1 if metric == "euclidean" else 1
     assert [float(line[4]) for line in trec] == [sign * float(line[3]) for line in tsv]
@@ -272,7 +282,15 @@ def test_inspect_table(built, files):
     path, metric = built
     text = output("inspect", path)
     info = cassata.open(path).info
-    for pattern in [r"class +DensePlainHNSW", r"vectors +800", r"dim +24", rf"metric +{metric}", r"levels +800 > ", info["uuid"], "from +vectors.npy: 800 rows"]:
+    for pattern in [
+        r"class +DensePlainHNSW",
+        r"vectors +800",
+        r"dim +24",
+        rf"metric +{metric}",
+        r"levels +800 > ",
+        info["uuid"],
+        "from +vectors.npy: 800 rows",
+    ]:
         assert re.search(pattern, text), pattern
     for section in info["sections"]:
         assert re.search(rf"{re.escape(section['name'])} +{section['offset']:,} +{section['length']:,} +[0-9.]+ % +{section['tier']}", text)
@@ -280,7 +298,16 @@ def test_inspect_table(built, files):
     assert sum(int(length.replace(",", "")) for length in lengths) == path.stat().st_size  # every byte is accounted for
 
 
-ODD_NAMES = [b"line\nfeed", b"quote\"'\\back", b"tab\there", b"\xff\xfe not utf-8", "🍰 ünïcode".encode(), b"\x1b[31mred", b"-dash", b" blank "]
+ODD_NAMES = [
+    b"line\nfeed",
+    b"quote\"'\\back",
+    b"tab\there",
+    b"\xff\xfe not utf-8",
+    "🍰 ünïcode".encode(),
+    b"\x1b[31mred",
+    b"-dash",
+    b" blank ",
+]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=repr)
@@ -334,7 +361,14 @@ def test_full_disk(built, files):
     path, _ = built
     queries = files / "queries.npy"
     with open("/dev/full", "w") as full:
-        for arguments in [("search", path, queries), ("inspect", path), ("inspect", path, "--json"), ("verify", path), ("--help",), ("build", "--help")]:
+        for arguments in [
+            ("search", path, queries),
+            ("inspect", path),
+            ("inspect", path, "--json"),
+            ("verify", path),
+            ("--help",),
+            ("build", "--help"),
+        ]:
             assert "No space left on device" in refusal(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert "/dev/full: No space left on device" in refusal("search", path, queries, "-o", "/dev/full")
     assert Path("/dev/full").is_char_device()

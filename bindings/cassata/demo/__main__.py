@@ -26,7 +26,8 @@ _ANSWERS = 5
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="cassata demo", description="Search in the descriptions of the packages that this machine can install.")
+    about = "Search in the descriptions of the packages that this machine can install."
+    parser = argparse.ArgumentParser(prog="cassata demo", description=about)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cassata" / "demo"
     parser.add_argument("question", nargs="*", help="what to look for; without one, the demo asks, or takes its own if nobody can type")
     parser.add_argument("--folder", type=Path, default=cache, help="where vectors and index are kept (%(default)s)")
@@ -54,15 +55,15 @@ def report(entry: store.Entry, source: texts.Source, reused: bool, names: list[t
     seen, held = m.seen_bytes, m.held_bytes
     lines = {
         "texts": f"{info['n']:,} {source.about}",
-        "vectors": f"{info['n']:,} x {info['dim']}, from TF-IDF over {facts['words']:,} words by a randomized SVD, in {facts['vector_seconds']:.1f} s",
+        "vectors": f"{info['n']:,} x {info['dim']}, from TF-IDF over {facts['words']:,} words by a randomized SVD,"
+        f" in {facts['vector_seconds']:.1f} s",
         "index": f"{info['class']}, m {graph['m']}, ef_construction {graph['ef_construction']}, built in {facts['build_seconds']:.1f} s"
         f" ({info['n'] / facts['build_seconds']:,.0f} rows/s)",
         "file": f"{_mb(info['file_size'])}: {entry.index_path}" + (" (kept from an earlier run)" if reused else ""),
         "load": f"{1000 * m.load_seconds:.2f} ms here, {1000 * m.second_load_seconds:.2f} ms in a second process",
         f"recall@{measure.K}": f"{m.recall:.4f} against exact search, over {m.queries:,} short descriptions as queries",
         "speed": f"{m.queries_per_second:,.0f} queries/s in one thread",
-        "memory": f"{_mb(seen[0])} and {_mb(seen[1])} of the file seen by two processes, {_mb(held)} held for both: "
-        f"{100 * (sum(seen) - held) / max(1, min(seen)):.0f} % shared",
+        "memory": f"two processes see {_mb(seen[0])} and {_mb(seen[1])} of the file and share them: {_mb(held)} in all",
     }
     return "".join(f"  {name:<10} {text}\n" for name, text in lines.items())
 

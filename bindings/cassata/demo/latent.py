@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 _WORD = re.compile(r"[^\W_]+[+#]*")
 _SEED = 1
 _OVERSAMPLING, _POWER_ROUNDS = 10, 2
-_MIN_TEXTS, _MAX_SHARE = 2, 0.1  # a word counts if at least so many texts have it, and at most that share of them
+_MIN_TEXTS = 2  # a word counts if so many texts have it
 _CHUNK_ROWS = 8192
 
 
@@ -34,11 +34,11 @@ class LatentSpace:
         counts = _count(texts, all_ids, grow=True)
         rows = counts.shape[0]
         used_by = np.bincount(counts.indices, minlength=counts.shape[1])
-        kept = np.flatnonzero((used_by >= _MIN_TEXTS) & (used_by <= max(_MIN_TEXTS, _MAX_SHARE * rows)))
+        kept = np.flatnonzero(used_by >= _MIN_TEXTS)
         if not kept.size:
             raise ValueError(f"{rows} texts have no word in common")
         words = np.array(list(all_ids), dtype=object)[kept]
-        weights = np.log((1 + rows) / used_by[kept]).astype(np.float32) ** 2  # squared: rare words tell more, and the SVD favours common ones
+        weights = np.log((1 + rows) / used_by[kept]).astype(np.float32) ** 2  # squared: the SVD favours common words, rare ones tell more
         matrix = _weigh(counts[:, kept], weights)
         return cls(words.tolist(), weights, _directions(matrix, min(dim, *matrix.shape))), matrix
 
@@ -72,7 +72,7 @@ class LatentSpace:
     def _place(self, matrix: sparse.csr_matrix) -> Floats:
         vectors = np.asarray(matrix @ self.directions, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.where(lengths > 0, lengths, 1)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def _singular(word: str) -> str:

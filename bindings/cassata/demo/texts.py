@@ -12,12 +12,22 @@ import re
 import subprocess
 import sys
 import sysconfig
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 PACKAGE_LISTS = Path("/var/lib/apt/lists")
 
+_PACKAGE_QUESTIONS = (
+    "resize pictures",
+    "play chess",
+    "find duplicate files",
+    "edit sound",
+    "recover deleted files",
+    "monitor network traffic",
+)
+_DOCSTRING_QUESTIONS = ("parse a date", "compress a file", "send mail", "run another program", "count words in a text", "delete a folder")
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 _LIST_NAME = re.compile(r"(_Packages|_Translation-en)(\.\w+)?$")
 _DESCRIPTION = re.compile(r"^Description(?:-en)?: (.*(?:\n .*)*)", re.MULTILINE)
@@ -46,12 +56,12 @@ def find_source(lists: Path = PACKAGE_LISTS) -> Source:
     """The package lists in the folder `lists`, or the standard library if there are none with a package in them."""
     files = sorted(path for path in lists.iterdir() if _LIST_NAME.search(path.name)) if lists.is_dir() else []
     if any(path.stat().st_size for path in files):
-        questions = ("resize pictures", "play chess", "find duplicate files", "record and edit sound", "recover deleted files", "write an invoice")
-        return Source("packages", f"descriptions of packages in {lists}", _fingerprint(files), lambda: read_packages(files), questions)
+        about = f"descriptions of packages in {lists}"
+        return Source("packages", about, _fingerprint(files), lambda: read_packages(files), _PACKAGE_QUESTIONS)
     folder = Path(sysconfig.get_path("stdlib"))
     files = sorted(_sources(folder))
-    questions = ("parse a date", "compress a file", "send mail", "run another program", "count the words in a text", "compare two files")
-    return Source("docstrings", f"docstrings of Python's standard library in {folder}", _fingerprint(files), lambda: read_docstrings(folder, files), questions)
+    about = f"docstrings of Python's standard library in {folder}"
+    return Source("docstrings", about, _fingerprint(files), lambda: read_docstrings(folder, files), _DOCSTRING_QUESTIONS)
 
 
 def _fingerprint(files: list[Path]) -> str:
@@ -82,7 +92,10 @@ def _contents(path: Path) -> str:
     """A list's text, whatever the compression: apt's own program reads those that Python does not."""
     decompress = _DECOMPRESSORS.get("" if path.name.endswith(("_Packages", "_Translation-en")) else path.suffix)
     if decompress:
-        return decompress(path.read_bytes()).decode(errors="replace")
+        try:
+            return decompress(path.read_bytes()).decode(errors="replace")
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            raise OSError(f"{path}: {error}") from None
     if not os.path.exists(_APT_HELPER):
         raise OSError(f"{path}: compressed as {path.suffix}, which needs {_APT_HELPER} to be read")
     done = subprocess.run([_APT_HELPER, "cat-file", str(path)], capture_output=True, check=False)
