@@ -33,21 +33,18 @@ void Beam::insert(float distance, Id id) {
 
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
   const std::size_t degree = std::max(graph.max_degree(), entries.size());
-  if (work.fresh.size() < degree) {
-    work.fresh.resize(degree);
+  if (work.distances.size() < degree) {
     work.distances.resize(degree);
     work.scratch.resize(degree);
   }
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
   const auto meet = [&](std::span<const Id> nodes) {
-    std::size_t count = 0;
-    for (const Id id : nodes)
-      if (work.visited.insert(id)) work.fresh[count++] = id;
+    const std::span<const Id> fresh = work.visited.take_new(nodes);
     if (const Id next = work.beam.peek_next(); next != kNoId) graph.prefetch(next);
-    scorer.score({work.fresh.data(), count}, work.distances.data());
-    for (std::size_t i = 0; i < count; ++i)
-      if (work.beam.admits(work.distances[i])) work.beam.insert(work.distances[i], work.fresh[i]);
+    scorer.score(fresh, work.distances.data());
+    for (std::size_t i = 0; i < fresh.size(); ++i)
+      if (work.beam.admits(work.distances[i])) work.beam.insert(work.distances[i], fresh[i]);
   };
   meet(entries);
   for (Id id; (id = work.beam.expand_next()) != kNoId;) meet(graph.neighbors(id, work.scratch.data()));

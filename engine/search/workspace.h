@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "format/types.h"
@@ -21,27 +22,34 @@ struct Candidate {
 class Visited {
  public:
   void reset(std::size_t size) {
-    for (const Id word : touched_) words_[word] = 0;
-    touched_.clear();
+    for (std::size_t i = 0; i < count_; ++i) words_[met_[i] / kBits] = 0;
+    if (!words_.empty()) words_[size_ / kBits] = 0;
+    count_ = 0;
     size_ = size;
-    if (words_.size() * kBits < size) words_.resize((size + kBits - 1) / kBits);
+    if (words_.size() * kBits <= size) words_.resize(size / kBits + 1);
+    words_[size / kBits] |= std::uint64_t{1} << (size % kBits);  // stands for all that are no nodes
   }
-  /// False if `id` was there already, or is none of the graph's.
-  bool insert(Id id) {
-    if (id >= size_) return false;
-    std::uint64_t& word = words_[id / kBits];
-    const std::uint64_t bit = std::uint64_t{1} << (id % kBits);
-    if (word & bit) return false;
-    if (word == 0) touched_.push_back(static_cast<Id>(id / kBits));
-    word |= bit;
-    return true;
+  /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call. Without branches: whether a
+  /// neighbour is new is a coin toss.
+  std::span<const Id> take_new(std::span<const Id> ids) {
+    if (met_.size() < count_ + ids.size()) met_.resize(2 * (count_ + ids.size()));
+    const std::size_t first = count_;
+    for (const Id id : ids) {
+      const std::size_t bit = id < size_ ? id : size_;
+      std::uint64_t& word = words_[bit / kBits];
+      met_[count_] = id;
+      count_ += (~word >> (bit % kBits)) & 1;
+      word |= std::uint64_t{1} << (bit % kBits);
+    }
+    return {met_.data() + first, count_ - first};
   }
 
  private:
   static constexpr std::size_t kBits = 64;
   std::size_t size_ = 0;
   std::vector<std::uint64_t> words_;
-  std::vector<Id> touched_;
+  std::vector<Id> met_;
+  std::size_t count_ = 0;  // of met_
 };
 
 /// The best candidates met so far, best first, each marked once it has been expanded.
@@ -95,8 +103,7 @@ struct Workspace {
   Beam beam;
   Visited visited;
   std::vector<Id> scratch;       // a neighbour list that had to be decoded
-  std::vector<Id> fresh;         // neighbours not met before
-  std::vector<float> distances;  // theirs
+  std::vector<float> distances;  // of neighbours not met before
   std::vector<Id> entries;       // where the next walk starts
 };
 
