@@ -176,6 +176,10 @@ TEST_F(MappedFileTest, CraftedHeadersAreRefused) {
                                }),
                    Errc::corrupt, {});
   }
+  Bytes longer = whole_;
+  longer.resize(size + 8);  // bytes that no hash covers
+  expect_refused(with_header(longer, [&](Header& h) { h.file_length = longer.size(); }), Errc::corrupt,
+                 {"header at byte 24", "not the end of the file"});
 }
 
 TEST_F(MappedFileTest, CraftedManifestsAreRefused) {
@@ -191,6 +195,11 @@ TEST_F(MappedFileTest, CraftedManifestsAreRefused) {
     expect_crafted("block hashes", [&](Manifest& m) { m.block_hashes.offset = offset; });
   for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{2}, kMost, std::uint64_t{1} << 61})
     expect_crafted("block hashes", [&](Manifest& m) { m.block_hashes.count = count; });
+  expect_crafted("block hashes", [](Manifest& m) { m.block_hashes.offset -= kSectionAlignBytes; });  // they no longer end at the manifest
+  expect_crafted("block hashes", [](Manifest& m) {                                                   // they do, but there are too many
+    m.block_hashes.offset -= kSectionAlignBytes;
+    m.block_hashes.count += kSectionAlignBytes / sizeof(std::uint64_t);
+  });
 }
 
 TEST_F(MappedFileTest, AnUnknownValueInAManifestNeedsANewerVersion) {

@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
+#include <thread>
 
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"
@@ -73,6 +76,40 @@ TEST_F(Publish, RefusesASecondWriterInTheSameProcess) {
   }
   publish_text(path_, "next");
   EXPECT_EQ(text_of(path_), "next");
+}
+
+TEST_F(Publish, APublishedFileLeavesTheNextWriterAlone) {
+  auto first = std::make_unique<PendingFile>(path_);
+  first->publish();
+  PendingFile second(path_);
+  first.reset();
+  EXPECT_TRUE(fs::exists(folder_ / "file.partial"));
+}
+
+TEST_F(Publish, WritersThatRaceNeverTouchWhatIsPublished) {
+  const auto text = [](unsigned n) { return std::string(2000, static_cast<char>('a' + n % 26)); };
+  publish_text(path_, text(0));
+  std::atomic<bool> done = false;
+  std::atomic<unsigned> published = 0;
+  const auto write = [&](unsigned n) {
+    for (; !done; ++n) {
+      try {
+        publish_text(path_, text(n));
+        ++published;
+      } catch (const Error& e) {
+        if (std::string(e.what()).find("another writer") == std::string::npos) ADD_FAILURE() << e.what();
+      }
+    }
+  };
+  std::thread a(write, 1), b(write, 14), c(write, 20);
+  while (published < 300) {
+    const std::string found = text_of(path_);
+    EXPECT_TRUE(found.size() == 2000 && found.find_first_not_of(found[0]) == std::string::npos) << found.size() << " bytes";
+    if (HasFailure()) break;
+  }
+  done = true;
+  for (std::thread* thread : {&a, &b, &c}) thread->join();
+  EXPECT_EQ(folder_.names(), std::set<std::string>{"file"});
 }
 
 TEST_F(Publish, RefusesASecondWriterInAnotherProcessUntilItEnds) {
