@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "engine/kernels/half-inl.h"
 #include "engine/kernels/metric-inl.h"
 
@@ -23,8 +25,9 @@ const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
 }
 
 /// To the second level of the cache: it has more misses under way than the first, whose few places the loads of the row in hand need.
-inline void prefetch(const void* from, std::size_t bytes) {
-  const char* line = static_cast<const char*>(from);
+/// Always inlined: GCC takes a function that only prefetches for one without effect, and drops calls of it.
+HWY_INLINE void prefetch(const void* row, std::size_t bytes) {
+  const char* line = static_cast<const char*>(row);
   for (std::size_t at = 0; at < bytes; at += kCacheLineBytes) __builtin_prefetch(line + at, 0, 2);
 }
 
@@ -62,10 +65,11 @@ float one(const float* query, const void* row, std::size_t dim) {
 template <class M, class Element>
 void gather(const float* query, const void* rows, std::size_t dim, const Id* ids, std::size_t n, float* out) {
   const std::size_t row_bytes = dim * sizeof(Element);
+  const std::size_t fetched = std::min(row_bytes, kBytesAhead);
   const std::size_t ahead = 1 + kBytesAhead / (row_bytes + 1);
-  for (std::size_t i = 0; i < n && i < ahead; ++i) prefetch(row_at<Element>(rows, ids[i], dim), row_bytes);
+  for (std::size_t i = 0; i < n && i < ahead; ++i) prefetch(row_at<Element>(rows, ids[i], dim), fetched);
   for (std::size_t i = 0; i < n; ++i) {
-    if (i + ahead < n) prefetch(row_at<Element>(rows, ids[i + ahead], dim), row_bytes);
+    if (i + ahead < n) prefetch(row_at<Element>(rows, ids[i + ahead], dim), fetched);
     out[i] = distance<M>(query, row_at<Element>(rows, ids[i], dim), dim);
   }
 }
