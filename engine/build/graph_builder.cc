@@ -27,8 +27,6 @@ struct BackEdge {
   friend bool operator<(const BackEdge& a, const BackEdge& b) { return a.target != b.target ? a.target < b.target : a.source < b.source; }
 };
 
-/// Nodes are numbered in the order of their insertion: those of the upper levels by position, then the rest by id. So a level's nodes are
-/// the first ones, and one number says what a node is on every level.
 class GraphBuilder {
  public:
   GraphBuilder(const Codes& codes, const GraphParams& params);
@@ -41,24 +39,23 @@ class GraphBuilder {
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
-  NeighborLists ground_by_id() const;
 
   const Codes& codes_;
   const GraphParams& params_;
-  LevelAssignment assignment_;
-  std::vector<Id> order_;              // node -> id
-  std::vector<NeighborLists> levels_;  // from the ground up
+  BuiltGraph graph_;
   std::vector<Worker> workers_;
 };
 
-GraphBuilder::GraphBuilder(const Codes& codes, const GraphParams& params)
-    : codes_(codes), params_(params), assignment_(assign_levels(codes.size(), params.m)), order_(assignment_.nodes) {
+GraphBuilder::GraphBuilder(const Codes& codes, const GraphParams& params) : codes_(codes), params_(params) {
+  LevelAssignment assignment = assign_levels(codes.size(), params.m);
+  graph_.ids = std::move(assignment.nodes);
+  graph_.level_sizes = std::move(assignment.sizes);
   std::vector<bool> placed(codes.size());
-  for (const Id id : order_) placed[id] = true;
+  for (const Id id : graph_.ids) placed[id] = true;
   for (Id id = 0; id < codes.size(); ++id)
-    if (!placed[id]) order_.push_back(id);
-  levels_.emplace_back(codes.size(), 2 * params.m);
-  for (const std::uint64_t size : assignment_.sizes) levels_.emplace_back(size, params.m);
+    if (!placed[id]) graph_.ids.push_back(id);
+  graph_.levels.emplace_back(codes.size(), 2 * params.m);
+  for (const std::uint64_t size : graph_.level_sizes) graph_.levels.emplace_back(size, params.m);
   workers_.resize(threads_of(params.num_threads));
   for (Worker& w : workers_) {
     w.query = codes.scorer(params.metric);
@@ -68,7 +65,7 @@ GraphBuilder::GraphBuilder(const Codes& codes, const GraphParams& params)
 
 std::size_t GraphBuilder::top_level(Id node) const {
   std::size_t level = 0;
-  while (level < assignment_.sizes.size() && node < assignment_.sizes[level]) ++level;
+  while (level < graph_.level_sizes.size() && node < graph_.level_sizes[level]) ++level;
   return level;
 }
 
@@ -81,29 +78,28 @@ BuiltGraph GraphBuilder::build() {
     if (params_.progress) params_.progress("graph", end, size);
     begin = end;
   }
-  std::vector<NeighborLists> upper(std::make_move_iterator(levels_.begin() + 1), std::make_move_iterator(levels_.end()));
-  return {.levels = std::move(assignment_), .upper = std::move(upper), .ground = ground_by_id()};
+  return std::move(graph_);
 }
 
 void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
   parallel_for(params_.num_threads, end - begin, 8, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i) find_neighbors(static_cast<Id>(begin + i), workers_[thread]);
   });
-  for (std::size_t l = 0; l < levels_.size(); ++l)
-    if (begin < levels_[l].size()) connect_back(levels_[l], begin, std::min(end, levels_[l].size()));
+  for (std::size_t l = 0; l < graph_.levels.size(); ++l)
+    if (begin < graph_.levels[l].size()) connect_back(graph_.levels[l], begin, std::min(end, graph_.levels[l].size()));
 }
 
 void GraphBuilder::find_neighbors(Id node, Worker& w) {
-  SubsetScorer query(*w.query, order_, codes_.size()), pair(*w.pair, order_, codes_.size());
+  SubsetScorer query(*w.query, graph_.ids, codes_.size()), pair(*w.pair, graph_.ids, codes_.size());
   query.bind(node);
   w.work.entries.assign(1, 0);
   const std::size_t top = top_level(node), width = params_.ef_construction;
-  for (std::size_t l = levels_.size(); l-- > 0;) {
-    beam_search(levels_[l], query, w.work.entries, l <= top ? width : l == 1 ? entry_count(width) : 1, 0, w.work);
+  for (std::size_t l = graph_.levels.size(); l-- > 0;) {
+    beam_search(graph_.levels[l], query, w.work.entries, l <= top ? width : l == 1 ? entry_count(width) : 1, 0, w.work);
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
-      w.pruner.choose(found, levels_[l].max_degree(), pair, w.chosen);
-      levels_[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
+      w.pruner.choose(found, graph_.levels[l].max_degree(), pair, w.chosen);
+      graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
     for (std::size_t i = 0; i < std::min(found.size(), entry_count(width)); ++i) w.work.entries.push_back(found[i].id);
@@ -130,7 +126,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   w.chosen.assign(list.begin(), list.end());
   for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
   if (w.chosen.size() > level.max_degree()) {
-    SubsetScorer pair(*w.pair, order_, codes_.size());
+    SubsetScorer pair(*w.pair, graph_.ids, codes_.size());
     w.distances.resize(w.chosen.size());
     pair.bind(target);
     pair.score(w.chosen, w.distances.data());
@@ -140,17 +136,6 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
     w.pruner.choose(w.candidates, level.max_degree(), pair, w.chosen);
   }
   level.assign(target, w.chosen);
-}
-
-NeighborLists GraphBuilder::ground_by_id() const {
-  NeighborLists out(codes_.size(), levels_.front().max_degree());
-  std::vector<Id> list;
-  for (Id node = 0; node < codes_.size(); ++node) {
-    list.clear();
-    for (const Id neighbor : levels_.front().list(node)) list.push_back(order_[neighbor]);
-    out.assign(order_[node], list);
-  }
-  return out;
 }
 
 }  // namespace

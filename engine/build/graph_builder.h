@@ -20,10 +20,12 @@ struct GraphParams {
   Progress progress;
 };
 
+/// Nodes are numbered in the order of their insertion: those of the upper levels by position, then the rest by id. So a level's nodes are
+/// the first ones, and one number says what a node is on every level.
 struct BuiltGraph {
-  LevelAssignment levels;
-  std::vector<NeighborLists> upper;  ///< level 1, 2, ...; nodes are positions in levels.nodes
-  NeighborLists ground;              ///< nodes are ids
+  std::vector<Id> ids;                     ///< of the nodes
+  std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
+  std::vector<NeighborLists> levels;       ///< from the ground up
 };
 
 /// Inserts the vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 #include <vector>
 
 #include "engine/build/graph_builder.h"
@@ -52,34 +51,48 @@ void append_row(std::span<const Id> list, std::vector<Id>& row, FileWriter& writ
   writer.append(std::span<const Id>(row));
 }
 
-void write_ground(const NeighborLists& graph, std::span<const Id> order, std::span<const Id> row_of, FileWriter& writer) {
-  writer.begin("graph.edges", Tier::hot, graph.size() * graph.max_degree() * sizeof(Id));
-  std::vector<Id> list, row(graph.max_degree());
-  for (const Id id : order) {
+/// Where the nodes of a graph come to stand in the file.
+struct Placement {
+  std::vector<Id> node_at;  // row -> node
+  std::vector<Id> row_of;   // node -> row
+
+  Placement(const BuiltGraph& graph, GraphType type) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
+    if (type == GraphType::permuted) node_at = reorder(graph.levels.front());
+    else
+      for (Id node = 0; node < node_at.size(); ++node) node_at[graph.ids[node]] = node;
+    for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
+  }
+};
+
+void write_ground(const NeighborLists& level, const Placement& place, FileWriter& writer) {
+  writer.begin("graph.edges", Tier::hot, level.size() * level.max_degree() * sizeof(Id));
+  std::vector<Id> list, row(level.max_degree());
+  for (const Id node : place.node_at) {
     list.clear();
-    for (const Id neighbor : graph.list(id)) list.push_back(row_of[neighbor]);
+    for (const Id neighbor : level.list(node)) list.push_back(place.row_of[neighbor]);
     append_row(list, row, writer);
   }
 }
 
-void write_upper(const BuiltGraph& graph, std::span<const Id> row_of, FileWriter& writer) {
-  std::vector<Id> nodes;
-  for (const Id id : graph.levels.nodes) nodes.push_back(row_of[id]);
-  writer.begin("graph.upper_nodes", Tier::hot, nodes.size() * sizeof(Id));
-  writer.append(std::span<const Id>(nodes));
+void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& writer) {
+  const std::size_t count = graph.level_sizes.empty() ? 0 : graph.level_sizes.front();
+  writer.begin("graph.upper_nodes", Tier::hot, count * sizeof(Id));
+  writer.append(std::span<const Id>(place.row_of).first(count));
   writer.begin("graph.upper_edges", Tier::hot);
-  for (const NeighborLists& level : graph.upper) {
+  for (std::size_t l = 1; l < graph.levels.size(); ++l) {
+    const NeighborLists& level = graph.levels[l];
     std::vector<Id> row(level.max_degree());
     for (Id position = 0; position < level.size(); ++position) append_row(level.list(position), row, writer);
   }
 }
 
-void write_rows(const Spool& spool, std::span<const Id> order, std::size_t row_bytes, const Progress& progress, FileWriter& writer) {
+/// Writes the rows of `spool` in the order `ids`.
+void write_rows(const Spool& spool, std::span<const Id> ids, std::size_t row_bytes, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536;
   writer.begin(kRowsSection, Tier::hot, spool.section.bytes.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    writer.append(spool.section.bytes.subspan(order[i] * row_bytes, row_bytes));
-    if (progress && ((i + 1) % kRowsAReport == 0 || i + 1 == order.size())) progress("write", i + 1, order.size());
+  for (std::size_t row = 0; row < ids.size(); ++row) {
+    writer.append(spool.section.bytes.subspan(ids[row] * row_bytes, row_bytes));
+    if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }
 }
 
@@ -94,18 +107,17 @@ GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const Grap
                        FileWriter& writer) {
   const Spool spool(vectors, encoder, params.progress, folder);
   const BuiltGraph graph = build_graph(*encoder.open(spool.section, vectors.size()), params);
-  std::vector<Id> order(vectors.size()), row_of(vectors.size());  // row -> id, id -> row
-  std::iota(order.begin(), order.end(), Id{0});
-  if (type == GraphType::permuted) order = reorder(graph.ground);
-  for (Id row = 0; row < order.size(); ++row) row_of[order[row]] = row;
-  write_ground(graph.ground, order, row_of, writer);
-  write_upper(graph, row_of, writer);
+  const Placement place(graph, type);
+  std::vector<Id> ids;
+  for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
+  write_ground(graph.levels.front(), place, writer);
+  write_upper(graph, place, writer);
   if (type == GraphType::permuted) {
-    writer.begin("ids", Tier::hot, order.size() * sizeof(Id));
-    writer.append(std::span<const Id>(order));
+    writer.begin("ids", Tier::hot, ids.size() * sizeof(Id));
+    writer.append(std::span<const Id>(ids));
   }
-  write_rows(spool, order, encoder.row_bytes(), params.progress, writer);
-  return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.levels.sizes};
+  write_rows(spool, ids, encoder.row_bytes(), params.progress, writer);
+  return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
 }
 
 }  // namespace cassata
