@@ -65,6 +65,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
   if (std::filesystem::file_size(path, error) == 0 && !error) read_header({}, file->path_);  // nothing to map
   file->mapping_ = Mapping(path, file->path_);
+  Mapping::advise(file->bytes(), Advice::random);  // header and manifest alone: else each is read with megabytes around it
   file->header_ = read_header(file->bytes(), file->path_);
   const Header& h = file->header_;
   const auto manifest = file->bytes().subspan(h.manifest_offset, h.manifest_length);
@@ -72,6 +73,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     corrupt(file->path_ + ": manifest" + at_byte(h.manifest_offset) + ": its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
+  Mapping::advise(file->bytes(), Advice::normal);
   for (const SectionEntry& s : file->manifest_.sections)
     if (s.tier == Tier::hot && s.length >= kHugeAlignBytes) Mapping::advise(file->section(s.name).bytes, Advice::huge_pages);
   return file;

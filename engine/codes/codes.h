@@ -16,7 +16,7 @@ namespace cassata {
 class Scorer {
  public:
   virtual ~Scorer() = default;
-  /// The next calls are about `query` (Codes::dim() values), which must stay where it is.
+  /// The next calls are about `query`, of Codes::dim() values. It is copied.
   virtual void bind(VectorView query) = 0;
   /// The next calls are about the stored vector `id`.
   virtual void bind(Id id) = 0;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
 
-void prefetch_ids(const Id* first, std::size_t count) noexcept {
+[[gnu::always_inline]] inline void prefetch_ids(const Id* first, std::size_t count) noexcept {
   const char* line = reinterpret_cast<const char*>(first);
   for (std::size_t at = 0; at < count * sizeof(Id); at += kCacheLineBytes) __builtin_prefetch(line + at);
 }
