@@ -1,6 +1,8 @@
 // kill -9 at random moments of writing, publishing and copying: what stood at the path is there, complete, and the next writer succeeds.
 #include <gtest/gtest.h>
-#include <time.h>
+
+#include <chrono>
+#include <thread>
 
 #include "tests/support/child.h"
 #include "tests/support/index_file.h"
@@ -23,15 +25,22 @@ void write_version(const std::filesystem::path& path, unsigned n) {
   writer.finish(manifest);
 }
 
-void sleep_up_to(Random& random, long microseconds) {
-  const timespec time = {.tv_sec = 0, .tv_nsec = static_cast<long>(below(random, static_cast<std::size_t>(microseconds))) * 1000};
-  ::nanosleep(&time, nullptr);
+/// How long `work` takes here, so that the kills fall within a few of its rounds in any build and on any machine.
+template <class Work>
+std::chrono::nanoseconds time_of(Work work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::steady_clock::now() - begin;
+}
+
+void sleep_up_to(std::chrono::nanoseconds most, Random& random) {
+  std::this_thread::sleep_for(std::chrono::nanoseconds(below(random, static_cast<std::size_t>(most.count()))));
 }
 
 TEST(Kill, LeavesACompleteFile) {
   const TempDir folder;
   const auto path = folder / "index";
-  write_version(path, 0);
+  const auto time = time_of([&] { write_version(path, 0); });
   std::uint64_t last = 0;
   std::set<std::uint64_t> versions;
   unsigned interrupted = 0;
@@ -45,7 +54,7 @@ TEST(Kill, LeavesACompleteFile) {
       return 0;
     });
     started.await();
-    sleep_up_to(random, 20'000);
+    sleep_up_to(3 * time, random);
     writer.kill();
     interrupted += std::filesystem::exists(folder / "index.partial");
     const auto file = MappedFile::open(path);
@@ -65,7 +74,7 @@ TEST(Kill, OfACopyLeavesACompleteFile) {
   const TempDir folder;
   write_version(folder / "a", 1);
   write_version(folder / "b", 2);
-  write_version(folder / "index", 2);
+  const auto time = time_of([&] { copy_file(*MappedFile::open(folder / "a"), folder / "index"); });
   for (unsigned round = 0; round < kRounds; ++round) {
     SCOPED_TRACE(round);
     Random random(round);
@@ -80,7 +89,7 @@ TEST(Kill, OfACopyLeavesACompleteFile) {
       return 0;
     });
     started.await();
-    sleep_up_to(random, 5'000);
+    sleep_up_to(3 * time, random);
     copier.kill();
     const Bytes bytes = read_file(folder / "index");
     ASSERT_TRUE(bytes == read_file(folder / "a") || bytes == read_file(folder / "b"));

@@ -15,6 +15,7 @@ HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved byt
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
 GRAPH_TYPES, TIERS = ("standard", "permuted"), ("hot", "cold")
+UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
 class Table:
@@ -111,15 +112,16 @@ class PlainIndex:
         return self.section("ids", "<u4") if "ids" in self.sections else np.arange(self.size, dtype="<u4")
 
     def ground_neighbors(self, row: int) -> np.ndarray:
-        offsets = self.section("graph.offsets", "<u8")
-        return self.section("graph.edges", "<u4")[offsets[row] : offsets[row + 1]]
+        assert self.graph is not None
+        places = self.section("graph.edges", "<u4").reshape(self.size, 2 * self.graph["m"])[row]
+        return places[places != UNUSED]
 
     def upper_neighbors(self, level: int, position: int) -> np.ndarray:
         """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""
         assert self.graph is not None
         m, sizes = self.graph["m"], self.graph["level_sizes"]
         places = self.section("graph.upper_edges", "<u4").reshape(-1, m)[sum(sizes[: level - 1]) + position]
-        return self.section("graph.upper_nodes", "<u4")[places[places != 0xFFFFFFFF]]
+        return self.section("graph.upper_nodes", "<u4")[places[places != UNUSED]]
 
     def search(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k best (scores, ids), exactly: best first, ties by lower id."""

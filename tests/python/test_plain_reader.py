@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import struct
+from pathlib import Path
 
 import cassata
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from conftest import METRICS, clustered
 from plain_reader import PlainIndex
 
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = sorted(ROOT.glob("tests/golden/v*/*.cassata"))
 BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
     "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
@@ -73,18 +77,14 @@ def graph(written):
 
 def test_graph_is_as_specified(graph):
     m, sizes, n = graph.graph["m"], graph.graph["level_sizes"], graph.size
-    offsets, edges = graph.section("graph.offsets", "<u8"), graph.section("graph.edges", "<u4")
-    assert len(offsets) == n + 1
-    assert offsets[0] == 0
-    assert offsets[-1] == len(edges)
-    degrees = np.diff(offsets.astype(np.int64))
-    assert degrees.min() >= 0
-    assert degrees.max() <= 2 * m
-    assert edges.max() < n
     for row in range(n):
         neighbors = graph.ground_neighbors(row).tolist()
+        assert max(neighbors) < n
         assert len(set(neighbors)) == len(neighbors)
         assert row not in neighbors
+    for name, places in (("graph.edges", 2 * m), ("graph.upper_edges", m)):
+        unused = graph.section(name, "<u4").reshape(-1, places) == 0xFFFFFFFF
+        assert (unused[:, :-1] <= unused[:, 1:]).all(), "unused places stand at the end"
     nodes = graph.section("graph.upper_nodes", "<u4")
     assert len(nodes) == len(set(nodes.tolist())) == sizes[0]
     assert sizes == sorted(sizes, reverse=True)
@@ -135,3 +135,26 @@ def test_hashes_are_as_specified(written):
     uuid = bytearray(struct.pack("<QQ", digest(table), manifest_hash))
     uuid[6], uuid[8] = uuid[6] & 0x0F | 0x80, uuid[8] & 0x3F | 0x80
     assert plain.uuid == bytes(uuid)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_reads_golden_files(path):
+    plain = PlainIndex(path)
+    for line in path.with_suffix(".answers").read_text().splitlines():
+        query, results = line.split("|")
+        expected = [result.split(":") for result in results.split()]
+        scores, ids = plain.search(np.array(query.split(), float), len(expected))
+        assert ids.tolist() == [int(number) for number, _ in expected]
+        assert scores.tolist() == [float(score) for _, score in expected]
+
+
+@pytest.mark.skipif(not GOLDEN, reason="no golden files")
+def test_the_page_shows_a_golden_file():
+    page = (ROOT / "docs" / "format.md").read_text()
+    plain = PlainIndex(ROOT / re.search(r"`(tests/golden/\S+\.cassata)`", page)[1])
+    shown = re.findall(r"^  (\w+\.?\w*) +([\d,]+) +([\d,]+) +[\d.]+ % +(hot|cold)$", page, re.MULTILINE)
+    assert {
+        name: (int(offset.replace(",", "")), int(length.replace(",", "")), tier) for name, offset, length, tier in shown
+    } == plain.sections
+    assert f"({len(plain.file):,} bytes)" in page
+    assert plain.uuid.hex() in page.replace("-", "")
