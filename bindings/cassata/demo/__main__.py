@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -101,6 +103,8 @@ def run(options: argparse.Namespace) -> None:
             for question in listed:
                 print(f"> {question}\n{answer(question, index, space, names)}", flush=True)
             return
+        with contextlib.suppress(ImportError):
+            importlib.import_module("readline")  # lets input() edit its line
         print("Ask for something, e.g. '" + "' or '".join(source.questions[:2]) + "'; an empty line ends.")
         while question := input("> ").strip():
             print(answer(question, index, space, names))
