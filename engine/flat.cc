@@ -8,15 +8,16 @@
 
 namespace cassata {
 
-void search_by_scan(const Codes& codes, Metric metric, const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) {
+void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kQueries = 16;  // that share one reading of the rows
-  parallel_for(params.num_threads, queries.rows, kQueries, [&](std::size_t begin, std::size_t end, unsigned) {
-    std::vector<std::unique_ptr<Scorer>> scorers;
+  std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
+  parallel_for(params.num_threads, queries.rows, kQueries, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    auto& scorers = scorers_of[thread];
     for (std::size_t first = begin; first < end; first += kQueries) {
       const std::size_t count = std::min(kQueries, end - first);
       while (scorers.size() < count) scorers.push_back(codes.scorer(metric));
       for (std::size_t i = 0; i < count; ++i) scorers[i]->bind(queries.row(first + i));
-      scan(std::span(scorers).first(count), codes.size(), params.k, best.subspan(first, count));
+      scan(std::span(scorers).first(count), codes.size(), ids, params.k, best.subspan(first, count));
     }
   });
 }
@@ -28,10 +29,10 @@ class FlatSearcher final : public Searcher {
   FlatSearcher(const Codes& codes, Metric metric) : codes_(codes), metric_(metric) {}
 
   void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, queries, params, best);
+    search_by_scan(codes_, metric_, {}, queries, params, best);
   }
   void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, queries, params, best);
+    search_by_scan(codes_, metric_, {}, queries, params, best);
   }
   void verify() const override {}
 

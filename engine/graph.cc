@@ -18,6 +18,8 @@ class Permutation {
   Permutation() = default;
   Permutation(const Section& section, std::uint64_t size) : section_(section), ids_(section.as<Id>(size)) {}
 
+  /// Of the rows; empty if they stand in the order of their ids.
+  std::span<const Id> ids() const noexcept { return ids_; }
   Id id(Id row) const noexcept { return ids_.empty() ? row : ids_[row]; }
 
   void verify() const {
@@ -55,8 +57,10 @@ class GraphSearcher final : public Searcher {
     const std::size_t width = std::max(params.k, std::min<std::size_t>(params.ef_search, codes_.size()));
     if (params.k == 0) return;
     if (width > codes_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors, and more slowly
-    parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
-      const std::unique_ptr<Scorer> scorer = codes_.scorer(metric_);
+    std::vector<std::unique_ptr<Scorer>> scorers(threads_of(params.num_threads));
+    parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      std::unique_ptr<Scorer>& scorer = scorers[thread];
+      if (!scorer) scorer = codes_.scorer(metric_);
       static thread_local Workspace work;
       for (std::size_t i = begin; i < end; ++i) {
         scorer->bind(queries.row(i));
@@ -69,8 +73,7 @@ class GraphSearcher final : public Searcher {
   }
 
   void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, queries, params, best);
-    for (std::vector<Candidate>& candidates : best) finish(candidates, params.k);
+    search_by_scan(codes_, metric_, permutation_.ids(), queries, params, best);
   }
 
   void verify() const override {

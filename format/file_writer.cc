@@ -93,7 +93,7 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   file_.write(manifest_bytes, header.manifest_offset);
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
 
-  if (file_.path().empty()) return MappedFile::open(file_.readable_path());
+  if (file_.path().empty()) return MappedFile::open(file_.readable_path(), file_.name());
   file_.publish();
   return MappedFile::open(file_.path());
 }

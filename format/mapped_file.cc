@@ -55,9 +55,9 @@ Header read_header(std::span<const std::byte> file, const std::string& path) {
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, const std::string& name) {
   std::shared_ptr<MappedFile> file(new MappedFile);
-  file->path_ = path.string();
+  file->path_ = name.empty() ? path.string() : name;
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (error) io_error("cannot open " + file->path_, error.value());

@@ -20,7 +20,8 @@ namespace cassata {
 class MappedFile {
  public:
   /// Throws Error: io (cannot be opened), corrupt (damaged, truncated, foreign), incompatible (needs a newer version).
-  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  /// `name` stands for the file in messages; empty: its path.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path, const std::string& name = {});
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 

@@ -37,7 +37,7 @@ class Smallest {
 
 }  // namespace
 
-void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::size_t k, std::span<std::vector<Candidate>> best) {
+void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k, std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kRows = 256;  // stay in the caches while all queries see them
   std::array<float, kRows> distances;
   std::vector<Smallest> smallest;
@@ -47,7 +47,7 @@ void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, 
     const std::size_t count = std::min<std::uint64_t>(kRows, size - first);
     for (std::size_t q = 0; q < scorers.size(); ++q) {
       scorers[q]->score_range(static_cast<Id>(first), count, distances.data());
-      for (std::size_t i = 0; i < count; ++i) smallest[q].offer(distances[i], static_cast<Id>(first + i));
+      for (std::size_t i = 0; i < count; ++i) smallest[q].offer(distances[i], ids.empty() ? static_cast<Id>(first + i) : ids[first + i]);
     }
   }
   for (Smallest& s : smallest) s.finish();

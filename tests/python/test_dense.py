@@ -80,6 +80,15 @@ def test_ties_by_lower_id(metric):
         assert ids.tolist() == [2, 6, 10, 14, 18]
 
 
+def test_ties_at_the_cut_of_an_exhaustive_search(metric):
+    """Many equal scores, rows in another order than ids: the lowest ids are kept, not the first rows."""
+    vectors = np.random.default_rng(14).integers(0, 2, (400, 5)).astype(np.float32)
+    exact = cassata.DenseFlatIndex.build_from_array(vectors, metric=metric).batch_search(vectors[:50], 10)
+    for graph_type in ("standard", "permuted"):
+        index = cassata.DensePlainHNSW.build_from_array(vectors, metric=metric, graph_type=graph_type)
+        np.testing.assert_array_equal(index.batch_search(vectors[:50], 10, ef_search=400), exact)
+
+
 # --- shapes ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,13 +12,11 @@
 #include "format/file_writer.h"
 #include "format/layout.h"
 #include "format/manifest.h"
+#include "tests/support/random.h"
 
 namespace cassata::test {
 
 using Bytes = std::vector<std::byte>;
-using Random = std::mt19937_64;
-
-inline std::size_t below(Random& random, std::size_t n) { return static_cast<std::size_t>(random() % n); }
 
 inline Bytes random_bytes(Random& random, std::size_t n) {
   Bytes bytes(n);

@@ -1,4 +1,4 @@
-"""Command line of the demo: builds once, measures, answers."""
+"""The demo from command line to answers: builds once, measures, answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,8 @@ import numpy as np
 
 import cassata
 
-try:
-    from cassata.demo import measure, store, texts
-    from cassata.demo.latent import LatentSpace
-except ModuleNotFoundError as error:
-    if not (error.name or "").startswith("scipy"):
-        raise
-    sys.exit("cassata demo: scipy is not installed; 'pip install cassata[demo]' brings it")
+from cassata.demo import measure, store, texts
+from cassata.demo.latent import LatentSpace
 
 _MEASURED_QUERIES = 1000
 _ANSWERS = 5
@@ -123,7 +118,3 @@ def main() -> None:
     except (OSError, ValueError, cassata.FormatError) as error:
         print(f"cassata demo: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
