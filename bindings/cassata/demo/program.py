@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 import cassata
-
 from cassata.demo import measure, store, texts
 from cassata.demo.latent import LatentSpace
 
