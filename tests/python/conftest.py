@@ -10,6 +10,7 @@ import textwrap
 import cassata
 import numpy as np
 import pytest
+from cli import run
 
 METRICS = ("dotproduct", "euclidean")
 CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
@@ -81,3 +82,19 @@ def index(request, vectors, metric):
 def saved(request, vectors, tmp_path):
     """An index of each class that has a path."""
     return request.param.build_from_array(vectors[:500], path=tmp_path / "saved.cassata")
+
+
+@pytest.fixture
+def files(tmp_path, vectors, queries):
+    """vectors.npy, queries.npy; the current folder of processes that are given cwd=."""
+    np.save(tmp_path / "vectors.npy", vectors[:800])
+    np.save(tmp_path / "queries.npy", queries)
+    return tmp_path
+
+
+@pytest.fixture(params=METRICS)
+def built(request, files):
+    """(index file, metric)"""
+    path = files / "index.cassata"
+    run("build", files / "vectors.npy", "-o", path, "--metric", request.param, "-q")
+    return path, request.param

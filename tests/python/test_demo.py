@@ -14,6 +14,7 @@ import cassata
 import numpy as np
 import pytest
 from cassata.demo import latent, measure, store, texts
+from cli import BINARY
 
 TOPICS = {
     "chess": "chess board game opponent checkmate play knight bishop",
@@ -188,8 +189,6 @@ def test_shared_memory_is_measured(tmp_path):
 
 
 def test_program_finds_the_package(lists, tmp_path):
-    from test_cli import BINARY
-
     shown = demo("--lists", lists, "--folder", tmp_path / "kept", "--limit", 100, "chess", command=(BINARY, "demo"))
     assert "100 descriptions" in shown
     lonely = tmp_path / "bin" / "cassata"

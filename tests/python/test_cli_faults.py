@@ -1,0 +1,89 @@
+"""The program `cassata` where something goes wrong around it: full disks, closed pipes, signals, other writers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import cassata
+import numpy as np
+import pytest
+from cli import BINARY, refusal, run
+from conftest import clustered
+
+
+def test_full_disk(built, files):
+    path, _ = built
+    queries = files / "queries.npy"
+    with open("/dev/full", "w") as full:
+        for arguments in [
+            ("search", path, queries),
+            ("inspect", path),
+            ("inspect", path, "--json"),
+            ("verify", path),
+            ("--help",),
+            ("build", "--help"),
+        ]:
+            assert "No space left on device" in refusal(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert "/dev/full: No space left on device" in refusal("search", path, queries, "-o", "/dev/full")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_build_does_not_replace_a_device(files):
+    os.mkfifo(files / "fifo")
+    refusal("build", "vectors.npy", "-o", "fifo", cwd=files)
+    assert (files / "fifo").is_fifo()
+
+
+def test_closed_standard_output(built, files):
+    path, _ = built
+    command = f'exec "{BINARY}" inspect "{path}" >&-'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert b"Bad file descriptor" in done.stderr
+    assert cassata.open(path, verify=True).n == 800
+
+
+def test_closed_pipe(built, files, queries):
+    path, _ = built
+    np.save(files / "many.npy", np.tile(queries, (100, 1)))
+    command = f'"{BINARY}" search "{path}" "{files / "many.npy"}" | head -1; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("0\t")
+    assert done.stdout.splitlines()[1] == str(128 + signal.SIGPIPE)  # as `yes | head -1` ends
+
+
+def _wait_for_bytes(path, process):
+    """Until the process writes to `path`."""
+    while not (path.exists() and path.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_interruption_leaves_the_former_file(number, files):
+    np.save(files / "large.npy", clustered(60_000, 24, seed=3))
+    target = files / "index"
+    target.write_bytes(b"former")
+    process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _wait_for_bytes(files / "index.partial", process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error) == (-number, b"", b"")
+    assert target.read_bytes() == b"former"
+    assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
+
+
+def test_second_writer_is_told(files):
+    np.save(files / "large.npy", clustered(60_000, 24, seed=3))
+    first = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", files / "index"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _wait_for_bytes(files / "index.partial", first)
+    assert "another writer" in refusal("build", files / "vectors.npy", "-o", files / "index")
+    first.kill()
+    first.communicate()
+    run("build", files / "vectors.npy", "-o", files / "index", "-q")  # what a killed writer left is in nobody's way
+    assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
