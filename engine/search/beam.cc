@@ -27,7 +27,7 @@ void Beam::insert(float distance, Id id) {
   entries_.insert(place, {distance, id});
   if (entries_.size() < width_) return;
   const float worst = entries_[width_ - 1].distance;
-  bound_ = worst + std::abs(worst) * relax_;
+  bound_ = relax_ > 0 ? worst + std::abs(worst) * relax_ : worst;  // infinity x 0 would be a NaN, which admits nothing
   while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
 }
 
