@@ -1,10 +1,13 @@
 // cassata search: the closest vectors to each query of a file, as TSV, a TREC run or JSON lines.
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -138,11 +141,25 @@ std::vector<float> parse_row(std::string_view line, std::size_t row) {
   }
 }
 
+std::string read_standard_input() {
+  std::string text;
+  for (std::array<char, 65536> buffer;;) {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    ::poll(&input, 1, -1);  // Ctrl-C ends it; read() would go on waiting
+    stop_if_interrupted();
+    const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0) io_error("cannot read standard input");
+    if (n == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+}
+
 /// Queries as text, one a line; empty lines are skipped.
-std::vector<float> read_standard_input(std::size_t dim) {
+std::vector<float> parse_queries(const std::string& text, std::size_t dim) {
   std::vector<float> values;
+  std::istringstream lines(text);
   std::string line;
-  for (std::size_t row = 0; std::getline(std::cin, line);) {
+  for (std::size_t row = 0; std::getline(lines, line);) {
     if (row == 0 && line.starts_with("\x93NUMPY")) invalid_argument("standard input: a .npy file, expected lines of numbers; give its path instead");
     const std::vector<float> numbers = parse_row(line, row);
     if (numbers.empty()) continue;
@@ -152,7 +169,6 @@ std::vector<float> read_standard_input(std::size_t dim) {
     values.insert(values.end(), numbers.begin(), numbers.end());
     ++row;
   }
-  if (std::cin.bad()) io_error("cannot read standard input");
   return values;
 }
 
@@ -193,7 +209,7 @@ int search(const Words& words) {
   std::vector<float> typed;
   std::unique_ptr<VectorStream> queries;
   if (choices.queries == "-") {
-    typed = read_standard_input(index.dim());
+    typed = parse_queries(read_standard_input(), index.dim());
     queries = memory_stream("standard input", typed.data(), typed.size() / index.dim(), index.dim(), ElementType::f32);
   } else {
     queries = open_stream(choices.queries);

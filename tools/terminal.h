@@ -17,7 +17,7 @@ struct Interrupted {
   int signal;
 };
 
-/// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and keeps files from becoming a closed standard stream.
+/// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and a closed pipe an error that Output sees.
 void prepare_process();
 /// Throws Interrupted if the user asked for the end since.
 void stop_if_interrupted();

@@ -198,6 +198,8 @@ def test_standard_input(built, files, queries):
         text = "\n".join(separator.join(map(repr, row)) for row in queries.tolist()) + "\n\n"
         assert output("search", path, "-", input=text.encode()) == expected
     assert output("search", path, "-", input=b"") == ""
+    with open("/proc/self/mem", "rb") as unreadable:  # at byte 0, where no memory is
+        assert "cannot read standard input: Input/output error" in refusal("search", path, "-", stdin=unreadable)
     row = "1 " * 24 + "\n"
     for text, message in [
         (row + "1 2\n", "row 1 has 2 numbers, expected 24"),

@@ -87,3 +87,12 @@ def test_second_writer_is_told(files):
     first.communicate()
     run("build", files / "vectors.npy", "-o", files / "index", "-q")  # what a killed writer left is in nobody's way
     assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
+
+
+def test_interruption_while_waiting_for_queries(built):
+    path, _ = built
+    process = subprocess.Popen([BINARY, "search", path, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == -signal.SIGINT
+    assert process.communicate() == (b"", b"")
