@@ -1,0 +1,62 @@
+// Loops over threads: every piece once, errors handed on.
+#include "engine/build/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/support/random.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+TEST(ParallelFor, CoversEveryIndexOnce) {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::size_t count = below(random, 2000), grain = 1 + below(random, 100);
+    const auto threads = static_cast<unsigned>(below(random, 5));
+    std::vector<int> times(count);
+    std::atomic<bool> known = true, whole = true;
+    parallel_for(threads, count, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      if (thread >= threads_of(threads)) known = false;
+      if (begin >= end || end > count) whole = false;
+      for (std::size_t i = begin; i < end; ++i) ++times[i];
+    });
+    ASSERT_TRUE(known) << "a thread's number is beyond the threads asked for";
+    ASSERT_TRUE(whole) << "a piece is empty or leaves the range";
+    ASSERT_EQ(times, std::vector<int>(count, 1));
+  }
+}
+
+TEST(ParallelFor, AThreadsNumberIsItsOwn) {
+  constexpr unsigned kThreads = 4;
+  std::vector<std::atomic<int>> inside(kThreads);
+  std::atomic<bool> alone = true;
+  parallel_for(kThreads, 2000, 1, [&](std::size_t, std::size_t, unsigned thread) {
+    if (++inside[thread] != 1) alone = false;
+    --inside[thread];
+  });
+  EXPECT_TRUE(alone) << "two threads had one number at once";
+}
+
+TEST(ParallelFor, AnExceptionReachesTheCaller) {
+  for (const unsigned threads : {1u, 3u})
+    EXPECT_THROW(parallel_for(threads, 1000, 1,
+                              [](std::size_t begin, std::size_t end, unsigned) {
+                                if (begin <= 500 && 500 < end) throw std::runtime_error("500");
+                              }),
+                 std::runtime_error);
+}
+
+TEST(ThreadsOf, ZeroIsAllProcessors) {
+  EXPECT_GE(threads_of(0), 1u);
+  EXPECT_EQ(threads_of(7), 7u);
+}
+
+}  // namespace
+}  // namespace cassata
