@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import cassata
@@ -254,6 +255,38 @@ def test_a_failed_build_leaves_the_former_file(saved):
     with open(saved.path, "rb") as file:
         assert file.read() == before
     assert os.listdir(os.path.dirname(saved.path)) == [os.path.basename(saved.path)]
+
+
+def test_kills_of_builds_and_saves_leave_the_former_file(tmp_path):
+    """kill -9 at 100 random moments: what stands at the path is whole, and of one of the writers."""
+    path, random = tmp_path / "index", np.random.default_rng(15)
+    many = [clustered(rows, 8, seed=rows) for rows in (300, 400)]
+    other = cassata.DensePlainHNSW.build_from_array(clustered(500, 8, seed=500), num_threads=1)
+
+    def write():
+        for vectors in many:
+            cassata.DensePlainHNSW.build_from_array(vectors, m=8, ef_construction=40, path=path, num_threads=1)
+        other._opened().save(str(path), None)  # the index stays in its temporary file
+
+    started = time.perf_counter()
+    write()
+    took, seen, interrupted = time.perf_counter() - started, set(), 0
+    for _ in range(100):
+        child = os.fork()
+        if child == 0:
+            while True:
+                write()
+        time.sleep(random.uniform(0, 2 * took))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        interrupted += os.path.exists(f"{path}.partial")
+        with cassata.open(path, verify=True) as index:
+            assert len(index.search(np.ones(8), 3)[1]) == 3
+            seen.add(len(index))
+    assert seen == {300, 400, 500}
+    assert interrupted
+    write()
+    assert os.listdir(tmp_path) == ["index"]
 
 
 SHARE = """
