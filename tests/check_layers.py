@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who may include whom. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT."""
+
 import re
 import sys
 from pathlib import Path
@@ -16,8 +17,18 @@ LAYERS = [
     ("engine/index.h", (*FACADE, "format/")),
     ("engine/params.h", (*FACADE, "format/")),
     ("engine/registry.cc", ("engine/", "format/")),  # the only file that names concrete encodings
-    ("engine/", (*(f"engine/{part}.h" for part in ("index", "params", "registry", "searcher")),
-                 "engine/build/", "engine/search/", "engine/graph/", "engine/codes/codes.h", "engine/kernels/", "format/")),
+    (
+        "engine/",
+        (
+            *(f"engine/{part}.h" for part in ("index", "params", "registry", "searcher")),
+            "engine/build/",
+            "engine/search/",
+            "engine/graph/",
+            "engine/codes/codes.h",
+            "engine/kernels/",
+            "format/",
+        ),
+    ),
     ("tools/", ("tools/", *FACADE, "format/")),
     ("bindings/", ("bindings/", *FACADE, "format/")),
 ]
@@ -36,11 +47,20 @@ LIBRARIES = {
 SYSTEM = re.compile(r"[a-z0-9_]+|sys/\w+\.h|(fcntl|unistd|poll|sched|pthread|linux/\w+)\.h")
 # What must be refused: shows, on every run, that the check can fail.
 WRONG = [
-    ("format/section.h", "engine/index.h"), ("engine/kernels/dense.cc", "format/section.h"), ("engine/codes/dense.cc", "engine/graph/levels.h"),
-    ("engine/graph/levels.cc", "engine/codes/codes.h"), ("engine/search/beam.cc", "format/mapped_file.h"), ("engine/search/beam.h", "engine/codes/dense.h"),
-    ("engine/index.h", "engine/codes/codes.h"), ("engine/index.cc", "engine/codes/dense.h"), ("tools/build.cc", "engine/registry.h"),
-    ("bindings/module.cc", "engine/search/beam.h"), ("engine/codes/dense.cc", "hwy/highway.h"), ("engine/codes/dense.cc", "engine/kernels/half-inl.h"),
-    ("format/manifest.h", "manifest_generated.h"), ("tools/main.cc", "unknown/library.h"),
+    ("format/section.h", "engine/index.h"),
+    ("engine/kernels/dense.cc", "format/section.h"),
+    ("engine/codes/dense.cc", "engine/graph/levels.h"),
+    ("engine/graph/levels.cc", "engine/codes/codes.h"),
+    ("engine/search/beam.cc", "format/mapped_file.h"),
+    ("engine/search/beam.h", "engine/codes/dense.h"),
+    ("engine/index.h", "engine/codes/codes.h"),
+    ("engine/index.cc", "engine/codes/dense.h"),
+    ("tools/build.cc", "engine/registry.h"),
+    ("bindings/module.cc", "engine/search/beam.h"),
+    ("engine/codes/dense.cc", "hwy/highway.h"),
+    ("engine/codes/dense.cc", "engine/kernels/half-inl.h"),
+    ("format/manifest.h", "manifest_generated.h"),
+    ("tools/main.cc", "unknown/library.h"),
 ]
 
 
@@ -56,8 +76,12 @@ def allowed(file: str, include: str) -> bool:
 
 
 def main(root: Path) -> int:
-    failures = [f"check_layers.py: {file} may include {include}, which its table should refuse" for file, include in WRONG if allowed(file, include)]
-    sources = sorted(path for folder in ("format", "engine", "tools", "bindings") for path in (root / folder).rglob("*") if path.suffix in (".h", ".cc"))
+    failures = [
+        f"check_layers.py: {file} may include {include}, which its table should refuse" for file, include in WRONG if allowed(file, include)
+    ]
+    sources = sorted(
+        path for folder in ("format", "engine", "tools", "bindings") for path in (root / folder).rglob("*") if path.suffix in (".h", ".cc")
+    )
     for path in sources:
         file = path.relative_to(root).as_posix()
         for number, line in enumerate(path.read_text().splitlines(), 1):

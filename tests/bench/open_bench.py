@@ -44,11 +44,15 @@ index.search(queries[0], k=10, ef_search=40)
 answered = time.perf_counter()
 for query in queries[:100]: index.search(query, k=10, ef_search=100)
 after = memory()
-out = dict(load_ms=1e3 * (opened - start), first_answer_ms=1e3 * (answered - start), private_mib=after["Pss_Anon"] - before["Pss_Anon"])
+private = after["Pss_Anon"] - before["Pss_Anon"]
+out = dict(load_ms=1e3 * (opened - start), first_answer_ms=1e3 * (answered - start), private_mib=private)
 if len(sys.argv) > 4:
     index.verify()  # touches every page
-    print("ready", flush=True); sys.stdin.readline(); out["pss_mib"] = mapped(sys.argv[1]); print(json.dumps(out), flush=True); sys.stdin.readline()
-else: print(json.dumps(out))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    out["pss_mib"] = mapped(sys.argv[1])
+print(json.dumps(out), flush=True)
+if len(sys.argv) > 4: sys.stdin.readline()
 """
 
 
@@ -70,7 +74,9 @@ def medians(path: str, queries: str, library: str, cold: bool) -> dict[str, floa
     for _ in range(5):
         if cold:
             drop_page_cache()
-            subprocess.run([sys.executable, "-c", f"import numpy, {'cassata' if library == 'cassata' else 'kannolo'}"], check=True)  # the code itself is warm
+            subprocess.run(
+                [sys.executable, "-c", f"import numpy, {'cassata' if library == 'cassata' else 'kannolo'}"], check=True
+            )  # the code itself is warm
         runs.append(probe(path, queries, library))
     return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
 
@@ -100,7 +106,12 @@ def main() -> None:
     indexes = [(os.path.abspath(arguments.index), "cassata")] + ([tuple(arguments.kannolo)] if arguments.kannolo else [])
     for path, library in indexes:
         warm, cold = (medians(path, arguments.queries, library, cold) for cold in (False, True))
-        out = {"library": "cassata" if library == "cassata" else "kannolo", "file_mib": round(os.path.getsize(path) / 2**20, 1), "warm": warm, "cold": cold}
+        out = {
+            "library": "cassata" if library == "cassata" else "kannolo",
+            "file_mib": round(os.path.getsize(path) / 2**20, 1),
+            "warm": warm,
+            "cold": cold,
+        }
         if library == "cassata":
             out["pss_mib"] = {readers: shared(path, arguments.queries, readers) for readers in (1, 2)}
         print(json.dumps(out))
