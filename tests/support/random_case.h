@@ -59,7 +59,8 @@ inline void duplicate_rows(Random& random, Vectors& vectors, std::size_t percent
 /// Vectors in an encoding, as in a section of a file.
 class StoredVectors {
  public:
-  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors) : encoder_(std::move(encoder)), bytes_(vectors.size() * encoder_->row_bytes()) {
+  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors)
+      : encoder_(std::move(encoder)), bytes_(vectors.size() * encoder_->row_bytes()) {
     encoder_->encode(vectors.matrix(), "vectors", 0, bytes_);
     codes_ = encoder_->open(section(), vectors.size());
   }

@@ -80,7 +80,8 @@ TEST_P(DenseCodes, ScoreLikeDoublePrecision) {
     scorer->bind(query.view(0));
     scorer->score(ids, distances.data());
     for (std::size_t i = 0; i < ids.size(); ++i)
-      ASSERT_NEAR(distances[i], exact_distance(metric, query.row(0), values.row(ids[i]), vectors.dim), 1e-5 * static_cast<double>(vectors.dim)) << "id " << ids[i];
+      ASSERT_NEAR(distances[i], exact_distance(metric, query.row(0), values.row(ids[i]), vectors.dim), 1e-5 * static_cast<double>(vectors.dim))
+          << "id " << ids[i];
   }
 }
 
@@ -139,8 +140,8 @@ TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   const Section section{.file = "file", .name = "rows", .offset = 4096, .bytes = bytes};
   EXPECT_EQ(GetParam().open(section, 4, 3)->size(), 4u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {{3, 3},          {5, 3},       {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1},
-                                                                   {1ull << 62, 12}, {kMost, kMost}, {kMost, 3}};
+  const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {
+      {3, 3}, {5, 3}, {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1}, {1ull << 62, 12}, {kMost, kMost}, {kMost, 3}};
   for (const auto& [size, dim] : wrong) {
     SCOPED_TRACE(std::to_string(size) + " x " + std::to_string(dim));
     expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] { GetParam().open(section, s, d); });
@@ -160,8 +161,10 @@ TEST_P(DenseCodes, VerifyFindsWhatIsNotFinite) {
     const std::size_t place = below(random, vectors.values.size()), byte = place * GetParam().bytes;
     const float wrong[] = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
     const std::uint16_t wrong_half[] = {0x7C00, 0xFC00, 0x7C01};
-    if (GetParam().bytes == 2) std::memcpy(stored.bytes().data() + byte, &wrong_half[seed % 3], 2);
-    else std::memcpy(stored.bytes().data() + byte, &wrong[seed % 3], 4);
+    if (GetParam().bytes == 2)
+      std::memcpy(stored.bytes().data() + byte, &wrong_half[seed % 3], 2);
+    else
+      std::memcpy(stored.bytes().data() + byte, &wrong[seed % 3], 4);
     expect_error(Errc::corrupt, {"section 'rows' at byte " + std::to_string(4096 + byte) + ": row " + std::to_string(place / vectors.dim) + " "},
                  [&] { stored.codes().verify(); });
   }
@@ -181,8 +184,10 @@ TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
     vectors.values[place] = values[seed % 5];
     const auto encoder = encoder_dense_f16(vectors.dim);
     std::vector<std::byte> out(vectors.size() * encoder->row_bytes());
-    expect_error(Errc::invalid_argument, {"x.npy: row " + std::to_string(1000 + place / vectors.dim) + ", column " + std::to_string(place % vectors.dim) + ": ", "f16", "65504"},
-                 [&] { encoder->encode(vectors.matrix(), "x.npy", 1000, out); });
+    expect_error(
+        Errc::invalid_argument,
+        {"x.npy: row " + std::to_string(1000 + place / vectors.dim) + ", column " + std::to_string(place % vectors.dim) + ": ", "f16", "65504"},
+        [&] { encoder->encode(vectors.matrix(), "x.npy", 1000, out); });
     vectors.values[place] = seed % 2 ? 65519.99F : -65519.99F;
     encoder->encode(vectors.matrix(), "x.npy", 1000, out);
   }

@@ -80,7 +80,9 @@ TEST(RowAdjacency, VerifyFindsWhatIsNoList) {
       rows[place] = wrong[seed / 2 % 3];
     }
     const RowAdjacency graph(section_of(rows), n, degree);
-    expect_error(Errc::corrupt, {"section 'edges' at byte " + std::to_string(4096 + place * sizeof(Id)), " of node " + std::to_string(place / degree)}, [&] { graph.verify(); });
+    expect_error(Errc::corrupt,
+                 {"section 'edges' at byte " + std::to_string(4096 + place * sizeof(Id)), " of node " + std::to_string(place / degree)},
+                 [&] { graph.verify(); });
   }
 }
 

@@ -102,7 +102,8 @@ TEST(Levels, GiveWhatWasWritten) {
     for (std::size_t l = 0; l < c.sizes.size(); ++l) {
       ASSERT_EQ(levels.levels()[l].size(), c.sizes[l]);
       for (Id node = 0; node < c.sizes[l]; ++node, at += c.m)
-        ASSERT_TRUE(std::ranges::equal(levels.levels()[l].neighbors(node, nullptr), std::span(c.edges).subspan(at, c.m))) << "level " << l + 1 << ", node " << node;
+        ASSERT_TRUE(std::ranges::equal(levels.levels()[l].neighbors(node, nullptr), std::span(c.edges).subspan(at, c.m)))
+            << "level " << l + 1 << ", node " << node;
     }
   }
 }
@@ -119,9 +120,23 @@ TEST(Levels, WrongSizesAreCorrupt) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const Case c{.ground_size = 8, .m = 2, .sizes = {4, 2}, .nodes = {5, 3, 0, 1}, .edges = std::vector<Id>(12, kNoId)};
   c.open().verify();
-  const std::vector<std::vector<std::uint64_t>> wrong = {{4, 0},    {0},       {4, 5},    {2, 4},           {9},    {9, 2}, {kMost},
-                                                         {4, kMost}, {kMost, 2}, {4},       {4, 1},           {3, 2}, {},     {4, 2, 1},
-                                                         {4, 1ull << 62}, {1ull << 61, 1ull << 61}, std::vector<std::uint64_t>(40, 1)};
+  const std::vector<std::vector<std::uint64_t>> wrong = {{4, 0},
+                                                         {0},
+                                                         {4, 5},
+                                                         {2, 4},
+                                                         {9},
+                                                         {9, 2},
+                                                         {kMost},
+                                                         {4, kMost},
+                                                         {kMost, 2},
+                                                         {4},
+                                                         {4, 1},
+                                                         {3, 2},
+                                                         {},
+                                                         {4, 2, 1},
+                                                         {4, 1ull << 62},
+                                                         {1ull << 61, 1ull << 61},
+                                                         std::vector<std::uint64_t>(40, 1)};
   for (const auto& sizes : wrong) {
     SCOPED_TRACE(::testing::PrintToString(sizes));
     expect_error(Errc::corrupt, {"file: section '"}, [&] { c.open(sizes); });

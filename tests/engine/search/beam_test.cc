@@ -30,16 +30,20 @@ std::vector<Id> random_rows(Random& random, std::size_t n, std::size_t degree, b
   return rows;
 }
 
-Section section_of(const std::vector<Id>& ids, const char* name) { return {.file = "file", .name = name, .offset = 4096, .bytes = std::as_bytes(std::span(ids))}; }
+Section section_of(const std::vector<Id>& ids, const char* name) {
+  return {.file = "file", .name = name, .offset = 4096, .bytes = std::as_bytes(std::span(ids))};
+}
 
 /// Quarters with many ties and a few that are no numbers.
 TableScorer random_scorer(Random& random, std::size_t n) {
   std::vector<float> distances(n);
-  for (float& d : distances) d = random() % 32 ? static_cast<float>(static_cast<int>(below(random, 4 * n)) - 40) / 4 : std::numeric_limits<float>::quiet_NaN();
+  for (float& d : distances)
+    d = random() % 32 ? static_cast<float>(static_cast<int>(below(random, 4 * n)) - 40) / 4 : std::numeric_limits<float>::quiet_NaN();
   return TableScorer(distances);
 }
 
-std::vector<Candidate> reference_walk(const Adjacency& graph, const std::vector<float>& distances, std::span<const Id> entries, std::size_t width, float relax) {
+std::vector<Candidate> reference_walk(const Adjacency& graph, const std::vector<float>& distances, std::span<const Id> entries, std::size_t width,
+                                      float relax) {
   ReferenceBeam beam(width, relax);
   std::set<Id> met;
   const auto meet = [&](std::span<const Id> nodes) {

@@ -38,7 +38,8 @@ TEST(Scan, FindsWhatBruteForceFinds) {
     const std::size_t ks[] = {0, 1, below(random, n + 1), n, n + 5};
     const std::size_t k = ks[random() % 5];
     const auto best = scan_all(stored.codes(), metric, queries, {}, k);
-    for (std::size_t q = 0; q < queries.size(); ++q) ASSERT_EQ(pairs_of(best[q]), pairs_of(brute_force(vectors, metric, queries.row(q), k))) << "query " << q << ", k " << k;
+    for (std::size_t q = 0; q < queries.size(); ++q)
+      ASSERT_EQ(pairs_of(best[q]), pairs_of(brute_force(vectors, metric, queries.row(q), k))) << "query " << q << ", k " << k;
   }
 }
 
@@ -55,7 +56,8 @@ TEST(Scan, OrdersTiesByTheIdsOfTheRows) {
     for (std::size_t row = 0; row < n; ++row) std::copy_n(vectors.row(ids[row]), 2, rows.values.begin() + static_cast<std::ptrdiff_t>(2 * row));
     const StoredVectors stored(encoder_dense_f32(2), rows);
     const std::size_t k = 1 + below(random, n);
-    ASSERT_EQ(pairs_of(scan_all(stored.codes(), Metric::euclidean, query, ids, k).front()), pairs_of(brute_force(vectors, Metric::euclidean, query.row(0), k)));
+    ASSERT_EQ(pairs_of(scan_all(stored.codes(), Metric::euclidean, query, ids, k).front()),
+              pairs_of(brute_force(vectors, Metric::euclidean, query.row(0), k)));
   }
 }
 

@@ -1,0 +1,84 @@
+// Every kind of index that the registry can build, with every metric, and what tests ask of them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "engine/index.h"
+#include "engine/registry.h"
+#include "tests/support/brute_force.h"
+
+namespace cassata::test {
+
+/// What a build may be asked for, over small collections.
+inline std::vector<BuildParams> all_cases() {
+  std::vector<BuildParams> cases;
+  for (const KindRow& kind : kind_rows())
+    for (const EncodingRow& encoding : encoding_rows())
+      for (const MetricRow& metric : metric_rows())
+        for (const GraphTypeRow& type : graph_type_rows()) {
+          if (kind.kind != Kind::graph && &type != graph_type_rows().data()) continue;
+          cases.push_back({.kind = kind.kind,
+                           .metric = metric.metric,
+                           .encoding = encoding.encoding,
+                           .graph_type = type.type,
+                           .m = 8,
+                           .ef_construction = 60,
+                           .num_threads = 1,
+                           .progress = {}});
+        }
+  return cases;
+}
+
+inline std::string name_of_case(const BuildParams& params) {
+  std::string name = std::string(name_of(params.kind)) + "_" + std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
+  if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
+  return name;
+}
+
+inline Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {
+  const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  return Index::build(*stream, params, path);
+}
+
+struct Answers {
+  std::vector<std::int64_t> ids;
+  std::vector<float> scores;
+  bool operator==(const Answers&) const = default;
+};
+
+inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) {
+  Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
+  index.search(queries.matrix(), params, {out.ids, out.scores});
+  return out;
+}
+
+inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params) {
+  Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
+  index.search_exact(queries.matrix(), params, {out.ids, out.scores});
+  return out;
+}
+
+/// The same by definition, with -1 and the worst score in places without a result.
+inline Answers brute_force(const Vectors& vectors, Metric metric, const Vectors& queries, std::size_t k) {
+  Answers out;
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    for (const Candidate& c : brute_force(vectors, metric, queries.row(q), k)) {
+      out.ids.push_back(c.id);
+      out.scores.push_back(score_of(metric, c.distance));
+    }
+    out.ids.resize((q + 1) * k, -1);
+    out.scores.resize((q + 1) * k, score_of(metric, std::numeric_limits<float>::infinity()));
+  }
+  return out;
+}
+
+/// Tests over all of them, each named after its case.
+class EveryKind : public ::testing::TestWithParam<BuildParams> {};
+
+}  // namespace cassata::test

@@ -1,0 +1,209 @@
+// Damaged and crafted files of every kind: no bytes lead a search out of the file, and verify finds what is wrong.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/conformance/cases.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/rehash.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/vector_files.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+/// Writes into a file under the feet of whoever has it mapped.
+class Scribbler {
+ public:
+  explicit Scribbler(const std::filesystem::path& path) : file_(::open(path.c_str(), O_WRONLY)) { EXPECT_GE(file_, 0); }
+  Scribbler(const Scribbler&) = delete;
+  Scribbler& operator=(const Scribbler&) = delete;
+  ~Scribbler() { ::close(file_); }
+  void write(std::uint64_t offset, std::byte value) { EXPECT_EQ(::pwrite(file_, &value, 1, static_cast<off_t>(offset)), 1); }
+
+ private:
+  int file_;
+};
+
+/// Few vectors, and walks narrow enough to be walks.
+constexpr std::size_t kRows = 30, kDim = 3;
+constexpr SearchParams kWalk{.k = 3, .ef_search = 5}, kRelaxedWalk{.k = 1, .ef_search = 2, .early_exit_threshold = 0.5F};
+
+BuildParams small(BuildParams params) {
+  params.m = 2;
+  params.ef_construction = 10;
+  return params;
+}
+
+/// Searches in every way; the answers may be anything but must be there.
+void survive(const Index& index, const Vectors& queries) {
+  for (const Answers& a : {search(index, queries, kWalk), search(index, queries, kRelaxedWalk), search_exact(index, queries, kWalk)})
+    for (const float score : a.scores) ASSERT_FALSE(std::isnan(score));
+}
+
+TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
+  const TempDir folder;
+  Random random(1);
+  const Vectors vectors = whole_vectors(random, kRows, kDim), queries = whole_vectors(random, 2, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  const Index index = Index::open(folder / "index");
+  Scribbler scribbler(folder / "index");
+  for (const SectionEntry& section : index.manifest().sections)
+    for (std::uint64_t byte = section.offset; byte < section.offset + section.length; ++byte) {
+      const std::byte right = index.file().bytes()[byte];
+      for (unsigned bit = 0; bit < 8; ++bit) {
+        SCOPED_TRACE("section '" + section.name + "', byte " + std::to_string(byte) + ", bit " + std::to_string(bit));
+        scribbler.write(byte, right ^ std::byte{1} << bit);
+        ASSERT_NE(index.file().bytes()[byte], right);
+        ASSERT_NO_FATAL_FAILURE(survive(index, queries));
+        expect_error(Errc::corrupt, {"section '"}, [&] { index.verify(); });
+        if (HasFailure()) return;
+      }
+      scribbler.write(byte, right);
+    }
+  index.verify();
+}
+
+std::span<const Id> ids_of(const Index& index, const std::string& section) {
+  const auto bytes = index.file().section(section).bytes;
+  return {reinterpret_cast<const Id*>(bytes.data()), bytes.size() / sizeof(Id)};
+}
+
+/// Rows of ids below n, unused places only at their ends.
+bool good_rows(std::span<const Id> rows, std::size_t n, std::size_t degree) {
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i] != kNoId && (rows[i] >= n || (i % degree != 0 && rows[i - 1] == kNoId))) return false;
+  return true;
+}
+
+bool different_below(std::span<const Id> ids, std::size_t n) {
+  const std::set<Id> all(ids.begin(), ids.end());
+  return all.size() == ids.size() && (all.empty() || *all.rbegin() < n);
+}
+
+bool good_values(const Index& index) {
+  const auto bytes = index.file().section(index.manifest().codes.front().section).bytes;
+  const bool half = index.manifest().codes.front().encoding == Encoding::f16;
+  for (std::size_t at = 0; at < bytes.size(); at += half ? 2 : 4) {
+    float value = 0;
+    std::uint16_t bits = 0;
+    std::memcpy(half ? static_cast<void*>(&bits) : &value, bytes.data() + at, half ? 2 : 4);
+    if (!std::isfinite(half ? half_value(bits) : value)) return false;
+  }
+  return true;
+}
+
+/// What docs/format.md demands of the sections and verify promises to check.
+bool well_formed(const Index& index) {
+  if (!good_values(index)) return false;
+  if (!index.manifest().graph) return true;
+  const GraphEntry& graph = *index.manifest().graph;
+  if (!good_rows(ids_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
+    return false;
+  auto rest = ids_of(index, "graph.upper_edges");
+  for (const std::uint64_t size : graph.level_sizes) {
+    if (!good_rows(rest.first(size * graph.m), size, graph.m)) return false;
+    rest = rest.subspan(size * graph.m);
+  }
+  return graph.type != GraphType::permuted || different_below(ids_of(index, "ids"), index.size());
+}
+
+/// Overwrites some of a section, with bytes or with numbers that come close to right ones.
+void scribble(Random& random, std::span<std::byte> section) {
+  const std::size_t numbers = section.size() / sizeof(Id), style = random() % 3;
+  for (std::size_t i = 0; i < numbers; ++i) {
+    if (style != 0 && random() % (style == 1 ? 2 : 40) != 0) continue;
+    const Id near = random() % 6 ? static_cast<Id>(below(random, kRows + 2)) : kNoId;
+    const Id value = style == 0 ? static_cast<Id>(random()) : near;
+    std::memcpy(section.data() + i * sizeof(Id), &value, sizeof(Id));
+  }
+}
+
+TEST_P(EveryKind, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
+  const TempDir folder;
+  Random source(2);
+  const Vectors vectors = whole_vectors(source, kRows, kDim), queries = whole_vectors(source, 3, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  const Bytes whole = read_file(folder / "index");
+  const std::vector<SectionEntry> sections = Index::open(folder / "index").manifest().sections;
+  for (unsigned seed = 0; seed < 150; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    Bytes crafted = whole;
+    for (const SectionEntry& s : sections)
+      if (random() % 2) scribble(random, std::span(crafted).subspan(s.offset, s.length));
+    write_file(folder / "crafted", with_section_hashes(crafted));
+    const Index index = Index::open(folder / "crafted");
+    ASSERT_NO_FATAL_FAILURE(survive(index, queries));
+    if (well_formed(index)) {
+      index.verify();
+    } else {
+      expect_error(Errc::corrupt, {"section '"}, [&] { index.verify(); });
+    }
+  }
+}
+
+/// Changes what the manifest says of the sections.
+void misstate(Random& random, Manifest& m) {
+  const auto number = [&](auto right) {
+    const std::uint64_t wrong[] = {0, right + 1, right - 1, 2 * right, random(), ~std::uint64_t{0}, std::uint64_t{1} << 31, std::uint64_t{1} << 62};
+    return static_cast<decltype(right)>(wrong[random() % 8]);
+  };
+  switch (random() % 9) {
+    case 0: m.size = number(m.size); break;
+    case 1: m.dim = number(m.dim); break;
+    case 2: m.kind = m.kind == Kind::flat ? Kind::graph : Kind::flat; break;
+    case 3: m.codes.front().encoding = m.codes.front().encoding == Encoding::f32 ? Encoding::f16 : Encoding::f32; break;
+    case 4: m.codes.front().section = m.sections[random() % m.sections.size()].name; break;
+    case 5: m.sections[random() % m.sections.size()].length = below(random, 600); break;
+    case 6: std::swap(m.sections.front().name, m.sections.back().name); break;
+    case 7:
+      if (m.graph) m.graph->m = number(m.graph->m);
+      break;
+    default:
+      if (m.graph && !m.graph->level_sizes.empty())
+        m.graph->level_sizes[random() % m.graph->level_sizes.size()] = number(m.size);
+      else
+        m.graph = GraphEntry{.type = GraphType::permuted, .m = 2, .ef_construction = 1, .level_sizes = {number(m.size)}};
+  }
+}
+
+TEST_P(EveryKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
+  const TempDir folder;
+  Random source(3);
+  const Vectors vectors = whole_vectors(source, kRows, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  const Bytes whole = read_file(folder / "index");
+  std::size_t refused = 0;
+  for (unsigned seed = 0; seed < 250; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    write_file(folder / "crafted", with_manifest(whole, [&](Manifest& m) {
+                 for (std::size_t n = 1 + below(random, 3); n > 0; --n) misstate(random, m);
+               }));
+    try {
+      const Index index = Index::open(folder / "crafted");
+      if (index.dim() <= 1000) survive(index, whole_vectors(random, 2, index.dim()));
+      index.verify();
+    } catch (const Error& e) {
+      ++refused;
+      ASSERT_TRUE(e.code() == Errc::corrupt || e.code() == Errc::incompatible) << e.what();
+    }
+  }
+  EXPECT_GT(refused, 100u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+
+}  // namespace
+}  // namespace cassata

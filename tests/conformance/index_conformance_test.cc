@@ -1,0 +1,143 @@
+// What holds for every kind of index, encoding, metric and graph type of the registry.
+#include <gtest/gtest.h>
+
+#include "tests/conformance/cases.h"
+#include "tests/support/temp_dir.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+TEST_P(EveryKind, ReopenedItAnswersTheSame) {
+  const TempDir folder;
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const Vectors vectors = clustered_vectors(random, 100 + below(random, 500), 1 + below(random, 20), 5),
+                  queries = normal_vectors(random, 20, vectors.dim);
+    const SearchParams params{.k = 1 + below(random, 10), .ef_search = 20};
+    const Index built = build(vectors, GetParam(), folder / "index");
+    const Index opened = Index::open(folder / "index", true);
+    ASSERT_EQ(search(opened, queries, params), search(built, queries, params));
+    ASSERT_EQ(search_exact(opened, queries, params), search_exact(built, queries, params));
+    EXPECT_EQ(opened.size(), vectors.size());
+    EXPECT_EQ(opened.dim(), vectors.dim);
+    EXPECT_FALSE(opened.class_name().empty());
+    EXPECT_EQ(opened.manifest().metric, GetParam().metric);
+    EXPECT_EQ(search(build(vectors, GetParam()), queries, params), search(built, queries, params)) << "without a path";
+  }
+}
+
+TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
+  Random random(1);
+  const Vectors vectors = clustered_vectors(random, 700, 12, 5), queries = normal_vectors(random, 50, 12);
+  const Index index = build(vectors, GetParam());
+  for (const bool exact : {false, true})
+    for (const unsigned threads : {1u, 2u, 3u, 0u}) {
+      const SearchParams params{.k = 7, .ef_search = 30, .early_exit_threshold = 0.125F, .num_threads = threads};
+      const Answers batch = exact ? search_exact(index, queries, params) : search(index, queries, params);
+      for (std::size_t q = 0; q < queries.size(); ++q) {
+        const Answers one = exact ? search_exact(index, queries.part(q, 1), params) : search(index, queries.part(q, 1), params);
+        const auto at = static_cast<std::ptrdiff_t>(q * 7);
+        ASSERT_TRUE(std::equal(one.ids.begin(), one.ids.end(), batch.ids.begin() + at))
+            << "query " << q << ", " << threads << " threads, exact " << exact;
+        ASSERT_TRUE(std::equal(one.scores.begin(), one.scores.end(), batch.scores.begin() + at)) << "query " << q;
+      }
+    }
+}
+
+TEST_P(EveryKind, BuiltAgainItHasTheSameBytes) {
+  const TempDir folder;
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    Vectors vectors = clustered_vectors(random, 200 + below(random, 600), 1 + below(random, 12), 5);
+    duplicate_rows(random, vectors, seed * 15);
+    BuildParams params = GetParam();
+    build(vectors, params, folder / "first").save(folder / "saved");
+    const auto first = read_file(folder / "first");
+    EXPECT_EQ(read_file(folder / "saved"), first);
+    for (const unsigned threads : {1u, 2u, 3u}) {
+      params.num_threads = threads;
+      build(vectors, params, folder / "again");
+      ASSERT_EQ(read_file(folder / "again"), first) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(EveryKind, ExactSearchIsBruteForce) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)), queries = whole_vectors(random, 20, vectors.dim);
+    const Index index = build(vectors, GetParam());
+    index.verify();
+    const std::size_t ks[] = {1, 10, vectors.size(), vectors.size() + 3};
+    const std::size_t k = ks[seed % 4];
+    const Answers expected = brute_force(vectors, GetParam().metric, queries, k);
+    ASSERT_EQ(search_exact(index, queries, {.k = k}), expected);
+    ASSERT_EQ(search(index, queries, {.k = k, .ef_search = vectors.size()}), expected) << "a walk that keeps all finds all";
+  }
+}
+
+TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
+  for (const std::size_t n : {1, 2, 3, 40}) {
+    SCOPED_TRACE(n);
+    Random random(n);
+    const Vectors vectors = whole_vectors(random, n, 3), queries = whole_vectors(random, 5, 3);
+    const Index index = build(vectors, GetParam());
+    index.verify();
+    for (const std::size_t ef : {std::size_t{0}, std::size_t{1}, std::size_t{200}}) {
+      EXPECT_TRUE(search(index, queries, {.k = 0, .ef_search = ef}).ids.empty());
+      EXPECT_EQ(search(index, queries, {.k = n + 7, .ef_search = ef}), brute_force(vectors, GetParam().metric, queries, n + 7));
+      EXPECT_TRUE(search(index, {3, {}}, {.k = 5, .ef_search = ef}).ids.empty()) << "no queries";
+      const Answers one = search(index, queries, {.k = 1, .ef_search = ef});
+      for (const std::int64_t id : one.ids) ASSERT_TRUE(id >= 0 && id < static_cast<std::int64_t>(n)) << id;
+    }
+  }
+}
+
+TEST_P(EveryKind, AnswersAreSortedAndTheirScoresTrue) {
+  for (unsigned seed = 0; seed < 10; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
+    const Index index = build(vectors, GetParam());
+    const Metric metric = GetParam().metric;
+    const Answers found = search(index, queries, {.k = 10, .ef_search = 20, .early_exit_threshold = static_cast<float>(seed % 3) / 4});
+    for (std::size_t i = 0; i < found.ids.size(); ++i) {
+      ASSERT_GE(found.ids[i], 0) << "place " << i;
+      const auto id = static_cast<std::size_t>(found.ids[i]);
+      ASSERT_EQ(score_of(metric, found.scores[i]), exact_distance(metric, queries.row(i / 10), vectors.row(id), 4)) << "place " << i;
+      if (i % 10 == 0) continue;
+      const Candidate before{score_of(metric, found.scores[i - 1]), static_cast<Id>(found.ids[i - 1])},
+          here{score_of(metric, found.scores[i]), static_cast<Id>(id)};
+      ASSERT_LT(before, here) << "place " << i;
+    }
+  }
+}
+
+TEST_P(EveryKind, RecallIsHighOnClusters) {
+  for (const std::size_t duplicates : {0, 30}) {
+    SCOPED_TRACE(duplicates);
+    Random random(3);
+    Vectors all = clustered_vectors(random, 3100, 16, 30);
+    duplicate_rows(random, all, duplicates);
+    const Vectors vectors = all.part(0, 3000), queries = all.part(3000, 100);
+    BuildParams params = GetParam();
+    params.m = 16;
+    params.ef_construction = 100;
+    const Index index = build(vectors, params);
+    const Answers found = search(index, queries, {.k = 10, .ef_search = 100}), expected = search_exact(index, queries, {.k = 10});
+    std::size_t hits = 0;
+    for (std::size_t i = 0; i < found.scores.size(); ++i)  // by score: equals may stand for each other
+      hits += score_of(params.metric, found.scores[i]) <= score_of(params.metric, expected.scores[i / 10 * 10 + 9]);
+    EXPECT_GE(static_cast<double>(hits) / 1000, GetParam().kind == Kind::flat ? 1.0 : 0.95);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+
+}  // namespace
+}  // namespace cassata
