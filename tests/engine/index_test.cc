@@ -1,0 +1,158 @@
+// The public interface: what it accepts, and what it says of what it does not.
+#include "engine/index.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <set>
+
+#include "engine/registry.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/random_case.h"
+#include "tests/support/temp_dir.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+
+Index build(const Vectors& vectors, const BuildParams& params = {}, const std::filesystem::path& path = {}) {
+  const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  return Index::build(*stream, params, path);
+}
+
+Vectors small_vectors() {
+  Random random(1);
+  return whole_vectors(random, 50, 4);
+}
+
+TEST(BuildParams, AreCheckedFieldByField) {
+  BuildParams().check();
+  for (const std::uint32_t m : {0u, 1u, 513u, 4294967295u})
+    expect_error(Errc::invalid_argument, {"m: " + std::to_string(m) + " given", "2 to 512"}, [&] { BuildParams{.m = m}.check(); });
+  for (const std::uint32_t ef : {0u, 2147483648u, 4294967295u})
+    expect_error(Errc::invalid_argument, {"ef_construction: " + std::to_string(ef) + " given"}, [&] { BuildParams{.ef_construction = ef}.check(); });
+  for (const std::uint32_t m : {2u, 512u}) BuildParams{.m = m, .ef_construction = 1}.check();
+}
+
+TEST(SearchParams, AreCheckedFieldByField) {
+  SearchParams().check();
+  for (const float lambda : {-0.01F, 0.51F, kNaN, kInfinity})
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "0 to 0.5"}, [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
+  for (const float lambda : {0.0F, 0.5F}) SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
+}
+
+TEST(IndexBuild, RefusesWhatItCannotHold) {
+  const TempDir folder;
+  write_file(folder / "index", "former");
+  const auto refuse = [&](const std::vector<std::string>& parts, const Vectors& vectors, const BuildParams& params) {
+    expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params, folder / "index"); });
+    EXPECT_EQ(folder.names(), std::set<std::string>{"index"}) << "something is left behind";
+    EXPECT_EQ(read_file(folder / "index").size(), 6u) << "the former file is gone";
+  };
+  refuse({"vectors.npy: 0 vectors"}, {4, {}}, {});
+  refuse({"m: 1 given"}, small_vectors(), {.m = 1});
+  for (const KindRow& kind : kind_rows()) {
+    Vectors vectors = small_vectors();
+    vectors.values[4 * 17 + 2] = kNaN;
+    refuse({"vectors.npy: row 17, column 2"}, vectors, {.kind = kind.kind});
+    vectors.values[4 * 17 + 2] = 70000;
+    refuse({"vectors.npy: row 17, column 2", "f16"}, vectors, {.kind = kind.kind, .encoding = Encoding::f16});
+  }
+}
+
+TEST(IndexBuild, ProgressIsToldAndMayCancel) {
+  const TempDir folder;
+  for (const KindRow& kind : kind_rows()) {
+    std::uint64_t told = 0;
+    build(small_vectors(), {.kind = kind.kind, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+                              EXPECT_LE(done, total);
+                              ++told;
+                            }});
+    EXPECT_GT(told, 0u);
+    struct Cancelled {};
+    EXPECT_THROW(build(small_vectors(), {.kind = kind.kind, .progress = [](auto...) { throw Cancelled(); }}, folder / "index"), Cancelled);
+    EXPECT_TRUE(folder.names().empty());
+  }
+}
+
+TEST(IndexSearch, RefusesWhatDoesNotFit) {
+  const Vectors vectors = small_vectors();
+  for (const KindRow& kind : kind_rows()) {
+    const Index index = build(vectors, {.kind = kind.kind});
+    std::vector<std::int64_t> ids(20);
+    std::vector<float> scores(20);
+    const auto refuse = [&](const std::vector<std::string>& parts, const Matrix& queries, const SearchParams& params, const Hits& out) {
+      expect_error(Errc::invalid_argument, parts, [&] { index.search(queries, params, out); });
+      expect_error(Errc::invalid_argument, parts, [&] { index.search_exact(queries, params, out); });
+    };
+    const Hits out{ids, scores};
+    refuse({"queries: dim is 3", "4"}, {vectors.values.data(), 2, 3}, {.k = 10}, out);
+    refuse({"out: room for 20", "30"}, {vectors.values.data(), 3, 4}, {.k = 10}, out);
+    refuse({"out: "}, {vectors.values.data(), 2, 4}, {.k = 10}, {ids, std::span(scores).first(19)});
+    refuse({"early_exit_threshold"}, {vectors.values.data(), 2, 4}, {.k = 10, .early_exit_threshold = 1}, out);
+    for (const float wrong : {kNaN, kInfinity, -kInfinity}) {
+      Vectors queries = vectors.part(0, 2);
+      queries.values[4 + 3] = wrong;
+      refuse({"queries: row 1, column 3"}, queries.matrix(), {.k = 10}, out);
+    }
+  }
+}
+
+TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
+  const Vectors vectors = small_vectors();
+  const Index index = build(vectors);
+  // Two queries times 2^63 results are 0 places, if one does not look.
+  expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] { index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {}); });
+}
+
+TEST(Index, CopiesShareTheFileAndOutliveIt) {
+  const TempDir folder;
+  const Vectors vectors = small_vectors();
+  std::optional<Index> first = build(vectors, {}, folder / "index");
+  const Index copy = *first;
+  EXPECT_EQ(&copy.file(), &first->file());
+  first.reset();
+  std::filesystem::remove(folder / "index");
+  copy.verify();
+}
+
+TEST(Index, ProvenanceTellsHowItWasBuilt) {
+  const Index index = build(small_vectors(), {.metric = Metric::euclidean, .m = 5, .ef_construction = 33});
+  const Provenance& p = index.manifest().provenance;
+  EXPECT_EQ(p.library_version, library_version());
+  ASSERT_EQ(p.inputs.size(), 1u);
+  EXPECT_EQ(p.inputs[0].name, "vectors.npy");
+  EXPECT_EQ(p.inputs[0].rows, 50u);
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"kind", "hnsw"}, {"metric", "euclidean"}, {"dtype", "f32"}, {"graph_type", "permuted"}, {"m", "5"}, {"ef_construction", "33"}};
+  EXPECT_EQ(p.parameters, expected);
+}
+
+TEST(Names, AreReadAsTheyAreWritten) {
+  for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
+  for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
+  for (const EncodingRow& row : encoding_rows()) EXPECT_EQ(parse_encoding(name_of(row.encoding)), row.encoding);
+  for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
+  expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "'dotproduct', 'euclidean'"}, [] { parse_metric("cosine"); });
+  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted'"}, [] { parse_graph_type(""); });
+  expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
+  expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });
+}
+
+TEST(Registry, EveryKindOfVectorsHasAClass) {
+  std::set<std::string_view> names;
+  for (const ClassRow& row : class_rows()) EXPECT_TRUE(names.insert(row.name).second) << row.name;
+  for (const KindRow& kind : kind_rows())
+    for (const EncodingRow& encoding : encoding_rows()) {
+      const Index index = build(small_vectors(), {.kind = kind.kind, .encoding = encoding.encoding});
+      EXPECT_TRUE(names.contains(index.class_name())) << kind.name << " " << encoding.name;
+    }
+}
+
+}  // namespace
+}  // namespace cassata
