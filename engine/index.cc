@@ -102,8 +102,10 @@ void Index::search_exact(const Matrix& queries, const SearchParams& params, cons
 void Index::answer(const Matrix& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
   params.check();
   if (queries.dim != dim()) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim()));
-  if (out.ids.size() != queries.rows * params.k || out.scores.size() != out.ids.size())
-    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(queries.rows * params.k));
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
+  const std::size_t places = params.k != 0 && queries.rows > kMost / params.k ? kMost : queries.rows * params.k;
+  if (out.ids.size() != places || out.scores.size() != out.ids.size())
+    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
   check_finite(queries);
   const Metric metric = manifest().metric;
   SearchParams bounded = params;
