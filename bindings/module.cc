@@ -13,6 +13,7 @@
 
 #include "bindings/numpy.h"
 #include "engine/index.h"
+#include "format/input/sparse.h"
 
 namespace cassata::python {
 namespace {
@@ -53,11 +54,11 @@ Progress progress_of(const py::object& callback) {
   };
 }
 
-BuildParams params_of(const py::dict& choices, const py::object& progress) {
+BuildParams params_of(const py::dict& choices, const py::object& progress, Shape shape = Shape::dense) {
   BuildParams params;
   params.kind = parse_kind(choices["kind"].cast<std::string>());
   params.metric = parse_metric(choices["metric"].cast<std::string>());
-  params.encoding = parse_encoding(choices["dtype"].cast<std::string>());
+  params.encoding = parse_encoding(choices["dtype"].cast<std::string>(), shape);
   params.num_threads = choices["num_threads"].cast<unsigned>();
   if (params.kind == Kind::graph) {
     params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
@@ -74,6 +75,20 @@ Index build_from_file(const Path& data_path, const Path& path, const py::object&
   return Index::build(*open_stream(data_path), params, path);
 }
 
+Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
+  const BuildParams params = params_of(choices, progress, Shape::sparse);
+  const py::gil_scoped_release release;
+  return Index::build(*open_sparse_stream(data_path), params, path);
+}
+
+Index build_from_sparse_arrays(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, const Path& path,
+                               const py::object& progress, const py::kwargs& choices) {
+  const BuildParams params = params_of(choices, progress, Shape::sparse);
+  const std::unique_ptr<SparseStream> vectors = sparse_memory_stream("values", span(components), span(values), span(offsets));
+  const py::gil_scoped_release release;
+  return Index::build(*vectors, params, path);
+}
+
 Index build_from_array(const py::array& data_vec, const Path& path, const py::object& progress, const py::kwargs& choices) {
   const BuildParams params = params_of(choices, progress);
   const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
@@ -86,18 +101,26 @@ Index open_file(const Path& path) {
   return Index::open(path);
 }
 
-py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
-  const Matrix view = borrow(queries);
-  const std::vector<std::size_t> shape = {view.rows, k};
+py::tuple answer(const Index& index, const Batch& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
+  const std::vector<std::size_t> shape = {queries.rows, k};
   py::array_t<float> scores(shape);
   py::array_t<std::int64_t> ids(shape);
-  const Hits out{.ids = {ids.mutable_data(), view.rows * k}, .scores = {scores.mutable_data(), view.rows * k}};
+  const Hits out{.ids = {ids.mutable_data(), queries.rows * k}, .scores = {scores.mutable_data(), queries.rows * k}};
   const SearchParams params{.k = k, .ef_search = ef_search, .early_exit_threshold = early_exit_threshold, .num_threads = num_threads};
   {
     const py::gil_scoped_release release;
-    index.search(view, params, out);
+    index.search(queries, params, out);
   }
   return py::make_tuple(std::move(scores), std::move(ids));
+}
+
+py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
+  return answer(index, borrow(queries), k, ef_search, early_exit_threshold, num_threads);
+}
+
+py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, std::size_t k,
+                        std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
+  return answer(index, borrow(components, values, offsets), k, ef_search, early_exit_threshold, num_threads);
 }
 
 void save(const Index& index, const Path& path, const py::object& progress) {
@@ -154,6 +177,11 @@ void define_index(py::module_& module) {
       .def_static("open", &open_file, "path"_a)
       .def_static("build_from_file", &build_from_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
+      .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
+      .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a,
+                  "progress"_a)
+      .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
+           "early_exit_threshold"_a, "num_threads"_a)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)

@@ -1,6 +1,7 @@
 // The rules by which NumPy arrays and the engine share memory. Nothing here copies a matrix.
 //
 //   queries     C-contiguous float32 (rows, dim), borrowed as they lie
+//   sparse      uint32 components, float32 values, uint64 offsets, borrowed
 //   collection  f32, f16, f64, u8 or i8 (rows, dim) with any strides, borrowed and streamed row by row
 //   results     arrays made for the call, written in place
 #pragma once
@@ -9,10 +10,12 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "format/error.h"
+#include "format/input/sparse.h"
 #include "format/input/stream.h"
 #include "format/types.h"
 
@@ -24,9 +27,24 @@ namespace py = pybind11;
 using FloatArray = py::array_t<float, py::array::c_style>;
 
 /// The array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is (rows, dim).
-inline Matrix borrow(const FloatArray& array) {
+inline Batch borrow(const FloatArray& array) {
   if (array.ndim() != 2) invalid_argument("queries: " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
   return {.data = array.data(), .rows = static_cast<std::size_t>(array.shape(0)), .dim = static_cast<std::size_t>(array.shape(1))};
+}
+
+using ComponentArray = py::array_t<std::uint32_t, py::array::c_style>;
+using OffsetArray = py::array_t<std::uint64_t, py::array::c_style>;
+
+/// An array's numbers, one after another.
+template <class T>
+std::span<const T> span(const py::array_t<T, py::array::c_style>& array) {
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+/// Compressed rows in the arrays' own memory. Throws Error(invalid_argument) unless the offsets fit the entries.
+inline Batch borrow(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets) {
+  check_offsets("offsets", span(offsets), components.size(), values.size());
+  return {.data = values.data(), .rows = static_cast<std::size_t>(offsets.size() - 1), .dim = 0, .components = components.data(), .offsets = offsets.data()};
 }
 
 /// The engine's name for the type of the array's elements; they must be in the machine's byte order.
@@ -42,10 +60,10 @@ inline ElementType element_type(const py::array& array) {
 }
 
 /// Rows that do not lie one after another, e.g. of a slice or a Fortran-ordered array: gathered as they are asked for.
-class StridedStream final : public VectorStream {
+class StridedStream final : public DenseStream {
  public:
   StridedStream(std::string name, const py::array& array, ElementType type)
-      : VectorStream(std::move(name), static_cast<std::uint64_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)), type),
+      : DenseStream(std::move(name), static_cast<std::uint64_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)), type),
         first_(static_cast<const std::byte*>(array.data())), row_stride_(array.strides(0)), stride_(array.strides(1)) {}
 
  private:
@@ -66,7 +84,7 @@ class StridedStream final : public VectorStream {
 };
 
 /// A stream over the array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is (rows, dim).
-inline std::unique_ptr<VectorStream> stream(std::string name, const py::array& array) {
+inline std::unique_ptr<DenseStream> stream(std::string name, const py::array& array) {
   if (array.ndim() != 2) invalid_argument(name + ": " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
   const ElementType type = element_type(array);
   if ((array.flags() & py::array::c_style) == 0) return std::make_unique<StridedStream>(std::move(name), array, type);

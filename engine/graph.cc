@@ -53,7 +53,7 @@ class GraphSearcher final : public Searcher {
     if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section("ids"), codes.size());
   }
 
-  void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     const std::size_t width = std::max(params.k, std::min<std::size_t>(params.ef_search, codes_.size()));
     if (params.k == 0) return;
     if (width > codes_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors, and more slowly
@@ -72,7 +72,7 @@ class GraphSearcher final : public Searcher {
     });
   }
 
-  void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     search_by_scan(codes_, metric_, permutation_.ids(), queries, params, best);
   }
 

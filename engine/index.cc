@@ -10,6 +10,7 @@
 #include "engine/searcher.h"
 #include "format/error.h"
 #include "format/file_writer.h"
+#include "format/input/sparse.h"
 
 namespace cassata {
 namespace {
@@ -24,7 +25,13 @@ const CodesEntry& codes_entry(const MappedFile& file) {
   return m.codes.front();
 }
 
-void check_finite(const Matrix& queries) {
+void check_queries(const Batch& queries, const Manifest& m) {
+  if (queries.sparse() != (m.shape == Shape::sparse)) invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
+  if (queries.sparse()) {
+    for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
+    return;
+  }
+  if (queries.dim != m.dim) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(m.dim));
   for (std::size_t i = 0; i < queries.rows; ++i)
     for (std::size_t j = 0; j < queries.dim; ++j) {
       const float value = queries.data[i * queries.dim + j];
@@ -55,10 +62,14 @@ struct Index::State {
   explicit State(std::shared_ptr<const MappedFile> opened) : file(std::move(opened)) {
     const CodesEntry& entry = codes_entry(*file);
     const Manifest& m = file->manifest();
-    codes = row_of(entry.encoding).open(file->section(entry.section), m.size, m.dim);
+    const EncodingRow& encoding = row_of(entry.encoding);
+    if (encoding.shape != m.shape) corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) + ": an encoding of another shape than the vectors'");
+    RowSections sections{.rows = file->section(entry.section), .offsets = {}};
+    if (encoding.shape == Shape::sparse) sections.offsets = file->section(kOffsetsSection);
+    codes = encoding.open(sections, m.size, m.dim);
     searcher = row_of(m.kind).open(*file, *codes);
-    for (const ClassRow& row : class_rows())
-      if (row.kind == m.kind && row.shape == m.shape) class_name = row.name;
+    class_name = class_of(m.kind, m.shape);
+    if (class_name.empty()) corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) + ": a kind of index that there is not over such vectors");
   }
 };
 
@@ -72,8 +83,10 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   params.check();
   if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
   if (vectors.size() > kMaxSize) invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
-  if (vectors.dim() == 0 || vectors.dim() > kMaxDim)
+  if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
+  if (row_of(params.encoding).shape != vectors.shape()) invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
+  if (class_of(params.kind, vectors.shape()).empty()) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
   FileWriter writer(path);
   Manifest manifest;
   manifest.kind = params.kind;
@@ -95,24 +108,24 @@ const Manifest& Index::manifest() const noexcept { return state_->file->manifest
 const MappedFile& Index::file() const noexcept { return *state_->file; }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
 
-void Index::search(const Matrix& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
+void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
 
-void Index::search_exact(const Matrix& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search_exact); }
+void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search_exact); }
 
-void Index::answer(const Matrix& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
+void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
   params.check();
-  if (queries.dim != dim()) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim()));
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
   const std::size_t places = params.k != 0 && queries.rows > kMost / params.k ? kMost : queries.rows * params.k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
     invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
-  check_finite(queries);
+  check_queries(queries, manifest());
   const Metric metric = manifest().metric;
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   (*state_->searcher.*function)(queries, bounded, best);
   for (std::size_t i = 0; i < queries.rows; ++i) {
+    if (queries.sparse() && queries.row(i).values.empty()) best[i].clear();  // a query of nothing matches nothing
     const auto ids = out.ids.subspan(i * params.k, params.k);
     const auto scores = out.scores.subspan(i * params.k, params.k);
     for (std::size_t j = 0; j < best[i].size(); ++j) {

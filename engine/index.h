@@ -48,10 +48,10 @@ class Index {
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k places.
   /// Throws Error(invalid_argument): wrong dimension, NaN or infinity (naming the row), params out of range.
-  void search(const Matrix& queries, const SearchParams& params, const Hits& out) const;
+  void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by. Ignores ef_search.
-  void search_exact(const Matrix& queries, const SearchParams& params, const Hits& out) const;
+  void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well formed).
   /// Throws Error(corrupt) naming section and byte.
@@ -62,8 +62,8 @@ class Index {
 
  private:
   struct State;
-  using SearchFunction = void (Searcher::*)(const Matrix&, const SearchParams&, std::span<std::vector<Candidate>>) const;
-  void answer(const Matrix& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
+  using SearchFunction = void (Searcher::*)(const Batch&, const SearchParams&, std::span<std::vector<Candidate>>) const;
+  void answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
   explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };
@@ -80,7 +80,7 @@ std::string_view name_of(Encoding encoding) noexcept;    ///< "f32", "f16"
 std::string_view name_of(Kind kind) noexcept;            ///< "flat", "hnsw"
 Metric parse_metric(std::string_view text);
 GraphType parse_graph_type(std::string_view text);
-Encoding parse_encoding(std::string_view text);
+Encoding parse_encoding(std::string_view text, Shape shape = Shape::dense);
 Kind parse_kind(std::string_view text);
 
 }  // namespace cassata

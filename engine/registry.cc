@@ -1,8 +1,12 @@
 #include "engine/registry.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "engine/codes/dense.h"
+#include "engine/codes/sparse.h"
 #include "engine/index.h"
 #include "format/error.h"
 
@@ -16,6 +20,8 @@ constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {Grap
 constexpr EncodingRow kEncodings[] = {
     {Encoding::f32, "f32", Shape::dense, open_dense_f32, encoder_dense_f32},
     {Encoding::f16, "f16", Shape::dense, open_dense_f16, encoder_dense_f16},
+    {Encoding::sparse_f16, "f16", Shape::sparse, open_sparse_f16, encoder_sparse_f16},
+    {Encoding::sparse_f32, "f32", Shape::sparse, open_sparse_f32, encoder_sparse_f32},
 };
 
 constexpr KindRow kKinds[] = {
@@ -26,6 +32,7 @@ constexpr KindRow kKinds[] = {
 constexpr ClassRow kClasses[] = {
     {Kind::flat, Shape::dense, "DenseFlatIndex"},
     {Kind::graph, Shape::dense, "DensePlainHNSW"},
+    {Kind::graph, Shape::sparse, "SparsePlainHNSW"},
 };
 
 /// The row whose `field` is `value`; the manifest's reader has let no other value through.
@@ -36,8 +43,8 @@ const Row& find(const Row (&rows)[n], Field field, Value value) {
   throw Error(Errc::incompatible, "value " + std::to_string(static_cast<int>(value)) + " has no row in the registry");
 }
 
-template <class Row, std::size_t n>
-const Row& parse(const char* what, const Row (&rows)[n], std::string_view text) {
+template <class Row>
+const Row& parse(const char* what, std::span<const Row> rows, std::string_view text) {
   std::string choices;
   for (const Row& row : rows) {
     if (row.name == text) return row;
@@ -54,6 +61,12 @@ std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
 std::span<const KindRow> kind_rows() noexcept { return kKinds; }
 std::span<const ClassRow> class_rows() noexcept { return kClasses; }
 
+std::string_view class_of(Kind kind, Shape shape) noexcept {
+  for (const ClassRow& row : kClasses)
+    if (row.kind == kind && row.shape == shape) return row.name;
+  return {};
+}
+
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
@@ -61,9 +74,13 @@ std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &Metric
 std::string_view name_of(GraphType type) noexcept { return find(kGraphTypes, &GraphTypeRow::type, type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
-Metric parse_metric(std::string_view text) { return parse("metric", kMetrics, text).metric; }
-GraphType parse_graph_type(std::string_view text) { return parse("graph_type", kGraphTypes, text).type; }
-Encoding parse_encoding(std::string_view text) { return parse("dtype", kEncodings, text).encoding; }
-Kind parse_kind(std::string_view text) { return parse("kind", kKinds, text).kind; }
+Metric parse_metric(std::string_view text) { return parse("metric", metric_rows(), text).metric; }
+GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
+Encoding parse_encoding(std::string_view text, Shape shape) {
+  std::vector<EncodingRow> rows;
+  std::ranges::copy_if(kEncodings, std::back_inserter(rows), [&](const EncodingRow& row) { return row.shape == shape; });
+  return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
+}
+Kind parse_kind(std::string_view text) { return parse("kind", kind_rows(), text).kind; }
 
 }  // namespace cassata

@@ -25,7 +25,7 @@ struct EncodingRow {
   Encoding encoding;
   std::string_view name;
   Shape shape;
-  std::unique_ptr<Codes> (*open)(const Section& section, std::uint64_t size, std::size_t dim);
+  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, std::size_t dim);
   std::unique_ptr<Encoder> (*encoder)(std::size_t dim);
 };
 
@@ -49,6 +49,8 @@ std::span<const EncodingRow> encoding_rows() noexcept;
 std::span<const KindRow> kind_rows() noexcept;
 std::span<const ClassRow> class_rows() noexcept;
 
+/// Empty if this version has no index of that kind over such vectors.
+std::string_view class_of(Kind kind, Shape shape) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const KindRow& row_of(Kind kind);
 

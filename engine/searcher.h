@@ -19,9 +19,9 @@ class Searcher {
  public:
   virtual ~Searcher() = default;
   /// best[i] = the params.k best for query i, best first, ties by lower id, ids as the caller knows them. params.k is at most the size.
-  virtual void search(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
+  virtual void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
   /// The same by scoring every vector.
-  virtual void search_exact(const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
+  virtual void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
   /// Checks every structural rule of the kind's own sections. Throws Error(corrupt).
   virtual void verify() const = 0;
 };
@@ -37,7 +37,7 @@ struct BuildTask {
 };
 
 /// Exact search over any codes, for every kind that has them. `ids` are those of the rows; empty: their numbers.
-void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Matrix& queries, const SearchParams& params, std::span<std::vector<Candidate>> best);
+void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best);
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes);
 void build_flat(const BuildTask& task);

@@ -42,12 +42,21 @@ struct VectorView {
   std::span<const std::uint32_t> components = {};
 };
 
-/// A batch of dense vectors, row-major, borrowed: `rows` x `dim` floats.
-struct Matrix {
+/// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to offsets[i + 1] - 1
+/// of `data` and `components`; they are below `dim`.
+struct Batch {
   const float* data = nullptr;
   std::size_t rows = 0;
   std::size_t dim = 0;
-  VectorView row(std::size_t i) const { return {.values = {data + i * dim, dim}}; }
+  const std::uint32_t* components = nullptr;
+  const std::uint64_t* offsets = nullptr;
+
+  bool sparse() const noexcept { return offsets != nullptr; }
+  VectorView row(std::size_t i) const {
+    if (!sparse()) return {.values = {data + i * dim, dim}};
+    const std::size_t count = offsets[i + 1] - offsets[i];
+    return {.values = {data + offsets[i], count}, .components = {components + offsets[i], count}};
+  }
 };
 
 /// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an exception it

@@ -172,7 +172,7 @@ std::vector<float> parse_queries(const std::string& text, std::size_t dim) {
   return values;
 }
 
-void answer(const Index& index, VectorStream& queries, const Choices& choices, Output& output) {
+void answer(const Index& index, DenseStream& queries, const Choices& choices, Output& output) {
   SearchParams params = choices.params;
   params.k = static_cast<std::size_t>(std::min<std::uint64_t>(params.k, index.size()));
   const std::size_t row_bytes = index.dim() * sizeof(float) + params.k * (sizeof(std::int64_t) + sizeof(float));
@@ -185,7 +185,7 @@ void answer(const Index& index, VectorStream& queries, const Choices& choices, O
   for (std::size_t read = 0; (read = queries.next(batch)) != 0;) {
     const std::size_t places = read * params.k;
     const Hits hits{.ids = std::span(ids).first(places), .scores = std::span(scores).first(places)};
-    const Matrix matrix{.data = batch.data(), .rows = read, .dim = index.dim()};
+    const Batch matrix{.data = batch.data(), .rows = read, .dim = index.dim()};
     choices.exact ? index.search_exact(matrix, params, hits) : index.search(matrix, params, hits);
     for (std::size_t i = 0; i < read; ++i, ++done) {
       const auto all = hits.ids.subspan(i * params.k, params.k);
@@ -207,7 +207,7 @@ int search(const Words& words) {
   const Index index = Index::open(choices.index);
   choices.params.check();
   std::vector<float> typed;
-  std::unique_ptr<VectorStream> queries;
+  std::unique_ptr<DenseStream> queries;
   if (choices.queries == "-") {
     typed = parse_queries(read_standard_input(), index.dim());
     queries = memory_stream("standard input", typed.data(), typed.size() / index.dim(), index.dim(), ElementType::f32);

@@ -11,38 +11,55 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
+constexpr std::size_t kNoLength = 0;
 
-void encode_all(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::function<void(std::span<const std::byte>)>& write) {
-  const std::size_t dim = vectors.dim(), chunk = std::max<std::size_t>(1, kChunkBytes / (dim * sizeof(float)));
-  std::vector<float> rows(std::min<std::uint64_t>(chunk, vectors.size()) * dim);
-  std::vector<std::byte> codes(rows.size() / dim * encoder.row_bytes());
-  std::uint64_t done = 0;
-  while (const std::size_t n = vectors.next(rows)) {
-    const std::span<std::byte> out(codes.data(), n * encoder.row_bytes());
-    encoder.encode({rows.data(), n, dim}, vectors.name(), done, out);
-    write(out);
-    done += n;
+/// Encodes all vectors; calls write() with each batch's rows.
+void encode_all(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::function<void(const EncodedRows&)>& write) {
+  EncodedRows rows;
+  for (std::uint64_t done = 0;;) {
+    const Batch batch = vectors.next_batch();
+    if (batch.rows == 0) return;
+    rows.bytes.clear();
+    rows.ends.clear();
+    encoder.encode(batch, vectors.name(), done, rows);
+    write(rows);
+    done += batch.rows;
     if (progress) progress("read", done, vectors.size());
   }
 }
 
 /// The vectors' codes in an unnamed file, searchable where they lie.
-struct Spool {
-  Mapping mapping;
-  Section section;
-
-  Spool(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::filesystem::path& folder) {
+class Spool {
+ public:
+  Spool(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::filesystem::path& folder) : row_bytes_(encoder.row_bytes()) {
     PendingFile file = PendingFile::unnamed(folder);
     std::uint64_t offset = 0;
-    encode_all(vectors, encoder, progress, [&](std::span<const std::byte> codes) {
-      file.write(codes, offset);
-      offset += codes.size();
+    encode_all(vectors, encoder, progress, [&](const EncodedRows& rows) {
+      file.write(rows.bytes, offset);
+      for (const std::uint64_t end : rows.ends) offsets_.push_back(offset + end);
+      offset += rows.bytes.size();
     });
-    mapping = file.map();
-    Mapping::advise(mapping.bytes(), Advice::huge_pages);
-    section = {.file = "temporary file", .name = kRowsSection, .offset = 0, .bytes = mapping.bytes()};
+    if (offset == 0) return;  // sparse vectors without an entry
+    mapping_ = file.map();
+    Mapping::advise(mapping_.bytes(), Advice::huge_pages);
   }
+
+  RowSections sections() const {
+    return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = mapping_.bytes()},
+            .offsets = {.file = kName, .name = kOffsetsSection, .offset = 0, .bytes = std::as_bytes(std::span(offsets_))}};
+  }
+  bool has_offsets() const noexcept { return row_bytes_ == kNoLength; }
+  std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
+  std::span<const std::byte> row(Id id) const {
+    if (!has_offsets()) return mapping_.bytes().subspan(id * row_bytes_, row_bytes_);
+    return mapping_.bytes().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
+  }
+
+ private:
+  static constexpr std::string_view kName = "temporary file";
+  std::size_t row_bytes_;
+  std::vector<std::uint64_t> offsets_ = {0};
+  Mapping mapping_;
 };
 
 /// Appends a row of max_degree() places: `list`, then kNoId.
@@ -87,11 +104,17 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 }
 
 /// Writes the rows of `spool` in the order `ids`.
-void write_rows(const Spool& spool, std::span<const Id> ids, std::size_t row_bytes, const Progress& progress, FileWriter& writer) {
+void write_rows(const Spool& spool, std::span<const Id> ids, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536;
-  writer.begin(kRowsSection, Tier::hot, spool.section.bytes.size());
+  if (spool.has_offsets()) {
+    std::vector<std::uint64_t> offsets = {0};
+    for (const Id id : ids) offsets.push_back(offsets.back() + spool.row(id).size());
+    writer.begin(kOffsetsSection, Tier::hot, offsets.size() * sizeof offsets[0]);
+    writer.append(std::span<const std::uint64_t>(offsets));
+  }
+  writer.begin(kRowsSection, Tier::hot, spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
-    writer.append(spool.section.bytes.subspan(ids[row] * row_bytes, row_bytes));
+    writer.append(spool.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }
 }
@@ -100,13 +123,13 @@ void write_rows(const Spool& spool, std::span<const Id> ids, std::size_t row_byt
 
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer) {
   writer.begin(kRowsSection, Tier::hot, vectors.size() * encoder.row_bytes());
-  encode_all(vectors, encoder, progress, [&](std::span<const std::byte> codes) { writer.append(codes); });
+  encode_all(vectors, encoder, progress, [&](const EncodedRows& rows) { writer.append(std::span<const std::byte>(rows.bytes)); });
 }
 
 GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const GraphParams& params, GraphType type, const std::filesystem::path& folder,
                        FileWriter& writer) {
   const Spool spool(vectors, encoder, params.progress, folder);
-  const BuiltGraph graph = build_graph(*encoder.open(spool.section, vectors.size()), params);
+  const BuiltGraph graph = build_graph(*encoder.open(spool.sections(), vectors.size()), params);
   const Placement place(graph, type);
   std::vector<Id> ids;
   for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
@@ -116,7 +139,7 @@ GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const Grap
     writer.begin("ids", Tier::hot, ids.size() * sizeof(Id));
     writer.append(std::span<const Id>(ids));
   }
-  write_rows(spool, ids, encoder.row_bytes(), params.progress, writer);
+  write_rows(spool, ids, params.progress, writer);
   return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
 }
 

@@ -13,6 +13,8 @@ namespace cassata {
 
 /// Name of the section that holds the vectors as they were encoded.
 inline constexpr std::string_view kRowsSection = "codes.rows";
+/// And of the one that tells where each begins, if their lengths differ.
+inline constexpr std::string_view kOffsetsSection = "codes.rows.offsets";
 
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);

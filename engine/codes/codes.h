@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "format/section.h"
 #include "format/types.h"
@@ -45,16 +46,29 @@ class Codes {
   std::size_t dim_;
 };
 
+/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is empty.
+struct RowSections {
+  Section rows;
+  Section offsets;
+};
+
+/// Rows that were encoded.
+struct EncodedRows {
+  std::vector<std::byte> bytes;
+  std::vector<std::uint64_t> ends;  ///< of each row in `bytes`; empty where all rows have one length
+};
+
 /// Turns vectors into the bytes of an encoding, a batch of rows at a time.
 class Encoder {
  public:
   virtual ~Encoder() = default;
+  /// Length of every row; 0 if it differs.
   virtual std::size_t row_bytes() const noexcept = 0;
-  /// Writes rows.rows * row_bytes() bytes. `source` and `first`, the number of the batch's first row, are for messages.
+  /// Appends the rows to `out`. `source` and `first`, the number of the batch's first row, are for messages.
   /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
-  virtual void encode(const Matrix& rows, std::string_view source, std::uint64_t first, std::span<std::byte> out) const = 0;
-  /// The codes of `size` rows that lie one after another in `section`.
-  virtual std::unique_ptr<Codes> open(const Section& section, std::uint64_t size) const = 0;
+  virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;
+  /// The codes of `size` rows that lie in `sections`.
+  virtual std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const = 0;
 };
 
 }  // namespace cassata

@@ -5,16 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "engine/codes/half.h"
 #include "engine/kernels/dense.h"
 #include "format/error.h"
 
 namespace cassata {
 namespace {
 
-constexpr std::uint16_t kHalfInfinity = 0x7C00;  // and, masked, every NaN is above it
-
 bool finite(float value) { return std::isfinite(value); }
-bool finite(std::uint16_t half) { return (half & kHalfInfinity) != kHalfInfinity; }
+bool finite(std::uint16_t half) { return finite_half(half); }
 
 struct alignas(64) CacheLine {
   static constexpr std::size_t kFloats = 16;
@@ -89,22 +88,23 @@ class DenseEncoder final : public Encoder {
 
   std::size_t row_bytes() const noexcept override { return dim_ * sizeof(T); }
 
-  void encode(const Matrix& rows, std::string_view source, std::uint64_t first, std::span<std::byte> out) const override {
+  void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     const std::size_t count = rows.rows * dim_;
     if constexpr (sizeof(T) == sizeof(float)) {
-      std::memcpy(out.data(), rows.data, count * sizeof(float));
+      const auto bytes = std::as_bytes(std::span(rows.data, count));
+      out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
     } else {
-      auto* halves = reinterpret_cast<std::uint16_t*>(out.data());
-      kernels::f32_to_f16(rows.data, halves, count);
+      std::vector<std::uint16_t> halves(count);
+      kernels::f32_to_f16(rows.data, halves.data(), count);
       for (std::size_t i = 0; i < count; ++i)
-        if (!finite(halves[i]))
-          invalid_argument(std::string(source) + ": row " + std::to_string(first + i / dim_) + ", column " + std::to_string(i % dim_) + ": " + std::to_string(rows.data[i]) +
-                           " is beyond f16, expected at most 65504; store f32");
+        if (!finite_half(halves[i])) refuse_beyond_half(source, first + i / dim_, "column " + std::to_string(i % dim_), rows.data[i]);
+      const auto bytes = std::as_bytes(std::span(halves));
+      out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
     }
   }
 
-  std::unique_ptr<Codes> open(const Section& section, std::uint64_t size) const override {
-    return std::make_unique<DenseCodes<T>>(section, size, dim_);
+  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
+    return std::make_unique<DenseCodes<T>>(sections.rows, size, dim_);
   }
 
  private:
@@ -113,11 +113,11 @@ class DenseEncoder final : public Encoder {
 
 }  // namespace
 
-std::unique_ptr<Codes> open_dense_f32(const Section& section, std::uint64_t size, std::size_t dim) {
-  return std::make_unique<DenseCodes<float>>(section, size, dim);
+std::unique_ptr<Codes> open_dense_f32(const RowSections& sections, std::uint64_t size, std::size_t dim) {
+  return std::make_unique<DenseCodes<float>>(sections.rows, size, dim);
 }
-std::unique_ptr<Codes> open_dense_f16(const Section& section, std::uint64_t size, std::size_t dim) {
-  return std::make_unique<DenseCodes<std::uint16_t>>(section, size, dim);
+std::unique_ptr<Codes> open_dense_f16(const RowSections& sections, std::uint64_t size, std::size_t dim) {
+  return std::make_unique<DenseCodes<std::uint16_t>>(sections.rows, size, dim);
 }
 std::unique_ptr<Encoder> encoder_dense_f32(std::size_t dim) { return std::make_unique<DenseEncoder<float>>(dim); }
 std::unique_ptr<Encoder> encoder_dense_f16(std::size_t dim) { return std::make_unique<DenseEncoder<std::uint16_t>>(dim); }

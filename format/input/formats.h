@@ -10,13 +10,13 @@
 namespace cassata {
 
 /// .npy, as NumPy writes it: format versions 1 to 3, 2-D, C order, little-endian.
-std::unique_ptr<VectorStream> open_npy(FileReader file, ElementType);
+std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType);
 /// .fvecs, .bvecs: each row is its dim as i32, then its elements (http://corpus-texmex.irisa.fr).
-std::unique_ptr<VectorStream> open_vecs(FileReader file, ElementType type);
+std::unique_ptr<DenseStream> open_vecs(FileReader file, ElementType type);
 /// .fbin, .u8bin, .i8bin: rows and dim as u32, then all elements (https://big-ann-benchmarks.com).
-std::unique_ptr<VectorStream> open_bin(FileReader file, ElementType type);
+std::unique_ptr<DenseStream> open_bin(FileReader file, ElementType type);
 
 /// Rows that stand one after another from byte `offset` to the file's end. Throws Error(invalid_argument) if the file's length differs.
-std::unique_ptr<VectorStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type);
+std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type);
 
 }  // namespace cassata

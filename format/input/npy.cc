@@ -169,7 +169,7 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
 
 }  // namespace
 
-std::unique_ptr<VectorStream> open_npy(FileReader file, ElementType) {
+std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType) {
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
   if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");

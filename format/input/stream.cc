@@ -15,7 +15,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr std::size_t kBatchBytes = std::size_t{4} << 20, kChunkBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kMaxDim = (std::uint64_t{1} << 31) - 1;
 
 /// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding and flushing mode.
@@ -65,10 +65,10 @@ std::string describe(ElementType type, std::span<const std::byte> raw, std::size
   return std::string(text) + ", which f32 cannot hold";
 }
 
-class MemoryStream final : public VectorStream {
+class MemoryStream final : public DenseStream {
  public:
   MemoryStream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type)
-      : VectorStream(std::move(name), rows, dim, type), next_(static_cast<const std::byte*>(data)) {}
+      : DenseStream(std::move(name), rows, dim, type), next_(static_cast<const std::byte*>(data)) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t) override {
@@ -79,10 +79,10 @@ class MemoryStream final : public VectorStream {
   const std::byte* next_;
 };
 
-class PackedStream final : public VectorStream {
+class PackedStream final : public DenseStream {
  public:
   PackedStream(FileReader file, std::uint64_t offset, std::uint64_t rows, std::size_t dim, ElementType type)
-      : VectorStream(file.name(), rows, dim, type), file_(std::move(file)), next_(offset) {}
+      : DenseStream(file.name(), rows, dim, type), file_(std::move(file)), next_(offset) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t) override {
@@ -96,7 +96,7 @@ class PackedStream final : public VectorStream {
 
 struct Format {
   std::string_view extension;
-  std::unique_ptr<VectorStream> (*open)(FileReader, ElementType);
+  std::unique_ptr<DenseStream> (*open)(FileReader, ElementType);
   ElementType type = ElementType::f32;
 };
 
@@ -109,19 +109,39 @@ constexpr std::array<Format, 6> kFormats = {{{".npy", open_npy},
 
 }  // namespace
 
-VectorStream::VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type)
-    : name_(std::move(name)), size_(size), dim_(dim), element_type_(type) {
-  if (dim == 0 || dim > kMaxDim) invalid_argument(name_ + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
+VectorStream::VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim)
+    : name_(std::move(name)), shape_(shape), size_(size), dim_(dim) {}
+
+void VectorStream::note(std::uint64_t rows, std::span<const std::byte> raw) {
+  hash_.update(raw);
+  bytes_ += raw.size();
+  done_ += rows;
 }
 
-std::size_t VectorStream::next(std::span<float> out) {
-  if (out.size() < dim_)
-    invalid_argument(name_ + ": room for " + std::to_string(out.size()) + " floats, expected at least a row of " + std::to_string(dim_));
-  const std::size_t row_bytes = dim_ * element_bytes(element_type_);
-  const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size() / dim_, size_ - done_));
+InputEntry VectorStream::entry() const {
+  return {.name = std::filesystem::path(name_).filename().string(), .rows = done_, .bytes = bytes_, .xxh3 = hash_.digest()};
+}
+
+DenseStream::DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type)
+    : VectorStream(std::move(name), Shape::dense, size, dim), element_type_(type) {
+  if (dim == 0 || dim > kMaxDim) invalid_argument(this->name() + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
+}
+
+Batch DenseStream::next_batch() {
+  const std::uint64_t rows = std::min<std::uint64_t>(std::max<std::size_t>(1, kBatchBytes / (dim() * sizeof(float))), size() - done());
+  if (rows == 0) return {.dim = dim()};
+  batch_.resize(static_cast<std::size_t>(rows) * dim());
+  return {.data = batch_.data(), .rows = next(batch_), .dim = dim()};
+}
+
+std::size_t DenseStream::next(std::span<float> out) {
+  if (out.size() < dim())
+    invalid_argument(name() + ": room for " + std::to_string(out.size()) + " floats, expected at least a row of " + std::to_string(dim()));
+  const std::size_t row_bytes = dim() * element_bytes(element_type_);
+  const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size() / dim(), size() - done()));
   for (std::size_t read = 0; read < wanted;) {  // in chunks that stay in cache from reading to checking
     const std::size_t rows = std::min(wanted - read, std::max<std::size_t>(1, kChunkBytes / row_bytes));
-    const std::span<float> to = out.subspan(read * dim_, rows * dim_);
+    const std::span<float> to = out.subspan(read * dim(), rows * dim());
     std::span<std::byte> raw = std::as_writable_bytes(to);
     if (element_type_ != ElementType::f32) {
       raw_.resize(std::max(raw_.size(), rows * row_bytes));
@@ -130,28 +150,20 @@ std::size_t VectorStream::next(std::span<float> out) {
     read_rows(raw, rows);
     if (element_type_ != ElementType::f32) convert(element_type_, raw, to);
     if (!all_finite(to)) refuse_not_finite(raw, to);
-    hash_.update(raw);
-    done_ += rows;
+    note(rows, raw);
     read += rows;
   }
   return wanted;
 }
 
-void VectorStream::refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const {
+void DenseStream::refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const {
   const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
   const auto i = static_cast<std::size_t>(bad - values.begin());
-  invalid_argument(name_ + ": row " + std::to_string(done_ + i / dim_) + ", column " + std::to_string(i % dim_) + ": " +
+  invalid_argument(name() + ": row " + std::to_string(done() + i / dim()) + ", column " + std::to_string(i % dim()) + ": " +
                    describe(element_type_, raw, i, *bad) + "; expected a finite number");
 }
 
-InputEntry VectorStream::entry() const {
-  return {.name = std::filesystem::path(name_).filename().string(),
-          .rows = done_,
-          .bytes = done_ * dim_ * element_bytes(element_type_),
-          .xxh3 = hash_.digest()};
-}
-
-std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path) {
+std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
   std::string extension = path.extension().string(), known;
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Format& format : kFormats) {
@@ -161,7 +173,7 @@ std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path) {
   invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known);
 }
 
-std::unique_ptr<VectorStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type) {
+std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type) {
   const std::uint64_t found = file.bytes() - offset, size = element_bytes(type);
   const bool fits = dim == 0 || dim > kMaxDim || (rows <= found / (dim * size) && rows * dim * size == found);  // the first two are refused below
   if (!fits)
@@ -171,11 +183,11 @@ std::unique_ptr<VectorStream> packed_rows(FileReader file, std::uint64_t offset,
   return std::make_unique<PackedStream>(std::move(file), offset, rows, static_cast<std::size_t>(dim), type);
 }
 
-std::unique_ptr<VectorStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type) {
+std::unique_ptr<DenseStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type) {
   return std::make_unique<MemoryStream>(std::move(name), data, rows, dim, type);
 }
 
-std::vector<float> read_all(VectorStream& stream) {
+std::vector<float> read_all(DenseStream& stream) {
   std::vector<float> values(static_cast<std::size_t>(stream.size()) * stream.dim());
   if (stream.size() != 0) stream.next(values);
   return values;

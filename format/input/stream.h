@@ -15,51 +15,73 @@
 
 namespace cassata {
 
-/// A source of `size()` dense vectors of `dim()` elements. One thread at a time.
+/// A source of `size()` vectors of `dim()` elements. One thread at a time.
 class VectorStream {
  public:
   virtual ~VectorStream() = default;
   VectorStream(const VectorStream&) = delete;
   VectorStream& operator=(const VectorStream&) = delete;
 
+  Shape shape() const noexcept { return shape_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
-  ElementType element_type() const noexcept { return element_type_; }
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
+
+  /// The next rows, some megabytes of them, valid until the next call; none at the end. Throws Error(invalid_argument) naming the row
+  /// where a vector is not what it must be, and where the file ends early.
+  virtual Batch next_batch() = 0;
+
+  /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
+  InputEntry entry() const;
+
+ protected:
+  VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim);
+  /// Counts rows that were read, and the bytes that they were made of.
+  void note(std::uint64_t rows, std::span<const std::byte> raw);
+  std::uint64_t done() const noexcept { return done_; }
+
+ private:
+  std::string name_;
+  Shape shape_;
+  std::uint64_t size_;
+  std::size_t dim_;
+  std::uint64_t done_ = 0;
+  std::uint64_t bytes_ = 0;
+  Xxh3 hash_;
+};
+
+/// Dense vectors.
+class DenseStream : public VectorStream {
+ public:
+  ElementType element_type() const noexcept { return element_type_; }
+  Batch next_batch() final;
 
   /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
   /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.
   std::size_t next(std::span<float> out);
 
-  /// Name, rows, bytes and hash of what next() has read so far, for the manifest's provenance.
-  InputEntry entry() const;
-
  protected:
-  VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type);
+  DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type);
   /// Reads exactly `rows` rows of raw elements, tightly packed; throws if there are fewer.
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 
  private:
   [[noreturn]] void refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const;
 
-  std::string name_;
-  std::uint64_t size_;
-  std::size_t dim_;
   ElementType element_type_;
-  std::uint64_t done_ = 0;
-  Xxh3 hash_;
   std::vector<std::byte> raw_;
+  std::vector<float> batch_;
 };
 
 /// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the file and what is
 /// wrong with it, or Error(io).
-std::unique_ptr<VectorStream> open_stream(const std::filesystem::path& path);
+std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path);
 
 /// A stream over rows in memory, borrowed. `data` holds rows x dim elements of `type`, row-major, not necessarily aligned.
-std::unique_ptr<VectorStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type);
+std::unique_ptr<DenseStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type);
 
 /// Reads a whole stream: rows x dim floats. For queries and other small collections.
-std::vector<float> read_all(VectorStream& stream);
+std::vector<float> read_all(DenseStream& stream);
 
 }  // namespace cassata

@@ -29,10 +29,10 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 }
 
 /// Rows that each begin with their dim.
-class PrefixedStream final : public VectorStream {
+class PrefixedStream final : public DenseStream {
  public:
   PrefixedStream(FileReader file, std::uint64_t rows, std::size_t dim, ElementType type)
-      : VectorStream(file.name(), rows, dim, type), file_(std::move(file)), stride_(kPrefixBytes + dim * element_bytes(type)) {}
+      : DenseStream(file.name(), rows, dim, type), file_(std::move(file)), stride_(kPrefixBytes + dim * element_bytes(type)) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t rows) override {
@@ -61,7 +61,7 @@ class PrefixedStream final : public VectorStream {
 
 }  // namespace
 
-std::unique_ptr<VectorStream> open_vecs(FileReader file, ElementType type) {
+std::unique_ptr<DenseStream> open_vecs(FileReader file, ElementType type) {
   if (file.bytes() == 0) file.refuse("an empty file, expected at least one row");
   if (file.bytes() < kPrefixBytes)
     file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(kPrefixBytes) + " of a row's dim");
@@ -73,7 +73,7 @@ std::unique_ptr<VectorStream> open_vecs(FileReader file, ElementType type) {
   return std::make_unique<PrefixedStream>(std::move(file), rows, static_cast<std::size_t>(dim), type);
 }
 
-std::unique_ptr<VectorStream> open_bin(FileReader file, ElementType type) {
+std::unique_ptr<DenseStream> open_bin(FileReader file, ElementType type) {
   struct Counts {
     std::uint32_t rows, dim;
   };

@@ -86,7 +86,7 @@ TEST(IndexSearch, RefusesWhatDoesNotFit) {
     const Index index = build(vectors, {.kind = kind.kind});
     std::vector<std::int64_t> ids(20);
     std::vector<float> scores(20);
-    const auto refuse = [&](const std::vector<std::string>& parts, const Matrix& queries, const SearchParams& params, const Hits& out) {
+    const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params, const Hits& out) {
       expect_error(Errc::invalid_argument, parts, [&] { index.search(queries, params, out); });
       expect_error(Errc::invalid_argument, parts, [&] { index.search_exact(queries, params, out); });
     };

@@ -53,7 +53,7 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     ASSERT_FALSE(answer.ids.empty());
     std::vector<std::int64_t> ids(answer.ids.size());
     std::vector<float> scores(answer.ids.size());
-    const Matrix query = {answer.query.data(), 1, answer.query.size()};
+    const Batch query = {answer.query.data(), 1, answer.query.size()};
     const SearchParams params = {.k = ids.size(), .ef_search = static_cast<std::size_t>(index.size())};
     index.search_exact(query, params, {ids, scores});
     EXPECT_EQ(ids, answer.ids);

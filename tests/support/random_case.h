@@ -18,7 +18,7 @@ struct Vectors {
   std::size_t size() const { return values.size() / dim; }
   const float* row(std::size_t i) const { return values.data() + i * dim; }
   VectorView view(std::size_t i) const { return {.values = {row(i), dim}}; }
-  Matrix matrix() const { return {values.data(), size(), dim}; }
+  Batch matrix() const { return {values.data(), size(), dim}; }
   Vectors part(std::size_t first, std::size_t count) const { return {dim, {row(first), row(first) + count * dim}}; }
 };
 

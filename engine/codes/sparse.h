@@ -1,0 +1,21 @@
+// Sparse rows: components as they are, values as f16 or f32.
+//
+//   <section>           row after row: its components (u16 where dim is at most 65,536, else u32), then its values
+//   <section>.offsets   (n + 1) u64   row i is bytes offsets[i] to offsets[i + 1] - 1; not falling, the first 0, the last the section's length
+#pragma once
+
+#include <memory>
+
+#include "engine/codes/codes.h"
+
+namespace cassata {
+
+/// The rows of two sections. Throws Error(corrupt) if the offsets' length is not that of size + 1.
+std::unique_ptr<Codes> open_sparse_f16(const RowSections& sections, std::uint64_t size, std::size_t dim);
+std::unique_ptr<Codes> open_sparse_f32(const RowSections& sections, std::uint64_t size, std::size_t dim);
+
+/// Rounds values to nearest even; refuses those beyond f16's +-65504.
+std::unique_ptr<Encoder> encoder_sparse_f16(std::size_t dim);
+std::unique_ptr<Encoder> encoder_sparse_f32(std::size_t dim);
+
+}  // namespace cassata
