@@ -143,6 +143,16 @@ TEST(Levels, WrongSizesAreCorrupt) {
   }
 }
 
+TEST(Levels, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
+  for (const std::vector<std::uint64_t>& sizes : std::vector<std::vector<std::uint64_t>>{{4, 0}, {2, 4}, {0}, {9}}) {
+    SCOPED_TRACE(::testing::PrintToString(sizes));
+    const std::uint64_t rows = sizes.front() + (sizes.size() > 1 ? sizes.back() : 0);
+    const Case c{.ground_size = 8, .m = 2, .sizes = sizes, .nodes = std::vector<Id>(sizes.front()), .edges = std::vector<Id>(2 * rows, kNoId)};
+    expect_error(Errc::corrupt, {"section 'nodes'", "level " + std::to_string(sizes.size()) + " has " + std::to_string(sizes.back()) + " nodes"},
+                 [&] { c.open(); });
+  }
+}
+
 TEST(Levels, MoreLevelsThanABuildMakesAreCorrupt) {
   const Case c{.ground_size = 8, .m = 2, .sizes = std::vector<std::uint64_t>(40, 1), .nodes = {0}, .edges = std::vector<Id>(80, kNoId)};
   expect_error(Errc::corrupt, {"section 'nodes'", "level 32"}, [&] { c.open(); });
