@@ -146,6 +146,19 @@ TEST(BuildGraph, NearlyAllNodesAreReachable) {
     }
 }
 
+TEST(BuildGraph, ANodeKeepsItsNearestNeighbour) {
+  Random random(4);
+  const Vectors vectors = normal_vectors(random, 1500, 6);
+  const StoredVectors stored(encoder_dense_f32(6), vectors);
+  const BuiltGraph graph = build(stored.codes(), Metric::euclidean, 3, 60);  // so few places that lists are pruned all the time
+  std::size_t kept = 0;
+  for (Id node = 0; node < vectors.size(); ++node) {
+    const Id nearest = brute_force(vectors, Metric::euclidean, vectors.row(graph.ids[node]), 2)[1].id;
+    kept += std::ranges::any_of(graph.levels.front().list(node), [&](Id neighbor) { return graph.ids[neighbor] == nearest; });
+  }
+  EXPECT_GE(static_cast<double>(kept) / static_cast<double>(vectors.size()), 0.9);
+}
+
 TEST(BuildGraph, ManyEqualRowsAreFound) {
   for (const Metric metric : {Metric::euclidean, Metric::dot_product}) {
     SCOPED_TRACE("metric " + std::to_string(static_cast<int>(metric)));
