@@ -16,7 +16,10 @@ std::atomic<std::size_t> started, finished;
 
 }  // namespace
 
-unsigned threads_of(unsigned num_threads) { return num_threads != 0 ? num_threads : static_cast<unsigned>(std::max(1, tbb::info::default_concurrency())); }
+unsigned threads_of(unsigned num_threads) {
+  const auto processors = static_cast<unsigned>(std::max(1, tbb::info::default_concurrency()));
+  return num_threads == 0 ? processors : std::min(num_threads, processors);
+}
 
 void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t, unsigned)>& work) {
   const unsigned threads = threads_of(num_threads);

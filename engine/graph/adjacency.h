@@ -66,6 +66,8 @@ class NeighborLists final : public Adjacency {
     std::copy(list.begin(), list.end(), ids_.begin() + static_cast<std::ptrdiff_t>(id * max_degree()));
     counts_[id] = static_cast<std::uint16_t>(list.size());
   }
+  /// Requires a free place in the list of `id`.
+  void append(Id id, Id neighbor) noexcept { ids_[id * max_degree() + counts_[id]++] = neighbor; }
 
  private:
   std::vector<Id> ids_;
