@@ -18,7 +18,9 @@ namespace {
 const CodesEntry& codes_entry(const MappedFile& file) {
   const Manifest& m = file.manifest();
   const std::string place = file.path() + ": manifest at byte " + std::to_string(file.header().manifest_offset) + ": ";
-  if (m.codes.size() != 1) corrupt(place + std::to_string(m.codes.size()) + " encodings of the vectors, expected 1");
+  if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
+  if (m.codes.size() > 1)
+    throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) + " encodings of the vectors, this version reads 1; a newer Cassata wrote the file");
   if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
   if (m.dim == 0) corrupt(place + "vectors of dimension 0");
   return m.codes.front();
@@ -74,6 +76,8 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   if (vectors.size() > kMaxSize) invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
   if (vectors.dim() == 0 || vectors.dim() > kMaxDim)
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
+  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
+    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
   FileWriter writer(path);
   Manifest manifest;
   manifest.kind = params.kind;
@@ -83,8 +87,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
   manifest.codes = {{params.encoding, std::string(kRowsSection)}};
   const std::unique_ptr<Encoder> encoder = row_of(params.encoding).encoder(vectors.dim());
-  const std::filesystem::path folder = path.empty() ? std::filesystem::path() : std::filesystem::absolute(path).parent_path();
-  row_of(params.kind).build({vectors, params, *encoder, folder, writer, manifest});
+  row_of(params.kind).build({vectors, params, *encoder, writer.folder(), writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
   return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
 }

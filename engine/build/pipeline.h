@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "engine/build/graph_builder.h"
 #include "engine/codes/codes.h"
@@ -13,6 +14,9 @@ namespace cassata {
 
 /// Name of the section that holds the vectors as they were encoded.
 inline constexpr std::string_view kRowsSection = "codes.rows";
+
+/// And of the one that holds the rows' ids, where rows do not stand in their order: n x u32.
+inline constexpr std::string_view kIdsSection = "ids";
 
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);

@@ -5,12 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "format/section.h"
 #include "format/types.h"
 
 namespace cassata {
+
+/// Section of the ground level's lists.
+inline constexpr std::string_view kEdgesSection = "graph.edges";
 
 /// The neighbour lists of the nodes 0 to size() - 1. Immutable while it is walked; any number of threads.
 class Adjacency {

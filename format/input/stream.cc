@@ -16,7 +16,6 @@ namespace cassata {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-constexpr std::uint64_t kMaxDim = (std::uint64_t{1} << 31) - 1;
 
 /// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding and flushing mode.
 float widen(std::uint16_t half) {
@@ -82,7 +81,7 @@ class MemoryStream final : public VectorStream {
 class PackedStream final : public VectorStream {
  public:
   PackedStream(FileReader file, std::uint64_t offset, std::uint64_t rows, std::size_t dim, ElementType type)
-      : VectorStream(file.name(), rows, dim, type), file_(std::move(file)), next_(offset) {}
+      : VectorStream(file.name(), rows, dim, type, true), file_(std::move(file)), next_(offset) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t) override {
@@ -109,8 +108,8 @@ constexpr std::array<Format, 6> kFormats = {{{".npy", open_npy},
 
 }  // namespace
 
-VectorStream::VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type)
-    : name_(std::move(name)), size_(size), dim_(dim), element_type_(type) {
+VectorStream::VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file)
+    : name_(std::move(name)), is_file_(is_file), size_(size), dim_(dim), element_type_(type) {
   if (dim == 0 || dim > kMaxDim) invalid_argument(name_ + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
 }
 

@@ -27,6 +27,8 @@ class VectorStream {
   ElementType element_type() const noexcept { return element_type_; }
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
+  /// Whether name() is the path of a file that is being read.
+  bool is_file() const noexcept { return is_file_; }
 
   /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
   /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.
@@ -36,7 +38,7 @@ class VectorStream {
   InputEntry entry() const;
 
  protected:
-  VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type);
+  VectorStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file = false);
   /// Reads exactly `rows` rows of raw elements, tightly packed; throws if there are fewer.
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 
@@ -44,6 +46,7 @@ class VectorStream {
   [[noreturn]] void refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const;
 
   std::string name_;
+  bool is_file_;
   std::uint64_t size_;
   std::size_t dim_;
   ElementType element_type_;
