@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -79,10 +80,15 @@ std::span<const Id> ids_of(const Index& index, const std::string& section) {
   return {reinterpret_cast<const Id*>(bytes.data()), bytes.size() / sizeof(Id)};
 }
 
-/// Rows of ids below n, unused places only at their ends.
+/// Each row lists other nodes below n, each once; unused places only at its end.
 bool good_rows(std::span<const Id> rows, std::size_t n, std::size_t degree) {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i] != kNoId && (rows[i] >= n || (i % degree != 0 && rows[i - 1] == kNoId))) return false;
+  for (std::size_t node = 0; node < rows.size() / degree; ++node) {
+    const auto row = rows.subspan(node * degree, degree);
+    const auto end = std::ranges::find(row, kNoId);
+    const std::set<Id> neighbors(row.begin(), end);
+    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) || neighbors.size() != static_cast<std::size_t>(end - row.begin())) return false;
+    if (neighbors.contains(static_cast<Id>(node)) || (!neighbors.empty() && *neighbors.rbegin() >= n)) return false;
+  }
   return true;
 }
 

@@ -130,6 +130,7 @@ TEST_F(Publish, RefusesASecondWriterInAnotherProcessUntilItEnds) {
 
 TEST_F(Publish, TakesOverAStalePartialWhateverIsInIt) {
   write_file(folder_ / "file.partial", std::string(100'000, 'x'));
+  fs::permissions(folder_ / "file.partial", fs::perms::sticky_bit, fs::perm_options::add);  // as a writer leaves it
   publish_text(path_, "new");
   EXPECT_EQ(text_of(path_), "new");
   EXPECT_EQ(folder_.names(), std::set<std::string>{"file"});

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/random.h"
 
 namespace cassata {
 namespace {
@@ -82,9 +82,10 @@ Case random_case(Random& random) {
   c.sizes = a.sizes;
   c.nodes = a.nodes;
   for (const std::uint64_t size : c.sizes)
-    for (std::uint64_t i = 0; i < size; ++i) {
-      const std::size_t count = below(random, c.m + 1);
-      for (std::size_t j = 0; j < c.m; ++j) c.edges.push_back(j < count ? static_cast<Id>(below(random, size)) : kNoId);
+    for (Id node = 0; node < size; ++node) {
+      std::vector<Id> row = random_list(random, node, size, c.m);
+      row.resize(c.m, kNoId);
+      c.edges.insert(c.edges.end(), row.begin(), row.end());
     }
   return c;
 }
