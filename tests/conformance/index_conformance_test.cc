@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "tests/conformance/cases.h"
@@ -137,6 +138,21 @@ TEST_P(EveryKind, RecallIsHighOnClusters) {
     for (std::size_t i = 0; i < found.scores.size(); ++i)  // by score: equals may stand for each other
       hits += score_of(params.metric, found.scores[i]) <= score_of(params.metric, expected.scores[i / 10 * 10 + 9]);
     EXPECT_GE(static_cast<double>(hits) / 1000, GetParam().kind == Kind::flat ? 1.0 : 0.95);
+  }
+}
+
+TEST_P(EveryKind, ScoresThatOverflowLoseNoRow) {
+  constexpr float kLarge = 6e4F;  // finite in f16, too; with a query of 3e38 every product overflows
+  Random random(6);
+  Vectors vectors{2, std::vector<float>(2 * 40)};
+  for (float& v : vectors.values) v = random() % 2 ? kLarge : -kLarge;
+  const Index index = build(vectors, GetParam());
+  const Vectors query{2, {3e38F, 3e38F}};
+  for (const Answers& found : {search_exact(index, query, {.k = 45}), search(index, query, {.k = 45, .ef_search = 45})}) {
+    const std::set<std::int64_t> ids(found.ids.begin(), found.ids.end());
+    EXPECT_EQ(ids.size(), 41u) << "40 rows, and -1 in the places beyond them";
+    for (const float score : found.scores) EXPECT_FALSE(std::isnan(score));
+    EXPECT_TRUE(std::ranges::is_sorted(found.scores, [&](float a, float b) { return score_of(GetParam().metric, a) < score_of(GetParam().metric, b); }));
   }
 }
 
