@@ -119,6 +119,8 @@ void Index::answer(const Matrix& queries, const SearchParams& params, const Hits
     const auto ids = out.ids.subspan(i * params.k, params.k);
     const auto scores = out.scores.subspan(i * params.k, params.k);
     for (std::size_t j = 0; j < best[i].size(); ++j) {
+      if (best[i][j].id >= size())  // only a damaged file has such
+        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(best[i][j].id) + ", expected one below " + std::to_string(size()));
       ids[j] = best[i][j].id;
       scores[j] = score_of(metric, best[i][j].distance);
     }
