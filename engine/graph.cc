@@ -48,9 +48,9 @@ const GraphEntry& graph_entry(const MappedFile& file) {
 class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
-      : codes_(codes), metric_(file.manifest().metric), ground_(file.section("graph.edges"), codes.size(), 2 * entry.m),
-        levels_(file.section("graph.upper_nodes"), file.section("graph.upper_edges"), entry.level_sizes, entry.m, codes.size()) {
-    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section("ids"), codes.size());
+      : codes_(codes), metric_(file.manifest().metric), ground_(file.section(kEdgesSection), codes.size(), 2 * entry.m),
+        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes.size()) {
+    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section(kIdsSection), codes.size());
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {

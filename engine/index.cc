@@ -19,7 +19,9 @@ namespace {
 const CodesEntry& codes_entry(const MappedFile& file) {
   const Manifest& m = file.manifest();
   const std::string place = file.path() + ": manifest at byte " + std::to_string(file.header().manifest_offset) + ": ";
-  if (m.codes.size() != 1) corrupt(place + std::to_string(m.codes.size()) + " encodings of the vectors, expected 1");
+  if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
+  if (m.codes.size() > 1)
+    throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) + " encodings of the vectors, this version reads 1; a newer Cassata wrote the file");
   if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
   if (m.dim == 0) corrupt(place + "vectors of dimension 0");
   return m.codes.front();
@@ -87,6 +89,8 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
   if (row_of(params.encoding).shape != vectors.shape()) invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
   if (class_of(params.kind, vectors.shape()).empty()) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
+    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
   FileWriter writer(path);
   Manifest manifest;
   manifest.kind = params.kind;
@@ -96,8 +100,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
   manifest.codes = {{params.encoding, std::string(kRowsSection)}};
   const std::unique_ptr<Encoder> encoder = row_of(params.encoding).encoder(vectors.dim());
-  const std::filesystem::path folder = path.empty() ? std::filesystem::path() : std::filesystem::absolute(path).parent_path();
-  row_of(params.kind).build({vectors, params, *encoder, folder, writer, manifest});
+  row_of(params.kind).build({vectors, params, *encoder, writer.folder(), writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
   return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
 }
@@ -129,6 +132,8 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
     const auto ids = out.ids.subspan(i * params.k, params.k);
     const auto scores = out.scores.subspan(i * params.k, params.k);
     for (std::size_t j = 0; j < best[i].size(); ++j) {
+      if (best[i][j].id >= size())  // only a damaged file has such
+        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(best[i][j].id) + ", expected one below " + std::to_string(size()));
       ids[j] = best[i][j].id;
       scores[j] = score_of(metric, best[i][j].distance);
     }

@@ -10,9 +10,6 @@
 
 namespace cassata {
 
-/// Longest vector that an index holds.
-inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
-
 /// How an index is built.
 struct BuildParams {
   static constexpr std::uint32_t kMinM = 2, kMaxM = 512;

@@ -93,14 +93,14 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   file_.write(manifest_bytes, header.manifest_offset);
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
 
-  if (file_.path().empty()) return MappedFile::open(file_.readable_path(), file_.name());
+  auto opened = MappedFile::open(file_.readable_path(), file_.name());  // before another writer can replace it
   file_.publish();
-  return MappedFile::open(file_.path());
+  return opened;
 }
 
 void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
   PendingFile out(path);
-  file.verify();
+  file.verify(progress);
   const auto bytes = file.bytes();
   for (std::size_t begin = 0; begin < bytes.size(); begin += kBufferBytes) {
     const std::size_t n = std::min(kBufferBytes, bytes.size() - begin);

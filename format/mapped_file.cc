@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "format/checksum.h"
@@ -88,7 +90,9 @@ void MappedFile::check_places() const {
     corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the block hashes' place (offset " + std::to_string(hashes.offset) +
             ", count " + std::to_string(hashes.count) + ") does not fit the file");
   std::uint64_t end = kHeaderBytes;
+  std::set<std::string_view> names;
   for (const SectionEntry& s : manifest_.sections) {
+    if (!names.insert(s.name).second) corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": two sections are named '" + s.name + "'");
     if (s.offset < end || s.offset % kSectionAlignBytes != 0 || !inside(s.offset, s.length, hashes.offset))
       corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": section '" + s.name + "' (offset " + std::to_string(s.offset) +
               ", length " + std::to_string(s.length) + ") overlaps another part of the file or leaves it");

@@ -16,8 +16,6 @@ int kernel_advice(Advice advice) {
   switch (advice) {
     case Advice::normal: return MADV_NORMAL;
     case Advice::random: return MADV_RANDOM;
-    case Advice::sequential: return MADV_SEQUENTIAL;
-    case Advice::will_need: return MADV_WILLNEED;
     case Advice::huge_pages:
 #ifdef MADV_HUGEPAGE
       return MADV_HUGEPAGE;

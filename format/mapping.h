@@ -10,7 +10,7 @@
 namespace cassata {
 
 /// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
-enum class Advice { normal, random, sequential, will_need, huge_pages };
+enum class Advice { normal, random, huge_pages };
 
 class Mapping {
  public:

@@ -33,11 +33,21 @@ bool same_file(int fd, const fs::path& path) {
   return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/// What marks a file as unfinished: the sticky bit, which means nothing for a regular file and which nobody else's has. So a leftover is told
+/// from a file of the user's that happens to have its name.
+constexpr mode_t kUnfinished = S_ISVTX;
+constexpr mode_t kPermissions = 0777;
+
+bool is_unfinished(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 && (status.st_mode & kUnfinished) != 0;
+}
+
 /// Opens and locks `partial`. The lock is the file's own (flock: it ends with our descriptor, also by a kill, and holds within a process
 /// as well as between processes). A former writer may rename or remove the file between our open and our lock: then we try again.
 int open_locked(const fs::path& partial, const std::string& target) {
   for (;;) {
-    const int fd = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const int fd = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666 | kUnfinished);
     if (fd < 0) io_error("cannot create " + partial.string());
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
@@ -46,7 +56,11 @@ int open_locked(const fs::path& partial, const std::string& target) {
       if (error == EWOULDBLOCK) throw Error(Errc::io, target + ": another writer is at work on it (" + partial.string() + " is locked)", error);
       io_error("cannot lock " + partial.string(), error);
     }
-    if (same_file(fd, partial)) return fd;
+    if (same_file(fd, partial)) {
+      if (is_unfinished(fd)) return fd;
+      ::close(fd);
+      io_error(partial.string() + " is in the way, and not what an interrupted writer left; rename or remove it", EEXIST);
+    }
     ::close(fd);
   }
 }
@@ -72,6 +86,10 @@ PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
   partial += ".partial";
   fd_ = open_locked(partial, name_);
   partial_ = std::move(partial);
+  if (fs::exists(standing)) {  // the new file gets its permissions, and nobody else may read it before
+    permissions_ = static_cast<unsigned>(standing.permissions()) & kPermissions;
+    ::fchmod(fd_, permissions_ | kUnfinished | S_IWUSR);
+  }
   if (::ftruncate(fd_, 0) != 0) {
     const int error = errno;
     close();
@@ -98,7 +116,8 @@ PendingFile PendingFile::unnamed(const fs::path& folder) {
 }
 
 PendingFile::PendingFile(PendingFile&& other) noexcept
-    : name_(std::move(other.name_)), path_(std::move(other.path_)), partial_(std::exchange(other.partial_, {})), fd_(std::exchange(other.fd_, -1)) {}
+    : name_(std::move(other.name_)), path_(std::move(other.path_)), partial_(std::exchange(other.partial_, {})), permissions_(other.permissions_),
+      fd_(std::exchange(other.fd_, -1)) {}
 
 PendingFile::~PendingFile() { close(); }
 
@@ -124,6 +143,9 @@ void PendingFile::publish() {
   if (::fsync(fd_) != 0) io_error("cannot sync " + partial_.string());
   if (::rename(partial_.c_str(), path_.c_str()) != 0) io_error("cannot rename " + partial_.string() + " to " + path_.string());
   partial_.clear();
+  struct stat status {};
+  if (permissions_ == 0 && ::fstat(fd_, &status) == 0) permissions_ = status.st_mode & kPermissions;
+  ::fchmod(fd_, permissions_);
   sync_folder(path_.parent_path().empty() ? fs::path(".") : path_.parent_path());
 }
 

@@ -11,7 +11,8 @@
 namespace cassata {
 
 /// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
-/// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial` that the next writer reuses.
+/// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial`, which the next writer takes over; a
+/// file of that name that no writer of ours left is refused. A file that is replaced passes its permissions on.
 class PendingFile {
  public:
   /// Throws Error(io), also if another writer is at work on `path`. A symbolic link at `path` is followed.
@@ -42,6 +43,7 @@ class PendingFile {
   std::string name_;
   std::filesystem::path path_;     // empty: unnamed
   std::filesystem::path partial_;  // empty: unnamed or published
+  unsigned permissions_ = 0;  // of the file that is replaced; 0: there is none
   int fd_ = -1;
 };
 

@@ -12,6 +12,8 @@ namespace cassata {
 /// Position of a vector in an index file, 0-based. Files hold at most kMaxSize vectors.
 using Id = std::uint32_t;
 inline constexpr std::uint64_t kMaxSize = (std::uint64_t{1} << 31) - 1;
+/// Longest dense vector that a file holds.
+inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 /// Marks an unused place in a list of ids.
 inline constexpr Id kNoId = 0xFFFF'FFFF;
 

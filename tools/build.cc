@@ -34,7 +34,7 @@ bool read(const Words& words, Choices& choices) {
   line.option("encoding", "NAME", std::string(name_of(params.encoding)), "how vectors are stored: f32, or f16 for half the size",
               [&](const std::string& text) { params.encoding = parse_encoding(text); });
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
-              "permuted: close vectors lie close together, which is faster; standard: in the order of INPUT. Ids are the same",
+              "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });
   line.option(",m", params.m, "neighbours of a node on the upper levels of the graph; twice as many on the ground level");
   line.option("ef-construction", params.ef_construction, "candidates among which neighbours are chosen: more is a better graph and a longer build");

@@ -7,6 +7,15 @@
 
 namespace cassata::tools {
 namespace po = boost::program_options;
+namespace {
+
+/// The engine's messages begin with the parameter's name in C++ and Python; here the option's stands before them.
+std::string_view without_name(std::string_view message) {
+  const std::size_t name = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_");
+  return name != 0 && message.substr(name).starts_with(": ") ? message.substr(name + 2) : message;
+}
+
+}  // namespace
 
 CommandLine::CommandLine(std::string synopsis, std::string about) : synopsis_(std::move(synopsis)), about_(std::move(about)) {
   options_.add_options()("help,h", "print this help");
@@ -32,7 +41,7 @@ void CommandLine::option(const char* names, const char* value_name, const std::s
     try {
       set(text);
     } catch (const Error& error) {
-      throw Error(error.code(), shown + ": " + error.what());
+      throw Error(error.code(), shown + ": " + std::string(without_name(error.what())));
     }
   });
   options_.add_options()(names, value, (standing.empty() ? help : help + " (default: " + standing + ")").c_str());

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "format/error.h"
+#include "tools/terminal.h"
 
 namespace cassata::tools {
 
@@ -38,11 +40,9 @@ template <class T>
 T number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string_view expected = std::is_integral_v<T> ? "a whole number, 0 or more" : "a number";
-  if (error == std::errc::result_out_of_range)
-    invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected) + " that is not so large");
   if (error != std::errc{} || end != text.data() + text.size())
-    invalid_argument("'" + std::string(text) + "' given, expected " + std::string(expected));
+    invalid_argument(quoted(text) + " given, expected " +
+                     (std::is_integral_v<T> ? "a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()) : "a number that f32 can hold"));
   return value;
 }
 

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,9 @@ int main(int argc, char** argv) {
     return run(words);
   } catch (const Interrupted& interrupted) {
     return end_by(interrupted.signal);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "%s: out of memory\n", program_name(words).c_str());
+    return kRefused;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(error.what()).c_str());
     return kRefused;

@@ -51,7 +51,7 @@ void write_trec(std::string& text, const Found& found, Metric metric, const std:
     append(text, found.query), text += " Q0 ";
     append(text, found.ids[i]), text += ' ';
     append(text, i + 1), text += ' ';
-    append(text, metric == Metric::euclidean ? -found.scores[i] : found.scores[i]);
+    append(text, metric == Metric::euclidean ? 0.0F - found.scores[i] : found.scores[i]);  // no "-0"
     text += ' ' + run_name + '\n';
   }
 }
@@ -203,7 +203,7 @@ void answer(const Index& index, DenseStream& queries, const Choices& choices, Ou
 int search(const Words& words) {
   Choices choices;
   if (!read(words, choices)) return kOk;
-  if (!choices.output.empty()) refuse_overwriting(choices.output, {choices.index, choices.queries});
+  if (!choices.output.empty()) refuse_overwriting(choices.output, {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
   const Index index = Index::open(choices.index);
   choices.params.check();
   std::vector<float> typed;

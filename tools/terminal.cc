@@ -80,6 +80,7 @@ void prepare_process() {
     if (::sigaction(signal, nullptr, &standing) == 0 && standing.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays
   }
   std::signal(SIGPIPE, SIG_IGN);  // Output sees EPIPE
+  std::signal(SIGXFSZ, SIG_IGN);  // and a writer EFBIG, where files may grow no more
 }
 
 void stop_if_interrupted() {
@@ -150,6 +151,11 @@ Progress progress_bar(bool quiet) {
     stop_if_interrupted();
     bar->show(stage, done, total);
   };
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kMost = 60;
+  return "'" + printable(text.substr(0, kMost)) + (text.size() > kMost ? "...'" : "'");
 }
 
 std::string printable(std::string_view text) {

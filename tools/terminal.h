@@ -54,6 +54,8 @@ Progress progress_bar(bool quiet);
 
 /// `text` with control characters and what is not UTF-8 written as escapes, so that it stays on its line and means no harm.
 std::string printable(std::string_view text);
+/// The same in quotes, cut where it is long.
+std::string quoted(std::string_view text);
 /// 1234567 as "1,234,567".
 std::string grouped(std::uint64_t value);
 /// Bytes as people read them: "12.3 MB".

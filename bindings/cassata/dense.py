@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cassata import inputs
+from cassata import _core, inputs
 from cassata.index import Index
 from cassata.inputs import Path, Progress
 
@@ -53,41 +53,23 @@ class DenseIndex(Index):
             >>> distances, ids = index.search(vectors[0], k=3)
         """
         given = _one_of(queries, query)
-        matrix = inputs.queries_matrix(given, self._opened().dim)
+        core = self._opened()  # held until the end, whoever closes the index meanwhile
+        matrix = inputs.queries_matrix(given, core.dim)
         if len(matrix) == 1 and np.ndim(given) == 1:
-            distances, ids = self._found(matrix, k, ef_search, early_exit_threshold, num_threads)
+            distances, ids = _found(core, matrix, k, ef_search, early_exit_threshold, num_threads)
             found = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
             return distances[0, :found], ids[0, :found]
-        distances, ids = self._padded(matrix, k, ef_search, early_exit_threshold, num_threads)
+        distances, ids = _padded(core, matrix, k, ef_search, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
     def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
-        matrix = inputs.queries_matrix(queries, self._opened().dim)
-        distances, ids = self._padded(matrix, k, ef_search, early_exit_threshold, num_threads)
+        core = self._opened()
+        matrix = inputs.queries_matrix(queries, core.dim)
+        distances, ids = _padded(core, matrix, k, ef_search, early_exit_threshold, num_threads)
         return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
 
-    def _found(self, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-        """(rows, min(k, n)) results."""
-        core = self._opened()
-        n = core.size
-        k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
-        inputs.results_fit(len(matrix), k)
-        return core.search(matrix, k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
 
-    def _padded(self, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-        """(rows, k) results."""
-        inputs.results_fit(len(matrix), k := inputs.count("k", k))
-        distances, ids = self._found(matrix, k, ef_search, relax, num_threads)
-        missing = k - ids.shape[1]
-        if missing == 0:
-            return distances, ids
-        worst = np.inf if self.metric == "euclidean" else -np.inf
-        all_distances, all_ids = np.full((len(matrix), k), worst, np.float32), np.full((len(matrix), k), -1, np.int64)
-        all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
-        return all_distances, all_ids
-
-
-class DenseFlatIndex(DenseIndex):
+class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
     """Dense vectors, searched exactly: every query is compared with every vector."""
 
     @classmethod
@@ -183,7 +165,7 @@ class DenseFlatIndex(DenseIndex):
         return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
 
 
-class DensePlainHNSW(DenseIndex):
+class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
     """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
 
     @classmethod
@@ -207,7 +189,8 @@ class DensePlainHNSW(DenseIndex):
             m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
             ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
             metric: "dotproduct" or "euclidean".
-            graph_type: "permuted" stores close vectors close together (faster); "standard" keeps their order. Ids are the same.
+            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their
+                order. Ids are the same.
             dtype: How vectors are stored: "f32", or "f16" for half the size.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
             num_threads: 0 = all processors. The file does not depend on it.
@@ -300,6 +283,27 @@ def _graph(m: int, ef_construction: int, graph_type: str) -> dict[str, Any]:
         "ef_construction": inputs.whole_number("ef_construction", ef_construction),
         "graph_type": inputs.word("graph_type", graph_type),
     }
+
+
+def _found(core: _core.Index, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+    """(rows, min(k, n)) results."""
+    n = core.size
+    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
+    inputs.results_fit(len(matrix), k)
+    return core.search(matrix, k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
+
+
+def _padded(core: _core.Index, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+    """(rows, k) results."""
+    inputs.results_fit(len(matrix), k := inputs.count("k", k))
+    distances, ids = _found(core, matrix, k, ef_search, relax, num_threads)
+    missing = k - ids.shape[1]
+    if missing == 0:
+        return distances, ids
+    worst = np.inf if core.metric == "euclidean" else -np.inf
+    all_distances, all_ids = np.full((len(matrix), k), worst, np.float32), np.full((len(matrix), k), -1, np.int64)
+    all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
+    return all_distances, all_ids
 
 
 def _one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:

@@ -21,13 +21,15 @@ class Index:
     file's uuid, so that every process that loads it shares one physical copy.
     """
 
-    _classes: ClassVar[dict[str, type[Index]]] = {}  # by name: what `open` can return
+    _classes: ClassVar[dict[str, type[Index]]] = {}  # what `open` returns for a file of each class
+    _holds: ClassVar[str]  # the class that the engine names in its files; the same in a subclass of a user's
     _held: _core.Index | None
     _path: str | None
 
-    def __init_subclass__(cls) -> None:
-        """Makes the class known to `open`."""
-        Index._classes[cls.__name__] = cls
+    def __init_subclass__(cls, holds: str | None = None) -> None:
+        """Makes the class of the files that it `holds` known to `open`."""
+        if holds is not None:
+            cls._holds, Index._classes[holds] = holds, cls
 
     def __init__(self) -> None:
         """Raises TypeError: indexes are built or loaded."""
@@ -68,7 +70,7 @@ class Index:
             metric: "dotproduct" or "euclidean".
             graph_type: "standard" or "permuted".
             dtype: "f32" or "f16".
-            m_pq: Accepted for code that passes it to every class; no file of this class has one.
+            m_pq: As kANNolo's product-quantized class has it; no file of this class holds one, so any value is refused.
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
 
@@ -82,8 +84,8 @@ class Index:
         """
         path = inputs.file_path("path", path)
         core = _core.Index.open(path)
-        if core.class_name != cls.__name__:
-            raise ValueError(f"{path}: holds a {core.class_name}, not a {cls.__name__}; use cassata.{core.class_name}.load or cassata.open")
+        if core.class_name != cls._holds:
+            raise ValueError(f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or cassata.open")
         info = core.info()
         held = {"metric": info["metric"], "graph_type": (info["graph"] or {}).get("graph_type"), "dtype": info["dtype"]}
         asked = {"metric": metric, "graph_type": graph_type, "dtype": dtype}

@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/build/connect.h"
 #include "engine/build/parallel.h"
 #include "engine/build/prune.h"
 #include "engine/search/beam.h"
 
 namespace cassata {
 namespace {
+
+/// Neighbours of a node during insertion: one place stays free for connect_all().
+std::size_t list_limit(const NeighborLists& level) { return level.max_degree() - 1; }
 
 /// What a thread needs.
 struct Worker {
@@ -78,6 +82,8 @@ BuiltGraph GraphBuilder::build() {
     if (params_.progress) params_.progress("graph", end, size);
     begin = end;
   }
+  SubsetScorer query(*workers_.front().query, graph_.ids, size);
+  for (NeighborLists& level : graph_.levels) connect_all(level, query, params_.ef_construction, workers_.front().work);
   return std::move(graph_);
 }
 
@@ -98,7 +104,7 @@ void GraphBuilder::find_neighbors(Id node, Worker& w) {
     beam_search(graph_.levels[l], query, w.work.entries, l <= top ? width : l == 1 ? entry_count(width) : 1, 0, w.work);
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
-      w.pruner.choose(found, graph_.levels[l].max_degree(), pair, w.chosen);
+      w.pruner.choose(found, list_limit(graph_.levels[l]), pair, w.chosen);
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
@@ -125,7 +131,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   const auto list = level.list(target);
   w.chosen.assign(list.begin(), list.end());
   for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
-  if (w.chosen.size() > level.max_degree()) {
+  if (w.chosen.size() > list_limit(level)) {
     SubsetScorer pair(*w.pair, graph_.ids, codes_.size());
     w.distances.resize(w.chosen.size());
     pair.bind(target);
@@ -133,7 +139,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
     w.candidates.clear();
     for (std::size_t i = 0; i < w.chosen.size(); ++i) w.candidates.push_back({w.distances[i], w.chosen[i]});
     std::sort(w.candidates.begin(), w.candidates.end());
-    w.pruner.choose(w.candidates, level.max_degree(), pair, w.chosen);
+    w.pruner.choose(w.candidates, list_limit(level), pair, w.chosen);
   }
   level.assign(target, w.chosen);
 }

@@ -6,7 +6,7 @@
 
 namespace cassata {
 
-/// `num_threads`, or the number of processors for 0.
+/// `num_threads`, but no more than there are processors; all of these for 0.
 unsigned threads_of(unsigned num_threads);
 
 /// Calls work(begin, end, thread) for pieces of about `grain` that make up [0, count), on up to `num_threads` threads (0 = all

@@ -82,7 +82,7 @@ struct Placement {
 };
 
 void write_ground(const NeighborLists& level, const Placement& place, FileWriter& writer) {
-  writer.begin("graph.edges", Tier::hot, level.size() * level.max_degree() * sizeof(Id));
+  writer.begin(kEdgesSection, Tier::hot, level.size() * level.max_degree() * sizeof(Id));
   std::vector<Id> list, row(level.max_degree());
   for (const Id node : place.node_at) {
     list.clear();
@@ -93,9 +93,9 @@ void write_ground(const NeighborLists& level, const Placement& place, FileWriter
 
 void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& writer) {
   const std::size_t count = graph.level_sizes.empty() ? 0 : graph.level_sizes.front();
-  writer.begin("graph.upper_nodes", Tier::hot, count * sizeof(Id));
+  writer.begin(kUpperNodesSection, Tier::hot, count * sizeof(Id));
   writer.append(std::span<const Id>(place.row_of).first(count));
-  writer.begin("graph.upper_edges", Tier::hot);
+  writer.begin(kUpperEdgesSection, Tier::hot);
   for (std::size_t l = 1; l < graph.levels.size(); ++l) {
     const NeighborLists& level = graph.levels[l];
     std::vector<Id> row(level.max_degree());
@@ -136,7 +136,7 @@ GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const Grap
   write_ground(graph.levels.front(), place, writer);
   write_upper(graph, place, writer);
   if (type == GraphType::permuted) {
-    writer.begin("ids", Tier::hot, ids.size() * sizeof(Id));
+    writer.begin(kIdsSection, Tier::hot, ids.size() * sizeof(Id));
     writer.append(std::span<const Id>(ids));
   }
   write_rows(spool, ids, params.progress, writer);

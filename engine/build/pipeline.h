@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "engine/build/graph_builder.h"
 #include "engine/codes/codes.h"
@@ -15,6 +16,9 @@ namespace cassata {
 inline constexpr std::string_view kRowsSection = "codes.rows";
 /// And of the one that tells where each begins, if their lengths differ.
 inline constexpr std::string_view kOffsetsSection = "codes.rows.offsets";
+
+/// And of the one that holds the rows' ids, where rows do not stand in their order: n x u32.
+inline constexpr std::string_view kIdsSection = "ids";
 
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);

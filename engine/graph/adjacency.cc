@@ -19,11 +19,16 @@ std::span<const Id> RowAdjacency::neighbors(Id id, Id*) const noexcept { return 
 void RowAdjacency::prefetch(Id id) const noexcept { prefetch_ids(rows_.data() + std::size_t{id} * max_degree(), max_degree()); }
 
 void RowAdjacency::verify() const {
+  std::vector<Id> seen_by(size(), kNoId);  // the last node that had each as its neighbour
   for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Id node = static_cast<Id>(i / max_degree()), neighbor = rows_[i];
+    if (neighbor == kNoId) continue;
     const bool follows_unused = i % max_degree() != 0 && rows_[i - 1] == kNoId;
-    if (rows_[i] != kNoId && (rows_[i] >= size() || follows_unused))
-      throw section_.damaged(offset_ + i * sizeof(Id), "neighbour " + std::to_string(rows_[i]) + " of node " + std::to_string(i / max_degree()) +
-                                                           (follows_unused ? " after an unused place" : ", expected a number below " + std::to_string(size())));
+    const bool fits = neighbor < size() && neighbor != node && seen_by[neighbor] != node && !follows_unused;
+    if (!fits)
+      throw section_.damaged(offset_ + i * sizeof(Id), "neighbour " + std::to_string(neighbor) + " of node " + std::to_string(node) +
+                                                           (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
+    seen_by[neighbor] = node;
   }
 }
 

@@ -5,12 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "format/section.h"
 #include "format/types.h"
 
 namespace cassata {
+
+/// Section of the ground level's lists.
+inline constexpr std::string_view kEdgesSection = "graph.edges";
 
 /// The neighbour lists of the nodes 0 to size() - 1. Immutable while it is walked; any number of threads.
 class Adjacency {
@@ -66,6 +70,8 @@ class NeighborLists final : public Adjacency {
     std::copy(list.begin(), list.end(), ids_.begin() + static_cast<std::ptrdiff_t>(id * max_degree()));
     counts_[id] = static_cast<std::uint16_t>(list.size());
   }
+  /// Requires a free place in the list of `id`.
+  void append(Id id, Id neighbor) noexcept { ids_[id * max_degree() + counts_[id]++] = neighbor; }
 
  private:
   std::vector<Id> ids_;

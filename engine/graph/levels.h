@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/graph/adjacency.h"
@@ -16,6 +17,9 @@
 #include "format/types.h"
 
 namespace cassata {
+
+inline constexpr std::string_view kUpperNodesSection = "graph.upper_nodes";
+inline constexpr std::string_view kUpperEdgesSection = "graph.upper_edges";
 
 /// Which nodes stand on the upper levels. It depends on `size` and `m` alone.
 struct LevelAssignment {

@@ -33,10 +33,8 @@ void Beam::insert(float distance, Id id) {
 
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
   const std::size_t degree = std::max(graph.max_degree(), entries.size());
-  if (work.distances.size() < degree) {
-    work.distances.resize(degree);
-    work.scratch.resize(degree);
-  }
+  if (work.distances.size() < degree) work.distances.resize(degree);
+  if (work.scratch.size() < degree) work.scratch.resize(degree);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
   const auto meet = [&](std::span<const Id> nodes) {

@@ -13,7 +13,8 @@ class Smallest {
   Smallest(std::size_t k, std::vector<Candidate>& kept) : k_(k), kept_(kept) { kept_.clear(); }
 
   void offer(float distance, Id id) {
-    if (!(distance <= bound_)) return;  // ties with the bound may have the lower id; a NaN is never kept
+    if (distance != distance) distance = std::numeric_limits<float>::infinity();  // infinity less infinity: a NaN would have no place in any order
+    if (distance > bound_) return;  // ties with the bound may have the lower id
     kept_.push_back({distance, id});
     if (kept_.size() >= 2 * k_) drop();
   }

@@ -25,8 +25,8 @@ class Visited {
     for (std::size_t i = 0; i < count_; ++i) words_[met_[i] / kBits] = 0;
     if (!words_.empty()) words_[size_ / kBits] = 0;
     count_ = 0;
+    if (words_.size() * kBits <= size) words_.resize(size / kBits + 1);  // before size_ says so: it may throw
     size_ = size;
-    if (words_.size() * kBits <= size) words_.resize(size / kBits + 1);
     words_[size / kBits] |= std::uint64_t{1} << (size % kBits);  // stands for all that are no nodes
   }
   /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call. Without branches: whether a

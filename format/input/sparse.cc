@@ -99,7 +99,7 @@ Extent extent_of(const FileReader& file) {
 class SparseFileStream final : public SparseStream {
  public:
   SparseFileStream(FileReader file, Extent extent)
-      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim)), file_(std::move(file)), vectors_(file_) {
+      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim), true), file_(std::move(file)), vectors_(file_) {
     vectors_.number();
   }
 
@@ -115,7 +115,7 @@ class SparseMemoryStream final : public SparseStream {
  public:
   SparseMemoryStream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values, std::span<const std::uint64_t> offsets,
                      std::size_t dim)
-      : SparseStream(std::move(name), offsets.size() - 1, dim), components_(components), values_(values), offsets_(offsets) {}
+      : SparseStream(std::move(name), offsets.size() - 1, dim, false), components_(components), values_(values), offsets_(offsets) {}
 
  private:
   void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override {

@@ -16,7 +16,6 @@ namespace cassata {
 namespace {
 
 constexpr std::size_t kBatchBytes = std::size_t{4} << 20, kChunkBytes = std::size_t{1} << 20;
-constexpr std::uint64_t kMaxDim = (std::uint64_t{1} << 31) - 1;
 
 /// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding and flushing mode.
 float widen(std::uint16_t half) {
@@ -82,7 +81,7 @@ class MemoryStream final : public DenseStream {
 class PackedStream final : public DenseStream {
  public:
   PackedStream(FileReader file, std::uint64_t offset, std::uint64_t rows, std::size_t dim, ElementType type)
-      : DenseStream(file.name(), rows, dim, type), file_(std::move(file)), next_(offset) {}
+      : DenseStream(file.name(), rows, dim, type, true), file_(std::move(file)), next_(offset) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t) override {
@@ -109,8 +108,8 @@ constexpr std::array<Format, 6> kFormats = {{{".npy", open_npy},
 
 }  // namespace
 
-VectorStream::VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim)
-    : name_(std::move(name)), shape_(shape), size_(size), dim_(dim) {}
+VectorStream::VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim, bool is_file)
+    : name_(std::move(name)), is_file_(is_file), shape_(shape), size_(size), dim_(dim) {}
 
 void VectorStream::note(std::uint64_t rows, std::span<const std::byte> raw) {
   hash_.update(raw);
@@ -122,8 +121,8 @@ InputEntry VectorStream::entry() const {
   return {.name = std::filesystem::path(name_).filename().string(), .rows = done_, .bytes = bytes_, .xxh3 = hash_.digest()};
 }
 
-DenseStream::DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type)
-    : VectorStream(std::move(name), Shape::dense, size, dim), element_type_(type) {
+DenseStream::DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file)
+    : VectorStream(std::move(name), Shape::dense, size, dim, is_file), element_type_(type) {
   if (dim == 0 || dim > kMaxDim) invalid_argument(this->name() + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
 }
 

@@ -27,6 +27,8 @@ class VectorStream {
   std::size_t dim() const noexcept { return dim_; }
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
+  /// Whether name() is the path of a file that is being read.
+  bool is_file() const noexcept { return is_file_; }
 
   /// The next rows, some megabytes of them, valid until the next call; none at the end. Throws Error(invalid_argument) naming the row
   /// where a vector is not what it must be, and where the file ends early.
@@ -36,13 +38,14 @@ class VectorStream {
   InputEntry entry() const;
 
  protected:
-  VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim);
+  VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim, bool is_file);
   /// Counts rows that were read, and the bytes that they were made of.
   void note(std::uint64_t rows, std::span<const std::byte> raw);
   std::uint64_t done() const noexcept { return done_; }
 
  private:
   std::string name_;
+  bool is_file_;
   Shape shape_;
   std::uint64_t size_;
   std::size_t dim_;
@@ -62,7 +65,7 @@ class DenseStream : public VectorStream {
   std::size_t next(std::span<float> out);
 
  protected:
-  DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type);
+  DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file = false);
   /// Reads exactly `rows` rows of raw elements, tightly packed; throws if there are fewer.
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 

@@ -32,7 +32,7 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 class PrefixedStream final : public DenseStream {
  public:
   PrefixedStream(FileReader file, std::uint64_t rows, std::size_t dim, ElementType type)
-      : DenseStream(file.name(), rows, dim, type), file_(std::move(file)), stride_(kPrefixBytes + dim * element_bytes(type)) {}
+      : DenseStream(file.name(), rows, dim, type, true), file_(std::move(file)), stride_(kPrefixBytes + dim * element_bytes(type)) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t rows) override {

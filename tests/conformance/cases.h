@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -82,3 +83,10 @@ inline Answers brute_force(const Vectors& vectors, Metric metric, const Vectors&
 class EveryKind : public ::testing::TestWithParam<BuildParams> {};
 
 }  // namespace cassata::test
+
+namespace cassata {
+
+/// How GoogleTest names a case in its messages.
+inline void PrintTo(const BuildParams& params, std::ostream* out) { *out << test::name_of_case(params); }
+
+}  // namespace cassata

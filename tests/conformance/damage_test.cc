@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -45,10 +46,21 @@ BuildParams small(BuildParams params) {
   return params;
 }
 
-/// Searches in every way; the answers may be anything but must be there.
+/// Searches in every way. The answers may be anything that a right file could give, or there is an error that tells what is damaged.
 void survive(const Index& index, const Vectors& queries) {
-  for (const Answers& a : {search(index, queries, kWalk), search(index, queries, kRelaxedWalk), search_exact(index, queries, kWalk)})
-    for (const float score : a.scores) ASSERT_FALSE(std::isnan(score));
+  const auto ask = [&](const auto& search, const SearchParams& params) {
+    try {
+      const Answers found = search(index, queries, params);
+      for (const float score : found.scores) ASSERT_FALSE(std::isnan(score));
+      for (const std::int64_t id : found.ids) ASSERT_TRUE(id >= -1 && id < static_cast<std::int64_t>(index.size())) << id;
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), Errc::corrupt) << e.what();
+      ASSERT_NE(std::string(e.what()).find("section 'ids'"), std::string::npos) << e.what();
+    }
+  };
+  ask(search, kWalk);
+  ask(search, kRelaxedWalk);
+  ask(search_exact, kWalk);
 }
 
 TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
@@ -79,10 +91,15 @@ std::span<const Id> ids_of(const Index& index, const std::string& section) {
   return {reinterpret_cast<const Id*>(bytes.data()), bytes.size() / sizeof(Id)};
 }
 
-/// Rows of ids below n, unused places only at their ends.
+/// Each row lists other nodes below n, each once; unused places only at its end.
 bool good_rows(std::span<const Id> rows, std::size_t n, std::size_t degree) {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i] != kNoId && (rows[i] >= n || (i % degree != 0 && rows[i - 1] == kNoId))) return false;
+  for (std::size_t node = 0; node < rows.size() / degree; ++node) {
+    const auto row = rows.subspan(node * degree, degree);
+    const auto end = std::ranges::find(row, kNoId);
+    const std::set<Id> neighbors(row.begin(), end);
+    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) || neighbors.size() != static_cast<std::size_t>(end - row.begin())) return false;
+    if (neighbors.contains(static_cast<Id>(node)) || (!neighbors.empty() && *neighbors.rbegin() >= n)) return false;
+  }
   return true;
 }
 

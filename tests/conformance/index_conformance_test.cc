@@ -1,6 +1,10 @@
 // What holds for every kind of index, encoding, metric and graph type of the registry.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <set>
+
 #include "tests/conformance/cases.h"
 #include "tests/support/temp_dir.h"
 
@@ -134,6 +138,34 @@ TEST_P(EveryKind, RecallIsHighOnClusters) {
     for (std::size_t i = 0; i < found.scores.size(); ++i)  // by score: equals may stand for each other
       hits += score_of(params.metric, found.scores[i]) <= score_of(params.metric, expected.scores[i / 10 * 10 + 9]);
     EXPECT_GE(static_cast<double>(hits) / 1000, GetParam().kind == Kind::flat ? 1.0 : 0.95);
+  }
+}
+
+TEST_P(EveryKind, ScoresThatOverflowLoseNoRow) {
+  constexpr float kLarge = 6e4F;  // finite in f16, too; with a query of 3e38 every product overflows
+  Random random(6);
+  Vectors vectors{2, std::vector<float>(2 * 40)};
+  for (float& v : vectors.values) v = random() % 2 ? kLarge : -kLarge;
+  const Index index = build(vectors, GetParam());
+  const Vectors query{2, {3e38F, 3e38F}};
+  for (const Answers& found : {search_exact(index, query, {.k = 45}), search(index, query, {.k = 45, .ef_search = 45})}) {
+    const std::set<std::int64_t> ids(found.ids.begin(), found.ids.end());
+    EXPECT_EQ(ids.size(), 41u) << "40 rows, and -1 in the places beyond them";
+    for (const float score : found.scores) EXPECT_FALSE(std::isnan(score));
+    EXPECT_TRUE(std::ranges::is_sorted(found.scores, [&](float a, float b) { return score_of(GetParam().metric, a) < score_of(GetParam().metric, b); }));
+  }
+}
+
+TEST_P(EveryKind, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
+  constexpr std::size_t kRows = 1000, kMost = kRows / 2;  // up to here graphs are walked
+  const Vectors vectors{4, std::vector<float>(4 * kRows, 1.0F)};
+  const Index index = build(vectors, GetParam());
+  for (const std::size_t k : {std::size_t{1}, std::size_t{100}, kMost}) {
+    SCOPED_TRACE(k);
+    const Answers found = search(index, vectors.part(0, 1), {.k = k, .ef_search = k});
+    const std::set<std::int64_t> ids(found.ids.begin(), found.ids.end());
+    EXPECT_EQ(ids.size(), k);
+    EXPECT_FALSE(ids.contains(-1));
   }
 }
 

@@ -10,8 +10,10 @@
 
 #include "engine/registry.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/index_file.h"
 #include "tests/support/random_case.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/vector_files.h"
 
 namespace cassata {
 namespace {
@@ -65,6 +67,26 @@ TEST(IndexBuild, RefusesWhatItCannotHold) {
   }
 }
 
+TEST(IndexBuild, RefusesToReplaceItsInput) {
+  const TempDir folder;
+  const Vectors vectors = small_vectors();
+  const std::string rows(reinterpret_cast<const char*>(vectors.values.data()), vectors.values.size() * sizeof(float));
+  write_file(folder / "vectors.fbin", bin_file({ElementType::f32, 50, 4, rows}));
+  const auto before = read_file(folder / "vectors.fbin");
+  std::filesystem::create_symlink("vectors.fbin", folder / "symbolic");
+  std::filesystem::create_hard_link(folder / "vectors.fbin", folder / "hard");
+  for (const char* name : {"vectors.fbin", "./vectors.fbin", "symbolic", "hard"})
+    for (const KindRow& kind : kind_rows()) {
+      SCOPED_TRACE(name);
+      const auto stream = open_stream(folder / "vectors.fbin");
+      expect_error(Errc::invalid_argument, {"path: ", name, "is the input"}, [&] { Index::build(*stream, {.kind = kind.kind}, folder / name); });
+      EXPECT_EQ(read_file(folder / "vectors.fbin"), before);
+      EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"})) << "something is left behind";
+    }
+  const auto memory = memory_stream((folder / "vectors.fbin").string(), vectors.values.data(), 50, 4, ElementType::f32);
+  Index::build(*memory, {}, folder / "vectors.fbin");  // an array's name is no path
+}
+
 TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   const TempDir folder;
   for (const KindRow& kind : kind_rows()) {
@@ -108,6 +130,16 @@ TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
   const Index index = build(vectors);
   // Two queries times 2^63 results are 0 places, if one does not look.
   expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] { index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {}); });
+}
+
+TEST(IndexOpen, AFileWithSeveralEncodingsNeedsANewerVersion) {
+  const TempDir folder;
+  build(small_vectors(), {}, folder / "index");
+  const auto with_codes = [&](const auto& edit) { write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit)); };
+  with_codes([](Manifest& m) { m.codes.push_back({Encoding::f16, "ids"}); });
+  expect_error(Errc::incompatible, {"crafted: manifest at byte", "2 encodings", "newer"}, [&] { Index::open(folder / "crafted"); });
+  with_codes([](Manifest& m) { m.codes.clear(); });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "no encoding"}, [&] { Index::open(folder / "crafted"); });
 }
 
 TEST(Index, CopiesShareTheFileAndOutliveIt) {

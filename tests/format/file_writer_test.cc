@@ -115,13 +115,20 @@ TEST(CopyFile, CopiesEveryByteAndReportsProgress) {
   const TempDir folder;
   Random random(7);
   const auto file = write_parts(folder / "a", random_parts(random, 5, 2'000'000), random);
+  std::vector<std::string> stages;
   std::uint64_t last = 0, total = 0;
-  copy_file(*file, folder / "b", [&](std::string_view, std::uint64_t done, std::uint64_t all) {
+  copy_file(*file, folder / "b", [&](std::string_view stage, std::uint64_t done, std::uint64_t all) {
+    if (stages.empty() || stage != stages.back()) {
+      EXPECT_EQ(last, total) << "a stage that did not end";
+      stages.emplace_back(stage);
+      last = 0;
+    }
     EXPECT_GT(done, last);
     last = done;
     total = all;
   });
   EXPECT_EQ(last, total);
+  EXPECT_EQ(stages, (std::vector<std::string>{"verify", "save"}));
   EXPECT_EQ(read_file(folder / "a"), read_file(folder / "b"));
   copy_file(*file, folder / "a");  // onto itself
   EXPECT_EQ(read_file(folder / "a"), read_file(folder / "b"));
@@ -146,8 +153,14 @@ TEST(CopyFile, ProgressMayCancel) {
   Random random(9);
   const auto file = write_parts(folder / "a", random_parts(random, 1, 1000), random);
   struct Cancelled {};
-  EXPECT_THROW(copy_file(*file, folder / "b", [](auto...) { throw Cancelled(); }), Cancelled);
-  EXPECT_EQ(folder.names(), std::set<std::string>{"a"});
+  for (const std::string_view in : {"verify", "save"}) {
+    SCOPED_TRACE(in);
+    const auto cancel = [&](std::string_view stage, auto...) {
+      if (stage == in) throw Cancelled();
+    };
+    EXPECT_THROW(copy_file(*file, folder / "b", cancel), Cancelled);
+    EXPECT_EQ(folder.names(), std::set<std::string>{"a"});
+  }
 }
 
 }  // namespace

@@ -190,6 +190,7 @@ TEST_F(MappedFileTest, CraftedManifestsAreRefused) {
     expect_crafted("overlaps another part", [&](Manifest& m) { m.sections[0].length = length; });
   expect_crafted("section 'part.2'", [](Manifest& m) { m.sections[2].offset = m.sections[0].offset; });
   expect_crafted("overlaps another part", [](Manifest& m) { std::swap(m.sections[0], m.sections[2]); });
+  expect_crafted("two sections are named 'part.0'", [](Manifest& m) { m.sections[2].name = "part.0"; });
   expect_crafted("section 'part.2'", [](Manifest& m) { m.sections[2].length = m.block_hashes.offset - m.sections[2].offset + 1; });
   for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{4100}, whole_.size(), kMost - 4095, kMost})
     expect_crafted("block hashes", [&](Manifest& m) { m.block_hashes.offset = offset; });

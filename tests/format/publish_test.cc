@@ -130,9 +130,34 @@ TEST_F(Publish, RefusesASecondWriterInAnotherProcessUntilItEnds) {
 
 TEST_F(Publish, TakesOverAStalePartialWhateverIsInIt) {
   write_file(folder_ / "file.partial", std::string(100'000, 'x'));
+  fs::permissions(folder_ / "file.partial", fs::perms::sticky_bit, fs::perm_options::add);  // as a writer leaves it
   publish_text(path_, "new");
   EXPECT_EQ(text_of(path_), "new");
   EXPECT_EQ(folder_.names(), std::set<std::string>{"file"});
+}
+
+TEST_F(Publish, RefusesAPartialThatNoWriterLeft) {
+  write_file(folder_ / "file.partial", "somebody's notes");
+  expect_error(Errc::io, {"file.partial", "in the way"}, [&] { PendingFile file(path_); });
+  EXPECT_EQ(text_of(folder_ / "file.partial"), "somebody's notes");
+  fs::remove(folder_ / "file.partial");
+  write_file(folder_ / "linked", "a file with two names");
+  fs::permissions(folder_ / "linked", fs::perms::sticky_bit, fs::perm_options::add);
+  fs::create_hard_link(folder_ / "linked", folder_ / "file.partial");
+  expect_error(Errc::io, {"file.partial", "in the way"}, [&] { PendingFile file(path_); });
+  EXPECT_EQ(text_of(folder_ / "linked"), "a file with two names");
+}
+
+TEST_F(Publish, PassesPermissionsOn) {
+  publish_text(path_, "first");
+  EXPECT_EQ(fs::status(path_).permissions() & fs::perms::sticky_bit, fs::perms::none);
+  for (const auto mode : {fs::perms(0600), fs::perms(0640), fs::perms(0444), fs::perms(0777)}) {
+    fs::permissions(path_, mode);
+    PendingFile file(path_);
+    EXPECT_EQ(fs::status(folder_ / "file.partial").permissions() & ~(fs::perms::sticky_bit | fs::perms::owner_write), mode & ~fs::perms::owner_write);
+    file.publish();
+    EXPECT_EQ(fs::status(path_).permissions(), mode);
+  }
 }
 
 TEST_F(Publish, FollowsSymbolicLinks) {

@@ -33,6 +33,11 @@ def brute_force(vectors, queries, k, metric):
     return np.take_along_axis(scores, ids, 1), ids
 
 
+def sizes(index):
+    """What proves that an index answers."""
+    return index.batch_search(np.ones((3, index.dim), np.float32), 5)[1].tolist()
+
+
 def recall(found, expected):
     """The share of the expected ids that were found, over all queries."""
     found, expected = np.asarray(found).reshape(len(expected), -1), np.asarray(expected)

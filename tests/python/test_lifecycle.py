@@ -1,30 +1,17 @@
-"""From save to close: files, processes, pickles, progress, interruption."""
+"""From save to close: files, what they say, progress, interruption."""
 
 from __future__ import annotations
 
-import copy
-import multiprocessing
 import os
 import pickle
 import re
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
-import time
 from pathlib import Path
 
 import cassata
 import numpy as np
 import pytest
-from conftest import CLASSES, clustered, run_python
-
-
-def sizes(index):
-    """What proves that an index answers."""
-    return index.batch_search(np.ones((3, index.dim), np.float32), 5)[1].tolist()
-
+from conftest import CLASSES, clustered, run_python, sizes
 
 # --- save, load, open ------------------------------------------------------------------------------------------------------------
 
@@ -82,6 +69,21 @@ def test_load_of_another_class(saved):
     right = type(saved).__name__
     with pytest.raises(ValueError, match=f"holds a {right}, not a {wrong.__name__}; use cassata.{right}.load"):
         wrong.load(saved.path)
+
+
+def test_a_subclass_of_a_class(saved, tmp_path):
+    class Mine(type(saved)):
+        def shape(self):
+            return self.n, self.dim
+
+    mine = Mine.load(saved.path, metric=saved.metric)
+    assert (type(mine), mine.shape()) == (Mine, (500, 24))
+    assert sizes(mine) == sizes(saved)
+    assert type(Mine.build_from_array(np.eye(24), path=tmp_path / "mine")) is Mine
+    assert type(cassata.open(tmp_path / "mine")) is type(saved), "the file knows nothing of subclasses"
+    wrong = next(face for face in CLASSES if face is not type(saved))
+    with pytest.raises(ValueError, match=f"holds a {type(saved).__name__}, not a {wrong.__name__}"):
+        type("Wrong", (wrong,), {}).load(saved.path)
 
 
 def test_odd_names(tmp_path):
@@ -197,155 +199,33 @@ def test_closing_while_another_thread_searches(saved, vectors):
         np.testing.assert_array_equal(answer, expected)
 
 
+def test_a_search_under_way_outlives_close(saved, vectors):
+    """Whatever step of a search it is that another thread's close() comes before; also with places that stay empty."""
+    query, k = vectors[0], len(saved) + 3
+    asks = [
+        lambda index: index.search(query, k),
+        lambda index: index.search(vectors[:2], k),
+        lambda index: index.batch_search(vectors[:2], k),
+    ]
+
+    class Closing(type(saved)):
+        """Closed as soon as a search has got hold of it."""
+
+        def _opened(self):
+            core = super()._opened()
+            self.close()
+            return core
+
+    for ask in asks:
+        np.testing.assert_array_equal(ask(Closing.load(saved.path)), ask(saved))
+
+
 def test_close_unmaps(saved):
     path = os.path.realpath(saved.path)
     mapped = lambda: path in Path("/proc/self/maps").read_text()  # noqa: E731
     assert mapped()
     saved.close()
     assert not mapped()
-
-
-# --- pickle ----------------------------------------------------------------------------------------------------------------------
-
-
-def test_pickle(saved):
-    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
-        other = pickle.loads(pickle.dumps(saved, protocol))
-        assert type(other) is type(saved)
-        assert sizes(other) == sizes(saved)
-    assert sizes(copy.deepcopy(saved)) == sizes(saved)
-    assert len(pickle.dumps(saved)) < 500
-
-
-def test_pickle_of_an_index_without_a_path(index):
-    with pytest.raises(ValueError, match=r"save\(path\) it first"):
-        pickle.dumps(index)
-
-
-def test_pickle_of_a_file_that_was_replaced(saved):
-    pickled = pickle.dumps(saved)
-    type(saved).build_from_array(np.eye(24), path=saved.path)
-    with pytest.raises(ValueError, match="has been replaced"):
-        pickle.loads(pickled)
-    os.remove(saved.path)
-    with pytest.raises(FileNotFoundError):
-        pickle.loads(pickled)
-
-
-# --- replaced files, several processes -------------------------------------------------------------------------------------------
-
-
-def test_a_reader_keeps_the_file_it_opened(saved):
-    before = sizes(saved)
-    type(saved).build_from_array(clustered(77, 24, seed=11), path=saved.path)
-    assert sizes(saved) == before
-    saved.verify()
-    assert len(cassata.open(saved.path)) == 77
-    os.remove(saved.path)
-    assert sizes(saved) == before
-
-
-def test_a_failed_build_leaves_the_former_file(saved):
-    with open(saved.path, "rb") as file:
-        before = file.read()
-    bad = np.ones((100, 24), np.float32)
-    bad[99, 3] = np.nan
-    with pytest.raises(ValueError, match="99"):
-        type(saved).build_from_array(bad, path=saved.path)
-    with open(saved.path, "rb") as file:
-        assert file.read() == before
-    assert os.listdir(os.path.dirname(saved.path)) == [os.path.basename(saved.path)]
-
-
-def test_kills_of_builds_and_saves_leave_the_former_file(tmp_path):
-    """kill -9 at 100 random moments: what stands at the path is whole, and of one of the writers."""
-    path, random = tmp_path / "index", np.random.default_rng(15)
-    many = [clustered(rows, 8, seed=rows) for rows in (300, 400)]
-    other = cassata.DensePlainHNSW.build_from_array(clustered(500, 8, seed=500), num_threads=1)
-
-    def write():
-        for vectors in many:
-            cassata.DensePlainHNSW.build_from_array(vectors, m=8, ef_construction=40, path=path, num_threads=1)
-        other._opened().save(str(path), None)  # the index stays in its temporary file
-
-    started = time.perf_counter()
-    write()
-    took, seen, interrupted = time.perf_counter() - started, set(), 0
-    for _ in range(100):
-        child = os.fork()
-        if child == 0:
-            while True:
-                write()
-        time.sleep(random.uniform(0, 2 * took))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        interrupted += os.path.exists(f"{path}.partial")
-        with cassata.open(path, verify=True) as index:
-            assert len(index.search(np.ones(8), 3)[1]) == 3
-            seen.add(len(index))
-    assert seen == {300, 400, 500}
-    assert interrupted
-    write()
-    assert os.listdir(tmp_path) == ["index"]
-
-
-SHARE = """
-    import sys, cassata, numpy as np
-    index = cassata.open(sys.argv[1])
-    index.batch_search(np.ones((200, index.dim), np.float32), 10)
-    index.verify()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    inside, pss, rss = False, 0, 0
-    for line in open("/proc/self/smaps"):
-        if line.split()[0].count("-") == 1 and not line.split()[0].endswith(":"):
-            inside = line.rstrip().endswith(sys.argv[1])
-        elif inside and line.startswith("Pss:"):
-            pss += int(line.split()[1]) * 1024
-        elif inside and line.startswith("Rss:"):
-            rss += int(line.split()[1]) * 1024
-    print(pss, rss, flush=True)
-    sys.stdin.readline()
-"""
-
-
-def test_two_processes_share_one_copy(tmp_path):
-    path = tmp_path / "shared"
-    size = cassata.DenseFlatIndex.build_from_array(clustered(20_000, 64, seed=12), path=path).space_usage_bytes()
-    command = [sys.executable, "-c", textwrap.dedent(SHARE), str(path)]
-    readers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    try:
-        assert [reader.stdout.readline() for reader in readers] == ["ready\n"] * 2
-
-        def say(reader):
-            reader.stdin.write("\n")
-            reader.stdin.flush()
-
-        measured = []
-        for reader in readers:
-            say(reader)
-            measured.append([int(number) for number in reader.stdout.readline().split()])
-        assert all(rss >= 0.9 * size for _, rss in measured)
-        assert sum(pss for pss, _ in measured) <= 1.05 * size + 8192
-    finally:
-        for reader in readers:
-            reader.communicate("\n")
-
-
-def test_search_after_fork(saved, queries):
-    expected = saved.batch_search(queries, 5, num_threads=0)[1].tolist()  # the parent has used its threads
-    child = os.fork()
-    if child == 0:
-        signal.alarm(60)
-        answer = [saved.batch_search(queries, 5, num_threads=threads)[1].tolist() for threads in (1, 2, 0)]
-        os._exit(0 if answer == [expected] * 3 else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_worker_processes(saved, method):
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        assert pool.map(sizes, [saved, saved, saved]) == [sizes(saved)] * 3
 
 
 # --- progress and interruption ---------------------------------------------------------------------------------------------------
@@ -365,6 +245,12 @@ def test_progress_function(vectors, tmp_path):
     for stage, done, total in told:
         assert isinstance(stage, str)
         assert 0 <= done <= total
+
+
+def test_save_verifies_then_copies(saved, tmp_path):
+    stages = []
+    saved.save(tmp_path / "copy", progress=lambda stage, done, total: stages.append(stage))
+    assert list(dict.fromkeys(stages)) == ["verify", "save"]
 
 
 def test_progress_bar(vectors, capsys):

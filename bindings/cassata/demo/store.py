@@ -49,8 +49,8 @@ def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple
     done = folder / f"{source.kind}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        if done.is_dir() and not fresh:
-            return Entry(done), True
+        if not fresh and (kept := _whole(done)):
+            return kept, True
         for old in folder.iterdir():
             if _ENTRY.fullmatch(old.name):
                 shutil.rmtree(old)
@@ -63,6 +63,17 @@ def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple
             shutil.rmtree(partial, ignore_errors=True)
             raise
     return Entry(done), False
+
+
+def _whole(folder: Path) -> Entry | None:
+    """What an earlier run made, unless it is not there or damaged: then it is made anew."""
+    try:
+        kept = Entry(folder)
+        kept.space()
+        cassata.open(kept.index_path).close()
+    except (OSError, ValueError, KeyError, cassata.FormatError):
+        return None
+    return kept
 
 
 @contextmanager

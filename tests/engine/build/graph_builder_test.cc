@@ -9,6 +9,7 @@
 
 #include "engine/codes/dense.h"
 #include "engine/search/beam.h"
+#include "tests/engine/graph/reached.h"
 #include "tests/support/brute_force.h"
 
 namespace cassata {
@@ -62,24 +63,8 @@ void expect_well_formed(const BuiltGraph& graph, std::uint64_t n, std::uint32_t 
   }
 }
 
-/// The share of the ground level's nodes to which a way leads from the entry point.
-double reachable(const BuiltGraph& graph) {
-  const NeighborLists& ground = graph.levels.front();
-  std::vector<bool> met(ground.size());
-  std::vector<Id> open = {0};
-  met[0] = true;
-  std::size_t count = 0;
-  while (!open.empty()) {
-    const Id node = open.back();
-    open.pop_back();
-    ++count;
-    for (const Id next : ground.list(node))
-      if (!met[next]) {
-        met[next] = true;
-        open.push_back(next);
-      }
-  }
-  return static_cast<double>(count) / static_cast<double>(ground.size());
+void expect_connected(const BuiltGraph& graph) {
+  for (std::size_t l = 0; l < graph.levels.size(); ++l) EXPECT_EQ(unreached_in(graph.levels[l]), 0u) << "nodes of level " << l << " without a path to them";
 }
 
 /// Mean recall@10 of walks over the ground level, from its first node.
@@ -100,7 +85,7 @@ double mean_recall(const BuiltGraph& graph, const Codes& codes, Metric metric, c
   return sum / static_cast<double>(queries.size());
 }
 
-TEST(BuildGraph, ListsAreWellFormed) {
+TEST(BuildGraph, ListsAreWellFormedAndLeadToEveryNode) {
   for (unsigned seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -111,9 +96,7 @@ TEST(BuildGraph, ListsAreWellFormed) {
     const auto m = static_cast<std::uint32_t>(2 + below(random, 12)), ef = static_cast<std::uint32_t>(1 + below(random, 60));
     const BuiltGraph graph = build(stored.codes(), random() % 2 ? Metric::euclidean : Metric::dot_product, m, ef);
     expect_well_formed(graph, n, m);
-    if (n > 1) {
-      EXPECT_FALSE(graph.levels.front().list(0).empty());
-    }
+    expect_connected(graph);
   }
 }
 
@@ -133,7 +116,7 @@ TEST(BuildGraph, IsTheSameForAnyNumberOfThreads) {
   }
 }
 
-TEST(BuildGraph, NearlyAllNodesAreReachable) {
+TEST(BuildGraph, APathLeadsToEveryNode) {
   for (const Metric metric : {Metric::euclidean, Metric::dot_product})
     for (const std::size_t duplicates : {0, 30}) {
       SCOPED_TRACE("metric " + std::to_string(static_cast<int>(metric)) + ", duplicates " + std::to_string(duplicates) + " %");
@@ -141,9 +124,21 @@ TEST(BuildGraph, NearlyAllNodesAreReachable) {
       Vectors vectors = clustered_vectors(random, 2000, 16, 20);
       duplicate_rows(random, vectors, duplicates);
       const StoredVectors stored(encoder_dense_f32(16), vectors);
-      // By dot product, short vectors are close to nobody, not even to each other, and lose the edges to them.
-      EXPECT_GE(reachable(build(stored.codes(), metric, 12, 80)), metric == Metric::euclidean ? 0.999 : 0.9);
+      expect_connected(build(stored.codes(), metric, 12, 80));
     }
+}
+
+TEST(BuildGraph, ANodeKeepsItsNearestNeighbour) {
+  Random random(4);
+  const Vectors vectors = normal_vectors(random, 1500, 6);
+  const StoredVectors stored(encoder_dense_f32(6), vectors);
+  const BuiltGraph graph = build(stored.codes(), Metric::euclidean, 3, 60);  // so few places that lists are pruned all the time
+  std::size_t kept = 0;
+  for (Id node = 0; node < vectors.size(); ++node) {
+    const Id nearest = brute_force(vectors, Metric::euclidean, vectors.row(graph.ids[node]), 2)[1].id;
+    kept += std::ranges::any_of(graph.levels.front().list(node), [&](Id neighbor) { return graph.ids[neighbor] == nearest; });
+  }
+  EXPECT_GE(static_cast<double>(kept) / static_cast<double>(vectors.size()), 0.9);
 }
 
 TEST(BuildGraph, ManyEqualRowsAreFound) {
@@ -153,7 +148,12 @@ TEST(BuildGraph, ManyEqualRowsAreFound) {
     const StoredVectors stored(encoder_dense_f32(4), vectors);
     const BuiltGraph graph = build(stored.codes(), metric, 8, 40);
     expect_well_formed(graph, vectors.size(), 8);
-    EXPECT_GE(reachable(graph), 16.0 / 1000) << "a walk finds fewer than its first node has neighbours";
+    expect_connected(graph);
+    const auto scorer = stored.codes().scorer(metric);
+    scorer->bind(vectors.view(0));
+    Workspace work;
+    beam_search(graph.levels.front(), *scorer, std::vector<Id>{0}, vectors.size(), 0, work);  // equal: who is who does not matter
+    EXPECT_EQ(work.beam.entries().size(), vectors.size()) << "a walk that keeps all finds all";
   }
 }
 
@@ -179,6 +179,7 @@ TEST(BuildGraph, DistancesThatOverflowDoNotBreakIt) {
     const Metric metric = seed % 2 ? Metric::euclidean : Metric::dot_product;
     const BuiltGraph graph = build(stored.codes(), metric, 4, 30);
     expect_well_formed(graph, vectors.size(), 4);
+    expect_connected(graph);
     expect_equal(build(stored.codes(), metric, 4, 30, 2), graph);
   }
 }

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -53,9 +55,11 @@ TEST(ParallelFor, AnExceptionReachesTheCaller) {
                  std::runtime_error);
 }
 
-TEST(ThreadsOf, ZeroIsAllProcessors) {
-  EXPECT_GE(threads_of(0), 1u);
-  EXPECT_EQ(threads_of(7), 7u);
+TEST(ThreadsOf, IsWhatIsAskedForUpToTheProcessors) {
+  const unsigned all = threads_of(0);
+  ASSERT_GE(all, 1u);
+  for (unsigned asked = 1; asked < 2 * all + 5; ++asked) EXPECT_EQ(threads_of(asked), std::min(asked, all)) << asked << " asked for, " << all << " processors";
+  EXPECT_EQ(threads_of(std::numeric_limits<unsigned>::max()), all);
 }
 
 }  // namespace

@@ -141,7 +141,8 @@ TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   EXPECT_EQ(GetParam().open(section, 4, 3)->size(), 4u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {
-      {3, 3}, {5, 3}, {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1}, {1ull << 62, 12}, {kMost, kMost}, {kMost, 3}};
+      {3, 3},    {5, 3}, {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1}, {1ull << 62, 12}, {kMost, kMost}, {4, (1ull << 62) + 3},
+      {kMost, 3}};
   for (const auto& [size, dim] : wrong) {
     SCOPED_TRACE(std::to_string(size) + " x " + std::to_string(dim));
     expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] { GetParam().open(section, s, d); });

@@ -6,24 +6,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/random.h"
 
 namespace cassata {
 namespace {
 
 using namespace test;
 using List = std::vector<Id>;
-
-/// Random lists of ids below n, at most `degree` long.
-std::vector<List> random_lists(Random& random, std::size_t n, std::size_t degree) {
-  std::vector<List> lists(n);
-  for (List& list : lists) {
-    list.resize(below(random, degree + 1));
-    for (Id& id : list) id = static_cast<Id>(below(random, n));
-  }
-  return lists;
-}
 
 /// The rows that hold them in a file.
 List rows_of(const std::vector<List>& lists, std::size_t degree) {
@@ -63,25 +53,40 @@ TEST(RowAdjacency, AWrongLengthIsCorrupt) {
                  [&, s = size, d = degree] { RowAdjacency(section_of(rows), s, d); });
 }
 
+/// Makes rows[place] wrong, in one of four ways. Returns what verify says of it, or nothing where the way is not open.
+std::string spoil(List& rows, std::size_t place, std::size_t n, std::size_t degree, Random& random) {
+  const Id node = static_cast<Id>(place / degree), past_the_end[] = {static_cast<Id>(n), kNoId - 1, Id{1} << 31};
+  const std::size_t first = place - place % degree;
+  const bool follows_unused = place != first && rows[place - 1] == kNoId;
+  const std::string expected = follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(n) + ", each once";
+  switch (random() % 4) {
+    case 0: rows[place] = past_the_end[random() % 3]; return expected;
+    case 1: rows[place] = node; return expected;
+    case 2:
+      if (place == first || rows[first] == kNoId) return {};
+      rows[place] = rows[first + below(random, place - first)];
+      return rows[place] == kNoId ? std::string() : expected;
+    default:
+      if (place == first || n == 1) return {};
+      rows[place - 1] = kNoId;
+      rows[place] = (node + 1) % static_cast<Id>(n);
+      return " after an unused place";
+  }
+}
+
 TEST(RowAdjacency, VerifyFindsWhatIsNoList) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
+  for (unsigned seed = 0; seed < 500; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    const std::size_t n = 1 + below(random, 30), degree = 2 + below(random, 10);
+    const std::size_t n = 1 + below(random, 30), degree = 1 + below(random, 10);
     List rows = rows_of(random_lists(random, n, degree), degree);
-    std::size_t place = below(random, rows.size());
-    if (seed % 2) {  // an id after an unused place
-      place += place % degree == 0;
-      std::fill_n(rows.begin() + static_cast<std::ptrdiff_t>(place - place % degree), place % degree, Id{0});
-      rows[place - 1] = kNoId;
-      rows[place] = 0;
-    } else {
-      const Id wrong[] = {static_cast<Id>(n), kNoId - 1, Id{1} << 31};
-      rows[place] = wrong[seed / 2 % 3];
-    }
+    const std::size_t place = below(random, rows.size());
+    const std::string expected = spoil(rows, place, n, degree, random);
+    if (expected.empty()) continue;
     const RowAdjacency graph(section_of(rows), n, degree);
     expect_error(Errc::corrupt,
-                 {"section 'edges' at byte " + std::to_string(4096 + place * sizeof(Id)), " of node " + std::to_string(place / degree)},
+                 {"section 'edges' at byte " + std::to_string(4096 + place * sizeof(Id)),
+                  "neighbour " + std::to_string(rows[place]) + " of node " + std::to_string(place / degree) + expected},
                  [&] { graph.verify(); });
   }
 }

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/random.h"
 
 namespace cassata {
 namespace {
@@ -82,9 +82,10 @@ Case random_case(Random& random) {
   c.sizes = a.sizes;
   c.nodes = a.nodes;
   for (const std::uint64_t size : c.sizes)
-    for (std::uint64_t i = 0; i < size; ++i) {
-      const std::size_t count = below(random, c.m + 1);
-      for (std::size_t j = 0; j < c.m; ++j) c.edges.push_back(j < count ? static_cast<Id>(below(random, size)) : kNoId);
+    for (Id node = 0; node < size; ++node) {
+      std::vector<Id> row = random_list(random, node, size, c.m);
+      row.resize(c.m, kNoId);
+      c.edges.insert(c.edges.end(), row.begin(), row.end());
     }
   return c;
 }
@@ -140,6 +141,16 @@ TEST(Levels, WrongSizesAreCorrupt) {
   for (const auto& sizes : wrong) {
     SCOPED_TRACE(::testing::PrintToString(sizes));
     expect_error(Errc::corrupt, {"file: section '"}, [&] { c.open(sizes); });
+  }
+}
+
+TEST(Levels, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
+  for (const std::vector<std::uint64_t>& sizes : std::vector<std::vector<std::uint64_t>>{{4, 0}, {2, 4}, {0}, {9}}) {
+    SCOPED_TRACE(::testing::PrintToString(sizes));
+    const std::uint64_t rows = sizes.front() + (sizes.size() > 1 ? sizes.back() : 0);
+    const Case c{.ground_size = 8, .m = 2, .sizes = sizes, .nodes = std::vector<Id>(sizes.front()), .edges = std::vector<Id>(2 * rows, kNoId)};
+    expect_error(Errc::corrupt, {"section 'nodes'", "level " + std::to_string(sizes.size()) + " has " + std::to_string(sizes.back()) + " nodes"},
+                 [&] { c.open(); });
   }
 }
 

@@ -61,13 +61,16 @@ TEST(Scan, OrdersTiesByTheIdsOfTheRows) {
   }
 }
 
-TEST(Scan, LeavesOutWhatIsNoNumber) {
+TEST(Scan, WhatIsNoNumberComesLast) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
   std::vector<std::unique_ptr<Scorer>> scorers;
   scorers.push_back(std::make_unique<TableScorer>(std::vector<float>{kNaN, 2, kInfinity, kNaN, 1, -kInfinity}));
-  std::vector<std::vector<Candidate>> best(1);
-  scan(scorers, 6, {}, 5, best);
-  EXPECT_EQ(pairs_of(best[0]), (std::vector<std::pair<float, Id>>{{-kInfinity, 5}, {1.0F, 4}, {2.0F, 1}, {kInfinity, 2}}));
+  const std::vector<std::pair<float, Id>> all = {{-kInfinity, 5}, {1.0F, 4}, {2.0F, 1}, {kInfinity, 0}, {kInfinity, 2}, {kInfinity, 3}};
+  for (std::size_t k = 1; k < 8; ++k) {
+    std::vector<std::vector<Candidate>> best(1);
+    scan(scorers, 6, {}, k, best);
+    EXPECT_EQ(pairs_of(best[0]), std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(k, all.size())))) << "k " << k;
+  }
 }
 
 TEST(Scan, OfManyEqualsTheLowestIdsWin) {

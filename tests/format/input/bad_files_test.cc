@@ -120,7 +120,7 @@ TEST_F(BadFile, LengthsAreNamed) {
   expect_refused("x.npy", npy.substr(0, npy.size() - 5), {"43 bytes after the header of 128", "3 rows x 4 elements x 4 bytes", "truncated"});
   expect_refused("x.npy", npy + "x", {"49 bytes after the header", "trailing bytes"});
   expect_refused("x.fbin", fbin.substr(0, 30), {"22 bytes after the header of 8", "3 rows x 4 elements x 4 bytes", "truncated"});
-  expect_refused("x.fbin", raw(0xFFFF'FFFFu) + raw(0x7FFF'FFFFu) + "0123", {"4294967295 rows x 2147483647 elements", "truncated"});
+  expect_refused("x.fbin", raw(0xFFFF'FFFFu) + raw(0x0010'0000u) + "0123", {"4294967295 rows x 1048576 elements", "truncated"});
   expect_refused("x.u8bin", raw(2u) + raw(0u), {"dim 0"});
   expect_refused("x.fbin", "1234567", {"7 bytes"});
   expect_refused("x.fvecs", fvecs.substr(0, 50), {"row 2", "ends at byte 50", "60", "dim 4"});
@@ -129,6 +129,26 @@ TEST_F(BadFile, LengthsAreNamed) {
   expect_refused("x.fvecs", raw(-1) + "1234", {"row 0: dim -1"});
   expect_refused("x.bvecs", raw(0) + "1234", {"row 0: dim 0"});
   expect_refused("x.fvecs", raw(0x7FFF'FFFF) + "1234", {"row 0", "ends at byte 8"});
+}
+
+TEST_F(BadFile, RowsLongerThanAnIndexHolds) {
+  const std::uint32_t most = kMaxDim, more = most + 1;
+  const std::vector<std::string> expected = {"dim 1048577, expected 1 to 1048576"};
+  for (const auto& [dim, refused] : {std::pair(most, false), std::pair(more, true)}) {
+    const Array bytes{ElementType::u8, 1, dim, std::string(dim, '\1')};
+    const Array floats{ElementType::f32, 1, dim, std::string(std::size_t{4} * dim, '\0')};
+    const std::vector<std::pair<std::string, std::string>> files = {
+        {"x.npy", npy_file(bytes)}, {"x.u8bin", bin_file(bytes)}, {"x.fbin", bin_file(floats)}, {"x.bvecs", vecs_file(bytes)}, {"x.fvecs", vecs_file(floats)}};
+    for (const auto& [name, content] : files) {
+      if (refused) {
+        expect_refused(name, content, expected);
+      } else {
+        write_file(folder_ / name, content);
+        EXPECT_EQ(open_stream(folder_ / name)->dim(), most) << name;
+      }
+    }
+  }
+  expect_error(Errc::invalid_argument, {"data_vec: dim 1048577"}, [&] { memory_stream("data_vec", nullptr, 0, more, ElementType::f32); });
 }
 
 TEST_F(BadFile, RowsOfAnotherDim) {
