@@ -12,6 +12,7 @@
 
 #include "engine/index.h"
 #include "engine/registry.h"
+#include "format/input/sparse.h"
 #include "tests/support/brute_force.h"
 
 namespace cassata::test {
@@ -23,7 +24,7 @@ inline std::vector<BuildParams> all_cases() {
     for (const EncodingRow& encoding : encoding_rows())
       for (const MetricRow& metric : metric_rows())
         for (const GraphTypeRow& type : graph_type_rows()) {
-          if (kind.kind != Kind::graph && &type != graph_type_rows().data()) continue;
+          if (class_of(kind.kind, encoding.shape).empty() || (kind.kind != Kind::graph && &type != graph_type_rows().data())) continue;
           cases.push_back({.kind = kind.kind,
                            .metric = metric.metric,
                            .encoding = encoding.encoding,
@@ -37,12 +38,19 @@ inline std::vector<BuildParams> all_cases() {
 }
 
 inline std::string name_of_case(const BuildParams& params) {
-  std::string name = std::string(name_of(params.kind)) + "_" + std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
+  const bool sparse = row_of(params.encoding).shape == Shape::sparse;
+  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
   return name;
 }
 
+/// An index over the vectors, sparse ones if the encoding is for such.
 inline Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {
+  if (row_of(params.encoding).shape == Shape::sparse) {
+    const SparseVectors sparse = sparse_of(vectors);
+    const auto stream = sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
+    return Index::build(*stream, params, path);
+  }
   const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
 }
@@ -53,16 +61,19 @@ struct Answers {
   bool operator==(const Answers&) const = default;
 };
 
-inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) {
+/// Asks one of the index's searches, with sparse queries if its vectors are such.
+template <class Search>
+Answers answers(const Index& index, const Vectors& queries, const SearchParams& params, Search search) {
   Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
-  index.search(queries.matrix(), params, {out.ids, out.scores});
+  const SparseVectors sparse = sparse_of(queries);
+  (index.*search)(index.manifest().shape == Shape::sparse ? sparse.batch(queries.dim) : queries.matrix(), params, Hits{out.ids, out.scores});
   return out;
 }
 
+inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) { return answers(index, queries, params, &Index::search); }
+
 inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params) {
-  Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
-  index.search_exact(queries.matrix(), params, {out.ids, out.scores});
-  return out;
+  return answers(index, queries, params, &Index::search_exact);
 }
 
 /// The same by definition, with -1 and the worst score in places without a result.

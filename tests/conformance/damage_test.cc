@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -108,7 +110,30 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
   return all.size() == ids.size() && (all.empty() || *all.rbegin() < n);
 }
 
+/// The component and value of each entry, of rows that are told apart by their offsets.
+bool good_sparse_rows(const Index& index) {
+  const auto bytes = index.file().section("codes.rows").bytes, places = index.file().section("codes.rows.offsets").bytes;
+  const std::size_t value_bytes = index.manifest().codes.front().encoding == Encoding::sparse_f16 ? 2 : 4, entry = 2 + value_bytes;
+  std::vector<std::uint64_t> offsets(index.size() + 1);
+  std::memcpy(offsets.data(), places.data(), places.size());
+  if (offsets.front() != 0 || offsets.back() != bytes.size() || !std::ranges::is_sorted(offsets)) return false;
+  for (std::size_t row = 0; row < index.size(); ++row) {
+    if ((offsets[row + 1] - offsets[row]) % entry != 0) return false;
+    const std::size_t count = (offsets[row + 1] - offsets[row]) / entry;
+    std::vector<std::uint16_t> components(count);
+    std::memcpy(components.data(), bytes.data() + offsets[row], 2 * count);
+    if (std::ranges::adjacent_find(components, std::greater_equal()) != components.end() || (count != 0 && components.back() >= index.dim())) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, bytes.data() + offsets[row] + 2 * count + i * value_bytes, value_bytes);
+      if (!std::isfinite(value_bytes == 2 ? half_value(static_cast<std::uint16_t>(bits)) : std::bit_cast<float>(bits))) return false;
+    }
+  }
+  return true;
+}
+
 bool good_values(const Index& index) {
+  if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index);
   const auto bytes = index.file().section(index.manifest().codes.front().section).bytes;
   const bool half = index.manifest().codes.front().encoding == Encoding::f16;
   for (std::size_t at = 0; at < bytes.size(); at += half ? 2 : 4) {
@@ -176,15 +201,16 @@ void misstate(Random& random, Manifest& m) {
     const std::uint64_t wrong[] = {0, right + 1, right - 1, 2 * right, random(), ~std::uint64_t{0}, std::uint64_t{1} << 31, std::uint64_t{1} << 62};
     return static_cast<decltype(right)>(wrong[random() % 8]);
   };
-  switch (random() % 9) {
+  switch (random() % 10) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
     case 2: m.kind = m.kind == Kind::flat ? Kind::graph : Kind::flat; break;
-    case 3: m.codes.front().encoding = m.codes.front().encoding == Encoding::f32 ? Encoding::f16 : Encoding::f32; break;
+    case 3: m.codes.front().encoding = encoding_rows()[random() % encoding_rows().size()].encoding; break;
     case 4: m.codes.front().section = m.sections[random() % m.sections.size()].name; break;
     case 5: m.sections[random() % m.sections.size()].length = below(random, 600); break;
     case 6: std::swap(m.sections.front().name, m.sections.back().name); break;
-    case 7:
+    case 7: m.shape = m.shape == Shape::dense ? Shape::sparse : Shape::dense; break;
+    case 8:
       if (m.graph) m.graph->m = number(m.graph->m);
       break;
     default:

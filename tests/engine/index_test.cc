@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/registry.h"
+#include "format/input/sparse.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 #include "tests/support/random_case.h"
@@ -30,6 +31,14 @@ Index build(const Vectors& vectors, const BuildParams& params = {}, const std::f
 Vectors small_vectors() {
   Random random(1);
   return whole_vectors(random, 50, 4);
+}
+
+/// Dense or sparse vectors that live on.
+std::unique_ptr<VectorStream> of_shape(Shape shape) {
+  static const Vectors vectors = small_vectors();
+  static const SparseVectors sparse = sparse_of(vectors);
+  if (shape == Shape::dense) return memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  return sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
 }
 
 TEST(BuildParams, AreCheckedFieldByField) {
@@ -64,6 +73,58 @@ TEST(IndexBuild, RefusesWhatItCannotHold) {
     refuse({"vectors.npy: row 17, column 2"}, vectors, {.kind = kind.kind});
     vectors.values[4 * 17 + 2] = 70000;
     refuse({"vectors.npy: row 17, column 2", "f16"}, vectors, {.kind = kind.kind, .encoding = Encoding::f16});
+  }
+}
+
+TEST(IndexBuild, AnEncodingIsForVectorsOfItsShape) {
+  for (const EncodingRow& encoding : encoding_rows()) {
+    const auto stream = of_shape(encoding.shape == Shape::dense ? Shape::sparse : Shape::dense);
+    expect_error(Errc::invalid_argument, {stream->name(), "shape"}, [&] { Index::build(*stream, {.encoding = encoding.encoding}); });
+  }
+}
+
+TEST(IndexOpen, KindShapeAndEncodingMustFit) {
+  const TempDir folder;
+  Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16}, folder / "index");
+  const auto crafted = [&](const auto& edit) { write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit)); };
+  crafted([](Manifest& m) { m.kind = Kind::flat; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "kind of index"}, [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.shape = Shape::dense; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.codes.front().encoding = Encoding::f16; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+}
+
+TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
+  const Vectors vectors = small_vectors();
+  const SparseVectors sparse = sparse_of(vectors);
+  std::vector<std::int64_t> ids(50);
+  std::vector<float> scores(50);
+  expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] { build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores}); });
+  const Index index = Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16});
+  expect_error(Errc::invalid_argument, {"queries: dense"}, [&] { index.search(vectors.matrix(), {.k = 1}, {ids, scores}); });
+  SparseVectors wrong = sparse;
+  wrong.values[wrong.offsets[7] + 1] = kNaN;
+  expect_error(Errc::invalid_argument, {"queries: row 7, entry 1"}, [&] { index.search(wrong.batch(4), {.k = 1}, {ids, scores}); });
+}
+
+TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
+  for (const MetricRow& metric : metric_rows()) {
+    const Index index = Index::build(*of_shape(Shape::sparse), {.metric = metric.metric, .encoding = Encoding::sparse_f16});
+    SparseVectors queries;
+    queries.end_row();
+    queries.add(1, 1);
+    queries.end_row();
+    queries.add(1, 1);
+    queries.add(1000000, metric.metric == Metric::dot_product ? 5.0F : 0.0F);  // adds nothing
+    queries.end_row();
+    std::vector<std::int64_t> ids(9);
+    std::vector<float> scores(9);
+    index.search(queries.batch(4), {.k = 3}, {ids, scores});
+    EXPECT_EQ(std::vector(ids.begin(), ids.begin() + 3), (std::vector<std::int64_t>{-1, -1, -1}));
+    EXPECT_GE(ids[3], 0);
+    EXPECT_EQ(std::vector(ids.begin() + 3, ids.begin() + 6), std::vector(ids.begin() + 6, ids.end()));
+    EXPECT_EQ(std::vector(scores.begin() + 3, scores.begin() + 6), std::vector(scores.begin() + 6, scores.end()));
   }
 }
 
@@ -168,7 +229,7 @@ TEST(Index, ProvenanceTellsHowItWasBuilt) {
 TEST(Names, AreReadAsTheyAreWritten) {
   for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
   for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
-  for (const EncodingRow& row : encoding_rows()) EXPECT_EQ(parse_encoding(name_of(row.encoding)), row.encoding);
+  for (const EncodingRow& row : encoding_rows()) EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
   expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "'dotproduct', 'euclidean'"}, [] { parse_metric("cosine"); });
   expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted'"}, [] { parse_graph_type(""); });
@@ -179,11 +240,18 @@ TEST(Names, AreReadAsTheyAreWritten) {
 TEST(Registry, EveryKindOfVectorsHasAClass) {
   std::set<std::string_view> names;
   for (const ClassRow& row : class_rows()) EXPECT_TRUE(names.insert(row.name).second) << row.name;
+  std::set<std::string_view> built;
   for (const KindRow& kind : kind_rows())
     for (const EncodingRow& encoding : encoding_rows()) {
-      const Index index = build(small_vectors(), {.kind = kind.kind, .encoding = encoding.encoding});
-      EXPECT_TRUE(names.contains(index.class_name())) << kind.name << " " << encoding.name;
+      const BuildParams params{.kind = kind.kind, .encoding = encoding.encoding};
+      const auto stream = of_shape(encoding.shape);
+      if (class_of(kind.kind, encoding.shape).empty()) {
+        expect_error(Errc::invalid_argument, {"kind: '" + std::string(kind.name) + "'"}, [&] { Index::build(*stream, params); });
+      } else {
+        built.insert(Index::build(*stream, params).class_name());
+      }
     }
+  EXPECT_EQ(built, names);
 }
 
 }  // namespace

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <random>
+#include <set>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/codes/codes.h"
@@ -56,21 +60,69 @@ inline void duplicate_rows(Random& random, Vectors& vectors, std::size_t percent
   }
 }
 
-/// Vectors in an encoding, as in a section of a file.
+/// Sparse vectors, as compressed rows.
+struct SparseVectors {
+  std::vector<std::uint32_t> components;
+  std::vector<float> values;
+  std::vector<std::uint64_t> offsets = {0};
+
+  std::size_t size() const { return offsets.size() - 1; }
+  Batch batch(std::size_t dim) const { return {values.data(), size(), dim, components.data(), offsets.data()}; }
+  VectorView view(std::size_t i) const { return batch(0).row(i); }
+  void end_row() { offsets.push_back(values.size()); }
+  void add(std::uint32_t component, float value) {
+    components.push_back(component);
+    values.push_back(value);
+  }
+};
+
+/// The same vectors as sparse ones. Zeros are left out, but a row of nothing else keeps one: a query without entries finds nothing.
+inline SparseVectors sparse_of(const Vectors& vectors) {
+  SparseVectors out;
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    for (std::size_t j = 0; j < vectors.dim; ++j)
+      if (vectors.row(i)[j] != 0) out.add(static_cast<std::uint32_t>(j), vectors.row(i)[j]);
+    if (out.offsets.back() == out.values.size()) out.add(0, 0);
+    out.end_row();
+  }
+  return out;
+}
+
+/// Rows of random length, some of them empty, with components below `dim`, of which the first row has the last.
+inline SparseVectors random_sparse(Random& random, std::size_t n, std::size_t dim, std::size_t longest) {
+  SparseVectors out;
+  std::normal_distribution<float> normal;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::set<std::uint32_t> components;
+    for (std::size_t count = below(random, longest + 1); count > 0; --count) components.insert(static_cast<std::uint32_t>(below(random, dim)));
+    if (i == 0) components.insert(static_cast<std::uint32_t>(dim - 1));
+    for (const std::uint32_t component : components) out.add(component, normal(random));
+    out.end_row();
+  }
+  return out;
+}
+
+/// Vectors in an encoding, as in the sections of a file.
 class StoredVectors {
  public:
-  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors)
-      : encoder_(std::move(encoder)), bytes_(vectors.size() * encoder_->row_bytes()) {
-    encoder_->encode(vectors.matrix(), "vectors", 0, bytes_);
-    codes_ = encoder_->open(section(), vectors.size());
+  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors) : StoredVectors(std::move(encoder), vectors.matrix()) {}
+  StoredVectors(std::unique_ptr<Encoder> encoder, const Batch& batch) : encoder_(std::move(encoder)) {
+    encoder_->encode(batch, "vectors", 0, rows_);
+    offsets_.insert(offsets_.end(), rows_.ends.begin(), rows_.ends.end());
+    codes_ = encoder_->open(sections(), batch.rows);
   }
   const Codes& codes() const { return *codes_; }
-  Section section() const { return {.file = "file", .name = "rows", .offset = 4096, .bytes = bytes_}; }
-  std::vector<std::byte>& bytes() { return bytes_; }
+  RowSections sections() const {
+    return {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = rows_.bytes},
+            .offsets = {.file = "file", .name = "offsets", .offset = 8192, .bytes = std::as_bytes(std::span(offsets_))}};
+  }
+  std::vector<std::byte>& bytes() { return rows_.bytes; }
+  std::vector<std::uint64_t>& offsets() { return offsets_; }
 
  private:
   std::unique_ptr<Encoder> encoder_;
-  std::vector<std::byte> bytes_;
+  EncodedRows rows_;
+  std::vector<std::uint64_t> offsets_ = {0};
   std::unique_ptr<Codes> codes_;
 };
 

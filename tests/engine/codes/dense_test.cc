@@ -22,7 +22,7 @@ struct Form {
   const char* name;
   std::size_t bytes;
   std::unique_ptr<Encoder> (*encoder)(std::size_t dim);
-  std::unique_ptr<Codes> (*open)(const Section& section, std::uint64_t size, std::size_t dim);
+  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, std::size_t dim);
 };
 
 class DenseCodes : public ::testing::TestWithParam<Form> {
@@ -138,18 +138,18 @@ TEST_P(DenseCodes, AQueryIsCopied) {
 TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   const std::vector<std::byte> bytes(GetParam().bytes * 12);
   const Section section{.file = "file", .name = "rows", .offset = 4096, .bytes = bytes};
-  EXPECT_EQ(GetParam().open(section, 4, 3)->size(), 4u);
+  EXPECT_EQ(GetParam().open({section, {}}, 4, 3)->size(), 4u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {
       {3, 3},    {5, 3}, {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1}, {1ull << 62, 12}, {kMost, kMost}, {4, (1ull << 62) + 3},
       {kMost, 3}};
   for (const auto& [size, dim] : wrong) {
     SCOPED_TRACE(std::to_string(size) + " x " + std::to_string(dim));
-    expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] { GetParam().open(section, s, d); });
+    expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] { GetParam().open({section, {}}, s, d); });
   }
   for (const std::size_t length : {std::size_t{0}, bytes.size() - 1, bytes.size() - GetParam().bytes}) {
     const Section shorter{.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(length)};
-    expect_error(Errc::corrupt, {"holds " + std::to_string(length) + " bytes"}, [&] { GetParam().open(shorter, 4, 3); });
+    expect_error(Errc::corrupt, {"holds " + std::to_string(length) + " bytes"}, [&] { GetParam().open({shorter, {}}, 4, 3); });
   }
 }
 
@@ -184,7 +184,7 @@ TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
     const float values[] = {65520, -65520, 1e9F, 3e38F, -3e38F};  // 65520 is the least that rounds to infinity
     vectors.values[place] = values[seed % 5];
     const auto encoder = encoder_dense_f16(vectors.dim);
-    std::vector<std::byte> out(vectors.size() * encoder->row_bytes());
+    EncodedRows out;
     expect_error(
         Errc::invalid_argument,
         {"x.npy: row " + std::to_string(1000 + place / vectors.dim) + ", column " + std::to_string(place % vectors.dim) + ": ", "f16", "65504"},

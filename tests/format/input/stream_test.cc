@@ -58,7 +58,7 @@ float value_of(const Array& a, std::size_t i) {
 }
 
 /// Reads the stream in pieces of random numbers of rows and compares everything it tells.
-void check(VectorStream& stream, const Array& a, Random& random) {
+void check(DenseStream& stream, const Array& a, Random& random) {
   ASSERT_EQ(stream.size(), a.rows);
   ASSERT_EQ(stream.dim(), a.dim);
   ASSERT_EQ(static_cast<int>(stream.element_type()), static_cast<int>(a.type));
