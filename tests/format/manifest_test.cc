@@ -86,7 +86,7 @@ TEST(Manifest, FindsSections) {
 TEST(Manifest, UnknownValuesNeedANewerVersion) {
   const std::vector<std::pair<std::string, std::function<void(Manifest&)>>> cases = {
       {"kind 2", [](Manifest& m) { m.kind = static_cast<Kind>(2); }},
-      {"shape 1", [](Manifest& m) { m.shape = static_cast<Shape>(1); }},
+      {"shape 2", [](Manifest& m) { m.shape = static_cast<Shape>(2); }},
       {"metric 200", [](Manifest& m) { m.metric = static_cast<Metric>(200); }},
       {"encoding 255", [](Manifest& m) { m.codes[0].encoding = static_cast<Encoding>(255); }},
       {"graph type 2", [](Manifest& m) { m.graph->type = static_cast<GraphType>(2); }},

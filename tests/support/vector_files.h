@@ -70,6 +70,14 @@ inline std::string vecs_file(const Array& a) {
 /// .fbin, .u8bin, .i8bin
 inline std::string bin_file(const Array& a) { return raw(a.rows) + raw(a.dim) + a.bytes; }
 
+/// A row of a sparse .bin file.
+inline std::string sparse_row(const std::vector<std::uint32_t>& components, const std::vector<float>& values) {
+  std::string out = raw(static_cast<std::uint32_t>(components.size()));
+  for (const std::uint32_t component : components) out += raw(component);
+  for (const float value : values) out += raw(value);
+  return out;
+}
+
 /// The value of an f16 by its definition (IEEE 754-2019, 3.4): sign, 5 bits of exponent, 10 of fraction.
 inline double half_value(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
