@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "format/input/file_reader.h"
 
@@ -162,16 +163,18 @@ Batch SparseStream::next_batch() {
   components_.clear();
   values_.clear();
   offsets_.assign(1, 0);
-  while (done() + offsets_.size() - 1 < size() && values_.size() < kBatchEntries && offsets_.size() <= kBatchRows) {
+  while (done() < size() && values_.size() < kBatchEntries && offsets_.size() <= kBatchRows) {
     read_row(components_, values_);
     const auto begin = static_cast<std::size_t>(offsets_.back());
-    check_sparse_row(name(), done() + offsets_.size() - 1, {.values = std::span(values_).subspan(begin), .components = std::span(components_).subspan(begin)});
+    const VectorView row = {.values = std::span(values_).subspan(begin), .components = std::span(components_).subspan(begin)};
+    check_sparse_row(name(), done(), row);
     offsets_.push_back(values_.size());
+    const auto count = static_cast<std::uint32_t>(row.values.size());
+    note(1, std::as_bytes(std::span(&count, 1)));  // the bytes of a .bin file, wherever the rows come from
+    note(0, std::as_bytes(row.components));
+    note(0, std::as_bytes(row.values));
   }
-  const std::size_t rows = offsets_.size() - 1;
-  note(rows, std::as_bytes(std::span(components_)));
-  note(0, std::as_bytes(std::span(values_)));
-  return {.data = values_.data(), .rows = rows, .dim = dim(), .components = components_.data(), .offsets = offsets_.data()};
+  return {.data = values_.data(), .rows = offsets_.size() - 1, .dim = dim(), .components = components_.data(), .offsets = offsets_.data()};
 }
 
 std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& path) {
