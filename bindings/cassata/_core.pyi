@@ -20,8 +20,29 @@ class Index:
     def build_from_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
     @staticmethod
     def build_from_array(data_vec: npt.NDArray[Any], path: str, progress: _Progress, **choices: object) -> Index: ...
+    @staticmethod
+    def build_from_sparse_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
+    @staticmethod
+    def build_from_sparse_arrays(
+        components: npt.NDArray[np.uint32],
+        values: npt.NDArray[np.float32],
+        offsets: npt.NDArray[np.uint64],
+        path: str,
+        progress: _Progress,
+        **choices: object,
+    ) -> Index: ...
     def search(
         self, queries: npt.NDArray[np.float32], k: int, ef_search: int, early_exit_threshold: float, num_threads: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
+    def search_sparse(
+        self,
+        components: npt.NDArray[np.uint32],
+        values: npt.NDArray[np.float32],
+        offsets: npt.NDArray[np.uint64],
+        k: int,
+        ef_search: int,
+        early_exit_threshold: float,
+        num_threads: int,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress) -> None: ...
     def verify(self, progress: _Progress) -> None: ...

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Index
-from cassata.inputs import Path, Progress
-
-Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+from cassata.index import Hits, Index, found, padded, trimmed
+from cassata.inputs import Path, Progress, choices, graph_choices
 
 
 class DenseIndex(Index):
@@ -55,17 +53,16 @@ class DenseIndex(Index):
         given = _one_of(queries, query)
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         matrix = inputs.queries_matrix(given, core.dim)
+        ask = partial(core.search, matrix)
         if len(matrix) == 1 and np.ndim(given) == 1:
-            distances, ids = _found(core, matrix, k, ef_search, early_exit_threshold, num_threads)
-            found = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
-            return distances[0, :found], ids[0, :found]
-        distances, ids = _padded(core, matrix, k, ef_search, early_exit_threshold, num_threads)
+            return trimmed(*found(core, ask, 1, k, ef_search, early_exit_threshold, num_threads))
+        distances, ids = padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
     def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
         core = self._opened()
         matrix = inputs.queries_matrix(queries, core.dim)
-        distances, ids = _padded(core, matrix, k, ef_search, early_exit_threshold, num_threads)
+        distances, ids = padded(core, partial(core.search, matrix), len(matrix), k, ef_search, early_exit_threshold, num_threads)
         return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
 
 
@@ -100,8 +97,8 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         Example:
             >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
         """
-        source = inputs.file_path("data_path", data_path)
-        return cls._build(source, path, num_threads, progress, **_choices("flat", metric, dtype))
+        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
     def build_from_array(
@@ -134,8 +131,8 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         Example:
             >>> index = cassata.DenseFlatIndex.build_from_array(np.eye(8), metric="euclidean")
         """
-        source = inputs.collection_matrix(data_vec, dim)
-        return cls._build(source, path, num_threads, progress, **_choices("flat", metric, dtype))
+        build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
+        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     def batch_search(
         self,
@@ -203,8 +200,8 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         Example:
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
-        source = inputs.file_path("data_path", data_path)
-        return cls._build(source, path, num_threads, progress, **_choices("hnsw", metric, dtype), **_graph(m, ef_construction, graph_type))
+        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
     @classmethod
     def build_from_array(
@@ -243,8 +240,8 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         Example:
             >>> index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric="euclidean")
         """
-        source = inputs.collection_matrix(data_vec, dim)
-        return cls._build(source, path, num_threads, progress, **_choices("hnsw", metric, dtype), **_graph(m, ef_construction, graph_type))
+        build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
+        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
     def batch_search(
         self,
@@ -271,39 +268,6 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
             TypeError: As `search`.
         """
         return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
-
-
-def _choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
-    return {"kind": kind, "metric": inputs.word("metric", metric), "dtype": inputs.word("dtype", dtype)}
-
-
-def _graph(m: int, ef_construction: int, graph_type: str) -> dict[str, Any]:
-    return {
-        "m": inputs.whole_number("m", m),
-        "ef_construction": inputs.whole_number("ef_construction", ef_construction),
-        "graph_type": inputs.word("graph_type", graph_type),
-    }
-
-
-def _found(core: _core.Index, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, min(k, n)) results."""
-    n = core.size
-    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
-    inputs.results_fit(len(matrix), k)
-    return core.search(matrix, k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
-
-
-def _padded(core: _core.Index, matrix: npt.NDArray[np.float32], k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, k) results."""
-    inputs.results_fit(len(matrix), k := inputs.count("k", k))
-    distances, ids = _found(core, matrix, k, ef_search, relax, num_threads)
-    missing = k - ids.shape[1]
-    if missing == 0:
-        return distances, ids
-    worst = np.inf if core.metric == "euclidean" else -np.inf
-    all_distances, all_ids = np.full((len(matrix), k), worst, np.float32), np.full((len(matrix), k), -1, np.int64)
-    all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
-    return all_distances, all_ids
 
 
 def _one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:

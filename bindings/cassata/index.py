@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.inputs import Path, Progress
 
 if TYPE_CHECKING:
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
+    from cassata.sparse import SparsePlainHNSW
 
 Self = TypeVar("Self", bound="Index")
+Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 class Index:
@@ -34,7 +39,8 @@ class Index:
     def __init__(self) -> None:
         """Raises TypeError: indexes are built or loaded."""
         name = type(self).__name__
-        raise TypeError(f"{name}: use {name}.build_from_file, build_from_array or load")
+        arrays = "build_from_arrays" if hasattr(type(self), "build_from_arrays") else "build_from_array"
+        raise TypeError(f"{name}: use {name}.build_from_file, {arrays} or load")
 
     @classmethod
     def _face(cls: type[Self], core: _core.Index, path: str | None) -> Self:
@@ -43,12 +49,13 @@ class Index:
         return face
 
     @classmethod
-    def _build(cls: type[Self], source: Any, path: Path | None, num_threads: int, progress: Progress, **choices: object) -> Self:
-        """Builds from a matrix or from the file of that path."""
-        build = _core.Index.build_from_file if isinstance(source, str) else _core.Index.build_from_array
+    def _build(
+        cls: type[Self], build: Callable[..., _core.Index], path: Path | None, num_threads: int, progress: Progress, **choices: object
+    ) -> Self:
+        """Builds by a function of the engine that already knows its collection."""
         target = None if path is None else inputs.file_path("path", path)
         report = inputs.progress_function(progress)
-        return cls._face(build(source, target or "", report, num_threads=inputs.threads(num_threads), **choices), target)
+        return cls._face(build(target or "", report, num_threads=inputs.threads(num_threads), **choices), target)
 
     @classmethod
     def load(
@@ -134,7 +141,7 @@ class Index:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Length of a vector; of sparse vectors, their largest component plus 1."""
         return self._opened().dim
 
     @property
@@ -211,7 +218,7 @@ class Index:
         return core
 
 
-def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW:
+def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW:
     """Opens any index file as its own class.
 
     Args:
@@ -231,6 +238,33 @@ def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW:
         core.verify(None)
     face: Any = Index._classes[core.class_name]
     return face._face(core, path)  # type: ignore[no-any-return]
+
+
+def found(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+    """(rows, min(k, n)) results of `ask`, a search by that many queries."""
+    n = core.size
+    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
+    inputs.results_fit(rows, k)
+    return ask(k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
+
+
+def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+    """(rows, k) results."""
+    inputs.results_fit(rows, k := inputs.count("k", k))
+    distances, ids = found(core, ask, rows, k, ef_search, relax, num_threads)
+    missing = k - ids.shape[1]
+    if missing == 0:
+        return distances, ids
+    worst = np.inf if core.metric == "euclidean" else -np.inf
+    all_distances, all_ids = np.full((rows, k), worst, np.float32), np.full((rows, k), -1, np.int64)
+    all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
+    return all_distances, all_ids
+
+
+def trimmed(distances: npt.NDArray[np.float32], ids: npt.NDArray[np.int64]) -> Hits:
+    """The results of the one query, without missing places."""
+    there = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
+    return distances[0, :there], ids[0, :there]
 
 
 def _unpickle(cls: type[Self], path: str, identity: str) -> Self:

@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import sys
-from typing import Any, Callable, Union
+from typing import Any, Callable, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,25 @@ import numpy.typing as npt
 Progress = Union[None, bool, Callable[[str, int, int], object]]
 Path = Union[str, "os.PathLike[str]"]
 
+SparseRows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]  # components, values, offsets
+
+
+class SparseMatrix(Protocol):
+    """A matrix or array of scipy.sparse, of any format."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    def tocsr(self) -> Any:
+        """The same in compressed rows."""
+
+
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
 _METRIC_ALIASES = {"ip": "dotproduct", "l2": "euclidean"}  # as kANNolo calls them, too
 _MAX_THREADS = 4096
+_MAX_COMPONENT = 2**32 - 2
 _BYTES_PER_RESULT = 12  # a float32 and an int64
 
 
@@ -59,6 +74,94 @@ def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[A
         return array.astype(native if native in _STREAMED else _FLOAT32)
 
 
+def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> SparseRows:
+    """Compressed rows as the engine takes them, one row if `offsets` is None. Its errors call the arrays prefix + components and values.
+
+    Whether the components of a row rise and the values are finite is left to the engine.
+    """
+    names = f"{prefix}components", f"{prefix}values"
+    whole, numbers = _whole(names[0], components), _flat(names[1], values)
+    if len(whole) != len(numbers):
+        raise ValueError(f"{names[1]}: {len(numbers)} of them, expected {len(whole)}, as many as {names[0]}")
+    ends = np.array([0, len(whole)], np.uint64) if offsets is None else _offsets(offsets, len(whole))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, which the engine reports with its row
+        return _components(names[0], whole, ends), np.require(numbers, np.float32, ["C", "A"]), ends
+
+
+def matrix_rows(name: str, matrix: Any) -> SparseRows:
+    """The rows of a scipy.sparse matrix, with components sorted and duplicates summed; the matrix itself stays as it is."""
+    from scipy import sparse  # type: ignore[import-untyped]  # an optional dependency
+
+    if len(matrix.shape) != 2:
+        raise ValueError(f"{name}: shape {matrix.shape}, expected (number of rows, number of columns)")
+    try:
+        if matrix.format in ("csr", "csc", "bsr"):
+            matrix = type(matrix)(matrix)  # shares the arrays, and is not the caller's own
+            matrix.check_format(full_check=True)  # a conversion trusts it
+        rows = sparse.csr_array(matrix)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}, expected a valid scipy.sparse matrix") from None
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return sparse_rows(rows.indices, rows.data, rows.indptr, f"{name}, ")
+
+
+def is_matrix(data: object) -> bool:
+    """Whether `data` is a matrix or array of scipy.sparse."""
+    return hasattr(data, "tocsr")
+
+
+def matrix_file(path: str) -> SparseMatrix:
+    """The matrix that scipy.sparse.save_npz wrote to `path`."""
+    from scipy import sparse
+
+    try:
+        with open(path, "rb") as file:  # SciPy leaves one open that it cannot read
+            return sparse.load_npz(file)  # type: ignore[no-any-return]
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, zlib, NumPy and SciPy each have their own
+        raise ValueError(f"{path}: {error}, expected a file written by scipy.sparse.save_npz") from None
+
+
+def _components(name: str, whole: npt.NDArray[Any], offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    if whole.size and (whole.min() < 0 or whole.max() > _MAX_COMPONENT):
+        place = int(np.argmax((whole < 0) | (whole > _MAX_COMPONENT)))
+        row = int(np.searchsorted(offsets, place, side="right")) - 1
+        raise ValueError(f"{name}: row {row}, entry {place - int(offsets[row])}: {whole[place]}, expected 0 to {_MAX_COMPONENT}")
+    if whole.dtype == np.int32:
+        whole = whole.view(np.uint32)  # the same bits
+    return np.require(whole, np.uint32, ["C", "A"])
+
+
+def _offsets(offsets: Any, entries: int) -> npt.NDArray[np.uint64]:
+    given = _whole("offsets", offsets)
+    if given.size == 0:
+        raise ValueError("offsets: none, expected 0 and the end of each row")
+    if given[0] != 0 or given[-1] != entries:
+        raise ValueError(f"offsets: from {given[0]} to {given[-1]}, expected 0 to the number of entries, {entries}")
+    falls = given[1:] < given[:-1]
+    if falls.any():
+        row = int(np.argmax(falls))
+        raise ValueError(f"offsets: row {row} from {given[row]} to {given[row + 1]}, expected numbers that do not fall")
+    return np.require(given, np.uint64, ["C", "A"])
+
+
+def _flat(name: str, data: Any) -> npt.NDArray[Any]:
+    array = _numbers(name, data)
+    if array.ndim != 1:
+        raise ValueError(f"{name}: shape {array.shape}, expected one dimension")
+    return array
+
+
+def _whole(name: str, data: Any) -> npt.NDArray[Any]:
+    array = _flat(name, data)
+    if array.size and array.dtype.kind == "f":  # an empty list has float64
+        raise ValueError(f"{name}: dtype {array.dtype}, expected whole numbers, such as int64")
+    return array
+
+
 def _numbers(name: str, data: Any) -> npt.NDArray[Any]:
     if data is None or isinstance(data, (str, bytes)):
         raise TypeError(f"{name}: {data!r:.60} given, expected an array of numbers")
@@ -71,6 +174,21 @@ def _numbers(name: str, data: Any) -> npt.NDArray[Any]:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name}: dtype {array.dtype}, expected real numbers, such as float32")
     return array
+
+
+def choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
+    """What every build takes."""
+    return {"kind": kind, "metric": word("metric", metric), "dtype": word("dtype", dtype)}
+
+
+def graph_choices(metric: str, dtype: str, m: int, ef_construction: int, graph_type: str) -> dict[str, Any]:
+    """What the build of a graph takes."""
+    return {
+        **choices("hnsw", metric, dtype),
+        "m": whole_number("m", m),
+        "ef_construction": whole_number("ef_construction", ef_construction),
+        "graph_type": word("graph_type", graph_type),
+    }
 
 
 def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,30 @@ def clustered(rows, dim, seed):
     return (centres[random.integers(0, 30, rows)] + 0.7 * random.standard_normal((rows, dim))).astype(np.float32)
 
 
+def topics(rows, columns, seed, entries=24):
+    """Rows of about `entries` entries, most of them words of one of 25 topics, as of learned sparse texts."""
+    from scipy import sparse
+
+    random = np.random.default_rng(seed)
+    words = np.random.default_rng(77).integers(0, columns, (25, 60))
+    found = []
+    for topic in random.integers(0, 25, rows):
+        places = np.unique(np.concatenate([random.choice(words[topic], entries), random.integers(0, columns, 6)]))
+        found.append((places, random.exponential(1.0, places.size) + 0.05))
+    offsets = np.cumsum([0, *(len(places) for places, _ in found)])
+    values = np.concatenate([values for _, values in found]).astype(np.float32)
+    return sparse.csr_matrix((values, np.concatenate([places for places, _ in found]), offsets), (rows, columns))
+
+
+def write_sparse(path, matrix):
+    """The rows in the sparse .bin format."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("<I", matrix.shape[0]))
+        for begin, end in zip(matrix.indptr, matrix.indptr[1:]):
+            file.write(struct.pack("<I", end - begin) + matrix.indices[begin:end].astype("<u4").tobytes())
+            file.write(matrix.data[begin:end].astype("<f4").tobytes())
+
+
 def brute_force(vectors, queries, k, metric):
     """Scores in double precision and ids, each (nq, k), best first, ties by lower id."""
     vectors, queries = vectors.astype(np.float64), np.atleast_2d(queries).astype(np.float64)
@@ -36,6 +61,11 @@ def brute_force(vectors, queries, k, metric):
 def sizes(index):
     """What proves that an index answers."""
     return index.batch_search(np.ones((3, index.dim), np.float32), 5)[1].tolist()
+
+
+def answers(index, queries):
+    """What two indexes agree on: distances and ids."""
+    return [part.tolist() for part in index.batch_search(queries, 10)]
 
 
 def recall(found, expected):

@@ -1,4 +1,4 @@
-"""Programs written for kANNolo's dense classes, in both of its generations."""
+"""Programs written for kANNolo, in both of its generations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import cassata as kannolo
 import numpy as np
 import pytest
-from conftest import brute_force, clustered, recall
+from conftest import brute_force, clustered, recall, topics, write_sparse
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,39 @@ def test_flat_programs(data, tmp_path):
         assert len(flat.load(str(tmp_path / "flat"), "euclidean")) == 2000
 
 
+def test_a_sparse_program_of_the_new_generation(tmp_path):
+    documents, queries = topics(500, 2000, seed=3), topics(20, 2000, seed=4)
+    write_sparse(tmp_path / "documents.bin", documents)
+    path = str(tmp_path / "index.kannolo")
+    index = kannolo.SparsePlainHNSW.build_from_file(str(tmp_path / "documents.bin"), 16, 100, "standard")
+    index = kannolo.SparsePlainHNSW.build_from_file(
+        data_file=str(tmp_path / "documents.bin"), m=16, ef_construction=100, graph_type="standard"
+    )
+    index.save(path)
+    index = kannolo.SparsePlainHNSW.load(path, "standard")
+    c, v, offsets = queries.indices.astype(np.int32), queries.data, queries.indptr.astype(np.int64)
+    expected = np.argsort(-(queries @ documents.T).toarray(), axis=1, kind="stable")[:, :10]
+    distances, ids = index.batch_search(c, v, offsets, 10, 100, None, 1)
+    assert (distances.shape, ids.shape) == ((200,), (200,))
+    assert recall(ids, expected) >= 0.95
+    distances, ids = index.batch_search(query_components=c, query_values=v, offsets=offsets, k=10, ef_search=100, num_threads=0)
+    one, two = index.search(c[: offsets[1]], v[: offsets[1]], 10, 100, None)
+    assert (one.tolist(), two.tolist()) == (distances[:10].tolist(), ids[:10].tolist())
+    one, two = index.search(query_components=c[: offsets[1]], query_values=v[: offsets[1]], k=10, ef_search=100, early_exit_threshold=0.1)
+    assert (one.shape, two.shape) == ((10,), (10,))
+    assert index.space_usage_bytes() > 500 * 30 * 4
+
+
+def test_a_sparse_program_of_the_old_generation():
+    documents, queries = topics(300, 2000, seed=3), topics(20, 2000, seed=4)
+    c, v, offsets = documents.indices.astype(np.int32), documents.data, documents.indptr.astype(np.int64)
+    index = kannolo.SparsePlainHNSW.build_from_arrays(c, v, offsets, m=16, ef_construction=100, metric="ip")
+    distances, ids = index.search(queries.indices, queries.data, queries.indptr, 10, 200)
+    assert (distances.shape, ids.shape) == ((200,), (200,))
+    expected = np.argsort(-(queries @ documents.T).toarray(), axis=1, kind="stable")[:, :10]
+    assert recall(ids, expected) >= 0.95
+
+
 def test_arguments_by_name(data):
     documents, _ = data
     index = kannolo.DensePlainHNSW.build_from_array(
@@ -88,6 +121,14 @@ SIGNATURES = {
         "load": ["path", "metric", "graph_type"],
         "save": ["path"],
         "search": ["queries", "k", "ef_search", "early_exit_threshold"],
+    },
+    "SparsePlainHNSW": {  # whose searches take an integer or an array for the third argument
+        "build_from_file": ["data_file", "m", "ef_construction", "graph_type"],
+        "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "graph_type"],
+        "batch_search": ["query_components"],
+        "load": ["path", "graph_type"],
+        "save": ["path"],
+        "search": ["query_components"],
     },
 }
 

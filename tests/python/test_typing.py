@@ -11,7 +11,7 @@ pytest.importorskip("mypy")
 
 PROGRAM = """
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 import cassata
 import numpy as np
@@ -27,8 +27,19 @@ index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors,
 flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True)
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
-opened: Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW] = cassata.open("a", verify=True)
-result = opened.search(vectors, k=3)
+opened: Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.SparsePlainHNSW] = cassata.open("a", verify=True)
+if not isinstance(opened, cassata.SparsePlainHNSW):
+    result = opened.search(vectors, k=3)
+components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
+texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d"))
+matrix: Any = None
+texts = cassata.SparsePlainHNSW.build_from_arrays(matrix, m=8, metric="euclidean")
+result = texts.search(components, [0.5, 1.0], 10, 100, None)
+result = texts.search(components, [0.5, 1.0], offsets, k=10, num_threads=2)
+result = texts.batch_search(components, [0.5, 1.0], offsets, 10, 100, 0.1, 4)
+result = texts.batch_search(matrix, k=10)
+with cassata.SparsePlainHNSW.load("d", "permuted") as again:
+    texts = again
 with cassata.DensePlainHNSW.load("a", metric="euclidean") as loaded:
     n: int = len(loaded) + loaded.n + loaded.dim
     name: str = loaded.metric + loaded.uuid + str(loaded.info["file_size"]) + cassata.__version__
@@ -45,6 +56,9 @@ MISUSES = [
     "cassata.open(5)",
     "cassata.open('a').search(None, k='ten')",
     "cassata.DenseFlatIndex.load('a', metric=3)",
+    "cassata.SparsePlainHNSW.load('a').search([1], [1.0], k='ten')",
+    "cassata.SparsePlainHNSW.load('a').search([1])",
+    "cassata.SparsePlainHNSW.build_from_file('x.bin', dtype=16)",
 ]
 
 

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
     entry, reused = store.entry(options.folder, source, options.limit, options.fresh)
     names, space = entry.texts(), entry.space()
     print(report(entry, source, reused, names, space), flush=True)
-    with cassata.open(entry.index_path) as index:
+    with cassata.DensePlainHNSW.load(entry.index_path) as index:
         listed = questions(options.question, source.questions)
         if listed is not None:
             for question in listed:
