@@ -9,19 +9,21 @@
 #include "tools/command.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
+#include "tools/vectors.h"
 
 namespace cassata::tools {
 namespace {
 
 struct Choices {
-  std::string input, output;
+  std::string input, output, encoding;
   bool quiet = false, json = false;
   BuildParams params;
 };
 
 bool read(const Words& words, Choices& choices) {
   CommandLine line("build INPUT -o OUTPUT [OPTIONS]",
-                   "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.\n"
+                   "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin;\n"
+                   ".bin: sparse vectors (u32 n; for each vector u32 nnz, nnz u32 components that rise, nnz f32 values; little-endian).\n"
                    "INPUT is streamed: memory holds the graph and a chunk of vectors. OUTPUT appears at the very end, complete; until then a\n"
                    "former file of that name stays as it is. The same input and parameters give the same bytes, whatever the threads.");
   BuildParams& params = choices.params;
@@ -31,8 +33,8 @@ bool read(const Words& words, Choices& choices) {
               [&](const std::string& text) { params.kind = parse_kind(text); });
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
-  line.option("encoding", "NAME", std::string(name_of(params.encoding)), "how vectors are stored: f32, or f16 for half the size",
-              [&](const std::string& text) { params.encoding = parse_encoding(text); });
+  line.option("encoding", "NAME", std::string(name_of(params.encoding)), "how values are stored: f32, or f16 for half the size and unless given for sparse ones",
+              [&](const std::string& text) { choices.encoding = text; });
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });
@@ -41,7 +43,11 @@ bool read(const Words& words, Choices& choices) {
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
-  return line.parse(words);
+  if (!line.parse(words)) return false;
+  const Shape shape = shape_of(choices.input);
+  if (shape == Shape::sparse) params.encoding = Encoding::sparse_f16;
+  if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
+  return true;
 }
 
 std::string summary(const Index& index, double seconds) {
@@ -67,7 +73,7 @@ int build(const Words& words) {
   refuse_overwriting(choices.output, {choices.input});
   choices.params.progress = progress_bar(choices.quiet);
   const auto start = std::chrono::steady_clock::now();
-  const std::unique_ptr<VectorStream> vectors = open_stream(choices.input);
+  const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
   const Index index = Index::build(*vectors, choices.params, choices.output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (choices.json) {

@@ -17,6 +17,14 @@ std::string_view without_name(std::string_view message) {
 
 }  // namespace
 
+void about_option(const std::string& shown, const std::function<void()>& set) {
+  try {
+    set();
+  } catch (const Error& error) {
+    throw Error(error.code(), shown + ": " + std::string(without_name(error.what())));
+  }
+}
+
 CommandLine::CommandLine(std::string synopsis, std::string about) : synopsis_(std::move(synopsis)), about_(std::move(about)) {
   options_.add_options()("help,h", "print this help");
 }
@@ -38,11 +46,7 @@ void CommandLine::option(const char* names, const char* value_name, const std::s
   const std::string_view all = names;
   const std::string shown = all.front() == ',' ? "-" + std::string(all.substr(1)) : "--" + std::string(all.substr(0, all.find(',')));
   auto* value = po::value<std::string>()->value_name(value_name)->notifier([shown, set = std::move(set)](const std::string& text) {
-    try {
-      set(text);
-    } catch (const Error& error) {
-      throw Error(error.code(), shown + ": " + std::string(without_name(error.what())));
-    }
+    about_option(shown, [&] { set(text); });
   });
   options_.add_options()(names, value, (standing.empty() ? help : help + " (default: " + standing + ")").c_str());
 }

@@ -46,6 +46,9 @@ T number(std::string_view text) {
   return value;
 }
 
+/// Calls `set`, which looks at what the user gave for an option; an Error it throws gets the option's name in place of the parameter's.
+void about_option(const std::string& shown, const std::function<void()>& set);
+
 /// A subcommand's command line: described once, for parsing and for --help.
 class CommandLine {
  public:

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
-#include <sstream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +16,7 @@
 #include "format/input/stream.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
+#include "tools/vectors.h"
 
 namespace cassata::tools {
 namespace {
@@ -98,7 +99,7 @@ struct Choices {
 bool read(const Words& words, Choices& choices) {
   CommandLine line("search INDEX QUERIES [OPTIONS]",
                    "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for standard input, one query a\n"
-                   "line, numbers separated by blanks or commas. Prints them best first; ids are row numbers from 0.\n"
+                   "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids are row numbers from 0.\n"
                    "  tsv   query_id, doc_id, rank (from 1), score, separated by tabs\n"
                    "  trec  a TREC run: query_id Q0 doc_id rank score run_name; squared distances are negated, since larger must be better\n"
                    "  json  one object a line: query, ids, scores\n"
@@ -124,23 +125,6 @@ bool read(const Words& words, Choices& choices) {
   return line.parse(words);
 }
 
-/// The numbers of one line.
-std::vector<float> parse_row(std::string_view line, std::size_t row) {
-  constexpr std::string_view kSeparators = " \t,\r";
-  std::vector<float> values;
-  for (;;) {
-    line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
-    if (line.empty()) return values;
-    const std::string_view word = line.substr(0, line.find_first_of(kSeparators));
-    try {
-      values.push_back(number<float>(word));
-    } catch (const Error& error) {
-      invalid_argument("standard input: row " + std::to_string(row) + ", column " + std::to_string(values.size()) + ": " + error.what());
-    }
-    line.remove_prefix(word.size());
-  }
-}
-
 std::string read_standard_input() {
   std::string text;
   for (std::array<char, 65536> buffer;;) {
@@ -154,48 +138,62 @@ std::string read_standard_input() {
   }
 }
 
-/// Queries as text, one a line; empty lines are skipped.
-std::vector<float> parse_queries(const std::string& text, std::size_t dim) {
-  std::vector<float> values;
-  std::istringstream lines(text);
-  std::string line;
-  for (std::size_t row = 0; std::getline(lines, line);) {
-    if (row == 0 && line.starts_with("\x93NUMPY")) invalid_argument("standard input: a .npy file, expected lines of numbers; give its path instead");
-    const std::vector<float> numbers = parse_row(line, row);
-    if (numbers.empty()) continue;
-    if (numbers.size() != dim)
-      invalid_argument("standard input: row " + std::to_string(row) + " has " + std::to_string(numbers.size()) + " numbers, expected " +
-                       std::to_string(dim) + " (the index's dim)");
-    values.insert(values.end(), numbers.begin(), numbers.end());
-    ++row;
-  }
-  return values;
+/// Rows `first` to `first + count - 1`.
+Batch part(const Batch& batch, std::size_t first, std::size_t count) {
+  if (batch.sparse()) return {.data = batch.data, .rows = count, .dim = batch.dim, .components = batch.components, .offsets = batch.offsets + first};
+  return {.data = batch.data + first * batch.dim, .rows = count, .dim = batch.dim};
 }
 
-void answer(const Index& index, DenseStream& queries, const Choices& choices, Output& output) {
-  SearchParams params = choices.params;
-  params.k = static_cast<std::size_t>(std::min<std::uint64_t>(params.k, index.size()));
-  const std::size_t row_bytes = index.dim() * sizeof(float) + params.k * (sizeof(std::int64_t) + sizeof(float));
-  const std::size_t rows = std::clamp<std::size_t>(kBatchBytes / row_bytes, 1, kBatchRows);
-  std::vector<float> batch(rows * index.dim()), scores(rows * params.k);
-  std::vector<std::int64_t> ids(rows * params.k);
-  std::string text;
-  const Progress progress = progress_bar(choices.output.empty());  // a bar would mix with results on a terminal
-  std::uint64_t done = 0;
-  for (std::size_t read = 0; (read = queries.next(batch)) != 0;) {
-    const std::size_t places = read * params.k;
-    const Hits hits{.ids = std::span(ids).first(places), .scores = std::span(scores).first(places)};
-    const Batch matrix{.data = batch.data(), .rows = read, .dim = index.dim()};
-    choices.exact ? index.search_exact(matrix, params, hits) : index.search(matrix, params, hits);
-    for (std::size_t i = 0; i < read; ++i, ++done) {
-      const auto all = hits.ids.subspan(i * params.k, params.k);
+/// Answers queries and prints what was found, a limited number at a time.
+class Answers {
+ public:
+  Answers(const Index& index, const Choices& choices, Output& output) : index_(index), choices_(choices), output_(output), params_(choices.params) {
+    params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
+    rows_ = std::clamp<std::size_t>(kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
+    ids_.resize(rows_ * params_.k);
+    scores_.resize(rows_ * params_.k);
+  }
+
+  void print(VectorStream& queries) {
+    const Progress progress = progress_bar(choices_.output.empty());  // a bar would mix with results on a terminal
+    for (Batch batch = queries.next_batch(); batch.rows != 0; batch = queries.next_batch())
+      for (std::size_t first = 0; first < batch.rows; first += rows_) {
+        print(part(batch, first, std::min(rows_, batch.rows - first)));
+        progress("search", done_, queries.size());
+      }
+  }
+
+ private:
+  void print(const Batch& queries) {
+    const std::size_t places = queries.rows * params_.k;
+    const Hits hits{.ids = std::span(ids_).first(places), .scores = std::span(scores_).first(places)};
+    choices_.exact ? index_.search_exact(queries, params_, hits) : index_.search(queries, params_, hits);
+    std::string text;
+    for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
+      const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
-      choices.format->write(text, {done, all.first(count), hits.scores.subspan(i * params.k, count)}, index.manifest().metric, choices.run_name);
-      output.write(text);
+      choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)}, index_.manifest().metric, choices_.run_name);
+      output_.write(text);
       text.clear();
     }
-    progress("search", done, queries.size());
   }
+
+  const Index& index_;
+  const Choices& choices_;
+  Output& output_;
+  SearchParams params_;
+  std::size_t rows_;
+  std::vector<std::int64_t> ids_;
+  std::vector<float> scores_;
+  std::uint64_t done_ = 0;
+};
+
+void check_queries(const VectorStream& queries, const Index& index, const std::string& path) {
+  const bool sparse = index.manifest().shape == Shape::sparse;
+  if (queries.shape() != index.manifest().shape)
+    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin)" : "sparse vectors, expected dense ones") + ", as of " + path);
+  if (!sparse && queries.dim() != index.dim())
+    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
 }
 
 }  // namespace
@@ -206,19 +204,12 @@ int search(const Words& words) {
   if (!choices.output.empty()) refuse_overwriting(choices.output, {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
   const Index index = Index::open(choices.index);
   choices.params.check();
-  std::vector<float> typed;
-  std::unique_ptr<DenseStream> queries;
-  if (choices.queries == "-") {
-    typed = parse_queries(read_standard_input(), index.dim());
-    queries = memory_stream("standard input", typed.data(), typed.size() / index.dim(), index.dim(), ElementType::f32);
-  } else {
-    queries = open_stream(choices.queries);
-  }
-  if (queries->dim() != index.dim())
-    invalid_argument(queries->name() + ": dim " + std::to_string(queries->dim()) + ", expected " + std::to_string(index.dim()) + ", as of " +
-                     choices.index);
+  std::optional<TypedVectors> typed;
+  if (choices.queries == "-") typed.emplace(read_standard_input(), index);
+  const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
+  check_queries(*queries, index, choices.index);
   Output output(choices.output);
-  answer(index, *queries, choices, output);
+  Answers(index, choices, output).print(*queries);
   output.finish();
   return kOk;
 }

@@ -1,0 +1,137 @@
+"""The program `cassata` over sparse vectors."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from cli import output, refusal, run
+
+
+def write_bin(path, rows):
+    """`rows`: (components, values) of each."""
+    with path.open("wb") as file:
+        file.write(np.uint32(len(rows)).tobytes())
+        for components, values in rows:
+            file.write(np.uint32(len(components)).tobytes() + np.asarray(components, "<u4").tobytes() + np.asarray(values, "<f4").tobytes())
+
+
+def random_rows(count, seed):
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        components = np.unique(random.integers(0, 90000, 12) ** 2 // 90000)
+        yield components.tolist(), (random.integers(1, 9, len(components)) / 4).tolist()  # exact in f16
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    """The folder of vectors.bin and queries.bin, and their rows; the last vector is empty."""
+    vectors, queries = [*random_rows(600, 1), ([], [])], [*random_rows(20, 2)]
+    write_bin(tmp_path / "vectors.bin", vectors)
+    write_bin(tmp_path / "queries.bin", queries)
+    return tmp_path, vectors, queries
+
+
+def dim_of(rows):
+    return max(components[-1] for components, _ in rows if components) + 1
+
+
+def scores_of(vectors, query, metric):
+    b = dict(zip(*query, strict=True))
+    scores = []
+    for vector in vectors:
+        a = dict(zip(*vector, strict=True))
+        if metric == "dotproduct":
+            scores.append(sum(a[c] * b[c] for c in a.keys() & b.keys()))
+        else:
+            scores.append(sum((a.get(c, 0) - b.get(c, 0)) ** 2 for c in a.keys() | b.keys()))
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("encoding", [None, "f16", "f32"])
+def test_build(sparse, metric, encoding):
+    folder, vectors, _ = sparse
+    choice = ["--encoding", encoding] if encoding else []
+    summary = json.loads(output("build", "vectors.bin", "-o", "index", "--kind", "hnsw", "--metric", metric, "--json", *choice, cwd=folder))
+    assert (summary["class"], summary["n"], summary["dim"]) == ("SparsePlainHNSW", 601, dim_of(vectors))
+    assert (summary["metric"], summary["dtype"]) == (metric, encoding or "f16")
+    assert output("verify", "index", cwd=folder).startswith("index: ok")
+
+
+def test_search_in_every_format(sparse, metric):
+    folder, vectors, queries = sparse
+    run("build", "vectors.bin", "-o", "index", "--metric", metric, "-q", cwd=folder)
+    tsv, trec, json_lines = (
+        output("search", "index", "queries.bin", "-k", 4, "--exact", "--format", name, cwd=folder).splitlines() for name in ("tsv", "trec", "json")
+    )
+    assert len(tsv) == len(trec) == 80
+    for q, query in enumerate(queries):
+        scores = scores_of(vectors, query, metric)
+        ids = np.argsort(-scores if metric == "dotproduct" else scores, kind="stable")[:4].tolist()
+        assert json.loads(json_lines[q]) == {"query": q, "ids": ids, "scores": scores[ids].tolist()}
+        for rank, i in enumerate(ids):
+            query_id, doc_id, place, score = tsv[4 * q + rank].split("\t")
+            assert (query_id, doc_id, place, float(score)) == (str(q), str(i), str(rank + 1), scores[i])
+            *words, score, _ = trec[4 * q + rank].split(" ")
+            assert words == [str(q), "Q0", str(i), str(rank + 1)]
+            assert float(score) == (scores[i] if metric == "dotproduct" else -scores[i])
+
+
+def test_queries_as_text(sparse):
+    folder, _, queries = sparse
+    run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
+    text = "\n".join(" ".join(f"{c}:{v}" for c, v in zip(*query, strict=True)) for query in queries) + "\n\n"
+    assert output("search", "index", "-", input=text.encode(), cwd=folder) == output("search", "index", "queries.bin", cwd=folder)
+    for line, message in [
+        ("1:2\n3 4\n", "row 1, entry 0: '3' given, expected component:value"),
+        ("1:2 x:4", "row 0, entry 1: 'x' given, expected a whole number"),
+        ("1:2 2:y", "row 0, entry 1: 'y' given, expected a number"),
+        ("3:1 2:1", "row 0, entry 1: component 2 after 3"),
+        ("3:inf", "row 0, entry 0: inf"),
+    ]:
+        assert f"standard input: {message}" in refusal("search", "index", "-", input=line.encode(), cwd=folder)
+
+
+def test_queries_beyond_one_batch(sparse):
+    folder, _, queries = sparse
+    run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
+    write_bin(folder / "many.bin", queries * 60)
+    once = [line.split("\t")[1:] for line in output("search", "index", "queries.bin", "-k", 2, cwd=folder).splitlines()]
+    many = [line.split("\t") for line in output("search", "index", "many.bin", "-k", 2, cwd=folder).splitlines()]
+    assert [line[1:] for line in many] == once * 60
+    assert [int(line[0]) for line in many] == [i // 2 for i in range(2400)]
+
+
+def test_inspect(sparse):
+    folder, vectors, _ = sparse
+    run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
+    text = output("inspect", "index", cwd=folder)
+    for line in ["class +SparsePlainHNSW", f"dim +{dim_of(vectors)}", "encoding +f16", "codes.rows.offsets .* hot", "from +vectors.bin: 601 rows"]:
+        assert re.search(rf"^  {line}", text, re.MULTILINE), line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat"), "kind: 'flat' given"),
+        (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
+        (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
+        (("build", "short.bin", "-o", "z"), "short.bin: "),
+        (("build", "large.bin", "-o", "z"), "large.bin: row 0, entry 1: 70000.* beyond f16"),
+        (("build", "unsorted.bin", "-o", "z"), "unsorted.bin: row 0, entry 1: component 3 after 7"),
+        (("search", "index", "dense.npy"), "dense.npy: dense vectors, expected sparse ones"),
+        (("search", "dense", "queries.bin"), "queries.bin: sparse vectors, expected dense ones"),
+    ],
+)
+def test_refusals(arguments, message, sparse):
+    folder, _, _ = sparse
+    run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
+    np.save(folder / "dense.npy", np.ones((5, 3), np.float32))
+    run("build", "dense.npy", "-o", "dense", "-q", cwd=folder)
+    (folder / "short.bin").write_bytes((folder / "vectors.bin").read_bytes()[:-2])
+    write_bin(folder / "large.bin", [([3, 7], [1, 70000])])
+    write_bin(folder / "unsorted.bin", [([7, 3], [1, 1])])
+    assert re.search(message, refusal(*arguments, cwd=folder))
+    assert not (folder / "z").exists()

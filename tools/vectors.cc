@@ -1,0 +1,89 @@
+#include "tools/vectors.h"
+
+#include <algorithm>
+#include <cctype>
+#include <sstream>
+#include <string_view>
+
+#include "format/input/sparse.h"
+#include "tools/command.h"
+
+namespace cassata::tools {
+namespace {
+
+constexpr const char* kSource = "standard input";
+
+/// The words of a line that blanks and commas separate.
+std::vector<std::string_view> words_of(std::string_view line) {
+  constexpr std::string_view kSeparators = " \t,\r";
+  std::vector<std::string_view> words;
+  for (;;) {
+    line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
+    if (line.empty()) return words;
+    words.push_back(line.substr(0, line.find_first_of(kSeparators)));
+    line.remove_prefix(words.back().size());
+  }
+}
+
+/// number(), its errors with their place before them.
+template <class T>
+T number_at(std::string_view word, std::size_t row, const char* place, std::size_t i) {
+  try {
+    return number<T>(word);
+  } catch (const Error& error) {
+    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", " + place + " " + std::to_string(i) + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+Shape shape_of(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".bin" ? Shape::sparse : Shape::dense;
+}
+
+std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
+  if (shape_of(path) == Shape::sparse) return open_sparse_stream(path);
+  return open_stream(path);
+}
+
+TypedVectors::TypedVectors(const std::string& text, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
+  std::istringstream lines(text);
+  std::string line;
+  for (std::size_t row = 0; std::getline(lines, line);) {
+    if (row == 0 && line.starts_with("\x93NUMPY"))
+      invalid_argument(std::string(kSource) + ": a .npy file, expected lines of numbers; give its path instead");
+    if (words_of(line).empty()) continue;
+    shape_ == Shape::sparse ? parse_sparse(line, row) : parse_dense(line, row);
+    offsets_.push_back(values_.size());
+    ++row;
+  }
+}
+
+void TypedVectors::parse_dense(std::string_view line, std::size_t row) {
+  const auto words = words_of(line);
+  for (std::size_t i = 0; i < words.size(); ++i) values_.push_back(number_at<float>(words[i], row, "column", i));
+  if (words.size() != dim_)
+    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + " has " + std::to_string(words.size()) + " numbers, expected " +
+                     std::to_string(dim_) + " (the index's dim)");
+}
+
+void TypedVectors::parse_sparse(std::string_view line, std::size_t row) {
+  const auto words = words_of(line);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t colon = words[i].find(':');
+    if (colon == words[i].npos)
+      invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", entry " + std::to_string(i) + ": " + quoted(words[i]) +
+                       " given, expected component:value");
+    components_.push_back(number_at<std::uint32_t>(words[i].substr(0, colon), row, "entry", i));
+    values_.push_back(number_at<float>(words[i].substr(colon + 1), row, "entry", i));
+  }
+}
+
+std::unique_ptr<VectorStream> TypedVectors::stream() const {
+  if (shape_ == Shape::sparse) return sparse_memory_stream(kSource, components_, values_, offsets_);
+  return memory_stream(kSource, values_.data(), values_.size() / dim_, dim_, ElementType::f32);
+}
+
+}  // namespace cassata::tools

@@ -1,0 +1,40 @@
+// Vectors that a command reads: from a file of any format, or typed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/index.h"
+#include "format/input/stream.h"
+
+namespace cassata::tools {
+
+/// What a file holds, by its extension: .bin is sparse.
+Shape shape_of(const std::filesystem::path& path);
+
+/// Opens a file by its extension.
+std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
+
+/// Vectors that were read from text, one a line; empty lines are skipped.
+class TypedVectors {
+ public:
+  /// Of the shape and, if dense, the dim of the vectors in `index`. Throws Error(invalid_argument) naming row and place.
+  TypedVectors(const std::string& text, const Index& index);
+  /// Borrows.
+  std::unique_ptr<VectorStream> stream() const;
+
+ private:
+  void parse_dense(std::string_view line, std::size_t row);
+  void parse_sparse(std::string_view line, std::size_t row);
+
+  Shape shape_;
+  std::size_t dim_;
+  std::vector<float> values_;
+  std::vector<std::uint32_t> components_;
+  std::vector<std::uint64_t> offsets_ = {0};
+};
+
+}  // namespace cassata::tools
