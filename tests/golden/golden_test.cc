@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -53,7 +54,11 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     ASSERT_FALSE(answer.ids.empty());
     std::vector<std::int64_t> ids(answer.ids.size());
     std::vector<float> scores(answer.ids.size());
-    const Batch query = {answer.query.data(), 1, answer.query.size()};
+    std::vector<std::uint32_t> components(answer.query.size());
+    std::iota(components.begin(), components.end(), 0u);
+    const std::uint64_t offsets[] = {0, answer.query.size()};
+    Batch query = {answer.query.data(), 1, answer.query.size()};
+    if (index.manifest().shape == Shape::sparse) query.components = components.data(), query.offsets = offsets;
     const SearchParams params = {.k = ids.size(), .ef_search = static_cast<std::size_t>(index.size())};
     index.search_exact(query, params, {ids, scores});
     EXPECT_EQ(ids, answer.ids);

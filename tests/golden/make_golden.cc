@@ -4,6 +4,8 @@
 //
 // <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from double-precision
 // arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is exact in f32 and f16 alike.
+//
+// Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's line has all of its values.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "engine/index.h"
+#include "format/input/sparse.h"
 
 namespace {
 
@@ -38,7 +41,16 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::standard,
       .m = 4,
       .ef_construction = 40}},
+    {"hnsw-sparse-f16-permuted-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_f16,
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
 };
+
+bool sparse(const Golden& golden) { return golden.params.encoding == Encoding::sparse_f16; }
 
 std::vector<float> values(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);
@@ -65,10 +77,31 @@ std::vector<std::pair<double, std::size_t>> answer(Metric metric, const float* r
   return scored;
 }
 
+void build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
+  if (!sparse(golden)) {
+    Index::build(*memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32), golden.params, path);
+    return;
+  }
+  std::vector<std::uint32_t> components;
+  std::vector<float> kept;
+  std::vector<std::uint64_t> offsets = {0};
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t j = 0; j < kDim; ++j) {
+      if (rows[i * kDim + j] == 0) continue;
+      components.push_back(static_cast<std::uint32_t>(j));
+      kept.push_back(rows[i * kDim + j]);
+    }
+    offsets.push_back(kept.size());
+  }
+  Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), golden.params, path);
+}
+
 void write(const std::filesystem::path& folder, const Golden& golden) {
-  const std::vector<float> rows = values(kRows * kDim, 1), queries = values(kQueries * kDim, 2);
-  const auto stream = memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32);
-  Index::build(*stream, golden.params, folder / (golden.name + ".cassata"));
+  std::vector<float> rows = values(kRows * kDim, 1);
+  const std::vector<float> queries = values(kQueries * kDim, 2);
+  if (sparse(golden))
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 0 ? rows[i] : 0;
+  build(folder / (golden.name + ".cassata"), golden, rows);
   std::ofstream answers(folder / (golden.name + ".answers"));
   for (std::size_t q = 0; q < kQueries; ++q) {
     for (std::size_t j = 0; j < kDim; ++j) answers << queries[q * kDim + j] << ' ';
