@@ -243,6 +243,12 @@ def file_path(name: str, path: Any) -> str:
     return os.path.abspath(text)
 
 
+def not_the_input(path: Any, source: str) -> None:
+    """Refuses to write an index over its own input, as the engine does where it reads the file itself."""
+    if path is not None and os.path.exists(target := file_path("path", path)) and os.path.samefile(target, source):
+        raise ValueError(f"path: {target} is the input, which the index would replace")
+
+
 def results_fit(rows: int, k: int) -> None:
     """Refuses results that this machine could not hold."""
     needed, memory = rows * k * _BYTES_PER_RESULT, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -223,7 +223,9 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         """
         source = inputs.file_path("data_file", data_file)
         if source.endswith(".npz"):
-            build = partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, inputs.matrix_file(source)))
+            matrix = inputs.matrix_file(source)
+            inputs.not_the_input(path, source)
+            build = partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, matrix))
         else:
             build = partial(_core.Index.build_from_sparse_file, source)
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))

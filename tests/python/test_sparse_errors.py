@@ -10,7 +10,7 @@ import struct
 import cassata
 import numpy as np
 import pytest
-from conftest import answers, topics
+from conftest import answers, topics, write_sparse
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -140,6 +140,16 @@ def test_bad_files(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message):
         Face.build_from_file(tmp_path / name, path=tmp_path / "index")
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_an_index_does_not_replace_its_input(tmp_path, vectors):
+    sparse.save_npz(tmp_path / "input.npz", vectors)
+    write_sparse(tmp_path / "input.bin", vectors)
+    for path in sorted(tmp_path.iterdir()):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match=r"path: .* is the input, which the index would replace"):
+            Face.build_from_file(path, path=path)
+        assert path.read_bytes() == before
 
 
 def test_files_that_are_no_matrices_or_not_there(tmp_path):
