@@ -224,6 +224,28 @@ def test_a_folder_without_permission(tmp_path, saved):
         tmp_path.chmod(stat.S_IRWXU)
 
 
+@pytest.mark.parametrize("face", CLASSES)
+def test_a_build_onto_its_input(tmp_path, face):
+    path = tmp_path / "vectors.npy"
+    np.save(path, np.eye(8, dtype=np.float32))
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for target in (path, tmp_path / "link"):
+        with pytest.raises(ValueError, match=rf"path: .*{target.name} is the input"):
+            face.build_from_file(path, path=target)
+    assert path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["link", "vectors.npy"]
+
+
+def test_a_partial_that_no_writer_left(small, tmp_path):
+    notes = tmp_path / "index.partial"
+    notes.write_text("mine")
+    for write in (small.save, lambda path: type(small).build_from_array(np.eye(8), path=path)):
+        with pytest.raises(FileExistsError, match=r"index\.partial is in the way"):
+            write(tmp_path / "index")
+    assert notes.read_text() == "mine"
+
+
 def test_a_full_disk(small):
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
