@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -125,6 +127,77 @@ TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
     EXPECT_GE(ids[3], 0);
     EXPECT_EQ(std::vector(ids.begin() + 3, ids.begin() + 6), std::vector(ids.begin() + 6, ids.end()));
     EXPECT_EQ(std::vector(scores.begin() + 3, scores.begin() + 6), std::vector(scores.begin() + 6, scores.end()));
+  }
+}
+
+/// The scores of a query with all rows, best first, by definition.
+std::vector<float> sparse_scores(const SparseVectors& vectors, const VectorView& query, Metric metric) {
+  std::map<std::uint32_t, double> entries;
+  for (std::size_t i = 0; i < query.values.size(); ++i) entries[query.components[i]] = query.values[i];
+  std::vector<float> scores;
+  for (std::size_t row = 0; row < vectors.size(); ++row) {
+    double dot = 0, squares = 0;
+    for (const auto& [component, value] : entries) squares += value * value;
+    for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i) {
+      const double value = vectors.view(row).values[i];
+      const auto same = entries.find(vectors.view(row).components[i]);
+      dot += same == entries.end() ? 0 : value * same->second;
+      squares += value * value;
+    }
+    scores.push_back(static_cast<float>(metric == Metric::euclidean ? squares - 2 * dot : dot));
+  }
+  std::ranges::sort(scores, [&](float a, float b) { return score_of(metric, a) < score_of(metric, b); });
+  return scores;
+}
+
+TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
+  const TempDir folder;
+  for (const std::size_t dim : {std::size_t{40}, std::size_t{65536}, std::size_t{65537}, (std::size_t{1} << 22) + 1, std::size_t{4294967295}})
+    for (const MetricRow& metric : metric_rows())
+      for (const Encoding encoding : {Encoding::sparse_f16, Encoding::sparse_f32}) {
+        SCOPED_TRACE(std::to_string(dim) + " " + std::string(metric.name));
+        Random random(dim);
+        SparseVectors vectors = random_sparse(random, 300, dim, 20);
+        for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
+        const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
+        Index::build(*stream, {.metric = metric.metric, .encoding = encoding, .m = 8}, folder / "index");
+        const Index index = Index::open(folder / "index", true);
+        EXPECT_EQ(index.dim(), dim);
+        std::vector<std::int64_t> ids(300);
+        std::vector<float> scores(300), best(1);
+        for (std::size_t row = 0; row < 300; row += 17) {
+          if (vectors.view(row).values.empty()) continue;
+          SparseVectors query;
+          for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i) query.add(vectors.view(row).components[i], vectors.view(row).values[i]);
+          query.end_row();
+          index.search_exact(query.batch(dim), {.k = 300}, {ids, scores});
+          ASSERT_EQ(scores, sparse_scores(vectors, query.view(0), metric.metric)) << "row " << row;
+          index.search(query.batch(dim), {.k = 1, .ef_search = 100}, {std::span(ids).first(1), best});  // a walk
+          ASSERT_TRUE(ids[0] >= 0 && ids[0] < 300);
+          if (metric.metric == Metric::euclidean) {
+            EXPECT_GE(best[0], scores[0]);
+          } else {
+            EXPECT_LE(best[0], scores[0]);
+          }
+        }
+      }
+}
+
+TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
+  const TempDir folder;
+  const std::vector<std::uint64_t> offsets(6, 0);
+  for (const GraphTypeRow& type : graph_type_rows()) {
+    const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
+    Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type}, folder / "index");
+    const Index index = Index::open(folder / "index", true);
+    SparseVectors query;
+    query.add(9, 3);
+    query.end_row();
+    std::vector<std::int64_t> ids(6);
+    std::vector<float> scores(6);
+    index.search(query.batch(1), {.k = 6}, {ids, scores});
+    EXPECT_EQ(ids, (std::vector<std::int64_t>{0, 1, 2, 3, 4, -1}));
+    EXPECT_EQ(scores, (std::vector<float>{9, 9, 9, 9, 9, kInfinity}));
   }
 }
 
