@@ -191,7 +191,8 @@ class Answers {
 void check_queries(const VectorStream& queries, const Index& index, const std::string& path) {
   const bool sparse = index.manifest().shape == Shape::sparse;
   if (queries.shape() != index.manifest().shape)
-    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin)" : "sparse vectors, expected dense ones") + ", as of " + path);
+    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin)" : "sparse vectors, expected dense ones") +
+                     ", as of " + path);
   if (!sparse && queries.dim() != index.dim())
     invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
 }

@@ -39,7 +39,8 @@ inline std::vector<BuildParams> all_cases() {
 
 inline std::string name_of_case(const BuildParams& params) {
   const bool sparse = row_of(params.encoding).shape == Shape::sparse;
-  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
+  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" +
+                     std::string(name_of(params.metric));
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
   return name;
 }

@@ -64,7 +64,8 @@ def test_search_in_every_format(sparse, metric):
     folder, vectors, queries = sparse
     run("build", "vectors.bin", "-o", "index", "--metric", metric, "-q", cwd=folder)
     tsv, trec, json_lines = (
-        output("search", "index", "queries.bin", "-k", 4, "--exact", "--format", name, cwd=folder).splitlines() for name in ("tsv", "trec", "json")
+        output("search", "index", "queries.bin", "-k", 4, "--exact", "--format", name, cwd=folder).splitlines()
+        for name in ("tsv", "trec", "json")
     )
     assert len(tsv) == len(trec) == 80
     for q, query in enumerate(queries):
@@ -108,7 +109,13 @@ def test_inspect(sparse):
     folder, vectors, _ = sparse
     run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
     text = output("inspect", "index", cwd=folder)
-    for line in ["class +SparsePlainHNSW", f"dim +{dim_of(vectors)}", "encoding +f16", "codes.rows.offsets .* hot", "from +vectors.bin: 601 rows"]:
+    for line in [
+        "class +SparsePlainHNSW",
+        f"dim +{dim_of(vectors)}",
+        "encoding +f16",
+        "codes.rows.offsets .* hot",
+        "from +vectors.bin: 601 rows",
+    ]:
         assert re.search(rf"^  {line}", text, re.MULTILINE), line
 
 

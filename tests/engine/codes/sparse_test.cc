@@ -98,8 +98,8 @@ TEST_P(SparseCodes, RowsAreComponentsThenValues) {
   vectors.end_row();
   StoredVectors stored(GetParam().encoder(70001), vectors.batch(70001));
   EXPECT_EQ(stored.offsets(), (std::vector<std::uint64_t>{0, 8 + 2 * GetParam().value_bytes, 8 + 2 * GetParam().value_bytes}));
-  const std::string values = GetParam().value_bytes == 4 ? raw(1.5F) + raw(-2.0F) : raw(std::uint16_t{0x3E00}) + raw(std::uint16_t{0xC000});
-  const std::string expected = raw(2u) + raw(70000u) + values;
+  const std::string singles = raw(1.5F) + raw(-2.0F), halves = raw(std::uint16_t{0x3E00}) + raw(std::uint16_t{0xC000});
+  const std::string expected = raw(2u) + raw(70000u) + (GetParam().value_bytes == 4 ? singles : halves);
   ASSERT_EQ(stored.bytes().size(), expected.size());
   EXPECT_EQ(std::memcmp(stored.bytes().data(), expected.data(), expected.size()), 0);
 }
@@ -114,7 +114,8 @@ TEST_P(SparseCodes, AWrongNumberOfOffsetsIsCorrupt) {
 
 /// Numbers that a damaged file may hold in an offset's place.
 std::uint64_t hostile(Random& random, std::size_t length) {
-  const std::uint64_t numbers[] = {0, below(random, length + 1), length, length + 1 + below(random, 9999), random(), ~std::uint64_t{0}, std::uint64_t{1} << 63};
+  const std::uint64_t numbers[] = {
+      0, below(random, length + 1), length, length + 1 + below(random, 9999), random(), ~std::uint64_t{0}, std::uint64_t{1} << 63};
   return numbers[random() % 7];
 }
 

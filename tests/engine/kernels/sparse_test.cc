@@ -59,7 +59,8 @@ void store(const Case& c, std::byte* components, std::byte* values) {
   for (std::size_t i = 0; i < c.components.size(); ++i) std::memcpy(components + i * c.component_bytes, &c.components[i], c.component_bytes);
   std::vector<std::uint16_t> halves(c.values.size());
   if (c.type == ElementType::f16) f32_to_f16(c.values.data(), halves.data(), halves.size());
-  if (!c.values.empty()) std::memcpy(values, c.type == ElementType::f16 ? static_cast<const void*>(halves.data()) : c.values.data(), c.values.size() * element_bytes(c.type));
+  const void* from = c.type == ElementType::f16 ? static_cast<const void*>(halves.data()) : c.values.data();
+  if (!c.values.empty()) std::memcpy(values, from, c.values.size() * element_bytes(c.type));
 }
 
 /// By definition; entries from the limit on meet 0.

@@ -112,7 +112,8 @@ TEST(SparseStream, AFileThatEndsAnywhereElseIsRefused) {
 TEST(SparseStream, AHugeCountIsRefusedBeforeMemoryIsTaken) {
   const TempDir folder;
   write_file(folder / "x.bin", raw(2u) + sparse_row({1}, {1}) + raw(4294967295u) + std::string(100, 'x'));
-  expect_error(Errc::invalid_argument, {"x.bin: row 1 at byte 16: 4294967295 entries, but only 100 bytes follow"}, [&] { open_sparse_stream(folder / "x.bin"); });
+  expect_error(Errc::invalid_argument, {"x.bin: row 1 at byte 16: 4294967295 entries, but only 100 bytes follow"},
+               [&] { open_sparse_stream(folder / "x.bin"); });
   write_file(folder / "x.bin", raw(4294967295u) + sparse_row({1}, {1}));
   expect_error(Errc::invalid_argument, {"x.bin: "}, [&] { open_sparse_stream(folder / "x.bin"); });
 }
@@ -140,7 +141,8 @@ TEST(SparseStream, BadEntriesAreToldByRowAndPlace) {
     write_file(folder / "x.bin", raw(3u) + sparse_row({1}, {1}) + sparse_row({}, {}) + sparse_row(bad.components, bad.values));
     expect_error(Errc::invalid_argument, with_name("x.bin: "), [&] { open_sparse_stream(folder / "x.bin"); });
     const std::vector<std::uint64_t> offsets = {0, 0, 0, bad.values.size()};
-    expect_error(Errc::invalid_argument, with_name("values: "), [&] { sparse_memory_stream("values", bad.components, bad.values, offsets)->next_batch(); });
+    expect_error(Errc::invalid_argument, with_name("values: "),
+                 [&] { sparse_memory_stream("values", bad.components, bad.values, offsets)->next_batch(); });
   }
 }
 
