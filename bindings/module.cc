@@ -114,7 +114,8 @@ py::tuple answer(const Index& index, const Batch& queries, std::size_t k, std::s
   return py::make_tuple(std::move(scores), std::move(ids));
 }
 
-py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
+py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold,
+                 unsigned num_threads) {
   return answer(index, borrow(queries), k, ef_search, early_exit_threshold, num_threads);
 }
 
@@ -164,10 +165,9 @@ py::dict info(const Index& index) {
     sections.append(py::dict("name"_a = text(section.name), "offset"_a = section.offset, "length"_a = section.length,
                              "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
   }
-  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(),
-                  "dim"_a = index.dim(), "metric"_a = text(name_of(manifest.metric)),
-                  "dtype"_a = text(name_of(manifest.codes.front().encoding)), "graph"_a = describe(manifest.graph),
-                  "sections"_a = sections, "file_size"_a = header.file_length,
+  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(), "dim"_a = index.dim(),
+                  "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)),
+                  "graph"_a = describe(manifest.graph), "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
 }
@@ -178,8 +178,8 @@ void define_index(py::module_& module) {
       .def_static("build_from_file", &build_from_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
-      .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a,
-                  "progress"_a)
+      .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
+                  "path"_a, "progress"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)

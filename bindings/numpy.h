@@ -44,7 +44,11 @@ std::span<const T> span(const py::array_t<T, py::array::c_style>& array) {
 /// Compressed rows in the arrays' own memory. Throws Error(invalid_argument) unless the offsets fit the entries.
 inline Batch borrow(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets) {
   check_offsets("offsets", span(offsets), components.size(), values.size());
-  return {.data = values.data(), .rows = static_cast<std::size_t>(offsets.size() - 1), .dim = 0, .components = components.data(), .offsets = offsets.data()};
+  return {.data = values.data(),
+          .rows = static_cast<std::size_t>(offsets.size() - 1),
+          .dim = 0,
+          .components = components.data(),
+          .offsets = offsets.data()};
 }
 
 /// The engine's name for the type of the array's elements; they must be in the machine's byte order.
@@ -64,7 +68,9 @@ class StridedStream final : public DenseStream {
  public:
   StridedStream(std::string name, const py::array& array, ElementType type)
       : DenseStream(std::move(name), static_cast<std::uint64_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)), type),
-        first_(static_cast<const std::byte*>(array.data())), row_stride_(array.strides(0)), stride_(array.strides(1)) {}
+        first_(static_cast<const std::byte*>(array.data())),
+        row_stride_(array.strides(0)),
+        stride_(array.strides(1)) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t rows) override {

@@ -41,14 +41,17 @@ const GraphEntry& graph_entry(const MappedFile& file) {
   const auto& graph = file.manifest().graph;
   if (!graph) corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": a graph index without an entry for its graph");
   if (graph->m == 0 || graph->m > BuildParams::kMaxM)
-    corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": m is " + std::to_string(graph->m) + ", expected 1 to " + std::to_string(BuildParams::kMaxM));
+    corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": m is " + std::to_string(graph->m) + ", expected 1 to " +
+            std::to_string(BuildParams::kMaxM));
   return *graph;
 }
 
 class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
-      : codes_(codes), metric_(file.manifest().metric), ground_(file.section(kEdgesSection), codes.size(), 2 * entry.m),
+      : codes_(codes),
+        metric_(file.manifest().metric),
+        ground_(file.section(kEdgesSection), codes.size(), 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes.size()) {
     if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section(kIdsSection), codes.size());
   }

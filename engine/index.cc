@@ -21,14 +21,16 @@ const CodesEntry& codes_entry(const MappedFile& file) {
   const std::string place = file.path() + ": manifest at byte " + std::to_string(file.header().manifest_offset) + ": ";
   if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
   if (m.codes.size() > 1)
-    throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) + " encodings of the vectors, this version reads 1; a newer Cassata wrote the file");
+    throw Error(Errc::incompatible,
+                place + std::to_string(m.codes.size()) + " encodings of the vectors, this version reads 1; a newer Cassata wrote the file");
   if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
   if (m.dim == 0) corrupt(place + "vectors of dimension 0");
   return m.codes.front();
 }
 
 void check_queries(const Batch& queries, const Manifest& m) {
-  if (queries.sparse() != (m.shape == Shape::sparse)) invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
+  if (queries.sparse() != (m.shape == Shape::sparse))
+    invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
   if (queries.sparse()) {
     for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
     return;
@@ -38,7 +40,8 @@ void check_queries(const Batch& queries, const Manifest& m) {
     for (std::size_t j = 0; j < queries.dim; ++j) {
       const float value = queries.data[i * queries.dim + j];
       if (!std::isfinite(value))
-        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) + ", expected a finite number");
+        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) +
+                         ", expected a finite number");
     }
 }
 
@@ -65,13 +68,17 @@ struct Index::State {
     const CodesEntry& entry = codes_entry(*file);
     const Manifest& m = file->manifest();
     const EncodingRow& encoding = row_of(entry.encoding);
-    if (encoding.shape != m.shape) corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) + ": an encoding of another shape than the vectors'");
+    if (encoding.shape != m.shape)
+      corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) +
+              ": an encoding of another shape than the vectors'");
     RowSections sections{.rows = file->section(entry.section), .offsets = {}};
     if (encoding.shape == Shape::sparse) sections.offsets = file->section(kOffsetsSection);
     codes = encoding.open(sections, m.size, m.dim);
     searcher = row_of(m.kind).open(*file, *codes);
     class_name = class_of(m.kind, m.shape);
-    if (class_name.empty()) corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) + ": a kind of index that there is not over such vectors");
+    if (class_name.empty())
+      corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) +
+              ": a kind of index that there is not over such vectors");
   }
 };
 
@@ -84,11 +91,14 @@ Index Index::open(const std::filesystem::path& path, bool verify) {
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   params.check();
   if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
-  if (vectors.size() > kMaxSize) invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
+  if (vectors.size() > kMaxSize)
+    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
   if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
-  if (row_of(params.encoding).shape != vectors.shape()) invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
-  if (class_of(params.kind, vectors.shape()).empty()) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  if (row_of(params.encoding).shape != vectors.shape())
+    invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
+  if (class_of(params.kind, vectors.shape()).empty())
+    invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
   if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
     invalid_argument("path: " + path.string() + " is the input, which the index would replace");
   FileWriter writer(path);
@@ -113,7 +123,9 @@ std::string_view Index::class_name() const noexcept { return state_->class_name;
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
 
-void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search_exact); }
+void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const {
+  answer(queries, params, out, &Searcher::search_exact);
+}
 
 void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
   params.check();
@@ -133,7 +145,8 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
     const auto scores = out.scores.subspan(i * params.k, params.k);
     for (std::size_t j = 0; j < best[i].size(); ++j) {
       if (best[i][j].id >= size())  // only a damaged file has such
-        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(best[i][j].id) + ", expected one below " + std::to_string(size()));
+        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(best[i][j].id) + ", expected one below " +
+                std::to_string(size()));
       ids[j] = best[i][j].id;
       scores[j] = score_of(metric, best[i][j].distance);
     }

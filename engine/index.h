@@ -74,10 +74,10 @@ std::string_view library_version() noexcept;
 std::string_view simd_target() noexcept;
 
 // Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
-std::string_view name_of(Metric metric) noexcept;        ///< "dotproduct", "euclidean"
-std::string_view name_of(GraphType type) noexcept;       ///< "standard", "permuted"
-std::string_view name_of(Encoding encoding) noexcept;    ///< "f32", "f16"
-std::string_view name_of(Kind kind) noexcept;            ///< "flat", "hnsw"
+std::string_view name_of(Metric metric) noexcept;      ///< "dotproduct", "euclidean"
+std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted"
+std::string_view name_of(Encoding encoding) noexcept;  ///< "f32", "f16"
+std::string_view name_of(Kind kind) noexcept;          ///< "flat", "hnsw"
 Metric parse_metric(std::string_view text);
 GraphType parse_graph_type(std::string_view text);
 Encoding parse_encoding(std::string_view text, Shape shape = Shape::dense);

@@ -37,7 +37,8 @@ struct BuildTask {
 };
 
 /// Exact search over any codes, for every kind that has them. `ids` are those of the rows; empty: their numbers.
-void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best);
+void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best);
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes);
 void build_flat(const BuildTask& task);

@@ -24,7 +24,9 @@ class FileWriter {
   explicit FileWriter(const std::filesystem::path& path);
 
   /// The folder that the file comes to stand in; empty for an unnamed one.
-  std::filesystem::path folder() const { return file_.path().empty() ? std::filesystem::path() : std::filesystem::absolute(file_.path()).parent_path(); }
+  std::filesystem::path folder() const {
+    return file_.path().empty() ? std::filesystem::path() : std::filesystem::absolute(file_.path()).parent_path();
+  }
 
   /// Starts a section. `expected_bytes`, if known, lets a hot section of 2 MiB or more start where huge pages can map it.
   void begin(std::string_view name, Tier tier, std::uint64_t expected_bytes = 0);

@@ -116,7 +116,10 @@ PendingFile PendingFile::unnamed(const fs::path& folder) {
 }
 
 PendingFile::PendingFile(PendingFile&& other) noexcept
-    : name_(std::move(other.name_)), path_(std::move(other.path_)), partial_(std::exchange(other.partial_, {})), permissions_(other.permissions_),
+    : name_(std::move(other.name_)),
+      path_(std::move(other.path_)),
+      partial_(std::exchange(other.partial_, {})),
+      permissions_(other.permissions_),
       fd_(std::exchange(other.fd_, -1)) {}
 
 PendingFile::~PendingFile() { close(); }

@@ -43,7 +43,7 @@ class PendingFile {
   std::string name_;
   std::filesystem::path path_;     // empty: unnamed
   std::filesystem::path partial_;  // empty: unnamed or published
-  unsigned permissions_ = 0;  // of the file that is replaced; 0: there is none
+  unsigned permissions_ = 0;       // of the file that is replaced; 0: there is none
   int fd_ = -1;
 };
 

@@ -33,7 +33,7 @@ bool read(const Words& words, Choices& choices) {
               [&](const std::string& text) { params.kind = parse_kind(text); });
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
-  line.option("encoding", "NAME", std::string(name_of(params.encoding)), 
+  line.option("encoding", "NAME", std::string(name_of(params.encoding)),
               "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given",
               [&](const std::string& text) { choices.encoding = text; });
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),

@@ -41,8 +41,9 @@ T number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size())
-    invalid_argument(quoted(text) + " given, expected " +
-                     (std::is_integral_v<T> ? "a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()) : "a number that f32 can hold"));
+    invalid_argument(
+        quoted(text) + " given, expected " +
+        (std::is_integral_v<T> ? "a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()) : "a number that f32 can hold"));
   return value;
 }
 

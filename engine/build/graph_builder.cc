@@ -122,7 +122,8 @@ void GraphBuilder::connect_back(NeighborLists& level, std::size_t begin, std::si
     if (i == 0 || edges[i].target != edges[i - 1].target) starts.push_back(i);
   starts.push_back(edges.size());
   parallel_for(params_.num_threads, starts.size() - 1, 16, [&](std::size_t first, std::size_t last, unsigned thread) {
-    for (std::size_t i = first; i < last; ++i) add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
+    for (std::size_t i = first; i < last; ++i)
+      add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
   });
 }
 

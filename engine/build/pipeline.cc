@@ -31,7 +31,8 @@ void encode_all(VectorStream& vectors, const Encoder& encoder, const Progress& p
 /// The vectors' codes in an unnamed file, searchable where they lie.
 class Spool {
  public:
-  Spool(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::filesystem::path& folder) : row_bytes_(encoder.row_bytes()) {
+  Spool(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::filesystem::path& folder)
+      : row_bytes_(encoder.row_bytes()) {
     PendingFile file = PendingFile::unnamed(folder);
     std::uint64_t offset = 0;
     encode_all(vectors, encoder, progress, [&](const EncodedRows& rows) {
@@ -74,7 +75,8 @@ struct Placement {
   std::vector<Id> row_of;   // node -> row
 
   Placement(const BuiltGraph& graph, GraphType type) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
-    if (type == GraphType::permuted) node_at = reorder(graph.levels.front());
+    if (type == GraphType::permuted)
+      node_at = reorder(graph.levels.front());
     else
       for (Id node = 0; node < node_at.size(); ++node) node_at[graph.ids[node]] = node;
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;

@@ -26,7 +26,8 @@ class DenseCodes final : public Codes {
   static constexpr ElementType kType = sizeof(T) == 2 ? ElementType::f16 : ElementType::f32;
 
   DenseCodes(const Section& section, std::uint64_t size, std::size_t dim) : Codes(size, dim), section_(section) {
-    if (size > kMaxSize || (dim != 0 && size * sizeof(T) > UINT64_MAX / dim)) throw section.damaged(0, std::to_string(size) + " vectors are more than a file can hold");
+    if (size > kMaxSize || (dim != 0 && size * sizeof(T) > UINT64_MAX / dim))
+      throw section.damaged(0, std::to_string(size) + " vectors are more than a file can hold");
     rows_ = section.as<T>(size * dim);
   }
 

@@ -14,7 +14,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kShortDim = 65536;                  // components fit u16
+constexpr std::size_t kShortDim = 65536;                 // components fit u16
 constexpr std::size_t kMaxTable = std::size_t{1} << 22;  // a query is scattered over a table as long as dim up to here
 
 std::size_t component_bytes(std::size_t dim) { return dim <= kShortDim ? sizeof(std::uint16_t) : sizeof(std::uint32_t); }
@@ -46,14 +46,18 @@ class SparseCodes final : public Codes {
   std::uint32_t component(const Record& r, std::size_t i) const noexcept {
     std::uint16_t narrow = 0;
     std::uint32_t wide = 0;
-    if (component_bytes_ == sizeof wide) std::memcpy(&wide, r.components + i * sizeof wide, sizeof wide);
-    else std::memcpy(&narrow, r.components + i * sizeof narrow, sizeof narrow);
+    if (component_bytes_ == sizeof wide)
+      std::memcpy(&wide, r.components + i * sizeof wide, sizeof wide);
+    else
+      std::memcpy(&narrow, r.components + i * sizeof narrow, sizeof narrow);
     return component_bytes_ == sizeof wide ? wide : narrow;
   }
   float value(const Record& r, std::size_t i) const noexcept {
     float value;
-    if constexpr (sizeof(T) == 2) kernels::f16_to_f32(r.values + i * sizeof(T), &value, 1);
-    else std::memcpy(&value, r.values + i * sizeof(T), sizeof value);
+    if constexpr (sizeof(T) == 2)
+      kernels::f16_to_f32(r.values + i * sizeof(T), &value, 1);
+    else
+      std::memcpy(&value, r.values + i * sizeof(T), sizeof value);
     return value;
   }
   void prefetch_place(Id id) const noexcept { __builtin_prefetch(&offsets_[id]); }
@@ -68,15 +72,15 @@ class SparseCodes final : public Codes {
   void verify() const override {
     for (std::size_t i = 0; i < size(); ++i) verify_row(static_cast<Id>(i));
     if (offsets_.front() != 0 || offsets_.back() != sections_.rows.bytes.size())
-      throw sections_.offsets.damaged(0, "rows from byte " + std::to_string(offsets_.front()) + " to " + std::to_string(offsets_.back()) + ", expected 0 to " +
-                                             std::to_string(sections_.rows.bytes.size()));
+      throw sections_.offsets.damaged(0, "rows from byte " + std::to_string(offsets_.front()) + " to " + std::to_string(offsets_.back()) +
+                                             ", expected 0 to " + std::to_string(sections_.rows.bytes.size()));
   }
 
  private:
   void verify_row(Id id) const {
     if (offsets_[id] > offsets_[id + 1] || (offsets_[id + 1] - offsets_[id]) % (component_bytes_ + sizeof(T)) != 0)
-      throw sections_.offsets.damaged(id * sizeof(std::uint64_t), "row " + std::to_string(id) + " from byte " + std::to_string(offsets_[id]) + " to " +
-                                                                      std::to_string(offsets_[id + 1]) + ", expected whole entries");
+      throw sections_.offsets.damaged(id * sizeof(std::uint64_t), "row " + std::to_string(id) + " from byte " + std::to_string(offsets_[id]) +
+                                                                      " to " + std::to_string(offsets_[id + 1]) + ", expected whole entries");
     const Record r = record(id);
     for (std::size_t i = 0; i < r.count; ++i)
       if (component(r, i) >= dim() || (i != 0 && component(r, i) <= component(r, i - 1)) || !std::isfinite(value(r, i)))
@@ -95,7 +99,9 @@ template <class T>
 class SparseScorer final : public Scorer {
  public:
   SparseScorer(const SparseCodes<T>& codes, Metric metric)
-      : codes_(codes), metric_(metric), kernel_(kernels::sparse_kernel(metric, codes.width(), SparseCodes<T>::kType)),
+      : codes_(codes),
+        metric_(metric),
+        kernel_(kernels::sparse_kernel(metric, codes.width(), SparseCodes<T>::kType)),
         limit_(static_cast<std::uint32_t>(codes.dim())) {
     if (codes.dim() <= kMaxTable) table_.resize(std::max(codes.dim(), kShortDim) + 1);
   }

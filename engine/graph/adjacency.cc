@@ -26,8 +26,10 @@ void RowAdjacency::verify() const {
     const bool follows_unused = i % max_degree() != 0 && rows_[i - 1] == kNoId;
     const bool fits = neighbor < size() && neighbor != node && seen_by[neighbor] != node && !follows_unused;
     if (!fits)
-      throw section_.damaged(offset_ + i * sizeof(Id), "neighbour " + std::to_string(neighbor) + " of node " + std::to_string(node) +
-                                                           (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
+      throw section_.damaged(
+          offset_ + i * sizeof(Id),
+          "neighbour " + std::to_string(neighbor) + " of node " + std::to_string(node) +
+              (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
     seen_by[neighbor] = node;
   }
 }

@@ -46,7 +46,8 @@ Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::
   std::uint64_t rows = 0;
   for (std::size_t l = 0; l < sizes.size(); ++l) {
     if (sizes[l] == 0 || sizes[l] > (l == 0 ? ground_size : sizes[l - 1]) || l > kMaxLevel)
-      throw nodes.damaged(0, "level " + std::to_string(l + 1) + " has " + std::to_string(sizes[l]) + " nodes, expected at least 1 and no more than the level below");
+      throw nodes.damaged(
+          0, "level " + std::to_string(l + 1) + " has " + std::to_string(sizes[l]) + " nodes, expected at least 1 and no more than the level below");
     rows += sizes[l];
   }
   nodes_ = nodes.as<Id>(sizes.empty() ? 0 : sizes.front());

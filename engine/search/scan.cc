@@ -14,7 +14,7 @@ class Smallest {
 
   void offer(float distance, Id id) {
     if (distance != distance) distance = std::numeric_limits<float>::infinity();  // infinity less infinity: a NaN would have no place in any order
-    if (distance > bound_) return;  // ties with the bound may have the lower id
+    if (distance > bound_) return;                                                // ties with the bound may have the lower id
     kept_.push_back({distance, id});
     if (kept_.size() >= 2 * k_) drop();
   }
@@ -38,7 +38,8 @@ class Smallest {
 
 }  // namespace
 
-void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k, std::span<std::vector<Candidate>> best) {
+void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
+          std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kRows = 256;  // stay in the caches while all queries see them
   std::array<float, kRows> distances;
   std::vector<Smallest> smallest;

@@ -64,7 +64,7 @@ class Beam {
   }
   /// True if a candidate at `distance` is to be inserted.
   bool admits(float distance) const noexcept {
-    if (entries_.size() < width_) return distance == distance;  // a NaN, which only damaged rows give, never is
+    if (entries_.size() < width_) return distance == distance;  // a NaN, of damaged rows or of scores beyond f32, never is
     return relax_ > 0 ? distance <= bound_ : distance < bound_;
   }
   void insert(float distance, Id id);

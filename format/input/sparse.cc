@@ -114,15 +114,16 @@ class SparseFileStream final : public SparseStream {
 
 class SparseMemoryStream final : public SparseStream {
  public:
-  SparseMemoryStream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values, std::span<const std::uint64_t> offsets,
-                     std::size_t dim)
+  SparseMemoryStream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
+                     std::span<const std::uint64_t> offsets, std::size_t dim)
       : SparseStream(std::move(name), offsets.size() - 1, dim, false), components_(components), values_(values), offsets_(offsets) {}
 
  private:
   void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override {
     const std::size_t begin = offsets_[next_], count = offsets_[next_ + 1] - begin;
     ++next_;
-    components.insert(components.end(), components_.begin() + static_cast<std::ptrdiff_t>(begin), components_.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    components.insert(components.end(), components_.begin() + static_cast<std::ptrdiff_t>(begin),
+                      components_.begin() + static_cast<std::ptrdiff_t>(begin + count));
     values.insert(values.end(), values_.begin() + static_cast<std::ptrdiff_t>(begin), values_.begin() + static_cast<std::ptrdiff_t>(begin + count));
   }
 
@@ -142,7 +143,8 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
     const std::uint32_t component = vector.components[i];
     if (component > kMaxComponent) refuse(i, "component " + std::to_string(component) + ", expected at most " + std::to_string(kMaxComponent));
     if (i != 0 && component <= vector.components[i - 1])
-      refuse(i, "component " + std::to_string(component) + " after " + std::to_string(vector.components[i - 1]) + ", expected components that rise strictly");
+      refuse(i, "component " + std::to_string(component) + " after " + std::to_string(vector.components[i - 1]) +
+                    ", expected components that rise strictly");
     if (!std::isfinite(vector.values[i])) refuse(i, std::to_string(vector.values[i]) + ", expected a finite number");
   }
 }
@@ -151,8 +153,8 @@ void check_offsets(const std::string& name, std::span<const std::uint64_t> offse
   if (components != values) invalid_argument("components: " + std::to_string(components) + " of them, but " + std::to_string(values) + " values");
   if (offsets.empty()) invalid_argument(name + ": none, expected 0 and the end of each row");
   if (offsets.front() != 0 || offsets.back() != values)
-    invalid_argument(name + ": from " + std::to_string(offsets.front()) + " to " + std::to_string(offsets.back()) + ", expected 0 to the number of entries, " +
-                     std::to_string(values));
+    invalid_argument(name + ": from " + std::to_string(offsets.front()) + " to " + std::to_string(offsets.back()) +
+                     ", expected 0 to the number of entries, " + std::to_string(values));
   for (std::size_t i = 1; i < offsets.size(); ++i)
     if (offsets[i] < offsets[i - 1])
       invalid_argument(name + ": " + std::to_string(offsets[i]) + " at place " + std::to_string(i) + " after " + std::to_string(offsets[i - 1]) +

@@ -21,7 +21,8 @@ class SparseStream : public VectorStream {
   Batch next_batch() final;
 
  protected:
-  SparseStream(std::string name, std::uint64_t size, std::size_t dim, bool is_file) : VectorStream(std::move(name), Shape::sparse, size, dim, is_file) {}
+  SparseStream(std::string name, std::uint64_t size, std::size_t dim, bool is_file)
+      : VectorStream(std::move(name), Shape::sparse, size, dim, is_file) {}
   /// Appends the next vector's entries; called size() times.
   virtual void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) = 0;
 

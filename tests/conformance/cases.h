@@ -71,7 +71,9 @@ Answers answers(const Index& index, const Vectors& queries, const SearchParams& 
   return out;
 }
 
-inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) { return answers(index, queries, params, &Index::search); }
+inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) {
+  return answers(index, queries, params, &Index::search);
+}
 
 inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params) {
   return answers(index, queries, params, &Index::search_exact);

@@ -99,7 +99,8 @@ bool good_rows(std::span<const Id> rows, std::size_t n, std::size_t degree) {
     const auto row = rows.subspan(node * degree, degree);
     const auto end = std::ranges::find(row, kNoId);
     const std::set<Id> neighbors(row.begin(), end);
-    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) || neighbors.size() != static_cast<std::size_t>(end - row.begin())) return false;
+    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) || neighbors.size() != static_cast<std::size_t>(end - row.begin()))
+      return false;
     if (neighbors.contains(static_cast<Id>(node)) || (!neighbors.empty() && *neighbors.rbegin() >= n)) return false;
   }
   return true;
@@ -122,7 +123,8 @@ bool good_sparse_rows(const Index& index) {
     const std::size_t count = (offsets[row + 1] - offsets[row]) / entry;
     std::vector<std::uint16_t> components(count);
     std::memcpy(components.data(), bytes.data() + offsets[row], 2 * count);
-    if (std::ranges::adjacent_find(components, std::greater_equal()) != components.end() || (count != 0 && components.back() >= index.dim())) return false;
+    if (std::ranges::adjacent_find(components, std::greater_equal()) != components.end() || (count != 0 && components.back() >= index.dim()))
+      return false;
     for (std::size_t i = 0; i < count; ++i) {
       std::uint32_t bits = 0;
       std::memcpy(&bits, bytes.data() + offsets[row] + 2 * count + i * value_bytes, value_bytes);

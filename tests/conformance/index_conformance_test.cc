@@ -152,7 +152,8 @@ TEST_P(EveryKind, ScoresThatOverflowLoseNoRow) {
     const std::set<std::int64_t> ids(found.ids.begin(), found.ids.end());
     EXPECT_EQ(ids.size(), 41u) << "40 rows, and -1 in the places beyond them";
     for (const float score : found.scores) EXPECT_FALSE(std::isnan(score));
-    EXPECT_TRUE(std::ranges::is_sorted(found.scores, [&](float a, float b) { return score_of(GetParam().metric, a) < score_of(GetParam().metric, b); }));
+    EXPECT_TRUE(
+        std::ranges::is_sorted(found.scores, [&](float a, float b) { return score_of(GetParam().metric, a) < score_of(GetParam().metric, b); }));
   }
 }
 

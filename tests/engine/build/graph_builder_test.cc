@@ -64,7 +64,8 @@ void expect_well_formed(const BuiltGraph& graph, std::uint64_t n, std::uint32_t 
 }
 
 void expect_connected(const BuiltGraph& graph) {
-  for (std::size_t l = 0; l < graph.levels.size(); ++l) EXPECT_EQ(unreached_in(graph.levels[l]), 0u) << "nodes of level " << l << " without a path to them";
+  for (std::size_t l = 0; l < graph.levels.size(); ++l)
+    EXPECT_EQ(unreached_in(graph.levels[l]), 0u) << "nodes of level " << l << " without a path to them";
 }
 
 /// Mean recall@10 of walks over the ground level, from its first node.

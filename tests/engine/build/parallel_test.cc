@@ -58,7 +58,8 @@ TEST(ParallelFor, AnExceptionReachesTheCaller) {
 TEST(ThreadsOf, IsWhatIsAskedForUpToTheProcessors) {
   const unsigned all = threads_of(0);
   ASSERT_GE(all, 1u);
-  for (unsigned asked = 1; asked < 2 * all + 5; ++asked) EXPECT_EQ(threads_of(asked), std::min(asked, all)) << asked << " asked for, " << all << " processors";
+  for (unsigned asked = 1; asked < 2 * all + 5; ++asked)
+    EXPECT_EQ(threads_of(asked), std::min(asked, all)) << asked << " asked for, " << all << " processors";
   EXPECT_EQ(threads_of(std::numeric_limits<unsigned>::max()), all);
 }
 

@@ -137,8 +137,11 @@ TEST_F(BadFile, RowsLongerThanAnIndexHolds) {
   for (const auto& [dim, refused] : {std::pair(most, false), std::pair(more, true)}) {
     const Array bytes{ElementType::u8, 1, dim, std::string(dim, '\1')};
     const Array floats{ElementType::f32, 1, dim, std::string(std::size_t{4} * dim, '\0')};
-    const std::vector<std::pair<std::string, std::string>> files = {
-        {"x.npy", npy_file(bytes)}, {"x.u8bin", bin_file(bytes)}, {"x.fbin", bin_file(floats)}, {"x.bvecs", vecs_file(bytes)}, {"x.fvecs", vecs_file(floats)}};
+    const std::vector<std::pair<std::string, std::string>> files = {{"x.npy", npy_file(bytes)},
+                                                                    {"x.u8bin", bin_file(bytes)},
+                                                                    {"x.fbin", bin_file(floats)},
+                                                                    {"x.bvecs", vecs_file(bytes)},
+                                                                    {"x.fvecs", vecs_file(floats)}};
     for (const auto& [name, content] : files) {
       if (refused) {
         expect_refused(name, content, expected);
