@@ -37,12 +37,10 @@ class Permutation {
 };
 
 const GraphEntry& graph_entry(const MappedFile& file) {
-  const std::uint64_t manifest = file.header().manifest_offset;
   const auto& graph = file.manifest().graph;
-  if (!graph) corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": a graph index without an entry for its graph");
+  if (!graph) corrupt(file.manifest_place() + "a graph index without an entry for its graph");
   if (graph->m == 0 || graph->m > BuildParams::kMaxM)
-    corrupt(file.path() + ": manifest at byte " + std::to_string(manifest) + ": m is " + std::to_string(graph->m) + ", expected 1 to " +
-            std::to_string(BuildParams::kMaxM));
+    corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected 1 to " + std::to_string(BuildParams::kMaxM));
   return *graph;
 }
 

@@ -18,7 +18,7 @@ namespace {
 /// The one encoding of the file, checked against what this version can search.
 const CodesEntry& codes_entry(const MappedFile& file) {
   const Manifest& m = file.manifest();
-  const std::string place = file.path() + ": manifest at byte " + std::to_string(file.header().manifest_offset) + ": ";
+  const std::string place = file.manifest_place();
   if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
   if (m.codes.size() > 1)
     throw Error(Errc::incompatible,
@@ -45,6 +45,30 @@ void check_queries(const Batch& queries, const Manifest& m) {
     }
 }
 
+/// What is wrong with `metric` for vectors in an encoding; empty if it has distances for it.
+std::string metric_mismatch(const EncodingRow& encoding, Metric metric) {
+  if (std::ranges::count(encoding.metrics, metric) != 0) return {};
+  std::string expected;
+  for (const Metric known : encoding.metrics) expected += (expected.empty() ? "'" : ", '") + std::string(name_of(known)) + "'";
+  return "metric: '" + std::string(name_of(metric)) + "' given, expected one that encoding '" + std::string(encoding.name) + "' has: " + expected;
+}
+
+/// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
+void check_build(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
+  params.check();
+  if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
+  if (vectors.size() > kMaxSize)
+    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
+  if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
+    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
+  const EncodingRow& encoding = row_of(params.encoding);
+  if (encoding.shape != vectors.shape()) invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
+  if (const std::string mismatch = metric_mismatch(encoding, params.metric); !mismatch.empty()) invalid_argument(mismatch);
+  if (class_of(params) == nullptr) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
+    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
+}
+
 std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
   std::vector<std::pair<std::string, std::string>> out = {
       {"kind", std::string(name_of(params.kind))}, {"metric", std::string(name_of(params.metric))}, {"dtype", std::string(name_of(params.encoding))}};
@@ -68,17 +92,15 @@ struct Index::State {
     const CodesEntry& entry = codes_entry(*file);
     const Manifest& m = file->manifest();
     const EncodingRow& encoding = row_of(entry.encoding);
-    if (encoding.shape != m.shape)
-      corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) +
-              ": an encoding of another shape than the vectors'");
+    if (encoding.shape != m.shape) corrupt(file->manifest_place() + "an encoding of another shape than the vectors'");
+    if (const std::string mismatch = metric_mismatch(encoding, m.metric); !mismatch.empty()) corrupt(file->manifest_place() + mismatch);
+    const ClassRow* const row = class_of(m);
+    if (row == nullptr) corrupt(file->manifest_place() + "a kind of index that there is not over such vectors");
+    class_name = row->name;
     RowSections sections{.rows = file->section(entry.section), .offsets = {}};
-    if (encoding.shape == Shape::sparse) sections.offsets = file->section(kOffsetsSection);
+    if (encoding.shape == Shape::sparse) sections.offsets = file->section(entry.section + std::string(kOffsetsSuffix));
     codes = encoding.open(sections, m.size, m.dim);
     searcher = row_of(m.kind).open(*file, *codes);
-    class_name = class_of(m.kind, m.shape);
-    if (class_name.empty())
-      corrupt(file->path() + ": manifest at byte " + std::to_string(file->header().manifest_offset) +
-              ": a kind of index that there is not over such vectors");
   }
 };
 
@@ -89,18 +111,7 @@ Index Index::open(const std::filesystem::path& path, bool verify) {
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
-  params.check();
-  if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
-  if (vectors.size() > kMaxSize)
-    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
-  if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
-    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
-  if (row_of(params.encoding).shape != vectors.shape())
-    invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
-  if (class_of(params.kind, vectors.shape()).empty())
-    invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
-  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
-    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
+  check_build(vectors, params, path);
   FileWriter writer(path);
   Manifest manifest;
   manifest.kind = params.kind;

@@ -17,11 +17,13 @@ constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::
 
 constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}};
 
+constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean};
+
 constexpr EncodingRow kEncodings[] = {
-    {Encoding::f32, "f32", Shape::dense, open_dense_f32, encoder_dense_f32},
-    {Encoding::f16, "f16", Shape::dense, open_dense_f16, encoder_dense_f16},
-    {Encoding::sparse_f16, "f16", Shape::sparse, open_sparse_f16, encoder_sparse_f16},
-    {Encoding::sparse_f32, "f32", Shape::sparse, open_sparse_f32, encoder_sparse_f32},
+    {Encoding::f32, "f32", Shape::dense, kAllMetrics, open_dense_f32, encoder_dense_f32},
+    {Encoding::f16, "f16", Shape::dense, kAllMetrics, open_dense_f16, encoder_dense_f16},
+    {Encoding::sparse_f16, "f16", Shape::sparse, kAllMetrics, open_sparse_f16, encoder_sparse_f16},
+    {Encoding::sparse_f32, "f32", Shape::sparse, kAllMetrics, open_sparse_f32, encoder_sparse_f32},
 };
 
 constexpr KindRow kKinds[] = {
@@ -29,10 +31,13 @@ constexpr KindRow kKinds[] = {
     {Kind::graph, "hnsw", open_graph, build_graph},
 };
 
+constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
+constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
+
 constexpr ClassRow kClasses[] = {
-    {Kind::flat, Shape::dense, "DenseFlatIndex"},
-    {Kind::graph, Shape::dense, "DensePlainHNSW"},
-    {Kind::graph, Shape::sparse, "SparsePlainHNSW"},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, false},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, false},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false},
 };
 
 /// The row whose `field` is `value`; the manifest's reader has let no other value through.
@@ -61,11 +66,19 @@ std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
 std::span<const KindRow> kind_rows() noexcept { return kKinds; }
 std::span<const ClassRow> class_rows() noexcept { return kClasses; }
 
-std::string_view class_of(Kind kind, Shape shape) noexcept {
+Shape ClassRow::shape() const { return row_of(encodings.front()).shape; }
+
+const ClassRow* class_of(Kind kind, Encoding encoding, bool reranks) noexcept {
   for (const ClassRow& row : kClasses)
-    if (row.kind == kind && row.shape == shape) return row.name;
-  return {};
+    if (row.kind == kind && row.reranks == reranks && std::ranges::count(row.encodings, encoding) != 0) return &row;
+  return nullptr;
 }
+
+const ClassRow* class_of(const Manifest& manifest) noexcept {
+  return class_of(manifest.kind, manifest.codes.front().encoding, manifest.codes.size() > 1);
+}
+
+const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, false); }
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }

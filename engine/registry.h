@@ -25,6 +25,7 @@ struct EncodingRow {
   Encoding encoding;
   std::string_view name;
   Shape shape;
+  std::span<const Metric> metrics;  ///< that it has distances for
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, std::size_t dim);
   std::unique_ptr<Encoder> (*encoder)(std::size_t dim);
 };
@@ -36,11 +37,14 @@ struct KindRow {
   void (*build)(const BuildTask& task);
 };
 
-/// The class that stands for a kind of index over vectors of a shape.
+/// The class that stands for a kind of index over vectors that are stored in a way.
 struct ClassRow {
-  Kind kind;
-  Shape shape;
   std::string_view name;
+  Kind kind;
+  std::span<const Encoding> encodings;  ///< of the vectors that are searched first; encodings[0] is the class's default
+  bool reranks;                         ///< what is found is scored again, by a second encoding
+
+  Shape shape() const;
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
@@ -49,8 +53,11 @@ std::span<const EncodingRow> encoding_rows() noexcept;
 std::span<const KindRow> kind_rows() noexcept;
 std::span<const ClassRow> class_rows() noexcept;
 
-/// Empty if this version has no index of that kind over such vectors.
-std::string_view class_of(Kind kind, Shape shape) noexcept;
+/// Null if this version has no such class.
+const ClassRow* class_of(Kind kind, Encoding encoding, bool reranks) noexcept;
+/// Of a file, or of the file that a build makes. The manifest has an encoding.
+const ClassRow* class_of(const Manifest& manifest) noexcept;
+const ClassRow* class_of(const BuildParams& params) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const KindRow& row_of(Kind kind);
 

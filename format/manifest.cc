@@ -73,7 +73,7 @@ class Reader {
   /// Crafted tables may share one long string; all copies together must not be longer than the manifest.
   std::string text(const flatbuffers::String* s) {
     if (!s) return {};
-    if (s->size() > text_left_) corrupt(file_ + ": manifest at byte " + std::to_string(offset_) + ": its texts are longer than itself");
+    if (s->size() > text_left_) corrupt(manifest_place(file_, offset_) + "its texts are longer than itself");
     text_left_ -= s->size();
     return s->str();
   }
@@ -82,7 +82,7 @@ class Reader {
   template <class Ours, class Theirs>
   Ours known(const char* field, Theirs value, Theirs last) const {
     if (value <= last) return static_cast<Ours>(value);
-    throw Error(Errc::incompatible, file_ + ": manifest at byte " + std::to_string(offset_) + ": " + field + " " + std::to_string(int{value}) +
+    throw Error(Errc::incompatible, manifest_place(file_, offset_) + field + " " + std::to_string(int{value}) +
                                         " is not known to this version, which knows 0 to " + std::to_string(int{last}) +
                                         "; a newer Cassata wrote the file");
   }
@@ -115,6 +115,10 @@ const SectionEntry* Manifest::find(std::string_view section) const {
   return nullptr;
 }
 
+std::string manifest_place(std::string_view file, std::uint64_t offset) {
+  return std::string(file) + ": manifest at byte " + std::to_string(offset) + ": ";
+}
+
 std::vector<std::byte> write_manifest(const Manifest& m) {
   flatbuffers::FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<fb::Codes>> codes;
@@ -139,7 +143,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
 
 Manifest read_manifest(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset) {
   flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (!fb::VerifyManifestBuffer(verifier)) corrupt(file + ": manifest at byte " + std::to_string(offset) + ": not a well-formed manifest");
+  if (!fb::VerifyManifestBuffer(verifier)) corrupt(manifest_place(file, offset) + "not a well-formed manifest");
   return Reader(bytes, file, offset).read(*fb::GetManifest(bytes.data()));
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,9 @@ struct Manifest {
 
   const SectionEntry* find(std::string_view section) const;
 };
+
+/// How messages about a file's manifest begin.
+std::string manifest_place(std::string_view file, std::uint64_t offset);
 
 /// The FlatBuffer of `manifest`; the same manifest gives the same bytes.
 std::vector<std::byte> write_manifest(const Manifest& manifest);

@@ -72,7 +72,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   const Header& h = file->header_;
   const auto manifest = file->bytes().subspan(h.manifest_offset, h.manifest_length);
   if (const std::uint64_t hash = xxh3(manifest); hash != h.manifest_hash)
-    corrupt(file->path_ + ": manifest" + at_byte(h.manifest_offset) + ": its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
+    corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
   Mapping::advise(file->bytes(), Advice::normal);
@@ -87,22 +87,22 @@ void MappedFile::check_places() const {
   if (hashes.offset < kHeaderBytes || hashes.offset % kSectionAlignBytes != 0 || hashes.count != (covered + kHashBlockBytes - 1) / kHashBlockBytes ||
       !inside(hashes.offset, hashes.count * sizeof(std::uint64_t), header_.manifest_offset) ||
       hashes.offset + hashes.count * sizeof(std::uint64_t) != header_.manifest_offset)
-    corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the block hashes' place (offset " + std::to_string(hashes.offset) +
-            ", count " + std::to_string(hashes.count) + ") does not fit the file");
+    corrupt(manifest_place() + "the block hashes' place (offset " + std::to_string(hashes.offset) + ", count " + std::to_string(hashes.count) +
+            ") does not fit the file");
   std::uint64_t end = kHeaderBytes;
   std::set<std::string_view> names;
   for (const SectionEntry& s : manifest_.sections) {
-    if (!names.insert(s.name).second) corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": two sections are named '" + s.name + "'");
+    if (!names.insert(s.name).second) corrupt(manifest_place() + "two sections are named '" + s.name + "'");
     if (s.offset < end || s.offset % kSectionAlignBytes != 0 || !inside(s.offset, s.length, hashes.offset))
-      corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": section '" + s.name + "' (offset " + std::to_string(s.offset) +
-              ", length " + std::to_string(s.length) + ") overlaps another part of the file or leaves it");
+      corrupt(manifest_place() + "section '" + s.name + "' (offset " + std::to_string(s.offset) + ", length " + std::to_string(s.length) +
+              ") overlaps another part of the file or leaves it");
     end = s.offset + s.length;
   }
 }
 
 Section MappedFile::section(std::string_view name) const {
   const SectionEntry* s = manifest_.find(name);
-  if (!s) corrupt(path_ + ": manifest" + at_byte(header_.manifest_offset) + ": the file has no section '" + std::string(name) + "'");
+  if (!s) corrupt(manifest_place() + "the file has no section '" + std::string(name) + "'");
   return {.file = path_, .name = s->name, .offset = s->offset, .bytes = bytes().subspan(s->offset, s->length)};
 }
 

@@ -28,6 +28,8 @@ class MappedFile {
   const std::string& path() const noexcept { return path_; }
   const Header& header() const noexcept { return header_; }
   const Manifest& manifest() const noexcept { return manifest_; }
+  /// How messages about the manifest begin: "<path>: manifest at byte N: ".
+  std::string manifest_place() const { return cassata::manifest_place(path_, header_.manifest_offset); }
   /// Every byte of the file.
   std::span<const std::byte> bytes() const noexcept { return mapping_.bytes(); }
 

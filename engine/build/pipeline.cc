@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "engine/build/graph_builder.h"
@@ -47,7 +48,7 @@ class Spool {
 
   RowSections sections() const {
     return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = mapping_.bytes()},
-            .offsets = {.file = kName, .name = kOffsetsSection, .offset = 0, .bytes = std::as_bytes(std::span(offsets_))}};
+            .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))}};
   }
   bool has_offsets() const noexcept { return row_bytes_ == kNoLength; }
   std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
@@ -111,7 +112,7 @@ void write_rows(const Spool& spool, std::span<const Id> ids, const Progress& pro
   if (spool.has_offsets()) {
     std::vector<std::uint64_t> offsets = {0};
     for (const Id id : ids) offsets.push_back(offsets.back() + spool.row(id).size());
-    writer.begin(kOffsetsSection, Tier::hot, offsets.size() * sizeof offsets[0]);
+    writer.begin(std::string(kRowsSection) + std::string(kOffsetsSuffix), Tier::hot, offsets.size() * sizeof offsets[0]);
     writer.append(std::span<const std::uint64_t>(offsets));
   }
   writer.begin(kRowsSection, Tier::hot, spool.bytes());

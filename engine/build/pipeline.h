@@ -14,8 +14,8 @@ namespace cassata {
 
 /// Name of the section that holds the vectors as they were encoded.
 inline constexpr std::string_view kRowsSection = "codes.rows";
-/// And of the one that tells where each begins, if their lengths differ.
-inline constexpr std::string_view kOffsetsSection = "codes.rows.offsets";
+/// What a section of rows' name is followed by to name the one that tells where each begins, if their lengths differ.
+inline constexpr std::string_view kOffsetsSuffix = ".offsets";
 
 /// And of the one that holds the rows' ids, where rows do not stand in their order: n x u32.
 inline constexpr std::string_view kIdsSection = "ids";

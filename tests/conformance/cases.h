@@ -22,11 +22,11 @@ inline std::vector<BuildParams> all_cases() {
   std::vector<BuildParams> cases;
   for (const KindRow& kind : kind_rows())
     for (const EncodingRow& encoding : encoding_rows())
-      for (const MetricRow& metric : metric_rows())
+      for (const Metric metric : encoding.metrics)
         for (const GraphTypeRow& type : graph_type_rows()) {
-          if (class_of(kind.kind, encoding.shape).empty() || (kind.kind != Kind::graph && &type != graph_type_rows().data())) continue;
+          if (!class_of(kind.kind, encoding.encoding, false) || (kind.kind != Kind::graph && &type != graph_type_rows().data())) continue;
           cases.push_back({.kind = kind.kind,
-                           .metric = metric.metric,
+                           .metric = metric,
                            .encoding = encoding.encoding,
                            .graph_type = type.type,
                            .m = 8,
