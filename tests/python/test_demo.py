@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import math
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import cassata
 import numpy as np
 import pytest
-from cassata.demo import latent, measure, store, texts
+from cassata.demo import bm25, latent, measure, store, texts, words
 from cli import BINARY
 
 TOPICS = {
@@ -123,15 +124,74 @@ def test_directions_are_the_singular_vectors():
 
 def test_space_survives_saving_and_streams_what_it_projects(tmp_path):
     documents = [f"{name} {short} {long}" for name, short, long in described()] + ["unheardof"]
-    space, matrix = latent.LatentSpace.fit(documents, 16)
+    vocabulary, counts = words.Vocabulary.of(documents)
+    space, matrix = latent.LatentSpace.fit(counts, 16)
     space.write_npy(tmp_path / "vectors.npy", matrix)
     space.save(tmp_path / "space.npz")
     vectors = np.load(tmp_path / "vectors.npy")
-    np.testing.assert_allclose(latent.LatentSpace.load(tmp_path / "space.npz").project(documents), vectors, atol=1e-5)
+    np.testing.assert_allclose(latent.LatentSpace.load(tmp_path / "space.npz").project(vocabulary.count(documents)), vectors, atol=1e-5)
     lengths = np.linalg.norm(vectors, axis=1)
     np.testing.assert_allclose(lengths[:-1], 1, atol=1e-5)
     assert lengths[-1] == 0  # no word that another text has
-    assert space.project(["Images", "IMAGE"]).tolist() == space.project(["image", "images"]).tolist()
+
+
+def test_words_are_counted_by_their_stems(tmp_path):
+    vocabulary, counts = words.Vocabulary.of(["C++ queries, a QUERY: images", "an image of c++ lost_word", "é é é", "É"])
+    assert sorted(vocabulary.words) == ["c++", "image", "é"]
+    vocabulary.save(tmp_path / "words.txt")
+    again = words.Vocabulary.load(tmp_path / "words.txt")
+    assert again.words == vocabulary.words
+    columns = [vocabulary.words.index(word) for word in ("c++", "image", "é")]
+    assert counts.toarray()[:, columns].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 3], [0, 0, 1]]
+    assert again.count(["Images image C++ nothing", ""]).toarray()[:, columns].tolist() == [[1, 2, 0], [0, 0, 0]]
+
+
+def test_texts_without_a_common_word_are_refused():
+    with pytest.raises(ValueError, match="2 texts have no word in common"):
+        words.Vocabulary.of(["one", "two"])
+
+
+def test_bm25_of_three_texts():
+    vocabulary, counts = words.Vocabulary.of(["cat cat dog", "cat dog bird bird bird", "cat bird"])
+    assert (bm25.K1, bm25.B) == (1.2, 0.75)
+    # Lengths 3, 5 and 2, average 10 / 3; all three texts have a cat, two each a dog and a bird.
+    rarity = {"cat": math.log(1 + 0.5 / 3.5), "dog": math.log(1 + 1.5 / 2.5), "bird": math.log(1 + 1.5 / 2.5)}
+    damping = [1.2 * (0.25 + 0.75 * length * 3 / 10) for length in (3, 5, 2)]
+    repeated = [{"cat": 2, "dog": 1}, {"cat": 1, "dog": 1, "bird": 3}, {"cat": 1, "bird": 1}]
+    saturated = [{word: tf / (tf + damp) for word, tf in text.items()} for text, damp in zip(repeated, damping)]
+    expected = [[rarity[word] * text.get(word, 0) for word in vocabulary.words] for text in saturated]
+    np.testing.assert_allclose(bm25.vectors(counts).toarray(), expected, rtol=1e-6)
+    scores = (vocabulary.count(["bird dog"]) @ bm25.vectors(counts).T).toarray()[0]
+    assert scores.argsort().tolist() == [0, 2, 1]  # both words; a bird in a short text; a dog in a longer one
+
+
+def test_bm25_ranks_as_it_should():
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        filler = [" ".join(random.choice([f"w{i}" for i in range(40)], 12)) for _ in range(50)]
+        long = " ".join(filler[:3])
+        judged = ["common common " + filler[0], "common " + filler[0], "common " + long, "rare " + filler[0], filler[0]]
+        documents = [*judged, *filler, *["common"] * 9, "rare"]
+        vocabulary, counts = words.Vocabulary.of(documents)
+        scores = (vocabulary.count(["common", "rare"]) @ bm25.vectors(counts).T).toarray()[:, : len(judged)]
+        (twice, once, longer, _, none), rarer = scores[0], scores[1, 3]
+        assert twice > once > longer > none == 0, f"seed {seed}"
+        assert rarer > once, f"seed {seed}"
+
+
+def test_best_scores_are_those_of_all_products():
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        texts, questions = (latent.sparse.random(rows, 30, density=0.2, format="csr", random_state=random) for rows in (40, 230))
+        found = bm25.best_scores(texts, questions, 7)
+        np.testing.assert_allclose(found, -np.sort(-(questions @ texts.T).toarray(), axis=1)[:, :7], err_msg=f"seed {seed}")
+
+
+def test_recall_counts_what_is_as_good_as_the_worst_exact_result():
+    exact = np.float32([[5, 4, 3], [9, 9, 9], [1, -np.inf, -np.inf]])
+    found = np.float32([[5, 3.0000001, 2.9], [9, 8.9999, 8], [1, 0, -np.inf]])
+    assert measure.recall(found, exact) == pytest.approx(7 / 9)
+    assert measure.recall(exact, exact) == 1
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------------------
@@ -141,15 +201,24 @@ def test_demo_answers_and_measures(lists, tmp_path):
     folder = tmp_path / "kept"
     shown = demo("--lists", lists, "--folder", folder, "play chess against somebody", "record music", "zzzzzz")
     assert "200 descriptions of packages" in shown
-    chess, sound, nothing = re.split(r"^> .*\n", shown, flags=re.MULTILINE)[1:]
-    assert re.findall(r"^  [0-9.]+  (\w+)-\d+ ", chess, re.MULTILINE) == ["chess"] * 5
-    assert re.findall(r"^  [0-9.]+  (\w+)-\d+ ", sound, re.MULTILINE) == ["sound"] * 5
+    measured, chess, sound, nothing = re.split(r"^> .*\n", shown, flags=re.MULTILINE)
+    for answer, topic in ((chess, "chess"), (sound, "sound")):
+        lines = answer.strip("\n").split("\n")
+        assert [line.split() for line in lines[:2]] == [[kind.title.split()[i] for kind in store.KINDS] for i in range(2)]
+        rows = [re.fullmatch(r" +(.*?)  (\w+)-\d+ +(.*)", line) for line in lines[2:]]
+        assert {row[2] for row in rows} == {topic}
+        columns = list(zip(*(row[1].split() for row in rows)))
+        assert [sum(score != "-" for score in column) for column in columns] == [5] * len(store.KINDS)
     assert "no text has a word of this question" in nothing
     (entry,) = folder.glob("packages-*")
-    assert cassata.open(entry / "index.cassata", verify=True).n == 200
-    assert float(re.search(r"recall@10 +([0-9.]+)", shown)[1]) > 0.9
-    assert re.search(r"load +[0-9.]+ ms here, [0-9.]+ ms in a second process", shown)
-    assert re.search(r"speed +[0-9,]+ queries/s", shown)
+    for kind in store.KINDS:
+        index = cassata.open(entry / kind.file, verify=True)
+        assert (type(index), index.n) == (kind.holds, 200)
+        costs = r"[0-9.]+ s +[0-9.]+ MB +[0-9.]+ ms"
+        row = re.search(rf"^  {kind.title} +{kind.holds.__name__} +{costs} +([0-9.]+) +[0-9,]+$", measured, re.MULTILINE)
+        assert float(row[1]) > 0.9
+    assert re.search(r"load +[0-9.]+ ms in a second process", measured)
+    assert max(len(line) for line in shown.split("\n") if str(tmp_path) not in line) <= 100
 
 
 def test_second_run_builds_nothing_and_new_lists_build_anew(lists, tmp_path):
@@ -168,6 +237,21 @@ def test_second_run_builds_nothing_and_new_lists_build_anew(lists, tmp_path):
     (second,) = folder.glob("packages-*")
     assert second != first
     assert (folder / "mine.txt").exists()
+
+
+def test_other_indexes_or_damaged_ones_are_built_anew(lists, tmp_path, monkeypatch):
+    source = texts.find_source(lists)
+    first, _ = store.entry(tmp_path / "kept", source, 20, fresh=False)
+    for kind in store.KINDS:
+        path = first.path(kind)
+        path.write_bytes(path.read_bytes()[:100])
+        assert not store.entry(tmp_path / "kept", source, 20, fresh=False)[1], kind.title
+        assert store.entry(tmp_path / "kept", source, 20, fresh=False)[1], kind.title
+    monkeypatch.setattr(store, "KINDS", store.KINDS[:1])
+    second, reused = store.entry(tmp_path / "kept", source, 20, fresh=False)
+    assert not reused
+    assert not first.folder.exists()
+    assert [path.name for path in second.folder.glob("*.cassata")] == ["dense-exact.cassata"]
 
 
 def test_failed_making_leaves_nothing(lists, tmp_path):

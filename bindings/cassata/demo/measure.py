@@ -1,4 +1,4 @@
-"""What the index does: how fast it opens and answers, how exactly, and what two processes share of it."""
+"""What an index does: how fast it opens and answers, how exactly, and what two processes share of it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import sys
 import time
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import cassata
 from cassata.demo.latent import Floats
 
 K = 10
+
+_ROUNDING = 1e-3  # of stored values and sums
 
 # A process of its own opens the index, answers the same queries, says how long opening took, and waits until its memory is measured.
 _SECOND_PROCESS = """
@@ -33,33 +34,42 @@ sys.stdin.read()
 
 
 class Measures(NamedTuple):
-    """Seconds, bytes, shares."""
+    """Of an index that answered queries in one thread."""
 
     load_seconds: float
-    second_load_seconds: float
-    queries: int
-    recall: float
     queries_per_second: float
-    seen_bytes: tuple[int, int]  # of the file, by each process
+    scores: Floats  # a row for each query, best first
+
+
+class Shared(NamedTuple):
+    """Of an index file that two processes have open."""
+
+    load_seconds: float  # of the second one
+    seen_bytes: tuple[int, int]  # of the file, by each
     held_bytes: int  # of memory, for both together
 
 
-def measure(index_path: Path, vectors_path: Path, queries: Floats, scratch: Path) -> Measures:
-    """Runs `queries` in two processes at once. `scratch` is a folder for a file that is removed again."""
+def measure(load: Callable[[], Any], queries: Any) -> Measures:
+    """Loads an index and has it answer."""
     start = time.perf_counter()
+    index = load()
+    loaded = time.perf_counter()
+    scores = index.batch_search(queries, K, num_threads=1)[0]
+    answered = time.perf_counter()
+    index.close()
+    return Measures(loaded - start, scores.shape[0] / (answered - loaded), scores)
+
+
+def recall(scores: Floats, exact: Floats) -> float:
+    """The share of results that score as the worst exact one or better, but for rounding: which of several equals are found is all one."""
+    worst = exact[:, -1:]
+    return float(np.mean(scores >= worst - np.abs(worst) * _ROUNDING))
+
+
+def share(index_path: Path, queries: Floats, scratch: Path) -> Shared:
+    """Has two processes at once answer the queries. `scratch` is a folder for a file that is removed again."""
     index = cassata.open(index_path)
-    load_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    ids = index.batch_search(queries, K, num_threads=1)[1]
-    rate = len(queries) / (time.perf_counter() - start)
-    exact = cassata.DenseFlatIndex.build_from_file(vectors_path).batch_search(queries, K)[1]
-    recall = float(np.mean([len(np.intersect1d(found, true)) / len(true) for found, true in zip(ids, exact)]))
-    second_load, seen, held = _share(index_path, queries, ids, scratch)
-    return Measures(load_seconds, second_load, len(queries), recall, rate, seen, held)
-
-
-def _share(index_path: Path, queries: Floats, ids: npt.NDArray[np.int64], scratch: Path) -> tuple[float, tuple[int, int], int]:
-    """Load time of a second process; bytes of the file that this process and that one see; bytes of memory that this takes."""
+    ids = index.batch_search(queries, K)[1]
     queries_path = scratch / f"queries-{os.getpid()}.npy"
     np.save(queries_path, queries)
     try:
@@ -75,7 +85,7 @@ def _share(index_path: Path, queries: Floats, ids: npt.NDArray[np.int64], scratc
             second.communicate()
     finally:
         queries_path.unlink()
-    return float(answer[0]), (here[0], there[0]), here[1] + there[1]
+    return Shared(float(answer[0]), (here[0], there[0]), here[1] + there[1])
 
 
 def mapped(process: str, path: Path) -> tuple[int, int]:

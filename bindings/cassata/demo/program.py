@@ -8,16 +8,19 @@ import importlib
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import cassata
-from cassata.demo import measure, store, texts
-from cassata.demo.latent import LatentSpace
+from cassata.demo import bm25, measure, store, texts
 
 _MEASURED_QUERIES = 1000
 _ANSWERS = 5
+_COLUMNS = 100
+_SHARED = store.KINDS[1]  # what two processes open at once
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -26,10 +29,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cassata demo", description=about)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cassata" / "demo"
     parser.add_argument("question", nargs="*", help="what to look for; without one, the demo asks, or takes its own if nobody can type")
-    parser.add_argument("--folder", type=Path, default=cache, help="where vectors and index are kept (%(default)s)")
+    parser.add_argument("--folder", type=Path, default=cache, help="where vectors and indexes are kept (%(default)s)")
     parser.add_argument("--lists", type=Path, default=texts.PACKAGE_LISTS, help="apt's package lists (%(default)s)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="take only N texts, evenly spread")
-    parser.add_argument("--fresh", action="store_true", help="make vectors and index anew")
+    parser.add_argument("--fresh", action="store_true", help="make vectors and indexes anew")
     return parser.parse_args(words)
 
 
@@ -40,42 +43,74 @@ def _positive(text: str) -> int:
     return value
 
 
-def report(entry: store.Entry, source: texts.Source, reused: bool, names: list[tuple[str, str]], space: LatentSpace) -> str:
-    """What was built and measured, a line each."""
+def report(entry: store.Entry, source: texts.Source, reused: bool, names: list[tuple[str, str]]) -> str:
+    """What was built and measured."""
+    facts = entry.facts
+    seconds = facts["seconds"]
     some = np.random.default_rng(1).permutation(len(names))[:_MEASURED_QUERIES]
-    queries = space.project(names[i][1] for i in some)
-    m = measure.measure(entry.index_path, entry.vectors_path, queries, entry.folder)
-    with cassata.open(entry.index_path) as index:
-        info = index.info
-    facts, graph = entry.facts, info["graph"]
-    seen, held = m.seen_bytes, m.held_bytes
+    queries = entry.queries(names[i][1] for i in some)
     lines = {
-        "texts": f"{info['n']:,} {source.about}",
-        "vectors": f"{info['n']:,} x {info['dim']}, from TF-IDF over {facts['words']:,} words by a randomized SVD,"
-        f" in {facts['vector_seconds']:.1f} s",
-        "index": f"{info['class']}, m {graph['m']}, ef_construction {graph['ef_construction']}, built in {facts['build_seconds']:.1f} s"
-        f" ({info['n'] / facts['build_seconds']:,.0f} rows/s)",
-        "file": f"{_mb(info['file_size'])}: {entry.index_path}" + (" (kept from an earlier run)" if reused else ""),
-        "load": f"{1000 * m.load_seconds:.2f} ms here, {1000 * m.second_load_seconds:.2f} ms in a second process",
-        f"recall@{measure.K}": f"{m.recall:.4f} against exact search, over {m.queries:,} short descriptions as queries",
-        "speed": f"{m.queries_per_second:,.0f} queries/s in one thread",
-        "memory": f"two processes see {_mb(seen[0])} and {_mb(seen[1])} of the file and share them: {_mb(held)} in all",
+        "texts": f"{len(names):,} {source.about}",
+        "words": f"{facts['words']:,} that texts have in common, counted in {seconds['words']:.1f} s",
+        "dense": f"{facts['dim']} dimensions, from TF-IDF by a randomized SVD in {seconds[store.DENSE]:.1f} s",
+        "BM25": f"{facts['words_a_text']:.1f} words a text, k1 {bm25.K1}, b {bm25.B}, in {seconds[store.SPARSE]:.2f} s",
+        "files": f"{entry.folder}" + (" (kept from an earlier run)" if reused else ""),
     }
-    return "".join(f"  {name:<10} {text}\n" for name, text in lines.items())
+    table = _table(entry, queries)
+    graphs = ((kind.title, info["graph"]) for kind in store.KINDS if (info := entry.info(kind))["graph"])
+    shared = measure.share(entry.path(_SHARED), queries[_SHARED.vectors], entry.folder)
+    seen = " and ".join(map(_mb, shared.seen_bytes))
+    after = {
+        "recall": f"against exact search; queries: {len(some):,} short descriptions, answered in one thread",
+        "graphs": "; ".join(f"{title}: m {graph['m']}, ef_construction {graph['ef_construction']}" for title, graph in graphs),
+        "load": f"{1000 * shared.load_seconds:.2f} ms in a second process, of the {_SHARED.title}",
+        "memory": f"two processes see {seen} of the {_SHARED.title} and share them: {_mb(shared.held_bytes)} in all",
+    }
+    return f"{_listed(lines)}\n{table}\n{_listed(after)}"
+
+
+def _listed(lines: dict[str, str]) -> str:
+    return "".join(f"  {name:<8} {text}\n" for name, text in lines.items())
+
+
+def _table(entry: store.Entry, queries: dict[str, Any]) -> str:
+    """The indexes, a line each."""
+    rows = [("", "class", "built in", "file", "opens in", f"recall@{measure.K}", "queries/s")]
+    exact = {store.SPARSE: bm25.best_scores(entry.sparse_vectors(), queries[store.SPARSE], measure.K)}
+    for kind in store.KINDS:
+        m, info = measure.measure(partial(entry.open, kind), queries[kind.vectors]), entry.info(kind)
+        recall = measure.recall(m.scores, exact.setdefault(kind.vectors, m.scores))
+        costs = f"{entry.facts['seconds'][kind.title]:.1f} s", _mb(info["file_size"]), f"{1000 * m.load_seconds:.2f} ms"
+        rows.append((kind.title, info["class"], *costs, f"{recall:.4f}", f"{m.queries_per_second:,.0f}"))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ((f"{cell:{'<' if i < 2 else '>'}{widths[i]}}" for i, cell in enumerate(row)) for row in rows)
+    return "".join(f"  {'  '.join(line).rstrip()}\n" for line in lines)
 
 
 def _mb(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def answer(question: str, index: cassata.DenseFlatIndex | cassata.DensePlainHNSW, space: LatentSpace, names: list[tuple[str, str]]) -> str:
-    """The texts closest to the question, a line each."""
-    vector = space.project([question])[0]
-    if not vector.any():
+def answer(question: str, entry: store.Entry, indexes: list[Any], names: list[tuple[str, str]]) -> str:
+    """The texts closest to the question, a line each: their scores in the indexes that find them, and what they say."""
+    queries = entry.queries([question])
+    if not queries[store.SPARSE].nnz:
         return "  no text has a word of this question\n"
-    scores, ids = index.search(vector, k=_ANSWERS)
-    width = max(len(names[i][0]) for i in ids)
-    return "".join(f"  {score:.2f}  {names[i][0]:<{width}}  {names[i][1]}\n" for score, i in zip(scores, ids))
+    found = []
+    for kind, index in zip(store.KINDS, indexes):
+        scores, ids = index.search(queries[kind.vectors], k=_ANSWERS)
+        found.append({i: score for i, score in zip(ids.tolist(), scores.tolist()) if score > 0})
+    shown = list(dict.fromkeys(i for one in found for i in one))
+    width = max((len(names[i][0]) for i in shown), default=0)
+    lines = ["".join(f"{word:>7}" for word in words) for words in zip(*(kind.title.split() for kind in store.KINDS))]
+    for i in shown:
+        scores = "".join(f"{one[i]:7.2f}" if i in one else f"{'-':>7}" for one in found)
+        lines.append(f"{scores}  {names[i][0]:<{width}}  {names[i][1]}")
+    return "".join(f"{_cut(line)}\n" for line in lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _COLUMNS else line[: _COLUMNS - 3] + "..."
 
 
 def questions(asked: list[str], built_in: tuple[str, ...]) -> list[str] | None:
@@ -89,19 +124,20 @@ def run(options: argparse.Namespace) -> None:
     """The whole demo."""
     source = texts.find_source(options.lists)
     entry, reused = store.entry(options.folder, source, options.limit, options.fresh)
-    names, space = entry.texts(), entry.space()
-    print(report(entry, source, reused, names, space), flush=True)
-    with cassata.DensePlainHNSW.load(entry.index_path) as index:
+    names = entry.texts()
+    print(report(entry, source, reused, names), flush=True)
+    with contextlib.ExitStack() as opened:
+        indexes = [opened.enter_context(entry.open(kind)) for kind in store.KINDS]
         listed = questions(options.question, source.questions)
         if listed is not None:
             for question in listed:
-                print(f"> {question}\n{answer(question, index, space, names)}", flush=True)
+                print(f"> {question}\n{answer(question, entry, indexes, names)}", flush=True)
             return
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")  # lets input() edit its line
         print("Ask for something, e.g. '" + "' or '".join(source.questions[:2]) + "'; an empty line ends.")
         while question := input("> ").strip():
-            print(answer(question, index, space, names))
+            print(answer(question, entry, indexes, names))
 
 
 def main() -> None:

@@ -9,43 +9,88 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NamedTuple
+
+from scipy import sparse  # type: ignore[import-untyped]
 
 import cassata
+from cassata.demo import bm25
 from cassata.demo.latent import LatentSpace
 from cassata.demo.texts import Source, Text
+from cassata.demo.words import Vocabulary
 
 DIM = 256
+DENSE, SPARSE = "dense.npy", "bm25.npz"  # files of vectors
 
-_RECIPE = f"1 {DIM}"  # changes when the same texts would make other files
+
+class Kind(NamedTuple):
+    """One of the indexes that are built."""
+
+    title: str  # in two words
+    holds: Any  # its class
+    vectors: str  # the file that it is built from
+    choices: dict[str, int]  # where the class's own are not taken
+
+    @property
+    def file(self) -> str:
+        """Name of the index file."""
+        return self.title.lower().replace(" ", "-") + ".cassata"
+
+
+KINDS = (  # of each file of vectors the exact index first: the others are judged by it
+    Kind("dense exact", cassata.DenseFlatIndex, DENSE, {}),
+    Kind("dense graph", cassata.DensePlainHNSW, DENSE, {}),
+    Kind("BM25 graph", cassata.SparsePlainHNSW, SPARSE, {"ef_construction": 60}),  # in a few seconds
+)
+
+_RECIPE = 2  # changes when the same choices would make other files
 _ENTRY = re.compile(r"(packages|docstrings)-[0-9a-f]{16}(\.partial)?")
 
 
 class Entry:
-    """A folder with names.txt (name and short text, a line each), vectors.npy, space.npz, index.cassata and facts.json."""
+    """A folder with names.txt (name and short text, a line each), words.txt, space.npz, vectors, indexes and facts.json."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is complete."""
         self.folder = folder
-        self.index_path, self.vectors_path = folder / "index.cassata", folder / "vectors.npy"
         self.facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+        self._words, self._space = Vocabulary.load(folder / "words.txt"), LatentSpace.load(folder / "space.npz")
 
     def texts(self) -> list[tuple[str, str]]:
         """(name, short text) by id."""
         lines = (self.folder / "names.txt").read_text(encoding="utf-8").split("\n")[:-1]
         return [(name, short) for name, _, short in (line.partition("\t") for line in lines)]
 
-    def space(self) -> LatentSpace:
-        """What turns a question into a vector."""
-        return LatentSpace.load(self.folder / "space.npz")
+    def path(self, kind: Kind) -> Path:
+        """The index file of that kind."""
+        return self.folder / kind.file
+
+    def open(self, kind: Kind) -> Any:
+        """The index in it."""
+        return kind.holds.load(self.path(kind))
+
+    def info(self, kind: Kind) -> dict[str, Any]:
+        """What it says about itself."""
+        with self.open(kind) as index:
+            return index.info  # type: ignore[no-any-return]
+
+    def sparse_vectors(self) -> sparse.csr_matrix:
+        """What the sparse indexes are built from."""
+        return sparse.load_npz(self.folder / SPARSE)
+
+    def queries(self, texts: Iterable[str]) -> dict[str, Any]:
+        """The texts as queries, by the file whose vectors they are to be compared with."""
+        counts = self._words.count(texts)
+        return {DENSE: self._space.project(counts), SPARSE: counts}
 
 
 def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple[Entry, bool]:
     """The entry of these texts, and whether it was there already; entries of other texts are removed."""
-    key = hashlib.sha256(f"{source.fingerprint} {limit} {_RECIPE} {cassata.__version__}".encode()).hexdigest()[:16]
+    recipe = DIM, bm25.K1, bm25.B, [(kind.title, kind.holds.__name__, kind.choices) for kind in KINDS]
+    key = hashlib.sha256(f"{source.fingerprint} {limit} {_RECIPE} {recipe} {cassata.__version__}".encode()).hexdigest()[:16]
     done = folder / f"{source.kind}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -69,8 +114,8 @@ def _whole(folder: Path) -> Entry | None:
     """What an earlier run made, unless it is not there or damaged: then it is made anew."""
     try:
         kept = Entry(folder)
-        kept.space()
-        cassata.open(kept.index_path).close()
+        for kind in KINDS:
+            kept.open(kind).close()
     except (OSError, ValueError, KeyError, cassata.FormatError):
         return None
     return kept
@@ -93,16 +138,36 @@ def _sample(texts: list[Text], limit: int | None) -> list[Text]:
 
 def _make(folder: Path, texts: list[Text]) -> None:
     _say(f"turning {len(texts):,} texts into vectors ...")
-    start = time.perf_counter()
-    space, matrix = LatentSpace.fit((f"{text.name} {text.short} {text.short} {text.long}" for text in texts), DIM)
-    space.write_npy(folder / "vectors.npy", matrix)
-    space.save(folder / "space.npz")
     with open(folder / "names.txt", "w", encoding="utf-8") as names:
         names.writelines(f"{text.name}\t{text.short}\n" for text in texts)
-    vectorized = time.perf_counter()
-    cassata.DensePlainHNSW.build_from_file(folder / "vectors.npy", path=folder / "index.cassata", progress=sys.stderr.isatty())
-    facts = {"words": len(space.words), "vector_seconds": vectorized - start, "build_seconds": time.perf_counter() - vectorized}
+    lap = _stopwatch()
+    words, counts = Vocabulary.of(f"{text.name} {text.short} {text.short} {text.long}" for text in texts)
+    words.save(folder / "words.txt")
+    seconds = {"words": lap()}
+    space, matrix = LatentSpace.fit(counts, DIM)
+    space.write_npy(folder / DENSE, matrix)
+    space.save(folder / "space.npz")
+    seconds[DENSE] = lap()
+    sparse.save_npz(folder / SPARSE, bm25.vectors(counts), compressed=False)
+    seconds[SPARSE] = lap()
+    for kind in KINDS:
+        _say(f"{kind.title}:")
+        kind.holds.build_from_file(folder / kind.vectors, path=folder / kind.file, progress=sys.stderr.isatty(), **kind.choices).close()
+        seconds[kind.title] = lap()
+    facts = {"words": len(words.words), "words_a_text": counts.nnz / len(texts), "dim": space.dim, "seconds": seconds}
     (folder / "facts.json").write_text(json.dumps(facts))
+
+
+def _stopwatch() -> Callable[[], float]:
+    """Returns the seconds since it was last asked, or made."""
+    last = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal last
+        before, last = last, time.perf_counter()
+        return last - before
+
+    return lap
 
 
 def _say(text: str) -> None:
