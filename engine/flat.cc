@@ -44,10 +44,10 @@ class FlatSearcher final : public Searcher {
 
 }  // namespace
 
-std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes) {
-  return std::make_unique<FlatSearcher>(codes, file.manifest().metric);
+std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
+  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().metric);
 }
 
-void build_flat(const BuildTask& task) { write_flat(task.vectors, task.encoder, task.params.progress, task.writer); }
+void build_flat(const BuildTask& task) { write_flat(task.vectors, *task.encoders.front(), task.params.progress, task.writer); }
 
 }  // namespace cassata

@@ -7,6 +7,8 @@
 #include "engine/build/pipeline.h"
 #include "engine/graph/levels.h"
 #include "engine/search/beam.h"
+#include "engine/search/rerank.h"
+#include "engine/search/scan.h"
 #include "engine/searcher.h"
 
 namespace cassata {
@@ -46,35 +48,45 @@ const GraphEntry& graph_entry(const MappedFile& file) {
 
 class GraphSearcher final : public Searcher {
  public:
-  GraphSearcher(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
-      : codes_(codes),
+  GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
+      : codes_(*codes.first),
+        second_(codes.second.get()),
+        summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
-        ground_(file.section(kEdgesSection), codes.size(), 2 * entry.m),
-        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes.size()) {
-    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section(kIdsSection), codes.size());
+        ground_(file.section(kEdgesSection), codes_.size(), 2 * entry.m),
+        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()) {
+    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    const std::size_t width = std::max(params.k, std::min<std::size_t>(params.ef_search, codes_.size()));
-    if (params.k == 0) return;
-    if (width > codes_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors, and more slowly
-    std::vector<std::unique_ptr<Scorer>> scorers(threads_of(params.num_threads));
+    const std::size_t wanted = second_ ? std::min<std::size_t>(params.k_candidates, codes_.size()) : params.k;
+    const std::size_t width = std::max(wanted, std::min<std::size_t>(params.ef_search, codes_.size()));
+    if (params.k == 0 || wanted == 0) return;
+    const bool scans = width > codes_.size() / 2;  // a walk would see most vectors, and more slowly
+    if (scans && !second_) return search_exact(queries, params, best);
+    const RerankParams rest{.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
+    std::vector<std::unique_ptr<Scorer>> firsts(threads_of(params.num_threads)), seconds(firsts.size());
     parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      std::unique_ptr<Scorer>& scorer = scorers[thread];
-      if (!scorer) scorer = codes_.scorer(metric_);
-      static thread_local Workspace work;
+      std::unique_ptr<Scorer>&first = firsts[thread], &second = seconds[thread];
+      if (!first) first = codes_.scorer(metric_);
+      if (!second && second_) second = second_->scorer(metric_);
       for (std::size_t i = begin; i < end; ++i) {
-        scorer->bind(queries.row(i));
-        descend(levels_, *scorer, codes_.size(), width, work, work.entries);
-        beam_search(ground_, *scorer, work.entries, width, params.early_exit_threshold, work);
-        best[i] = work.beam.entries();
-        finish(best[i], params.k);
+        first->bind(queries.row(i));
+        scans ? scan({&first, 1}, codes_.size(), {}, wanted, best.subspan(i, 1)) : walk(*first, width, params.early_exit_threshold, best[i]);
+        if (!second_) {
+          finish(best[i], params.k);
+          continue;
+        }
+        best[i].resize(std::min(wanted, best[i].size()));
+        second->bind(queries.row(i));
+        rerank(best[i], *second, permutation_.ids(), rest);
       }
     });
   }
 
   void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, permutation_.ids(), queries, params, best);
+    const Codes& whole = summed_ ? *summed_ : second_ ? *second_ : codes_;
+    search_by_scan(whole, metric_, permutation_.ids(), queries, params, best);
   }
 
   void verify() const override {
@@ -84,6 +96,14 @@ class GraphSearcher final : public Searcher {
   }
 
  private:
+  /// The `width` best rows met on the way to what the scorer is bound to, best first.
+  void walk(Scorer& scorer, std::size_t width, float relax, std::vector<Candidate>& best) const {
+    static thread_local Workspace work;
+    descend(levels_, scorer, codes_.size(), width, work, work.entries);
+    beam_search(ground_, scorer, work.entries, width, relax, work);
+    best = work.beam.entries();
+  }
+
   /// Rows become ids, in whose order ties stand.
   void finish(std::vector<Candidate>& candidates, std::size_t k) const {
     for (Candidate& c : candidates) c.id = permutation_.id(c.id);
@@ -92,6 +112,8 @@ class GraphSearcher final : public Searcher {
   }
 
   const Codes& codes_;
+  const Codes* second_;            // null: there are none
+  std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
   RowAdjacency ground_;
   Levels levels_;
@@ -100,14 +122,14 @@ class GraphSearcher final : public Searcher {
 
 }  // namespace
 
-std::unique_ptr<Searcher> open_graph(const MappedFile& file, const Codes& codes) {
+std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {
   return std::make_unique<GraphSearcher>(file, codes, graph_entry(file));
 }
 
 void build_graph(const BuildTask& task) {
   const BuildParams& p = task.params;
   const GraphParams graph{.metric = p.metric, .m = p.m, .ef_construction = p.ef_construction, .num_threads = p.num_threads, .progress = p.progress};
-  task.manifest.graph = write_graph(task.vectors, task.encoder, graph, p.graph_type, task.folder, task.writer);
+  task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, task.folder, task.writer);
 }
 
 }  // namespace cassata

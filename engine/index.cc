@@ -1,6 +1,8 @@
 #include "engine/index.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -14,19 +16,6 @@
 
 namespace cassata {
 namespace {
-
-/// The one encoding of the file, checked against what this version can search.
-const CodesEntry& codes_entry(const MappedFile& file) {
-  const Manifest& m = file.manifest();
-  const std::string place = file.manifest_place();
-  if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
-  if (m.codes.size() > 1)
-    throw Error(Errc::incompatible,
-                place + std::to_string(m.codes.size()) + " encodings of the vectors, this version reads 1; a newer Cassata wrote the file");
-  if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
-  if (m.dim == 0) corrupt(place + "vectors of dimension 0");
-  return m.codes.front();
-}
 
 void check_queries(const Batch& queries, const Manifest& m) {
   if (queries.sparse() != (m.shape == Shape::sparse))
@@ -45,12 +34,32 @@ void check_queries(const Batch& queries, const Manifest& m) {
     }
 }
 
-/// What is wrong with `metric` for vectors in an encoding; empty if it has distances for it.
-std::string metric_mismatch(const EncodingRow& encoding, Metric metric) {
-  if (std::ranges::count(encoding.metrics, metric) != 0) return {};
+/// What is wrong with `metric` where there are only `known` ones; empty if it is one of them. `whose` is what has them.
+std::string metric_mismatch(Metric metric, std::span<const Metric> known, const std::string& whose) {
+  if (std::ranges::count(known, metric) != 0) return {};
   std::string expected;
-  for (const Metric known : encoding.metrics) expected += (expected.empty() ? "'" : ", '") + std::string(name_of(known)) + "'";
-  return "metric: '" + std::string(name_of(metric)) + "' given, expected one that encoding '" + std::string(encoding.name) + "' has: " + expected;
+  for (const Metric one : known) expected += (expected.empty() ? "'" : ", '") + std::string(name_of(one)) + "'";
+  return "metric: '" + std::string(name_of(metric)) + "' given, expected one that " + whose + " has: " + expected;
+}
+std::string metric_mismatch(Metric metric, const EncodingRow& encoding) {
+  return metric_mismatch(metric, encoding.metrics, "encoding '" + std::string(encoding.name) + "'");
+}
+std::string metric_mismatch(Metric metric, const ClassRow& row) { return metric_mismatch(metric, row.metrics, "a " + std::string(row.name)); }
+
+/// Throws Error(invalid_argument) unless there is an index of such a kind, over vectors that are stored so.
+void check_class(const BuildParams& params, const VectorStream& vectors) {
+  std::vector<Encoding> encodings = {params.encoding};
+  if (params.rerank) encodings.push_back(params.rerank->encoding);
+  for (const Encoding encoding : encodings) {
+    if (row_of(encoding).shape != vectors.shape())
+      invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
+    if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty()) invalid_argument(mismatch);
+  }
+  const ClassRow* const row = class_of(params);
+  if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, false) != nullptr)
+    invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
+  if (row == nullptr) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
 }
 
 /// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
@@ -61,12 +70,15 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
     invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
   if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
-  const EncodingRow& encoding = row_of(params.encoding);
-  if (encoding.shape != vectors.shape()) invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
-  if (const std::string mismatch = metric_mismatch(encoding, params.metric); !mismatch.empty()) invalid_argument(mismatch);
-  if (class_of(params) == nullptr) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  check_class(params, vectors);
   if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
     invalid_argument("path: " + path.string() + " is the input, which the index would replace");
+}
+
+/// The shortest text that is read as this number.
+std::string shortest(float number) {
+  std::array<char, 32> text;
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
 }
 
 std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
@@ -77,30 +89,59 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
     out.emplace_back("m", std::to_string(params.m));
     out.emplace_back("ef_construction", std::to_string(params.ef_construction));
   }
+  if (params.rerank) {
+    out.emplace_back("rerank", name_of(params.rerank->encoding));
+    out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
+    out.emplace_back("residual", params.rerank->residual ? "true" : "false");
+  }
   return out;
+}
+
+/// What the manifest says of the vectors, checked against what this version can search. Returns the class that it describes.
+const ClassRow& check_manifest(const MappedFile& file) {
+  const Manifest& m = file.manifest();
+  const std::string place = file.manifest_place();
+  if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
+  if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
+  if (m.dim == 0) corrupt(place + "vectors of dimension 0");
+  for (const CodesEntry& entry : m.codes) {
+    const EncodingRow& encoding = row_of(entry.encoding);
+    if (encoding.shape != m.shape) corrupt(place + "an encoding of another shape than the vectors'");
+    if (const std::string mismatch = metric_mismatch(m.metric, encoding); !mismatch.empty()) corrupt(place + mismatch);
+  }
+  const ClassRow* const row = class_of(m);
+  if (m.codes.size() > 2 || (m.codes.size() == 2 && row == nullptr))
+    throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) +
+                                        " encodings of the vectors, which this version does not read in such a file; a newer Cassata wrote it");
+  if (row == nullptr) corrupt(place + "a kind of index that there is not over such vectors");
+  if (const std::string mismatch = metric_mismatch(m.metric, *row); !mismatch.empty()) corrupt(place + mismatch);
+  if (m.rerank.has_value() != row->reranks) corrupt(place + std::to_string(m.codes.size()) + " encodings, and an entry for reranking does not fit");
+  if (m.rerank && !(m.rerank->prune_percentage > 0 && m.rerank->prune_percentage <= 100))
+    corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected over 0 and at most 100");
+  return *row;
+}
+
+std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entry) {
+  const EncodingRow& encoding = row_of(entry.encoding);
+  RowSections sections{.rows = file.section(entry.section), .offsets = {}};
+  if (encoding.shape == Shape::sparse) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
+  return encoding.open(sections, file.manifest().size, file.manifest().dim);
 }
 
 }  // namespace
 
 struct Index::State {
   std::shared_ptr<const MappedFile> file;
-  std::unique_ptr<Codes> codes;
-  std::unique_ptr<Searcher> searcher;
   std::string_view class_name;
+  StoredCodes codes;
+  std::unique_ptr<Searcher> searcher;
 
-  explicit State(std::shared_ptr<const MappedFile> opened) : file(std::move(opened)) {
-    const CodesEntry& entry = codes_entry(*file);
+  explicit State(std::shared_ptr<const MappedFile> opened) : file(std::move(opened)), class_name(check_manifest(*file).name) {
     const Manifest& m = file->manifest();
-    const EncodingRow& encoding = row_of(entry.encoding);
-    if (encoding.shape != m.shape) corrupt(file->manifest_place() + "an encoding of another shape than the vectors'");
-    if (const std::string mismatch = metric_mismatch(encoding, m.metric); !mismatch.empty()) corrupt(file->manifest_place() + mismatch);
-    const ClassRow* const row = class_of(m);
-    if (row == nullptr) corrupt(file->manifest_place() + "a kind of index that there is not over such vectors");
-    class_name = row->name;
-    RowSections sections{.rows = file->section(entry.section), .offsets = {}};
-    if (encoding.shape == Shape::sparse) sections.offsets = file->section(entry.section + std::string(kOffsetsSuffix));
-    codes = encoding.open(sections, m.size, m.dim);
-    searcher = row_of(m.kind).open(*file, *codes);
+    codes.first = open_codes(*file, m.codes.front());
+    if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
+    codes.residual = m.rerank && m.rerank->residual;
+    searcher = row_of(m.kind).open(*file, codes);
   }
 };
 
@@ -120,14 +161,17 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.size = vectors.size();
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
   manifest.codes = {{params.encoding, std::string(kRowsSection)}};
-  const std::unique_ptr<Encoder> encoder = row_of(params.encoding).encoder(vectors.dim());
-  row_of(params.kind).build({vectors, params, *encoder, writer.folder(), writer, manifest});
+  if (params.rerank) {
+    manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection)});
+    manifest.rerank = {.prune_percentage = params.rerank->prune_percentage, .residual = params.rerank->residual};
+  }
+  row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), writer.folder(), writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
   return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
 }
 
-std::uint64_t Index::size() const noexcept { return state_->codes->size(); }
-std::size_t Index::dim() const noexcept { return state_->codes->dim(); }
+std::uint64_t Index::size() const noexcept { return state_->codes.first->size(); }
+std::size_t Index::dim() const noexcept { return state_->codes.first->dim(); }
 const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state_->file; }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
@@ -168,7 +212,8 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
 
 void Index::verify(const Progress& progress) const {
   state_->file->verify(progress);
-  state_->codes->verify();
+  state_->codes.first->verify();
+  if (state_->codes.second) state_->codes.second->verify();
   state_->searcher->verify();
 }
 

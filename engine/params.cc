@@ -1,5 +1,6 @@
 #include "engine/params.h"
 
+#include <limits>
 #include <string>
 
 #include "format/error.h"
@@ -9,13 +10,23 @@ namespace cassata {
 void BuildParams::check() const {
   if (m < kMinM || m > kMaxM)
     invalid_argument("m: " + std::to_string(m) + " given, expected " + std::to_string(kMinM) + " to " + std::to_string(kMaxM));
+  if (rerank) rerank->check(metric);
   if (ef_construction < 1 || ef_construction > kMaxSize)
     invalid_argument("ef_construction: " + std::to_string(ef_construction) + " given, expected 1 to " + std::to_string(kMaxSize));
+}
+
+void RerankChoices::check(Metric metric) const {
+  if (!(prune_percentage > 0 && prune_percentage <= 100))
+    invalid_argument("prune_percentage: " + std::to_string(prune_percentage) + " given, expected over 0 and at most 100");
+  if (residual && prune_percentage == 100) invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
+  if (residual && metric != Metric::dot_product) invalid_argument("residual: given with metric 'euclidean', expected 'dotproduct'");
 }
 
 void SearchParams::check() const {
   if (!(early_exit_threshold >= 0 && early_exit_threshold <= 0.5F))
     invalid_argument("early_exit_threshold: " + std::to_string(early_exit_threshold) + " given, expected 0 to 0.5");
+  if (alpha && !(*alpha >= 0 && *alpha <= std::numeric_limits<float>::max()))
+    invalid_argument("alpha: " + std::to_string(*alpha) + " given, expected a finite number from 0 on");
 }
 
 }  // namespace cassata

@@ -10,6 +10,19 @@
 
 namespace cassata {
 
+/// How what a search has found is scored again.
+struct RerankChoices {
+  /// Of the second codes; of the same shape as the first.
+  Encoding encoding = Encoding::sparse_f16;
+  /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. Over 0, at most 100: all.
+  float prune_percentage = 100;
+  /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where something is pruned.
+  bool residual = false;
+
+  /// Throws Error(invalid_argument), as BuildParams::check().
+  void check(Metric metric) const;
+};
+
 /// How an index is built.
 struct BuildParams {
   static constexpr std::uint32_t kMinM = 2, kMaxM = 512;
@@ -17,6 +30,8 @@ struct BuildParams {
   Kind kind = Kind::graph;
   Metric metric = Metric::dot_product;
   Encoding encoding = Encoding::f32;
+  /// Second codes, by which the best that a search by `encoding` finds are scored again; none: there are no such codes.
+  std::optional<RerankChoices> rerank = {};
   GraphType graph_type = GraphType::permuted;
   /// Neighbours of a node on the upper levels; twice as many on the ground level. kMinM to kMaxM. "M" in Malkov and Yashunin, TPAMI 2020.
   std::uint32_t m = 32;
@@ -38,6 +53,12 @@ struct SearchParams {
   std::size_t ef_search = 200;
   /// Lambda, 0 to 0.5: the walk goes on while a node's score is within the worst kept one relaxed by it.
   float early_exit_threshold = 0;
+  /// Results by the first codes that are scored again by the second; the next three are ignored where a file has no second codes.
+  std::size_t k_candidates = 100;
+  /// Only candidates whose first score is within the k-th one relaxed by this share are scored again; 0 or more, none: all are.
+  std::optional<float> alpha = {};
+  /// Once k are scored, ends after so many candidates in a row that are none of the k best; none: all are scored.
+  std::optional<std::size_t> beta = {};
   /// Threads over the queries of a batch; 0 = all processors.
   unsigned num_threads = 1;
 

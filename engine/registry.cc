@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/codes/dense.h"
+#include "engine/codes/pruned.h"
 #include "engine/codes/sparse.h"
 #include "engine/index.h"
 #include "format/error.h"
@@ -17,7 +18,7 @@ constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::
 
 constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}};
 
-constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean};
+constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 
 constexpr EncodingRow kEncodings[] = {
     {Encoding::f32, "f32", Shape::dense, kAllMetrics, open_dense_f32, encoder_dense_f32},
@@ -35,9 +36,10 @@ constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
 
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, false},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, false},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics},
+    {"SparseRerankHNSW", Kind::graph, kSparsePlain, true, kDotProduct},
 };
 
 /// The row whose `field` is `value`; the manifest's reader has let no other value through.
@@ -78,10 +80,21 @@ const ClassRow* class_of(const Manifest& manifest) noexcept {
   return class_of(manifest.kind, manifest.codes.front().encoding, manifest.codes.size() > 1);
 }
 
-const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, false); }
+const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, params.rerank.has_value()); }
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
+
+std::vector<std::unique_ptr<Encoder>> encoders_of(const BuildParams& params, std::size_t dim) {
+  std::vector<std::unique_ptr<Encoder>> out;
+  out.push_back(row_of(params.encoding).encoder(dim));
+  if (!params.rerank) return out;
+  out.push_back(row_of(params.rerank->encoding).encoder(dim));
+  const float percentage = params.rerank->prune_percentage;
+  if (percentage < 100) out[0] = part_encoder(std::move(out[0]), percentage, Part::kept);
+  if (params.rerank->residual) out[1] = part_encoder(std::move(out[1]), percentage, Part::pruned);
+  return out;
+}
 
 std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
 std::string_view name_of(GraphType type) noexcept { return find(kGraphTypes, &GraphTypeRow::type, type).name; }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/codes/codes.h"
 #include "engine/searcher.h"
@@ -33,7 +34,7 @@ struct EncodingRow {
 struct KindRow {
   Kind kind;
   std::string_view name;
-  std::unique_ptr<Searcher> (*open)(const MappedFile& file, const Codes& codes);
+  std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
   void (*build)(const BuildTask& task);
 };
 
@@ -43,6 +44,7 @@ struct ClassRow {
   Kind kind;
   std::span<const Encoding> encodings;  ///< of the vectors that are searched first; encodings[0] is the class's default
   bool reranks;                         ///< what is found is scored again, by a second encoding
+  std::span<const Metric> metrics;
 
   Shape shape() const;
 };
@@ -60,5 +62,8 @@ const ClassRow* class_of(const Manifest& manifest) noexcept;
 const ClassRow* class_of(const BuildParams& params) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const KindRow& row_of(Kind kind);
+
+/// The encoders of a build: one for each way in which its file stores the vectors.
+std::vector<std::unique_ptr<Encoder>> encoders_of(const BuildParams& params, std::size_t dim);
 
 }  // namespace cassata

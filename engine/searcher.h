@@ -26,12 +26,19 @@ class Searcher {
   virtual void verify() const = 0;
 };
 
+/// The vectors of a file, as they are stored.
+struct StoredCodes {
+  std::unique_ptr<Codes> first;   ///< that are searched
+  std::unique_ptr<Codes> second;  ///< that the best of what was found is scored again by; null: there are none
+  bool residual = false;          ///< a vector's score is the sum of both
+};
+
 /// What a build works on; it writes sections and sets what the manifest says of them.
 struct BuildTask {
   VectorStream& vectors;
   const BuildParams& params;
-  const Encoder& encoder;
-  std::filesystem::path folder;  ///< for temporary files
+  std::vector<std::unique_ptr<Encoder>> encoders;  ///< one, or two where there are second codes
+  std::filesystem::path folder;                    ///< for temporary files
   FileWriter& writer;
   Manifest& manifest;
 };
@@ -40,10 +47,10 @@ struct BuildTask {
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params,
                     std::span<std::vector<Candidate>> best);
 
-std::unique_ptr<Searcher> open_flat(const MappedFile& file, const Codes& codes);
+std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
 void build_flat(const BuildTask& task);
 
-std::unique_ptr<Searcher> open_graph(const MappedFile& file, const Codes& codes);
+std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
 void build_graph(const BuildTask& task);
 
 }  // namespace cassata

@@ -38,6 +38,7 @@ class Reader {
     });
     m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
     m.provenance = provenance(*from.provenance());
+    if (const fb::Rerank* rerank = from.rerank()) m.rerank = {.prune_percentage = rerank->prune_percentage(), .residual = rerank->residual()};
     return m;
   }
 
@@ -135,8 +136,10 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   const auto sections_at = b.CreateVector(sections);
   const auto hashes_at = fb::CreateBlockHashes(b, m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3);
   const auto provenance_at = write_provenance(b, m.provenance);
+  flatbuffers::Offset<fb::Rerank> rerank_at;
+  if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual);
   fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric),
-                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at));
+                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

@@ -39,6 +39,11 @@ struct GraphEntry {
   std::vector<std::uint64_t> level_sizes;
 };
 
+struct RerankEntry {
+  float prune_percentage = 100;
+  bool residual = false;
+};
+
 struct InputEntry {
   std::string name;
   std::uint64_t rows = 0;
@@ -69,6 +74,7 @@ struct Manifest {
   std::vector<SectionEntry> sections;
   BlockHashesEntry block_hashes;
   Provenance provenance;
+  std::optional<RerankEntry> rerank;
 
   const SectionEntry* find(std::string_view section) const;
 };

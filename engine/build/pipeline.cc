@@ -14,35 +14,40 @@ namespace {
 
 constexpr std::size_t kNoLength = 0;
 
-/// Encodes all vectors; calls write() with each batch's rows.
-void encode_all(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::function<void(const EncodedRows&)>& write) {
-  EncodedRows rows;
+/// Reads all vectors; calls take() with each batch and the number of its first row.
+void read_all(VectorStream& vectors, const Progress& progress, const std::function<void(const Batch&, std::uint64_t)>& take) {
   for (std::uint64_t done = 0;;) {
     const Batch batch = vectors.next_batch();
     if (batch.rows == 0) return;
-    rows.bytes.clear();
-    rows.ends.clear();
-    encoder.encode(batch, vectors.name(), done, rows);
-    write(rows);
+    take(batch, done);
     done += batch.rows;
     if (progress) progress("read", done, vectors.size());
   }
 }
 
+/// The batch as rows, in memory that serves for the next one again.
+void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first, EncodedRows& rows) {
+  rows.bytes.clear();
+  rows.ends.clear();
+  encoder.encode(batch, source, first, rows);
+}
+
 /// The vectors' codes in an unnamed file, searchable where they lie.
 class Spool {
  public:
-  Spool(VectorStream& vectors, const Encoder& encoder, const Progress& progress, const std::filesystem::path& folder)
-      : row_bytes_(encoder.row_bytes()) {
-    PendingFile file = PendingFile::unnamed(folder);
-    std::uint64_t offset = 0;
-    encode_all(vectors, encoder, progress, [&](const EncodedRows& rows) {
-      file.write(rows.bytes, offset);
-      for (const std::uint64_t end : rows.ends) offsets_.push_back(offset + end);
-      offset += rows.bytes.size();
-    });
-    if (offset == 0) return;  // sparse vectors without an entry
-    mapping_ = file.map();
+  Spool(const Encoder& encoder, const std::filesystem::path& folder) : encoder_(encoder), file_(PendingFile::unnamed(folder)) {}
+
+  void append(const Batch& batch, std::string_view source, std::uint64_t first) {
+    encode(encoder_, batch, source, first, rows_);
+    file_.write(rows_.bytes, length_);
+    for (const std::uint64_t end : rows_.ends) offsets_.push_back(length_ + end);
+    length_ += rows_.bytes.size();
+  }
+  /// Nothing is appended any more; now the rows can be read.
+  void finish() {
+    rows_ = {};
+    if (length_ == 0) return;  // sparse vectors without an entry
+    mapping_ = file_.map();
     Mapping::advise(mapping_.bytes(), Advice::huge_pages);
   }
 
@@ -50,19 +55,33 @@ class Spool {
     return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = mapping_.bytes()},
             .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))}};
   }
-  bool has_offsets() const noexcept { return row_bytes_ == kNoLength; }
+  bool has_offsets() const noexcept { return encoder_.row_bytes() == kNoLength; }
   std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
   std::span<const std::byte> row(Id id) const {
-    if (!has_offsets()) return mapping_.bytes().subspan(id * row_bytes_, row_bytes_);
+    if (!has_offsets()) return mapping_.bytes().subspan(id * encoder_.row_bytes(), encoder_.row_bytes());
     return mapping_.bytes().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
   }
 
  private:
   static constexpr std::string_view kName = "temporary file";
-  std::size_t row_bytes_;
+  const Encoder& encoder_;
+  PendingFile file_;
+  EncodedRows rows_;
+  std::uint64_t length_ = 0;
   std::vector<std::uint64_t> offsets_ = {0};
   Mapping mapping_;
 };
+
+std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const Progress& progress,
+                             const std::filesystem::path& folder) {
+  std::vector<Spool> spools;
+  for (const auto& encoder : encoders) spools.emplace_back(*encoder, folder);
+  read_all(vectors, progress, [&](const Batch& batch, std::uint64_t first) {
+    for (Spool& spool : spools) spool.append(batch, vectors.name(), first);
+  });
+  for (Spool& spool : spools) spool.finish();
+  return spools;
+}
 
 /// Appends a row of max_degree() places: `list`, then kNoId.
 void append_row(std::span<const Id> list, std::vector<Id>& row, FileWriter& writer) {
@@ -106,16 +125,16 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
   }
 }
 
-/// Writes the rows of `spool` in the order `ids`.
-void write_rows(const Spool& spool, std::span<const Id> ids, const Progress& progress, FileWriter& writer) {
+/// Writes the rows of `spool` in the order `ids` as the section `name`.
+void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536;
   if (spool.has_offsets()) {
     std::vector<std::uint64_t> offsets = {0};
     for (const Id id : ids) offsets.push_back(offsets.back() + spool.row(id).size());
-    writer.begin(std::string(kRowsSection) + std::string(kOffsetsSuffix), Tier::hot, offsets.size() * sizeof offsets[0]);
+    writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier, offsets.size() * sizeof offsets[0]);
     writer.append(std::span<const std::uint64_t>(offsets));
   }
-  writer.begin(kRowsSection, Tier::hot, spool.bytes());
+  writer.begin(name, tier, spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
     writer.append(spool.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
@@ -126,13 +145,17 @@ void write_rows(const Spool& spool, std::span<const Id> ids, const Progress& pro
 
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer) {
   writer.begin(kRowsSection, Tier::hot, vectors.size() * encoder.row_bytes());
-  encode_all(vectors, encoder, progress, [&](const EncodedRows& rows) { writer.append(std::span<const std::byte>(rows.bytes)); });
+  EncodedRows rows;
+  read_all(vectors, progress, [&](const Batch& batch, std::uint64_t first) {
+    encode(encoder, batch, vectors.name(), first, rows);
+    writer.append(std::span<const std::byte>(rows.bytes));
+  });
 }
 
-GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const GraphParams& params, GraphType type, const std::filesystem::path& folder,
-                       FileWriter& writer) {
-  const Spool spool(vectors, encoder, params.progress, folder);
-  const BuiltGraph graph = build_graph(*encoder.open(spool.sections(), vectors.size()), params);
+GraphEntry write_graph(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params, GraphType type,
+                       const std::filesystem::path& folder, FileWriter& writer) {
+  const std::vector<Spool> spools = spool_all(vectors, encoders, params.progress, folder);
+  const BuiltGraph graph = build_graph(*encoders.front()->open(spools.front().sections(), vectors.size()), params);
   const Placement place(graph, type);
   std::vector<Id> ids;
   for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
@@ -142,7 +165,8 @@ GraphEntry write_graph(VectorStream& vectors, const Encoder& encoder, const Grap
     writer.begin(kIdsSection, Tier::hot, ids.size() * sizeof(Id));
     writer.append(std::span<const Id>(ids));
   }
-  write_rows(spool, ids, params.progress, writer);
+  write_rows(spools.front(), ids, kRowsSection, Tier::hot, params.progress, writer);
+  if (spools.size() > 1) write_rows(spools[1], ids, kRerankSection, Tier::cold, params.progress, writer);
   return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
 }
 

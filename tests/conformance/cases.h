@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -17,23 +19,32 @@
 
 namespace cassata::test {
 
+/// Ways to store vectors a second time, if the class does.
+inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& row) {
+  if (!row.reranks) return {std::nullopt};
+  return {RerankChoices{.encoding = Encoding::sparse_f16, .prune_percentage = 70},
+          RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true}, RerankChoices{.encoding = Encoding::sparse_f32}};
+}
+
 /// What a build may be asked for, over small collections.
 inline std::vector<BuildParams> all_cases() {
   std::vector<BuildParams> cases;
-  for (const KindRow& kind : kind_rows())
-    for (const EncodingRow& encoding : encoding_rows())
-      for (const Metric metric : encoding.metrics)
-        for (const GraphTypeRow& type : graph_type_rows()) {
-          if (!class_of(kind.kind, encoding.encoding, false) || (kind.kind != Kind::graph && &type != graph_type_rows().data())) continue;
-          cases.push_back({.kind = kind.kind,
-                           .metric = metric,
-                           .encoding = encoding.encoding,
-                           .graph_type = type.type,
-                           .m = 8,
-                           .ef_construction = 60,
-                           .num_threads = 1,
-                           .progress = {}});
-        }
+  for (const ClassRow& row : class_rows())
+    for (const Encoding encoding : row.encodings)
+      for (const Metric metric : row_of(encoding).metrics)
+        for (const GraphTypeRow& type : graph_type_rows())
+          for (const auto& second : second_codes(row)) {
+            if (std::ranges::count(row.metrics, metric) == 0 || (row.kind != Kind::graph && &type != graph_type_rows().data())) continue;
+            cases.push_back({.kind = row.kind,
+                             .metric = metric,
+                             .encoding = encoding,
+                             .rerank = second,
+                             .graph_type = type.type,
+                             .m = 8,
+                             .ef_construction = 60,
+                             .num_threads = 1,
+                             .progress = {}});
+          }
   return cases;
 }
 
@@ -42,6 +53,11 @@ inline std::string name_of_case(const BuildParams& params) {
   std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" +
                      std::string(name_of(params.metric));
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
+  if (params.rerank)
+    name += "_rerank_" + std::string(name_of(params.rerank->encoding)) +
+            (params.rerank->residual                 ? "_residual"
+             : params.rerank->prune_percentage < 100 ? "_pruned"
+                                                     : "");
   return name;
 }
 
@@ -71,7 +87,9 @@ Answers answers(const Index& index, const Vectors& queries, const SearchParams& 
   return out;
 }
 
-inline Answers search(const Index& index, const Vectors& queries, const SearchParams& params) {
+/// Scores again, if there are second codes, as many as a walk keeps.
+inline Answers search(const Index& index, const Vectors& queries, SearchParams params) {
+  params.k_candidates = std::max(params.k, params.ef_search);
   return answers(index, queries, params, &Index::search);
 }
 

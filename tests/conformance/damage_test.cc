@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <set>
 #include <span>
 #include <string>
@@ -112,9 +113,9 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
 }
 
 /// The component and value of each entry, of rows that are told apart by their offsets.
-bool good_sparse_rows(const Index& index) {
-  const auto bytes = index.file().section("codes.rows").bytes, places = index.file().section("codes.rows.offsets").bytes;
-  const std::size_t value_bytes = index.manifest().codes.front().encoding == Encoding::sparse_f16 ? 2 : 4, entry = 2 + value_bytes;
+bool good_sparse_rows(const Index& index, const CodesEntry& codes) {
+  const auto bytes = index.file().section(codes.section).bytes, places = index.file().section(codes.section + ".offsets").bytes;
+  const std::size_t value_bytes = codes.encoding == Encoding::sparse_f16 ? 2 : 4, entry = 2 + value_bytes;
   std::vector<std::uint64_t> offsets(index.size() + 1);
   std::memcpy(offsets.data(), places.data(), places.size());
   if (offsets.front() != 0 || offsets.back() != bytes.size() || !std::ranges::is_sorted(offsets)) return false;
@@ -134,10 +135,10 @@ bool good_sparse_rows(const Index& index) {
   return true;
 }
 
-bool good_values(const Index& index) {
-  if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index);
-  const auto bytes = index.file().section(index.manifest().codes.front().section).bytes;
-  const bool half = index.manifest().codes.front().encoding == Encoding::f16;
+bool good_values(const Index& index, const CodesEntry& codes) {
+  if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
+  const auto bytes = index.file().section(codes.section).bytes;
+  const bool half = codes.encoding == Encoding::f16;
   for (std::size_t at = 0; at < bytes.size(); at += half ? 2 : 4) {
     float value = 0;
     std::uint16_t bits = 0;
@@ -149,7 +150,7 @@ bool good_values(const Index& index) {
 
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
-  if (!good_values(index)) return false;
+  if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); })) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
   if (!good_rows(ids_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
@@ -203,7 +204,7 @@ void misstate(Random& random, Manifest& m) {
     const std::uint64_t wrong[] = {0, right + 1, right - 1, 2 * right, random(), ~std::uint64_t{0}, std::uint64_t{1} << 31, std::uint64_t{1} << 62};
     return static_cast<decltype(right)>(wrong[random() % 8]);
   };
-  switch (random() % 10) {
+  switch (random() % 13) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
     case 2: m.kind = m.kind == Kind::flat ? Kind::graph : Kind::flat; break;
@@ -212,7 +213,14 @@ void misstate(Random& random, Manifest& m) {
     case 5: m.sections[random() % m.sections.size()].length = below(random, 600); break;
     case 6: std::swap(m.sections.front().name, m.sections.back().name); break;
     case 7: m.shape = m.shape == Shape::dense ? Shape::sparse : Shape::dense; break;
-    case 8:
+    case 8: m.codes.push_back(m.codes.front()); break;
+    case 9: m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name}; break;
+    case 10: {
+      const float shares[] = {0, -1, 50, 100, 101, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
+      m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0};
+      break;
+    }
+    case 11:
       if (m.graph) m.graph->m = number(m.graph->m);
       break;
     default:

@@ -318,15 +318,17 @@ TEST(Registry, EveryEncodingHasAClass) {
   }
   std::set<std::string_view> built;
   for (const KindRow& kind : kind_rows())
-    for (const EncodingRow& encoding : encoding_rows()) {
-      const BuildParams params{.kind = kind.kind, .encoding = encoding.encoding};
-      const auto stream = of_shape(encoding.shape);
-      if (class_of(params) == nullptr) {
-        expect_error(Errc::invalid_argument, {"kind: '" + std::string(kind.name) + "'"}, [&] { Index::build(*stream, params); });
-      } else {
-        built.insert(Index::build(*stream, params).class_name());
+    for (const EncodingRow& encoding : encoding_rows())
+      for (const bool reranks : {false, true}) {
+        BuildParams params{.kind = kind.kind, .encoding = encoding.encoding};
+        if (reranks) params.rerank = RerankChoices{.encoding = encoding.encoding};
+        const auto stream = of_shape(encoding.shape);
+        if (class_of(params) == nullptr) {
+          expect_error(Errc::invalid_argument, {"kind", "'" + std::string(kind.name) + "'"}, [&] { Index::build(*stream, params); });
+        } else {
+          built.insert(Index::build(*stream, params).class_name());
+        }
       }
-    }
   EXPECT_EQ(built, names);
 }
 

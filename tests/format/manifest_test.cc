@@ -36,6 +36,7 @@ Manifest random_manifest(unsigned seed) {
   m.provenance.library_version = random_text(random);
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.parameters.emplace_back(random_text(random), random_text(random));
+  if (random() % 2) m.rerank = RerankEntry{static_cast<float>(below(random, 400)) / 4, random() % 2 == 0};
   return m;
 }
 
@@ -62,6 +63,7 @@ std::string show(const Manifest& m) {
   add(m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3, m.provenance.library_version);
   for (const auto& i : m.provenance.inputs) add(i.name, i.rows, i.bytes, i.xxh3);
   for (const auto& [name, value] : m.provenance.parameters) add(name, value);
+  if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual);
   return out;
 }
 

@@ -1,0 +1,118 @@
+#include "engine/search/rerank.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace cassata {
+namespace {
+
+constexpr std::size_t kBlock = 64;  // rows a call, so that a scorer can fetch them ahead
+
+/// The k best of the candidates offered: a heap at the front of the list that they come from, the worst on top. It never grows beyond
+/// those that were taken from there.
+class Best {
+ public:
+  Best(std::span<Candidate> places, std::size_t k) : places_(places), k_(k) {}
+
+  /// False if the candidate is none of them.
+  bool offer(const Candidate& candidate) {
+    if (count_ == k_) {
+      if (!(candidate < places_.front())) return false;
+      std::pop_heap(places_.begin(), end());
+      --count_;
+    }
+    places_[count_++] = candidate;
+    std::push_heap(places_.begin(), end());
+    return true;
+  }
+  std::size_t finish() {
+    std::sort_heap(places_.begin(), end());
+    return count_;
+  }
+
+ private:
+  std::span<Candidate>::iterator end() const { return places_.begin() + static_cast<std::ptrdiff_t>(count_); }
+
+  std::span<Candidate> places_;
+  std::size_t k_;
+  std::size_t count_ = 0;
+};
+
+/// How many of the candidates are not too far behind the k-th.
+std::size_t count_within(std::span<const Candidate> candidates, std::size_t k, std::optional<float> alpha) {
+  if (!alpha || candidates.size() <= k) return candidates.size();
+  const float worst = candidates[k - 1].distance, bound = worst + std::abs(worst) * *alpha;
+  const auto near = [&](const Candidate& c) { return c.distance <= worst || c.distance <= bound; };  // infinity x 0 is no bound
+  return static_cast<std::size_t>(std::ranges::partition_point(candidates, near) - candidates.begin());
+}
+
+class SummedScorer final : public Scorer {
+ public:
+  SummedScorer(std::unique_ptr<Scorer> first, std::unique_ptr<Scorer> second) : first_(std::move(first)), second_(std::move(second)) {}
+
+  void bind(VectorView query) override {
+    first_->bind(query);
+    second_->bind(query);
+  }
+  void bind(Id id) override {
+    first_->bind(id);
+    second_->bind(id);
+  }
+  void score(std::span<const Id> ids, float* out) noexcept override {
+    first_->score(ids, out);
+    std::array<float, kBlock> rest;
+    for (std::size_t begin = 0; begin < ids.size(); begin += kBlock) {
+      const std::size_t n = std::min(kBlock, ids.size() - begin);
+      second_->score(ids.subspan(begin, n), rest.data());
+      for (std::size_t i = 0; i < n; ++i) out[begin + i] += rest[i];
+    }
+  }
+  void score_range(Id first, std::size_t count, float* out) noexcept override {
+    first_->score_range(first, count, out);
+    std::array<float, kBlock> rest;
+    for (std::size_t begin = 0; begin < count; begin += kBlock) {
+      const std::size_t n = std::min(kBlock, count - begin);
+      second_->score_range(first + static_cast<Id>(begin), n, rest.data());
+      for (std::size_t i = 0; i < n; ++i) out[begin + i] += rest[i];
+    }
+  }
+
+ private:
+  std::unique_ptr<Scorer> first_, second_;
+};
+
+}  // namespace
+
+void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
+  if (params.k == 0) return candidates.clear();
+  candidates.resize(count_within(candidates, params.k, params.alpha));
+  const std::size_t patience = params.beta.value_or(std::numeric_limits<std::size_t>::max());
+  Best best(candidates, params.k);
+  std::array<Id, kBlock> rows;
+  std::array<float, kBlock> distances;
+  for (std::size_t done = 0, idle = 0; done < candidates.size() && (done < params.k || idle < patience);) {
+    const std::size_t before_the_end = done < params.k ? params.k - done : patience - idle;
+    const std::size_t n = std::min({kBlock, candidates.size() - done, before_the_end});
+    for (std::size_t i = 0; i < n; ++i) rows[i] = candidates[done + i].id;
+    second.score({rows.data(), n}, distances.data());
+    for (std::size_t i = 0; i < n; ++i, ++done) {
+      float distance = params.sum ? candidates[done].distance + distances[i] : distances[i];
+      if (distance != distance) distance = std::numeric_limits<float>::infinity();
+      idle = best.offer({distance, ids.empty() ? rows[i] : ids[rows[i]]}) ? 0 : idle + 1;
+    }
+  }
+  candidates.resize(best.finish());
+}
+
+std::unique_ptr<Scorer> SummedCodes::scorer(Metric metric) const {
+  return std::make_unique<SummedScorer>(first_.scorer(metric), second_.scorer(metric));
+}
+
+void SummedCodes::verify() const {
+  first_.verify();
+  second_.verify();
+}
+
+}  // namespace cassata
