@@ -59,7 +59,7 @@ def test_defaults_are_those_of_python():
         (("build", "x.npy", "-o", "z", "-m", "3.5"), "-m: '3.5' given"),
         (("build", "x.npy", "-o", "z", "-m", "99999999999"), "-m: '99999999999' given, expected a whole number from 0 to 4294967295"),
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
-        (("build", "vectors.txt", "-o", "z"), "vectors.txt.*extension"),
+        (("build", "vectors.txt", "-o", "z"), "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files"),
         (("build", "vectors.npy", "-o", "z", "-m", "1"), r"\bm\b.*1"),
         (("build", "vectors.npy", "-o", "z", "--ef-construction", "0"), "ef_construction.*0"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),

@@ -54,8 +54,8 @@ TEST_F(BadFile, NotThereOrNoFile) {
 }
 
 TEST_F(BadFile, UnknownExtension) {
-  for (const char* name : {"x.xyz", "x", "x.npy.gz", ".npy", "npy"})
-    expect_refused(name, "", {"extension", ".npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin"});
+  for (const char* name : {"x.xyz", "x", "x.npy.gz", ".npy", "npy", "x.bin"})
+    expect_refused(name, "", {"extension", ".npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin; sparse vectors are in .bin files"});
 }
 
 TEST_F(BadFile, NpyOfAnotherKind) {
