@@ -82,9 +82,9 @@ Index build_from_sparse_file(const Path& data_path, const Path& path, const py::
 }
 
 Index build_from_sparse_arrays(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, const Path& path,
-                               const py::object& progress, const py::kwargs& choices) {
+                               const py::object& progress, const Path& name, const py::kwargs& choices) {
   const BuildParams params = params_of(choices, progress, Shape::sparse);
-  const std::unique_ptr<SparseStream> vectors = sparse_memory_stream("values", span(components), span(values), span(offsets));
+  const std::unique_ptr<SparseStream> vectors = sparse_memory_stream(name.string(), span(components), span(values), span(offsets));
   const py::gil_scoped_release release;
   return Index::build(*vectors, params, path);
 }
@@ -179,7 +179,7 @@ void define_index(py::module_& module) {
       .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
-                  "path"_a, "progress"_a)
+                  "path"_a, "progress"_a, "name"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)

@@ -29,6 +29,7 @@ class Index:
         offsets: npt.NDArray[np.uint64],
         path: str,
         progress: _Progress,
+        name: str,
         **choices: object,
     ) -> Index: ...
     def search(

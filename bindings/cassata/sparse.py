@@ -225,7 +225,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         if source.endswith(".npz"):
             matrix = inputs.matrix_file(source)
             inputs.not_the_input(path, source)
-            build = partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, matrix))
+            build = partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, matrix), name=source)
         else:
             build = partial(_core.Index.build_from_sparse_file, source)
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
@@ -280,7 +280,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
         else:
             rows = inputs.sparse_rows(components, values, offsets)
-        build = partial(_core.Index.build_from_sparse_arrays, *rows)
+        build = partial(_core.Index.build_from_sparse_arrays, *rows, name="values")
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cassata
 import numpy as np
 import pytest
@@ -222,6 +224,20 @@ def test_every_input_gives_the_same_index(tmp_path, vectors, queries, metric):
             found = sections(index), answers(index, queries)
         expected = expected or found
         assert found == expected
+
+
+def test_inputs_are_named_in_the_provenance(tmp_path, vectors):
+    write_sparse(tmp_path / "documents.bin", vectors)
+    sparse.save_npz(tmp_path / "documents.npz", vectors)
+    os.link(tmp_path / "documents.npz", odd := os.fsencode(tmp_path) + b"/odd \xff.npz")
+    for name, build in (
+        ("documents.bin", lambda: Face.build_from_file(tmp_path / "documents.bin")),
+        ("documents.npz", lambda: Face.build_from_file(tmp_path / "documents.npz")),
+        ("odd \udcff.npz", lambda: Face.build_from_file(odd)),
+        ("values", lambda: Face.build_from_arrays(vectors)),
+    ):
+        (entry,) = build().info["provenance"]["inputs"]
+        assert (entry["name"], entry["rows"]) == (name, vectors.shape[0])
 
 
 def test_unsorted_and_duplicate_entries_of_a_matrix(metric):

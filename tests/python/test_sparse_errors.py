@@ -156,6 +156,9 @@ def test_files_that_are_no_matrices_or_not_there(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.eye(3))
     with pytest.raises(ValueError, match=r"other.npz: .*expected a file written by scipy.sparse.save_npz"):
         Face.build_from_file(tmp_path / "other.npz")
+    sparse.save_npz(tmp_path / "infinite.npz", sparse.csr_matrix(np.float32([[1, 0], [2, np.inf]])))
+    with pytest.raises(ValueError, match=r"infinite.npz: row 1, entry 1: inf, expected a finite number"):
+        Face.build_from_file(tmp_path / "infinite.npz")
     for name in ("nothing.bin", "nothing.npz"):
         with pytest.raises(FileNotFoundError, match="nothing"):
             Face.build_from_file(tmp_path / name)
