@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -144,6 +146,30 @@ TEST(SparseStream, BadEntriesAreToldByRowAndPlace) {
     expect_error(Errc::invalid_argument, with_name("values: "),
                  [&] { sparse_memory_stream("values", bad.components, bad.values, offsets)->next_batch(); });
   }
+}
+
+TEST(SparseStream, VectorsThatChangeBetweenTheReadingsAreRefused) {
+  const TempDir folder;
+  std::vector<std::uint32_t> long_row(600'000);  // more than is read at once
+  std::iota(long_row.begin(), long_row.end(), 0);
+  const std::string beginning = raw(2u) + sparse_row(long_row, std::vector<float>(long_row.size(), 1));
+  const auto content = [&](std::uint32_t last, float value) { return beginning + sparse_row({0, last}, {1, value}); };
+  const auto refused_after = [&](const std::string& changed, const std::vector<std::string>& parts) {
+    write_file(folder / "x.bin", content(700'000, 1));
+    const auto stream = open_sparse_stream(folder / "x.bin");
+    std::ofstream(folder / "x.bin", std::ios::in | std::ios::binary) << changed;
+    ASSERT_EQ(stream->next_batch().rows, 1u);
+    expect_error(Errc::invalid_argument, parts, [&] { stream->next_batch(); });
+  };
+  refused_after(content(700'001, 1), {"x.bin: row 1: component 700001, expected at most 700000", "changed"});
+  refused_after(content(0, 1), {"x.bin: row 1, entry 1: component 0 after 0"});
+  refused_after(content(700'000, kNaN), {"x.bin: row 1, entry 1: nan"});
+  std::vector<std::uint32_t> components = {3, 5};
+  const std::vector<float> values = {1, 1};
+  const std::vector<std::uint64_t> offsets = {0, 2};
+  const auto arrays = sparse_memory_stream("values", components, values, offsets);
+  components[1] = 6;
+  expect_error(Errc::invalid_argument, {"values: row 0: component 6, expected at most 5"}, [&] { arrays->next_batch(); });
 }
 
 TEST(SparseStream, OffsetsMustFit) {
