@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from functools import partial
+from typing import Callable, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +13,34 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.index import Hits, Index, found, padded, trimmed
 from cassata.inputs import Path, Progress, choices, graph_choices
+
+_Build = TypeVar("_Build", bound=Callable[..., object])
+
+_ARGUMENTS = {
+    "data_path": ".npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.",
+    "data_vec": "Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read where "
+    "they lie, whatever their strides; others are copied to float32.",
+    "dim": "Length of a vector; with 2-D data it may be left out and must agree.",
+    "m": "Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.",
+    "ef_construction": "Candidates among which neighbours are chosen: larger is a better graph and a longer build.",
+    "metric": '"dotproduct" or "euclidean".',
+    "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their order. '
+    "Ids are the same.",
+    "dtype": 'How vectors are stored: "f32", or "f16" for half the size.',
+    "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
+    "num_threads": "0 = all processors. The file does not depend on it.",
+    "progress": "None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.",
+}
+
+
+def _arguments_told(build: _Build) -> _Build:
+    """Gives the docstring of a builder a section on its arguments, in their order."""
+    told = {name: _ARGUMENTS[name] for name in inspect.signature(build).parameters if name != "cls"}
+    wrap = partial(textwrap.wrap, width=138, initial_indent=" " * 12, subsequent_indent=" " * 16)
+    lines = [line for name, text in told.items() for line in wrap(f"{name}: {text}")]
+    if build.__doc__:  # Python can be told to keep none
+        build.__doc__ = build.__doc__.replace("        Raises:", "\n".join(["        Args:", *lines, "", "        Raises:"]), 1)
+    return build
 
 
 class DenseIndex(Index):
@@ -70,6 +101,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
     """Dense vectors, searched exactly: every query is compared with every vector."""
 
     @classmethod
+    @_arguments_told
     def build_from_file(
         cls,
         data_path: Path,
@@ -82,14 +114,6 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
     ) -> DenseFlatIndex:
         """Builds from a file of vectors, streamed: memory does not grow with it.
 
-        Args:
-            data_path: .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.
-            metric: "dotproduct" or "euclidean".
-            dtype: How vectors are stored: "f32", or "f16" for half the size.
-            path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
-            num_threads: 0 = all processors. The file does not depend on it.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-
         Raises:
             ValueError: An argument, or the file (the message names the row), is not what it must be.
             OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
@@ -101,6 +125,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
+    @_arguments_told
     def build_from_array(
         cls,
         data_vec: npt.ArrayLike,
@@ -113,16 +138,6 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         progress: Progress = None,
     ) -> DenseFlatIndex:
         """Builds from an array.
-
-        Args:
-            data_vec: Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are
-                read where they lie, whatever their strides; others are copied to float32.
-            dim: Length of a vector; with 2-D data it may be left out and must agree.
-            metric: As of `build_from_file`, like all that follow.
-            dtype: How vectors are stored.
-            path: The index file to write.
-            num_threads: 0 = all processors.
-            progress: None, True or a function.
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the row is named), or an argument that is not what it must be.
@@ -166,6 +181,7 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
     """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
 
     @classmethod
+    @_arguments_told
     def build_from_file(
         cls,
         data_path: Path,
@@ -181,18 +197,6 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
     ) -> DensePlainHNSW:
         """Builds from a file of vectors, streamed: memory holds the graph and a chunk of vectors.
 
-        Args:
-            data_path: .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin.
-            m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
-            ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
-            metric: "dotproduct" or "euclidean".
-            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their
-                order. Ids are the same.
-            dtype: How vectors are stored: "f32", or "f16" for half the size.
-            path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
-            num_threads: 0 = all processors. The file does not depend on it.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-
         Raises:
             ValueError: An argument, or the file (the message names the row), is not what it must be.
             OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
@@ -204,6 +208,7 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
     @classmethod
+    @_arguments_told
     def build_from_array(
         cls,
         data_vec: npt.ArrayLike,
@@ -219,19 +224,6 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         progress: Progress = None,
     ) -> DensePlainHNSW:
         """Builds from an array.
-
-        Args:
-            data_vec: Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are
-                read where they lie, whatever their strides; others are copied to float32.
-            dim: Length of a vector; with 2-D data it may be left out and must agree.
-            m: As of `build_from_file`, like all that follow.
-            ef_construction: Candidates among which neighbours are chosen.
-            metric: "dotproduct" or "euclidean".
-            graph_type: "permuted" or "standard".
-            dtype: How vectors are stored.
-            path: The index file to write.
-            num_threads: 0 = all processors.
-            progress: None, True or a function.
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the row is named), or an argument that is not what it must be.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import cassata as kannolo
 import numpy as np
@@ -148,3 +149,11 @@ def test_everything_public_is_documented():
         if inspect.isclass(thing) and not issubclass(thing, Exception):
             for member, value in inspect.getmembers(thing):
                 assert member.startswith("_") or isinstance(value, str) or inspect.getdoc(value), f"{name}.{member}"
+
+
+@pytest.mark.parametrize("face", SIGNATURES)
+def test_every_argument_is_documented(face):
+    for method, value in inspect.getmembers(getattr(kannolo, face), callable):
+        if not method.startswith("_"):
+            told = re.findall(r"^    \**(\w+): ", inspect.getdoc(value).partition("Args:\n")[2].partition("\n\n")[0], re.MULTILINE)
+            assert told == [name for name in inspect.signature(value).parameters if name != "self"], method
