@@ -60,6 +60,10 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
   params.metric = parse_metric(choices["metric"].cast<std::string>());
   params.encoding = parse_encoding(choices["dtype"].cast<std::string>(), shape);
   params.num_threads = choices["num_threads"].cast<unsigned>();
+  if (choices.contains("rerank_dtype"))
+    params.rerank = {.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), shape),
+                     .prune_percentage = choices["prune_percentage"].cast<double>(),
+                     .residual = choices["residual"].cast<bool>()};
   if (params.kind == Kind::graph) {
     params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
     params.m = choices["m"].cast<std::uint32_t>();
@@ -101,12 +105,11 @@ Index open_file(const Path& path) {
   return Index::open(path);
 }
 
-py::tuple answer(const Index& index, const Batch& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
-  const std::vector<std::size_t> shape = {queries.rows, k};
+py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
+  const std::vector<std::size_t> shape = {queries.rows, params.k};
   py::array_t<float> scores(shape);
   py::array_t<std::int64_t> ids(shape);
-  const Hits out{.ids = {ids.mutable_data(), queries.rows * k}, .scores = {scores.mutable_data(), queries.rows * k}};
-  const SearchParams params{.k = k, .ef_search = ef_search, .early_exit_threshold = early_exit_threshold, .num_threads = num_threads};
+  const Hits out{.ids = {ids.mutable_data(), queries.rows * params.k}, .scores = {scores.mutable_data(), queries.rows * params.k}};
   {
     const py::gil_scoped_release release;
     index.search(queries, params, out);
@@ -116,12 +119,20 @@ py::tuple answer(const Index& index, const Batch& queries, std::size_t k, std::s
 
 py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold,
                  unsigned num_threads) {
-  return answer(index, borrow(queries), k, ef_search, early_exit_threshold, num_threads);
+  return answer(index, borrow(queries), {.k = k, .ef_search = ef_search, .early_exit_threshold = early_exit_threshold, .num_threads = num_threads});
 }
 
 py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, std::size_t k,
-                        std::size_t ef_search, float early_exit_threshold, unsigned num_threads) {
-  return answer(index, borrow(components, values, offsets), k, ef_search, early_exit_threshold, num_threads);
+                        std::size_t ef_search, float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
+                        std::optional<std::size_t> beta) {
+  return answer(index, borrow(components, values, offsets),
+                {.k = k,
+                 .ef_search = ef_search,
+                 .early_exit_threshold = early_exit_threshold,
+                 .k_candidates = k_candidates,
+                 .alpha = alpha,
+                 .beta = beta,
+                 .num_threads = num_threads});
 }
 
 void save(const Index& index, const Path& path, const py::object& progress) {
@@ -140,6 +151,12 @@ py::object describe(const std::optional<GraphEntry>& graph) {
   if (!graph) return py::none();
   return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
                   "level_sizes"_a = py::cast(graph->level_sizes));
+}
+
+py::object describe_rerank(const Manifest& manifest) {
+  if (!manifest.rerank) return py::none();
+  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "prune_percentage"_a = manifest.rerank->prune_percentage,
+                  "residual"_a = manifest.rerank->residual);
 }
 
 py::dict describe(const Provenance& provenance) {
@@ -167,9 +184,9 @@ py::dict info(const Index& index) {
   }
   return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(), "dim"_a = index.dim(),
                   "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)),
-                  "graph"_a = describe(manifest.graph), "sections"_a = sections, "file_size"_a = header.file_length,
-                  "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
-                  "provenance"_a = describe(manifest.provenance));
+                  "graph"_a = describe(manifest.graph), "rerank"_a = describe_rerank(manifest), "sections"_a = sections,
+                  "file_size"_a = header.file_length, "format_version"_a = py::make_tuple(header.format_major, header.format_minor),
+                  "uuid"_a = uuid(index), "provenance"_a = describe(manifest.provenance));
 }
 
 void define_index(py::module_& module) {
@@ -181,7 +198,7 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
                   "path"_a, "progress"_a, "name"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
-           "early_exit_threshold"_a, "num_threads"_a)
+           "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none())
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)

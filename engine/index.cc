@@ -76,7 +76,7 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
 }
 
 /// The shortest text that is read as this number.
-std::string shortest(float number) {
+std::string shortest(double number) {
   std::array<char, 32> text;
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
 }

@@ -15,7 +15,7 @@ struct RerankChoices {
   /// Of the second codes; of the same shape as the first.
   Encoding encoding = Encoding::sparse_f16;
   /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. Over 0, at most 100: all.
-  float prune_percentage = 100;
+  double prune_percentage = 100;
   /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where something is pruned.
   bool residual = false;
 

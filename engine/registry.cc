@@ -90,7 +90,7 @@ std::vector<std::unique_ptr<Encoder>> encoders_of(const BuildParams& params, std
   out.push_back(row_of(params.encoding).encoder(dim));
   if (!params.rerank) return out;
   out.push_back(row_of(params.rerank->encoding).encoder(dim));
-  const float percentage = params.rerank->prune_percentage;
+  const double percentage = params.rerank->prune_percentage;
   if (percentage < 100) out[0] = part_encoder(std::move(out[0]), percentage, Part::kept);
   if (params.rerank->residual) out[1] = part_encoder(std::move(out[1]), percentage, Part::pruned);
   return out;

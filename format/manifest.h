@@ -40,7 +40,7 @@ struct GraphEntry {
 };
 
 struct RerankEntry {
-  float prune_percentage = 100;
+  double prune_percentage = 100;
   bool residual = false;
 };
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "engine/index.h"
@@ -15,10 +16,26 @@ namespace cassata::tools {
 namespace {
 
 struct Choices {
-  std::string input, output, encoding;
-  bool quiet = false, json = false;
+  std::string input, output, encoding, second_encoding;
+  std::optional<double> prune_percentage;
+  bool residual = false, quiet = false, json = false;
   BuildParams params;
 };
+
+/// Names of encodings mean others for other shapes of vectors.
+void choose_encodings(Choices& choices) {
+  const Shape shape = shape_of(choices.input);
+  BuildParams& params = choices.params;
+  if (shape == Shape::sparse) params.encoding = Encoding::sparse_f16;
+  if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
+  if (choices.second_encoding.empty() && !choices.prune_percentage && !choices.residual) return;
+  if (shape != Shape::sparse) invalid_argument("--rerank, --prune-percentage, --residual: given, which there are not for dense vectors");
+  if (choices.residual && !choices.prune_percentage) invalid_argument("--residual: given without --prune-percentage, which tells what is left out");
+  RerankChoices second{.residual = choices.residual};
+  if (!choices.second_encoding.empty()) about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, shape); });
+  if (choices.prune_percentage) second.prune_percentage = *choices.prune_percentage;
+  params.rerank = second;
+}
 
 bool read(const Words& words, Choices& choices) {
   CommandLine line("build INPUT -o OUTPUT [OPTIONS]",
@@ -36,6 +53,14 @@ bool read(const Words& words, Choices& choices) {
   line.option("encoding", "NAME", std::string(name_of(params.encoding)),
               "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given",
               [&](const std::string& text) { choices.encoding = text; });
+  line.option("rerank", "NAME", "",
+              "store sparse vectors a second time, as f16 or f32: what a search finds by --encoding is scored again by them (SparseRerankHNSW)",
+              [&](const std::string& text) { choices.second_encoding = text; });
+  line.option("prune-percentage", "N", "",
+              "of each sparse vector, --encoding keeps the fewest entries that have this share of the sum of absolute values; --rerank (f16 "
+              "unless given) keeps all",
+              [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
+  line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });
@@ -45,9 +70,7 @@ bool read(const Words& words, Choices& choices) {
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   if (!line.parse(words)) return false;
-  const Shape shape = shape_of(choices.input);
-  if (shape == Shape::sparse) params.encoding = Encoding::sparse_f16;
-  if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
+  choose_encodings(choices);
   return true;
 }
 

@@ -13,6 +13,13 @@ Json graph(const std::optional<GraphEntry>& entry) {
   return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}};
 }
 
+Json rerank(const Manifest& manifest) {
+  if (!manifest.rerank) return nullptr;
+  return {{"dtype", name_of(manifest.codes[1].encoding)},
+          {"prune_percentage", manifest.rerank->prune_percentage},
+          {"residual", manifest.rerank->residual}};
+}
+
 Json sections(const Manifest& manifest) {
   Json list = Json::array();
   for (const SectionEntry& s : manifest.sections)
@@ -50,6 +57,7 @@ Json describe(const Index& index) {
   json["format_version"] = {header.format_major, header.format_minor};
   json["features"] = {{"incompatible", header.incompatible_features}, {"compatible", header.compatible_features}};
   json["graph"] = graph(manifest.graph);
+  json["rerank"] = rerank(manifest);
   json["sections"] = sections(manifest);
   json["block_hashes"] = {{"offset", manifest.block_hashes.offset}, {"count", manifest.block_hashes.count}, {"xxh3", manifest.block_hashes.xxh3}};
   json["manifest"] = {{"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};

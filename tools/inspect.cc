@@ -48,6 +48,9 @@ std::string facts(const Index& index) {
                            {"dim", std::to_string(index.dim())},
                            {"metric", std::string(name_of(manifest.metric))},
                            {"encoding", std::string(name_of(manifest.codes.front().encoding))}};
+  if (const auto& rerank = manifest.rerank)
+    rows.push_back({"rerank", std::string(name_of(manifest.codes[1].encoding)) + (rerank->residual ? ", residual" : "") +
+                                  ", over vectors pruned to " + fixed(rerank->prune_percentage, 1) + " %"});
   if (const auto& graph = manifest.graph) {
     rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " +
                                  std::to_string(graph->ef_construction)});

@@ -111,6 +111,11 @@ bool read(const Words& words, Choices& choices) {
   line.option("ef-search", params.ef_search, "candidates that the walk over the graph keeps: more is more exact and slower");
   line.option("early-exit-threshold", params.early_exit_threshold,
               "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
+  line.option("k-candidates", params.k_candidates, "of an index built with --rerank: results of the walk that are scored again");
+  line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
+              [&](const std::string& text) { params.alpha = number<float>(text); });
+  line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
+              [&](const std::string& text) { params.beta = number<std::size_t>(text); });
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",

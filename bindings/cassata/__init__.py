@@ -19,6 +19,7 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 from cassata._core import FormatError, __version__, simd_target
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.index import open
+from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 
-__all__ = ["DenseFlatIndex", "DensePlainHNSW", "FormatError", "SparsePlainHNSW", "__version__", "open", "simd_target"]
+__all__ = ["DenseFlatIndex", "DensePlainHNSW", "FormatError", "SparsePlainHNSW", "SparseRerankHNSW", "__version__", "open", "simd_target"]

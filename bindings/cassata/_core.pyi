@@ -44,6 +44,9 @@ class Index:
         ef_search: int,
         early_exit_threshold: float,
         num_threads: int,
+        k_candidates: int = 100,
+        alpha: float | None = None,
+        beta: int | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress) -> None: ...
     def verify(self, progress: _Progress) -> None: ...

@@ -13,6 +13,7 @@ from cassata.inputs import Path, Progress
 
 if TYPE_CHECKING:
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
+    from cassata.rerank import SparseRerankHNSW
     from cassata.sparse import SparsePlainHNSW
 
 Self = TypeVar("Self", bound="Index")
@@ -97,9 +98,9 @@ class Index:
         held = {"metric": info["metric"], "graph_type": (info["graph"] or {}).get("graph_type"), "dtype": info["dtype"]}
         asked = {"metric": metric, "graph_type": graph_type, "dtype": dtype}
         for name, value in asked.items():
-            _compare(path, name, None if value is None else inputs.word(name, value), held[name])
-        _compare(path, "m_pq", m_pq, None)
-        _compare(path, "dim", dim, core.dim)
+            compare(path, name, None if value is None else inputs.word(name, value), held[name])
+        compare(path, "m_pq", m_pq, None)
+        compare(path, "dim", dim, core.dim)
         if verify:
             core.verify(None)
         return cls._face(core, path)
@@ -168,9 +169,10 @@ class Index:
     def info(self) -> dict[str, Any]:
         """All that the file says about itself, as plain values.
 
-        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), sections (a list of
-        name, offset, length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance
-        (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
+        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), rerank (None, or dtype,
+        prune_percentage and residual of the second stage), sections (a list of name, offset, length and tier; in bytes), file_size
+        (bytes), format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and
+        xxh3 hash; parameters).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
@@ -201,7 +203,8 @@ class Index:
             return f"{type(self).__name__}(closed, path={self._path!r})"
         info = self._held.info()
         graph = {name: value for name, value in (info["graph"] or {}).items() if name != "level_sizes"}
-        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **graph, "path": self._path}
+        second = {f"rerank_{name}" if name == "dtype" else name: value for name, value in (info["rerank"] or {}).items()}
+        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **second, **graph, "path": self._path}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -218,7 +221,7 @@ class Index:
         return core
 
 
-def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW:
+def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW | SparseRerankHNSW:
     """Opens any index file as its own class.
 
     Args:
@@ -274,6 +277,7 @@ def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
     return index
 
 
-def _compare(path: str, name: str, asked: object, held: object) -> None:
+def compare(path: str, name: str, asked: object, held: object) -> None:
+    """Raises ValueError where what was asked for is not what the file at `path` holds."""
     if asked is not None and asked != held:
         raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")

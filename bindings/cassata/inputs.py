@@ -214,14 +214,17 @@ def count(name: str, value: Any) -> int:
 
 def threshold(early_exit_threshold: Any) -> float:
     """Lambda: 0 for None; its bounds are the engine's to check."""
-    if early_exit_threshold is None:
-        return 0.0
+    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 to 0.5 or None")
+
+
+def number(name: str, value: Any, expected: str = "a number") -> float:
+    """`value` as a float; its bounds are the engine's to check."""
     try:
-        return float(early_exit_threshold)
+        return float(value)
     except OverflowError:
         return math.inf
     except (TypeError, ValueError):
-        raise TypeError(f"early_exit_threshold: {early_exit_threshold!r:.60} given, expected a number from 0 to 0.5 or None") from None
+        raise TypeError(f"{name}: {value!r:.60} given, expected {expected}") from None
 
 
 def word(name: str, value: object) -> str:

@@ -112,7 +112,7 @@ class SparseIndex(Index):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], k=3)
         """
-        rows, one, arguments = _queries(query_components, arguments, named)
+        rows, one, arguments = take_queries(query_components, arguments, named)
         distances, ids = self._search(found if one else padded, 1, rows, *arguments, **named)
         return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
 
@@ -161,7 +161,7 @@ class SparseIndex(Index):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = _queries(query_components, arguments, named)
+        rows, _, arguments = take_queries(query_components, arguments, named)
         distances, ids = self._search(padded, 0, rows, *arguments, **named)
         return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
@@ -221,13 +221,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         Example:
             >>> index = cassata.SparsePlainHNSW.build_from_file("documents.bin", m=16, path="documents.cassata", progress=True)
         """
-        source = inputs.file_path("data_file", data_file)
-        if source.endswith(".npz"):
-            matrix = inputs.matrix_file(source)
-            inputs.not_the_input(path, source)
-            build = partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, matrix), name=source)
-        else:
-            build = partial(_core.Index.build_from_sparse_file, source)
+        build = from_file(data_file, path)
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
     @classmethod
@@ -272,26 +266,49 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         Example:
             >>> index = cassata.SparsePlainHNSW.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3], metric="euclidean")
         """
-        if inputs.is_matrix(components):
-            if values is not None or offsets is not None:
-                raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
-            rows = inputs.matrix_rows("components", components)
-        elif values is None or offsets is None:
-            raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
-        else:
-            rows = inputs.sparse_rows(components, values, offsets)
-        build = partial(_core.Index.build_from_sparse_arrays, *rows, name="values")
+        build = from_arrays(components, values, offsets)
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
 
-def _queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, bool, tuple[Any, ...]]:
-    """The queries, whether they are one without offsets, and the arguments after them. Takes its own out of `named`."""
+def from_file(data_file: Path, path: Path | None) -> Callable[..., _core.Index]:
+    """A build of the engine that reads a .bin or .npz file and writes to `path`."""
+    source = inputs.file_path("data_file", data_file)
+    if not source.endswith(".npz"):
+        return partial(_core.Index.build_from_sparse_file, source)
+    matrix = inputs.matrix_file(source)
+    inputs.not_the_input(path, source)
+    return partial(_core.Index.build_from_sparse_arrays, *inputs.matrix_rows(source, matrix), name=source)
+
+
+def from_arrays(
+    components: npt.ArrayLike | SparseMatrix, values: npt.ArrayLike | None, offsets: npt.ArrayLike | None
+) -> Callable[..., _core.Index]:
+    """A build of the engine that reads compressed rows or a scipy.sparse matrix."""
+    if inputs.is_matrix(components):
+        if values is not None or offsets is not None:
+            raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
+        rows = inputs.matrix_rows("components", components)
+    elif values is None or offsets is None:
+        raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
+    else:
+        rows = inputs.sparse_rows(components, values, offsets)
+    return partial(_core.Index.build_from_sparse_arrays, *rows, name="values")
+
+
+def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, bool, tuple[Any, ...]]:
+    """The queries, whether they are one without offsets, and the arguments after them. Takes its own out of `named`.
+
+    Offsets are called `offsets`, or `sparse_offsets` as by kANNolo.
+    """
     if inputs.is_matrix(query_components):
         return inputs.matrix_rows("query_components", query_components), False, arguments
     values, arguments = (arguments[0], arguments[1:]) if arguments else (named.pop("query_values", None), ())
     if values is None:
         raise TypeError("query_values: missing, expected an array of numbers beside query_components")
-    offsets = named.pop("offsets", None)
+    offsets, other = named.pop("offsets", None), named.pop("sparse_offsets", None)
+    if offsets is not None and other is not None:
+        raise TypeError("offsets: given twice, also as sparse_offsets")
+    offsets = other if offsets is None else offsets
     if arguments and (arguments[0] is None or isinstance(arguments[0], (list, tuple)) or np.ndim(arguments[0]) > 0):
         if offsets is not None:
             raise TypeError("offsets: given twice, by position and by name")

@@ -24,7 +24,7 @@ struct Rows {
 
 class PartEncoder final : public Encoder {
  public:
-  PartEncoder(std::unique_ptr<Encoder> whole, float percentage, Part part) : whole_(std::move(whole)), percentage_(percentage), part_(part) {}
+  PartEncoder(std::unique_ptr<Encoder> whole, double percentage, Part part) : whole_(std::move(whole)), percentage_(percentage), part_(part) {}
 
   std::size_t row_bytes() const noexcept override { return whole_->row_bytes(); }
 
@@ -55,20 +55,20 @@ class PartEncoder final : public Encoder {
   }
 
   std::unique_ptr<Encoder> whole_;
-  float percentage_;
+  double percentage_;
   Part part_;
 };
 
 }  // namespace
 
-std::vector<std::size_t> kept_entries(std::span<const float> values, float percentage) {
+std::vector<std::size_t> kept_entries(std::span<const float> values, double percentage) {
   const auto weight = [&](std::size_t i) { return std::abs(static_cast<double>(values[i])); };
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return weight(a) != weight(b) ? weight(a) > weight(b) : a < b; });
   double all = 0, kept = 0;
   for (const std::size_t i : order) all += weight(i);
-  const double share = all * static_cast<double>(percentage) / 100;
+  const double share = all * percentage / 100;
   std::size_t count = 0;
   while (count < order.size() && kept < share) kept += weight(order[count++]);
   order.resize(count);
@@ -76,7 +76,7 @@ std::vector<std::size_t> kept_entries(std::span<const float> values, float perce
   return order;
 }
 
-std::unique_ptr<Encoder> part_encoder(std::unique_ptr<Encoder> whole, float percentage, Part part) {
+std::unique_ptr<Encoder> part_encoder(std::unique_ptr<Encoder> whole, double percentage, Part part) {
   return std::make_unique<PartEncoder>(std::move(whole), percentage, part);
 }
 

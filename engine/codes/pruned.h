@@ -16,9 +16,9 @@ enum class Part {
 
 /// Places, rising, of the fewest entries that together have `percentage` % of the sum of all absolute values: the largest, and of equal ones
 /// the first. `percentage` is over 0 and at most 100. Entries of 0 are never among them.
-std::vector<std::size_t> kept_entries(std::span<const float> values, float percentage);
+std::vector<std::size_t> kept_entries(std::span<const float> values, double percentage);
 
 /// Stores that part of each vector as `whole` does.
-std::unique_ptr<Encoder> part_encoder(std::unique_ptr<Encoder> whole, float percentage, Part part);
+std::unique_ptr<Encoder> part_encoder(std::unique_ptr<Encoder> whole, double percentage, Part part);
 
 }  // namespace cassata

@@ -216,7 +216,7 @@ void misstate(Random& random, Manifest& m) {
     case 8: m.codes.push_back(m.codes.front()); break;
     case 9: m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name}; break;
     case 10: {
-      const float shares[] = {0, -1, 50, 100, 101, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
+      const double shares[] = {0, -1, 50, 100, 101, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
       m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0};
       break;
     }

@@ -25,7 +25,7 @@ using namespace test;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::size_t kDim = 300;
 
-BuildParams params_of(float prune_percentage, bool residual = false, Encoding second = Encoding::sparse_f32) {
+BuildParams params_of(double prune_percentage, bool residual = false, Encoding second = Encoding::sparse_f32) {
   return {.encoding = Encoding::sparse_f32,
           .rerank = RerankChoices{.encoding = second, .prune_percentage = prune_percentage, .residual = residual},
           .m = 8,
@@ -36,7 +36,7 @@ Index build(const SparseVectors& vectors, const BuildParams& params, const std::
   return Index::build(*sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets), params, path);
 }
 
-SparseVectors pruned(const SparseVectors& vectors, float percentage) {
+SparseVectors pruned(const SparseVectors& vectors, double percentage) {
   SparseVectors out;
   for (std::size_t row = 0; row < vectors.size(); ++row, out.end_row())
     for (const std::size_t i : kept_entries(vectors.view(row).values, percentage))
@@ -71,7 +71,7 @@ TEST(RerankIndex, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const SparseVectors vectors = random_sparse(random, 300 + below(random, 300), kDim, 30), query = one_query(random);
-    const float percentage = 40 + static_cast<float>(below(random, 50));
+    const double percentage = 40 + static_cast<double>(below(random, 50));
     const Index index = build(vectors, params_of(percentage));
     const Index plain = build(pruned(vectors, percentage), {.encoding = Encoding::sparse_f32, .m = 8, .ef_construction = 40});
     const std::size_t n = vectors.size();
@@ -105,7 +105,9 @@ TEST(RerankIndex, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) {
 /// Up to the rounding of a sum in f32; a query without entries has no scores.
 void expect_near(const std::vector<float>& a, const std::vector<float>& b) {
   for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i] != b[i]) ASSERT_NEAR(a[i], b[i], 2e-5) << "place " << i;
+    if (a[i] != b[i]) {
+      ASSERT_NEAR(a[i], b[i], 2e-5) << "place " << i;
+    }
 }
 
 TEST(RerankIndex, TheResidualSumIsTheWholeScore) {
@@ -113,7 +115,7 @@ TEST(RerankIndex, TheResidualSumIsTheWholeScore) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const SparseVectors vectors = random_sparse(random, 400, kDim, 40), queries = random_sparse(random, 10, kDim, 60);
-    const float percentage = 30 + static_cast<float>(below(random, 65));
+    const double percentage = 30 + static_cast<double>(below(random, 65));
     const Index whole = build(vectors, params_of(percentage)), residual = build(vectors, params_of(percentage, true));
     residual.verify();
     const auto rows = [](const Index& index, std::size_t i) { return index.file().section(index.manifest().codes[i].section).bytes.size(); };
@@ -168,13 +170,13 @@ TEST(RerankIndex, EmptyVectorsAndQueries) {
 
 TEST(RerankIndex, SaysWhatItHolds) {
   Random random(2);
-  const Index index = build(random_sparse(random, 100, kDim, 30), params_of(62.5F, true, Encoding::sparse_f16));
+  const Index index = build(random_sparse(random, 100, kDim, 30), params_of(62.5, true, Encoding::sparse_f16));
   const Manifest& m = index.manifest();
   EXPECT_EQ(index.class_name(), "SparseRerankHNSW");
   ASSERT_EQ(m.codes.size(), 2u);
   EXPECT_EQ(m.codes[1].encoding, Encoding::sparse_f16);
   ASSERT_TRUE(m.rerank);
-  EXPECT_EQ(m.rerank->prune_percentage, 62.5F);
+  EXPECT_EQ(m.rerank->prune_percentage, 62.5);
   EXPECT_TRUE(m.rerank->residual);
   EXPECT_EQ(m.find("codes.rows")->tier, Tier::hot);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);

@@ -36,7 +36,7 @@ Manifest random_manifest(unsigned seed) {
   m.provenance.library_version = random_text(random);
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.parameters.emplace_back(random_text(random), random_text(random));
-  if (random() % 2) m.rerank = RerankEntry{static_cast<float>(below(random, 400)) / 4, random() % 2 == 0};
+  if (random() % 2) m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0};
   return m;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import cassata
 import numpy as np
 import pytest
 from cli import output, refusal, run
@@ -142,3 +143,76 @@ def test_refusals(arguments, message, sparse):
     write_bin(folder / "unsorted.bin", [([7, 3], [1, 1])])
     assert re.search(message, refusal(*arguments, cwd=folder))
     assert not (folder / "z").exists()
+
+
+# --- two stages ------------------------------------------------------------------------------------------------------------------
+
+
+def test_rerank_is_built_inspected_and_searched_as_in_python(sparse):
+    folder, _, queries = sparse
+    choices = ("--prune-percentage", "62.5", "--residual", "--rerank", "f32", "--encoding", "f32", "-q")
+    output("build", "vectors.bin", "-o", "index", *choices, cwd=folder)
+    index = cassata.SparseRerankHNSW.load(folder / "index", "f32", "permuted", True, 62.5, "f32", verify=True)
+    shown = json.loads(output("inspect", folder / "index", "--json"))
+    assert (shown["class"], shown["rerank"]) == ("SparseRerankHNSW", {"dtype": "f32", "prune_percentage": 62.5, "residual": True})
+    assert re.search(r"rerank +f32, residual, over vectors pruned to 62\.5 %", output("inspect", folder / "index"))
+    assert output("verify", "index", cwd=folder).startswith("index: ok")
+    components, values = (np.concatenate([np.asarray(row[part]) for row in queries]) for part in (0, 1))
+    offsets = np.cumsum([0, *(len(row[0]) for row in queries)])
+    walk = {"k_candidates": 30, "alpha": 0.25, "beta": 3, "ef_search": 50, "k": 7}
+    options = ("--k-candidates", "30", "--alpha", "0.25", "--beta", "3", "--ef-search", "50", "-k", "7")
+    for given, named in ((options, walk), (("--k-candidates", "4"), {"k_candidates": 4, "ef_search": 200}), ((), {"ef_search": 200})):
+        lines = [line.split("\t") for line in output("search", "index", "queries.bin", *given, cwd=folder).splitlines()]
+        scores, ids = index.batch_search(components, values, offsets, **named)
+        assert [int(line[1]) for line in lines] == ids[ids >= 0].tolist()
+        np.testing.assert_array_equal(np.array([line[3] for line in lines], np.float32), scores[ids >= 0])
+
+
+def test_pruning_alone_keeps_whole_vectors_beside(sparse):
+    folder, vectors, _ = sparse
+    output("build", "vectors.bin", "-o", "index", "--prune-percentage", "50", "-q", cwd=folder)
+    with cassata.open(folder / "index") as index:
+        assert index.info["rerank"] == {"dtype": "f16", "prune_percentage": 50.0, "residual": False}
+        lengths = {part["name"]: part["length"] for part in index.info["sections"]}
+    assert lengths["rerank.rows"] == sum(len(row[0]) for row in vectors) * 6 > lengths["codes.rows"]
+    output("build", "vectors.bin", "-o", "index", "--rerank", "f32", "-q", cwd=folder)
+    assert cassata.open(folder / "index").info["rerank"] == {"dtype": "f32", "prune_percentage": 100.0, "residual": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prune-percentage", "0"], "prune_percentage: 0.000000 given, expected over 0 and at most 100"),
+        (["--prune-percentage", "nan"], "prune_percentage: nan given"),
+        (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
+        (["--residual"], "--residual: given without --prune-percentage"),
+        (["--residual", "--prune-percentage", "100"], "residual: given with a prune_percentage of 100"),
+        (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
+        (["--rerank", "f16", "--metric", "euclidean"], "expected one that a SparseRerankHNSW has: 'dotproduct'"),
+        (["--rerank", "f16", "--kind", "flat"], "kind: 'flat' given"),
+    ],
+)
+def test_a_rerank_that_is_refused(sparse, options, message):
+    folder, _, _ = sparse
+    assert message in refusal("build", "vectors.bin", "-o", "index", *options, cwd=folder)
+    assert not list(folder.glob("index*"))
+
+
+def test_dense_vectors_are_not_reranked(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((3, 2), np.float32))
+    assert "dense vectors" in refusal("build", "x.npy", "-o", "index", "--prune-percentage", "50", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--alpha", "-1"], "alpha: -1"),
+        (["--alpha", "nan"], "alpha: nan"),
+        (["--beta", "1.5"], "--beta: '1.5'"),
+        (["--k-candidates", "-3"], "--k-candidates: '-3'"),
+    ],
+)
+def test_a_search_that_is_refused(sparse, options, message):
+    folder, _, _ = sparse
+    output("build", "vectors.bin", "-o", "index", "--rerank", "f16", "-q", cwd=folder)
+    assert message in refusal("search", "index", "queries.bin", *options, cwd=folder)

@@ -98,6 +98,44 @@ def test_a_sparse_program_of_the_old_generation():
     assert recall(ids, expected) >= 0.95
 
 
+def test_a_rerank_program(tmp_path):
+    documents, queries = topics(1500, 2000, seed=3), topics(20, 2000, seed=4)
+    write_sparse(tmp_path / "documents.bin", documents)
+    path = str(tmp_path / "index.kannolo")
+    expected = np.argsort(-(queries @ documents.T).toarray(), axis=1, kind="stable")[:, :10]
+    for residual in (False, True):
+        kannolo.SparseRerankHNSW.build_from_file(
+            str(tmp_path / "documents.bin"), 70.0, 16, 100, "blocked-sparse", "permuted", residual
+        ).save(path)
+        index = kannolo.SparseRerankHNSW.load(path, "blocked-sparse", "permuted", residual)
+        c, v, o = queries.indices.astype(np.int32), queries.data, queries.indptr.astype(np.int64)
+        distances, ids = index.search(c[: o[1]], v[: o[1]], 100, 10, 100, None, None, None)
+        assert (distances.shape, distances.dtype, ids.shape, ids.dtype) == ((10,), np.float32, (10,), np.int64)
+        distances, ids = index.search(
+            query_components=c[: o[1]], query_values=v[: o[1]], k_candidates=50, k=5, ef_search=100, alpha=0.5, beta=20
+        )
+        assert ids.shape == (5,)
+        distances, ids = index.batch_search(c, v, o, 150, 10, 150, None, None, None, 1)
+        assert ids.shape == (200,)
+        assert recall(ids, expected) >= 0.95
+        old = index.search(
+            query_components=c, query_values=v, sparse_offsets=o, k_candidates=150, k=10, ef_search=150, early_exit_threshold=None
+        )
+        np.testing.assert_array_equal(old, (distances, ids))
+        assert len(index) == 1500
+        assert index.space_usage_bytes() > 0
+    kannolo.SparseRerankHNSW.build_from_arrays(
+        documents.indices,
+        documents.data,
+        documents.indptr,
+        60.0,
+        m=8,
+        ef_construction=40,
+        first_stage_value_type="f16",
+        residual_rerank=False,
+    )
+
+
 def test_arguments_by_name(data):
     documents, _ = data
     index = kannolo.DensePlainHNSW.build_from_array(
@@ -128,6 +166,31 @@ SIGNATURES = {
         "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "graph_type"],
         "batch_search": ["query_components"],
         "load": ["path", "graph_type"],
+        "save": ["path"],
+        "search": ["query_components"],
+    },
+    "SparseRerankHNSW": {
+        "build_from_file": [
+            "data_file",
+            "prune_percentage",
+            "m",
+            "ef_construction",
+            "first_stage_value_type",
+            "graph_type",
+            "residual_rerank",
+        ],
+        "build_from_arrays": [
+            "components",
+            "values",
+            "offsets",
+            "prune_percentage",
+            "m",
+            "ef_construction",
+            "first_stage_value_type",
+            "graph_type",
+        ],
+        "batch_search": ["query_components"],
+        "load": ["path", "first_stage_value_type", "graph_type", "residual_rerank"],
         "save": ["path"],
         "search": ["query_components"],
     },

@@ -27,8 +27,10 @@ index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors,
 flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True)
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
-opened: Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.SparsePlainHNSW] = cassata.open("a", verify=True)
-if not isinstance(opened, cassata.SparsePlainHNSW):
+Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW]
+Sparse = Union[cassata.SparsePlainHNSW, cassata.SparseRerankHNSW]
+opened: Union[Dense, Sparse] = cassata.open("a", verify=True)
+if not isinstance(opened, (cassata.SparsePlainHNSW, cassata.SparseRerankHNSW)):
     result = opened.search(vectors, k=3)
 components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
 texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d"))
@@ -38,6 +40,10 @@ result = texts.search(components, [0.5, 1.0], 10, 100, None)
 result = texts.search(components, [0.5, 1.0], offsets, k=10, num_threads=2)
 result = texts.batch_search(components, [0.5, 1.0], offsets, 10, 100, 0.1, 4)
 result = texts.batch_search(matrix, k=10)
+staged: cassata.SparseRerankHNSW = cassata.SparseRerankHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 60, residual_rerank=True)
+result = staged.search(components, [0.5, 1.0], 100, 10, 100, 0.5, 10)
+result = staged.search(components, [0.5, 1.0], sparse_offsets=offsets, k_candidates=50, k=10)
+result = staged.batch_search(matrix, k_candidates=50, num_threads=2)
 with cassata.SparsePlainHNSW.load("d", "permuted") as again:
     texts = again
 with cassata.DensePlainHNSW.load("a", metric="euclidean") as loaded:

@@ -27,12 +27,12 @@ TEST(KeptEntries, CarryTheirShareAndAreTheFewest) {
     Random random(seed);
     std::vector<float> values(below(random, 40));
     for (float& v : values) v = static_cast<float>(below(random, 41)) / 4 - 5;  // sums are exact; some are 0, many equal
-    const float percentage = seed % 10 ? static_cast<float>(1 + below(random, 400)) / 4 : 100;
+    const double percentage = seed % 10 ? static_cast<double>(1 + below(random, 400)) / 4 : 100;
     const std::vector<std::size_t> kept = kept_entries(values, percentage);
     ASSERT_TRUE(std::ranges::is_sorted(kept, std::less_equal()) && (kept.empty() || kept.back() < values.size()));
     std::vector<float> of_kept, others = values;
     for (const std::size_t i : kept) of_kept.push_back(values[i]), others[i] = 0;
-    const double share = mass(values) * double{percentage} / 100;
+    const double share = mass(values) * percentage / 100;
     ASSERT_GE(mass(of_kept), share);
     if (kept.empty()) {
       ASSERT_EQ(mass(values), 0);
@@ -78,7 +78,7 @@ TEST(PartEncoder, TheTwoPartsTogetherAreTheVector) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const SparseVectors vectors = random_sparse(random, 1 + below(random, 20), kDim, 15);
-    const auto percentage = static_cast<float>(1 + below(random, 99));
+    const auto percentage = static_cast<double>(1 + below(random, 99));
     const StoredVectors kept(part_encoder(encoder_sparse_f32(kDim), percentage, Part::kept), vectors.batch(kDim)),
         pruned(part_encoder(encoder_sparse_f32(kDim), percentage, Part::pruned), vectors.batch(kDim));
     kept.codes().verify();
