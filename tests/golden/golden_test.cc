@@ -59,7 +59,8 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     const std::uint64_t offsets[] = {0, answer.query.size()};
     Batch query = {answer.query.data(), 1, answer.query.size()};
     if (index.manifest().shape == Shape::sparse) query.components = components.data(), query.offsets = offsets;
-    const SearchParams params = {.k = ids.size(), .ef_search = static_cast<std::size_t>(index.size())};
+    const auto all = static_cast<std::size_t>(index.size());
+    const SearchParams params = {.k = ids.size(), .ef_search = all, .k_candidates = all};
     index.search_exact(query, params, {ids, scores});
     EXPECT_EQ(ids, answer.ids);
     EXPECT_EQ(scores, answer.scores);

@@ -48,6 +48,22 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::permuted,
       .m = 4,
       .ef_construction = 40}},
+    {"hnsw-rerank-f16-f32-permuted-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_f16,
+      .rerank = RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 62.5},
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-rerank-residual-standard-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_f16,
+      .rerank = RerankChoices{.encoding = Encoding::sparse_f16, .prune_percentage = 50, .residual = true},
+      .graph_type = GraphType::standard,
+      .m = 4,
+      .ef_construction = 40}},
 };
 
 bool sparse(const Golden& golden) { return golden.params.encoding == Encoding::sparse_f16; }
