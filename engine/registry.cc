@@ -8,6 +8,7 @@
 #include "engine/codes/dense.h"
 #include "engine/codes/pruned.h"
 #include "engine/codes/sparse.h"
+#include "engine/codes/sparse_packed.h"
 #include "engine/index.h"
 #include "format/error.h"
 
@@ -25,6 +26,9 @@ constexpr EncodingRow kEncodings[] = {
     {Encoding::f16, "f16", Shape::dense, kAllMetrics, open_dense_f16, encoder_dense_f16},
     {Encoding::sparse_f16, "f16", Shape::sparse, kAllMetrics, open_sparse_f16, encoder_sparse_f16},
     {Encoding::sparse_f32, "f32", Shape::sparse, kAllMetrics, open_sparse_f32, encoder_sparse_f32},
+    {Encoding::sparse_fixed8, "fixedu8", Shape::sparse, kAllMetrics, open_sparse_fixed8, encoder_sparse_fixed8},
+    {Encoding::sparse_fixed16, "fixedu16", Shape::sparse, kAllMetrics, open_sparse_fixed16, encoder_sparse_fixed16},
+    {Encoding::sparse_packed, "dotvbyte", Shape::sparse, kDotProduct, open_sparse_packed, encoder_sparse_packed},
 };
 
 constexpr KindRow kKinds[] = {
@@ -34,13 +38,19 @@ constexpr KindRow kKinds[] = {
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
+constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
 
+// clang-format off: a row a line
 constexpr ClassRow kClasses[] = {
     {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
     {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
     {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics},
+    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparsePlain, true, kDotProduct},
 };
+// clang-format on
 
 /// The row whose `field` is `value`; the manifest's reader has let no other value through.
 template <class Row, std::size_t n, class Field, class Value>

@@ -32,7 +32,7 @@ FileWriter::FileWriter(const std::filesystem::path& path) : file_(path.empty() ?
 
 void FileWriter::begin(std::string_view name, Tier tier, std::uint64_t expected_bytes) {
   end_section();
-  pad_to(tier == Tier::hot && expected_bytes >= kHugeAlignBytes ? kHugeAlignBytes : kSectionAlignBytes);
+  pad_to(tier == Tier::hot && expected_bytes >= kHugeAlignedBytes ? kHugePageBytes : kSectionAlignBytes);
   sections_.push_back({.name = std::string(name), .offset = offset_, .length = 0, .tier = tier});
 }
 

@@ -28,7 +28,7 @@ class FileWriter {
     return file_.path().empty() ? std::filesystem::path() : std::filesystem::absolute(file_.path()).parent_path();
   }
 
-  /// Starts a section. `expected_bytes`, if known, lets a hot section of 2 MiB or more start where huge pages can map it.
+  /// Starts a section. `expected_bytes`, if known, lets a hot section of 64 MiB or more start where huge pages can map it.
   void begin(std::string_view name, Tier tier, std::uint64_t expected_bytes = 0);
   /// Adds bytes to the section begun last.
   void append(std::span<const std::byte> bytes);

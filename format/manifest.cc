@@ -14,7 +14,7 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::graph, fb::Kind_graph) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
-static_assert(same(Encoding::sparse_f32, fb::Encoding_sparse_f32) && same(GraphType::permuted, fb::GraphType_permuted) &&
+static_assert(same(Encoding::sparse_packed, fb::Encoding_sparse_packed) && same(GraphType::permuted, fb::GraphType_permuted) &&
               same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.

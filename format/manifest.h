@@ -17,7 +17,7 @@ namespace cassata {
 // Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
 enum class Kind : std::uint8_t { flat = 0, graph = 1 };
 enum class Shape : std::uint8_t { dense = 0, sparse = 1 };
-enum class Encoding : std::uint8_t { f32 = 0, f16 = 1, sparse_f16 = 2, sparse_f32 = 3 };
+enum class Encoding : std::uint8_t { f32 = 0, f16 = 1, sparse_f16 = 2, sparse_f32 = 3, sparse_fixed8 = 4, sparse_fixed16 = 5, sparse_packed = 6 };
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1 };
 
 struct SectionEntry {

@@ -77,7 +77,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   file->check_places();
   Mapping::advise(file->bytes(), Advice::normal);
   for (const SectionEntry& s : file->manifest_.sections)
-    if (s.tier == Tier::hot && s.length >= kHugeAlignBytes) Mapping::advise(file->section(s.name).bytes, Advice::huge_pages);
+    if (s.tier == Tier::hot && s.length >= kHugePageBytes) Mapping::advise(file->section(s.name).bytes, Advice::huge_pages);
   return file;
 }
 

@@ -17,9 +17,23 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 """
 
 from cassata._core import FormatError, __version__, simd_target
+from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.index import open
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 
-__all__ = ["DenseFlatIndex", "DensePlainHNSW", "FormatError", "SparsePlainHNSW", "SparseRerankHNSW", "__version__", "open", "simd_target"]
+__all__ = [
+    "DenseFlatIndex",
+    "DensePlainHNSW",
+    "FormatError",
+    "SparseDotPacking8HNSW",
+    "SparseDotVByteHNSW",
+    "SparseFixedU8HNSW",
+    "SparseFixedU16HNSW",
+    "SparsePlainHNSW",
+    "SparseRerankHNSW",
+    "__version__",
+    "open",
+    "simd_target",
+]

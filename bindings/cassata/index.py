@@ -12,6 +12,7 @@ from cassata import _core, inputs
 from cassata.inputs import Path, Progress
 
 if TYPE_CHECKING:
+    from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
     from cassata.rerank import SparseRerankHNSW
     from cassata.sparse import SparsePlainHNSW
@@ -152,7 +153,7 @@ class Index:
 
     @property
     def dtype(self) -> str:
-        """How vectors are stored: "f32" or "f16"."""
+        """How vectors are stored: "f32" or "f16"; sparse ones also "fixedu8", "fixedu16" or "dotvbyte"."""
         return str(self._opened().info()["dtype"])
 
     @property
@@ -221,7 +222,9 @@ class Index:
         return core
 
 
-def open(path: Path, verify: bool = False) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW | SparseRerankHNSW:
+def open(
+    path: Path, verify: bool = False
+) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW | SparseFixedU8HNSW | SparseFixedU16HNSW | SparseDotVByteHNSW | SparseRerankHNSW:
     """Opens any index file as its own class.
 
     Args:

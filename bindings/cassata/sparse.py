@@ -222,7 +222,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             >>> index = cassata.SparsePlainHNSW.build_from_file("documents.bin", m=16, path="documents.cassata", progress=True)
         """
         build = from_file(data_file, path)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
+        return cls._build(build, path, num_threads, progress, **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type))
 
     @classmethod
     def build_from_arrays(
@@ -267,7 +267,14 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             >>> index = cassata.SparsePlainHNSW.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3], metric="euclidean")
         """
         build = from_arrays(components, values, offsets)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
+        return cls._build(build, path, num_threads, progress, **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type))
+
+
+def plain_dtype(dtype: str) -> str:
+    """`dtype`, if it is one of `SparsePlainHNSW`: the engine knows others, which are those of other classes."""
+    if inputs.word("dtype", dtype) not in ("f16", "f32"):
+        raise ValueError(f"dtype: {dtype!r} given, expected one of 'f16', 'f32'")
+    return dtype
 
 
 def from_file(data_file: Path, path: Path | None) -> Callable[..., _core.Index]:

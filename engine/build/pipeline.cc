@@ -83,11 +83,25 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
   return spools;
 }
 
-/// Appends a row of max_degree() places: `list`, then kNoId.
-void append_row(std::span<const Id> list, std::vector<Id>& row, FileWriter& writer) {
-  std::fill(std::copy(list.begin(), list.end(), row.begin()), row.end(), kNoId);
-  writer.append(std::span<const Id>(row));
-}
+/// Writes rows of ids of nodes below `size`, of `degree` places; unused ones have all bits set. (RowAdjacency reads them.)
+class RowsOut {
+ public:
+  RowsOut(std::size_t size, std::size_t degree, FileWriter& writer) : narrow_(size <= kMaxNarrowSize), row_(degree), writer_(writer) {}
+
+  std::size_t row_bytes() const noexcept { return row_.size() * (narrow_ ? sizeof(std::uint16_t) : sizeof(Id)); }
+  void append(std::span<const Id> list) {
+    std::fill(std::copy(list.begin(), list.end(), row_.begin()), row_.end(), kNoId);
+    if (!narrow_) return writer_.append(std::span<const Id>(row_));
+    halves_.assign(row_.begin(), row_.end());
+    writer_.append(std::span<const std::uint16_t>(halves_));
+  }
+
+ private:
+  bool narrow_;
+  std::vector<Id> row_;
+  std::vector<std::uint16_t> halves_;
+  FileWriter& writer_;
+};
 
 /// Where the nodes of a graph come to stand in the file.
 struct Placement {
@@ -104,12 +118,13 @@ struct Placement {
 };
 
 void write_ground(const NeighborLists& level, const Placement& place, FileWriter& writer) {
-  writer.begin(kEdgesSection, Tier::hot, level.size() * level.max_degree() * sizeof(Id));
-  std::vector<Id> list, row(level.max_degree());
+  RowsOut rows(level.size(), level.max_degree(), writer);
+  writer.begin(kEdgesSection, Tier::hot, level.size() * rows.row_bytes());
+  std::vector<Id> list;
   for (const Id node : place.node_at) {
     list.clear();
     for (const Id neighbor : level.list(node)) list.push_back(place.row_of[neighbor]);
-    append_row(list, row, writer);
+    rows.append(list);
   }
 }
 
@@ -120,19 +135,28 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
   writer.begin(kUpperEdgesSection, Tier::hot);
   for (std::size_t l = 1; l < graph.levels.size(); ++l) {
     const NeighborLists& level = graph.levels[l];
-    std::vector<Id> row(level.max_degree());
-    for (Id position = 0; position < level.size(); ++position) append_row(level.list(position), row, writer);
+    RowsOut rows(count, level.max_degree(), writer);
+    for (Id position = 0; position < level.size(); ++position) rows.append(level.list(position));
   }
+}
+
+/// Writes where each row of `spool` begins, in the order `ids`, and the last ends.
+template <class Number>
+void write_offsets(const Spool& spool, std::span<const Id> ids, FileWriter& writer) {
+  std::vector<Number> offsets = {0};
+  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + spool.row(id).size()));
+  writer.append(std::span<const Number>(offsets));
 }
 
 /// Writes the rows of `spool` in the order `ids` as the section `name`.
 void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536;
   if (spool.has_offsets()) {
-    std::vector<std::uint64_t> offsets = {0};
-    for (const Id id : ids) offsets.push_back(offsets.back() + spool.row(id).size());
-    writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier, offsets.size() * sizeof offsets[0]);
-    writer.append(std::span<const std::uint64_t>(offsets));
+    writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
+    if (spool.bytes() <= UINT32_MAX)
+      write_offsets<std::uint32_t>(spool, ids, writer);
+    else
+      write_offsets<std::uint64_t>(spool, ids, writer);
   }
   writer.begin(name, tier, spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {

@@ -1,5 +1,6 @@
 #include "engine/graph/adjacency.h"
 
+#include <algorithm>
 #include <string>
 
 namespace cassata {
@@ -7,36 +8,50 @@ namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
 
-[[gnu::always_inline]] inline void prefetch_ids(const Id* first, std::size_t count) noexcept {
-  const char* line = reinterpret_cast<const char*>(first);
-  for (std::size_t at = 0; at < count * sizeof(Id); at += kCacheLineBytes) __builtin_prefetch(line + at);
+[[gnu::always_inline]] inline void prefetch_bytes(const void* first, std::size_t count) noexcept {
+  const char* line = static_cast<const char*>(first);
+  for (std::size_t at = 0; at < count; at += kCacheLineBytes) __builtin_prefetch(line + at);
 }
 
 }  // namespace
 
-std::span<const Id> RowAdjacency::neighbors(Id id, Id*) const noexcept { return rows_.subspan(std::size_t{id} * max_degree(), max_degree()); }
+std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t size) {
+  if (size <= kMaxNarrowSize && section.bytes.size() == count * sizeof(std::uint16_t)) return sizeof(std::uint16_t);
+  return section.as<Id>(count).size_bytes() / std::max<std::uint64_t>(count, 1);
+}
 
-void RowAdjacency::prefetch(Id id) const noexcept { prefetch_ids(rows_.data() + std::size_t{id} * max_degree(), max_degree()); }
+std::span<const Id> RowAdjacency::neighbors(Id id, Id* scratch) const noexcept {
+  if (width_ == sizeof(Id)) return {reinterpret_cast<const Id*>(row(id)), max_degree()};
+  const auto* const narrow = reinterpret_cast<const std::uint16_t*>(row(id));
+  std::copy_n(narrow, max_degree(), scratch);
+  return {scratch, max_degree()};
+}
+
+void RowAdjacency::prefetch(Id id) const noexcept { prefetch_bytes(row(id), max_degree() * width_); }
 
 void RowAdjacency::verify() const {
+  const Id unused = width_ == sizeof(Id) ? kNoId : Id{0xFFFF};
   std::vector<Id> seen_by(size(), kNoId);  // the last node that had each as its neighbour
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const Id node = static_cast<Id>(i / max_degree()), neighbor = rows_[i];
-    if (neighbor == kNoId) continue;
-    const bool follows_unused = i % max_degree() != 0 && rows_[i - 1] == kNoId;
-    const bool fits = neighbor < size() && neighbor != node && seen_by[neighbor] != node && !follows_unused;
-    if (!fits)
-      throw section_.damaged(
-          offset_ + i * sizeof(Id),
-          "neighbour " + std::to_string(neighbor) + " of node " + std::to_string(node) +
-              (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
-    seen_by[neighbor] = node;
+  std::vector<Id> scratch(max_degree());
+  for (Id node = 0; node < size(); ++node) {
+    const auto list = neighbors(node, scratch.data());
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (list[i] == unused) continue;
+      const bool follows_unused = i != 0 && list[i - 1] == unused;
+      const bool fits = list[i] < size() && list[i] != node && seen_by[list[i]] != node && !follows_unused;
+      if (!fits)
+        throw section_.damaged(
+            offset_ + (node * max_degree() + i) * width_,
+            "neighbour " + std::to_string(list[i]) + " of node " + std::to_string(node) +
+                (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
+      seen_by[list[i]] = node;
+    }
   }
 }
 
 void NeighborLists::prefetch(Id id) const noexcept {
   const auto neighbors = list(id);
-  prefetch_ids(neighbors.data(), neighbors.size());
+  prefetch_bytes(neighbors.data(), neighbors.size_bytes());
 }
 
 }  // namespace cassata

@@ -37,24 +37,34 @@ class Adjacency {
   std::size_t max_degree_;
 };
 
-/// Rows of max_degree() ids; the unused places at a row's end hold kNoId. Of one length, so that a list's place is known without a look-up.
+/// Graphs of up to so many nodes have their neighbours' ids as u16: 0xFFFF is none of them.
+inline constexpr std::size_t kMaxNarrowSize = 0xFFFF;
+
+/// Bytes of an id in a section that holds `count` ids of nodes below `size`: 2 or 4; files that were written before there were narrow ones
+/// have 4. Throws Error(corrupt) if the section's length is neither's.
+std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t size);
+
+/// Rows of max_degree() ids; the unused places at a row's end hold kNoId, or 0xFFFF among narrow ones. Of one length, so that a list's place
+/// is known without a look-up.
 class RowAdjacency final : public Adjacency {
  public:
   /// Throws Error(corrupt) if the section's length is not that of `size` rows.
   RowAdjacency(const Section& section, std::size_t size, std::size_t max_degree)
-      : RowAdjacency(section, 0, section.as<Id>(size * max_degree), size, max_degree) {}
-  /// Rows from byte `offset` of `section` on.
-  RowAdjacency(const Section& section, std::uint64_t offset, std::span<const Id> rows, std::size_t size, std::size_t max_degree)
-      : Adjacency(size, max_degree), section_(section), offset_(offset), rows_(rows) {}
+      : RowAdjacency(section, 0, id_bytes(section, size * max_degree, size), size, max_degree) {}
+  /// Rows of ids of `width` bytes from byte `offset` of `section` on, which has as many.
+  RowAdjacency(const Section& section, std::uint64_t offset, std::size_t width, std::size_t size, std::size_t max_degree)
+      : Adjacency(size, max_degree), section_(section), offset_(offset), width_(width) {}
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
   void prefetch(Id id) const noexcept override;
   /// Checks every id. Throws Error(corrupt).
   void verify() const;
 
  private:
+  const std::byte* row(Id id) const noexcept { return section_.bytes.data() + offset_ + std::size_t{id} * max_degree() * width_; }
+
   Section section_;
   std::uint64_t offset_;
-  std::span<const Id> rows_;
+  std::size_t width_;
 };
 
 /// Lists under construction.

@@ -51,10 +51,11 @@ Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::
     rows += sizes[l];
   }
   nodes_ = nodes.as<Id>(sizes.empty() ? 0 : sizes.front());
-  auto rest = edges.as<Id>(rows * m);
+  const std::size_t width = id_bytes(edges, rows * m, nodes_.size());
+  std::uint64_t offset = 0;
   for (const std::uint64_t size : sizes) {
-    levels_.emplace_back(edges, edges.bytes.size() - rest.size_bytes(), rest.first(size * m), size, m);
-    rest = rest.subspan(size * m);
+    levels_.emplace_back(edges, offset, width, size, m);
+    offset += size * m * width;
   }
 }
 

@@ -4,7 +4,8 @@
 // and a node has the same position on every level that it stands on. Position 0 is the entry point.
 //
 //   nodes   u32   level_sizes[0] ids
-//   edges   u32   for level 1, 2, ...: level_sizes[l - 1] rows of m positions; unused places, at the end of a row, hold kNoId
+//   edges         for level 1, 2, ...: level_sizes[l - 1] rows of m positions, all u16 where level 1 has at most 65,535 nodes, else u32;
+//                 unused places, at the end of a row, have all bits set
 #pragma once
 
 #include <cstdint>

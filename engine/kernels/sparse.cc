@@ -6,9 +6,9 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include <cstring>
+#include <algorithm>
 
-#include "engine/kernels/half-inl.h"
+#include "engine/kernels/sparse-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
@@ -42,44 +42,80 @@ HWY_INLINE auto indexes(D, const std::uint32_t* components, std::uint32_t limit)
   return hn::BitCast(hn::RebindToSigned<D>(), hn::Min(load_unaligned(du, components), hn::Set(du, limit)));
 }
 
-template <class M, class Component, class Value>
-float row(const float* table, std::uint32_t limit, const void* components, const void* values, std::size_t count) {
-  const auto* c = static_cast<const Component*>(components);
-  const auto* v = static_cast<const Value*>(values);
+/// The entries of a row one after another.
+template <class M, class Component, class Values>
+float all_entries(const SparseQuery& query, const SparseRow& row) {
+  const auto* c = static_cast<const Component*>(row.components);
+  const Values v(row);
   const hn::ScalableTag<float> d;
   const std::size_t lanes = hn::Lanes(d);
   auto sum0 = hn::Zero(d), sum1 = sum0;
   std::size_t i = 0;
-  for (; i + 2 * lanes <= count; i += 2 * lanes) {  // two sums hide the latency of an addition
-    sum0 = M::add(sum0, load_f32(d, v + i), hn::GatherIndex(d, table, indexes(d, c + i, limit)));
-    sum1 = M::add(sum1, load_f32(d, v + i + lanes), hn::GatherIndex(d, table, indexes(d, c + i + lanes, limit)));
+  for (; i + 2 * lanes <= row.count; i += 2 * lanes) {  // two sums hide the latency of an addition
+    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indexes(d, c + i, query.limit)));
+    sum1 = M::add(sum1, v.load(d, i + lanes), hn::GatherIndex(d, query.table, indexes(d, c + i + lanes, query.limit)));
   }
-  if (i + lanes <= count) {
-    sum0 = M::add(sum0, load_f32(d, v + i), hn::GatherIndex(d, table, indexes(d, c + i, limit)));
+  if (i + lanes <= row.count) {
+    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indexes(d, c + i, query.limit)));
     i += lanes;
   }
   const hn::CappedTag<float, 1> single;
   auto tail = hn::Zero(single);
-  for (; i < count; ++i) tail = M::add(tail, load_f32(single, v + i), hn::GatherIndex(single, table, indexes(single, c + i, limit)));
+  for (; i < row.count; ++i) tail = M::add(tail, v.load(single, i), hn::GatherIndex(single, query.table, indexes(single, c + i, query.limit)));
   return M::finish(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) + hn::GetLane(tail));
 }
 
-template <class M, class Component>
-SparseKernel of_values(ElementType type) {
-  return type == ElementType::f16 ? row<M, Component, hwy::float16_t> : row<M, Component, float>;
+/// The dot product by the entries that pass the filter.
+template <class Values>
+float few_entries(const SparseQuery& query, const SparseRow& row) {
+  const auto* c = static_cast<const std::uint16_t*>(row.components);
+  const Values v(row);
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::Rebind<std::uint16_t, decltype(d)> dh;
+  const hn::CappedTag<float, 1> single;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto filter = hn::LoadU(du, query.filter);
+  auto sum = hn::Zero(d);
+  Passed passed;
+  for (std::size_t i = 0; i < row.count;) {
+    const std::size_t end = std::min(row.count, i + Passed::kMost);
+    for (; i + lanes <= end; i += lanes) add_passing(du, filter, hn::PromoteTo(du, load_unaligned(dh, c + i)), v.bits(d, i), passed);
+    for (; i < end; ++i) {
+      std::uint16_t component;
+      std::memcpy(&component, c + i, sizeof component);
+      passed.add(component, hn::GetLane(v.bits(single, i)));
+    }
+    sum = drain(d, query.table, v, passed, sum);
+  }
+  return -hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <class M, class Values>
+SparseKernels<SparseRow> of_components(std::size_t bytes, bool filters) {
+  if (bytes == 4) return {all_entries<M, std::uint32_t, Values>, nullptr, 0};
+  if constexpr (kFilters && std::is_same_v<M, SparseDot>)
+    if (filters) return {all_entries<M, std::uint16_t, Values>, few_entries<Values>, hn::Lanes(hn::ScalableTag<float>())};
+  return {all_entries<M, std::uint16_t, Values>, nullptr, 0};
 }
 
 template <class M>
-SparseKernel of_components(std::size_t bytes, ElementType type) {
-  return bytes == 2 ? of_values<M, std::uint16_t>(type) : of_values<M, std::uint32_t>(type);
+SparseKernels<SparseRow> of_values(std::size_t component_bytes, SparseValues values) {
+  switch (values) {
+    case SparseValues::f16: return of_components<M, FloatValues<hwy::float16_t>>(component_bytes, true);
+    case SparseValues::fixed8: return of_components<M, FixedValues<std::uint8_t>>(component_bytes, true);
+    case SparseValues::fixed16: return of_components<M, FixedValues<std::uint16_t>>(component_bytes, true);
+    case SparseValues::f32: break;
+  }
+  return of_components<M, FloatValues<float>>(component_bytes, false);
 }
 
-SparseKernel pick_sparse(Metric metric, std::size_t component_bytes, ElementType type) {
+SparseKernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes, SparseValues values) {
   switch (metric) {
-    case Metric::dot_product: return of_components<SparseDot>(component_bytes, type);
+    case Metric::dot_product: return of_values<SparseDot>(component_bytes, values);
     case Metric::euclidean: break;
   }
-  return of_components<SparseEuclidean>(component_bytes, type);
+  return of_values<SparseEuclidean>(component_bytes, values);
 }
 
 }  // namespace cassata::kernels::HWY_NAMESPACE
@@ -90,8 +126,8 @@ namespace cassata::kernels {
 
 HWY_EXPORT(pick_sparse);
 
-SparseKernel sparse_kernel(Metric metric, std::size_t component_bytes, ElementType value_type) {
-  return HWY_DYNAMIC_DISPATCH(pick_sparse)(metric, component_bytes, value_type);
+SparseKernels<SparseRow> sparse_kernels(Metric metric, std::size_t component_bytes, SparseValues values) {
+  return HWY_DYNAMIC_DISPATCH(pick_sparse)(metric, component_bytes, values);
 }
 
 }  // namespace cassata::kernels

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/conformance/cases.h"
+#include "tests/conformance/good_sparse_rows.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
@@ -89,9 +90,20 @@ TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
   index.verify();
 }
 
-std::span<const Id> ids_of(const Index& index, const std::string& section) {
+template <class Number>
+std::span<const Number> numbers_of(const Index& index, const std::string& section) {
   const auto bytes = index.file().section(section).bytes;
-  return {reinterpret_cast<const Id*>(bytes.data()), bytes.size() / sizeof(Id)};
+  return {reinterpret_cast<const Number*>(bytes.data()), bytes.size() / sizeof(Number)};
+}
+
+std::span<const Id> ids_of(const Index& index, const std::string& section) { return numbers_of<Id>(index, section); }
+
+/// Neighbours, of which unused places are kNoId.
+std::vector<Id> neighbors_of(const Index& index, const std::string& section) {
+  const auto narrow = numbers_of<std::uint16_t>(index, section);
+  std::vector<Id> ids(narrow.begin(), narrow.end());
+  std::ranges::replace(ids, Id{0xFFFF}, kNoId);
+  return ids;
 }
 
 /// Each row lists other nodes below n, each once; unused places only at its end.
@@ -112,29 +124,6 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
   return all.size() == ids.size() && (all.empty() || *all.rbegin() < n);
 }
 
-/// The component and value of each entry, of rows that are told apart by their offsets.
-bool good_sparse_rows(const Index& index, const CodesEntry& codes) {
-  const auto bytes = index.file().section(codes.section).bytes, places = index.file().section(codes.section + ".offsets").bytes;
-  const std::size_t value_bytes = codes.encoding == Encoding::sparse_f16 ? 2 : 4, entry = 2 + value_bytes;
-  std::vector<std::uint64_t> offsets(index.size() + 1);
-  std::memcpy(offsets.data(), places.data(), places.size());
-  if (offsets.front() != 0 || offsets.back() != bytes.size() || !std::ranges::is_sorted(offsets)) return false;
-  for (std::size_t row = 0; row < index.size(); ++row) {
-    if ((offsets[row + 1] - offsets[row]) % entry != 0) return false;
-    const std::size_t count = (offsets[row + 1] - offsets[row]) / entry;
-    std::vector<std::uint16_t> components(count);
-    std::memcpy(components.data(), bytes.data() + offsets[row], 2 * count);
-    if (std::ranges::adjacent_find(components, std::greater_equal()) != components.end() || (count != 0 && components.back() >= index.dim()))
-      return false;
-    for (std::size_t i = 0; i < count; ++i) {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, bytes.data() + offsets[row] + 2 * count + i * value_bytes, value_bytes);
-      if (!std::isfinite(value_bytes == 2 ? half_value(static_cast<std::uint16_t>(bits)) : std::bit_cast<float>(bits))) return false;
-    }
-  }
-  return true;
-}
-
 bool good_values(const Index& index, const CodesEntry& codes) {
   if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
   const auto bytes = index.file().section(codes.section).bytes;
@@ -153,9 +142,10 @@ bool well_formed(const Index& index) {
   if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); })) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
-  if (!good_rows(ids_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
+  if (!good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
     return false;
-  auto rest = ids_of(index, "graph.upper_edges");
+  const std::vector<Id> upper = neighbors_of(index, "graph.upper_edges");
+  std::span<const Id> rest = upper;
   for (const std::uint64_t size : graph.level_sizes) {
     if (!good_rows(rest.first(size * graph.m), size, graph.m)) return false;
     rest = rest.subspan(size * graph.m);

@@ -26,8 +26,8 @@ void check(const MappedFile& file, const std::vector<Part>& parts) {
     const Section section = file.section(parts[i].name);
     ASSERT_TRUE(std::ranges::equal(section.bytes, parts[i].bytes)) << parts[i].name;
     ASSERT_EQ(static_cast<int>(sections[i].tier), static_cast<int>(parts[i].tier));
-    const bool huge = parts[i].tier == Tier::hot && parts[i].expected_bytes >= kHugeAlignBytes;
-    ASSERT_EQ(section.offset % (huge ? kHugeAlignBytes : kSectionAlignBytes), 0u);
+    const bool huge = parts[i].tier == Tier::hot && parts[i].expected_bytes >= kHugeAlignedBytes;
+    ASSERT_EQ(section.offset % (huge ? kHugePageBytes : kSectionAlignBytes), 0u);
     ASSERT_GE(section.offset, end);
     ASSERT_TRUE(all_zero(file.bytes().subspan(end, section.offset - end)));
     end = section.offset + section.bytes.size();
@@ -55,8 +55,9 @@ TEST(FileWriter, LargeHotSectionsStandWhereHugePagesCanMapThem) {
   const TempDir folder;
   Random random(1);
   const std::vector<Part> parts = {{"small", Tier::hot, 100, random_bytes(random, 100)},
-                                   {"large", Tier::hot, 5'000'000, random_bytes(random, 5'000'000)},
-                                   {"cold", Tier::cold, 5'000'000, random_bytes(random, 5'000'001)},
+                                   {"large", Tier::hot, kHugeAlignedBytes, random_bytes(random, 5'000'000)},
+                                   {"not large", Tier::hot, kHugeAlignedBytes - 1, random_bytes(random, 100)},
+                                   {"cold", Tier::cold, kHugeAlignedBytes, random_bytes(random, 5'000'001)},
                                    {"unannounced", Tier::hot, 0, random_bytes(random, 3'000'000)}};
   check(*write_parts(folder / "index", parts, random), parts);
 }

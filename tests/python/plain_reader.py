@@ -111,16 +111,24 @@ class PlainIndex:
         """For each row the id that the caller knows."""
         return self.section("ids", "<u4") if "ids" in self.sections else np.arange(self.size, dtype="<u4")
 
+    def neighbors(self, name: str, count: int) -> np.ndarray:
+        """`count` ids, of 2 or 4 bytes; unused places are UNUSED."""
+        _, length, _ = self.sections[name]
+        if length == 4 * count:
+            return self.section(name, "<u4")
+        narrow = self.section(name, "<u2").astype("<u4")
+        return np.where(narrow == 0xFFFF, UNUSED, narrow)
+
     def ground_neighbors(self, row: int) -> np.ndarray:
         assert self.graph is not None
-        places = self.section("graph.edges", "<u4").reshape(self.size, 2 * self.graph["m"])[row]
+        places = self.neighbors("graph.edges", self.size * 2 * self.graph["m"]).reshape(self.size, -1)[row]
         return places[places != UNUSED]
 
     def upper_neighbors(self, level: int, position: int) -> np.ndarray:
         """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""
         assert self.graph is not None
         m, sizes = self.graph["m"], self.graph["level_sizes"]
-        places = self.section("graph.upper_edges", "<u4").reshape(-1, m)[sum(sizes[: level - 1]) + position]
+        places = self.neighbors("graph.upper_edges", sum(sizes) * m).reshape(-1, m)[sum(sizes[: level - 1]) + position]
         return self.section("graph.upper_nodes", "<u4")[places[places != UNUSED]]
 
     def search(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:

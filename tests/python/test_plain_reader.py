@@ -82,13 +82,13 @@ def test_graph_is_as_specified(graph):
         assert max(neighbors) < n
         assert len(set(neighbors)) == len(neighbors)
         assert row not in neighbors
-    for name, places in (("graph.edges", 2 * m), ("graph.upper_edges", m)):
-        unused = graph.section(name, "<u4").reshape(-1, places) == 0xFFFFFFFF
+    for name, rows, places in (("graph.edges", n, 2 * m), ("graph.upper_edges", sum(sizes), m)):
+        unused = graph.neighbors(name, rows * places).reshape(-1, places) == 0xFFFFFFFF
         assert (unused[:, :-1] <= unused[:, 1:]).all(), "unused places stand at the end"
     nodes = graph.section("graph.upper_nodes", "<u4")
     assert len(nodes) == len(set(nodes.tolist())) == sizes[0]
     assert sizes == sorted(sizes, reverse=True)
-    assert graph.section("graph.upper_edges", "<u4").size == sum(sizes) * m
+    assert graph.neighbors("graph.upper_edges", sum(sizes) * m).size == sum(sizes) * m
     for level, size in enumerate(sizes, start=1):
         on_level = set(nodes[:size].tolist())
         for position in range(size):

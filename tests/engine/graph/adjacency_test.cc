@@ -46,13 +46,6 @@ TEST(RowAdjacency, GivesEachNodeItsRow) {
   }
 }
 
-TEST(RowAdjacency, AWrongLengthIsCorrupt) {
-  const List rows(12);
-  for (const auto& [size, degree] : std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {3, 3}, {0, 3}, {5, 3}, {kMaxSize, 1024}})
-    expect_error(Errc::corrupt, {"file: section 'edges' at byte 4096", "holds 48 bytes", std::to_string(size * degree)},
-                 [&, s = size, d = degree] { RowAdjacency(section_of(rows), s, d); });
-}
-
 /// Makes rows[place] wrong, in one of four ways. Returns what verify says of it, or nothing where the way is not open.
 std::string spoil(List& rows, std::size_t place, std::size_t n, std::size_t degree, Random& random) {
   const Id node = static_cast<Id>(place / degree), past_the_end[] = {static_cast<Id>(n), kNoId - 1, Id{1} << 31};
@@ -72,6 +65,53 @@ std::string spoil(List& rows, std::size_t place, std::size_t n, std::size_t degr
       rows[place] = (node + 1) % static_cast<Id>(n);
       return " after an unused place";
   }
+}
+
+TEST(RowAdjacency, NarrowRowsAreTheSameLists) {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::size_t n = 1 + below(random, 60), degree = 1 + below(random, 20);
+    const auto lists = random_lists(random, n, degree);
+    List rows = rows_of(lists, degree);
+    std::vector<std::uint16_t> narrow(rows.begin(), rows.end());
+    const RowAdjacency graph({.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(narrow))}, n, degree);
+    graph.verify();
+    List scratch(degree);
+    for (Id id = 0; id < n; ++id) {
+      graph.prefetch(id);
+      const auto row = graph.neighbors(id, scratch.data());
+      ASSERT_EQ(row.size(), degree);
+      ASSERT_TRUE(std::ranges::equal(row.first(lists[id].size()), lists[id]));
+      for (const Id unused : row.subspan(lists[id].size())) ASSERT_GE(unused, n);
+    }
+    const std::size_t place = below(random, rows.size());
+    const std::string expected = spoil(rows, place, n, degree, random);
+    if (expected.empty()) continue;
+    for (std::size_t i = 0; i < rows.size(); ++i) narrow[i] = static_cast<std::uint16_t>(rows[i] == kNoId ? 0xFFFF : std::min(rows[i], Id{0xFFFE}));
+    expect_error(Errc::corrupt,
+                 {"section 'edges' at byte " + std::to_string(4096 + place * 2),
+                  "neighbour " + std::to_string(narrow[place]) + " of node " + std::to_string(place / degree)},
+                 [&] { graph.verify(); });
+  }
+}
+
+TEST(RowAdjacency, NarrowRowsAreOfFewNodes) {
+  for (const std::size_t n : {kMaxNarrowSize, kMaxNarrowSize + 1}) {
+    const std::vector<std::uint16_t> narrow(n, 0xFFFF);
+    const Section section{.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(narrow))};
+    if (n == kMaxNarrowSize)
+      RowAdjacency(section, n, 1).verify();
+    else
+      expect_error(Errc::corrupt, {"file: section 'edges'"}, [&] { RowAdjacency(section, n, 1); });
+  }
+}
+
+TEST(RowAdjacency, AWrongLengthIsCorrupt) {
+  const List rows(12);
+  for (const auto& [size, degree] : std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {3, 3}, {0, 3}, {5, 3}, {kMaxSize, 1024}})
+    expect_error(Errc::corrupt, {"file: section 'edges' at byte 4096", "holds 48 bytes", std::to_string(size * degree)},
+                 [&, s = size, d = degree] { RowAdjacency(section_of(rows), s, d); });
 }
 
 TEST(RowAdjacency, VerifyFindsWhatIsNoList) {

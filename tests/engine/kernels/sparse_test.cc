@@ -1,11 +1,14 @@
 // Distances of a scattered query to sparse rows: right on every instruction set, and reading nothing past a row.
 #include "engine/kernels/sparse.h"
 
+// As sparse_packed.cc, whose kernels are tested on all of its instruction sets.
+#define HWY_WANT_AVX3_DL
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <vector>
 
 #include "engine/kernels/dense.h"
@@ -19,78 +22,164 @@ namespace {
 using namespace test;
 
 constexpr std::size_t kShortTable = 65536;
+constexpr SparseValues kValues[] = {SparseValues::f32, SparseValues::f16, SparseValues::fixed8, SparseValues::fixed16};
 
-struct Case {
-  Metric metric;
-  std::size_t component_bytes;
-  ElementType type;
+std::size_t value_bytes(SparseValues values) { return values == SparseValues::f32 ? 4 : values == SparseValues::fixed8 ? 1 : 2; }
+
+struct Query {
   std::uint32_t limit;
   std::vector<float> table;
-  std::vector<std::uint32_t> components;
-  std::vector<float> values;
+
+  /// With a value at every other component, or at few.
+  Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in)
+      : limit(dim), table((short_components ? kShortTable : dim) + 1) {
+    std::normal_distribution<float> normal;
+    for (std::uint32_t i = 0; i < limit; ++i) table[i] = below(random, one_in) == 0 ? normal(random) : 0;
+  }
+  double at(std::uint32_t component) const { return component < limit ? table[component] : 0; }
+  std::vector<std::uint32_t> filter(std::size_t words) const {
+    std::vector<std::uint32_t> bits(words);
+    for (std::uint32_t c = 0; c < limit; ++c)
+      if (table[c] != 0) bits[c / 32 % words] |= 1u << c % 32;
+    return bits;
+  }
 };
 
-Case random_case(unsigned seed, std::size_t length) {
-  Random random(seed);
-  std::normal_distribution<float> normal;
-  Case c{.metric = seed % 2 ? Metric::euclidean : Metric::dot_product,
-         .component_bytes = seed / 2 % 2 ? 2u : 4u,
-         .type = seed / 4 % 2 ? ElementType::f16 : ElementType::f32,
-         .limit = static_cast<std::uint32_t>(1 + below(random, 1000)),
-         .table = {},
-         .components = {},
-         .values = std::vector<float>(length)};
-  c.table.resize((c.component_bytes == 2 ? kShortTable : c.limit) + 1);
-  for (std::uint32_t i = 0; i < c.limit; ++i) c.table[i] = below(random, 2) ? normal(random) : 0;
-  const std::uint64_t largest = c.component_bytes == 2 ? 65535 : 4294967295;
-  for (float& value : c.values) {
-    value = normal(random);
-    c.components.push_back(static_cast<std::uint32_t>(below(random, 4) ? below(random, c.limit) : largest - below(random, largest - c.limit)));
-  }
-  if (c.type == ElementType::f16) {
-    std::vector<std::uint16_t> halves(length);
-    f32_to_f16(c.values.data(), halves.data(), length);
-    f16_to_f32(halves.data(), c.values.data(), length);
-  }
-  return c;
-}
+struct Entries {
+  std::vector<std::uint32_t> components;
+  std::vector<float> values;
+  std::vector<std::byte> stored;  // the values
+  float scale;
+};
 
-void store(const Case& c, std::byte* components, std::byte* values) {
-  for (std::size_t i = 0; i < c.components.size(); ++i) std::memcpy(components + i * c.component_bytes, &c.components[i], c.component_bytes);
-  std::vector<std::uint16_t> halves(c.values.size());
-  if (c.type == ElementType::f16) f32_to_f16(c.values.data(), halves.data(), halves.size());
-  const void* from = c.type == ElementType::f16 ? static_cast<const void*>(halves.data()) : c.values.data();
-  if (!c.values.empty()) std::memcpy(values, from, c.values.size() * element_bytes(c.type));
+/// Values of each kind, some of them negative.
+Entries random_entries(Random& random, std::size_t count, const Query& query, std::uint32_t largest, SparseValues kind) {
+  Entries e{.components = {}, .values = {}, .stored = {}, .scale = 0.25F};
+  std::normal_distribution<float> normal;
+  if (random() % 2) e.scale = -e.scale;
+  for (std::size_t i = 0; i < count; ++i) {
+    e.components.push_back(
+        static_cast<std::uint32_t>(below(random, 4) ? below(random, query.limit) : largest - below(random, largest - query.limit)));
+    const float number = normal(random);
+    const auto bits = static_cast<std::uint16_t>(kind == SparseValues::fixed8 ? below(random, 256) : below(random, 65536));
+    std::byte bytes[4];
+    float value = number;
+    std::uint16_t half = bits;
+    switch (kind) {
+      case SparseValues::f32: std::memcpy(bytes, &number, 4); break;
+      case SparseValues::f16:
+        f32_to_f16(&number, &half, 1);
+        f16_to_f32(&half, &value, 1);
+        std::memcpy(bytes, &half, 2);
+        break;
+      case SparseValues::fixed8:
+        value = std::abs(e.scale) * static_cast<float>(e.scale < 0 ? static_cast<std::int8_t>(bits) : bits);
+        bytes[0] = static_cast<std::byte>(bits);
+        break;
+      case SparseValues::fixed16:
+        value = std::abs(e.scale) * static_cast<float>(e.scale < 0 ? static_cast<std::int16_t>(bits) : bits);
+        std::memcpy(bytes, &bits, 2);
+    }
+    e.values.push_back(value);
+    e.stored.insert(e.stored.end(), bytes, bytes + value_bytes(kind));
+  }
+  return e;
 }
 
 /// By definition; entries from the limit on meet 0.
-double reference(const Case& c, double& tolerance) {
-  double sum = 0;
-  tolerance = 0;
-  for (std::size_t i = 0; i < c.values.size(); ++i) {
-    const double v = c.values[i], t = c.components[i] < c.limit ? c.table[c.components[i]] : 0.0F;
-    const double part = c.metric == Metric::euclidean ? v * v - 2 * v * t : -v * t;
-    sum += part;
+double reference(Metric metric, const Query& query, const Entries& e, double& tolerance) {
+  double sum = tolerance = 0;
+  for (std::size_t i = 0; i < e.values.size(); ++i) {
+    const double v = e.values[i], t = query.at(e.components[i]);
+    sum += metric == Metric::euclidean ? v * v - 2 * v * t : -v * t;
     tolerance += 1e-6 * (v * v + 2 * std::abs(v * t));
   }
   return sum;
 }
 
+/// A copy that ends `after` bytes before a page that may not be read.
+struct Guarded : GuardedBytes {
+  Guarded(const void* from, std::size_t bytes, std::size_t after) : GuardedBytes(bytes + after) {
+    if (bytes != 0) std::memcpy(data(), from, bytes);
+  }
+};
+
+/// Both ways of the kernels to the distance.
+template <class Row>
+void expect_right(const SparseKernels<Row>& kernels, const Query& query, const Row& row, double expected, double tolerance) {
+  const Guarded table(query.table.data(), query.table.size() * sizeof(float), 0);
+  SparseQuery asked{.table = reinterpret_cast<const float*>(table.data()), .limit = query.limit, .filter = nullptr};
+  ASSERT_NEAR(kernels.all(asked, row), expected, tolerance);
+  if (!kernels.few) return;
+  const std::vector<std::uint32_t> bits = query.filter(kernels.filter_words);
+  const Guarded filter(bits.data(), bits.size() * sizeof(std::uint32_t), 0);
+  asked.filter = reinterpret_cast<const std::uint32_t*>(filter.data());
+  ASSERT_NEAR(kernels.few(asked, row), expected, tolerance) << "those that pass the filter";
+}
+
+const std::size_t kLengths[] = {255, 256, 257, 300, 512, 600};
+
+/// Every length up to 100, and some beyond what is decoded at a time.
+std::size_t length_of(std::size_t i) { return i <= 100 ? i : kLengths[i - 101]; }
+constexpr std::size_t kCases = 101 + std::size(kLengths);
+
 TEST(SparseKernels, AreRightAtEveryLengthAndPlace) {
   for_each_target([] {
-    for (std::size_t length = 0; length <= 100; ++length)
-      for (unsigned seed = 0; seed < 16; ++seed) {
-        SCOPED_TRACE("length " + std::to_string(length) + ", seed " + std::to_string(seed));
-        const Case c = random_case(seed, length);
-        const std::size_t after = seed < 8 ? 0 : 1 + seed % 3;  // right before the unreadable page, or off any alignment
-        const GuardedBytes components(length * c.component_bytes + after), values(length * element_bytes(c.type) + after);
-        store(c, components.data(), values.data());
-        const GuardedBytes table(c.table.size() * sizeof(float));
-        std::memcpy(table.data(), c.table.data(), c.table.size() * sizeof(float));
+    for (std::size_t i = 0; i < kCases; ++i)
+      for (unsigned seed = 0; seed < 32; ++seed) {
+        SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
+        Random random(seed);
+        const Metric metric = seed % 2 ? Metric::euclidean : Metric::dot_product;
+        const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4, after = seed < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
+        const SparseValues kind = kValues[seed / 4 % 4];
+        const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), component_bytes == 2, i % 2 ? 2 : 40);
+        const Entries e = random_entries(random, length_of(i), query, component_bytes == 2 ? 65535 : 4294967295, kind);
+        const std::vector<std::uint16_t> narrow(e.components.begin(), e.components.end());
+        const bool short_ones = component_bytes == 2;
+        const Guarded components(short_ones ? static_cast<const void*>(narrow.data()) : e.components.data(), component_bytes * narrow.size(), after),
+            values(e.stored.data(), e.stored.size(), after);
         double tolerance = 0;
-        const double expected = reference(c, tolerance);
-        const SparseKernel kernel = sparse_kernel(c.metric, c.component_bytes, c.type);
-        ASSERT_NEAR(kernel(reinterpret_cast<const float*>(table.data()), c.limit, components.data(), values.data(), length), expected, tolerance);
+        const double expected = reference(metric, query, e, tolerance);
+        const SparseRow row{.components = components.data(), .values = values.data(), .count = e.values.size(), .scale = e.scale};
+        expect_right(sparse_kernels(metric, component_bytes, kind), query, row, expected, tolerance);
+      }
+  });
+}
+
+/// Components that rise, below `dim`.
+std::vector<std::uint32_t> rising(Random& random, std::size_t count, std::uint64_t dim) {
+  std::set<std::uint32_t> chosen;
+  while (chosen.size() < std::min<std::uint64_t>(count, dim)) chosen.insert(static_cast<std::uint32_t>(below(random, dim)));
+  return {chosen.begin(), chosen.end()};
+}
+
+TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
+  for_each_target([] {
+    for (std::size_t i = 0; i < kCases; ++i)
+      for (unsigned seed = 0; seed < 12; ++seed) {
+        SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
+        Random random(seed);
+        const std::size_t low_bytes = 1 + seed % 3, after = seed % 4;
+        const std::uint64_t dims[] = {1 + below(random, 3000), 65536, std::uint64_t{1} << 24, 4294967295},
+                            dim = dims[low_bytes == 1 ? seed % 2 : low_bytes];
+        const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1, i % 2 ? 2 : 40);
+        Entries e = random_entries(random, std::min<std::uint64_t>(length_of(i), dim), query, query.limit + 1, SparseValues::fixed8);
+        e.components = rising(random, e.values.size(), dim);
+        std::vector<std::uint8_t> tops((e.values.size() + ((dim - 1) >> (8 * low_bytes)) + 7) / 8), low;
+        for (std::size_t j = 0; j < e.components.size(); ++j) {
+          const std::size_t bit = (e.components[j] >> (8 * low_bytes)) + j;
+          tops[bit / 8] = static_cast<std::uint8_t>(tops[bit / 8] | 1u << bit % 8);
+        }
+        for (std::size_t plane = 0; plane < low_bytes; ++plane)
+          for (const std::uint32_t c : e.components) low.push_back(static_cast<std::uint8_t>(c >> (8 * plane)));
+        const Guarded bits(tops.data(), tops.size(), after), rest(low.data(), low.size(), after), values(e.stored.data(), e.stored.size(), after);
+        double tolerance = 0;
+        const double expected = reference(Metric::dot_product, query, e, tolerance);
+        const auto at = [](const GuardedBytes& b) { return reinterpret_cast<const std::uint8_t*>(b.data()); };
+        expect_right(
+            packed_kernels(low_bytes), query,
+            PackedRow{.tops = at(bits), .tops_bytes = tops.size(), .low = at(rest), .values = at(values), .count = e.values.size(), .scale = e.scale},
+            expected, tolerance);
       }
   });
 }

@@ -1,0 +1,132 @@
+// What encodings of sparse vectors have in common: rows of different lengths, and the tables that queries are scattered over.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/codes/codes.h"
+
+namespace cassata {
+
+/// Where each row of a section lies, as u32 or, beyond 4 GiB, u64: (n + 1) numbers, the first 0, the last the section's length.
+class RowOffsets {
+ public:
+  /// Throws Error(corrupt) if the section's length is not that of size + 1 numbers of either width.
+  RowOffsets(const Section& section, std::uint64_t size) : section_(section) {
+    if (section.bytes.size() == (size + 1) * sizeof(std::uint32_t))
+      narrow_ = section.as<std::uint32_t>(size + 1).data();
+    else
+      wide_ = section.as<std::uint64_t>(size + 1).data();
+  }
+  std::uint64_t operator[](std::size_t i) const noexcept { return narrow_ ? narrow_[i] : wide_[i]; }
+  void prefetch(std::size_t i) const noexcept { __builtin_prefetch(narrow_ ? static_cast<const void*>(narrow_ + i) : wide_ + i); }
+  /// The error for number i.
+  Error damaged(std::size_t i, const std::string& found) const {
+    return section_.damaged(i * (narrow_ ? sizeof(std::uint32_t) : sizeof(std::uint64_t)), found);
+  }
+
+ private:
+  Section section_;
+  const std::uint32_t* narrow_ = nullptr;
+  const std::uint64_t* wide_ = nullptr;
+};
+
+class SparseRows : public Codes {
+ public:
+  /// A query is scattered over a table as long as dim up to here; beyond, rows are merged with it.
+  static constexpr std::size_t kMaxTable = std::size_t{1} << 22;
+  /// Shortest table: whatever 16 bits say lies in it.
+  static constexpr std::size_t kShortDim = 65536;
+
+  /// The row's bytes: in the section, whatever the offsets of a damaged file say.
+  std::span<const std::byte> bytes(Id id) const noexcept {
+    const std::uint64_t end = std::min<std::uint64_t>(offsets_[id + 1], rows_.bytes.size()), begin = std::min(offsets_[id], end);
+    return rows_.bytes.subspan(begin, end - begin);
+  }
+  void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
+  void prefetch(Id id) const noexcept {
+    constexpr std::size_t kLine = 64, kMost = 1024;
+    const auto row = bytes(id);
+    for (std::size_t at = 0; at < std::min(row.size(), kMost); at += kLine) __builtin_prefetch(row.data() + at, 0, 2);
+  }
+
+  /// A table of zeros, with a place for each component and one more; empty if dim is too large for one. Tables that are given back, zeros
+  /// again, are handed out once more: filling a new one takes longer than a short search.
+  std::vector<float> take_table() const {
+    if (dim() > kMaxTable) return {};
+    {
+      const std::lock_guard lock(mutex_);
+      if (!tables_.empty()) {
+        std::vector<float> table = std::move(tables_.back());
+        tables_.pop_back();
+        return table;
+      }
+    }
+    return std::vector<float>(std::max(dim(), kShortDim) + 1);
+  }
+  void give_table(std::vector<float> table) const noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!table.empty() && tables_.size() < tables_.capacity()) tables_.push_back(std::move(table));
+  }
+
+ protected:
+  SparseRows(const RowSections& sections, std::uint64_t size, std::size_t dim)
+      : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, size) {
+    constexpr std::size_t kMostTables = 64;
+    tables_.reserve(kMostTables);
+  }
+
+  /// Checks the offsets; calls check(id) for each row. Throws Error(corrupt).
+  template <class Check>
+  void verify_rows(Check check) const {
+    for (std::size_t i = 0; i < size(); ++i) {
+      if (offsets_[i] > offsets_[i + 1]) throw wrong_length(static_cast<Id>(i));
+      check(static_cast<Id>(i));
+    }
+    if (offsets_[0] != 0 || offsets_[size()] != rows_.bytes.size())
+      throw offsets_.damaged(0, "rows from byte " + std::to_string(offsets_[0]) + " to " + std::to_string(offsets_[size()]) + ", expected 0 to " +
+                                    std::to_string(rows_.bytes.size()));
+  }
+  /// The error for row `id`, of a length that no row has.
+  Error wrong_length(Id id) const {
+    return offsets_.damaged(id, "row " + std::to_string(id) + " from byte " + std::to_string(offsets_[id]) + " to " +
+                                    std::to_string(offsets_[id + 1]) + ", expected whole entries");
+  }
+  /// The error for row `id`.
+  Error wrong_row(Id id, const std::string& found) const { return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ": " + found); }
+  Error wrong_scale(Id id, float scale) const { return wrong_row(id, "scale " + std::to_string(scale) + ", expected a finite number"); }
+  /// The error for entry `i` of row `id`.
+  Error wrong_entry(Id id, std::size_t i, std::uint32_t component, float value) const {
+    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ", entry " + std::to_string(i) + ": component " + std::to_string(component) +
+                                           ", value " + std::to_string(value) + ", expected rising components below " + std::to_string(dim()) +
+                                           " and finite values");
+  }
+
+ private:
+  Section rows_;
+  RowOffsets offsets_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::vector<float>> tables_;  // that nobody uses
+};
+
+/// Appends a number's bytes.
+template <class Number>
+void append_bytes(Number number, std::vector<std::byte>& out) {
+  const auto bytes = std::as_bytes(std::span(&number, 1));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+/// The number at `from`, of any alignment.
+template <class Number>
+Number number_at(const std::byte* from) noexcept {
+  Number number;
+  std::memcpy(&number, from, sizeof number);
+  return number;
+}
+
+}  // namespace cassata
