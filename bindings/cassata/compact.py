@@ -87,8 +87,8 @@ class SparseFixedU16HNSW(_Fixed, holds="SparseFixedU16HNSW"):
 class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
     """Sparse vectors of 2.3 bytes an entry under an HNSW graph, for the dot product: packed components, values as of `SparseFixedU8HNSW`.
 
-    An entry takes one byte for its value, one for its component and some two bits, as long as components are below 65,536; beyond, one or two
-    bytes more. It is also called `SparseDotPacking8HNSW`.
+    An entry takes one byte for its value, one for its component and some two bits, as long as components are below 65,536; beyond, one or
+    two bytes more. The class is also called `SparseDotPacking8HNSW`.
     """
 
     @classmethod

@@ -3,7 +3,7 @@
 //   make_golden FOLDER      FOLDER is tests/golden/v<format major>; files once released are never written again
 //
 // <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from double-precision
-// arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is exact in f32 and f16 alike.
+// arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is exact in f32, f16 and fixed-point alike.
 //
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's line has all of its values.
 #include <algorithm>
@@ -64,9 +64,30 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::standard,
       .m = 4,
       .ef_construction = 40}},
+    {"hnsw-sparse-fixedu8-permuted-euclidean",
+     {.kind = Kind::graph,
+      .metric = Metric::euclidean,
+      .encoding = Encoding::sparse_fixed8,
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-sparse-fixedu16-standard-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_fixed16,
+      .graph_type = GraphType::standard,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-sparse-dotvbyte-permuted-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_packed,
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
 };
 
-bool sparse(const Golden& golden) { return golden.params.encoding == Encoding::sparse_f16; }
+bool sparse(const Golden& golden) { return golden.params.encoding != Encoding::f32 && golden.params.encoding != Encoding::f16; }
 
 std::vector<float> values(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);

@@ -61,6 +61,27 @@ def test_build(sparse, metric, encoding):
     assert output("verify", "index", cwd=folder).startswith("index: ok")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("fixedu8", "SparseFixedU8HNSW"), ("fixedu16", "SparseFixedU16HNSW"), ("dotvbyte", "SparseDotVByteHNSW")]
+)
+def test_compact_encodings(sparse, encoding, name):
+    folder, vectors, queries = sparse
+    summary = json.loads(output("build", "vectors.bin", "-o", "index", "--encoding", encoding, "-q", "--json", cwd=folder))
+    assert (summary["class"], summary["dtype"]) == (name, encoding)
+    assert output("verify", "index", cwd=folder).startswith("index: ok")
+    lines = output("search", "index", "queries.bin", "-k", 4, "--exact", "--format", "json", cwd=folder).splitlines()
+    for line, query in zip(lines, queries, strict=True):
+        scores = scores_of(vectors, query, "dotproduct")  # the values are whole quarters
+        assert json.loads(line)["scores"] == np.sort(scores)[::-1][:4].tolist()
+
+
+def test_packed_vectors_have_the_dot_product_alone(sparse):
+    folder, _, _ = sparse
+    message = refusal("build", "vectors.bin", "-o", "index", "--encoding", "dotvbyte", "--metric", "euclidean", cwd=folder)
+    assert "euclidean" in message
+    assert "'dotproduct'" in message
+
+
 def test_search_in_every_format(sparse, metric):
     folder, vectors, queries = sparse
     run("build", "vectors.bin", "-o", "index", "--metric", metric, "-q", cwd=folder)

@@ -161,6 +161,27 @@ SIGNATURES = {
         "save": ["path"],
         "search": ["queries", "k", "ef_search", "early_exit_threshold"],
     },
+    "SparseFixedU8HNSW": {
+        "build_from_file": ["data_file", "m", "ef_construction", "metric", "graph_type"],
+        "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "metric", "graph_type"],
+        "batch_search": ["query_components"],
+        "load": ["path", "metric", "graph_type"],
+        "save": ["path"],
+        "search": ["query_components"],
+    },
+    "SparseFixedU16HNSW": {
+        "build_from_file": ["data_file", "m", "ef_construction", "metric", "graph_type"],
+        "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "metric", "graph_type"],
+        "load": ["path", "metric", "graph_type"],
+    },
+    "SparseDotPacking8HNSW": {
+        "build_from_file": ["data_file", "m", "ef_construction", "graph_type"],
+        "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "graph_type"],
+        "batch_search": ["query_components"],
+        "load": ["path", "graph_type"],
+        "save": ["path"],
+        "search": ["query_components"],
+    },
     "SparsePlainHNSW": {  # whose searches take an integer or an array for the third argument
         "build_from_file": ["data_file", "m", "ef_construction", "graph_type"],
         "build_from_arrays": ["components", "values", "offsets", "m", "ef_construction", "graph_type"],
