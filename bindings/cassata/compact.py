@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+import inspect
+import re
+from typing import Any, Callable, ClassVar, TypeVar
 
 import numpy.typing as npt
 
 from cassata.index import Self
 from cassata.inputs import Path, Progress, SparseMatrix, graph_choices
-from cassata.sparse import SparseIndex, from_arrays, from_file
+from cassata.sparse import SparseIndex, SparsePlainHNSW, from_arrays, from_file
 
 _F = TypeVar("_F", bound="_Fixed")
+_Method = TypeVar("_Method", bound=Callable[..., object])
+
+
+def _told_as(other: Any) -> Callable[[_Method], _Method]:
+    """Gives a method's docstring the section on its arguments, from that of a method that has them all."""
+
+    def tell(method: _Method) -> _Method:
+        if other.__doc__ and method.__doc__:  # Python can be told to keep none
+            arguments = other.__doc__.partition("Args:\n")[2].partition("\n\n")[0]
+            told = {text.split(":")[0].strip(): text for text in re.split(r"\n(?= {12}\w)", arguments)}
+            lines = [told[name] for name in inspect.signature(method).parameters if name != "cls"]
+            method.__doc__ += "\n\n        Args:\n" + "\n".join(lines) + "\n        "
+        return method
+
+    return tell
 
 
 class _Fixed(SparseIndex):
@@ -19,6 +36,7 @@ class _Fixed(SparseIndex):
     _encoding: ClassVar[str]
 
     @classmethod
+    @_told_as(SparsePlainHNSW.load)
     def load(  # type: ignore[override]  # kANNolo's order is another than that of `SparsePlainHNSW`
         cls: type[Self],
         path: Path,
@@ -32,6 +50,7 @@ class _Fixed(SparseIndex):
         return super().load(path, graph_type, metric, dtype, dim, verify)
 
     @classmethod
+    @_told_as(SparsePlainHNSW.build_from_file)
     def build_from_file(
         cls: type[_F],
         data_file: Path,
@@ -49,6 +68,7 @@ class _Fixed(SparseIndex):
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, cls._encoding, m, ef_construction, graph_type))
 
     @classmethod
+    @_told_as(SparsePlainHNSW.build_from_arrays)
     def build_from_arrays(
         cls: type[_F],
         components: npt.ArrayLike | SparseMatrix,
@@ -92,6 +112,7 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
     """
 
     @classmethod
+    @_told_as(SparsePlainHNSW.build_from_file)
     def build_from_file(
         cls,
         data_file: Path,
@@ -109,6 +130,7 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type))
 
     @classmethod
+    @_told_as(SparsePlainHNSW.build_from_arrays)
     def build_from_arrays(
         cls,
         components: npt.ArrayLike | SparseMatrix,

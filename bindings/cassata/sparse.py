@@ -34,7 +34,7 @@ class SparseIndex(Index):
             path: The file.
             graph_type: "standard" or "permuted".
             metric: "dotproduct" or "euclidean".
-            dtype: "f16" or "f32".
+            dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
 

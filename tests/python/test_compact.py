@@ -98,7 +98,7 @@ def test_open_returns_the_class(face, tmp_path):
 def test_load_takes_the_metric_first(face, tmp_path):
     face.build_from_arrays([1], [1.0], [0, 1], metric="euclidean", path=tmp_path / "v.cassata")
     assert face.load(tmp_path / "v.cassata", "euclidean", "permuted").metric == "euclidean"
-    with pytest.raises(ValueError, match="metric: 'dotproduct' given, but .* holds 'euclidean'"):
+    with pytest.raises(ValueError, match=r"metric: 'dotproduct' given, but .* holds 'euclidean'"):
         face.load(tmp_path / "v.cassata", "dotproduct")
 
 
@@ -107,7 +107,7 @@ def test_packing_is_another_name():
 
 
 def test_packed_vectors_have_the_dot_product_alone():
-    with pytest.raises(ValueError, match="metric: 'euclidean' given, .*'dotvbyte'.*'dotproduct'"):
+    with pytest.raises(ValueError, match=r"metric: 'euclidean' given, .*'dotvbyte'.*'dotproduct'"):
         cassata.SparseDotVByteHNSW.build_from_arrays([1], [1.0], [0, 1], metric="euclidean")
 
 

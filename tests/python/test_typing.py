@@ -28,9 +28,10 @@ flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
 Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW]
-Sparse = Union[cassata.SparsePlainHNSW, cassata.SparseRerankHNSW]
+Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
+Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW]
 opened: Union[Dense, Sparse] = cassata.open("a", verify=True)
-if not isinstance(opened, (cassata.SparsePlainHNSW, cassata.SparseRerankHNSW)):
+if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW)):
     result = opened.search(vectors, k=3)
 components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
 texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d"))
