@@ -51,8 +51,8 @@ bool read(const Words& words, Choices& choices) {
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
   line.option("encoding", "NAME", std::string(name_of(params.encoding)),
-              "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given; sparse also fixedu8, fixedu16: "
-              "fixed-point numbers, and dotvbyte: with packed components, 2.3 bytes an entry, dot product only",
+              "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given; sparse also fixedu8, fixedu16 (whole "
+              "numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
               [&](const std::string& text) { choices.encoding = text; });
   line.option("rerank", "NAME", "",
               "store sparse vectors a second time, as f16 or f32: what a search finds by --encoding is scored again by them (SparseRerankHNSW)",
