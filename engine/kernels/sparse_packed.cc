@@ -44,6 +44,21 @@ alignas(64) constexpr std::uint8_t kCounting[] = {0,  1,  2,  3,  4,  5,  6,  7,
 /// Bytes of bits that are read at a time.
 constexpr std::size_t kStep = 8;
 
+/// Those from byte `at` on; where the row's bits end before, zeros. Copying as many as there are would be a call.
+HWY_INLINE std::uint64_t bits_at(const PackedRow& row, std::size_t at) {
+  const std::size_t rest = row.tops_bytes - at;
+  std::uint64_t bits = 0;
+  if (rest >= kStep) {
+    std::memcpy(&bits, row.tops + at, kStep);
+  } else if (row.tops_bytes >= kStep) {
+    std::memcpy(&bits, row.tops + row.tops_bytes - kStep, kStep);
+    bits >>= 8 * (kStep - rest);
+  } else {
+    for (std::size_t i = 0; i < rest; ++i) bits |= std::uint64_t{row.tops[at + i]} << (8 * i);
+  }
+  return bits;
+}
+
 /// Stores the places of the ones among `bits`, of which the first stands at place `first`, a byte for each.
 HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t* to) {
   const hn::ScalableTag<std::uint8_t> d;
@@ -52,6 +67,8 @@ HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t
 }
 #else
 constexpr std::size_t kStep = 1;
+
+HWY_INLINE std::uint64_t bits_at(const PackedRow& row, std::size_t at) { return row.tops[at]; }
 
 HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t* to) {
   const std::uint64_t places = kPlacesOfOnes.of[bits] + (first & 0xFF) * 0x0101010101010101;
@@ -75,8 +92,7 @@ struct Tops {
       at = count - kMost;
     }
     for (; at < wanted && read < row.tops_bytes; read += kStep) {
-      std::uint64_t bits = 0;
-      std::memcpy(&bits, row.tops + read, std::min(kStep, row.tops_bytes - read));
+      const std::uint64_t bits = bits_at(row, read);
       store_places(bits, 8 * read, bytes + at);
       at += hwy::PopCount(bits);
     }
