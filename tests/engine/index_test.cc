@@ -97,6 +97,18 @@ TEST(IndexOpen, KindShapeAndEncodingMustFit) {
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
 }
 
+TEST(IndexOpen, MetricAndEncodingMustFit) {
+  const TempDir folder;
+  const BuildParams packed{.metric = Metric::dot_product, .encoding = Encoding::sparse_packed};
+  Index::build(*of_shape(Shape::sparse), packed, folder / "index");
+  write_file(folder / "crafted", with_manifest(read_file(folder / "index"), [](Manifest& m) { m.metric = Metric::euclidean; }));
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "'euclidean'", "'dotvbyte'", "'dotproduct'"}, [&] { Index::open(folder / "crafted"); });
+  BuildParams wrong = packed;
+  wrong.metric = Metric::euclidean;
+  expect_error(Errc::invalid_argument, {"metric: 'euclidean' given", "'dotvbyte'", "'dotproduct'"},
+               [&] { Index::build(*of_shape(Shape::sparse), wrong, folder / "index"); });
+}
+
 TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
   const Vectors vectors = small_vectors();
   const SparseVectors sparse = sparse_of(vectors);
