@@ -40,6 +40,9 @@ constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
 constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
 
+constexpr Encoding kSparseFirstStage[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
+                                          Encoding::sparse_packed};
+
 // clang-format off: a row a line
 constexpr ClassRow kClasses[] = {
     {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
@@ -48,7 +51,7 @@ constexpr ClassRow kClasses[] = {
     {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
     {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics},
     {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
-    {"SparseRerankHNSW", Kind::graph, kSparsePlain, true, kDotProduct},
+    {"SparseRerankHNSW", Kind::graph, kSparseFirstStage, true, kDotProduct},
 };
 // clang-format on
 
