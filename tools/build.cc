@@ -55,7 +55,7 @@ bool read(const Words& words, Choices& choices) {
               "numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
               [&](const std::string& text) { choices.encoding = text; });
   line.option("rerank", "NAME", "",
-              "store sparse vectors a second time, as f16 or f32: what a search finds by --encoding is scored again by them (SparseRerankHNSW)",
+              "store sparse vectors a second time, in this encoding: what a search finds by --encoding is scored again by it (SparseRerankHNSW)",
               [&](const std::string& text) { choices.second_encoding = text; });
   line.option("prune-percentage", "N", "",
               "of each sparse vector, --encoding keeps the fewest entries that have this share of the sum of absolute values; --rerank (f16 "

@@ -48,11 +48,12 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
                 the sum of its absolute values: less is a faster and less exact walk.
             m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
             ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
-            first_stage_value_type: How the first stage stores values: "f16" or "f32". kANNolo's "blocked-sparse" is taken for "f16".
+            first_stage_value_type: How the first stage stores vectors: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
+                kANNolo's "blocked-sparse" is taken for "f16".
             graph_type: "permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their
                 order. Ids are the same.
             residual_rerank: The second stage holds only what the first leaves out, and both scores are summed: a smaller file.
-            second_stage_value_type: How the second stage stores values: "f16", or "f32" for exact scores.
+            second_stage_value_type: How the second stage does: "f16", "f32" for exact scores, or any other of these.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
             num_threads: 0 = all processors. The file does not depend on it.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -98,10 +99,10 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             prune_percentage: As of `build_from_file`, like all that follow. It has to be given.
             m: Neighbours of a node on the upper levels.
             ef_construction: Candidates among which neighbours are chosen.
-            first_stage_value_type: "f16" or "f32".
+            first_stage_value_type: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
             graph_type: "permuted" or "standard".
             residual_rerank: The second stage holds only what the first leaves out.
-            second_stage_value_type: "f16" or "f32".
+            second_stage_value_type: "f16", "f32" or any other of these.
             path: The index file to write.
             num_threads: 0 = all processors.
             progress: None, True or a function.
@@ -138,11 +139,11 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
 
         Args:
             path: The file.
-            first_stage_value_type: "f16" or "f32".
+            first_stage_value_type: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
             graph_type: "standard" or "permuted".
             residual_rerank: Whether the second stage holds only what the first leaves out.
             prune_percentage: What the first stage keeps.
-            second_stage_value_type: "f16" or "f32".
+            second_stage_value_type: How the second stage stores vectors.
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
 

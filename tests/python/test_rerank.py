@@ -67,6 +67,19 @@ def test_scores_and_recall(vectors, queries, graph_type, residual):
     index.verify()
 
 
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("value_type", ["fixedu8", "fixedu16", "dotvbyte"])
+def test_compact_first_stages(vectors, queries, value_type, residual):
+    index = Face.build_from_arrays(*arrays(vectors), 70, 16, 100, value_type, residual_rerank=residual, second_stage_value_type="f32")
+    scores, ids = index.batch_search(queries, 150, 10, 150)
+    expected = products(vectors, queries)
+    error = 0 if not residual else np.abs(queries).sum(1).max() * vectors.max() / (131_070 if value_type == "fixedu16" else 510)
+    np.testing.assert_allclose(scores, np.take_along_axis(expected, ids, 1), rtol=1e-5, atol=1e-5 + error)
+    assert recall(ids, np.argsort(-expected, axis=1, kind="stable")[:, :10]) >= 0.95
+    assert index.info["dtype"] == value_type
+    index.verify()
+
+
 def test_what_the_stages_hold(vectors):
     def entries(index, section, bytes_each):
         return next(part["length"] for part in index.info["sections"] if part["name"] == section) // bytes_each
