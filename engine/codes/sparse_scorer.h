@@ -47,6 +47,7 @@ class SparseScorer final : public Scorer {
     constexpr std::size_t kAhead = 16;
     for (const Id id : ids) rows_.prefetch_place(id);
     for (std::size_t i = 0; i < std::min(kAhead, ids.size()); ++i) rows_.prefetch(ids[i]);
+    if (kernels_.few_each && kernel_ == kernels_.few && !table_.empty()) return score_each(ids, out);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i + kAhead < ids.size()) rows_.prefetch(ids[i + kAhead]);
       out[i] = distance(ids[i]);
@@ -59,6 +60,18 @@ class SparseScorer final : public Scorer {
 
  private:
   using Record = typename Rows::Record;
+
+  /// By the kernel for several rows, which has a metric without a norm.
+  void score_each(std::span<const Id> ids, float* out) const noexcept {
+    constexpr std::size_t kBatch = 16;
+    std::array<Record, kBatch> records;
+    for (std::size_t begin = 0; begin < ids.size(); begin += kBatch) {
+      const auto batch = ids.subspan(begin, std::min(kBatch, ids.size() - begin));
+      for (std::size_t i = begin + kBatch; i < std::min(begin + 2 * kBatch, ids.size()); ++i) rows_.prefetch(ids[i]);
+      for (std::size_t i = 0; i < batch.size(); ++i) records[i] = rows_.record(batch[i]);
+      kernels_.few_each({table_.data(), limit_, filter_.data()}, records.data(), batch.size(), out + begin);
+    }
+  }
 
   float distance(Id id) const noexcept {
     const Record r = rows_.record(id);

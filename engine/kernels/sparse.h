@@ -48,6 +48,8 @@ struct SparseKernels {
   /// Looks up only those entries that pass the query's filter: faster, if they are few. Null where it is not.
   float (*few)(const SparseQuery& query, const Row& row);
   std::size_t filter_words;  ///< W, a power of two up to kMaxFilterWords
+  /// As `few`, for `n` rows, with the same sums; null where one call a row is as good.
+  void (*few_each)(const SparseQuery& query, const Row* rows, std::size_t n, float* out) = nullptr;
 };
 
 inline constexpr std::size_t kMaxFilterWords = 64;

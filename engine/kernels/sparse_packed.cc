@@ -84,6 +84,11 @@ struct Tops {
   std::size_t count = 0;  // of `bytes`
   std::size_t read = 0;   // bytes of the row's bits
 
+  /// Gets the first ready.
+  HWY_INLINE void start(const PackedRow& row) {
+    count = read = 0;
+    next(row, std::min(row.count, kMost));
+  }
   /// Gets the next `wanted` ready. Where a damaged row has too few ones, the last are zeros.
   HWY_INLINE void next(const PackedRow& row, std::size_t wanted) {
     std::size_t at = 0;
@@ -141,18 +146,18 @@ float all_packed(const SparseQuery& query, const PackedRow& row) {
   return -(hn::GetLane(hn::SumOfLanes(d, sum)) + hn::GetLane(tail));
 }
 
-float few_packed(const SparseQuery& query, const PackedRow& row) {
+/// The dot product by the entries that pass the filter. `tops` has the first kMost of the row ready.
+HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& tops) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
   const std::size_t lanes = hn::Lanes(d);
   const auto filter = hn::LoadU(du, query.filter);
   auto sum = hn::Zero(d);
-  Tops tops;
   Passed passed;
   for (std::size_t begin = 0; begin < row.count; begin += Tops::kMost) {
     const std::size_t n = std::min(row.count - begin, Tops::kMost);
-    tops.next(row, n);
+    if (begin != 0) tops.next(row, n);
     std::size_t i = 0;
     for (; i + lanes <= n; i += lanes) add_passing(du, filter, components<1>(du, row, tops, begin, i), v.bits(d, begin + i), passed);
     for (; i < n; ++i)
@@ -162,10 +167,26 @@ float few_packed(const SparseQuery& query, const PackedRow& row) {
   return -hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+float few_packed(const SparseQuery& query, const PackedRow& row) {
+  Tops tops;
+  tops.start(row);
+  return few_of(query, row, tops);
+}
+
+/// Makes a row's top bytes ready while the row before is scored: what has just been stored piece by piece cannot be loaded at once.
+void few_packed_each(const SparseQuery& query, const PackedRow* rows, std::size_t n, float* out) {
+  Tops tops[2];
+  if (n != 0) tops[0].start(rows[0]);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + 1 < n) tops[(i + 1) % 2].start(rows[i + 1]);
+    out[i] = few_of(query, rows[i], tops[i % 2]);
+  }
+}
+
 SparseKernels<PackedRow> pick_packed(std::size_t low_bytes) {
   if (low_bytes == 3) return {all_packed<3>, nullptr, 0};
   if (low_bytes == 2) return {all_packed<2>, nullptr, 0};
-  if constexpr (kFilters) return {all_packed<1>, few_packed, hn::Lanes(hn::ScalableTag<float>())};
+  if constexpr (kFilters) return {all_packed<1>, few_packed, hn::Lanes(hn::ScalableTag<float>()), few_packed_each};
   return {all_packed<1>, nullptr, 0};
 }
 
