@@ -65,37 +65,62 @@ float all_entries(const SparseQuery& query, const SparseRow& row) {
   return M::finish(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) + hn::GetLane(tail));
 }
 
-/// The dot product by the entries that pass the filter.
+/// Adds the entries of a row from `begin` on, up to kMost of them, that pass the filter.
 template <class Values>
-float few_entries(const SparseQuery& query, const SparseRow& row) {
+HWY_INLINE void choose(const SparseQuery& query, const SparseRow& row, std::size_t begin, Passed& passed) {
   const auto* c = static_cast<const std::uint16_t*>(row.components);
   const Values v(row);
-  const hn::ScalableTag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
-  const hn::Rebind<std::uint16_t, decltype(d)> dh;
+  const hn::ScalableTag<std::uint32_t> du;
+  const hn::Rebind<float, decltype(du)> d;
+  const hn::Rebind<std::uint16_t, decltype(du)> dh;
   const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t lanes = hn::Lanes(du), end = std::min(row.count, begin + Passed::kMost);
   const auto filter = hn::LoadU(du, query.filter);
-  auto sum = hn::Zero(d);
-  Passed passed;
-  for (std::size_t i = 0; i < row.count;) {
-    const std::size_t end = std::min(row.count, i + Passed::kMost);
-    for (; i + lanes <= end; i += lanes) add_passing(du, filter, hn::PromoteTo(du, load_unaligned(dh, c + i)), v.bits(d, i), passed);
-    for (; i < end; ++i) {
-      std::uint16_t component;
-      std::memcpy(&component, c + i, sizeof component);
-      passed.add(component, hn::GetLane(v.bits(single, i)));
-    }
+  std::size_t i = begin;
+  for (; i + lanes <= end; i += lanes) add_passing(du, filter, hn::PromoteTo(du, load_unaligned(dh, c + i)), v.bits(d, i), passed);
+  for (; i < end; ++i) {
+    std::uint16_t component;
+    std::memcpy(&component, c + i, sizeof component);
+    passed.add(component, hn::GetLane(v.bits(single, i)));
+  }
+}
+
+/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost.
+template <class Values>
+HWY_INLINE float few_of(const SparseQuery& query, const SparseRow& row, Passed& passed) {
+  const Values v(row);
+  const hn::ScalableTag<float> d;
+  auto sum = drain(d, query.table, v, passed, hn::Zero(d));
+  for (std::size_t begin = Passed::kMost; begin < row.count; begin += Passed::kMost) {
+    choose<Values>(query, row, begin, passed);
     sum = drain(d, query.table, v, passed, sum);
   }
   return -hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <class Values>
+float few_entries(const SparseQuery& query, const SparseRow& row) {
+  Passed passed;
+  choose<Values>(query, row, 0, passed);
+  return few_of<Values>(query, row, passed);
+}
+
+/// Chooses entries of a row while those of the row before are looked up: what has just been stored piece by piece cannot be loaded at once.
+template <class Values>
+void few_entries_each(const SparseQuery& query, const SparseRow* rows, std::size_t n, float* out) {
+  Passed passed[2];
+  if (n != 0) choose<Values>(query, rows[0], 0, passed[0]);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + 1 < n) choose<Values>(query, rows[i + 1], 0, passed[(i + 1) % 2]);
+    out[i] = few_of<Values>(query, rows[i], passed[i % 2]);
+  }
 }
 
 template <class M, class Values>
 SparseKernels<SparseRow> of_components(std::size_t bytes, bool filters) {
   if (bytes == 4) return {all_entries<M, std::uint32_t, Values>, nullptr, 0};
   if constexpr (kFilters && std::is_same_v<M, SparseDot>)
-    if (filters) return {all_entries<M, std::uint16_t, Values>, few_entries<Values>, hn::Lanes(hn::ScalableTag<float>())};
+    if (filters) return {all_entries<M, std::uint16_t, Values>, few_entries<Values>, hn::Lanes(hn::ScalableTag<float>()), few_entries_each<Values>};
   return {all_entries<M, std::uint16_t, Values>, nullptr, 0};
 }
 
