@@ -146,22 +146,27 @@ float all_packed(const SparseQuery& query, const PackedRow& row) {
   return -(hn::GetLane(hn::SumOfLanes(d, sum)) + hn::GetLane(tail));
 }
 
-/// The dot product by the entries that pass the filter. `tops` has the first kMost of the row ready.
-HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& tops) {
+/// Adds the entries of a row from `begin` on, whose top bytes are ready, that pass the filter.
+HWY_INLINE void choose(const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin, Passed& passed) {
+  const FixedValues<std::uint8_t> v(row);
+  const hn::ScalableTag<std::uint32_t> du;
+  const hn::Rebind<float, decltype(du)> d;
+  const std::size_t lanes = hn::Lanes(du), n = std::min(row.count - begin, Tops::kMost);
+  const auto filter = hn::LoadU(du, query.filter);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) add_passing(du, filter, components<1>(du, row, tops, begin, i), v.bits(d, begin + i), passed);
+  for (; i < n; ++i)
+    passed.add(static_cast<std::uint32_t>(static_cast<std::uint8_t>(tops.bytes[i] - i) << 8 | row.low[begin + i]), row.values[begin + i]);
+}
+
+/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost, whose top bytes `tops` has.
+HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& tops, Passed& passed) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
-  const std::size_t lanes = hn::Lanes(d);
-  const auto filter = hn::LoadU(du, query.filter);
-  auto sum = hn::Zero(d);
-  Passed passed;
-  for (std::size_t begin = 0; begin < row.count; begin += Tops::kMost) {
-    const std::size_t n = std::min(row.count - begin, Tops::kMost);
-    if (begin != 0) tops.next(row, n);
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes) add_passing(du, filter, components<1>(du, row, tops, begin, i), v.bits(d, begin + i), passed);
-    for (; i < n; ++i)
-      passed.add(static_cast<std::uint32_t>(static_cast<std::uint8_t>(tops.bytes[i] - i) << 8 | row.low[begin + i]), row.values[begin + i]);
+  auto sum = drain(d, query.table, v, passed, hn::Zero(d));
+  for (std::size_t begin = Tops::kMost; begin < row.count; begin += Tops::kMost) {
+    tops.next(row, std::min(row.count - begin, Tops::kMost));
+    choose(query, row, tops, begin, passed);
     sum = drain(d, query.table, v, passed, sum);
   }
   return -hn::GetLane(hn::SumOfLanes(d, sum));
@@ -169,17 +174,21 @@ HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& to
 
 float few_packed(const SparseQuery& query, const PackedRow& row) {
   Tops tops;
+  Passed passed;
   tops.start(row);
-  return few_of(query, row, tops);
+  choose(query, row, tops, 0, passed);
+  return few_of(query, row, tops, passed);
 }
 
-/// Makes a row's top bytes ready while the row before is scored: what has just been stored piece by piece cannot be loaded at once.
+/// Makes a row's top bytes ready two rows ahead, and chooses entries one row ahead: what has just been stored piece by piece cannot be loaded
+/// at once.
 void few_packed_each(const SparseQuery& query, const PackedRow* rows, std::size_t n, float* out) {
-  Tops tops[2];
-  if (n != 0) tops[0].start(rows[0]);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (i + 1 < n) tops[(i + 1) % 2].start(rows[i + 1]);
-    out[i] = few_of(query, rows[i], tops[i % 2]);
+  Tops tops[3];
+  Passed passed[2];
+  for (std::size_t i = 0; i < n + 2; ++i) {
+    if (i < n) tops[i % 3].start(rows[i]);
+    if (i >= 1 && i - 1 < n) choose(query, rows[i - 1], tops[(i - 1) % 3], 0, passed[(i - 1) % 2]);
+    if (i >= 2) out[i - 2] = few_of(query, rows[i - 2], tops[(i - 2) % 3], passed[(i - 2) % 2]);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <string>
 
 #include "engine/codes/fixed.h"
@@ -156,12 +157,15 @@ TEST_P(SparseCodes, HostileSectionsLeadNoScorerOutOfThem) {
     sections.rows.bytes = {rows.data(), stored.bytes().size()};
     const auto codes = GetParam().open(sections, vectors.size(), dim);
     std::vector<float> distances(vectors.size());
+    std::vector<Id> ids(vectors.size());
+    std::iota(ids.begin(), ids.end(), Id{0});
     for (const Metric metric : {Metric::dot_product, Metric::euclidean}) {
       if (metric == Metric::euclidean && !GetParam().euclidean) continue;
       const auto scorer = codes->scorer(metric);
       for (Id id = 0; id < vectors.size(); ++id) {
         scorer->bind(id);
         scorer->score_range(0, distances.size(), distances.data());
+        scorer->score(ids, distances.data());
       }
     }
     try {
