@@ -45,9 +45,13 @@ class FlatSearcher final : public Searcher {
 }  // namespace
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
+  if (file.manifest().shape == Shape::sparse) return open_postings(file, codes);
   return std::make_unique<FlatSearcher>(*codes.first, file.manifest().metric);
 }
 
-void build_flat(const BuildTask& task) { write_flat(task.vectors, *task.encoders.front(), task.params.progress, task.writer); }
+void build_flat(const BuildTask& task) {
+  if (task.vectors.shape() == Shape::sparse) return build_postings(task);
+  write_flat(task.vectors, *task.encoders.front(), task.params.progress, task.writer);
+}
 
 }  // namespace cassata

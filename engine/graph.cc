@@ -6,6 +6,7 @@
 #include "engine/build/parallel.h"
 #include "engine/build/pipeline.h"
 #include "engine/graph/levels.h"
+#include "engine/graph/permutation.h"
 #include "engine/search/beam.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
@@ -13,30 +14,6 @@
 
 namespace cassata {
 namespace {
-
-/// Rows of a permuted file to the ids that the caller knows.
-class Permutation {
- public:
-  Permutation() = default;
-  Permutation(const Section& section, std::uint64_t size) : section_(section), ids_(section.as<Id>(size)) {}
-
-  /// Of the rows; empty if they stand in the order of their ids.
-  std::span<const Id> ids() const noexcept { return ids_; }
-  Id id(Id row) const noexcept { return ids_.empty() ? row : ids_[row]; }
-
-  void verify() const {
-    std::vector<bool> seen(ids_.size());
-    for (std::size_t row = 0; row < ids_.size(); ++row) {
-      if (ids_[row] >= ids_.size() || seen[ids_[row]])
-        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(ids_[row]) + ", expected a new one below " + std::to_string(ids_.size()));
-      seen[ids_[row]] = true;
-    }
-  }
-
- private:
-  Section section_;
-  std::span<const Id> ids_;
-};
 
 const GraphEntry& graph_entry(const MappedFile& file) {
   const auto& graph = file.manifest().graph;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/build/pipeline.h"
+#include "engine/graph/permutation.h"
 #include "engine/kernels/dense.h"
 #include "engine/registry.h"
 #include "engine/searcher.h"
@@ -88,6 +89,11 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
     out.emplace_back("graph_type", name_of(params.graph_type));
     out.emplace_back("m", std::to_string(params.m));
     out.emplace_back("ef_construction", std::to_string(params.ef_construction));
+  }
+  if (params.kind == Kind::postings) {
+    out.emplace_back("n_postings", std::to_string(params.postings.n_postings));
+    out.emplace_back("summary_energy", shortest(params.postings.summary_energy));
+    out.emplace_back("n_knn", std::to_string(params.postings.n_knn));
   }
   if (params.rerank) {
     out.emplace_back("rerank", name_of(params.rerank->encoding));

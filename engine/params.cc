@@ -11,6 +11,7 @@ void BuildParams::check() const {
   if (m < kMinM || m > kMaxM)
     invalid_argument("m: " + std::to_string(m) + " given, expected " + std::to_string(kMinM) + " to " + std::to_string(kMaxM));
   if (rerank) rerank->check(metric);
+  if (kind == Kind::postings) postings.check();
   if (ef_construction < 1 || ef_construction > kMaxSize)
     invalid_argument("ef_construction: " + std::to_string(ef_construction) + " given, expected 1 to " + std::to_string(kMaxSize));
 }
@@ -22,7 +23,14 @@ void RerankChoices::check(Metric metric) const {
   if (residual && metric != Metric::dot_product) invalid_argument("residual: given with metric 'euclidean', expected 'dotproduct'");
 }
 
+void PostingsChoices::check() const {
+  if (!(summary_energy > 0 && summary_energy <= 1))
+    invalid_argument("summary_energy: " + std::to_string(summary_energy) + " given, expected over 0 and at most 1");
+  if (n_knn > kMaxKnn) invalid_argument("n_knn: " + std::to_string(n_knn) + " given, expected 0 to " + std::to_string(kMaxKnn));
+}
+
 void SearchParams::check() const {
+  if (!(heap_factor >= 0 && heap_factor <= 1)) invalid_argument("heap_factor: " + std::to_string(heap_factor) + " given, expected 0 to 1");
   if (!(early_exit_threshold >= 0 && early_exit_threshold <= 0.5F))
     invalid_argument("early_exit_threshold: " + std::to_string(early_exit_threshold) + " given, expected 0 to 0.5");
   if (alpha && !(*alpha >= 0 && *alpha <= std::numeric_limits<float>::max()))

@@ -23,6 +23,21 @@ struct RerankChoices {
   void check(Metric metric) const;
 };
 
+/// How inverted lists are made.
+struct PostingsChoices {
+  /// The most entries of a list; those of largest absolute value are kept. 0: all. Ignored by exact indexes, which need all.
+  std::uint32_t n_postings = 0;
+  /// Share of the sum of a list's summary, its largest values block by block, that the summary keeps, smallest ones left out first; over 0, at
+  /// most 1: the bounds hold, as exact indexes need it.
+  float summary_energy = 1;
+  /// Nearest neighbours of each vector that are kept, so that a search can look at those of the best it found. 0: none.
+  std::uint32_t n_knn = 0;
+  static constexpr std::uint32_t kMaxKnn = 256;
+
+  /// Throws Error(invalid_argument), as BuildParams::check().
+  void check() const;
+};
+
 /// How an index is built.
 struct BuildParams {
   static constexpr std::uint32_t kMinM = 2, kMaxM = 512;
@@ -32,6 +47,7 @@ struct BuildParams {
   Encoding encoding = Encoding::f32;
   /// Second codes, by which the best that a search by `encoding` finds are scored again; none: there are no such codes.
   std::optional<RerankChoices> rerank = {};
+  PostingsChoices postings = {};
   GraphType graph_type = GraphType::permuted;
   /// Neighbours of a node on the upper levels; twice as many on the ground level. kMinM to kMaxM. "M" in Malkov and Yashunin, TPAMI 2020.
   std::uint32_t m = 32;
@@ -49,8 +65,12 @@ struct BuildParams {
 struct SearchParams {
   /// Results a query; 0 gives none, more than the index holds gives all that are found.
   std::size_t k = 10;
-  /// The walk keeps the max(ef_search, k) best. Ignored by exact indexes.
+  /// A walk keeps the max(ef_search, k) best; a search of inverted lists scores as many rows. Ignored by exact indexes.
   std::size_t ef_search = 200;
+  /// Components of a query whose inverted lists are summed: those that can add most to a score. The score itself is of all. 0: all.
+  std::size_t query_cut = 12;
+  /// Blocks of rows are summed whose bound is at least this share of the k-th best sum met, 0 to 1. Lower: more blocks, better recall.
+  float heap_factor = 0.9F;
   /// Lambda, 0 to 0.5: the walk goes on while a node's score is within the worst kept one relaxed by it.
   float early_exit_threshold = 0;
   /// Results by the first codes that are scored again by the second; the next three are ignored where a file has no second codes.

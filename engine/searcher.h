@@ -50,6 +50,10 @@ void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
 void build_flat(const BuildTask& task);
 
+/// Of a file with inverted lists; exact where the kind is flat.
+std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes);
+void build_postings(const BuildTask& task);
+
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
 void build_graph(const BuildTask& task);
 

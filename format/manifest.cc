@@ -13,7 +13,7 @@ template <class Ours, class Theirs>
 constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
-static_assert(same(Kind::graph, fb::Kind_graph) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
+static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
 static_assert(same(Encoding::sparse_packed, fb::Encoding_sparse_packed) && same(GraphType::permuted, fb::GraphType_permuted) &&
               same(Tier::cold, fb::Tier_cold));
 
@@ -38,6 +38,7 @@ class Reader {
     });
     m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
     m.provenance = provenance(*from.provenance());
+    if (const fb::Postings* p = from.postings()) m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
     if (const fb::Rerank* rerank = from.rerank()) m.rerank = {.prune_percentage = rerank->prune_percentage(), .residual = rerank->residual()};
     return m;
   }
@@ -138,8 +139,12 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   const auto provenance_at = write_provenance(b, m.provenance);
   flatbuffers::Offset<fb::Rerank> rerank_at;
   if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual);
+  flatbuffers::Offset<fb::Postings> postings_at;
+  if (m.postings)
+    postings_at =
+        fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, m.postings->summary_energy, m.postings->n_knn);
   fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric),
-                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at));
+                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

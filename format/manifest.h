@@ -15,7 +15,7 @@
 namespace cassata {
 
 // Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
-enum class Kind : std::uint8_t { flat = 0, graph = 1 };
+enum class Kind : std::uint8_t { flat = 0, graph = 1, postings = 2 };
 enum class Shape : std::uint8_t { dense = 0, sparse = 1 };
 enum class Encoding : std::uint8_t { f32 = 0, f16 = 1, sparse_f16 = 2, sparse_f32 = 3, sparse_fixed8 = 4, sparse_fixed16 = 5, sparse_packed = 6 };
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1 };
@@ -42,6 +42,14 @@ struct GraphEntry {
 struct RerankEntry {
   double prune_percentage = 100;
   bool residual = false;
+};
+
+struct PostingsEntry {
+  std::uint64_t lists = 0;
+  std::uint32_t bucket_shift = 0;
+  std::uint32_t n_postings = 0;
+  float summary_energy = 1;
+  std::uint32_t n_knn = 0;
 };
 
 struct InputEntry {
@@ -75,6 +83,7 @@ struct Manifest {
   BlockHashesEntry block_hashes;
   Provenance provenance;
   std::optional<RerankEntry> rerank;
+  std::optional<PostingsEntry> postings;
 
   const SectionEntry* find(std::string_view section) const;
 };

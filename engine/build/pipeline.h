@@ -8,6 +8,7 @@
 
 #include "engine/build/graph_builder.h"
 #include "engine/codes/codes.h"
+#include "engine/graph/permutation.h"
 #include "format/file_writer.h"
 #include "format/input/stream.h"
 #include "format/manifest.h"
@@ -20,9 +21,6 @@ inline constexpr std::string_view kRowsSection = "codes.rows";
 inline constexpr std::string_view kRerankSection = "rerank.rows";
 /// What a section of rows' name is followed by to name the one that tells where each begins, if their lengths differ.
 inline constexpr std::string_view kOffsetsSuffix = ".offsets";
-
-/// And of the one that holds the rows' ids, where rows do not stand in their order: n x u32.
-inline constexpr std::string_view kIdsSection = "ids";
 
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);

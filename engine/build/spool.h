@@ -1,0 +1,70 @@
+// Vectors on their way from a stream to a file: in unnamed files, mapped, so that memory holds one batch.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/codes/codes.h"
+#include "format/file_writer.h"
+#include "format/input/stream.h"
+#include "format/publish.h"
+
+namespace cassata {
+
+/// Reads all vectors; calls take() with each batch and the number of its first row.
+void read_all(VectorStream& vectors, const Progress& progress, const std::function<void(const Batch&, std::uint64_t)>& take);
+
+/// The batch as rows, in memory that serves for the next one again.
+void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first, EncodedRows& rows);
+
+/// The vectors' codes, searchable where they lie.
+class Spool {
+ public:
+  Spool(const Encoder& encoder, const std::filesystem::path& folder) : encoder_(encoder), file_(PendingFile::unnamed(folder)) {}
+
+  void append(const Batch& batch, std::string_view source, std::uint64_t first);
+  /// Nothing is appended any more; now the rows can be read.
+  void finish();
+
+  RowSections sections() const;
+  bool has_offsets() const noexcept { return encoder_.row_bytes() == 0; }
+  std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
+  std::span<const std::byte> row(Id id) const {
+    if (!has_offsets()) return mapping_.bytes().subspan(id * encoder_.row_bytes(), encoder_.row_bytes());
+    return mapping_.bytes().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
+  }
+
+ private:
+  const Encoder& encoder_;
+  PendingFile file_;
+  EncodedRows rows_;
+  std::uint64_t length_ = 0;
+  std::vector<std::uint64_t> offsets_ = {0};
+  Mapping mapping_;
+};
+
+/// Sparse vectors as they were given.
+class RowSpool {
+ public:
+  explicit RowSpool(const std::filesystem::path& folder) : components_(PendingFile::unnamed(folder)), values_(PendingFile::unnamed(folder)) {}
+
+  void append(const Batch& batch);
+  /// Nothing is appended any more; now the rows can be read.
+  void finish();
+  /// All of them, borrowed. `dim` is theirs.
+  Batch rows(std::size_t dim) const;
+
+ private:
+  PendingFile components_, values_;
+  std::vector<std::uint64_t> offsets_ = {0};
+  Mapping mapped_components_, mapped_values_;
+};
+
+/// Writes the rows of `spool` in the order `ids` as the section `name`.
+void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer);
+
+}  // namespace cassata

@@ -1,0 +1,212 @@
+#include "engine/search/postings.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace cassata {
+namespace {
+
+constexpr std::uint16_t kMostUnits = 65535;
+/// Share by which a stored value may be over the value that its list was made from: f16 rounds by up to 2^-11.
+constexpr double kRounding = 1.0 / 1024;
+
+/// The k-th largest of the values, 0 if there are fewer. By counting, first high bytes, then low ones: without branches to be foretold.
+std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) {
+  if (values.size() < k || k == 0) return 0;
+  const auto descend = [&k](const std::array<std::uint32_t, 256>& counts) {
+    std::size_t bin = 255;
+    while (counts[bin] < k) k -= counts[bin--];
+    return bin;
+  };
+  std::array<std::uint32_t, 256> counts = {};
+  for (const std::uint16_t value : values) ++counts[value >> 8];
+  const std::size_t high = descend(counts);
+  counts.fill(0);
+  for (const std::uint16_t value : values) counts[value & 255] += value >> 8 == high;
+  return static_cast<std::uint16_t>(high << 8 | descend(counts));
+}
+
+std::uint16_t to_units(double units) { return units >= kMostUnits ? kMostUnits : units > 1 ? static_cast<std::uint16_t>(units) : 1; }
+
+}  // namespace
+
+PostingSearch::PostingSearch(const PostingLists& lists, std::span<const Id> ids, RowNeighbors neighbors)
+    : lists_(lists),
+      ids_(ids),
+      neighbors_(neighbors),
+      kernels_(kernels::posting_kernels()),
+      sums_(table_places(lists.blocks()) * kernels::kBlockRows),
+      bounds_(table_places(lists.blocks())),
+      peaks_(table_places(lists.blocks())),
+      touched_(table_places(lists.blocks())),
+      blocks_(table_places(lists.blocks())) {}
+
+bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& params, std::vector<Candidate>& best) {
+  best.clear();
+  found_.clear();
+  if (params.k == 0) return true;
+  if (!take_terms(query, params.exact ? 0 : params.query_cut)) return false;
+  scored_.reset(lists_.rows());
+  sum_short_lists();
+  bound_blocks();
+  params.exact ? find_exact(params.k, scorer) : find_best(params, scorer);
+  const bool certain = !params.exact || ((found_.size() == params.k || !opposed_) && (found_.empty() || found_.back().distance < 0));
+  if (params.exact && certain && found_.size() < params.k) fill_with_zeros(params.k);
+  clear();
+  for (const Candidate& c : found_) best.push_back({c.distance, id(c.id)});
+  std::sort(best.begin(), best.end());
+  return certain;
+}
+
+bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
+  terms_.clear();
+  opposed_ = false;
+  for (std::size_t i = 0; i < query.values.size(); ++i) {
+    const double value = query.values[i];
+    if (value == 0) continue;
+    opposed_ |= lists_.find(query.components[i], value > 0) != nullptr;
+    if (const ListEntry* list = lists_.find(query.components[i], value < 0)) terms_.push_back({list, std::abs(value) * list->step * 255, 0});
+  }
+  const auto more = [](const Term& a, const Term& b) { return a.most != b.most ? a.most > b.most : a.list < b.list; };
+  if (cut != 0 && terms_.size() > cut) {
+    std::nth_element(terms_.begin(), terms_.begin() + static_cast<std::ptrdiff_t>(cut), terms_.end(), more);
+    terms_.resize(cut);
+  }
+  double total = 0;
+  for (const Term& term : terms_) total += term.most;
+  scale_ = terms_.empty() ? 1 : (kMostUnits - static_cast<double>(std::min<std::size_t>(terms_.size(), kMostUnits / 2))) / total;
+  // 256 or more, so that any code is at least one unit: a sum of 0 says that nothing was added.
+  for (Term& term : terms_) term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.most / 255 * scale_ * 256), 256.0, 65535.0));
+  return std::isfinite(scale_) && scale_ > 0;
+}
+
+void PostingSearch::sum_short_lists() {
+  for (const Term& term : terms_) {
+    if (term.list->flags & ListEntry::kSummarized) continue;
+    const auto runs = lists_.runs(*term.list);
+    kernels_.add_runs(runs.data(), runs.data() + runs.size(), lists_.blocks(), term.weight, sums_.data(), touched_.data());
+  }
+}
+
+void PostingSearch::bound_blocks() {
+  std::fill(bounds_.begin(), bounds_.end(), 0);
+  for (const Term& term : terms_)
+    if (term.list->flags & ListEntry::kSummarized) kernels_.add_maxima(lists_.table(*term.list).maxima, bounds_.size(), term.weight, bounds_.data());
+  std::size_t count = 0;
+  for (std::uint32_t block = 0; block < lists_.blocks(); ++block) {
+    blocks_[count] = block;
+    count += touched_[block];
+  }
+  kernels_.peaks(sums_.data(), std::span(blocks_).first(count), peaks_.data());
+  for (std::size_t i = 0; i < count; ++i)
+    bounds_[blocks_[i]] = static_cast<std::uint16_t>(std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{peaks_[i]}, kMostUnits));
+}
+
+void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
+  if (least > most) return;
+  const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, 0, blocks_.data());
+  const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
+  for (const Term& term : terms_)
+    if (term.list->flags & ListEntry::kSummarized) kernels_.add_chosen(lists_.table(*term.list), chosen, term.weight, sums_.data());
+  for (const std::uint32_t block : chosen) touched_[block] = 1;
+  visited_.insert(visited_.end(), chosen.begin(), chosen.end());
+}
+
+std::uint16_t PostingSearch::kth_peak(std::size_t k) {
+  kernels_.peaks(sums_.data(), visited_, peaks_.data());
+  return std::max<std::uint16_t>(kth_largest(std::span(peaks_).first(visited_.size()), k), 1);
+}
+
+void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
+  const std::uint16_t first = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
+  visit(first, kMostUnits);
+  const std::size_t early = visited_.size();
+  const std::uint16_t kth = kth_peak(k);
+  score_rows(0, early, kth, kMostUnits, lists_.rows(), scorer);
+  keep_best(k);
+  std::uint16_t least = 1;
+  if (found_.size() == k && found_.back().distance < 0)
+    least = to_units(-static_cast<double>(found_.back().distance) * scale_ * (1 - kRounding) - static_cast<double>(terms_.size()) - 1);
+  visit(least, static_cast<std::uint16_t>(first - 1));
+  score_rows(0, early, least, static_cast<std::uint16_t>(kth - 1), lists_.rows(), scorer);
+  score_rows(early, visited_.size(), least, kMostUnits, lists_.rows(), scorer);
+  keep_best(k);
+}
+
+void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
+  const std::uint16_t first = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(params.k, 10)), 1);
+  visit(first, kMostUnits);
+  visit(to_units(static_cast<double>(params.heap_factor) * kth_peak(params.k)), static_cast<std::uint16_t>(first - 1));
+  score_rows(0, visited_.size(), kth_peak(params.candidates), kMostUnits, params.candidates, scorer);
+  keep_best(params.k);
+  if (neighbors_.degree != 0) score_neighbors(params.k, scorer);
+}
+
+void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer) {
+  if (least > most) return;
+  rows_.resize((last - first) * kernels::kBlockRows);
+  std::size_t count = 0;
+  for (std::size_t i = first; i < last; ++i) {
+    const std::uint32_t row = visited_[i] * static_cast<std::uint32_t>(kernels::kBlockRows);
+    count += kernels_.within(sums_.data() + row, kernels::kBlockRows, least, most, row, rows_.data() + count);
+  }
+  rows_.resize(count);
+  if (count > limit) {
+    std::vector<std::uint16_t>& sums = peaks_;
+    sums.resize(std::max(sums.size(), count));
+    for (std::size_t i = 0; i < count; ++i) sums[i] = sums_[rows_[i]];
+    const std::uint16_t kth = kth_largest(std::span(sums).first(count), limit);
+    std::erase_if(rows_, [&](std::uint32_t row) { return sums_[row] < kth; });
+  }
+  score_new(rows_, scorer);
+}
+
+void PostingSearch::score_new(std::span<const Id> rows, Scorer& scorer) {
+  const std::span<const Id> fresh = scored_.take_new(rows);
+  distances_.resize(std::max(distances_.size(), fresh.size()));
+  scorer.score(fresh, distances_.data());
+  for (std::size_t i = 0; i < fresh.size(); ++i)
+    found_.push_back({distances_[i] == distances_[i] ? distances_[i] : std::numeric_limits<float>::infinity(), fresh[i]});
+}
+
+void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
+  rows_.clear();
+  for (const Candidate& c : found_) {
+    const auto near = neighbors_.rows.subspan(c.id * neighbors_.degree, neighbors_.degree);
+    rows_.insert(rows_.end(), near.begin(), near.end());
+  }
+  score_new(rows_, scorer);
+  keep_best(k);
+}
+
+void PostingSearch::keep_best(std::size_t k) {
+  const auto better = [this](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : id(a.id) < id(b.id);
+  };
+  const std::size_t count = std::min(k, found_.size());
+  std::partial_sort(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(count), found_.end(), better);
+  found_.resize(count);
+}
+
+/// Rows that nothing was added to score 0.
+void PostingSearch::fill_with_zeros(std::size_t k) {
+  rows_.clear();
+  for (Id row = 0; row < lists_.rows(); ++row)
+    if (sums_[row] == 0) rows_.push_back(row);
+  const std::size_t count = std::min(k - found_.size(), rows_.size());
+  std::partial_sort(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), rows_.end(), [this](Id a, Id b) { return id(a) < id(b); });
+  for (std::size_t i = 0; i < count; ++i) found_.push_back({0, rows_[i]});
+}
+
+void PostingSearch::clear() {
+  for (std::size_t block = 0; block < touched_.size(); ++block) {
+    if (!touched_[block]) continue;
+    std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
+    touched_[block] = 0;
+  }
+  visited_.clear();
+}
+
+}  // namespace cassata
