@@ -64,6 +64,10 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
     params.rerank = {.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), shape),
                      .prune_percentage = choices["prune_percentage"].cast<double>(),
                      .residual = choices["residual"].cast<bool>()};
+  if (params.kind == Kind::postings)
+    params.postings = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
+                       .summary_energy = choices["summary_energy"].cast<float>(),
+                       .n_knn = choices["n_knn"].cast<std::uint32_t>()};
   if (params.kind == Kind::graph) {
     params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
     params.m = choices["m"].cast<std::uint32_t>();
@@ -124,10 +128,12 @@ py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, s
 
 py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, std::size_t k,
                         std::size_t ef_search, float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                        std::optional<std::size_t> beta) {
+                        std::optional<std::size_t> beta, std::size_t query_cut, float heap_factor) {
   return answer(index, borrow(components, values, offsets),
                 {.k = k,
                  .ef_search = ef_search,
+                 .query_cut = query_cut,
+                 .heap_factor = heap_factor,
                  .early_exit_threshold = early_exit_threshold,
                  .k_candidates = k_candidates,
                  .alpha = alpha,
@@ -198,7 +204,8 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
                   "path"_a, "progress"_a, "name"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
-           "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none())
+           "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
+           "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)
