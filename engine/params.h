@@ -70,7 +70,7 @@ struct SearchParams {
   /// Components of a query whose inverted lists are summed: those that can add most to a score. The score itself is of all. 0: all.
   std::size_t query_cut = 12;
   /// Blocks of rows are summed whose bound is at least this share of the k-th best sum met, 0 to 1. Lower: more blocks, better recall.
-  float heap_factor = 0.9F;
+  float heap_factor = 1;
   /// Lambda, 0 to 0.5: the walk goes on while a node's score is within the worst kept one relaxed by it.
   float early_exit_threshold = 0;
   /// Results by the first codes that are scored again by the second; the next three are ignored where a file has no second codes.

@@ -36,10 +36,11 @@ struct PostingKernels {
   void (*add_maxima)(const std::uint8_t* maxima, std::size_t count, std::uint16_t weight, std::uint16_t* bounds);
   /// out[i] = the largest sum of block chosen[i].
   void (*peaks)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out);
-  /// Writes first + i for the places i < count, a multiple of 32, where least <= values[i] <= most to `out`, which has room for all; returns how
-  /// many.
-  std::size_t (*within)(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most, std::uint32_t first,
-                        std::uint32_t* out);
+  /// Writes the places i < count, a multiple of 32, where least <= values[i] <= most to `out`, which has room for all; returns how many.
+  std::size_t (*within)(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most, std::uint32_t* out);
+  /// The same for the rows of the blocks in `chosen`, by their sums.
+  std::size_t (*rows_within)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least, std::uint16_t most,
+                             std::uint32_t* out);
 };
 
 const PostingKernels& posting_kernels();

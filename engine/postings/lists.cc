@@ -39,16 +39,17 @@ PostingLists::PostingLists(const Section& lists, const Section& directory, const
     throw lists.damaged(0, std::to_string(lists.bytes.size()) + " bytes, expected at least " + std::to_string(kListsPadding));
 }
 
-const ListEntry* PostingLists::find(std::uint32_t component, bool negative) const noexcept {
+PostingLists::Found PostingLists::find(std::uint32_t component) const noexcept {
   const std::size_t bucket = std::size_t{component} >> shift_;
-  if (bucket + 1 >= buckets_.size()) return nullptr;
+  Found found;
+  if (bucket + 1 >= buckets_.size()) return found;
   const std::size_t end = std::min<std::size_t>(buckets_[bucket + 1], directory_.size()), begin = std::min<std::size_t>(buckets_[bucket], end);
   const auto last = directory_.begin() + static_cast<std::ptrdiff_t>(end);
   auto at = std::lower_bound(directory_.begin() + static_cast<std::ptrdiff_t>(begin), last, component,
                              [](const ListEntry& list, std::uint32_t c) { return list.component < c; });
   for (; at != last && at->component == component; ++at)
-    if (((at->flags & ListEntry::kNegative) != 0) == negative && inside(*at)) return &*at;
-  return nullptr;
+    if (inside(*at)) ((at->flags & ListEntry::kNegative) != 0 ? found.negative : found.positive) = &*at;
+  return found;
 }
 
 bool PostingLists::inside(const ListEntry& list) const noexcept {

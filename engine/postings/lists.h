@@ -64,8 +64,12 @@ class PostingLists {
 
   std::size_t rows() const noexcept { return rows_; }
   std::size_t blocks() const noexcept { return blocks_; }
-  /// The list of a component's values of one sign; null if there is none.
-  const ListEntry* find(std::uint32_t component, bool negative) const noexcept;
+  /// The lists of a component's values above and below 0; null where there is none.
+  struct Found {
+    const ListEntry* positive = nullptr;
+    const ListEntry* negative = nullptr;
+  };
+  Found find(std::uint32_t component) const noexcept;
   /// The bytes of its runs; nothing where a damaged file's entry leaves the section.
   std::span<const std::byte> runs(const ListEntry& list) const noexcept;
   /// The table of a list that has one, with the runs it is about.

@@ -12,20 +12,14 @@ constexpr std::uint16_t kMostUnits = 65535;
 /// Share by which a stored value may be over the value that its list was made from: f16 rounds by up to 2^-11.
 constexpr double kRounding = 1.0 / 1024;
 
-/// The k-th largest of the values, 0 if there are fewer. By counting, first high bytes, then low ones: without branches to be foretold.
+/// The k-th largest of the values or up to 63 less; 0 if there are fewer. By counting: without branches to be foretold.
 std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) {
   if (values.size() < k || k == 0) return 0;
-  const auto descend = [&k](const std::array<std::uint32_t, 256>& counts) {
-    std::size_t bin = 255;
-    while (counts[bin] < k) k -= counts[bin--];
-    return bin;
-  };
-  std::array<std::uint32_t, 256> counts = {};
-  for (const std::uint16_t value : values) ++counts[value >> 8];
-  const std::size_t high = descend(counts);
-  counts.fill(0);
-  for (const std::uint16_t value : values) counts[value & 255] += value >> 8 == high;
-  return static_cast<std::uint16_t>(high << 8 | descend(counts));
+  std::array<std::uint32_t, 1024> counts = {};
+  for (const std::uint16_t value : values) ++counts[value / 64];
+  std::size_t bin = counts.size() - 1;
+  for (; counts[bin] < k; --bin) k -= counts[bin];
+  return static_cast<std::uint16_t>(bin * 64);
 }
 
 std::uint16_t to_units(double units) { return units >= kMostUnits ? kMostUnits : units > 1 ? static_cast<std::uint16_t>(units) : 1; }
@@ -66,8 +60,9 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
   for (std::size_t i = 0; i < query.values.size(); ++i) {
     const double value = query.values[i];
     if (value == 0) continue;
-    opposed_ |= lists_.find(query.components[i], value > 0) != nullptr;
-    if (const ListEntry* list = lists_.find(query.components[i], value < 0)) terms_.push_back({list, std::abs(value) * list->step * 255, 0});
+    const PostingLists::Found found = lists_.find(query.components[i]);
+    opposed_ |= (value > 0 ? found.negative : found.positive) != nullptr;
+    if (const ListEntry* list = value > 0 ? found.positive : found.negative) terms_.push_back({list, std::abs(value) * list->step * 255, 0});
   }
   const auto more = [](const Term& a, const Term& b) { return a.most != b.most ? a.most > b.most : a.list < b.list; };
   if (cut != 0 && terms_.size() > cut) {
@@ -106,7 +101,7 @@ void PostingSearch::bound_blocks() {
 
 void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
   if (least > most) return;
-  const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, 0, blocks_.data());
+  const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, blocks_.data());
   const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
   for (const Term& term : terms_)
     if (term.list->flags & ListEntry::kSummarized) kernels_.add_chosen(lists_.table(*term.list), chosen, term.weight, sums_.data());
@@ -146,21 +141,17 @@ void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
 
 void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer) {
   if (least > most) return;
-  rows_.resize((last - first) * kernels::kBlockRows);
-  std::size_t count = 0;
-  for (std::size_t i = first; i < last; ++i) {
-    const std::uint32_t row = visited_[i] * static_cast<std::uint32_t>(kernels::kBlockRows);
-    count += kernels_.within(sums_.data() + row, kernels::kBlockRows, least, most, row, rows_.data() + count);
-  }
-  rows_.resize(count);
+  const std::span<const std::uint32_t> chosen = std::span(visited_).subspan(first, last - first);
+  if (rows_.size() < chosen.size() * kernels::kBlockRows) rows_.resize(chosen.size() * kernels::kBlockRows);
+  std::size_t count = kernels_.rows_within(sums_.data(), chosen, least, most, rows_.data());
   if (count > limit) {
-    std::vector<std::uint16_t>& sums = peaks_;
-    sums.resize(std::max(sums.size(), count));
-    for (std::size_t i = 0; i < count; ++i) sums[i] = sums_[rows_[i]];
-    const std::uint16_t kth = kth_largest(std::span(sums).first(count), limit);
-    std::erase_if(rows_, [&](std::uint32_t row) { return sums_[row] < kth; });
+    peaks_.resize(std::max(peaks_.size(), count));
+    for (std::size_t i = 0; i < count; ++i) peaks_[i] = sums_[rows_[i]];
+    const std::uint16_t kth = kth_largest(std::span(peaks_).first(count), limit);
+    count = static_cast<std::size_t>(
+        std::remove_if(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), [&](Id row) { return sums_[row] < kth; }) - rows_.begin());
   }
-  score_new(rows_, scorer);
+  score_new(std::span(rows_).first(count), scorer);
 }
 
 void PostingSearch::score_new(std::span<const Id> rows, Scorer& scorer) {
@@ -201,11 +192,14 @@ void PostingSearch::fill_with_zeros(std::size_t k) {
 }
 
 void PostingSearch::clear() {
-  for (std::size_t block = 0; block < touched_.size(); ++block) {
-    if (!touched_[block]) continue;
-    std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
-    touched_[block] = 0;
+  const auto touched = static_cast<std::size_t>(std::count(touched_.begin(), touched_.end(), 1));
+  if (touched > touched_.size() / 8) {
+    std::fill(sums_.begin(), sums_.end(), 0);
+  } else {
+    for (std::size_t block = 0; block < touched_.size(); ++block)
+      if (touched_[block] != 0) std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
   }
+  std::fill(touched_.begin(), touched_.end(), 0);
   visited_.clear();
 }
 
