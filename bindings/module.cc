@@ -165,6 +165,12 @@ py::object describe_rerank(const Manifest& manifest) {
                   "residual"_a = manifest.rerank->residual);
 }
 
+py::object describe(const std::optional<PostingsEntry>& postings) {
+  if (!postings) return py::none();
+  return py::dict("lists"_a = postings->lists, "n_postings"_a = postings->n_postings, "summary_energy"_a = postings->summary_energy,
+                  "n_knn"_a = postings->n_knn);
+}
+
 py::dict describe(const Provenance& provenance) {
   py::list inputs;
   for (const InputEntry& input : provenance.inputs) {
@@ -190,9 +196,10 @@ py::dict info(const Index& index) {
   }
   return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(), "dim"_a = index.dim(),
                   "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)),
-                  "graph"_a = describe(manifest.graph), "rerank"_a = describe_rerank(manifest), "sections"_a = sections,
-                  "file_size"_a = header.file_length, "format_version"_a = py::make_tuple(header.format_major, header.format_minor),
-                  "uuid"_a = uuid(index), "provenance"_a = describe(manifest.provenance));
+                  "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
+                  "sections"_a = sections, "file_size"_a = header.file_length,
+                  "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
+                  "provenance"_a = describe(manifest.provenance));
 }
 
 void define_index(py::module_& module) {

@@ -18,7 +18,7 @@ namespace {
 struct Choices {
   std::string input, output, encoding, second_encoding;
   std::optional<double> prune_percentage;
-  bool residual = false, quiet = false, json = false;
+  bool residual = false, lists = false, quiet = false, json = false;
   BuildParams params;
 };
 
@@ -26,7 +26,9 @@ struct Choices {
 void choose_encodings(Choices& choices) {
   const Shape shape = shape_of(choices.input);
   BuildParams& params = choices.params;
-  if (shape == Shape::sparse) params.encoding = Encoding::sparse_f16;
+  if (shape == Shape::sparse) params.encoding = params.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
+  if (choices.lists && params.kind != Kind::postings)
+    invalid_argument("--n-postings, --summary-energy, --n-knn: given, which there are only with --kind postings");
   if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
   if (choices.second_encoding.empty() && !choices.prune_percentage && !choices.residual) return;
   if (shape != Shape::sparse) invalid_argument("--rerank, --prune-percentage, --residual: given, which there are not for dense vectors");
@@ -46,12 +48,14 @@ bool read(const Words& words, Choices& choices) {
   BuildParams& params = choices.params;
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write", [&](const std::string& text) { choices.output = text; });
-  line.option("kind", "NAME", std::string(name_of(params.kind)), "hnsw: approximate and fast; flat: exact",
+  line.option("kind", "NAME", std::string(name_of(params.kind)),
+              "hnsw: approximate, a graph; flat: exact; postings: approximate, inverted lists of sparse vectors",
               [&](const std::string& text) { params.kind = parse_kind(text); });
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
   line.option("encoding", "NAME", std::string(name_of(params.encoding)),
-              "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given; sparse also fixedu8, fixedu16 (whole "
+              "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given, unless --kind is flat; sparse also "
+              "fixedu8, fixedu16 (whole "
               "numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
               [&](const std::string& text) { choices.encoding = text; });
   line.option("rerank", "NAME", "",
@@ -62,6 +66,12 @@ bool read(const Words& words, Choices& choices) {
               "unless given) keeps all",
               [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
   line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
+  line.option("n-postings", "N", "0", "of --kind postings: entries that a list has at most; 0: all",
+              [&](const std::string& text) { choices.lists = true, params.postings.n_postings = number<std::uint32_t>(text); });
+  line.option("summary-energy", "N", "1", "... share of a list's summary that is kept, over 0 and at most 1",
+              [&](const std::string& text) { choices.lists = true, params.postings.summary_energy = number<float>(text); });
+  line.option("n-knn", "N", "0", "... nearest neighbours of each vector that are kept for a search to look at",
+              [&](const std::string& text) { choices.lists = true, params.postings.n_knn = number<std::uint32_t>(text); });
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });

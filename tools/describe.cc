@@ -20,6 +20,11 @@ Json rerank(const Manifest& manifest) {
           {"residual", manifest.rerank->residual}};
 }
 
+Json postings(const std::optional<PostingsEntry>& entry) {
+  if (!entry) return nullptr;
+  return {{"lists", entry->lists}, {"n_postings", entry->n_postings}, {"summary_energy", entry->summary_energy}, {"n_knn", entry->n_knn}};
+}
+
 Json sections(const Manifest& manifest) {
   Json list = Json::array();
   for (const SectionEntry& s : manifest.sections)
@@ -58,6 +63,7 @@ Json describe(const Index& index) {
   json["features"] = {{"incompatible", header.incompatible_features}, {"compatible", header.compatible_features}};
   json["graph"] = graph(manifest.graph);
   json["rerank"] = rerank(manifest);
+  json["postings"] = postings(manifest.postings);
   json["sections"] = sections(manifest);
   json["block_hashes"] = {{"offset", manifest.block_hashes.offset}, {"count", manifest.block_hashes.count}, {"xxh3", manifest.block_hashes.xxh3}};
   json["manifest"] = {{"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};

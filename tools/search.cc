@@ -108,9 +108,13 @@ bool read(const Words& words, Choices& choices) {
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
-  line.option("ef-search", params.ef_search, "candidates that the walk over the graph keeps: more is more exact and slower");
+  line.option(
+      "ef-search", params.ef_search,
+      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
   line.option("early-exit-threshold", params.early_exit_threshold,
               "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
+  line.option("query-cut", params.query_cut, "of an index of --kind postings: components of a query whose lists are summed; 0: all");
+  line.option("heap-factor", params.heap_factor, "... 0 to 1: lower looks at more blocks of vectors, more exact and slower");
   line.option("k-candidates", params.k_candidates, "of an index built with --rerank: results of the walk that are scored again");
   line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
               [&](const std::string& text) { params.alpha = number<float>(text); });

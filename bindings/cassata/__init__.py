@@ -20,6 +20,7 @@ from cassata._core import FormatError, __version__, simd_target
 from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.index import open
+from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 
@@ -31,7 +32,9 @@ __all__ = [
     "SparseDotVByteHNSW",
     "SparseFixedU8HNSW",
     "SparseFixedU16HNSW",
+    "SparseFlatIndex",
     "SparsePlainHNSW",
+    "SparsePostingsIndex",
     "SparseRerankHNSW",
     "__version__",
     "open",

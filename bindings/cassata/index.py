@@ -14,6 +14,7 @@ from cassata.inputs import Path, Progress
 if TYPE_CHECKING:
     from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
+    from cassata.postings import SparseFlatIndex, SparsePostingsIndex
     from cassata.rerank import SparseRerankHNSW
     from cassata.sparse import SparsePlainHNSW
 
@@ -224,7 +225,17 @@ class Index:
 
 def open(
     path: Path, verify: bool = False
-) -> DenseFlatIndex | DensePlainHNSW | SparsePlainHNSW | SparseFixedU8HNSW | SparseFixedU16HNSW | SparseDotVByteHNSW | SparseRerankHNSW:
+) -> (
+    DenseFlatIndex
+    | DensePlainHNSW
+    | SparseFlatIndex
+    | SparsePostingsIndex
+    | SparsePlainHNSW
+    | SparseFixedU8HNSW
+    | SparseFixedU16HNSW
+    | SparseDotVByteHNSW
+    | SparseRerankHNSW
+):
     """Opens any index file as its own class.
 
     Args:

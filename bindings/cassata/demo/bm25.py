@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse  # type: ignore[import-untyped]
 
 K1 = 1.2  # how soon a word that a text repeats adds no more: 0 at once, larger later
 B = 0.75  # how much a text's length is held against it: 0 not at all, 1 in full
-
-_CHUNK_ROWS = 100
 
 
 def vectors(counts: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -25,9 +22,3 @@ def vectors(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     damping = K1 * (1 - B + B * lengths / lengths.mean())
     weights = rarity[counts.indices] * counts.data / (counts.data + np.repeat(damping, np.diff(counts.indptr)))
     return sparse.csr_matrix((weights.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
-
-
-def best_scores(texts: sparse.csr_matrix, questions: sparse.csr_matrix, k: int) -> npt.NDArray[np.float32]:
-    """The k best scores of each question, best first: from all products, a chunk of questions at a time."""
-    chunks = (questions[begin : begin + _CHUNK_ROWS] @ texts.T for begin in range(0, questions.shape[0], _CHUNK_ROWS))
-    return np.concatenate([-np.partition(-chunk.toarray(), range(k), axis=1)[:, :k] for chunk in chunks])

@@ -16,6 +16,7 @@ import numpy as np
 
 import cassata
 from cassata.demo import bm25, measure, store, texts
+from cassata.demo.latent import Floats
 
 _MEASURED_QUERIES = 1000
 _ANSWERS = 5
@@ -76,7 +77,7 @@ def _listed(lines: dict[str, str]) -> str:
 def _table(entry: store.Entry, queries: dict[str, Any]) -> str:
     """The indexes, a line each."""
     rows = [("", "class", "built in", "file", "opens in", f"recall@{measure.K}", "queries/s")]
-    exact = {store.SPARSE: bm25.best_scores(entry.sparse_vectors(), queries[store.SPARSE], measure.K)}
+    exact: dict[str, Floats] = {}
     for kind in store.KINDS:
         m, info = measure.measure(partial(entry.open, kind), queries[kind.vectors]), entry.info(kind)
         recall = measure.recall(m.scores, exact.setdefault(kind.vectors, m.scores))

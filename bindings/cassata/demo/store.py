@@ -43,6 +43,7 @@ class Kind(NamedTuple):
 KINDS = (  # of each file of vectors the exact index first: the others are judged by it
     Kind("dense exact", cassata.DenseFlatIndex, DENSE, {}),
     Kind("dense graph", cassata.DensePlainHNSW, DENSE, {}),
+    Kind("BM25 exact", cassata.SparseFlatIndex, SPARSE, {}),
     Kind("BM25 graph", cassata.SparsePlainHNSW, SPARSE, {"ef_construction": 60}),  # in a few seconds
 )
 
@@ -76,10 +77,6 @@ class Entry:
         """What it says about itself."""
         with self.open(kind) as index:
             return index.info  # type: ignore[no-any-return]
-
-    def sparse_vectors(self) -> sparse.csr_matrix:
-        """What the sparse indexes are built from."""
-        return sparse.load_npz(self.folder / SPARSE)
 
     def queries(self, texts: Iterable[str]) -> dict[str, Any]:
         """The texts as queries, by the file whose vectors they are to be compared with."""
