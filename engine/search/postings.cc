@@ -9,8 +9,12 @@ namespace cassata {
 namespace {
 
 constexpr std::uint16_t kMostUnits = 65535;
-/// Share by which a stored value may be over the value that its list was made from: f16 rounds by up to 2^-11.
-constexpr double kRounding = 1.0 / 1024;
+/// By how much a stored value may be over the value that its list was made from, as a share and, below the normal numbers of f16, at all.
+constexpr double kRounding = 0x1p-11, kSmallRounding = 0x1p-25;
+/// Share by which a score may be over the sum of its products, a product: rounded when it is multiplied and when it is added.
+constexpr double kProductRounding = 0x1p-22;
+/// Scores that f32 rounds by a share of theirs, sums of products that may be much smaller too.
+constexpr double kLeastScore = 1e-30, kMostScore = std::numeric_limits<float>::max();
 
 /// The k-th largest of the values or up to 63 less; 0 if there are fewer. By counting: without branches to be foretold.
 std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) {
@@ -57,9 +61,12 @@ bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& 
 bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
   terms_.clear();
   opposed_ = false;
+  rounding_ = kRounding + kProductRounding * static_cast<double>(query.values.size());
+  small_rounding_ = 0;
   for (std::size_t i = 0; i < query.values.size(); ++i) {
     const double value = query.values[i];
     if (value == 0) continue;
+    small_rounding_ += std::abs(value) * kSmallRounding;
     const PostingLists::Found found = lists_.find(query.components[i]);
     opposed_ |= (value > 0 ? found.negative : found.positive) != nullptr;
     if (const ListEntry* list = value > 0 ? found.positive : found.negative) terms_.push_back({list, std::abs(value) * list->step * 255, 0});
@@ -71,7 +78,9 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
   }
   double total = 0;
   for (const Term& term : terms_) total += term.most;
-  scale_ = terms_.empty() ? 1 : (kMostUnits - static_cast<double>(std::min<std::size_t>(terms_.size(), kMostUnits / 2))) / total;
+  // The largest code, 255, makes 255/256 of its weight: no weight need be cut, whatever share of the total its term has.
+  const double room = kMostUnits - static_cast<double>(std::min<std::size_t>(terms_.size(), kMostUnits / 2));
+  scale_ = terms_.empty() ? 1 : room * 255 / 256 / total;
   // 256 or more, so that any code is at least one unit: a sum of 0 says that nothing was added.
   for (Term& term : terms_) term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.most / 255 * scale_ * 256), 256.0, 65535.0));
   return std::isfinite(scale_) && scale_ > 0;
@@ -114,6 +123,12 @@ std::uint16_t PostingSearch::kth_peak(std::size_t k) {
   return std::max<std::uint16_t>(kth_largest(std::span(peaks_).first(visited_.size()), k), 1);
 }
 
+/// The least that a row's sum can be whose score is as much.
+std::uint16_t PostingSearch::least_sum(double score) const {
+  if (!(score >= kLeastScore && score <= kMostScore)) return 1;
+  return to_units((score - small_rounding_) * (1 - rounding_) * scale_ - static_cast<double>(terms_.size()) - 1);
+}
+
 void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
   const std::uint16_t first = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
   visit(first, kMostUnits);
@@ -122,8 +137,7 @@ void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
   score_rows(0, early, kth, kMostUnits, lists_.rows(), scorer);
   keep_best(k);
   std::uint16_t least = 1;
-  if (found_.size() == k && found_.back().distance < 0)
-    least = to_units(-static_cast<double>(found_.back().distance) * scale_ * (1 - kRounding) - static_cast<double>(terms_.size()) - 1);
+  if (found_.size() == k) least = least_sum(-static_cast<double>(found_.back().distance));
   visit(least, static_cast<std::uint16_t>(first - 1));
   score_rows(0, early, least, static_cast<std::uint16_t>(kth - 1), lists_.rows(), scorer);
   score_rows(early, visited_.size(), least, kMostUnits, lists_.rows(), scorer);

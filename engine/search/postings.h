@@ -60,6 +60,7 @@ class PostingSearch {
   void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer);
   void score_new(std::span<const Id> rows, Scorer& scorer);
   void score_neighbors(std::size_t k, Scorer& scorer);
+  std::uint16_t least_sum(double score) const;
   void find_exact(std::size_t k, Scorer& scorer);
   void find_best(const PostingParams& params, Scorer& scorer);
   void keep_best(std::size_t k);
@@ -72,8 +73,9 @@ class PostingSearch {
   RowNeighbors neighbors_;
   const kernels::PostingKernels& kernels_;
   std::vector<Term> terms_;
-  bool opposed_ = false;  // some value of a row would take from a score
-  double scale_ = 0;      // units a score
+  bool opposed_ = false;                      // some value of a row would take from a score
+  double scale_ = 0;                          // units a score
+  double rounding_ = 0, small_rounding_ = 0;  // of scores: as a share, and at all
   std::vector<std::uint16_t> sums_, bounds_, peaks_;
   std::vector<std::uint8_t> touched_;   // blocks that sums_ is not 0 in
   std::vector<std::uint32_t> visited_;  // blocks that all lists were summed in
