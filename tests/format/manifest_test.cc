@@ -22,7 +22,7 @@ std::string random_text(Random& random) {
 Manifest random_manifest(unsigned seed) {
   Random random(seed);
   Manifest m;
-  m.kind = static_cast<Kind>(random() % 2);
+  m.kind = static_cast<Kind>(random() % 3);
   m.metric = static_cast<Metric>(random() % 2);
   m.size = random();
   m.dim = static_cast<std::uint32_t>(random());
@@ -37,6 +37,9 @@ Manifest random_manifest(unsigned seed) {
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.parameters.emplace_back(random_text(random), random_text(random));
   if (random() % 2) m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0};
+  if (random() % 2)
+    m.postings = PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
+                               static_cast<float>(1 + below(random, 8)) / 8, static_cast<std::uint32_t>(random())};
   return m;
 }
 
@@ -64,6 +67,8 @@ std::string show(const Manifest& m) {
   for (const auto& i : m.provenance.inputs) add(i.name, i.rows, i.bytes, i.xxh3);
   for (const auto& [name, value] : m.provenance.parameters) add(name, value);
   if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual);
+  if (m.postings)
+    add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy), m.postings->n_knn);
   return out;
 }
 
@@ -87,7 +92,7 @@ TEST(Manifest, FindsSections) {
 
 TEST(Manifest, UnknownValuesNeedANewerVersion) {
   const std::vector<std::pair<std::string, std::function<void(Manifest&)>>> cases = {
-      {"kind 2", [](Manifest& m) { m.kind = static_cast<Kind>(2); }},
+      {"kind 3", [](Manifest& m) { m.kind = static_cast<Kind>(3); }},
       {"shape 2", [](Manifest& m) { m.shape = static_cast<Shape>(2); }},
       {"metric 200", [](Manifest& m) { m.metric = static_cast<Metric>(200); }},
       {"encoding 255", [](Manifest& m) { m.codes[0].encoding = static_cast<Encoding>(255); }},
