@@ -247,4 +247,6 @@ PYBIND11_MODULE(_core, module) {
   define_index(module);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
+  module.attr("default_query_cut") = cassata::SearchParams().query_cut;
+  module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
 }

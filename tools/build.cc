@@ -54,9 +54,8 @@ bool read(const Words& words, Choices& choices) {
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
   line.option("encoding", "NAME", std::string(name_of(params.encoding)),
-              "how values are stored: f32, or f16 for half the size, which sparse vectors get if none is given, unless --kind is flat; sparse also "
-              "fixedu8, fixedu16 (whole "
-              "numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
+              "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; sparse "
+              "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
               [&](const std::string& text) { choices.encoding = text; });
   line.option("rerank", "NAME", "",
               "store sparse vectors a second time, in this encoding: what a search finds by --encoding is scored again by it (SparseRerankHNSW)",
@@ -66,11 +65,12 @@ bool read(const Words& words, Choices& choices) {
               "unless given) keeps all",
               [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
   line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
-  line.option("n-postings", "N", "0", "of --kind postings: entries that a list has at most; 0: all",
+  line.option("n-postings", "N", std::to_string(params.postings.n_postings), "of --kind postings: entries that a list has at most; 0: all",
               [&](const std::string& text) { choices.lists = true, params.postings.n_postings = number<std::uint32_t>(text); });
-  line.option("summary-energy", "N", "1", "... share of a list's summary that is kept, over 0 and at most 1",
+  line.option("summary-energy", "N", fixed(static_cast<double>(params.postings.summary_energy), 1),
+              "... share of a list's summary that is kept, over 0 and at most 1",
               [&](const std::string& text) { choices.lists = true, params.postings.summary_energy = number<float>(text); });
-  line.option("n-knn", "N", "0", "... nearest neighbours of each vector that are kept for a search to look at",
+  line.option("n-knn", "N", std::to_string(params.postings.n_knn), "... nearest neighbours of each vector that are kept for a search to look at",
               [&](const std::string& text) { choices.lists = true, params.postings.n_knn = number<std::uint32_t>(text); });
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",

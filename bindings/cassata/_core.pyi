@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 __version__: str
 simd_target: str
+default_query_cut: int
+default_heap_factor: float
 
 class FormatError(Exception): ...
 
@@ -47,8 +49,8 @@ class Index:
         k_candidates: int = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        query_cut: int = 12,
-        heap_factor: float = 1.0,
+        query_cut: int = ...,
+        heap_factor: float = ...,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress) -> None: ...
     def verify(self, progress: _Progress) -> None: ...

@@ -171,10 +171,10 @@ class Index:
     def info(self) -> dict[str, Any]:
         """All that the file says about itself, as plain values.
 
-        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), rerank (None, or dtype,
-        prune_percentage and residual of the second stage), sections (a list of name, offset, length and tier; in bytes), file_size
-        (bytes), format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and
-        xxh3 hash; parameters).
+        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists,
+        n_postings, summary_energy, n_knn), rerank (None, or dtype, prune_percentage and residual of the second stage), sections (a list
+        of name, offset, length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance
+        (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 

@@ -7,10 +7,10 @@ from typing import Any, Callable
 
 import numpy.typing as npt
 
-from cassata import inputs
-from cassata.index import Hits, found, padded, trimmed
+from cassata import _core, inputs
+from cassata.index import Hits
 from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, choices
-from cassata.sparse import SparseIndex, from_arrays, from_file, plain_dtype, take_queries
+from cassata.sparse import SparseIndex, from_arrays, from_file, plain_dtype
 
 
 class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
@@ -122,9 +122,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], k=3)
         """
-        rows, one, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(found if one else padded, 1, rows, *arguments, **named)
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        return super().search(query_components, *arguments, **named)
 
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds the `k` closest vectors to each query; on all processors unless told otherwise.
@@ -144,9 +142,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(padded, 0, rows, *arguments, **named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return super().batch_search(query_components, *arguments, **named)
 
     def _search(  # type: ignore[override]
         self, gather: Callable[..., Hits], usual_threads: int, rows: SparseRows, k: int = 10, num_threads: int | None = None
@@ -258,8 +254,9 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
     def search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query, best first, ties by lower id.
 
-        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=200, query_cut=12, heap_factor=1.0,
-        num_threads=1)``, without the offsets, or with a scipy.sparse matrix in place of the three arrays.
+        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=200, early_exit_threshold=None,
+        num_threads=1)`` as the graphs' classes, and by name also query_cut and heap_factor; without the offsets, or with a scipy.sparse
+        matrix in place of the three arrays.
 
         Args:
             query_components: As of `SparseFlatIndex.search`.
@@ -269,10 +266,12 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
                 offsets: As of `SparseFlatIndex.search`.
                 k: Results a query, 0 or more; 10. There are fewer where the lists lead to fewer.
                 ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower; 200.
-                query_cut: Components of a query whose lists are summed, those that can add most; 0: all. The scores are of all. 12.
-                heap_factor: From 0 to 1. Blocks are summed whose bound is at least this share of the k-th best sum met: lower is more
-                    exact and slower; 1.
+                early_exit_threshold: From 0 to 0.5 or None, as the graphs' classes take it, and not used: there is no walk.
                 num_threads: Threads over the queries; 0 = all processors; 1.
+                query_cut: Components of a query whose lists are summed, those that can add most; 0: all. The scores are of all. Unless
+                    given, what ``cassata search --help`` shows, like the next.
+                heap_factor: From 0 to 1. Blocks are summed whose bound is at least this share of the k-th best sum met: lower is more
+                    exact and slower.
 
         Returns:
             (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. One
@@ -286,15 +285,13 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], k=3, ef_search=60)
         """
-        rows, one, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(found if one else padded, 1, rows, *arguments, **named)
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        return super().search(query_components, *arguments, **named)
 
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query; on all processors unless told otherwise.
 
-        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=200, query_cut=12, heap_factor=1.0,
-        num_threads=0)``, or with a scipy.sparse matrix in place of the three arrays.
+        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=200, early_exit_threshold=None, num_threads=0)``,
+        or with a scipy.sparse matrix in place of the three arrays.
 
         Args:
             query_components: As of `search`, like all that follow.
@@ -308,26 +305,26 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(padded, 0, rows, *arguments, **named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return super().batch_search(query_components, *arguments, **named)
 
-    def _search(  # type: ignore[override]
+    def _search(
         self,
         gather: Callable[..., Hits],
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
         ef_search: int = 200,
-        query_cut: int = 12,
-        heap_factor: float = 1.0,
+        early_exit_threshold: float | None = None,
         num_threads: int | None = None,
+        *,
+        query_cut: int = _core.default_query_cut,
+        heap_factor: float = _core.default_heap_factor,
     ) -> Hits:
         core = self._opened()
         cut, factor = inputs.count("query_cut", query_cut), inputs.number("heap_factor", heap_factor, "a number from 0 to 1")
         ask = partial(core.search_sparse, *rows, query_cut=cut, heap_factor=factor)
         threads = usual_threads if num_threads is None else num_threads
-        return gather(core, ask, len(rows[2]) - 1, k, ef_search, None, threads)
+        return gather(core, ask, len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
 
 
 def _choices(

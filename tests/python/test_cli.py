@@ -12,6 +12,7 @@ import subprocess
 import cassata
 import numpy as np
 import pytest
+from cassata import _core
 from cli import output, refusal, run
 from conftest import brute_force
 
@@ -40,6 +41,10 @@ def test_defaults_are_those_of_python():
     ]:
         assert re.search(rf"--{name} \w+ [^-]*?\(default: {default}\)", text), name
     assert re.search(r" -m N .*?\(default: 32\)", text)
+    text = " ".join(output("search", "--help").split())
+    for name, default in [("query-cut", _core.default_query_cut), ("heap-factor", _core.default_heap_factor)]:
+        shown = re.search(rf"--{name} N .*?\(default: ([^)]+)\)", text)
+        assert float(shown[1]) == pytest.approx(default), name
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,8 @@ def test_inspect(sparse):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat"), "kind: 'flat' given"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric: 'euclidean' given"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "kind: 'flat' given"),
         (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
         (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
         (("build", "short.bin", "-o", "z"), "short.bin: "),
@@ -210,7 +211,7 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
         (["--residual", "--prune-percentage", "100"], "residual: given with a prune_percentage of 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
         (["--rerank", "f16", "--metric", "euclidean"], "expected one that a SparseRerankHNSW has: 'dotproduct'"),
-        (["--rerank", "f16", "--kind", "flat"], "kind: 'flat' given"),
+        (["--rerank", "f16", "--kind", "flat"], "rerank: given, which there is not for kind 'flat'"),
     ],
 )
 def test_a_rerank_that_is_refused(sparse, options, message):

@@ -29,7 +29,8 @@ result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vec
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
 Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW]
 Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
-Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW]
+Lists = Union[cassata.SparseFlatIndex, cassata.SparsePostingsIndex]
+Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW, Lists]
 opened: Union[Dense, Sparse] = cassata.open("a", verify=True)
 if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW)):
     result = opened.search(vectors, k=3)
@@ -45,6 +46,10 @@ staged: cassata.SparseRerankHNSW = cassata.SparseRerankHNSW.build_from_arrays(co
 result = staged.search(components, [0.5, 1.0], 100, 10, 100, 0.5, 10)
 result = staged.search(components, [0.5, 1.0], sparse_offsets=offsets, k_candidates=50, k=10)
 result = staged.batch_search(matrix, k_candidates=50, num_threads=2)
+exact: cassata.SparseFlatIndex = cassata.SparseFlatIndex.build_from_arrays(components, [0.5, 1.0], offsets, dtype="f16")
+result = exact.batch_search(components, [0.5, 1.0], offsets, 10)
+lists: cassata.SparsePostingsIndex = cassata.SparsePostingsIndex.build_from_file("x.bin", m=16, ef_construction=200, n_knn=4)
+result = lists.search(components, [0.5, 1.0], 10, 100, query_cut=5, heap_factor=0.9)
 with cassata.SparsePlainHNSW.load("d", "permuted") as again:
     texts = again
 with cassata.DensePlainHNSW.load("a", metric="euclidean") as loaded:
