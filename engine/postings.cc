@@ -36,6 +36,7 @@ class PostingsSearcher final : public Searcher {
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2) return search_exact(queries, params, best);  // it would score most
     const PostingParams wanted{.k = params.k,
                                .exact = exact_,
                                .candidates = std::max(params.k, params.ef_search),

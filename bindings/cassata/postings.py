@@ -264,7 +264,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             **named: By name, all that follow:
                 query_values: As of `SparseFlatIndex.search`.
                 offsets: As of `SparseFlatIndex.search`.
-                k: Results a query, 0 or more; 10. There are fewer where the lists lead to fewer.
+                k: Results a query, 0 or more; 10.
                 ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower; 200.
                 early_exit_threshold: From 0 to 0.5 or None, as the graphs' classes take it, and not used: there is no walk.
                 num_threads: Threads over the queries; 0 = all processors; 1.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace cassata {
 namespace {
@@ -151,6 +152,7 @@ void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
   score_rows(0, visited_.size(), kth_peak(params.candidates), kMostUnits, params.candidates, scorer);
   keep_best(params.k);
   if (neighbors_.degree != 0) score_neighbors(params.k, scorer);
+  if (found_.size() < params.k) score_others(params.k, scorer);
 }
 
 void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer) {
@@ -183,6 +185,15 @@ void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
     rows_.insert(rows_.end(), near.begin(), near.end());
   }
   score_new(rows_, scorer);
+  keep_best(k);
+}
+
+/// What shares nothing with the query's lists comes after what does: any rows will do. Of the first k, those are new that were not found.
+void PostingSearch::score_others(std::size_t k, Scorer& scorer) {
+  rows_.resize(std::max(rows_.size(), std::min(k, lists_.rows())));
+  const std::span<Id> first = std::span(rows_).first(std::min(k, lists_.rows()));
+  std::iota(first.begin(), first.end(), Id{0});
+  score_new(first, scorer);
   keep_best(k);
 }
 

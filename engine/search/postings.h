@@ -61,6 +61,7 @@ class PostingSearch {
   void score_new(std::span<const Id> rows, Scorer& scorer);
   void score_neighbors(std::size_t k, Scorer& scorer);
   std::uint16_t least_sum(double score) const;
+  void score_others(std::size_t k, Scorer& scorer);
   void find_exact(std::size_t k, Scorer& scorer);
   void find_best(const PostingParams& params, Scorer& scorer);
   void keep_best(std::size_t k);

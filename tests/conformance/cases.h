@@ -44,6 +44,9 @@ inline std::vector<BuildParams> all_cases() {
                              .ef_construction = 60,
                              .num_threads = 1,
                              .progress = {}});
+            if (row.kind != Kind::postings || encoding != Encoding::sparse_f16) continue;
+            cases.push_back(cases.back());
+            cases.back().postings = {.n_postings = 2000, .summary_energy = 0.9F, .n_knn = 3};
           }
   return cases;
 }
@@ -52,6 +55,7 @@ inline std::string name_of_case(const BuildParams& params) {
   const bool sparse = row_of(params.encoding).shape == Shape::sparse;
   std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" +
                      std::string(name_of(params.metric));
+  if (params.postings.n_knn != 0) name += "_knn";
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
   if (params.rerank)
     name += "_rerank_" + std::string(name_of(params.rerank->encoding)) +

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/conformance/cases.h"
+#include "tests/conformance/good_lists.h"
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
@@ -140,6 +141,7 @@ bool good_values(const Index& index, const CodesEntry& codes) {
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
   if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); })) return false;
+  if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size()))) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
   if (!good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))

@@ -85,6 +85,12 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::permuted,
       .m = 4,
       .ef_construction = 40}},
+    {"flat-sparse-f32-dot", {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = Encoding::sparse_f32}},
+    {"postings-sparse-f16-dot",
+     {.kind = Kind::postings,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::sparse_f16,
+      .postings = {.n_postings = 50, .summary_energy = 0.75F, .n_knn = 4}}},
 };
 
 bool sparse(const Golden& golden) { return golden.params.encoding != Encoding::f32 && golden.params.encoding != Encoding::f16; }

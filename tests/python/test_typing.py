@@ -50,6 +50,8 @@ exact: cassata.SparseFlatIndex = cassata.SparseFlatIndex.build_from_arrays(compo
 result = exact.batch_search(components, [0.5, 1.0], offsets, 10)
 lists: cassata.SparsePostingsIndex = cassata.SparsePostingsIndex.build_from_file("x.bin", m=16, ef_construction=200, n_knn=4)
 result = lists.search(components, [0.5, 1.0], 10, 100, query_cut=5, heap_factor=0.9)
+exact = cassata.SparseFlatIndex.build_from_arrays(matrix, dtype="f16", path="e")
+result = exact.search(components, [0.5, 1.0], 10)
 with cassata.SparsePlainHNSW.load("d", "permuted") as again:
     texts = again
 with cassata.DensePlainHNSW.load("a", metric="euclidean") as loaded:
