@@ -204,7 +204,7 @@ TEST(RerankIndex, IsNotBuiltOverEverything) {
   };
   refuse({"metric: 'euclidean' given", "SparseRerankHNSW", "'dotproduct'"}, [](BuildParams& p) { p.metric = Metric::euclidean; });
   refuse({"vectors.bin", "shape"}, [](BuildParams& p) { p.rerank->encoding = Encoding::f16; });
-  refuse({"kind: 'flat'"}, [](BuildParams& p) { p.kind = Kind::flat; });
+  refuse({"rerank: given", "kind 'flat'"}, [](BuildParams& p) { p.kind = Kind::flat; });
   const Vectors dense = whole_vectors(random, 20, 4);
   expect_error(Errc::invalid_argument, {"rerank: given", "'flat'"}, [&] {
     Index::build(*memory_stream("vectors.npy", dense.values.data(), 20, 4, ElementType::f32),
