@@ -18,7 +18,8 @@ namespace {
 struct Choices {
   std::string input, output, encoding, second_encoding;
   std::optional<double> prune_percentage;
-  bool residual = false, lists = false, quiet = false, json = false;
+  std::string of_lists;  // the last option given that only inverted lists have
+  bool residual = false, quiet = false, json = false;
   BuildParams params;
 };
 
@@ -27,8 +28,8 @@ void choose_encodings(Choices& choices) {
   const Shape shape = shape_of(choices.input);
   BuildParams& params = choices.params;
   if (shape == Shape::sparse) params.encoding = params.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
-  if (choices.lists && params.kind != Kind::postings)
-    invalid_argument("--n-postings, --summary-energy, --n-knn: given, which there are only with --kind postings");
+  if (!choices.of_lists.empty() && params.kind != Kind::postings)
+    invalid_argument(choices.of_lists + ": given, which there is only with --kind postings");
   if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
   if (choices.second_encoding.empty() && !choices.prune_percentage && !choices.residual) return;
   if (shape != Shape::sparse) invalid_argument("--rerank, --prune-percentage, --residual: given, which there are not for dense vectors");
@@ -37,6 +38,17 @@ void choose_encodings(Choices& choices) {
   if (!choices.second_encoding.empty()) about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, shape); });
   if (choices.prune_percentage) second.prune_percentage = *choices.prune_percentage;
   params.rerank = second;
+}
+
+void add_options_of_lists(CommandLine& line, Choices& choices) {
+  PostingsChoices& params = choices.params.postings;
+  line.option("n-postings", "N", std::to_string(params.n_postings), "of --kind postings: entries that a list has at most; 0: all",
+              [&](const std::string& text) { choices.of_lists = "--n-postings", params.n_postings = number<std::uint32_t>(text); });
+  line.option("summary-energy", "N", fixed(static_cast<double>(params.summary_energy), 1),
+              "... share of a list's summary that is kept, over 0 and at most 1",
+              [&](const std::string& text) { choices.of_lists = "--summary-energy", params.summary_energy = number<float>(text); });
+  line.option("n-knn", "N", std::to_string(params.n_knn), "... nearest neighbours of each vector that are kept for a search to look at",
+              [&](const std::string& text) { choices.of_lists = "--n-knn", params.n_knn = number<std::uint32_t>(text); });
 }
 
 bool read(const Words& words, Choices& choices) {
@@ -65,13 +77,7 @@ bool read(const Words& words, Choices& choices) {
               "unless given) keeps all",
               [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
   line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
-  line.option("n-postings", "N", std::to_string(params.postings.n_postings), "of --kind postings: entries that a list has at most; 0: all",
-              [&](const std::string& text) { choices.lists = true, params.postings.n_postings = number<std::uint32_t>(text); });
-  line.option("summary-energy", "N", fixed(static_cast<double>(params.postings.summary_energy), 1),
-              "... share of a list's summary that is kept, over 0 and at most 1",
-              [&](const std::string& text) { choices.lists = true, params.postings.summary_energy = number<float>(text); });
-  line.option("n-knn", "N", std::to_string(params.postings.n_knn), "... nearest neighbours of each vector that are kept for a search to look at",
-              [&](const std::string& text) { choices.lists = true, params.postings.n_knn = number<std::uint32_t>(text); });
+  add_options_of_lists(line, choices);
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });

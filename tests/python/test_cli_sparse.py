@@ -146,7 +146,7 @@ def test_inspect(sparse):
     [
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric: 'euclidean' given"),
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "kind: 'flat' given"),
-        (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "given, which there are only with --kind postings"),
+        (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, which there is only with --kind postings"),
         (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--n-knn", "999"), "n_knn: 999 given, expected 0 to 256"),
         (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--summary-energy", "0"), "summary_energy: 0.000000 given"),
         (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
