@@ -59,7 +59,9 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
   const ClassRow* const row = class_of(params);
   if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, false) != nullptr)
     invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
-  if (row == nullptr) invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for such vectors");
+  if (row == nullptr)
+    invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
+                     (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
 }
 
