@@ -8,9 +8,9 @@ from typing import Any, Callable
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Hits
+from cassata.index import Hits, padded
 from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, choices
-from cassata.sparse import SparseIndex, from_arrays, from_file, plain_dtype
+from cassata.sparse import SparseIndex, from_arrays, from_file, plain_dtype, take_queries
 
 
 class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
@@ -94,9 +94,9 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
     def search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
-        Called as ``search(query_components, query_values, offsets=None, k=10, num_threads=1)``, or as kANNolo's, with an integer for the
-        third argument: ``search(query_components, query_values, k)``. A scipy.sparse matrix takes the place of all three arrays:
-        ``search(queries, k=10, num_threads=1)``.
+        Called as ``search(query_components, query_values, offsets=None, k=10, ...)``, or as kANNolo's, with an integer for the third
+        argument: ``search(query_components, query_values, k)``. A scipy.sparse matrix takes the place of all three arrays:
+        ``search(queries, k=10, ...)``.
 
         Args:
             query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), rising strictly in each query; or the queries as
@@ -107,6 +107,8 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
                 query_values: Real numbers of shape (entries,).
                 offsets: Query i has the entries offsets[i] to offsets[i + 1] - 1; shape (nq + 1,). None: all are one query.
                 k: Results a query, 0 or more; 10. Vectors that share nothing with the query score 0 and come after those that do.
+                ef_search: Ignored; accepted so that all classes can be called alike.
+                early_exit_threshold: Ignored, likewise.
                 num_threads: Threads over the queries; 0 = all processors; 1.
 
         Returns:
@@ -127,8 +129,8 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds the `k` closest vectors to each query; on all processors unless told otherwise.
 
-        Called as ``batch_search(query_components, query_values, offsets, k=10, num_threads=0)``, or with a scipy.sparse matrix in place of
-        the three arrays.
+        Called as kANNolo's, ``batch_search(query_components, query_values, offsets, k=10, num_threads=0)``, or with a scipy.sparse
+        matrix in place of the three arrays; `ef_search` and `early_exit_threshold` go by name.
 
         Args:
             query_components: As of `search`, like all that follow.
@@ -142,14 +144,14 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        return super().batch_search(query_components, *arguments, **named)
+        rows, _, arguments = take_queries(query_components, arguments, named)
+        distances, ids = self._batch(rows, *arguments, **named)
+        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
-    def _search(  # type: ignore[override]
-        self, gather: Callable[..., Hits], usual_threads: int, rows: SparseRows, k: int = 10, num_threads: int | None = None
+    def _batch(
+        self, rows: SparseRows, k: int = 10, num_threads: int = 0, *, ef_search: int = 200, early_exit_threshold: float | None = None
     ) -> Hits:
-        core = self._opened()
-        threads = usual_threads if num_threads is None else num_threads
-        return gather(core, partial(core.search_sparse, *rows), len(rows[2]) - 1, k, 0, None, threads)
+        return self._search(padded, 0, rows, k, ef_search, early_exit_threshold, num_threads)
 
 
 class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):

@@ -213,7 +213,7 @@ void PostingSearch::fill_with_zeros(std::size_t k) {
     if (sums_[row] == 0) rows_.push_back(row);
   const std::size_t count = std::min(k - found_.size(), rows_.size());
   std::partial_sort(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), rows_.end(), [this](Id a, Id b) { return id(a) < id(b); });
-  for (std::size_t i = 0; i < count; ++i) found_.push_back({0, rows_[i]});
+  for (std::size_t i = 0; i < count; ++i) found_.push_back({-0.0F, rows_[i]});
 }
 
 void PostingSearch::clear() {
