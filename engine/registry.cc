@@ -41,18 +41,15 @@ constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kSparseExact[] = {Encoding::sparse_f32, Encoding::sparse_f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
 constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
-constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16, Encoding::sparse_packed};
+constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
+                                     Encoding::sparse_packed};
 
 // clang-format off: a row a line
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
-    {"SparseFlatIndex", Kind::flat, kSparseExact, false, kDotProduct},
-    {"SparsePostingsIndex", Kind::postings, kSparseCodes, false, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics},
-    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics},
-    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
+    {"SparseFlatIndex", Kind::flat, kSparseExact, false, kDotProduct},  {"SparsePostingsIndex", Kind::postings, kSparseCodes, false, kDotProduct},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics}, {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics}, {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, true, kDotProduct},
 };
 // clang-format on

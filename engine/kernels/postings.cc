@@ -91,6 +91,7 @@ void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, 
 void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight, std::uint16_t* sums) {
   constexpr std::size_t kPiece = 256, kAhead = 12;
   if (runs.bytes < sizeof(std::uint32_t)) return;
+  const std::uint64_t last = runs.bytes - sizeof(std::uint32_t);
   std::uint32_t blocks[kPiece];
   const std::byte* places[kPiece];
   for (; !chosen.empty(); chosen = chosen.subspan(std::min(kPiece, chosen.size()))) {
@@ -98,8 +99,8 @@ void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std
     for (const std::uint32_t block : chosen.first(std::min(kPiece, chosen.size()))) {
       const std::uint64_t at = runs.bases[block / 64] + runs.offsets[block];
       blocks[count] = block;
-      places[count] = runs.records + at;
-      count += static_cast<std::size_t>(runs.offsets[block] != RunTable::kNoRun) & static_cast<std::size_t>(at <= runs.bytes - sizeof(std::uint32_t));
+      places[count] = runs.records + std::min(at, last);  // whatever a damaged table says
+      count += static_cast<std::size_t>(runs.offsets[block] != RunTable::kNoRun) & static_cast<std::size_t>(at <= last);
     }
     for (std::size_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(places[i]);
     for (std::size_t i = 0; i < count; ++i) {

@@ -19,7 +19,7 @@ namespace cassata::test {
 template <class Number>
 std::vector<Number> numbers_at(std::span<const std::byte> bytes, std::size_t at, std::size_t count) {
   std::vector<Number> numbers(count);
-  std::memcpy(numbers.data(), bytes.data() + at, count * sizeof(Number));
+  if (count != 0) std::memcpy(numbers.data(), bytes.data() + at, count * sizeof(Number));  // there may be no bytes at all
   return numbers;
 }
 

@@ -31,8 +31,7 @@ struct Query {
   std::vector<float> table;
 
   /// With a value at every other component, or at few.
-  Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in)
-      : limit(dim), table((short_components ? kShortTable : dim) + 1) {
+  Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in) : limit(dim), table((short_components ? kShortTable : dim) + 1) {
     std::normal_distribution<float> normal;
     for (std::uint32_t i = 0; i < limit; ++i) table[i] = below(random, one_in) == 0 ? normal(random) : 0;
   }
