@@ -44,12 +44,17 @@ constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encodi
 constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
                                      Encoding::sparse_packed};
 
-// clang-format off: a row a line
+// A row a line.
+// clang-format off
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
-    {"SparseFlatIndex", Kind::flat, kSparseExact, false, kDotProduct},  {"SparsePostingsIndex", Kind::postings, kSparseCodes, false, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics}, {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics}, {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
+    {"SparseFlatIndex", Kind::flat, kSparseExact, false, kDotProduct},
+    {"SparsePostingsIndex", Kind::postings, kSparseCodes, false, kDotProduct},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics},
+    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, true, kDotProduct},
 };
 // clang-format on
