@@ -71,7 +71,7 @@ class Readable {
  public:
   explicit Readable(const std::vector<std::byte>& bytes) : guarded_(bytes.size() + kBlockRows) {
     std::memset(guarded_.data(), 0xff, bytes.size() + kBlockRows);
-    std::memcpy(guarded_.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(guarded_.data(), bytes.data(), bytes.size());
   }
   const std::byte* data() const { return guarded_.data(); }
 
