@@ -91,10 +91,7 @@ class PostingsSearcher final : public Searcher {
   /// Query `i` against all rows.
   void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
     params.num_threads = 1;
-    Batch one = queries;
-    one.rows = 1;
-    one.offsets += i;
-    search_exact(one, params, best.subspan(i, 1));
+    search_exact(queries.part(i, 1), params, best.subspan(i, 1));
   }
 
   const Codes& codes_;

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "format/error.h"
 
@@ -41,6 +43,23 @@ struct Section {
                    "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) + " elements of " + std::to_string(element));
   }
 };
+
+/// The number at `from`, of any alignment.
+template <class T>
+requires std::is_trivially_copyable_v<T> T number_at(const std::byte* from)
+noexcept {
+  T number;
+  std::memcpy(&number, from, sizeof number);
+  return number;
+}
+
+/// Appends a number's bytes.
+template <class T>
+requires std::is_trivially_copyable_v<T>
+void append_bytes(T number, std::vector<std::byte>& out) {
+  const auto bytes = std::as_bytes(std::span(&number, 1));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 /// The bytes of an array of numbers.
 template <class T>

@@ -59,6 +59,11 @@ struct Batch {
     const std::size_t count = offsets[i + 1] - offsets[i];
     return {.values = {data + offsets[i], count}, .components = {components + offsets[i], count}};
   }
+  /// Rows `first` to `first + count - 1`.
+  Batch part(std::size_t first, std::size_t count) const {
+    if (sparse()) return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first};
+    return {.data = data + first * dim, .rows = count, .dim = dim};
+  }
 };
 
 /// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an exception it

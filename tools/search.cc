@@ -147,12 +147,6 @@ std::string read_standard_input() {
   }
 }
 
-/// Rows `first` to `first + count - 1`.
-Batch part(const Batch& batch, std::size_t first, std::size_t count) {
-  if (batch.sparse()) return {.data = batch.data, .rows = count, .dim = batch.dim, .components = batch.components, .offsets = batch.offsets + first};
-  return {.data = batch.data + first * batch.dim, .rows = count, .dim = batch.dim};
-}
-
 /// Answers queries and prints what was found, a limited number at a time.
 class Answers {
  public:
@@ -167,7 +161,7 @@ class Answers {
     const Progress progress = progress_bar(choices_.output.empty());  // a bar would mix with results on a terminal
     for (Batch batch = queries.next_batch(); batch.rows != 0; batch = queries.next_batch())
       for (std::size_t first = 0; first < batch.rows; first += rows_) {
-        print(part(batch, first, std::min(rows_, batch.rows - first)));
+        print(batch.part(first, std::min(rows_, batch.rows - first)));
         progress("search", done_, queries.size());
       }
   }

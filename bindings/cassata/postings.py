@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.index import Hits, padded
 from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, choices
-from cassata.sparse import SparseIndex, from_arrays, from_file, plain_dtype, take_queries
+from cassata.sparse import SparseIndex, answer_batch, from_arrays, from_file, plain_dtype
 
 
 class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
@@ -144,9 +144,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._batch(rows, *arguments, **named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return answer_batch(self._batch, query_components, arguments, named)
 
     def _batch(
         self, rows: SparseRows, k: int = 10, num_threads: int = 0, *, ef_search: int = 200, early_exit_threshold: float | None = None

@@ -8,9 +8,9 @@ from typing import Any, Callable, overload
 import numpy.typing as npt
 
 from cassata import inputs
-from cassata.index import Hits, Index, Self, compare, found, padded, trimmed
+from cassata.index import Hits, Index, Self, compare, padded
 from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, graph_choices
-from cassata.sparse import from_arrays, from_file, take_queries
+from cassata.sparse import answer_batch, answer_some, from_arrays, from_file
 
 _STAGES = {"blocked-sparse": "f16"}  # kANNolo's name for f16 values that lie in another order
 
@@ -248,9 +248,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], k_candidates=50, k=3)
         """
-        rows, one, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(found if one else padded, 1, rows, *arguments, **named)
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        return answer_some(self._search, query_components, arguments, named)
 
     @overload
     def batch_search(
@@ -306,9 +304,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(padded, 0, rows, *arguments, **named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return answer_batch(partial(self._search, padded, 0), query_components, arguments, named)
 
     def _search(
         self,

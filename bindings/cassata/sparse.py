@@ -112,9 +112,7 @@ class SparseIndex(Index):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], k=3)
         """
-        rows, one, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(found if one else padded, 1, rows, *arguments, **named)
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        return answer_some(self._search, query_components, arguments, named)
 
     @overload
     def batch_search(
@@ -161,9 +159,7 @@ class SparseIndex(Index):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        rows, _, arguments = take_queries(query_components, arguments, named)
-        distances, ids = self._search(padded, 0, rows, *arguments, **named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return answer_batch(partial(self._search, padded, 0), query_components, arguments, named)
 
     def _search(
         self,
@@ -300,6 +296,20 @@ def from_arrays(
     else:
         rows = inputs.sparse_rows(components, values, offsets)
     return partial(_core.Index.build_from_sparse_arrays, *rows, name="values")
+
+
+def answer_some(search: Callable[..., Hits], query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
+    """What a `search` of a class returns, by its `_search`."""
+    rows, one, arguments = take_queries(query_components, arguments, named)
+    distances, ids = search(found if one else padded, 1, rows, *arguments, **named)
+    return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+
+
+def answer_batch(search: Callable[..., Hits], query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
+    """What a `batch_search` returns, by a function of the rows and the arguments after them."""
+    rows, _, arguments = take_queries(query_components, arguments, named)
+    distances, ids = search(rows, *arguments, **named)
+    return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
 
 def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, bool, tuple[Any, ...]]:

@@ -29,12 +29,6 @@ struct Entry {
   float value;
 };
 
-template <class Number>
-void append_bytes(Number number, std::vector<std::byte>& out) {
-  const auto bytes = std::as_bytes(std::span(&number, 1));
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
 /// One list as bytes.
 class ListEncoder {
  public:

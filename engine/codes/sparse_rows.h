@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -113,20 +112,5 @@ class SparseRows : public Codes {
   mutable std::mutex mutex_;
   mutable std::vector<std::vector<float>> tables_;  // that nobody uses
 };
-
-/// Appends a number's bytes.
-template <class Number>
-void append_bytes(Number number, std::vector<std::byte>& out) {
-  const auto bytes = std::as_bytes(std::span(&number, 1));
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
-/// The number at `from`, of any alignment.
-template <class Number>
-Number number_at(const std::byte* from) noexcept {
-  Number number;
-  std::memcpy(&number, from, sizeof number);
-  return number;
-}
 
 }  // namespace cassata

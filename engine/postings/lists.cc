@@ -3,21 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <string>
 
 namespace cassata {
-namespace {
-
-template <class Number>
-Number number_at(const std::byte* from) noexcept {
-  Number number;
-  std::memcpy(&number, from, sizeof number);
-  return number;
-}
-
-}  // namespace
-
 std::uint32_t bucket_shift(std::size_t dim) noexcept {
   std::uint32_t shift = 0;
   while (buckets_of(dim, shift) > kMaxBuckets) ++shift;

@@ -55,7 +55,6 @@ bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& 
   if (params.exact && certain && found_.size() < params.k) fill_with_zeros(params.k);
   clear();
   for (const Candidate& c : found_) best.push_back({c.distance, id(c.id)});
-  std::sort(best.begin(), best.end());
   return certain;
 }
 
@@ -119,6 +118,12 @@ void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
 }
 
+std::uint16_t PostingSearch::visit_best(std::size_t k) {
+  const std::uint16_t least = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
+  visit(least, kMostUnits);
+  return least;
+}
+
 std::uint16_t PostingSearch::kth_peak(std::size_t k) {
   kernels_.peaks(sums_.data(), visited_, peaks_.data());
   return std::max<std::uint16_t>(kth_largest(std::span(peaks_).first(visited_.size()), k), 1);
@@ -131,8 +136,7 @@ std::uint16_t PostingSearch::least_sum(double score) const {
 }
 
 void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
-  const std::uint16_t first = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
-  visit(first, kMostUnits);
+  const std::uint16_t first = visit_best(k);
   const std::size_t early = visited_.size();
   const std::uint16_t kth = kth_peak(k);
   score_rows(0, early, kth, kMostUnits, lists_.rows(), scorer);
@@ -146,8 +150,7 @@ void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
 }
 
 void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
-  const std::uint16_t first = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(params.k, 10)), 1);
-  visit(first, kMostUnits);
+  const std::uint16_t first = visit_best(params.k);
   visit(to_units(static_cast<double>(params.heap_factor) * kth_peak(params.k)), static_cast<std::uint16_t>(first - 1));
   score_rows(0, visited_.size(), kth_peak(params.candidates), kMostUnits, params.candidates, scorer);
   keep_best(params.k);

@@ -55,6 +55,8 @@ class PostingSearch {
   void bound_blocks();
   /// Sums the blocks whose bound is least to most, too.
   void visit(std::uint16_t least, std::uint16_t most);
+  /// Sums at least k of the blocks with the largest bounds, if there are as many, and returns the least of these.
+  std::uint16_t visit_best(std::size_t k);
   std::uint16_t kth_peak(std::size_t k);
   /// Scores the rows whose sums are least to most in the blocks visited from number `first` on, before `last`; no more than about `limit`.
   void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer);

@@ -16,6 +16,7 @@
 #include "engine/registry.h"
 #include "format/input/sparse.h"
 #include "tests/support/brute_force.h"
+#include "tests/support/sparse_index.h"
 
 namespace cassata::test {
 
@@ -75,12 +76,6 @@ inline Index build(const Vectors& vectors, const BuildParams& params, const std:
   const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
 }
-
-struct Answers {
-  std::vector<std::int64_t> ids;
-  std::vector<float> scores;
-  bool operator==(const Answers&) const = default;
-};
 
 /// Asks one of the index's searches, with sparse queries if its vectors are such.
 template <class Search>

@@ -12,6 +12,7 @@
 #include "format/input/sparse.h"
 #include "tests/support/index_file.h"
 #include "tests/support/random_case.h"
+#include "tests/support/sparse_index.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
@@ -19,23 +20,6 @@ namespace cassata {
 namespace {
 
 using namespace test;
-
-struct Answers {
-  std::vector<std::int64_t> ids;
-  std::vector<float> scores;
-  bool operator==(const Answers&) const = default;
-};
-
-template <class Search>
-Answers ask(const Index& index, const SparseVectors& queries, const SearchParams& params, Search search) {
-  Answers out{std::vector<std::int64_t>(queries.size() * params.k), std::vector<float>(queries.size() * params.k)};
-  (index.*search)(queries.batch(index.dim()), params, Hits{out.ids, out.scores});
-  return out;
-}
-
-Index build(const SparseVectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {
-  return Index::build(*sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets), params, path);
-}
 
 enum class Values { positive, few, mixed, tiny, huge, zeros };
 

@@ -11,28 +11,12 @@
 #include "engine/index.h"
 #include "format/input/sparse.h"
 #include "tests/support/random_case.h"
+#include "tests/support/sparse_index.h"
 
 namespace cassata {
 namespace {
 
 using namespace test;
-
-struct Answers {
-  std::vector<std::int64_t> ids;
-  std::vector<float> scores;
-  bool operator==(const Answers&) const = default;
-};
-
-Index build(const SparseVectors& vectors, const BuildParams& params) {
-  return Index::build(*sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets), params);
-}
-
-template <class Search>
-Answers ask(const Index& index, const SparseVectors& queries, const SearchParams& params, Search search) {
-  Answers out{std::vector<std::int64_t>(queries.size() * params.k), std::vector<float>(queries.size() * params.k)};
-  (index.*search)(queries.batch(index.dim()), params, Hits{out.ids, out.scores});
-  return out;
-}
 
 /// How the values of a collection are spread.
 enum class Values { positive, mixed, whole, wide, tiny, huge, dominant, kCount };

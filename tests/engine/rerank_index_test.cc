@@ -14,6 +14,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 #include "tests/support/random_case.h"
+#include "tests/support/sparse_index.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
@@ -32,28 +33,11 @@ BuildParams params_of(double prune_percentage, bool residual = false, Encoding s
           .ef_construction = 40};
 }
 
-Index build(const SparseVectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {
-  return Index::build(*sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets), params, path);
-}
-
 SparseVectors pruned(const SparseVectors& vectors, double percentage) {
   SparseVectors out;
   for (std::size_t row = 0; row < vectors.size(); ++row, out.end_row())
     for (const std::size_t i : kept_entries(vectors.view(row).values, percentage))
       out.add(vectors.view(row).components[i], vectors.view(row).values[i]);
-  return out;
-}
-
-struct Answers {
-  std::vector<std::int64_t> ids;
-  std::vector<float> scores;
-  bool operator==(const Answers&) const = default;
-};
-
-template <class Search = decltype(&Index::search)>
-Answers ask(const Index& index, const SparseVectors& queries, const SearchParams& params, Search search = &Index::search) {
-  Answers out{std::vector<std::int64_t>(queries.size() * params.k), std::vector<float>(queries.size() * params.k)};
-  (index.*search)(queries.batch(kDim), params, Hits{out.ids, out.scores});
   return out;
 }
 
