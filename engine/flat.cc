@@ -51,7 +51,7 @@ std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& c
 
 void build_flat(const BuildTask& task) {
   if (task.vectors.shape() == Shape::sparse) return build_postings(task);
-  write_flat(task.vectors, *task.encoders.front(), task.params.progress, task.writer);
+  write_flat(task.vectors, *task.encoders.all.front(), task.params.progress, task.writer);
 }
 
 }  // namespace cassata

@@ -28,6 +28,7 @@ class GraphSearcher final : public Searcher {
   GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
       : codes_(*codes.first),
         second_(codes.second.get()),
+        navigates_(codes.navigation),
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
         ground_(file.section(kEdgesSection), codes_.size(), 2 * entry.m),
@@ -36,12 +37,14 @@ class GraphSearcher final : public Searcher {
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    const std::size_t wanted = second_ ? std::min<std::size_t>(params.k_candidates, codes_.size()) : params.k;
-    const std::size_t width = std::max(wanted, std::min<std::size_t>(params.ef_search, codes_.size()));
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
+    const std::size_t wanted = navigates_ ? std::max(kept, params.k) : second_ ? std::min<std::size_t>(params.k_candidates, codes_.size()) : params.k;
+    const std::size_t width = std::max(wanted, kept);
     if (params.k == 0 || wanted == 0) return;
     const bool scans = width > codes_.size() / 2;  // a walk would see most vectors, and more slowly
-    if (scans && !second_) return search_exact(queries, params, best);
-    const RerankParams rest{.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
+    if (scans && (!second_ || navigates_)) return search_exact(queries, params, best);
+    const RerankParams rest = navigates_ ? RerankParams{.k = params.k, .beta = kPatience}
+                                         : RerankParams{.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
     std::vector<std::unique_ptr<Scorer>> firsts(threads_of(params.num_threads)), seconds(firsts.size());
     parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
       std::unique_ptr<Scorer>&first = firsts[thread], &second = seconds[thread];
@@ -88,8 +91,12 @@ class GraphSearcher final : public Searcher {
     if (candidates.size() > k) candidates.resize(k);
   }
 
+  /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which the others are taken for worse.
+  static constexpr std::size_t kPatience = 16;
+
   const Codes& codes_;
   const Codes* second_;            // null: there are none
+  bool navigates_;                 // the first ones only guide the walk
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
   RowAdjacency ground_;

@@ -47,6 +47,23 @@ std::string metric_mismatch(Metric metric, const EncodingRow& encoding) {
 }
 std::string metric_mismatch(Metric metric, const ClassRow& row) { return metric_mismatch(metric, row.metrics, "a " + std::string(row.name)); }
 
+/// What only dense vectors' second codes are asked.
+void check_dense_rerank(const BuildParams& params) {
+  const RerankChoices& second = *params.rerank;
+  if (second.prune_percentage != 100) invalid_argument("prune_percentage: given for dense vectors, of which nothing is pruned");
+  if (!second.residual) return;
+  if (!row_of(second.encoding).compact || params.encoding == Encoding::pq)
+    invalid_argument("residual: given with first codes '" + std::string(name_of(params.encoding)) + "' and second codes '" +
+                     std::string(name_of(second.encoding)) + "', expected rabitq, int8 or int4, and rabitq");
+}
+
+/// Names of encodings, for a message.
+std::string names_of(std::span<const Encoding> encodings) {
+  std::string names;
+  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
+  return names;
+}
+
 /// Throws Error(invalid_argument) unless there is an index of such a kind, over vectors that are stored so.
 void check_class(const BuildParams& params, const VectorStream& vectors) {
   std::vector<Encoding> encodings = {params.encoding};
@@ -57,12 +74,16 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty()) invalid_argument(mismatch);
   }
   const ClassRow* const row = class_of(params);
-  if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, false) != nullptr)
+  if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, Second::none) != nullptr)
     invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
   if (row == nullptr)
     invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
                      (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
+  if (!params.rerank) return;
+  if (std::ranges::count(row->seconds, params.rerank->encoding) == 0)
+    invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));
+  if (vectors.shape() == Shape::dense) check_dense_rerank(params);
 }
 
 /// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
@@ -98,10 +119,14 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
     out.emplace_back("n_knn", std::to_string(params.postings.n_knn));
   }
   if (params.rerank) {
-    out.emplace_back("rerank", name_of(params.rerank->encoding));
-    out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
-    out.emplace_back("residual", params.rerank->residual ? "true" : "false");
+    out.emplace_back(params.rerank->navigation ? "exact" : "rerank", name_of(params.rerank->encoding));
+    if (params.rerank->code.bits != 0) out.emplace_back("rerank_bits", std::to_string(params.rerank->code.bits));
+    if (row_of(params.encoding).shape == Shape::sparse) out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
+    if (!params.rerank->navigation) out.emplace_back("residual", params.rerank->residual ? "true" : "false");
   }
+  if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
+  if (params.code.rotated) out.emplace_back("opq", "true");
+  if (params.code.bits != 0) out.emplace_back("bits", std::to_string(params.code.bits));
   return out;
 }
 
@@ -118,12 +143,14 @@ const ClassRow& check_manifest(const MappedFile& file) {
     if (const std::string mismatch = metric_mismatch(m.metric, encoding); !mismatch.empty()) corrupt(place + mismatch);
   }
   const ClassRow* const row = class_of(m);
-  if (m.codes.size() > 2 || (m.codes.size() == 2 && row == nullptr))
+  if (m.codes.size() > 2 || (m.codes.size() == 2 && (row == nullptr || !m.rerank)))
     throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) +
                                         " encodings of the vectors, which this version does not read in such a file; a newer Cassata wrote it");
   if (row == nullptr) corrupt(place + "a kind of index that there is not over such vectors");
   if (const std::string mismatch = metric_mismatch(m.metric, *row); !mismatch.empty()) corrupt(place + mismatch);
-  if (m.rerank.has_value() != row->reranks) corrupt(place + std::to_string(m.codes.size()) + " encodings, and an entry for reranking does not fit");
+  if (m.rerank && m.codes.size() != 2) corrupt(place + "an entry for reranking, but one encoding");
+  if (m.rerank && std::ranges::count(row->seconds, m.codes[1].encoding) == 0)
+    corrupt(place + "second codes of encoding '" + std::string(name_of(m.codes[1].encoding)) + "', expected one of " + names_of(row->seconds));
   if (m.rerank && !(m.rerank->prune_percentage > 0 && m.rerank->prune_percentage <= 100))
     corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected over 0 and at most 100");
   return *row;
@@ -131,9 +158,11 @@ const ClassRow& check_manifest(const MappedFile& file) {
 
 std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entry) {
   const EncodingRow& encoding = row_of(entry.encoding);
+  const Manifest& m = file.manifest();
   RowSections sections{.rows = file.section(entry.section), .offsets = {}};
   if (encoding.shape == Shape::sparse) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
-  return encoding.open(sections, file.manifest().size, file.manifest().dim);
+  if (encoding.compact) sections.model = file.section(entry.section + std::string(kModelSuffix));
+  return encoding.open(sections, m.size, {.dim = m.dim, .metric = m.metric, .code = entry.code});
 }
 
 }  // namespace
@@ -149,6 +178,7 @@ struct Index::State {
     codes.first = open_codes(*file, m.codes.front());
     if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
     codes.residual = m.rerank && m.rerank->residual;
+    codes.navigation = m.rerank && m.rerank->navigation;
     searcher = row_of(m.kind).open(*file, codes);
   }
 };
@@ -168,10 +198,10 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.metric = params.metric;
   manifest.size = vectors.size();
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
-  manifest.codes = {{params.encoding, std::string(kRowsSection)}};
+  manifest.codes = {{params.encoding, std::string(kRowsSection), params.code}};
   if (params.rerank) {
-    manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection)});
-    manifest.rerank = {.prune_percentage = params.rerank->prune_percentage, .residual = params.rerank->residual};
+    manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection), params.rerank->code});
+    manifest.rerank = {params.rerank->prune_percentage, params.rerank->residual, params.rerank->navigation};
   }
   row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), writer.folder(), writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};

@@ -19,7 +19,9 @@ void BuildParams::check() const {
 void RerankChoices::check(Metric metric) const {
   if (!(prune_percentage > 0 && prune_percentage <= 100))
     invalid_argument("prune_percentage: " + std::to_string(prune_percentage) + " given, expected over 0 and at most 100");
-  if (residual && prune_percentage == 100) invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
+  if (residual && prune_percentage == 100 && encoding != Encoding::rabitq)
+    invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
+  if (residual && navigation) invalid_argument("residual: given with navigation, whose second codes are whole vectors");
   if (residual && metric != Metric::dot_product) invalid_argument("residual: given with metric 'euclidean', expected 'dotproduct'");
 }
 

@@ -14,10 +14,13 @@ namespace cassata {
 struct RerankChoices {
   /// Of the second codes; of the same shape as the first.
   Encoding encoding = Encoding::sparse_f16;
+  CodeParams code = {};
   /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. Over 0, at most 100: all.
   double prune_percentage = 100;
-  /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where something is pruned.
+  /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where the first leave something out.
   bool residual = false;
+  /// The first codes only guide the walk: of what it finds, as many are scored again as it takes to be sure of the best.
+  bool navigation = false;
 
   /// Throws Error(invalid_argument), as BuildParams::check().
   void check(Metric metric) const;
@@ -45,6 +48,7 @@ struct BuildParams {
   Kind kind = Kind::graph;
   Metric metric = Metric::dot_product;
   Encoding encoding = Encoding::f32;
+  CodeParams code = {};
   /// Second codes, by which the best that a search by `encoding` finds are scored again; none: there are no such codes.
   std::optional<RerankChoices> rerank = {};
   PostingsChoices postings = {};

@@ -7,6 +7,8 @@
 
 #include "engine/codes/dense.h"
 #include "engine/codes/pruned.h"
+#include "engine/codes/quantized.h"
+#include "engine/codes/residual.h"
 #include "engine/codes/sparse.h"
 #include "engine/codes/sparse_packed.h"
 #include "engine/index.h"
@@ -21,15 +23,38 @@ constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {Grap
 
 constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 
+/// The row of an encoding that needs to know no more than the dimension.
+template <auto open, auto encoder>
+constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shape, std::span<const Metric> metrics = kAllMetrics) {
+  return {encoding,
+          name,
+          shape,
+          metrics,
+          false,
+          [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) { return open(sections, size, spec.dim); },
+          [](const CodesSpec& spec) { return encoder(spec.dim); }};
+}
+
+/// The row of an encoding that learns from the dense vectors that it is to hold.
+constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open, decltype(EncodingRow::encoder) encoder) {
+  return {encoding, name, Shape::dense, kAllMetrics, true, open, encoder};
+}
+
+// A row a line.
+// clang-format off
 constexpr EncodingRow kEncodings[] = {
-    {Encoding::f32, "f32", Shape::dense, kAllMetrics, open_dense_f32, encoder_dense_f32},
-    {Encoding::f16, "f16", Shape::dense, kAllMetrics, open_dense_f16, encoder_dense_f16},
-    {Encoding::sparse_f16, "f16", Shape::sparse, kAllMetrics, open_sparse_f16, encoder_sparse_f16},
-    {Encoding::sparse_f32, "f32", Shape::sparse, kAllMetrics, open_sparse_f32, encoder_sparse_f32},
-    {Encoding::sparse_fixed8, "fixedu8", Shape::sparse, kAllMetrics, open_sparse_fixed8, encoder_sparse_fixed8},
-    {Encoding::sparse_fixed16, "fixedu16", Shape::sparse, kAllMetrics, open_sparse_fixed16, encoder_sparse_fixed16},
-    {Encoding::sparse_packed, "dotvbyte", Shape::sparse, kDotProduct, open_sparse_packed, encoder_sparse_packed},
+    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", Shape::dense),
+    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", Shape::dense),
+    plain<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", Shape::sparse),
+    plain<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", Shape::sparse),
+    plain<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", Shape::sparse),
+    plain<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", Shape::sparse),
+    plain<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", Shape::sparse, kDotProduct),
+    compact(Encoding::dense_int8, "int8", open_dense_int8, encoder_dense_int8),
+    compact(Encoding::dense_int4, "int4", open_dense_int4, encoder_dense_int4),
+    compact(Encoding::rabitq, "rabitq", open_rabitq, encoder_rabitq),
 };
+// clang-format on
 
 constexpr KindRow kKinds[] = {
     {Kind::flat, "flat", open_flat, build_flat},
@@ -38,6 +63,8 @@ constexpr KindRow kKinds[] = {
 };
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
+constexpr Encoding kDenseCompact[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
+constexpr Encoding kDenseSecond[] = {Encoding::f16, Encoding::f32, Encoding::rabitq};
 constexpr Encoding kSparseExact[] = {Encoding::sparse_f32, Encoding::sparse_f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
 constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
@@ -47,15 +74,17 @@ constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32,
 // A row a line.
 // clang-format off
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, false, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, false, kAllMetrics},
-    {"SparseFlatIndex", Kind::flat, kSparseExact, false, kDotProduct},
-    {"SparsePostingsIndex", Kind::postings, kSparseCodes, false, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, false, kAllMetrics},
-    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, false, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, false, kAllMetrics},
-    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, false, kDotProduct},
-    {"SparseRerankHNSW", Kind::graph, kSparseCodes, true, kDotProduct},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, Second::none, {}, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, Second::none, {}, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDenseCompact, Second::navigation, kDensePlain, kAllMetrics},
+    {"DenseRerankHNSW", Kind::graph, kDenseCompact, Second::rerank, kDenseSecond, kAllMetrics},
+    {"SparseFlatIndex", Kind::flat, kSparseExact, Second::none, {}, kDotProduct},
+    {"SparsePostingsIndex", Kind::postings, kSparseCodes, Second::none, {}, kDotProduct},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, Second::none, {}, kAllMetrics},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, Second::none, {}, kAllMetrics},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, Second::none, {}, kAllMetrics},
+    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, Second::none, {}, kDotProduct},
+    {"SparseRerankHNSW", Kind::graph, kSparseCodes, Second::rerank, kSparseCodes, kDotProduct},
 };
 // clang-format on
 
@@ -77,6 +106,43 @@ const Row& parse(const char* what, std::span<const Row> rows, std::string_view t
   invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
 }
 
+/// Of a manifest's entry or a build's choices.
+template <class Rerank>
+Second second_of(const std::optional<Rerank>& rerank) noexcept {
+  return !rerank ? Second::none : rerank->navigation ? Second::navigation : Second::rerank;
+}
+
+BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
+  BuildEncoders out;
+  out.all.push_back(row_of(params.encoding).encoder({.dim = dim, .metric = params.metric}));
+  out.stored = {0};
+  if (!params.rerank) return out;
+  out.all.push_back(row_of(params.rerank->encoding).encoder({.dim = dim, .metric = params.metric}));
+  out.stored.push_back(1);
+  const double percentage = params.rerank->prune_percentage;
+  if (percentage < 100) out.all[0] = part_encoder(std::move(out.all[0]), percentage, Part::kept);
+  if (params.rerank->residual) out.all[1] = part_encoder(std::move(out.all[1]), percentage, Part::pruned);
+  return out;
+}
+
+/// What compact codes are made from stands first, be it stored or not.
+BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
+  BuildEncoders out;
+  const auto add = [&](Encoding encoding, CodeParams code = {}, bool linear = false) {
+    out.all.push_back(row_of(encoding).encoder({.dim = dim, .metric = params.metric, .code = code, .linear = linear}));
+    return out.all.size() - 1;
+  };
+  const bool compact = row_of(params.encoding).compact, residual = params.rerank && params.rerank->residual;
+  const bool second_compact = params.rerank && row_of(params.rerank->encoding).compact;
+  add(!compact ? params.encoding : params.rerank && !second_compact ? params.rerank->encoding : Encoding::f32);
+  out.stored = {compact ? add(params.encoding, params.code, residual) : 0};
+  if (params.rerank) out.stored.push_back(second_compact ? add(params.rerank->encoding, params.rerank->code) : 0);
+  if (residual) out.all.back() = residual_encoder(*out.all[out.stored[0]], std::move(out.all.back()));
+  if (params.kind == Kind::graph && dim <= kMaxQuantizedDim)
+    out.walked = params.encoding == Encoding::dense_int8 ? out.stored[0] : add(Encoding::dense_int8);
+  return out;
+}
+
 }  // namespace
 
 std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
@@ -87,30 +153,23 @@ std::span<const ClassRow> class_rows() noexcept { return kClasses; }
 
 Shape ClassRow::shape() const { return row_of(encodings.front()).shape; }
 
-const ClassRow* class_of(Kind kind, Encoding encoding, bool reranks) noexcept {
+const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept {
   for (const ClassRow& row : kClasses)
-    if (row.kind == kind && row.reranks == reranks && std::ranges::count(row.encodings, encoding) != 0) return &row;
+    if (row.kind == kind && row.second == second && std::ranges::count(row.encodings, encoding) != 0) return &row;
   return nullptr;
 }
 
 const ClassRow* class_of(const Manifest& manifest) noexcept {
-  return class_of(manifest.kind, manifest.codes.front().encoding, manifest.codes.size() > 1);
+  return class_of(manifest.kind, manifest.codes.front().encoding, second_of(manifest.rerank));
 }
 
-const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, params.rerank.has_value()); }
+const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, second_of(params.rerank)); }
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
-std::vector<std::unique_ptr<Encoder>> encoders_of(const BuildParams& params, std::size_t dim) {
-  std::vector<std::unique_ptr<Encoder>> out;
-  out.push_back(row_of(params.encoding).encoder(dim));
-  if (!params.rerank) return out;
-  out.push_back(row_of(params.rerank->encoding).encoder(dim));
-  const double percentage = params.rerank->prune_percentage;
-  if (percentage < 100) out[0] = part_encoder(std::move(out[0]), percentage, Part::kept);
-  if (params.rerank->residual) out[1] = part_encoder(std::move(out[1]), percentage, Part::pruned);
-  return out;
+BuildEncoders encoders_of(const BuildParams& params, std::size_t dim) {
+  return row_of(params.encoding).shape == Shape::sparse ? sparse_encoders(params, dim) : dense_encoders(params, dim);
 }
 
 std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/build/pipeline.h"
 #include "engine/codes/codes.h"
 #include "engine/searcher.h"
 #include "format/manifest.h"
@@ -27,8 +28,9 @@ struct EncodingRow {
   std::string_view name;
   Shape shape;
   std::span<const Metric> metrics;  ///< that it has distances for
-  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, std::size_t dim);
-  std::unique_ptr<Encoder> (*encoder)(std::size_t dim);
+  bool compact;                     ///< codes that are made from dense vectors by what was learned of these
+  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
+  std::unique_ptr<Encoder> (*encoder)(const CodesSpec& spec);
 };
 
 struct KindRow {
@@ -38,12 +40,16 @@ struct KindRow {
   void (*build)(const BuildTask& task);
 };
 
+/// What second codes of the vectors are for.
+enum class Second { none, navigation, rerank };
+
 /// The class that stands for a kind of index over vectors that are stored in a way.
 struct ClassRow {
   std::string_view name;
   Kind kind;
   std::span<const Encoding> encodings;  ///< of the vectors that are searched first; encodings[0] is the class's default
-  bool reranks;                         ///< what is found is scored again, by a second encoding
+  Second second;
+  std::span<const Encoding> seconds;  ///< encodings of the second codes; seconds[0] is the default
   std::span<const Metric> metrics;
 
   Shape shape() const;
@@ -56,14 +62,14 @@ std::span<const KindRow> kind_rows() noexcept;
 std::span<const ClassRow> class_rows() noexcept;
 
 /// Null if this version has no such class.
-const ClassRow* class_of(Kind kind, Encoding encoding, bool reranks) noexcept;
+const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept;
 /// Of a file, or of the file that a build makes. The manifest has an encoding.
 const ClassRow* class_of(const Manifest& manifest) noexcept;
 const ClassRow* class_of(const BuildParams& params) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const KindRow& row_of(Kind kind);
 
-/// The encoders of a build: one for each way in which its file stores the vectors.
-std::vector<std::unique_ptr<Encoder>> encoders_of(const BuildParams& params, std::size_t dim);
+/// The encoders of a build.
+BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);
 
 }  // namespace cassata

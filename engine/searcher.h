@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/build/pipeline.h"
 #include "engine/codes/codes.h"
 #include "engine/params.h"
 #include "engine/search/workspace.h"
@@ -31,14 +32,15 @@ struct StoredCodes {
   std::unique_ptr<Codes> first;   ///< that are searched
   std::unique_ptr<Codes> second;  ///< that the best of what was found is scored again by; null: there are none
   bool residual = false;          ///< a vector's score is the sum of both
+  bool navigation = false;        ///< the first only guide the search
 };
 
 /// What a build works on; it writes sections and sets what the manifest says of them.
 struct BuildTask {
   VectorStream& vectors;
   const BuildParams& params;
-  std::vector<std::unique_ptr<Encoder>> encoders;  ///< one, or two where there are second codes
-  std::filesystem::path folder;                    ///< for temporary files
+  BuildEncoders encoders;
+  std::filesystem::path folder;  ///< for temporary files
   FileWriter& writer;
   Manifest& manifest;
 };

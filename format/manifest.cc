@@ -14,7 +14,7 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
-static_assert(same(Encoding::sparse_packed, fb::Encoding_sparse_packed) && same(GraphType::permuted, fb::GraphType_permuted) &&
+static_assert(same(Encoding::pq, fb::Encoding_pq) && fb::Encoding_MAX == fb::Encoding_pq && same(GraphType::permuted, fb::GraphType_permuted) &&
               same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.
@@ -30,7 +30,7 @@ class Reader {
     m.size = from.size();
     m.dim = from.dim();
     each(from.codes(), [&](const fb::Codes& c) {
-      m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section())});
+      m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section()), {c.m_pq(), c.bits(), c.rotated()}});
     });
     if (from.graph()) m.graph = graph(*from.graph());
     each(from.sections(), [&](const fb::Section& s) {
@@ -39,7 +39,7 @@ class Reader {
     m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
     m.provenance = provenance(*from.provenance());
     if (const fb::Postings* p = from.postings()) m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
-    if (const fb::Rerank* rerank = from.rerank()) m.rerank = {.prune_percentage = rerank->prune_percentage(), .residual = rerank->residual()};
+    if (const fb::Rerank* rerank = from.rerank()) m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
     return m;
   }
 
@@ -124,7 +124,8 @@ std::string manifest_place(std::string_view file, std::uint64_t offset) {
 std::vector<std::byte> write_manifest(const Manifest& m) {
   flatbuffers::FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<fb::Codes>> codes;
-  for (const auto& c : m.codes) codes.push_back(fb::CreateCodes(b, static_cast<fb::Encoding>(c.encoding), b.CreateString(c.section)));
+  for (const auto& c : m.codes)
+    codes.push_back(fb::CreateCodes(b, static_cast<fb::Encoding>(c.encoding), b.CreateString(c.section), c.code.m_pq, c.code.bits, c.code.rotated));
   const auto codes_at = b.CreateVector(codes);
   flatbuffers::Offset<fb::Graph> graph_at;
   if (m.graph) {
@@ -138,7 +139,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   const auto hashes_at = fb::CreateBlockHashes(b, m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3);
   const auto provenance_at = write_provenance(b, m.provenance);
   flatbuffers::Offset<fb::Rerank> rerank_at;
-  if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual);
+  if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual, m.rerank->navigation);
   flatbuffers::Offset<fb::Postings> postings_at;
   if (m.postings)
     postings_at =

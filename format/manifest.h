@@ -17,7 +17,19 @@ namespace cassata {
 // Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
 enum class Kind : std::uint8_t { flat = 0, graph = 1, postings = 2 };
 enum class Shape : std::uint8_t { dense = 0, sparse = 1 };
-enum class Encoding : std::uint8_t { f32 = 0, f16 = 1, sparse_f16 = 2, sparse_f32 = 3, sparse_fixed8 = 4, sparse_fixed16 = 5, sparse_packed = 6 };
+enum class Encoding : std::uint8_t {
+  f32 = 0,
+  f16 = 1,
+  sparse_f16 = 2,
+  sparse_f32 = 3,
+  sparse_fixed8 = 4,
+  sparse_fixed16 = 5,
+  sparse_packed = 6,
+  dense_int8 = 7,
+  dense_int4 = 8,
+  rabitq = 9,
+  pq = 10
+};
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1 };
 
 struct SectionEntry {
@@ -27,9 +39,17 @@ struct SectionEntry {
   Tier tier = Tier::hot;
 };
 
+/// What some encodings leave open; 0 where there is no such choice.
+struct CodeParams {
+  std::uint32_t m_pq = 0;  ///< of pq: subspaces
+  std::uint32_t bits = 0;  ///< of rabitq: bits a dimension
+  bool rotated = false;    ///< of pq: vectors are rotated first
+};
+
 struct CodesEntry {
   Encoding encoding = Encoding::f32;
   std::string section;
+  CodeParams code = {};
 };
 
 struct GraphEntry {
@@ -42,6 +62,7 @@ struct GraphEntry {
 struct RerankEntry {
   double prune_percentage = 100;
   bool residual = false;
+  bool navigation = false;
 };
 
 struct PostingsEntry {

@@ -16,8 +16,9 @@ std::size_t list_limit(const NeighborLists& level) { return level.max_degree() -
 
 /// What a thread needs.
 struct Worker {
-  std::unique_ptr<Scorer> query;  // bound to the vector that is inserted
-  std::unique_ptr<Scorer> pair;   // bound to its neighbours in turn
+  std::unique_ptr<Scorer> query;  // bound to the vector that is inserted, by the codes that are walked
+  std::unique_ptr<Scorer> pair;   // bound to it and to its neighbours in turn, by the exact ones
+  std::vector<float> values;      // of the vector that is inserted
   Workspace work;
   Pruner pruner;
   std::vector<Candidate> candidates;
@@ -33,7 +34,7 @@ struct BackEdge {
 
 class GraphBuilder {
  public:
-  GraphBuilder(const Codes& codes, const GraphParams& params);
+  GraphBuilder(const Codes& walked, const Codes& exact, const GraphParams& params);
   BuiltGraph build();
 
  private:
@@ -44,26 +45,32 @@ class GraphBuilder {
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
 
-  const Codes& codes_;
+  /// Distances of the candidates to the node, exact ones, in order.
+  void score_exactly(Id node, Worker& worker);
+  std::size_t size() const { return exact_.size(); }
+
+  const Codes& walked_;
+  const Codes& exact_;
   const GraphParams& params_;
   BuiltGraph graph_;
   std::vector<Worker> workers_;
 };
 
-GraphBuilder::GraphBuilder(const Codes& codes, const GraphParams& params) : codes_(codes), params_(params) {
-  LevelAssignment assignment = assign_levels(codes.size(), params.m);
+GraphBuilder::GraphBuilder(const Codes& walked, const Codes& exact, const GraphParams& params) : walked_(walked), exact_(exact), params_(params) {
+  LevelAssignment assignment = assign_levels(size(), params.m);
   graph_.ids = std::move(assignment.nodes);
   graph_.level_sizes = std::move(assignment.sizes);
-  std::vector<bool> placed(codes.size());
+  std::vector<bool> placed(size());
   for (const Id id : graph_.ids) placed[id] = true;
-  for (Id id = 0; id < codes.size(); ++id)
+  for (Id id = 0; id < size(); ++id)
     if (!placed[id]) graph_.ids.push_back(id);
-  graph_.levels.emplace_back(codes.size(), 2 * params.m);
+  graph_.levels.emplace_back(size(), 2 * params.m);
   for (const std::uint64_t size : graph_.level_sizes) graph_.levels.emplace_back(size, params.m);
   workers_.resize(threads_of(params.num_threads));
   for (Worker& w : workers_) {
-    w.query = codes.scorer(params.metric);
-    w.pair = codes.scorer(params.metric);
+    w.query = walked.scorer(params.metric);
+    w.pair = exact.scorer(params.metric);
+    if (&walked != &exact) w.values.resize(exact.dim());
   }
 }
 
@@ -75,15 +82,14 @@ std::size_t GraphBuilder::top_level(Id node) const {
 
 BuiltGraph GraphBuilder::build() {
   constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of the graph it is added to
-  const std::size_t size = codes_.size();
-  for (std::size_t begin = 1; begin < size;) {
-    const std::size_t end = std::min(size, begin + std::clamp<std::size_t>(begin / kGrowth, 1, kMaxBatch));
+  for (std::size_t begin = 1; begin < size();) {
+    const std::size_t end = std::min(size(), begin + std::clamp<std::size_t>(begin / kGrowth, 1, kMaxBatch));
     insert_batch(begin, end);
-    if (params_.progress) params_.progress("graph", end, size);
+    if (params_.progress) params_.progress("graph", end, size());
     begin = end;
   }
-  SubsetScorer query(*workers_.front().query, graph_.ids, size);
-  for (NeighborLists& level : graph_.levels) connect_all(level, query, params_.ef_construction, workers_.front().work);
+  SubsetScorer scorer(*workers_.front().pair, graph_.ids, size());
+  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work);
   return std::move(graph_);
 }
 
@@ -96,20 +102,38 @@ void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
 }
 
 void GraphBuilder::find_neighbors(Id node, Worker& w) {
-  SubsetScorer query(*w.query, graph_.ids, codes_.size()), pair(*w.pair, graph_.ids, codes_.size());
-  query.bind(node);
+  SubsetScorer query(*w.query, graph_.ids, size()), pair(*w.pair, graph_.ids, size());
+  if (&walked_ == &exact_) {
+    query.bind(node);
+  } else {
+    exact_.decode(graph_.ids[node], w.values.data());
+    query.bind(VectorView{.values = w.values});
+  }
   w.work.entries.assign(1, 0);
   const std::size_t top = top_level(node), width = params_.ef_construction;
   for (std::size_t l = graph_.levels.size(); l-- > 0;) {
     beam_search(graph_.levels[l], query, w.work.entries, l <= top ? width : l == 1 ? entry_count(width) : 1, 0, w.work);
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
-      w.pruner.choose(found, list_limit(graph_.levels[l]), pair, w.chosen);
+      w.candidates = found;
+      if (&walked_ != &exact_) score_exactly(node, w);
+      w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen);
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
     for (std::size_t i = 0; i < std::min(found.size(), entry_count(width)); ++i) w.work.entries.push_back(found[i].id);
   }
+}
+
+void GraphBuilder::score_exactly(Id node, Worker& w) {
+  SubsetScorer pair(*w.pair, graph_.ids, size());
+  w.chosen.clear();
+  for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
+  w.distances.resize(w.chosen.size());
+  pair.bind(node);
+  pair.score(w.chosen, w.distances.data());
+  for (std::size_t i = 0; i < w.chosen.size(); ++i) w.candidates[i].distance = w.distances[i];
+  std::sort(w.candidates.begin(), w.candidates.end());
 }
 
 void GraphBuilder::connect_back(NeighborLists& level, std::size_t begin, std::size_t end) {
@@ -133,13 +157,10 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   w.chosen.assign(list.begin(), list.end());
   for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
   if (w.chosen.size() > list_limit(level)) {
-    SubsetScorer pair(*w.pair, graph_.ids, codes_.size());
-    w.distances.resize(w.chosen.size());
-    pair.bind(target);
-    pair.score(w.chosen, w.distances.data());
+    SubsetScorer pair(*w.pair, graph_.ids, size());
     w.candidates.clear();
-    for (std::size_t i = 0; i < w.chosen.size(); ++i) w.candidates.push_back({w.distances[i], w.chosen[i]});
-    std::sort(w.candidates.begin(), w.candidates.end());
+    for (const Id id : w.chosen) w.candidates.push_back({0, id});
+    score_exactly(target, w);
     w.pruner.choose(w.candidates, list_limit(level), pair, w.chosen);
   }
   level.assign(target, w.chosen);
@@ -147,6 +168,6 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
 
 }  // namespace
 
-BuiltGraph build_graph(const Codes& codes, const GraphParams& params) { return GraphBuilder(codes, params).build(); }
+BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) { return GraphBuilder(walked, exact, params).build(); }
 
 }  // namespace cassata

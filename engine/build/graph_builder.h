@@ -30,7 +30,8 @@ struct BuiltGraph {
 
 /// Inserts the vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
 /// the graph as it stood before the batch; then the edges back are gathered by target, and lists that became too long are pruned. No
-/// locks, and the same graph for any number of threads.
-BuiltGraph build_graph(const Codes& codes, const GraphParams& params);
+/// locks, and the same graph for any number of threads. Walks go by the codes of `walked`, which may be compact ones; neighbours are chosen by
+/// those of `exact`. Both may be the same.
+BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params);
 
 }  // namespace cassata

@@ -11,14 +11,22 @@
 namespace cassata {
 namespace {
 
-std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const Progress& progress,
+std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
                              const std::filesystem::path& folder) {
   std::vector<Spool> spools;
   for (const auto& encoder : encoders) spools.emplace_back(*encoder, folder);
-  read_all(vectors, progress, [&](const Batch& batch, std::uint64_t first) {
-    for (Spool& spool : spools) spool.append(batch, vectors.name(), first);
+  read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
+    for (std::size_t i = 0; i < spools.size(); ++i)
+      if (!encoders[i]->trains()) spools[i].append(batch, vectors.name(), first);
   });
-  for (Spool& spool : spools) spool.finish();
+  for (std::size_t i = 0; i < spools.size(); ++i)
+    if (!encoders[i]->trains()) spools[i].finish();
+  for (std::size_t i = 0; i < spools.size(); ++i) {
+    if (!encoders[i]->trains()) continue;
+    const std::unique_ptr<Codes> exact = encoders[0]->open(spools[0].sections(), vectors.size());
+    encoders[i]->train(*exact, params.num_threads);
+    spools[i].fill(*exact, params.num_threads);
+  }
   return spools;
 }
 
@@ -90,10 +98,12 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
   });
 }
 
-GraphEntry write_graph(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params, GraphType type,
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
                        const std::filesystem::path& folder, FileWriter& writer) {
-  const std::vector<Spool> spools = spool_all(vectors, encoders, params.progress, folder);
-  const BuiltGraph graph = build_graph(*encoders.front()->open(spools.front().sections(), vectors.size()), params);
+  const std::vector<Spool> spools = spool_all(vectors, encoders.all, params, folder);
+  const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
+  const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
+  const BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
   const Placement place(graph, type);
   std::vector<Id> ids;
   for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
@@ -103,8 +113,8 @@ GraphEntry write_graph(VectorStream& vectors, std::span<const std::unique_ptr<En
     writer.begin(kIdsSection, Tier::hot, ids.size() * sizeof(Id));
     writer.append(std::span<const Id>(ids));
   }
-  write_rows(spools.front(), ids, kRowsSection, Tier::hot, params.progress, writer);
-  if (spools.size() > 1) write_rows(spools[1], ids, kRerankSection, Tier::cold, params.progress, writer);
+  for (std::size_t i = 0; i < encoders.stored.size(); ++i)
+    write_rows(spools[encoders.stored[i]], ids, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, params.progress, writer);
   return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
 }
 

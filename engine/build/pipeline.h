@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/build/graph_builder.h"
 #include "engine/codes/codes.h"
@@ -22,12 +23,23 @@ inline constexpr std::string_view kRerankSection = "rerank.rows";
 /// What a section of rows' name is followed by to name the one that tells where each begins, if their lengths differ.
 inline constexpr std::string_view kOffsetsSuffix = ".offsets";
 
+/// What follows it to name the one with what an encoder learned.
+inline constexpr std::string_view kModelSuffix = ".model";
+
+/// The encoders of a build. Those that learn do so from the codes of the first, and are given these to encode; the others are given the
+/// stream's vectors.
+struct BuildEncoders {
+  std::vector<std::unique_ptr<Encoder>> all;
+  std::vector<std::size_t> stored;  ///< numbers of those whose codes come into the file: of the first codes, and the second
+  std::size_t walked = 0;           ///< number of the one by whose codes a graph's builder looks for neighbours; it chooses by the first's
+};
+
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);
 
-/// Streams the vectors' codes into an unnamed file in `folder` for each of the one or two encoders, builds the graph over the first of these
-/// files where it lies, orders the rows as `type` says, and writes graph and codes. Held in memory are the graph and one chunk of vectors.
-GraphEntry write_graph(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params, GraphType type,
+/// Streams the vectors' codes into an unnamed file in `folder` for each of the encoders, builds the graph over these files where they lie,
+/// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph and one chunk of vectors.
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
                        const std::filesystem::path& folder, FileWriter& writer);
 
 }  // namespace cassata

@@ -1,7 +1,9 @@
 #include "engine/build/spool.h"
 
+#include <algorithm>
 #include <string>
 
+#include "engine/build/parallel.h"
 #include "engine/build/pipeline.h"
 
 namespace cassata {
@@ -49,9 +51,33 @@ void Spool::finish() {
   Mapping::advise(mapping_.bytes(), Advice::huge_pages);
 }
 
+void Spool::fill(const Codes& vectors, unsigned num_threads) {
+  constexpr std::size_t kPiece = 256, kPieces = 64;
+  std::vector<EncodedRows> pieces(kPieces);
+  for (std::uint64_t begin = 0; begin < vectors.size(); begin += kPiece * kPieces) {
+    const std::uint64_t end = std::min(vectors.size(), begin + kPiece * kPieces);
+    const std::size_t count = (end - begin + kPiece - 1) / kPiece;
+    parallel_for(num_threads, count, 1, [&](std::size_t from, std::size_t to, unsigned) {
+      std::vector<float> values;
+      for (std::size_t piece = from; piece < to; ++piece) {
+        const std::uint64_t first = begin + piece * kPiece, rows = std::min<std::uint64_t>(kPiece, end - first);
+        values.resize(rows * vectors.dim());
+        for (std::size_t i = 0; i < rows; ++i) vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
+        encode(encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
+      }
+    });
+    for (std::size_t piece = 0; piece < count; ++piece) {
+      file_.write(pieces[piece].bytes, length_);
+      length_ += pieces[piece].bytes.size();
+    }
+  }
+  finish();
+}
+
 RowSections Spool::sections() const {
   return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = mapping_.bytes()},
-          .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))}};
+          .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))},
+          .model = {.file = kName, .name = "model", .offset = 0, .bytes = model()}};
 }
 
 void RowSpool::append(const Batch& batch) {
@@ -77,6 +103,10 @@ Batch RowSpool::rows(std::size_t dim) const {
 
 void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536;
+  if (!spool.model().empty()) {
+    writer.begin(std::string(name) + std::string(kModelSuffix), tier, spool.model().size());
+    writer.append(spool.model());
+  }
   if (spool.has_offsets()) {
     writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
     if (spool.bytes() <= UINT32_MAX)

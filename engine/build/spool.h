@@ -29,8 +29,11 @@ class Spool {
   void append(const Batch& batch, std::string_view source, std::uint64_t first);
   /// Nothing is appended any more; now the rows can be read.
   void finish();
+  /// In place of both: all of the vectors, as they are stored elsewhere.
+  void fill(const Codes& vectors, unsigned num_threads);
 
   RowSections sections() const;
+  std::span<const std::byte> model() const noexcept { return encoder_.model(); }
   bool has_offsets() const noexcept { return encoder_.row_bytes() == 0; }
   std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
   std::span<const std::byte> row(Id id) const {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/manifest.h"
 #include "format/section.h"
 #include "format/types.h"
 
@@ -34,6 +35,8 @@ class Codes {
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
   /// Checks what hashes cannot: values that no writer of ours stores. Throws Error(corrupt) naming the byte.
   virtual void verify() const = 0;
+  /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors alone.
+  virtual void decode(Id id, float* out) const;
 
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
@@ -46,10 +49,20 @@ class Codes {
   std::size_t dim_;
 };
 
-/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is empty.
+/// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest say the same.
+struct CodesSpec {
+  std::size_t dim = 0;
+  Metric metric = Metric::dot_product;
+  CodeParams code = {};
+  bool linear = false;  ///< distances of dot products are those to decoded vectors, so that those to what was left out can be added
+};
+
+/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is empty. `model` is what
+/// the encoder learned of the collection, if it does.
 struct RowSections {
   Section rows;
   Section offsets;
+  Section model = {};
 };
 
 /// Rows that were encoded.
@@ -62,9 +75,15 @@ struct EncodedRows {
 class Encoder {
  public:
   virtual ~Encoder() = default;
+  /// Whether the encoder has to learn from the collection before it encodes.
+  virtual bool trains() const noexcept { return false; }
+  /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same whatever the threads.
+  virtual void train(const Codes& vectors, unsigned num_threads);
+  /// What was learned, as the file keeps it; empty where nothing is.
+  virtual std::span<const std::byte> model() const noexcept { return {}; }
   /// Length of every row; 0 if it differs.
   virtual std::size_t row_bytes() const noexcept = 0;
-  /// Appends the rows to `out`. `source` and `first`, the number of the batch's first row, are for messages.
+  /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are for messages.
   /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;
   /// The codes of `size` rows that lie in `sections`.

@@ -39,6 +39,14 @@ class DenseCodes final : public Codes {
         throw section_.damaged(i * sizeof(T), "row " + std::to_string(i / dim()) + " has a NaN or an infinity, expected finite numbers");
   }
 
+  void decode(Id id, float* out) const override {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      std::memcpy(out, row(id), dim() * sizeof(float));
+    } else {
+      kernels::f16_to_f32(row(id), out, dim());
+    }
+  }
+
   const T* row(Id id) const { return rows_.data() + std::size_t{id} * dim(); }
   const T* rows() const { return rows_.data(); }
 
@@ -55,13 +63,7 @@ class DenseScorer final : public Scorer {
 
   void bind(VectorView query) override { std::memcpy(query_.data(), query.values.data(), codes_.dim() * sizeof(float)); }
 
-  void bind(Id id) override {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      bind(VectorView{.values = {codes_.row(id), codes_.dim()}});
-    } else {
-      kernels::f16_to_f32(codes_.row(id), query_.data()->values, codes_.dim());
-    }
-  }
+  void bind(Id id) override { codes_.decode(id, query_.data()->values); }
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels_.gather(query_.data()->values, codes_.rows(), codes_.dim(), ids.data(), ids.size(), out);

@@ -6,8 +6,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include <algorithm>
-
+#include "engine/kernels/gather-inl.h"
 #include "engine/kernels/half-inl.h"
 #include "engine/kernels/metric-inl.h"
 
@@ -15,20 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::size_t kCacheLineBytes = 64;
-/// How far `gather` reads ahead. Measured (docs/performance.md): less leaves misses waiting, more gains nothing.
-constexpr std::size_t kBytesAhead = 24 * 1024;
-
 template <class Element>
 const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
   return static_cast<const Element*>(rows) + index * dim;
-}
-
-/// To the second level of the cache: it has more misses under way than the first, whose few places the loads of the row in hand need.
-/// Always inlined: GCC takes a function that only prefetches for one without effect, and drops calls of it.
-HWY_INLINE void prefetch(const void* row, std::size_t bytes) {
-  const char* line = static_cast<const char*>(row);
-  for (std::size_t at = 0; at < bytes; at += kCacheLineBytes) __builtin_prefetch(line + at, 0, 2);
 }
 
 /// The distance: the only place that sums, so that every kernel below gives the same bits. Four sums hide the latency of an addition.
@@ -64,14 +52,8 @@ float one(const float* query, const void* row, std::size_t dim) {
 
 template <class M, class Element>
 void gather(const float* query, const void* rows, std::size_t dim, const Id* ids, std::size_t n, float* out) {
-  const std::size_t row_bytes = dim * sizeof(Element);
-  const std::size_t fetched = std::min(row_bytes, kBytesAhead);
-  const std::size_t ahead = 1 + kBytesAhead / (row_bytes + 1);
-  for (std::size_t i = 0; i < n && i < ahead; ++i) prefetch(row_at<Element>(rows, ids[i], dim), fetched);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (i + ahead < n) prefetch(row_at<Element>(rows, ids[i + ahead], dim), fetched);
-    out[i] = distance<M>(query, row_at<Element>(rows, ids[i], dim), dim);
-  }
+  gather_rows(rows, dim * sizeof(Element), ids, n, out,
+              [&](const void* row) HWY_ATTR { return distance<M>(query, static_cast<const Element*>(row), dim); });
 }
 
 template <class M, class Element>

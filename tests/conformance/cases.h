@@ -21,8 +21,14 @@
 namespace cassata::test {
 
 /// Ways to store vectors a second time, if the class does.
-inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& row) {
-  if (!row.reranks) return {std::nullopt};
+inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& row, Encoding first, Metric metric) {
+  if (row.second == Second::none) return {std::nullopt};
+  if (row.second == Second::navigation)
+    return {RerankChoices{.encoding = first == Encoding::dense_int4 ? Encoding::f16 : Encoding::f32, .navigation = true}};
+  if (row.shape() == Shape::dense) {
+    if (first != Encoding::rabitq) return {RerankChoices{.encoding = Encoding::f16}};
+    return {RerankChoices{.encoding = Encoding::rabitq, .code = {.bits = 7}, .residual = metric == Metric::dot_product}};
+  }
   return {RerankChoices{.encoding = Encoding::sparse_f16, .prune_percentage = 70},
           RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true}, RerankChoices{.encoding = Encoding::sparse_f32}};
 }
@@ -34,11 +40,12 @@ inline std::vector<BuildParams> all_cases() {
     for (const Encoding encoding : row.encodings)
       for (const Metric metric : row_of(encoding).metrics)
         for (const GraphTypeRow& type : graph_type_rows())
-          for (const auto& second : second_codes(row)) {
+          for (const auto& second : second_codes(row, encoding, metric)) {
             if (std::ranges::count(row.metrics, metric) == 0 || (row.kind != Kind::graph && &type != graph_type_rows().data())) continue;
             cases.push_back({.kind = row.kind,
                              .metric = metric,
                              .encoding = encoding,
+                             .code = {.bits = encoding == Encoding::rabitq ? 3U : 0U},
                              .rerank = second,
                              .graph_type = type.type,
                              .m = 8,
@@ -59,12 +66,15 @@ inline std::string name_of_case(const BuildParams& params) {
   if (params.postings.n_knn != 0) name += "_knn";
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
   if (params.rerank)
-    name += "_rerank_" + std::string(name_of(params.rerank->encoding)) +
+    name += (params.rerank->navigation ? "_exact_" : "_rerank_") + std::string(name_of(params.rerank->encoding)) +
             (params.rerank->residual                 ? "_residual"
              : params.rerank->prune_percentage < 100 ? "_pruned"
                                                      : "");
   return name;
 }
+
+/// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
+inline bool exact_scores(const BuildParams& params) { return !row_of(params.rerank ? params.rerank->encoding : params.encoding).compact; }
 
 /// An index over the vectors, sparse ones if the encoding is for such.
 inline Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {

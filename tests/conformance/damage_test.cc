@@ -125,9 +125,23 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
   return all.size() == ids.size() && (all.empty() || *all.rbegin() < n);
 }
 
+/// Rows of few bits a dimension: scale, bias and rest are finite numbers, as are the means; signs are 1 or -1.
+bool good_compact_rows(const Index& index, const CodesEntry& codes) {
+  const std::span<const std::byte> rows = index.file().section(codes.section).bytes, model = index.file().section(codes.section + ".model").bytes;
+  const auto finite = [](const std::byte* at) { return std::isfinite(number_at<float>(at)); };
+  for (std::size_t id = 0; id < index.size(); ++id)
+    for (std::size_t i = 0; i < 3; ++i)
+      if (!finite(rows.data() + id * (rows.size() / index.size()) + i * sizeof(float))) return false;
+  for (std::size_t i = 0; i < index.dim(); ++i)
+    if (!finite(model.data() + i * sizeof(float))) return false;
+  return std::ranges::all_of(model.subspan(index.dim() * sizeof(float)),
+                             [](std::byte sign) { return sign == std::byte{1} || sign == std::byte{0xFF}; });
+}
+
 bool good_values(const Index& index, const CodesEntry& codes) {
   if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
   const auto bytes = index.file().section(codes.section).bytes;
+  if (row_of(codes.encoding).compact) return good_compact_rows(index, codes);
   const bool half = codes.encoding == Encoding::f16;
   for (std::size_t at = 0; at < bytes.size(); at += half ? 2 : 4) {
     float value = 0;
@@ -206,10 +220,14 @@ void misstate(Random& random, Manifest& m) {
     case 6: std::swap(m.sections.front().name, m.sections.back().name); break;
     case 7: m.shape = m.shape == Shape::dense ? Shape::sparse : Shape::dense; break;
     case 8: m.codes.push_back(m.codes.front()); break;
-    case 9: m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name}; break;
+    case 9: {
+      const CodeParams code{.m_pq = static_cast<std::uint32_t>(below(random, 9)), .bits = static_cast<std::uint32_t>(below(random, 11))};
+      m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name, code};
+      break;
+    }
     case 10: {
       const double shares[] = {0, -1, 50, 100, 101, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
-      m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0};
+      m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0, random() % 2 == 0};
       break;
     }
     case 11:

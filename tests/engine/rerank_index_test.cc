@@ -204,7 +204,7 @@ TEST(RerankIndex, AManifestThatDoesNotFitIsRefused) {
     write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
     expect_error(code, {"crafted: manifest at byte", part}, [&] { Index::open(folder / "crafted"); });
   };
-  refuse(Errc::corrupt, "reranking", [](Manifest& m) { m.rerank.reset(); });
+  refuse(Errc::incompatible, "newer", [](Manifest& m) { m.rerank.reset(); });
   refuse(Errc::corrupt, "reranking", [](Manifest& m) { m.codes.pop_back(); });
   refuse(Errc::corrupt, "metric", [](Manifest& m) { m.metric = Metric::euclidean; });
   refuse(Errc::corrupt, "shape", [](Manifest& m) { m.codes[1].encoding = Encoding::f32; });

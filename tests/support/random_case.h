@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/codes/codes.h"
+#include "engine/codes/dense.h"
 #include "tests/support/random.h"
 
 namespace cassata::test {
@@ -107,6 +108,10 @@ class StoredVectors {
  public:
   StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors) : StoredVectors(std::move(encoder), vectors.matrix()) {}
   StoredVectors(std::unique_ptr<Encoder> encoder, const Batch& batch) : encoder_(std::move(encoder)) {
+    if (encoder_->trains()) {
+      const StoredVectors plain(encoder_dense_f32(batch.dim), batch);
+      encoder_->train(plain.codes(), 1);
+    }
     encoder_->encode(batch, "vectors", 0, rows_);
     offsets_.insert(offsets_.end(), rows_.ends.begin(), rows_.ends.end());
     codes_ = encoder_->open(sections(), batch.rows);
@@ -114,7 +119,8 @@ class StoredVectors {
   const Codes& codes() const { return *codes_; }
   RowSections sections() const {
     return {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = rows_.bytes},
-            .offsets = {.file = "file", .name = "offsets", .offset = 8192, .bytes = std::as_bytes(std::span(offsets_))}};
+            .offsets = {.file = "file", .name = "offsets", .offset = 8192, .bytes = std::as_bytes(std::span(offsets_))},
+            .model = {.file = "file", .name = "model", .offset = 12288, .bytes = encoder_->model()}};
   }
   std::vector<std::byte>& bytes() { return rows_.bytes; }
   std::vector<std::uint64_t>& offsets() { return offsets_; }

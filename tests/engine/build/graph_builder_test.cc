@@ -18,7 +18,7 @@ namespace {
 using namespace test;
 
 BuiltGraph build(const Codes& codes, Metric metric, std::uint32_t m, std::uint32_t ef_construction, unsigned threads = 1) {
-  return build_graph(codes, {.metric = metric, .m = m, .ef_construction = ef_construction, .num_threads = threads, .progress = {}});
+  return build_graph(codes, codes, {.metric = metric, .m = m, .ef_construction = ef_construction, .num_threads = threads, .progress = {}});
 }
 
 std::unique_ptr<Encoder> encoder(std::size_t dim, bool half) { return half ? encoder_dense_f16(dim) : encoder_dense_f32(dim); }
@@ -197,11 +197,11 @@ TEST(BuildGraph, ProgressIsToldAndMayCancel) {
     EXPECT_EQ(total, 300u);
     last = done;
   };
-  build_graph(stored.codes(), params);
+  build_graph(stored.codes(), stored.codes(), params);
   EXPECT_EQ(last, 300u);
   struct Cancelled {};
   params.progress = [](auto...) { throw Cancelled(); };
-  EXPECT_THROW(build_graph(stored.codes(), params), Cancelled);
+  EXPECT_THROW(build_graph(stored.codes(), stored.codes(), params), Cancelled);
 }
 
 }  // namespace
