@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
-#include <limits>
 
+#include "engine/answers.h"
 #include "engine/build/pipeline.h"
 #include "engine/graph/permutation.h"
 #include "engine/kernels/dense.h"
@@ -13,27 +12,9 @@
 #include "engine/searcher.h"
 #include "format/error.h"
 #include "format/file_writer.h"
-#include "format/input/sparse.h"
 
 namespace cassata {
 namespace {
-
-void check_queries(const Batch& queries, const Manifest& m) {
-  if (queries.sparse() != (m.shape == Shape::sparse))
-    invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
-  if (queries.sparse()) {
-    for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
-    return;
-  }
-  if (queries.dim != m.dim) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(m.dim));
-  for (std::size_t i = 0; i < queries.rows; ++i)
-    for (std::size_t j = 0; j < queries.dim; ++j) {
-      const float value = queries.data[i * queries.dim + j];
-      if (!std::isfinite(value))
-        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) +
-                         ", expected a finite number");
-    }
-}
 
 /// What is wrong with `metric` where there are only `known` ones; empty if it is one of them. `whose` is what has them.
 std::string metric_mismatch(Metric metric, std::span<const Metric> known, const std::string& whose) {
@@ -222,30 +203,17 @@ void Index::search_exact(const Batch& queries, const SearchParams& params, const
 
 void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
   params.check();
-  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
-  const std::size_t places = params.k != 0 && queries.rows > kMost / params.k ? kMost : queries.rows * params.k;
-  if (out.ids.size() != places || out.scores.size() != out.ids.size())
-    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
-  check_queries(queries, manifest());
-  const Metric metric = manifest().metric;
+  check_search(queries, manifest().shape, dim(), params.k, out);
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   (*state_->searcher.*function)(queries, bounded, best);
-  for (std::size_t i = 0; i < queries.rows; ++i) {
-    if (queries.sparse() && queries.row(i).values.empty()) best[i].clear();  // a query of nothing matches nothing
-    const auto ids = out.ids.subspan(i * params.k, params.k);
-    const auto scores = out.scores.subspan(i * params.k, params.k);
-    for (std::size_t j = 0; j < best[i].size(); ++j) {
-      if (best[i][j].id >= size())  // only a damaged file has such
-        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(best[i][j].id) + ", expected one below " +
+  for (const std::vector<Candidate>& found : best)
+    for (const Candidate& hit : found)
+      if (hit.id >= size())  // only a damaged file has such
+        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
                 std::to_string(size()));
-      ids[j] = best[i][j].id;
-      scores[j] = score_of(metric, best[i][j].distance);
-    }
-    std::fill(ids.begin() + static_cast<std::ptrdiff_t>(best[i].size()), ids.end(), -1);
-    std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(), score_of(metric, std::numeric_limits<float>::infinity()));
-  }
+  put_hits(best, queries, manifest().metric, params.k, out);
 }
 
 void Index::verify(const Progress& progress) const {

@@ -85,10 +85,22 @@ std::string CommandLine::help() const {
   return text.str();
 }
 
-void refuse_overwriting(const std::filesystem::path& output, std::initializer_list<std::filesystem::path> inputs) {
+void add_search_options(CommandLine& line, SearchParams& params) {
+  line.option("early-exit-threshold", params.early_exit_threshold,
+              "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
+  line.option("query-cut", params.query_cut, "of an index of --kind postings: components of a query whose lists are summed; 0: all");
+  line.option("heap-factor", params.heap_factor, "... 0 to 1: lower looks at more blocks of vectors, more exact and slower");
+  line.option("k-candidates", params.k_candidates, "of an index built with --rerank: results of the walk that are scored again");
+  line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
+              [&params](const std::string& text) { params.alpha = number<float>(text); });
+  line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
+              [&params](const std::string& text) { params.beta = number<std::size_t>(text); });
+}
+
+void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs, const std::string& option) {
   std::error_code absent;
   for (const std::filesystem::path& input : inputs)
-    if (std::filesystem::equivalent(output, input, absent)) invalid_argument("--output: " + output.string() + " is the input itself");
+    if (std::filesystem::equivalent(output, input, absent)) invalid_argument(option + ": " + output.string() + " is the input itself");
 }
 
 }  // namespace cassata::tools

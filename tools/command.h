@@ -6,7 +6,6 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
-#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/params.h"
 #include "format/error.h"
 #include "tools/terminal.h"
 
@@ -34,6 +34,7 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int demo(const Words& words);
+int bench(const Words& words);
 
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
 template <class T>
@@ -88,7 +89,11 @@ class CommandLine {
   std::vector<const char*> required_;
 };
 
+/// What tells a search how far to go, besides its width.
+void add_search_options(CommandLine& line, SearchParams& params);
+
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
-void refuse_overwriting(const std::filesystem::path& output, std::initializer_list<std::filesystem::path> inputs);
+void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
+                        const std::string& option = "--output");
 
 }  // namespace cassata::tools

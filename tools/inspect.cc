@@ -1,36 +1,16 @@
 // cassata inspect: what header and manifest say, as a table or as JSON.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/index.h"
 #include "tools/command.h"
 #include "tools/describe.h"
+#include "tools/table.h"
 #include "tools/terminal.h"
 
 namespace cassata::tools {
 namespace {
-
-using Row = std::vector<std::string>;
-
-/// Columns as wide as their widest entry; those in `right` are set to the right.
-std::string table(const std::vector<Row>& rows, const std::vector<bool>& right) {
-  std::vector<std::size_t> widths(right.size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
-      line += "  " + (right[i] ? padding + row[i] : row[i] + padding);
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
 
 /// Nodes of each level, from the ground up.
 std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper) {

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"search", "find the closest vectors to each query", search},
     {"inspect", "print what an index file says about itself", inspect},
     {"verify", "check every byte of index files", verify},
+    {"bench", "measure recall against queries a second", bench},
     {"demo", "search this machine's package descriptions (needs the Python package)", demo},
 };
 

@@ -111,15 +111,7 @@ bool read(const Words& words, Choices& choices) {
   line.option(
       "ef-search", params.ef_search,
       "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
-  line.option("early-exit-threshold", params.early_exit_threshold,
-              "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
-  line.option("query-cut", params.query_cut, "of an index of --kind postings: components of a query whose lists are summed; 0: all");
-  line.option("heap-factor", params.heap_factor, "... 0 to 1: lower looks at more blocks of vectors, more exact and slower");
-  line.option("k-candidates", params.k_candidates, "of an index built with --rerank: results of the walk that are scored again");
-  line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
-              [&](const std::string& text) { params.alpha = number<float>(text); });
-  line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
-              [&](const std::string& text) { params.beta = number<std::size_t>(text); });
+  add_search_options(line, params);
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
@@ -191,15 +183,6 @@ class Answers {
   std::uint64_t done_ = 0;
 };
 
-void check_queries(const VectorStream& queries, const Index& index, const std::string& path) {
-  const bool sparse = index.manifest().shape == Shape::sparse;
-  if (queries.shape() != index.manifest().shape)
-    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin)" : "sparse vectors, expected dense ones") +
-                     ", as of " + path);
-  if (!sparse && queries.dim() != index.dim())
-    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
-}
-
 }  // namespace
 
 int search(const Words& words) {
@@ -211,7 +194,7 @@ int search(const Words& words) {
   std::optional<TypedVectors> typed;
   if (choices.queries == "-") typed.emplace(read_standard_input(), index);
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
-  check_queries(*queries, index, choices.index);
+  check_queries(*queries, index);
   Output output(choices.output);
   Answers(index, choices, output).print(*queries);
   output.finish();

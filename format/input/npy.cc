@@ -1,5 +1,6 @@
 // .npy: magic, version, header length, a Python dict literal, the elements
 // (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+#include "format/input/npy.h"
 
 #include <algorithm>
 #include <array>
@@ -15,15 +16,10 @@
 namespace cassata {
 namespace {
 
-constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::uint64_t kMaxHeaderBytes = 65535;  // a 2-D array of plain numbers needs about 118
 
-struct NpyType {
-  std::string_view descr;
-  ElementType type;
-};
-constexpr std::array<NpyType, 5> kNpyTypes = {
-    {{"<f4", ElementType::f32}, {"<f2", ElementType::f16}, {"<f8", ElementType::f64}, {"|u1", ElementType::u8}, {"|i1", ElementType::i8}}};
+constexpr std::array<std::string_view, 5> kElementNames = {"<f4", "<f2", "<f8", "|u1", "|i1"};
+constexpr std::array<ElementType, 5> kElementTypes = {ElementType::f32, ElementType::f16, ElementType::f64, ElementType::u8, ElementType::i8};
 
 /// A piece of a file's text, made fit for a one-line message.
 std::string quoted(std::string_view text) {
@@ -112,12 +108,11 @@ class DictReader {
   const FileReader& file_;
 };
 
-ElementType element_type(std::string_view descr, const FileReader& file) {
+std::size_t type_of(std::string_view descr, std::span<const std::string_view> types, const FileReader& file) {
+  const auto found = std::ranges::find(types, descr);
+  if (found != types.end()) return static_cast<std::size_t>(found - types.begin());
   std::string known;
-  for (const NpyType& t : kNpyTypes) {
-    if (t.descr == descr) return t.type;
-    known += (known.empty() ? "" : ", ") + std::string(t.descr);
-  }
+  for (const std::string_view type : types) known += (known.empty() ? "" : ", ") + std::string(type);
   std::string_view why;
   if (descr.starts_with('>')) why = " (big-endian)";
   if (descr.starts_with('[')) why = " (a structure)";
@@ -169,15 +164,20 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
 
 }  // namespace
 
-std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType) {
+NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types) {
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
   if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");
-  const ElementType type = element_type(*dict.descr, file);
-  const auto [rows, dim] = matrix_shape(*dict.shape, file);
+  const std::size_t type = type_of(*dict.descr, types, file);
+  const auto [rows, columns] = matrix_shape(*dict.shape, file);
   if (*dict.fortran_order != "False")
     file.refuse("fortran_order " + quoted(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
-  return packed_rows(std::move(file), offset, rows, dim, type);
+  return {.type = type, .rows = rows, .columns = columns, .offset = offset};
+}
+
+std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType) {
+  const NpyHeader header = read_npy_header(file, kElementNames);
+  return packed_rows(std::move(file), header.offset, header.rows, header.columns, kElementTypes[header.type]);
 }
 
 }  // namespace cassata

@@ -1,0 +1,57 @@
+"""Draws what ``cassata bench --json`` prints: recall against queries a second, a curve for each index.
+
+``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip install cassata[plot]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, BinaryIO
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+_MARKERS = "osD^vP*X"
+
+
+def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
+    """Draws a report, as parsed from JSON, into `file`; the picture's format is by its extension if none is given."""
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (index, name) in enumerate(zip(report["indexes"], _names(report["indexes"]))):
+        points = index["points"]
+        label = f"{name}: {index['class']}, {index['dtype']}, {index['bytes_per_vector']:,.0f} bytes/vector"
+        recalls, rates = [point["recall"] for point in points], [point["queries_per_second"] for point in points]
+        axes.plot(recalls, rates, marker=_MARKERS[number % len(_MARKERS)], markersize=5, label=label)
+    threads = report["threads"]
+    axes.set_title(
+        f"{report['queries']['n']:,} queries of {_plain(os.path.basename(report['queries']['path']))}, k = {report['k']}, "
+        + ("all threads" if threads == 0 else f"{threads} thread{'s' if threads > 1 else ''}")
+    )
+    axes.set_xlabel(f"recall@{report['k']}")
+    axes.set_ylabel("queries/s")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(which="both", alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(file, format=format, dpi=150)
+
+
+def _plain(text: str) -> str:
+    """Text in which matplotlib sees no formulas."""
+    return text.replace("$", r"\$")
+
+
+def _names(indexes: list[dict[str, Any]]) -> list[str]:
+    """The indexes' file names; whole paths where two have the same name."""
+    paths = [index["path"] for index in indexes]
+    names = [os.path.basename(path) for path in paths]
+    return [_plain(name if names.count(name) == 1 else path) for name, path in zip(names, paths)]
+
+
+if __name__ == "__main__":
+    draw(json.load(sys.stdin.buffer), sys.stdout.buffer, sys.argv[1])

@@ -1,0 +1,55 @@
+#include "engine/answers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "format/error.h"
+#include "format/input/sparse.h"
+
+namespace cassata {
+namespace {
+
+void check_queries(const Batch& queries, Shape shape, std::size_t dim) {
+  if (queries.sparse() != (shape == Shape::sparse))
+    invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
+  if (queries.sparse()) {
+    for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
+    return;
+  }
+  if (queries.dim != dim) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim));
+  for (std::size_t i = 0; i < queries.rows; ++i)
+    for (std::size_t j = 0; j < queries.dim; ++j) {
+      const float value = queries.data[i * queries.dim + j];
+      if (!std::isfinite(value))
+        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) +
+                         ", expected a finite number");
+    }
+}
+
+}  // namespace
+
+void check_search(const Batch& queries, Shape shape, std::size_t dim, std::size_t k, const Hits& out) {
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
+  const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
+  if (out.ids.size() != places || out.scores.size() != out.ids.size())
+    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
+  check_queries(queries, shape, dim);
+}
+
+void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out) {
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    if (queries.sparse() && queries.row(i).values.empty()) best[i].clear();  // a query of nothing matches nothing
+    const auto ids = out.ids.subspan(i * k, k);
+    const auto scores = out.scores.subspan(i * k, k);
+    for (std::size_t j = 0; j < best[i].size(); ++j) {
+      ids[j] = best[i][j].id;
+      scores[j] = score_of(metric, best[i][j].distance);
+    }
+    std::fill(ids.begin() + static_cast<std::ptrdiff_t>(best[i].size()), ids.end(), -1);
+    std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(), score_of(metric, std::numeric_limits<float>::infinity()));
+  }
+}
+
+}  // namespace cassata

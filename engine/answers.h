@@ -1,0 +1,20 @@
+// What every search has in common: queries that are checked, and results that are put where the caller wants them.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "engine/index.h"
+#include "engine/search/workspace.h"
+
+namespace cassata {
+
+/// Throws Error(invalid_argument) unless `queries` are finite vectors of `shape` and, if dense, of `dim` elements, and `out` has room for `k`
+/// results of each.
+void check_search(const Batch& queries, Shape shape, std::size_t dim, std::size_t k, const Hits& out);
+
+/// Puts best[i], at most `k`, best first, where the results of query i go. A query without entries has none.
+void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out);
+
+}  // namespace cassata

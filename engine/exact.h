@@ -1,0 +1,17 @@
+// Exact answers over a collection that is no index yet.
+#pragma once
+
+#include "engine/index.h"
+#include "engine/params.h"
+#include "format/input/stream.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// The best `params.k` of all `vectors`, as they are given, for each row of `queries`: what approximate answers are judged by. Reads the stream
+/// once; memory holds a batch of it. `out` as of Index::search; of `params`, k and num_threads count.
+/// Throws Error(invalid_argument): the queries are of another shape or dimension, NaN or infinity on either side.
+void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params, const Hits& out,
+                  const Progress& progress = {});
+
+}  // namespace cassata

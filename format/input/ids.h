@@ -1,0 +1,25 @@
+// Tables of ids, as exact answers are kept by those who compare indexes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace cassata {
+
+/// Rows of as many ids, row after row.
+struct IdTable {
+  std::uint64_t rows = 0;
+  std::uint64_t columns = 0;
+  std::vector<std::int64_t> ids;
+};
+
+/// Reads a .npy file: 2-D, C order, little-endian i4, i8, u4 or u8. Throws Error(invalid_argument) naming the file and what is wrong with it,
+/// or Error(io).
+IdTable read_ids(const std::filesystem::path& path);
+
+/// Writes one, of i8. It appears under its name complete, or not at all. Throws Error(io).
+void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns);
+
+}  // namespace cassata
