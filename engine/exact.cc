@@ -26,7 +26,7 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
   params.check();
   check_search(queries, vectors.shape(), vectors.dim(), params.k, out);
   const Encoding whole = vectors.shape() == Shape::sparse ? Encoding::sparse_f32 : Encoding::f32;
-  const std::unique_ptr<Encoder> encoder = row_of(whole).encoder(vectors.dim());
+  const std::unique_ptr<Encoder> encoder = row_of(whole).encoder({.dim = vectors.dim(), .metric = metric});
   std::vector<std::vector<Candidate>> best(queries.rows), found(queries.rows);
   EncodedRows rows;
   std::vector<std::uint64_t> offsets;

@@ -169,12 +169,18 @@ Json report(const Choices& choices, const Truth& truth, std::span<const Index> i
   return json;
 }
 
+/// "f16"; with second codes "int8 + f16".
+std::string encodings(const Index& index) {
+  std::string names;
+  for (const CodesEntry& codes : index.manifest().codes) names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
+  return names;
+}
+
 std::string whole(double value) { return grouped(static_cast<std::uint64_t>(value + 0.5)); }
 
 std::string curve_text(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
-  std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " +
-                     std::string(name_of(index.manifest().codes.front().encoding)) + ", " + size_text(index.file().header().file_length) + ", " +
-                     fixed(bytes_a_vector(index), 1) + " bytes/vector\n";
+  std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) + ", " +
+                     size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector\n";
   std::vector<Row> rows = {{"ef_search", "recall", "queries/s", "p50 ms", "p99 ms"}};
   const auto width = [](double ef_search) { return ef_search == 0 ? "-" : fixed(ef_search, 0); };
   for (const Point& point : points)
