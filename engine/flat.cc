@@ -1,7 +1,7 @@
 // The flat kind: every vector is scored.
 #include <algorithm>
 
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/pipeline.h"
 #include "engine/search/scan.h"
 #include "engine/searcher.h"

@@ -3,7 +3,7 @@
 #include <limits>
 #include <string>
 
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/pipeline.h"
 #include "engine/graph/levels.h"
 #include "engine/graph/permutation.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/postings_builder.h"
 #include "engine/graph/permutation.h"
 #include "engine/search/postings.h"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/codes/dense.h"
+#include "engine/codes/product.h"
 #include "engine/codes/pruned.h"
 #include "engine/codes/quantized.h"
 #include "engine/codes/residual.h"
@@ -53,6 +54,7 @@ constexpr EncodingRow kEncodings[] = {
     compact(Encoding::dense_int8, "int8", open_dense_int8, encoder_dense_int8),
     compact(Encoding::dense_int4, "int4", open_dense_int4, encoder_dense_int4),
     compact(Encoding::rabitq, "rabitq", open_rabitq, encoder_rabitq),
+    compact(Encoding::pq, "pq", open_product, encoder_product),
 };
 // clang-format on
 
@@ -64,6 +66,7 @@ constexpr KindRow kKinds[] = {
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kDenseCompact[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
+constexpr Encoding kDenseRerank[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq, Encoding::pq}, kProduct[] = {Encoding::pq};
 constexpr Encoding kDenseSecond[] = {Encoding::f16, Encoding::f32, Encoding::rabitq};
 constexpr Encoding kSparseExact[] = {Encoding::sparse_f32, Encoding::sparse_f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
@@ -77,7 +80,8 @@ constexpr ClassRow kClasses[] = {
     {"DenseFlatIndex", Kind::flat, kDensePlain, Second::none, {}, kAllMetrics},
     {"DensePlainHNSW", Kind::graph, kDensePlain, Second::none, {}, kAllMetrics},
     {"DensePlainHNSW", Kind::graph, kDenseCompact, Second::navigation, kDensePlain, kAllMetrics},
-    {"DenseRerankHNSW", Kind::graph, kDenseCompact, Second::rerank, kDenseSecond, kAllMetrics},
+    {"DensePQHNSW", Kind::graph, kProduct, Second::none, {}, kAllMetrics},
+    {"DenseRerankHNSW", Kind::graph, kDenseRerank, Second::rerank, kDenseSecond, kAllMetrics},
     {"SparseFlatIndex", Kind::flat, kSparseExact, Second::none, {}, kDotProduct},
     {"SparsePostingsIndex", Kind::postings, kSparseCodes, Second::none, {}, kDotProduct},
     {"SparsePlainHNSW", Kind::graph, kSparsePlain, Second::none, {}, kAllMetrics},

@@ -10,11 +10,12 @@ FACADE = ("engine/index.h", "engine/params.h", "engine/exact.h", "engine/measure
 LAYERS = [
     ("format/", ("format/",)),
     ("engine/kernels/", ("engine/kernels/", "format/types.h")),
-    ("engine/codes/", ("engine/codes/", "engine/kernels/", "format/")),
+    ("engine/parallel.", ("engine/parallel.h",)),
+    ("engine/codes/", ("engine/codes/", "engine/kernels/", "engine/parallel.h", "format/")),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
     ("engine/search/", ("engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "format/types.h")),
-    ("engine/build/", ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "format/")),
+    ("engine/build/", ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/")),
     ("engine/index.h", (*FACADE, "format/")),
     ("engine/params.h", (*FACADE, "format/")),
     ("engine/exact.h", (*FACADE, "format/")),
@@ -23,7 +24,7 @@ LAYERS = [
     (
         "engine/",
         (
-            *(f"engine/{part}.h" for part in ("index", "params", "exact", "answers", "registry", "searcher")),
+            *(f"engine/{part}.h" for part in ("index", "parallel", "params", "exact", "answers", "registry", "searcher")),
             "engine/build/",
             "engine/search/",
             "engine/postings/",
@@ -45,7 +46,7 @@ LIBRARIES = {
     "hwy/": ("engine/kernels/",),
     "nlohmann/": ("tools/",),
     "pybind11/": ("bindings/",),
-    "tbb/": ("engine/build/",),
+    "tbb/": ("engine/parallel.cc",),
     "xxhash.h": ("format/checksum.cc",),
 }
 SYSTEM = re.compile(r"[a-z0-9_]+|sys/\w+\.h|(fcntl|unistd|poll|sched|pthread|linux/\w+)\.h")

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/build/connect.h"
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/prune.h"
 #include "engine/search/beam.h"
 

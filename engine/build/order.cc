@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 
 namespace cassata {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/build/order.h"
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/pipeline.h"
 #include "engine/build/spool.h"
 #include "engine/postings/lists.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 #include "engine/build/pipeline.h"
 
 namespace cassata {

@@ -45,7 +45,9 @@ inline std::vector<BuildParams> all_cases() {
             cases.push_back({.kind = row.kind,
                              .metric = metric,
                              .encoding = encoding,
-                             .code = {.bits = encoding == Encoding::rabitq ? 3U : 0U},
+                             .code = {.m_pq = encoding == Encoding::pq ? 5U : 0U,
+                                      .bits = encoding == Encoding::rabitq ? 3U : 0U,
+                                      .rotated = encoding == Encoding::pq && type.type == GraphType::permuted},
                              .rerank = second,
                              .graph_type = type.type,
                              .m = 8,
@@ -76,8 +78,9 @@ inline std::string name_of_case(const BuildParams& params) {
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
 inline bool exact_scores(const BuildParams& params) { return !row_of(params.rerank ? params.rerank->encoding : params.encoding).compact; }
 
-/// An index over the vectors, sparse ones if the encoding is for such.
-inline Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path = {}) {
+/// An index over the vectors, sparse ones if the encoding is for such; of no more subspaces than they have dimensions.
+inline Index build(const Vectors& vectors, BuildParams params, const std::filesystem::path& path = {}) {
+  params.code.m_pq = std::min(params.code.m_pq, static_cast<std::uint32_t>(vectors.dim));
   if (row_of(params.encoding).shape == Shape::sparse) {
     const SparseVectors sparse = sparse_of(vectors);
     const auto stream = sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);

@@ -1,5 +1,5 @@
 // Loops over threads: every piece once, errors handed on.
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 
 #include <gtest/gtest.h>
 

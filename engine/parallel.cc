@@ -1,4 +1,4 @@
-#include "engine/build/parallel.h"
+#include "engine/parallel.h"
 
 #include <tbb/blocked_range.h>
 #include <tbb/info.h>

@@ -1,0 +1,41 @@
+// k-means: the centroids that stand for vectors of a few dimensions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace cassata {
+
+/// Vectors in the form that centroids are compared with: blocks of kRows, each coordinate by coordinate, so that one coordinate of many vectors
+/// is a run of memory and those of a block stay in the cache.
+class VectorBlocks {
+ public:
+  static constexpr std::size_t kRows = 64;
+
+  VectorBlocks(std::size_t size, std::size_t dims) : size_(size), dims_(dims), values_((size + kRows - 1) / kRows * kRows * dims) {}
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t dims() const noexcept { return dims_; }
+  float& at(std::size_t i, std::size_t j) noexcept { return values_[place(i, j)]; }
+  float at(std::size_t i, std::size_t j) const noexcept { return values_[place(i, j)]; }
+  void set(std::size_t i, const float* values) noexcept {
+    for (std::size_t j = 0; j < dims_; ++j) at(i, j) = values[j];
+  }
+  /// codes[i] = the centroid nearest to vector i, i < codes.size() <= size(). The codebook is as in kernels/lookup.h.
+  void nearest(const float* codebook, std::span<std::uint8_t> codes) const noexcept;
+
+ private:
+  std::size_t place(std::size_t i, std::size_t j) const noexcept { return (i / kRows * dims_ + j) * kRows + i % kRows; }
+
+  std::size_t size_, dims_;
+  std::vector<float> values_;
+};
+
+/// A codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's algorithm, from samples as first
+/// centroids. The samples are in an order that has nothing to do with what they are: the first ones stand for all while centroids still move
+/// far. Depends on nothing else. Where there are fewer different samples than centroids, some centroids are equal.
+std::vector<float> train_codebook(const VectorBlocks& samples);
+
+}  // namespace cassata

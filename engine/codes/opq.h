@@ -1,0 +1,23 @@
+// Rotations of vectors before they are quantized in pieces. Turned so that their pieces have little to do with each other, less of them is lost;
+// dot products and distances stay as they are. (Ge et al., CVPR 2013: "OPQ".)
+//
+// A rotation is an orthogonal matrix, dim x dim f32, row by row.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace cassata {
+
+/// to = rotation x from. Not in place.
+void rotate(const float* rotation, std::size_t dim, const float* from, float* to) noexcept;
+/// The other way round.
+void rotate_back(const float* rotation, std::size_t dim, const float* from, float* to) noexcept;
+
+/// A rotation after which centroids are near to the pieces of the samples, which are rows of `dim` values in an order that has nothing to do with
+/// what they are. Piece s is coordinates bounds[s] to bounds[s + 1] - 1. The non-parametric solution: centroids for the rotated samples, then the
+/// rotation that brings the samples nearest to them, and so on. The same whatever the threads.
+std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads);
+
+}  // namespace cassata
