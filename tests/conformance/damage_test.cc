@@ -138,9 +138,15 @@ bool good_compact_rows(const Index& index, const CodesEntry& codes) {
                              [](std::byte sign) { return sign == std::byte{1} || sign == std::byte{0xFF}; });
 }
 
+/// Centroids and rotation of a product quantizer are finite; its rows may be any bytes.
+bool good_product_model(const Index& index, const CodesEntry& codes) {
+  return std::ranges::all_of(numbers_of<float>(index, codes.section + ".model"), [](float value) { return std::isfinite(value); });
+}
+
 bool good_values(const Index& index, const CodesEntry& codes) {
   if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
   const auto bytes = index.file().section(codes.section).bytes;
+  if (codes.encoding == Encoding::pq) return good_product_model(index, codes);
   if (row_of(codes.encoding).compact) return good_compact_rows(index, codes);
   const bool half = codes.encoding == Encoding::f16;
   for (std::size_t at = 0; at < bytes.size(); at += half ? 2 : 4) {
