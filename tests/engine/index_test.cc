@@ -342,7 +342,9 @@ TEST(Registry, EveryEncodingHasAClass) {
   for (const KindRow& kind : kind_rows())
     for (const EncodingRow& encoding : encoding_rows())
       for (const Second second : {Second::none, Second::navigation, Second::rerank}) {
-        BuildParams params{.kind = kind.kind, .encoding = encoding.encoding, .code = {.bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
+        BuildParams params{.kind = kind.kind,
+                           .encoding = encoding.encoding,
+                           .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U, .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
         const Encoding exact = encoding.compact ? Encoding::f32 : encoding.encoding;
         if (second != Second::none) params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
         const auto stream = of_shape(encoding.shape);
