@@ -60,10 +60,17 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
   params.metric = parse_metric(choices["metric"].cast<std::string>());
   params.encoding = parse_encoding(choices["dtype"].cast<std::string>(), shape);
   params.num_threads = choices["num_threads"].cast<unsigned>();
+  const auto given = [&](const char* name) { return choices.contains(name) ? choices[name].cast<std::uint32_t>() : 0; };
+  params.code = {.m_pq = given("m_pq"), .bits = given("bits"), .rotated = choices.contains("opq") && choices["opq"].cast<bool>()};
   if (choices.contains("rerank_dtype"))
     params.rerank = {.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), shape),
-                     .prune_percentage = choices["prune_percentage"].cast<double>(),
+                     .code = {.bits = given("rerank_bits")},
+                     .prune_percentage = choices.contains("prune_percentage") ? choices["prune_percentage"].cast<double>() : 100,
                      .residual = choices["residual"].cast<bool>()};
+  if (choices.contains("navigation")) {
+    params.rerank = {.encoding = params.encoding, .navigation = true};
+    params.encoding = parse_encoding(choices["navigation"].cast<std::string>(), shape);
+  }
   if (params.kind == Kind::postings)
     params.postings = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
                        .summary_energy = choices["summary_energy"].cast<float>(),
