@@ -193,6 +193,12 @@ py::bytes uuid(const Index& index) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// None unless the vectors are product-quantized.
+py::object m_pq(const Manifest& manifest) {
+  const CodesEntry& codes = manifest.codes.front();
+  return codes.encoding == Encoding::pq ? py::object(py::int_(codes.code.m_pq)) : py::none();
+}
+
 py::dict info(const Index& index) {
   const Manifest& manifest = index.manifest();
   const Header& header = index.file().header();
@@ -202,9 +208,9 @@ py::dict info(const Index& index) {
                              "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
   }
   return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(), "dim"_a = index.dim(),
-                  "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)),
-                  "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
-                  "sections"_a = sections, "file_size"_a = header.file_length,
+                  "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)), "m_pq"_a = m_pq(manifest),
+                  "opq"_a = manifest.codes.front().code.rotated, "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings),
+                  "rerank"_a = describe_rerank(manifest), "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
 }

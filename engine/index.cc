@@ -61,6 +61,9 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
                      (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
+  if (params.encoding != Encoding::pq && (params.code.m_pq != 0 || params.code.rotated))
+    invalid_argument(std::string(params.code.m_pq != 0 ? "m_pq" : "opq") + ": given for vectors stored as '" + std::string(name_of(params.encoding)) +
+                     "', expected 'pq'");
   if (!params.rerank) return;
   if (std::ranges::count(row->seconds, params.rerank->encoding) == 0)
     invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));

@@ -40,6 +40,12 @@ void choose_encodings(Choices& choices) {
   params.rerank = second;
 }
 
+void add_options_of_codes(CommandLine& line, BuildParams& params) {
+  line.option("m-pq", "N", "", "of --encoding pq: pieces that a vector is cut into, and bytes that it takes",
+              [&](const std::string& text) { params.code.m_pq = number<std::uint32_t>(text); });
+  line.flag("opq", params.code.rotated, "... learn a rotation first, after which less of the vectors is lost");
+}
+
 void add_options_of_lists(CommandLine& line, Choices& choices) {
   PostingsChoices& params = choices.params.postings;
   line.option("n-postings", "N", std::to_string(params.n_postings), "of --kind postings: entries that a list has at most; 0: all",
@@ -65,10 +71,13 @@ bool read(const Words& words, Choices& choices) {
               [&](const std::string& text) { params.kind = parse_kind(text); });
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
-  line.option("encoding", "NAME", std::string(name_of(params.encoding)),
-              "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; sparse "
-              "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
-              [&](const std::string& text) { choices.encoding = text; });
+  line.option(
+      "encoding", "NAME", std::string(name_of(params.encoding)),
+      "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; dense also pq: "
+      "product-quantized, with --m-pq (DensePQHNSW); sparse "
+      "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
+      [&](const std::string& text) { choices.encoding = text; });
+  add_options_of_codes(line, params);
   line.option("rerank", "NAME", "",
               "store sparse vectors a second time, in this encoding: what a search finds by --encoding is scored again by it (SparseRerankHNSW)",
               [&](const std::string& text) { choices.second_encoding = text; });

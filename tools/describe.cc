@@ -8,6 +8,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json m_pq(const Manifest& manifest) {
+  const CodesEntry& codes = manifest.codes.front();
+  return codes.encoding == Encoding::pq ? Json(codes.code.m_pq) : Json();
+}
+
 Json graph(const std::optional<GraphEntry>& entry) {
   if (!entry) return nullptr;
   return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}};
@@ -51,6 +56,8 @@ Json describe_briefly(const Index& index) {
           {"dim", index.dim()},
           {"metric", name_of(manifest.metric)},
           {"dtype", name_of(manifest.codes.front().encoding)},
+          {"m_pq", m_pq(manifest)},
+          {"opq", manifest.codes.front().code.rotated},
           {"file_size", index.file().header().file_length},
           {"uuid", uuid_text(index)}};
 }

@@ -19,15 +19,18 @@ std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper
   return text;
 }
 
+std::string encoding(const CodesEntry& codes) {
+  const std::string name(name_of(codes.encoding));
+  if (codes.encoding != Encoding::pq) return name;
+  return name + ", m_pq " + std::to_string(codes.code.m_pq) + (codes.code.rotated ? ", rotated" : "");
+}
+
 std::string facts(const Index& index) {
   const Header& header = index.file().header();
   const Manifest& manifest = index.manifest();
-  std::vector<Row> rows = {{"class", std::string(index.class_name())},
-                           {"kind", std::string(name_of(manifest.kind))},
-                           {"vectors", grouped(index.size())},
-                           {"dim", std::to_string(index.dim())},
-                           {"metric", std::string(name_of(manifest.metric))},
-                           {"encoding", std::string(name_of(manifest.codes.front().encoding))}};
+  std::vector<Row> rows = {
+      {"class", std::string(index.class_name())}, {"kind", std::string(name_of(manifest.kind))},     {"vectors", grouped(index.size())},
+      {"dim", std::to_string(index.dim())},       {"metric", std::string(name_of(manifest.metric))}, {"encoding", encoding(manifest.codes.front())}};
   if (const auto& rerank = manifest.rerank)
     rows.push_back({"rerank", std::string(name_of(manifest.codes[1].encoding)) + (rerank->residual ? ", residual" : "") +
                                   ", over vectors pruned to " + fixed(rerank->prune_percentage, 1) + " %"});

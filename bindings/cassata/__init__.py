@@ -21,11 +21,13 @@ from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFix
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.index import open
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
+from cassata.product import DensePQHNSW
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 
 __all__ = [
     "DenseFlatIndex",
+    "DensePQHNSW",
     "DensePlainHNSW",
     "FormatError",
     "SparseDotPacking8HNSW",

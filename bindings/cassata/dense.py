@@ -21,19 +21,22 @@ _ARGUMENTS = {
     "data_vec": "Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read where "
     "they lie, whatever their strides; others are copied to float32.",
     "dim": "Length of a vector; with 2-D data it may be left out and must agree.",
+    "m_pq": "Pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. Where it does not divide `dim`, some pieces are longer.",
     "m": "Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.",
     "ef_construction": "Candidates among which neighbours are chosen: larger is a better graph and a longer build.",
     "metric": '"dotproduct" or "euclidean".',
     "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their order. '
     "Ids are the same.",
     "dtype": 'How vectors are stored: "f32", or "f16" for half the size.',
+    "opq": "Learn a rotation of the vectors first, after which less of them is lost: a longer build, better recall, and a little more work a "
+    "query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
     "num_threads": "0 = all processors. The file does not depend on it.",
     "progress": "None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.",
 }
 
 
-def _arguments_told(build: _Build) -> _Build:
+def arguments_told(build: _Build) -> _Build:
     """Gives the docstring of a builder a section on its arguments, in their order."""
     told = {name: _ARGUMENTS[name] for name in inspect.signature(build).parameters if name != "cls"}
     wrap = partial(textwrap.wrap, width=138, initial_indent=" " * 12, subsequent_indent=" " * 16)
@@ -101,7 +104,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
     """Dense vectors, searched exactly: every query is compared with every vector."""
 
     @classmethod
-    @_arguments_told
+    @arguments_told
     def build_from_file(
         cls,
         data_path: Path,
@@ -125,7 +128,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
-    @_arguments_told
+    @arguments_told
     def build_from_array(
         cls,
         data_vec: npt.ArrayLike,
@@ -181,7 +184,7 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
     """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
 
     @classmethod
-    @_arguments_told
+    @arguments_told
     def build_from_file(
         cls,
         data_path: Path,
@@ -208,7 +211,7 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
 
     @classmethod
-    @_arguments_told
+    @arguments_told
     def build_from_array(
         cls,
         data_vec: npt.ArrayLike,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
     from cassata.postings import SparseFlatIndex, SparsePostingsIndex
+    from cassata.product import DensePQHNSW
     from cassata.rerank import SparseRerankHNSW
     from cassata.sparse import SparsePlainHNSW
 
@@ -80,7 +81,7 @@ class Index:
             metric: "dotproduct" or "euclidean".
             graph_type: "standard" or "permuted".
             dtype: "f32" or "f16".
-            m_pq: As kANNolo's product-quantized class has it; no file of this class holds one, so any value is refused.
+            m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
 
@@ -101,7 +102,7 @@ class Index:
         asked = {"metric": metric, "graph_type": graph_type, "dtype": dtype}
         for name, value in asked.items():
             compare(path, name, None if value is None else inputs.word(name, value), held[name])
-        compare(path, "m_pq", m_pq, None)
+        compare(path, "m_pq", m_pq, info["m_pq"])
         compare(path, "dim", dim, core.dim)
         if verify:
             core.verify(None)
@@ -154,7 +155,7 @@ class Index:
 
     @property
     def dtype(self) -> str:
-        """How vectors are stored: "f32" or "f16"; sparse ones also "fixedu8", "fixedu16" or "dotvbyte"."""
+        """How vectors are stored: "f32", "f16" or "pq"; sparse ones also "fixedu8", "fixedu16" or "dotvbyte"."""
         return str(self._opened().info()["dtype"])
 
     @property
@@ -171,7 +172,8 @@ class Index:
     def info(self) -> dict[str, Any]:
         """All that the file says about itself, as plain values.
 
-        Keys: class, kind, n, dim, metric, dtype, graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists,
+        Keys: class, kind, n, dim, metric, dtype, m_pq (pieces of product-quantized vectors, else None), opq (whether these are
+        rotated first), graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists,
         n_postings, summary_energy, n_knn), rerank (None, or dtype, prune_percentage and residual of the second stage), sections (a list
         of name, offset, length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance
         (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).

@@ -191,6 +191,13 @@ def graph_choices(metric: str, dtype: str, m: int, ef_construction: int, graph_t
     }
 
 
+def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:
+    """What product quantization takes besides."""
+    if not isinstance(opq, (bool, np.bool_)):
+        raise TypeError(f"opq: {opq!r:.60} given, expected True or False")
+    return {"m_pq": whole_number("m_pq", m_pq), "opq": bool(opq)}
+
+
 def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1) -> int:
     """`value` as an int within bounds."""
     try:
