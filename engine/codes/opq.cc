@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <numeric>
 
-#include "engine/codes/kmeans.h"
 #include "engine/kernels/dense.h"
-#include "engine/kernels/lookup.h"
 #include "engine/parallel.h"
 
 namespace cassata {
 namespace {
 
-constexpr int kRounds = 8;
 constexpr std::size_t kRowsAPiece = 16;  // of matrices, for a thread
 
 /// out[i] = dot product of `row` with row i of `matrix`, i < rows.
@@ -50,21 +46,20 @@ Matrix product(const Matrix& a, const Matrix& b, unsigned num_threads) {
   return out;
 }
 
-/// Transposed a x b, of as many rows each.
-Matrix correlation(const Matrix& a, std::span<const float> b, unsigned num_threads) {
+/// Transposed m x m.
+Matrix squares_of_columns(const Matrix& m, unsigned num_threads) {
   constexpr std::size_t kRows = 512;  // that stay in the cache
-  Matrix sum(a.columns, a.columns);
-  for (std::size_t first = 0; first < a.rows; first += kRows) {
-    const std::size_t count = std::min(kRows, a.rows - first);
-    const Matrix part = product(transposed(a.row(first), count, a.columns), transposed(b.data() + first * a.columns, count, a.columns), num_threads);
+  Matrix sum(m.columns, m.columns);
+  for (std::size_t first = 0; first < m.rows; first += kRows) {
+    const Matrix columns = transposed(m.row(first), std::min(kRows, m.rows - first), m.columns), part = product(columns, columns, num_threads);
     for (std::size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += part.values[i];
   }
   return sum;
 }
 
-double norm(const Matrix& m) {
+double norm(const float* values, std::size_t count) noexcept {
   double sum = 0;
-  for (const float value : m.values) sum += static_cast<double>(value) * static_cast<double>(value);
+  for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   return std::sqrt(sum);
 }
 
@@ -81,8 +76,8 @@ float error_of(const Matrix& products) {
 bool make_orthogonal(Matrix& m, unsigned num_threads) {
   constexpr int kMostSteps = 80;
   constexpr float kEnough = 1e-5F;
-  const double size = norm(m);
-  if (!(size > 0) || !std::isfinite(size)) return false;
+  const double size = norm(m.row(0), m.values.size());
+  if (!(size > 0 && std::isfinite(size))) return false;
   for (float& value : m.values) value = static_cast<float>(static_cast<double>(value) / size);  // no singular value is over 1 now
   for (int step = 0; step < kMostSteps; ++step) {
     const Matrix squares = product(m, m, num_threads);
@@ -93,58 +88,68 @@ bool make_orthogonal(Matrix& m, unsigned num_threads) {
   return false;
 }
 
-/// The rotated samples, each piece as its nearest centroid.
-Matrix quantized(const Matrix& rotation, std::span<const float> samples, std::span<const std::size_t> bounds, unsigned num_threads) {
-  const std::size_t dim = rotation.rows, size = samples.size() / dim;
-  Matrix out(size, dim);
-  parallel_for(num_threads, size, kRowsAPiece, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t i = begin; i < end; ++i) rotate(rotation.row(0), dim, samples.data() + i * dim, out.row(i));
-  });
-  parallel_for(num_threads, bounds.size() - 1, 1, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t s = begin; s < end; ++s) {
-      VectorBlocks pieces(size, bounds[s + 1] - bounds[s]);
-      for (std::size_t i = 0; i < size; ++i) pieces.set(i, out.row(i) + bounds[s]);
-      const std::vector<float> codebook = train_codebook(pieces);
-      std::vector<std::uint8_t> codes(size);
-      pieces.nearest(codebook.data(), codes);
-      for (std::size_t i = 0; i < size; ++i)
-        for (std::size_t j = 0; j < pieces.dims(); ++j) out.row(i)[bounds[s] + j] = codebook[j * kernels::kCentroids + codes[i]];
-    }
-  });
-  return out;
+/// The samples' covariances, times their number.
+Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads) {
+  Matrix centred(samples.size() / dim, dim);
+  std::vector<double> means(dim);
+  for (std::size_t i = 0; i < samples.size(); ++i) means[i % dim] += static_cast<double>(samples[i]) / static_cast<double>(centred.rows);
+  for (std::size_t i = 0; i < samples.size(); ++i) centred.values[i] = static_cast<float>(static_cast<double>(samples[i]) - means[i % dim]);
+  return squares_of_columns(centred, num_threads);
 }
 
-/// Variances of the coordinates.
-std::vector<double> variances(std::span<const float> samples, std::size_t dim) {
-  const auto size = static_cast<double>(samples.size() / dim);
-  std::vector<double> sums(dim), squares(dim);
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const auto value = static_cast<double>(samples[i]);
-    sums[i % dim] += value;
-    squares[i % dim] += value * value;
+/// Turns two rows in their plane until they are orthogonal. Returns how far they were from that, as a cosine.
+double separate(float* a, float* b, std::size_t dim) noexcept {
+  const auto dot = [=](const float* x, const float* y) {
+    float product = 0;
+    products(x, y, dim, 1, &product);
+    return static_cast<double>(product);
+  };
+  const double aa = dot(a, a), bb = dot(b, b), ab = dot(a, b), size = std::sqrt(aa * bb);
+  if (!(std::abs(ab) > 1e-6 * size)) return 0;
+  const double zeta = (bb - aa) / (2 * ab), t = (zeta < 0 ? -1 : 1) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
+  const auto cosine = static_cast<float>(1 / std::sqrt(1 + t * t)), sine = static_cast<float>(t / std::sqrt(1 + t * t));
+  for (std::size_t j = 0; j < dim; ++j) {
+    const float x = a[j], y = b[j];
+    a[j] = cosine * x - sine * y;
+    b[j] = sine * x + cosine * y;
   }
-  for (std::size_t j = 0; j < dim; ++j) squares[j] = std::max(0.0, squares[j] / size - sums[j] / size * (sums[j] / size));
-  return squares;
+  return std::abs(ab) / size;
 }
 
-/// A permutation of the coordinates after which the pieces have about equal products of variances (Ge et al., 3.2, of the axes as they are): each
-/// coordinate, of falling variance, goes to the piece with room whose product is least.
-Matrix balanced(const std::vector<double>& variances, std::span<const std::size_t> bounds) {
-  const std::size_t dim = variances.size(), pieces = bounds.size() - 1;
-  double least = INFINITY;
-  for (const double v : variances)
-    if (v > 0) least = std::min(least, v);
+/// Eigenvectors of a symmetric matrix without negative eigenvalues, as rows, each as long as its eigenvalue: one-sided Jacobi (Hestenes, 1958).
+/// About, that is: to where turning further would not change what is lost.
+void make_eigenvectors(Matrix& m) {
+  constexpr int kMostSweeps = 12;
+  constexpr double kEnough = 1e-2;
+  double trace = 0;
+  for (std::size_t i = 0; i < m.rows; ++i) trace += static_cast<double>(m.row(i)[i]);
+  for (std::size_t i = 0; i < m.rows; ++i) m.row(i)[i] += static_cast<float>(1e-5 * trace / static_cast<double>(m.rows));  // no eigenvalue is 0 then
+  double most = 1;
+  for (int sweep = 0; sweep < kMostSweeps && most > kEnough; ++sweep) {
+    most = 0;
+    for (std::size_t i = 0; i < m.rows; ++i)
+      for (std::size_t j = i + 1; j < m.rows; ++j) most = std::max(most, separate(m.row(i), m.row(j), m.columns));
+  }
+}
+
+/// Of the rows, each as long as the variance in its direction, a rotation whose pieces have about equal products of variances: each row, of falling
+/// length, goes to the piece with room whose product is least (Ge et al., 3.2).
+Matrix balanced(const Matrix& axes, std::span<const std::size_t> bounds) {
+  const std::size_t dim = axes.rows, pieces = bounds.size() - 1;
+  std::vector<double> sizes(dim), logs(pieces);
+  for (std::size_t i = 0; i < dim; ++i) sizes[i] = norm(axes.row(i), dim);
+  const double least = *std::ranges::min_element(sizes);
   std::vector<std::size_t> order(dim), next(bounds.begin(), bounds.end() - 1);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return variances[a] > variances[b]; });
-  std::vector<double> logs(pieces);
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
   Matrix out(dim, dim);
-  for (const std::size_t j : order) {
+  for (const std::size_t i : order) {
     std::size_t piece = pieces;
     for (std::size_t s = 0; s < pieces; ++s)
       if (next[s] < bounds[s + 1] && (piece == pieces || logs[s] < logs[piece])) piece = s;
-    out.row(next[piece]++)[j] = 1;
-    if (variances[j] > 0) logs[piece] += std::log(variances[j] / least);
+    float* row = out.row(next[piece]++);
+    for (std::size_t j = 0; j < dim; ++j) row[j] = static_cast<float>(static_cast<double>(axes.row(i)[j]) / sizes[i]);
+    logs[piece] += std::log(sizes[i] / least);
   }
   return out;
 }
@@ -160,16 +165,15 @@ void rotate_back(const float* rotation, std::size_t dim, const float* from, floa
 }
 
 std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads) {
-  Matrix rotation = balanced(variances(samples, dim), bounds);
-  for (int round = 0; round < kRounds; ++round) {
-    Matrix next = correlation(quantized(rotation, samples, bounds, num_threads), samples, num_threads);
-    // Where the samples do not tell, as in directions in which they do not lie, the rotation stays.
-    const float inertia = static_cast<float>(1e-3 * norm(next) / std::sqrt(static_cast<double>(dim)));
-    for (std::size_t i = 0; i < next.values.size(); ++i) next.values[i] += inertia * rotation.values[i];
-    if (!make_orthogonal(next, num_threads)) break;
-    rotation = std::move(next);
+  Matrix axes = covariances(samples, dim, num_threads);
+  make_eigenvectors(axes);
+  if (std::isfinite(norm(axes.row(0), axes.values.size()))) {
+    Matrix rotation = balanced(axes, bounds);
+    if (make_orthogonal(rotation, num_threads)) return std::move(rotation.values);
   }
-  return std::move(rotation.values);
+  Matrix none(dim, dim);  // of samples so large that their squares are no numbers, or that are all equal
+  for (std::size_t i = 0; i < dim; ++i) none.row(i)[i] = 1;
+  return std::move(none.values);
 }
 
 }  // namespace cassata

@@ -15,9 +15,8 @@ void rotate(const float* rotation, std::size_t dim, const float* from, float* to
 /// The other way round.
 void rotate_back(const float* rotation, std::size_t dim, const float* from, float* to) noexcept;
 
-/// A rotation after which centroids are near to the pieces of the samples, which are rows of `dim` values in an order that has nothing to do with
-/// what they are. Piece s is coordinates bounds[s] to bounds[s + 1] - 1. The non-parametric solution: centroids for the rotated samples, then the
-/// rotation that brings the samples nearest to them, and so on. The same whatever the threads.
+/// A rotation after which little of the samples, which are rows of `dim` values, is lost where they are cut. Piece s is coordinates bounds[s] to
+/// bounds[s + 1] - 1. The parametric solution: principal directions, dealt out so that all pieces are alike. The same whatever the threads.
 std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads);
 
 }  // namespace cassata

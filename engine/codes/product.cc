@@ -227,6 +227,8 @@ std::unique_ptr<Encoder> encoder_product(const CodesSpec& spec) {
   if (spec.code.m_pq == 0 || spec.code.m_pq > spec.dim)
     invalid_argument("m_pq: " + std::to_string(spec.code.m_pq) + " given, expected 1 to " + std::to_string(spec.dim) +
                      ", the dimension of the vectors");
+  if (spec.code.rotated && spec.dim > kMaxRotatedDim)
+    invalid_argument("opq: given for vectors of dim " + std::to_string(spec.dim) + ", expected at most " + std::to_string(kMaxRotatedDim));
   return std::make_unique<ProductEncoder>(spec);
 }
 

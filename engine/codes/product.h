@@ -18,7 +18,10 @@ namespace cassata {
 /// of bits than version 1 has.
 std::unique_ptr<Codes> open_product(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
 
-/// Throws Error(invalid_argument) if m_pq is not 1 to dim.
+/// Longest vector that can be rotated: the matrix grows with its square.
+inline constexpr std::size_t kMaxRotatedDim = 4096;
+
+/// Throws Error(invalid_argument) if m_pq is not 1 to dim, or a dim too large is to be rotated.
 std::unique_ptr<Encoder> encoder_product(const CodesSpec& spec);
 
 }  // namespace cassata

@@ -177,9 +177,10 @@ TEST(Product, ACollectionOfOneVectorManyTimesOver) {
   }
 }
 
-TEST(Product, MPqBeyondTheDimensionIsRefused) {
+TEST(Product, WhatCannotBeCutOrTurnedIsRefused) {
   for (const std::uint32_t m_pq : {0u, 7u, 4294967295u})
     expect_error(Errc::invalid_argument, {"m_pq: " + std::to_string(m_pq) + " given", "1 to 6"}, [&] { encoder_product(spec_of(6, m_pq)); });
+  expect_error(Errc::invalid_argument, {"opq: ", "4097", "4096"}, [&] { encoder_product(spec_of(kMaxRotatedDim + 1, 8, true)); });
 }
 
 TEST(Product, WrongLengthsAreCorrupt) {
