@@ -21,15 +21,14 @@ _ARGUMENTS = {
     "data_vec": "Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read where "
     "they lie, whatever their strides; others are copied to float32.",
     "dim": "Length of a vector; with 2-D data it may be left out and must agree.",
-    "m_pq": "Pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. Where it does not divide `dim`, some pieces are longer.",
+    "m_pq": "Pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`.",
     "m": "Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.",
     "ef_construction": "Candidates among which neighbours are chosen: larger is a better graph and a longer build.",
     "metric": '"dotproduct" or "euclidean".',
     "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their order. '
     "Ids are the same.",
     "dtype": 'How vectors are stored: "f32", or "f16" for half the size.',
-    "opq": "Learn a rotation of the vectors first, after which less of them is lost: a longer build, better recall, and a little more work a "
-    "query.",
+    "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
     "num_threads": "0 = all processors. The file does not depend on it.",
     "progress": "None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.",

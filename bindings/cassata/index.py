@@ -230,6 +230,7 @@ def open(
 ) -> (
     DenseFlatIndex
     | DensePlainHNSW
+    | DensePQHNSW
     | SparseFlatIndex
     | SparsePostingsIndex
     | SparsePlainHNSW
