@@ -73,8 +73,8 @@ bool read(const Words& words, Choices& choices) {
               [&](const std::string& text) { params.metric = parse_metric(text); });
   line.option(
       "encoding", "NAME", std::string(name_of(params.encoding)),
-      "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; dense also pq: "
-      "product-quantized, with --m-pq (DensePQHNSW); sparse "
+      "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; dense also pq "
+      "(pieces, for each the nearest of 256 learned ones: DensePQHNSW); sparse "
       "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
       [&](const std::string& text) { choices.encoding = text; });
   add_options_of_codes(line, params);

@@ -179,7 +179,37 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
 
 
-class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
+class DenseGraphIndex(DenseIndex):
+    """Search by a walk over a graph."""
+
+    def batch_search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        ef_search: int = 200,
+        early_exit_threshold: float | None = None,
+        num_threads: int = 0,
+    ) -> Hits:
+        """As `search`, for many queries at once.
+
+        Args:
+            queries: Shape (nq, dim), or (nq * dim,).
+            k: Results a query.
+            ef_search: As of `search`.
+            early_exit_threshold: As of `search`.
+            num_threads: 0 = all processors.
+
+        Returns:
+            (distances, ids) of shape (nq, k) for 2-D queries, (nq * k,) for flat ones. Missing places as in `search`.
+
+        Raises:
+            ValueError: As `search`.
+            TypeError: As `search`.
+        """
+        return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
+
+
+class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
     """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
 
     @classmethod
@@ -236,32 +266,6 @@ class DensePlainHNSW(DenseIndex, holds="DensePlainHNSW"):
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
         return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
-
-    def batch_search(
-        self,
-        queries: npt.ArrayLike,
-        k: int = 10,
-        ef_search: int = 200,
-        early_exit_threshold: float | None = None,
-        num_threads: int = 0,
-    ) -> Hits:
-        """As `search`, for many queries at once.
-
-        Args:
-            queries: Shape (nq, dim), or (nq * dim,).
-            k: Results a query.
-            ef_search: As of `search`.
-            early_exit_threshold: As of `search`.
-            num_threads: 0 = all processors.
-
-        Returns:
-            (distances, ids) of shape (nq, k) for 2-D queries, (nq * k,) for flat ones. Missing places as in `search`.
-
-        Raises:
-            ValueError: As `search`.
-            TypeError: As `search`.
-        """
-        return self._batch(queries, k, ef_search, early_exit_threshold, num_threads)
 
 
 def _one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:

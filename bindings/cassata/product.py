@@ -7,12 +7,12 @@ from functools import partial
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.dense import DenseIndex, DensePlainHNSW, arguments_told
+from cassata.dense import DenseGraphIndex, arguments_told
 from cassata.index import Self
 from cassata.inputs import Path, Progress, graph_choices, product_choices
 
 
-class DensePQHNSW(DenseIndex, holds="DensePQHNSW"):
+class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
     """Product-quantized dense vectors (Jegou et al., PAMI 2011) under an HNSW graph: `m_pq` bytes a vector.
 
     Distances are those of the query to the vectors as they are stored: each cut into `m_pq` pieces, each piece replaced by the
@@ -110,5 +110,3 @@ class DensePQHNSW(DenseIndex, holds="DensePQHNSW"):
             >>> index = cassata.DensePQHNSW.load("vectors.cassata")
         """
         return super().load(path, metric, graph_type, dtype, m_pq, dim, verify)
-
-    batch_search = DensePlainHNSW.batch_search
