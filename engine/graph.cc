@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "engine/build/pipeline.h"
+#include "engine/graph/compressed.h"
 #include "engine/graph/levels.h"
 #include "engine/graph/permutation.h"
 #include "engine/search/beam.h"
@@ -23,6 +24,12 @@ const GraphEntry& graph_entry(const MappedFile& file) {
   return *graph;
 }
 
+std::unique_ptr<Adjacency> open_ground(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
+  const Section edges = file.section(kEdgesSection);
+  if (entry.type == GraphType::compressed) return std::make_unique<CompressedAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
+  return std::make_unique<RowAdjacency>(edges, size, 2 * entry.m);
+}
+
 class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
@@ -31,9 +38,9 @@ class GraphSearcher final : public Searcher {
         navigates_(codes.navigation),
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
-        ground_(file.section(kEdgesSection), codes_.size(), 2 * entry.m),
+        ground_(open_ground(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()) {
-    if (entry.type == GraphType::permuted) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
+    if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
@@ -70,7 +77,7 @@ class GraphSearcher final : public Searcher {
   }
 
   void verify() const override {
-    ground_.verify();
+    ground_->verify();
     levels_.verify();
     permutation_.verify();
   }
@@ -80,15 +87,18 @@ class GraphSearcher final : public Searcher {
   void walk(Scorer& scorer, std::size_t width, float relax, std::vector<Candidate>& best) const {
     static thread_local Workspace work;
     descend(levels_, scorer, codes_.size(), width, work, work.entries);
-    beam_search(ground_, scorer, work.entries, width, relax, work);
+    beam_search(*ground_, scorer, work.entries, width, relax, work);
     best = work.beam.entries();
   }
 
   /// Rows become ids, in whose order ties stand.
   void finish(std::vector<Candidate>& candidates, std::size_t k) const {
+    std::size_t end = std::min(k, candidates.size());
+    while (end != 0 && end < candidates.size() && candidates[end].distance == candidates[end - 1].distance) ++end;
+    candidates.resize(end);
     for (Candidate& c : candidates) c.id = permutation_.id(c.id);
     std::sort(candidates.begin(), candidates.end());
-    if (candidates.size() > k) candidates.resize(k);
+    candidates.resize(std::min(k, candidates.size()));
   }
 
   /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which the others are taken for worse.
@@ -99,7 +109,7 @@ class GraphSearcher final : public Searcher {
   bool navigates_;                 // the first ones only guide the walk
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
-  RowAdjacency ground_;
+  std::unique_ptr<Adjacency> ground_;
   Levels levels_;
   Permutation permutation_;
 };

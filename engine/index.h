@@ -75,7 +75,7 @@ std::string_view simd_target() noexcept;
 
 // Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
 std::string_view name_of(Metric metric) noexcept;      ///< "dotproduct", "euclidean"
-std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted"
+std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted", "compressed"
 std::string_view name_of(Encoding encoding) noexcept;  ///< "f32", "f16"
 std::string_view name_of(Kind kind) noexcept;          ///< "flat", "hnsw"
 Metric parse_metric(std::string_view text);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::euclidean, "euclidean"}};
 
-constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}};
+constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}, {GraphType::compressed, "compressed"}};
 
 constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 

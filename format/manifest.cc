@@ -14,7 +14,7 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
-static_assert(same(Encoding::pq, fb::Encoding_pq) && fb::Encoding_MAX == fb::Encoding_pq && same(GraphType::permuted, fb::GraphType_permuted) &&
+static_assert(same(Encoding::pq, fb::Encoding_pq) && fb::Encoding_MAX == fb::Encoding_pq && same(GraphType::compressed, fb::GraphType_compressed) &&
               same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.

@@ -30,7 +30,7 @@ enum class Encoding : std::uint8_t {
   rabitq = 9,
   pq = 10
 };
-enum class GraphType : std::uint8_t { standard = 0, permuted = 1 };
+enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2 };
 
 struct SectionEntry {
   std::string name;

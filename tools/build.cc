@@ -88,7 +88,8 @@ bool read(const Words& words, Choices& choices) {
   line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
   add_options_of_lists(line, choices);
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
-              "permuted: close vectors lie close together, for collections larger than memory; standard: in the order of INPUT. Ids are the same",
+              "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded lists of "
+              "neighbours; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { params.graph_type = parse_graph_type(text); });
   line.option(",m", params.m, "neighbours of a node on the upper levels of the graph; twice as many on the ground level");
   line.option("ef-construction", params.ef_construction, "candidates among which neighbours are chosen: more is a better graph and a longer build");

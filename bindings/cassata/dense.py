@@ -25,8 +25,8 @@ _ARGUMENTS = {
     "m": "Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.",
     "ef_construction": "Candidates among which neighbours are chosen: larger is a better graph and a longer build.",
     "metric": '"dotproduct" or "euclidean".',
-    "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their order. '
-    "Ids are the same.",
+    "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "compressed" does so, too, and '
+    'codes the lists of neighbours; "standard" keeps their order. Ids are the same.',
     "dtype": 'How vectors are stored: "f32", or "f16" for half the size.',
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",

@@ -79,7 +79,7 @@ class Index:
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard" or "permuted".
+            graph_type: "standard", "permuted" or "compressed".
             dtype: "f32" or "f16".
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.

@@ -50,8 +50,8 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
             first_stage_value_type: How the first stage stores vectors: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
                 kANNolo's "blocked-sparse" is taken for "f16".
-            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their
-                order. Ids are the same.
+            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "compressed" does so,
+                too, and codes the lists of neighbours; "standard" keeps their order. Ids are the same.
             residual_rerank: The second stage holds only what the first leaves out, and both scores are summed: a smaller file.
             second_stage_value_type: How the second stage does: "f16", "f32" for exact scores, or any other of these.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
@@ -100,7 +100,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             m: Neighbours of a node on the upper levels.
             ef_construction: Candidates among which neighbours are chosen.
             first_stage_value_type: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
-            graph_type: "permuted" or "standard".
+            graph_type: "permuted", "compressed" or "standard".
             residual_rerank: The second stage holds only what the first leaves out.
             second_stage_value_type: "f16", "f32" or any other of these.
             path: The index file to write.
@@ -140,7 +140,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         Args:
             path: The file.
             first_stage_value_type: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
-            graph_type: "standard" or "permuted".
+            graph_type: "standard", "permuted" or "compressed".
             residual_rerank: Whether the second stage holds only what the first leaves out.
             prune_percentage: What the first stage keeps.
             second_stage_value_type: How the second stage stores vectors.

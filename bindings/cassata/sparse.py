@@ -32,7 +32,7 @@ class SparseIndex(Index):
 
         Args:
             path: The file.
-            graph_type: "standard" or "permuted".
+            graph_type: "standard", "permuted" or "compressed".
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
@@ -201,8 +201,8 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
                 rows sorted and their duplicates summed.
             m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
             ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
-            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "standard" keeps their
-                order. Ids are the same.
+            graph_type: "permuted" stores close vectors close together, for collections larger than memory; "compressed" does so,
+                too, and codes the lists of neighbours; "standard" keeps their order. Ids are the same.
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored: "f16", or "f32" for exact ones.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
@@ -246,7 +246,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             offsets: Whole numbers of shape (n + 1,): from 0 to the number of entries, not falling. A vector may be empty.
             m: As of `build_from_file`, like all that follow.
             ef_construction: Candidates among which neighbours are chosen.
-            graph_type: "permuted" or "standard".
+            graph_type: "permuted", "compressed" or "standard".
             metric: "dotproduct" or "euclidean".
             dtype: "f16" or "f32".
             path: The index file to write.

@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "engine/build/graph_builder.h"
+#include "engine/build/reorder.h"
 #include "engine/build/spool.h"
-#include "engine/graph/reorder.h"
+#include "engine/graph/compressed.h"
 
 namespace cassata {
 namespace {
@@ -55,22 +56,37 @@ struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
 
-  Placement(const BuiltGraph& graph, GraphType type) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
-    if (type == GraphType::permuted)
-      node_at = reorder(graph.levels.front());
-    else
+  Placement(const BuiltGraph& graph, GraphType type, unsigned num_threads) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
+    if (type == GraphType::standard)
       for (Id node = 0; node < node_at.size(); ++node) node_at[graph.ids[node]] = node;
+    else
+      node_at = reorder(graph.levels.front(), num_threads);
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
   }
 };
 
-void write_ground(const NeighborLists& level, const Placement& place, FileWriter& writer) {
+void write_section(std::string_view name, std::span<const std::byte> bytes, FileWriter& writer) {
+  writer.begin(name, Tier::hot, bytes.size());
+  writer.append(bytes);
+}
+
+void write_ground(const NeighborLists& level, const Placement& place, GraphType type, FileWriter& writer) {
+  const auto list_of = [&](Id row, std::vector<Id>& list) {
+    for (const Id neighbor : level.list(place.node_at[row])) list.push_back(place.row_of[neighbor]);
+    if (type != GraphType::standard) std::sort(list.begin(), list.end());
+  };
+  if (type == GraphType::compressed) {
+    const CompressedLists lists = compress(level.size(), list_of);
+    write_section(kEdgesSection, lists.edges, writer);
+    write_section(kPlacesSection, lists.places, writer);
+    return;
+  }
   RowsOut rows(level.size(), level.max_degree(), writer);
   writer.begin(kEdgesSection, Tier::hot, level.size() * rows.row_bytes());
   std::vector<Id> list;
-  for (const Id node : place.node_at) {
+  for (Id row = 0; row < level.size(); ++row) {
     list.clear();
-    for (const Id neighbor : level.list(node)) list.push_back(place.row_of[neighbor]);
+    list_of(row, list);
     rows.append(list);
   }
 }
@@ -104,15 +120,12 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
   const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
   const BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
-  const Placement place(graph, type);
+  const Placement place(graph, type, params.num_threads);
   std::vector<Id> ids;
   for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
-  write_ground(graph.levels.front(), place, writer);
+  write_ground(graph.levels.front(), place, type, writer);
   write_upper(graph, place, writer);
-  if (type == GraphType::permuted) {
-    writer.begin(kIdsSection, Tier::hot, ids.size() * sizeof(Id));
-    writer.append(std::span<const Id>(ids));
-  }
+  if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(spools[encoders.stored[i]], ids, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, params.progress, writer);
   return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};

@@ -20,12 +20,16 @@ inline constexpr std::string_view kEdgesSection = "graph.edges";
 class Adjacency {
  public:
   virtual ~Adjacency() = default;
-  /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (max_degree() places). Numbers that
-  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
+  /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (scratch_size() places). Numbers that
+  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over. What is in the graph's memory
+  /// starts to be fetched: ask early.
   virtual std::span<const Id> neighbors(Id id, Id* scratch) const noexcept = 0;
-  /// Starts to fetch the list of node `id`.
-  virtual void prefetch(Id id) const noexcept = 0;
+  /// Checks all that a file's bytes must be. Throws Error(corrupt).
+  virtual void verify() const {}
 
+  /// What is written to `scratch` beyond max_degree() places, at most.
+  static constexpr std::size_t kScratchSlack = 32;
+  std::size_t scratch_size() const noexcept { return max_degree_ + kScratchSlack; }
   std::size_t size() const noexcept { return size_; }
   std::size_t max_degree() const noexcept { return max_degree_; }
 
@@ -55,9 +59,7 @@ class RowAdjacency final : public Adjacency {
   RowAdjacency(const Section& section, std::uint64_t offset, std::size_t width, std::size_t size, std::size_t max_degree)
       : Adjacency(size, max_degree), section_(section), offset_(offset), width_(width) {}
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
-  void prefetch(Id id) const noexcept override;
-  /// Checks every id. Throws Error(corrupt).
-  void verify() const;
+  void verify() const override;
 
  private:
   const std::byte* row(Id id) const noexcept { return section_.bytes.data() + offset_ + std::size_t{id} * max_degree() * width_; }
@@ -71,8 +73,7 @@ class RowAdjacency final : public Adjacency {
 class NeighborLists final : public Adjacency {
  public:
   NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), ids_(size * max_degree), counts_(size) {}
-  std::span<const Id> neighbors(Id id, Id*) const noexcept override { return list(id); }
-  void prefetch(Id id) const noexcept override;
+  std::span<const Id> neighbors(Id id, Id*) const noexcept override;
 
   std::span<const Id> list(Id id) const noexcept { return {ids_.data() + id * max_degree(), counts_[id]}; }
   /// At most max_degree() ids.

@@ -34,18 +34,21 @@ void Beam::insert(float distance, Id id) {
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
   const std::size_t degree = std::max(graph.max_degree(), entries.size());
   if (work.distances.size() < degree) work.distances.resize(degree);
-  if (work.scratch.size() < degree) work.scratch.resize(degree);
+  if (work.scratch.size() < graph.scratch_size()) work.scratch.resize(graph.scratch_size());
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
+  Id ahead = kNoId;  // whose list was asked for before rows were scored: while these are on their way it is decoded
+  std::span<const Id> list;
   const auto meet = [&](std::span<const Id> nodes) {
     const std::span<const Id> fresh = work.visited.take_new(nodes);
-    if (const Id next = work.beam.peek_next(); next != kNoId) graph.prefetch(next);
+    ahead = work.beam.peek_next();
+    if (ahead != kNoId) list = graph.neighbors(ahead, work.scratch.data());
     scorer.score(fresh, work.distances.data());
     for (std::size_t i = 0; i < fresh.size(); ++i)
       if (work.beam.admits(work.distances[i])) work.beam.insert(work.distances[i], fresh[i]);
   };
   meet(entries);
-  for (Id id; (id = work.beam.expand_next()) != kNoId;) meet(graph.neighbors(id, work.scratch.data()));
+  for (Id id; (id = work.beam.expand_next()) != kNoId;) meet(id == ahead ? list : graph.neighbors(id, work.scratch.data()));
   work.beam.finish();
 }
 

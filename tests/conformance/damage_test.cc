@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/conformance/cases.h"
+#include "tests/conformance/good_compressed_lists.h"
 #include "tests/conformance/good_lists.h"
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/support/expect_error.h"
@@ -164,15 +165,16 @@ bool well_formed(const Index& index) {
   if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size()))) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
-  if (!good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
-    return false;
+  const bool good_ground =
+      graph.type == GraphType::compressed ? good_compressed_lists(index) : good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m);
+  if (!good_ground || !different_below(ids_of(index, "graph.upper_nodes"), index.size())) return false;
   const std::vector<Id> upper = neighbors_of(index, "graph.upper_edges");
   std::span<const Id> rest = upper;
   for (const std::uint64_t size : graph.level_sizes) {
     if (!good_rows(rest.first(size * graph.m), size, graph.m)) return false;
     rest = rest.subspan(size * graph.m);
   }
-  return graph.type != GraphType::permuted || different_below(ids_of(index, "ids"), index.size());
+  return graph.type == GraphType::standard || different_below(ids_of(index, "ids"), index.size());
 }
 
 /// Overwrites some of a section, with bytes or with numbers that come close to right ones.

@@ -51,6 +51,26 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
     }
 }
 
+TEST_P(EveryKind, CompressedItAnswersAsPermuted) {
+  if (GetParam().graph_type != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    Vectors vectors = seed % 2 ? whole_vectors(random, 600, 3) : clustered_vectors(random, 400 + below(random, 800), 1 + below(random, 12), 5);
+    duplicate_rows(random, vectors, seed * 15);
+    const Vectors queries = seed % 2 ? whole_vectors(random, 30, vectors.dim) : normal_vectors(random, 30, vectors.dim);
+    BuildParams permuted = GetParam();
+    permuted.graph_type = GraphType::permuted;
+    const Index index = build(vectors, GetParam()), other = build(vectors, permuted);
+    EXPECT_LT(index.file().section("graph.edges").bytes.size(), other.file().section("graph.edges").bytes.size());
+    for (const std::size_t ef : {1, 10, 100})
+      for (const float threshold : {0.0F, 0.25F}) {
+        const SearchParams params{.k = 10, .ef_search = ef, .early_exit_threshold = threshold};
+        ASSERT_EQ(search(index, queries, params), search(other, queries, params)) << "ef_search " << ef;
+      }
+  }
+}
+
 TEST_P(EveryKind, BuiltAgainItHasTheSameBytes) {
   const TempDir folder;
   for (unsigned seed = 0; seed < 3; ++seed) {

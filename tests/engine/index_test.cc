@@ -327,7 +327,7 @@ TEST(Names, AreReadAsTheyAreWritten) {
   for (const EncodingRow& row : encoding_rows()) EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
   expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "'dotproduct', 'euclidean'"}, [] { parse_metric("cosine"); });
-  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted'"}, [] { parse_graph_type(""); });
+  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"}, [] { parse_graph_type(""); });
   expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
   expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });
 }

@@ -28,7 +28,7 @@ Manifest random_manifest(unsigned seed) {
   m.dim = static_cast<std::uint32_t>(random());
   for (std::size_t i = below(random, 3); i > 0; --i) m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random)});
   if (random() % 2) {
-    m.graph = GraphEntry{static_cast<GraphType>(random() % 2), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
+    m.graph = GraphEntry{static_cast<GraphType>(random() % 3), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
     for (std::size_t i = below(random, 4); i > 0; --i) m.graph->level_sizes.push_back(random());
   }
   for (std::size_t i = below(random, 6); i > 0; --i) m.sections.push_back({random_text(random), random(), random(), static_cast<Tier>(random() % 2)});
@@ -96,7 +96,7 @@ TEST(Manifest, UnknownValuesNeedANewerVersion) {
       {"shape 2", [](Manifest& m) { m.shape = static_cast<Shape>(2); }},
       {"metric 200", [](Manifest& m) { m.metric = static_cast<Metric>(200); }},
       {"encoding 255", [](Manifest& m) { m.codes[0].encoding = static_cast<Encoding>(255); }},
-      {"graph type 2", [](Manifest& m) { m.graph->type = static_cast<GraphType>(2); }},
+      {"graph type 3", [](Manifest& m) { m.graph->type = static_cast<GraphType>(3); }},
       {"tier 9", [](Manifest& m) { m.sections[0].tier = static_cast<Tier>(9); }}};
   for (const auto& [what, change] : cases) {
     Manifest m = small_manifest();

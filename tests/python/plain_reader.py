@@ -14,7 +14,7 @@ import numpy as np
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
-GRAPH_TYPES, TIERS = ("standard", "permuted"), ("hot", "cold")
+GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed"), ("hot", "cold")
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
@@ -121,8 +121,33 @@ class PlainIndex:
 
     def ground_neighbors(self, row: int) -> np.ndarray:
         assert self.graph is not None
+        if self.graph["graph_type"] == "compressed":
+            return self.coded_neighbors(row)
         places = self.neighbors("graph.edges", self.size * 2 * self.graph["m"]).reshape(self.size, -1)[row]
         return places[places != UNUSED]
+
+    def coded_neighbors(self, row: int) -> np.ndarray:
+        places, edges = self.section("graph.places", np.uint8), self.section("graph.edges", np.uint8)
+        narrow = len(places) == -(-self.size // 56) * 64
+        record, place = divmod(row, 56 if narrow else 28)
+        head = places[64 * record : 64 * record + 64]
+        lengths = head[8:] if narrow else head[8:].view("<u2")
+        begin = int(head[:8].view("<u8")[0]) + int(lengths[:place].sum())
+        bits = int.from_bytes(edges[begin : begin + int(lengths[place])].tobytes(), "little")
+        widths = [*edges[:7].tolist(), 0]  # 7 is the row itself, a difference of 0
+        firsts = [1 + sum(1 << width for width in widths[:kind]) for kind in range(7)] + [0]
+        numbers, own, front, back = [0], None, 0, 8 * int(lengths[place])
+        while back - front >= 3:
+            kind = bits >> front & 7
+            if front + 3 + widths[kind] > back or (kind == 7 and own is not None):
+                break
+            front, back = front + 3, back - widths[kind]
+            if kind == 7:
+                own = numbers[-1]
+            else:
+                numbers.append(numbers[-1] + firsts[kind] + (bits >> back & (1 << widths[kind]) - 1))
+        assert own is not None
+        return np.array([row - own + number for number in numbers if number != own])
 
     def upper_neighbors(self, level: int, position: int) -> np.ndarray:
         """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""
