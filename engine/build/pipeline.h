@@ -38,7 +38,8 @@ struct BuildEncoders {
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);
 
 /// Streams the vectors' codes into an unnamed file in `folder` for each of the encoders, builds the graph over these files where they lie,
-/// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph and one chunk of vectors.
+/// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph, while rows are ordered two more of its size, and one
+/// chunk of vectors.
 GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
                        const std::filesystem::path& folder, FileWriter& writer);
 

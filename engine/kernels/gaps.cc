@@ -245,8 +245,13 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
     return std::uint32_t{_mm512_cmple_epi32_mask(_mm512_add_epi32(used.raw, kClassesUpTo.whole(first)), set(8 * bytes).raw)};
   };
   const std::uint32_t fits = fits_of(low.used, 0) | fits_of(high.used, kLanes) << kLanes;
-  if (fits == ~std::uint32_t{0}) return decode_long(code, list, bytes, self, most, out);
-  const Extent extent(_mm256_cmpeq_epi8_mask(classes, seven), most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
+  const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, seven);
+  if (fits == ~std::uint32_t{0} && most > 2 * kLanes) {
+    const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
+    const std::size_t taken = (2 * kLanes + 1) * kClassBits + hn::GetLane(last_of(high.used)) + code.widths[next];
+    if (taken <= 8 * bytes && (next != kSelfClass || marks == 0)) return decode_long(code, list, bytes, self, most, out);
+  }
+  const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
   low.classes = V{_mm512_cvtepu8_epi32(_mm256_castsi256_si128(classes))};
   high.classes = V{_mm512_cvtepu8_epi32(_mm256_extracti128_si256(classes, 1))};
   const std::byte* const window = list + bytes - kGapGuardBytes;

@@ -14,7 +14,7 @@ from conftest import METRICS, clustered
 from plain_reader import PlainIndex
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = re.compile("sparse|rerank")  # what the plain reader does not read
+OTHERS = re.compile("sparse|rerank|pq")  # what the plain reader does not read
 GOLDEN = sorted(path for path in ROOT.glob("tests/golden/v*/*.cassata") if not OTHERS.search(path.name))
 BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
