@@ -28,12 +28,13 @@ inline constexpr std::size_t kGapOverrun = 31;
 /// A record: a u64, then as many lengths, u8 or u16.
 inline constexpr std::size_t kRecordBytes = 64, kLengthsBytes = kRecordBytes - sizeof(std::uint64_t);
 
-/// The classes, and what the kernels look up by them.
-struct GapCode {
-  std::uint32_t widths[kGapClasses + 1];
-  std::uint32_t bases[kGapClasses + 1];  // 1 + first; kSelfClass: 0
-  std::uint32_t masks[kGapClasses + 1];
-  std::uint8_t narrow_widths[16];  // the same, and zeros
+/// The classes, and what the kernels look up by them: tables as long as the longest vectors, zeros after kSelfClass.
+struct alignas(64) GapCode {
+  static constexpr std::size_t kTable = 16;
+  std::uint32_t widths[kTable];
+  std::uint32_t bases[kTable];  // 1 + first; kSelfClass: 0
+  std::uint32_t masks[kTable];
+  std::uint8_t narrow_widths[kTable];
 
   /// Up to kGapClasses widths, each at most kMaxGapWidth; those that are missing are 0.
   explicit GapCode(std::span<const std::uint8_t> w);
