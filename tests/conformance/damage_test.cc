@@ -218,7 +218,7 @@ void misstate(Random& random, Manifest& m) {
     const std::uint64_t wrong[] = {0, right + 1, right - 1, 2 * right, random(), ~std::uint64_t{0}, std::uint64_t{1} << 31, std::uint64_t{1} << 62};
     return static_cast<decltype(right)>(wrong[random() % 8]);
   };
-  switch (random() % 13) {
+  switch (random() % 14) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
     case 2: m.kind = m.kind == Kind::flat ? Kind::graph : Kind::flat; break;
@@ -241,6 +241,11 @@ void misstate(Random& random, Manifest& m) {
     case 11:
       if (m.graph) m.graph->m = number(m.graph->m);
       break;
+    case 12: {
+      CodeParams& code = m.codes.front().code;
+      code = {.m_pq = number(code.m_pq), .bits = random() % 2 ? code.bits : number(code.bits), .rotated = random() % 2 == 0};
+      break;
+    }
     default:
       if (m.graph && !m.graph->level_sizes.empty())
         m.graph->level_sizes[random() % m.graph->level_sizes.size()] = number(m.size);

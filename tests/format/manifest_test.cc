@@ -26,7 +26,10 @@ Manifest random_manifest(unsigned seed) {
   m.metric = static_cast<Metric>(random() % 2);
   m.size = random();
   m.dim = static_cast<std::uint32_t>(random());
-  for (std::size_t i = below(random, 3); i > 0; --i) m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random)});
+  for (std::size_t i = below(random, 3); i > 0; --i) {
+    const CodeParams code{.m_pq = static_cast<std::uint32_t>(random()), .bits = static_cast<std::uint32_t>(random()), .rotated = random() % 2 == 0};
+    m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random), code});
+  }
   if (random() % 2) {
     m.graph = GraphEntry{static_cast<GraphType>(random() % 3), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
     for (std::size_t i = below(random, 4); i > 0; --i) m.graph->level_sizes.push_back(random());
@@ -36,7 +39,7 @@ Manifest random_manifest(unsigned seed) {
   m.provenance.library_version = random_text(random);
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
   for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.parameters.emplace_back(random_text(random), random_text(random));
-  if (random() % 2) m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0};
+  if (random() % 2) m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0, random() % 2 == 0};
   if (random() % 2)
     m.postings = PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
                                static_cast<float>(1 + below(random, 8)) / 8, static_cast<std::uint32_t>(random())};
@@ -58,7 +61,7 @@ std::string show(const Manifest& m) {
     out += '\n';
   };
   add(m.kind, m.shape, m.metric, m.size, m.dim);
-  for (const auto& c : m.codes) add(c.encoding, c.section);
+  for (const auto& c : m.codes) add(c.encoding, c.section, c.code.m_pq, c.code.bits, c.code.rotated);
   if (m.graph) add(m.graph->type, m.graph->m, m.graph->ef_construction);
   if (m.graph)
     for (const auto size : m.graph->level_sizes) add(size);
@@ -66,7 +69,7 @@ std::string show(const Manifest& m) {
   add(m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3, m.provenance.library_version);
   for (const auto& i : m.provenance.inputs) add(i.name, i.rows, i.bytes, i.xxh3);
   for (const auto& [name, value] : m.provenance.parameters) add(name, value);
-  if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual);
+  if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual, m.rerank->navigation);
   if (m.postings)
     add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy), m.postings->n_knn);
   return out;
