@@ -13,6 +13,7 @@
 
 #include "bindings/numpy.h"
 #include "engine/index.h"
+#include "engine/recommend.h"
 #include "format/input/sparse.h"
 
 namespace cassata::python {
@@ -148,6 +149,70 @@ py::tuple search_sparse(const Index& index, const ComponentArray& components, co
                  .num_threads = num_threads});
 }
 
+/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array.
+std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors) {
+  if (py::isinstance<py::str>(vectors)) {
+    const Path path = vectors.cast<Path>();
+    if (path.extension() == ".bin") return open_sparse_stream(path);
+    return open_stream(path);
+  }
+  if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
+  const auto arrays = vectors.cast<py::tuple>();
+  return sparse_memory_stream(name, span(arrays[0].cast<ComponentArray>()), span(arrays[1].cast<FloatArray>()), span(arrays[2].cast<OffsetArray>()));
+}
+
+py::dict describe(const Trial& trial) {
+  py::dict arguments;
+  for (const auto& [name, value] : arguments_of(trial.params)) arguments[text(name)] = py::cast(value);
+  py::dict out("class_name"_a = text(trial.class_name), "arguments"_a = arguments);
+  if (!trial.refusal.empty()) {
+    out["refusal"] = text(trial.refusal);
+    return out;
+  }
+  out["hot_bytes"] = static_cast<std::uint64_t>(trial.hot_bytes);
+  out["bytes"] = static_cast<std::uint64_t>(trial.bytes);
+  for (const char* name : {"ef_search", "recall", "queries_per_second"}) out[name] = py::none();
+  if (!trial.reached) return out;
+  if (trial.ef_search() != 0) out["ef_search"] = trial.ef_search();
+  out["recall"] = trial.reached->recall;
+  out["queries_per_second"] = trial.reached->queries_per_second;
+  return out;
+}
+
+py::dict recommend_index(const py::object& vectors, const py::object& queries, const py::object& progress, const py::kwargs& choices) {
+  RecommendParams params{.metric = parse_metric(choices["metric"].cast<std::string>()),
+                         .k = choices["k"].cast<std::size_t>(),
+                         .target_recall = choices["target_recall"].cast<double>(),
+                         .memory = choices["memory"].is_none() ? 0 : parse_memory(choices["memory"].cast<std::string>()),
+                         .sample = choices["sample"].cast<std::uint64_t>(),
+                         .num_threads = choices["num_threads"].cast<unsigned>(),
+                         .progress = progress_of(progress)};
+  const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
+  const std::unique_ptr<VectorStream> asked = queries.is_none() ? nullptr : stream_of("queries", queries);
+  Recommendation found;
+  {
+    const py::gil_scoped_release release;
+    const Rows rows = asked ? Rows(*asked) : Rows(Shape::dense, 1);
+    const Batch batch = rows.batch();
+    found = recommend(*collection, asked ? &batch : nullptr, params);
+  }
+  py::list trials;
+  for (const Trial& trial : found.trials) trials.append(describe(trial));
+  py::dict out = describe(found.choice());
+  out["params"] = py::cast(found.choice().params);
+  out["why"] = text(found.why);
+  out["trials"] = trials;
+  return out;
+}
+
+Index build_recommended(const py::object& vectors, const Path& path, const py::object& progress, BuildParams params, unsigned num_threads) {
+  params.num_threads = num_threads;
+  params.progress = progress_of(progress);
+  const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
+  const py::gil_scoped_release release;
+  return Index::build(*collection, params, path);
+}
+
 void save(const Index& index, const Path& path, const py::object& progress) {
   const Progress report = progress_of(progress);
   const py::gil_scoped_release release;
@@ -258,6 +323,9 @@ PYBIND11_MODULE(_core, module) {
     }
   });
   define_index(module);
+  py::class_<cassata::BuildParams>(module, "BuildParams");
+  module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
+  module.def("build_recommended", &build_recommended, "data"_a, "path"_a, "progress"_a, "params"_a, "num_threads"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;

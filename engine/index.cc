@@ -196,6 +196,11 @@ std::uint64_t Index::size() const noexcept { return state_->codes.first->size();
 std::size_t Index::dim() const noexcept { return state_->codes.first->dim(); }
 const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state_->file; }
+std::uint64_t Index::hot_bytes() const noexcept {
+  std::uint64_t bytes = 0;
+  for (const SectionEntry& section : manifest().sections) bytes += section.tier == Tier::hot ? section.length : 0;
+  return bytes;
+}
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }

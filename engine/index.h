@@ -43,6 +43,8 @@ class Index {
   std::size_t dim() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
+  /// Bytes of the sections that every query touches: what memory should hold for searches not to wait for the disk.
+  std::uint64_t hot_bytes() const noexcept;
   /// The name of the class that stands for this kind of file, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
 

@@ -87,7 +87,6 @@ void check(const Batch& queries, std::span<const std::int64_t> expected, const M
   params.search.check();
   if (queries.rows == 0) invalid_argument("queries: 0 given, expected at least 1");
   if (params.ef_search.empty()) invalid_argument("ef_search: no value given, expected at least 1");
-  if (params.repeat == 0) invalid_argument("repeat: 0 given, expected at least 1");
   if (expected.size() != queries.rows * params.search.k)
     invalid_argument("expected: " + std::to_string(expected.size()) +
                      " ids, expected queries x k = " + std::to_string(queries.rows * params.search.k));
@@ -133,7 +132,7 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
     }
   std::vector<std::vector<Point>> points(indexes.size());
   for (Cell& cell : cells) {
-    cell.point.queries_per_second = static_cast<double>(queries.rows) / median(cell.seconds);
+    cell.point.queries_per_second = cell.seconds.empty() ? 1 / cell.point.p50_seconds : static_cast<double>(queries.rows) / median(cell.seconds);
     points[cell.index].push_back(cell.point);
   }
   return points;
@@ -141,17 +140,17 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
 
 std::optional<Reached> at_recall(std::span<const Point> points, double target) {
   std::optional<Reached> best;
-  const auto offer = [&](double ef_search, double rate) {
-    if (!best || rate > best->queries_per_second) best = {.ef_search = ef_search, .queries_per_second = rate};
+  const auto offer = [&](double ef_search, double recall, double rate) {
+    if (!best || rate > best->queries_per_second) best = {.ef_search = ef_search, .recall = recall, .queries_per_second = rate};
   };
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Point& at = points[i];
     if (at.recall < target) continue;
-    offer(static_cast<double>(at.ef_search), at.queries_per_second);
+    offer(static_cast<double>(at.ef_search), at.recall, at.queries_per_second);
     if (i == 0 || points[i - 1].recall >= target) continue;
     const Point& below = points[i - 1];
     const double share = (target - below.recall) / (at.recall - below.recall);
-    offer(std::lerp(static_cast<double>(below.ef_search), static_cast<double>(at.ef_search), share),
+    offer(std::lerp(static_cast<double>(below.ef_search), static_cast<double>(at.ef_search), share), target,
           std::exp(std::lerp(std::log(below.queries_per_second), std::log(at.queries_per_second), share)));
   }
   return best;

@@ -21,7 +21,7 @@ double recall(std::span<const std::int64_t> found, std::span<const std::int64_t>
 struct Point {
   std::size_t ef_search = 0;  ///< 0: the index is exact and has no such width
   double recall = 0;
-  double queries_per_second = 0;  ///< of all queries in one batch, over params.num_threads threads; the median
+  double queries_per_second = 0;  ///< of all queries in one batch, over params.num_threads threads; the median. Without repeats 1 / p50_seconds
   double p50_seconds = 0;         ///< of queries alone, one after another
   double p99_seconds = 0;
 };
@@ -31,7 +31,7 @@ struct MeasureParams {
   /// Its ef_search takes the values of the next field, one after another.
   SearchParams search = {};
   std::vector<std::size_t> ef_search = {};
-  /// Times that every point's batch is timed.
+  /// Times that every point's batch is timed; 0: not at all.
   unsigned repeat = 3;
   Progress progress = {};
 };
@@ -42,13 +42,14 @@ std::vector<std::size_t> usual_ef_search(std::size_t k);
 /// For each index its points, by rising ef_search. `expected` are the answers, as of recall(). Each index is searched once before anything is
 /// timed. Then they take turns at every width, so that what else the machine does hits all alike: first each query alone, in one thread, for
 /// recall and the percentiles; then `repeat` times all in one batch.
-/// Throws Error(invalid_argument) as Index::search does, and if there is nothing to measure with: no queries, no widths, no repeat.
+/// Throws Error(invalid_argument) as Index::search does, and if there is nothing to measure with: no queries, no widths.
 std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Batch& queries, std::span<const std::int64_t> expected,
                                         const MeasureParams& params);
 
 /// Where a curve has a recall.
 struct Reached {
   double ef_search;
+  double recall;  ///< more than was asked for, where a point is taken
   double queries_per_second;
 };
 

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-FACADE = ("engine/index.h", "engine/params.h", "engine/exact.h", "engine/measure.h")
+FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend"))
 # Files by the start of their path (the first line that fits counts): what they may include, by the start of its path.
 LAYERS = [
     ("format/", ("format/",)),
@@ -15,16 +15,17 @@ LAYERS = [
     ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
     ("engine/search/", ("engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "format/types.h")),
-    ("engine/build/", ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/")),
-    ("engine/index.h", (*FACADE, "format/")),
-    ("engine/params.h", (*FACADE, "format/")),
-    ("engine/exact.h", (*FACADE, "format/")),
-    ("engine/measure.", (*FACADE, "format/")),
+    (
+        "engine/build/",
+        ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/"),
+    ),
+    *((header, (*FACADE, "format/")) for header in FACADE),
     ("engine/registry.cc", ("engine/", "format/")),  # the only file that names concrete encodings
     (
         "engine/",
         (
-            *(f"engine/{part}.h" for part in ("index", "parallel", "params", "exact", "answers", "registry", "searcher")),
+            *FACADE,
+            *(f"engine/{part}.h" for part in ("parallel", "answers", "registry", "searcher")),
             "engine/build/",
             "engine/search/",
             "engine/postings/",

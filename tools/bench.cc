@@ -10,6 +10,7 @@
 
 #include "engine/index.h"
 #include "engine/measure.h"
+#include "format/input/rows.h"
 #include "tools/command.h"
 #include "tools/describe.h"
 #include "tools/python.h"
@@ -126,11 +127,11 @@ std::vector<Index> open_all(const Choices& choices) {
   return indexes;
 }
 
-LoadedVectors load_queries(const std::string& path, std::span<const Index> indexes) {
+Rows load_queries(const std::string& path, std::span<const Index> indexes) {
   const std::unique_ptr<VectorStream> queries = open_vectors(path);
   for (const Index& index : indexes) check_queries(*queries, index);
   if (queries->size() == 0) invalid_argument(path + ": 0 vectors, expected at least 1");
-  return LoadedVectors(*queries);
+  return Rows(*queries);
 }
 
 double bytes_a_vector(const Index& index) { return static_cast<double>(index.file().header().file_length) / static_cast<double>(index.size()); }
@@ -138,6 +139,7 @@ double bytes_a_vector(const Index& index) { return static_cast<double>(index.fil
 Json curve_json(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
   Json json = describe_briefly(index), list = Json::array(), reached = Json::array();
   json["bytes_per_vector"] = bytes_a_vector(index);
+  json["hot_bytes"] = index.hot_bytes();
   for (const Point& point : points) {
     list.push_back({{"ef_search", nullptr},
                     {"recall", point.recall},
@@ -180,7 +182,8 @@ std::string whole(double value) { return grouped(static_cast<std::uint64_t>(valu
 
 std::string curve_text(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
   std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) + ", " +
-                     size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector\n";
+                     size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector, of these hot " +
+                     fixed(static_cast<double>(index.hot_bytes()) / static_cast<double>(index.size()), 1) + "\n";
   std::vector<Row> rows = {{"ef_search", "recall", "queries/s", "p50 ms", "p99 ms"}};
   const auto width = [](double ef_search) { return ef_search == 0 ? "-" : fixed(ef_search, 0); };
   for (const Point& point : points)
@@ -214,7 +217,7 @@ int bench(const Words& words) {
   choices.params.search.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   const std::vector<Index> indexes = open_all(choices);
-  const LoadedVectors loaded = load_queries(choices.queries, indexes);
+  const Rows loaded = load_queries(choices.queries, indexes);
   const Batch queries = loaded.batch();
   choices.params.progress = progress_bar(choices.quiet);
   const Truth truth = find_truth(choices.truth, indexes, queries, choices.params.search.k, choices.params.progress);

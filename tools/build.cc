@@ -1,4 +1,5 @@
 // cassata build: a file of vectors becomes an index file.
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "engine/index.h"
 #include "format/input/stream.h"
 #include "tools/command.h"
+#include "tools/build_and_tell.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -58,11 +60,13 @@ void add_options_of_lists(CommandLine& line, Choices& choices) {
 }
 
 bool read(const Words& words, Choices& choices) {
-  CommandLine line("build INPUT -o OUTPUT [OPTIONS]",
-                   "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin;\n"
-                   ".bin: sparse vectors (u32 n; for each vector u32 nnz, nnz u32 components that rise, nnz f32 values; little-endian).\n"
-                   "INPUT is streamed: memory holds the graph and a chunk of vectors. OUTPUT appears at the very end, complete; until then a\n"
-                   "former file of that name stays as it is. The same input and parameters give the same bytes, whatever the threads.");
+  CommandLine line(
+      "build INPUT -o OUTPUT [OPTIONS]",
+      "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin;\n"
+      ".bin: sparse vectors (u32 n; for each vector u32 nnz, nnz u32 components that rise, nnz f32 values; little-endian).\n"
+      "INPUT is streamed: memory holds the graph and a chunk of vectors. OUTPUT appears at the very end, complete; until then a\n"
+      "former file of that name stays as it is. The same input and parameters give the same bytes, whatever the threads.\n"
+      "What to choose? 'cassata build INPUT -o OUTPUT --target-recall 0.95' tries and tells; see 'cassata build --target-recall --help'.");
   BuildParams& params = choices.params;
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write", [&](const std::string& text) { choices.output = text; });
@@ -101,37 +105,15 @@ bool read(const Words& words, Choices& choices) {
   return true;
 }
 
-std::string summary(const Index& index, double seconds) {
-  const double rate = static_cast<double>(index.size()) / seconds;
-  return printable(index.file().path()) + ": " + std::string(index.class_name()) + " of " + grouped(index.size()) + " vectors, dim " +
-         std::to_string(index.dim()) + ", " + size_text(index.file().header().file_length) + ", built in " + fixed(seconds, 1) + " s (" +
-         grouped(static_cast<std::uint64_t>(rate)) + " rows/s)\n";
-}
-
-std::string summary_json(const Index& index, double seconds) {
-  nlohmann::ordered_json json = describe_briefly(index);
-  json["seconds"] = seconds;
-  json["rows_per_second"] = static_cast<double>(index.size()) / seconds;
-  return to_text(json);
-}
-
 }  // namespace
 
 int build(const Words& words) {
+  if (std::ranges::any_of(words, [](const std::string& word) { return word.starts_with("--target-recall"); })) return build_recommended(words);
   Choices choices;
   if (!read(words, choices)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
   refuse_overwriting(choices.output, {choices.input});
-  choices.params.progress = progress_bar(choices.quiet);
-  const auto start = std::chrono::steady_clock::now();
-  const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
-  const Index index = Index::build(*vectors, choices.params, choices.output);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (choices.json) {
-    print(summary_json(index, seconds));
-  } else if (!choices.quiet) {
-    print(summary(index, seconds));
-  }
+  build_and_tell(choices.input, choices.params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }
 

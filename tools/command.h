@@ -34,6 +34,8 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int demo(const Words& words);
+/// `build` where --target-recall is given.
+int build_recommended(const Words& words);
 int bench(const Words& words);
 
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).

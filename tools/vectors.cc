@@ -58,22 +58,6 @@ void check_queries(const VectorStream& queries, const Index& index) {
     invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
 }
 
-LoadedVectors::LoadedVectors(VectorStream& stream) : sparse_(stream.shape() == Shape::sparse), dim_(stream.dim()) {
-  for (Batch batch = stream.next_batch(); batch.rows != 0; batch = stream.next_batch()) {
-    rows_ += batch.rows;
-    const std::size_t count = sparse_ ? batch.offsets[batch.rows] - batch.offsets[0] : batch.rows * batch.dim;
-    values_.insert(values_.end(), batch.row(0).values.data(), batch.row(0).values.data() + count);
-    if (!sparse_) continue;
-    components_.insert(components_.end(), batch.row(0).components.data(), batch.row(0).components.data() + count);
-    for (std::size_t i = 0; i < batch.rows; ++i) offsets_.push_back(offsets_.back() + batch.row(i).values.size());
-  }
-}
-
-Batch LoadedVectors::batch() const {
-  if (!sparse_) return {.data = values_.data(), .rows = rows_, .dim = dim_};
-  return {.data = values_.data(), .rows = rows_, .dim = dim_, .components = components_.data(), .offsets = offsets_.data()};
-}
-
 TypedVectors::TypedVectors(const std::string& text, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
   std::istringstream lines(text);
   std::string line;

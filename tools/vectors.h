@@ -22,21 +22,6 @@ std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 /// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in `index`.
 void check_queries(const VectorStream& queries, const Index& index);
 
-/// All vectors of a stream, in memory: for queries.
-class LoadedVectors {
- public:
-  explicit LoadedVectors(VectorStream& stream);
-  /// Borrows.
-  Batch batch() const;
-
- private:
-  bool sparse_;
-  std::size_t rows_ = 0, dim_;
-  std::vector<float> values_;
-  std::vector<std::uint32_t> components_;
-  std::vector<std::uint64_t> offsets_ = {0};
-};
-
 /// Vectors that were read from text, one a line; empty lines are skipped.
 class TypedVectors {
  public:

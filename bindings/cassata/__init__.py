@@ -22,6 +22,7 @@ from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.index import open
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.product import DensePQHNSW
+from cassata.recommendation import Recommendation, recommend
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 
@@ -30,6 +31,7 @@ __all__ = [
     "DensePQHNSW",
     "DensePlainHNSW",
     "FormatError",
+    "Recommendation",
     "SparseDotPacking8HNSW",
     "SparseDotVByteHNSW",
     "SparseFixedU8HNSW",
@@ -40,5 +42,6 @@ __all__ = [
     "SparseRerankHNSW",
     "__version__",
     "open",
+    "recommend",
     "simd_target",
 ]

@@ -14,6 +14,13 @@ class FormatError(Exception): ...
 
 _Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
 
+_Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
+
+@final
+class BuildParams: ...
+
+def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
+def build_recommended(data: _Vectors, path: str, progress: _Progress, params: BuildParams, num_threads: int) -> Index: ...
 @final
 class Index:
     @staticmethod

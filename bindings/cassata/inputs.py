@@ -67,11 +67,23 @@ def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[A
         raise ValueError(f"data_vec: shape {array.shape}, expected (number of vectors, dim), or one dimension and dim=")
     elif dim not in (None, array.shape[1]):
         raise ValueError(f"dim: {dim} given, but data_vec has shape {array.shape}")
+    return _streamed(array)
+
+
+def _streamed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.dtype in _STREAMED:
         return array
     native = array.dtype.newbyteorder("=")
     with np.errstate(over="ignore"):
         return array.astype(native if native in _STREAMED else _FLOAT32)
+
+
+def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
+    """`data` as (rows, dim) in a type that the engine streams."""
+    array = _numbers(name, data)
+    if array.ndim != 2:
+        raise ValueError(f"{name}: shape {array.shape}, expected (number of vectors, dim)")
+    return _streamed(array)
 
 
 def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> SparseRows:

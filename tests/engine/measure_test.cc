@@ -52,7 +52,9 @@ TEST(AtRecall, LiesBetweenNeighbours) {
   const std::vector<Point> points = {point(10, 0.5, 1000), point(20, 0.75, 100), point(40, 1, 10)};
   const auto at = [&](double target) { return at_recall(points, target).value(); };
   EXPECT_EQ(at(0.1).queries_per_second, 1000) << "nothing is known of what is before the first";
+  EXPECT_EQ(at(0.1).recall, 0.5);
   EXPECT_EQ(at(0.5).ef_search, 10);
+  EXPECT_EQ(at(0.625).recall, 0.625);
   EXPECT_DOUBLE_EQ(at(0.625).ef_search, 15);
   EXPECT_DOUBLE_EQ(at(0.625).queries_per_second, std::sqrt(100.0 * 1000));
   EXPECT_DOUBLE_EQ(at(0.875).ef_search, 30);
@@ -125,6 +127,12 @@ TEST_F(Measure, EachIndexAtEachWidth) {
     }
 }
 
+TEST_F(Measure, WithoutRepeatsByQueriesAlone) {
+  const std::vector<Index> indexes = {build(Kind::graph)};
+  const auto points = measure(indexes, queries_.matrix(), exact(indexes[0]), {.ef_search = {10, 20}, .repeat = 0});
+  for (const Point& at : points[0]) EXPECT_EQ(at.queries_per_second, 1 / at.p50_seconds);
+}
+
 TEST_F(Measure, RefusesToMeasureNothing) {
   const std::vector<Index> indexes = {build(Kind::flat)};
   const auto expected = exact(indexes[0]);
@@ -133,7 +141,6 @@ TEST_F(Measure, RefusesToMeasureNothing) {
   };
   refuse("queries: 0", queries_.part(0, 0).matrix(), {}, {.ef_search = {10}});
   refuse("ef_search: no value", queries_.matrix(), expected, {});
-  refuse("repeat: 0", queries_.matrix(), expected, {.ef_search = {10}, .repeat = 0});
   refuse("expected: 500 ids, expected queries x k = 550", queries_.matrix(), expected, {.search = {.k = 11}, .ef_search = {10}});
 }
 

@@ -76,6 +76,7 @@ def test_report(folder):
             key: info[key] for key in ("class", "kind", "n", "dim", "metric", "dtype", "file_size", "uuid")
         }
         assert curve["path"] == name
+        assert curve["hot_bytes"] == sum(section["length"] for section in info["sections"] if section["tier"] == "hot")
         assert curve["bytes_per_vector"] == pytest.approx(info["file_size"] / 1500)
         for point in curve["points"]:
             assert set(point) == {"ef_search", "recall", "queries_per_second", "p50_seconds", "p99_seconds"}
