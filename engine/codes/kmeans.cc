@@ -15,7 +15,7 @@ struct Stage {
   std::size_t share;  // 1 / share
   int rounds;
 };
-constexpr Stage kStages[] = {{16, 8}, {4, 8}, {1, 6}};
+constexpr Stage kStages[] = {{16, 8}, {4, 8}, {1, 12}};
 constexpr std::size_t kLeastSamples = 16 * kCentroids;  // of a share
 
 class Lloyd {
