@@ -44,29 +44,19 @@ class GraphSearcher final : public Searcher {
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
-    const std::size_t wanted = navigates_ ? std::max(kept, params.k) : second_ ? std::min<std::size_t>(params.k_candidates, codes_.size()) : params.k;
-    const std::size_t width = std::max(wanted, kept);
-    if (params.k == 0 || wanted == 0) return;
-    const bool scans = width > codes_.size() / 2;  // a walk would see most vectors, and more slowly
-    if (scans && (!second_ || navigates_)) return search_exact(queries, params, best);
-    const RerankParams rest = navigates_ ? RerankParams{.k = params.k, .beta = kPatience}
-                                         : RerankParams{.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
-    std::vector<std::unique_ptr<Scorer>> firsts(threads_of(params.num_threads)), seconds(firsts.size());
-    parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      std::unique_ptr<Scorer>&first = firsts[thread], &second = seconds[thread];
-      if (!first) first = codes_.scorer(metric_);
-      if (!second && second_) second = second_->scorer(metric_);
+    const Plan plan = plan_of(params);
+    if (params.k == 0 || plan.wanted == 0) return;
+    if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
+    std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
+    parallel_for(params.num_threads, queries.rows, 8 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      const auto mine = std::span(lanes).subspan(thread * kLanes, plan.scans ? 1 : std::min(kLanes, end - begin));
+      for (auto& lane : mine)
+        if (!lane) lane = std::make_unique<Lane>(*this);
+      if (!plan.scans) return walk_in_turns(mine, queries, begin, end, plan, best);
       for (std::size_t i = begin; i < end; ++i) {
-        first->bind(queries.row(i));
-        scans ? scan({&first, 1}, codes_.size(), {}, wanted, best.subspan(i, 1)) : walk(*first, width, params.early_exit_threshold, best[i]);
-        if (!second_) {
-          finish(best[i], params.k);
-          continue;
-        }
-        best[i].resize(std::min(wanted, best[i].size()));
-        second->bind(queries.row(i));
-        rerank(best[i], *second, permutation_.ids(), rest);
+        mine[0]->first->bind(queries.row(i));
+        scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, best.subspan(i, 1));
+        rank(queries.row(i), *mine[0], plan, best[i]);
       }
     });
   }
@@ -83,12 +73,76 @@ class GraphSearcher final : public Searcher {
   }
 
  private:
-  /// The `width` best rows met on the way to what the scorer is bound to, best first.
-  void walk(Scorer& scorer, std::size_t width, float relax, std::vector<Candidate>& best) const {
-    static thread_local Workspace work;
-    descend(levels_, scorer, codes_.size(), width, work, work.entries);
-    beam_search(*ground_, scorer, work.entries, width, relax, work);
-    best = work.beam.entries();
+  /// What the parameters of a search come to.
+  struct Plan {
+    std::size_t width;   // of the walk
+    std::size_t wanted;  // candidates that are ranked
+    bool scans;          // a walk would see most vectors, and more slowly
+    float relax;
+    RerankParams rest;
+  };
+
+  Plan plan_of(const SearchParams& params) const {
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
+    Plan plan{.width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
+    if (navigates_) {
+      plan.wanted = std::max(kept, params.k);
+      plan.rest.beta = kPatience;
+    } else if (second_) {
+      plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
+      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
+    }
+    plan.width = std::max(plan.width, plan.wanted);
+    plan.scans = plan.width > codes_.size() / 2;
+    return plan;
+  }
+
+  /// A query under way.
+  struct Lane {
+    explicit Lane(const GraphSearcher& s)
+        : first(s.codes_.scorer(s.metric_)),
+          second(s.second_ ? s.second_->scorer(s.metric_) : nullptr),
+          descent(s.levels_, *s.ground_, *first, work) {}
+
+    std::unique_ptr<Scorer> first, second;
+    Workspace work;
+    Descent descent;
+    std::size_t query = 0;
+  };
+
+  /// Walks for the queries from `begin` to `end`, as many at a time as there are lanes, step by step in turns: while the memory that one needs
+  /// is on its way, the others go on.
+  void walk_in_turns(std::span<const std::unique_ptr<Lane>> lanes, const Batch& queries, std::size_t begin, std::size_t end, const Plan& plan,
+                     std::span<std::vector<Candidate>> best) const {
+    std::size_t next = begin;
+    std::vector<Lane*> walking;
+    const auto start = [&](Lane& lane) {
+      lane.query = next++;
+      lane.first->bind(queries.row(lane.query));
+      lane.descent.start(plan.width, plan.relax);
+    };
+    for (const auto& lane : lanes) {
+      start(*lane);
+      walking.push_back(lane.get());
+    }
+    for (std::size_t turn = 0; !walking.empty(); turn = turn + 1 < walking.size() ? turn + 1 : 0) {
+      Lane& lane = *walking[turn];
+      if (lane.descent.step()) continue;
+      best[lane.query] = lane.work.beam.entries();
+      rank(queries.row(lane.query), lane, plan, best[lane.query]);
+      if (next < end)
+        start(lane);
+      else
+        walking.erase(walking.begin() + static_cast<std::ptrdiff_t>(turn));
+    }
+  }
+
+  /// Leaves the k best of the rows that were found, best first, as ids.
+  void rank(const VectorView& query, Lane& lane, const Plan& plan, std::vector<Candidate>& candidates) const {
+    if (!second_) return finish(candidates, plan.rest.k);
+    candidates.resize(std::min(plan.wanted, candidates.size()));
+    lane.second->bind(query);
+    rerank(candidates, *lane.second, permutation_.ids(), plan.rest);
   }
 
   /// Rows become ids, in whose order ties stand.
@@ -103,6 +157,8 @@ class GraphSearcher final : public Searcher {
 
   /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which the others are taken for worse.
   static constexpr std::size_t kPatience = 16;
+  /// Walks that take turns on a thread. Measured (docs/performance.md): 2 to 4 are equally good, 8 worse.
+  static constexpr std::size_t kLanes = 3;
 
   const Codes& codes_;
   const Codes* second_;            // null: there are none

@@ -130,6 +130,7 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   w.chosen.clear();
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
+  pair.prefetch(w.chosen);
   pair.bind(node);
   pair.score(w.chosen, w.distances.data());
   for (std::size_t i = 0; i < w.chosen.size(); ++i) w.candidates[i].distance = w.distances[i];

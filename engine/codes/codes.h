@@ -23,7 +23,10 @@ class Scorer {
   /// The next calls are about the stored vector `id`.
   virtual void bind(Id id) = 0;
   /// out[i] = distance(query, vector ids[i]); smaller is closer for every metric. Requires ids < Codes::size(). Allocates nothing.
+  /// Fetches vectors ahead of the one in hand, but for the first ones: these prefetch() is for.
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
+  /// Starts to fetch vectors that score() is about to be asked of.
+  virtual void prefetch(std::span<const Id>) const noexcept {}
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
 };

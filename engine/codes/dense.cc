@@ -7,6 +7,7 @@
 
 #include "engine/codes/half.h"
 #include "engine/kernels/dense.h"
+#include "engine/kernels/prefetch.h"
 #include "format/error.h"
 
 namespace cassata {
@@ -68,6 +69,8 @@ class DenseScorer final : public Scorer {
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels_.gather(query_.data()->values, codes_.rows(), codes_.dim(), ids.data(), ids.size(), out);
   }
+
+  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids); }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels_.range(query_.data()->values, codes_.rows(), codes_.dim(), first, count, out);

@@ -12,6 +12,7 @@
 #include "engine/codes/rotation.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/quantized.h"
+#include "engine/kernels/prefetch.h"
 #include "format/error.h"
 
 namespace cassata {
@@ -107,12 +108,12 @@ class QuantizedCodes final : public Codes {
   const std::byte* rows() const { return rows_.bytes.data(); }
 
  private:
+  const std::byte* row(Id id) const { return rows() + std::size_t{id} * layout_.row_bytes; }
   std::span<const std::byte> model(const Form& form) const {
     if (model_.bytes.size() != model_bytes(form, dim()))
       throw model_.damaged(0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));
     return model_.bytes;
   }
-  const std::byte* row(Id id) const { return rows() + std::size_t{id} * layout_.row_bytes; }
   QuantizedHead head(Id id) const {
     QuantizedHead h;
     std::memcpy(&h, row(id), sizeof h);
@@ -148,6 +149,8 @@ class QuantizedScorer final : public Scorer {
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels::quantized_gather(query_, codes_.layout(), codes_.rows(), ids.data(), ids.size(), out);
   }
+
+  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids); }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels::quantized_range(query_, codes_.layout(), codes_.rows(), first, count, out);

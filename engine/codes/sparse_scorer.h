@@ -54,6 +54,11 @@ class SparseScorer final : public Scorer {
     }
   }
 
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    for (const Id id : ids) rows_.prefetch_place(id);
+    for (const Id id : ids) rows_.prefetch(id);
+  }
+
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
   }

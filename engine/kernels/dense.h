@@ -17,7 +17,7 @@ namespace cassata::kernels {
 struct DenseKernels {
   /// Distance to the one row at `row`.
   float (*one)(const float* query, const void* row, std::size_t dim);
-  /// out[i] = distance to row ids[i] of `rows`, i < n. Prefetches ahead: the rows may lie anywhere.
+  /// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h).
   void (*gather)(const float* query, const void* rows, std::size_t dim, const Id* ids, std::size_t n, float* out);
   /// out[i] = distance to row `first + i`, i < n: a scan.
   void (*range)(const float* query, const void* rows, std::size_t dim, std::size_t first, std::size_t n, float* out);

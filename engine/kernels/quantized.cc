@@ -115,20 +115,27 @@ HWY_INLINE std::int32_t product(const QuantizedLayout::Part& part, const std::ui
   }
 }
 
-HWY_INLINE float finish(const QuantizedQuery& query, const void* row, std::int32_t product) {
-  QuantizedHead head;
-  std::memcpy(&head, row, sizeof head);
-  return query.base + head.rest - query.factor * (head.bias * query.sum + head.scale * query.scale * static_cast<float>(product));
-}
+/// What turns a product into a distance: copied, since results that are written might be these numbers for all that a compiler knows.
+struct Finish {
+  float base, sum, scale;
+
+  explicit Finish(const QuantizedQuery& query) : base(query.base), sum(query.factor * query.sum), scale(query.factor * query.scale) {}
+  HWY_INLINE float operator()(const void* row, std::int32_t product) const {
+    QuantizedHead head;
+    std::memcpy(&head, row, sizeof head);
+    return base + head.rest - (head.bias * sum + head.scale * scale * static_cast<float>(product));
+  }
+};
 
 /// Calls `use` with what computes the distance to a row.
 template <class Use>
 HWY_INLINE void with_distance(const QuantizedQuery& query, const QuantizedLayout& layout, Use use) {
+  const Finish finish(query);
   const auto one_part = [&]<unsigned kWidth>(std::integral_constant<unsigned, kWidth>) HWY_ATTR {
-    const QuantizedLayout::Part part = layout.parts[0];
+    const std::size_t bytes = layout.parts[0].bytes;
     const std::int8_t* const values = query.values.data();
-    use([&, part, values](const void* row)
-            HWY_ATTR { return finish(query, row, product<kWidth>(static_cast<const std::uint8_t*>(row) + part.row, values, part.bytes)); });
+    use([finish, bytes, values](const void* row)
+            HWY_ATTR { return finish(row, product<kWidth>(static_cast<const std::uint8_t*>(row) + sizeof(QuantizedHead), values, bytes)); });
   };
   if (layout.bits == 8) return one_part(std::integral_constant<unsigned, 8>());
   if (layout.bits == 4) return one_part(std::integral_constant<unsigned, 4>());
@@ -138,7 +145,7 @@ HWY_INLINE void with_distance(const QuantizedQuery& query, const QuantizedLayout
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < layout.count; ++i)
       sum += product(layout.parts[i], static_cast<const std::uint8_t*>(row), query.values.data()) << layout.parts[i].shift;
-    return finish(query, row, sum);
+    return finish(row, sum);
   });
 }
 

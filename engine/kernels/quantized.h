@@ -54,7 +54,8 @@ struct QuantizedQuery {
 /// Rounds `query` of layout.dim finite values; leaves base and factor.
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out);
 
-/// out[i] = distance to row ids[i] of `rows`, i < n. Prefetches ahead: the rows may lie anywhere. A read never goes past the last row.
+/// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h). A read never goes past the last
+/// row.
 void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n, float* out);
 /// out[i] = distance to row `first + i`, i < n: a scan.
 void quantized_range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first, std::size_t n, float* out);

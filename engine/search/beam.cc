@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace cassata {
 
@@ -14,6 +15,13 @@ void SubsetScorer::score(std::span<const Id> positions, float* out) noexcept {
   }
 }
 
+void SubsetScorer::prefetch(std::span<const Id> positions) const noexcept {
+  for (const Id position : positions) {
+    const Id one = id(position);
+    scorer_.prefetch({&one, 1});
+  }
+}
+
 void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     const Id position = first + static_cast<Id>(i);
@@ -21,47 +29,104 @@ void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept
   }
 }
 
+/// By halves, without branches: which half it is in is a coin toss.
+std::size_t Beam::place_of(float distance) const noexcept {
+  const Candidate* from = entries_.data();
+  for (std::size_t left = entries_.size(); left != 0;) {
+    const std::size_t half = (left + 1) / 2;
+    from += from[half - 1].distance <= distance ? half : 0;
+    left -= half;
+  }
+  return static_cast<std::size_t>(from - entries_.data());
+}
+
 void Beam::insert(float distance, Id id) {
-  const auto place = std::upper_bound(entries_.begin(), entries_.end(), distance, [](float d, const Candidate& c) { return d < c.distance; });
-  next_ = std::min(next_, static_cast<std::size_t>(place - entries_.begin()));
-  entries_.insert(place, {distance, id});
+  const std::size_t place = place_of(distance);
+  next_ = std::min(next_, place);
+  const bool drops = relax_ == 0 && entries_.size() == width_;  // the last one
+  if (!drops) entries_.emplace_back();
+  std::memmove(&entries_[place + 1], &entries_[place], (entries_.size() - 1 - place) * sizeof(Candidate));
+  entries_[place] = {distance, id};
   if (entries_.size() < width_) return;
   const float worst = entries_[width_ - 1].distance;
   bound_ = relax_ > 0 ? worst + std::abs(worst) * relax_ : worst;  // infinity x 0 would be a NaN, which admits nothing
   while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
 }
 
-void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+  graph_ = &graph;
+  scorer_ = &scorer;
+  work_ = &work;
+  expanding_ = kNoId;
   const std::size_t degree = std::max(graph.max_degree(), entries.size());
   if (work.distances.size() < degree) work.distances.resize(degree);
-  if (work.scratch.size() < graph.scratch_size()) work.scratch.resize(graph.scratch_size());
+  if (const std::size_t size = std::max(graph.scratch_size(), degree); work.scratch.size() < size) work.scratch.resize(size);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
-  Id ahead = kNoId;  // whose list was asked for before rows were scored: while these are on their way it is decoded
-  std::span<const Id> list;
-  const auto meet = [&](std::span<const Id> nodes) {
-    const std::span<const Id> fresh = work.visited.take_new(nodes);
-    ahead = work.beam.peek_next();
-    if (ahead != kNoId) list = graph.neighbors(ahead, work.scratch.data());
-    scorer.score(fresh, work.distances.data());
-    for (std::size_t i = 0; i < fresh.size(); ++i)
-      if (work.beam.admits(work.distances[i])) work.beam.insert(work.distances[i], fresh[i]);
-  };
-  meet(entries);
-  for (Id id; (id = work.beam.expand_next()) != kNoId;) meet(id == ahead ? list : graph.neighbors(id, work.scratch.data()));
-  work.beam.finish();
+  fresh_ = work.visited.take_new(entries);
+  scorer.prefetch(fresh_);
 }
 
-void descend(const Levels& levels, Scorer& scorer, std::uint64_t size, std::size_t width, Workspace& work, std::vector<Id>& entries) {
-  entries.assign(1, 0);  // the entry point: a position where there are levels, else an id
-  if (levels.nodes().empty()) return;
-  SubsetScorer of_positions(scorer, levels.nodes(), size);
-  for (std::size_t l = levels.levels().size(); l-- > 0;) {
-    beam_search(levels.levels()[l], of_positions, entries, l == 0 ? entry_count(width) : 1, 0, work);
-    entries.clear();
-    for (const Candidate& c : work.beam.entries()) entries.push_back(c.id);
+bool BeamWalk::step() {
+  if (expanding_ != kNoId) {
+    fresh_ = work_->visited.take_new(graph_->neighbors(expanding_, work_->scratch.data()));
+    scorer_->prefetch(fresh_);
+    expanding_ = kNoId;
+    return true;
   }
-  for (Id& entry : entries) entry = std::min(levels.nodes()[entry], static_cast<Id>(size - 1));  // a damaged file may hold any
+  score_fresh();
+  expanding_ = work_->beam.expand_next();
+  if (expanding_ != kNoId) {
+    graph_->prefetch(expanding_);
+    return true;
+  }
+  work_->beam.finish();
+  return false;
+}
+
+void BeamWalk::score_fresh() {
+  Beam& beam = work_->beam;
+  if (const Id next = beam.peek_next(); next != kNoId) graph_->prefetch(next);  // it may still be next afterwards
+  const float* const distances = work_->distances.data();
+  scorer_->score(fresh_, work_->distances.data());
+  std::size_t count = 0;  // of those that the beam may admit: it admits ever less
+  for (std::size_t i = 0; i < fresh_.size(); ++i) {
+    work_->scratch[count] = static_cast<Id>(i);
+    count += beam.admits(distances[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (const Id n = work_->scratch[i]; beam.admits(distances[n])) beam.insert(distances[n], fresh_[n]);
+}
+
+void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+  BeamWalk walk;
+  walk.start(graph, scorer, entries, width, relax, work);
+  while (walk.step()) {
+  }
+}
+
+void Descent::start(std::size_t width, float relax) {
+  width_ = width;
+  relax_ = relax;
+  level_ = levels_.nodes().empty() ? 0 : levels_.levels().size();
+  work_.entries.assign(1, 0);  // the entry point: a position where there are levels, else an id
+  start_level();
+}
+
+void Descent::start_level() {
+  if (level_ == 0) return walk_.start(ground_, scorer_, work_.entries, width_, relax_, work_);
+  walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0, work_);
+}
+
+bool Descent::step() {
+  if (walk_.step()) return true;
+  if (level_ == 0) return false;
+  work_.entries.clear();
+  for (const Candidate& c : work_.beam.entries()) work_.entries.push_back(c.id);
+  if (--level_ == 0)  // positions become ids; a damaged file may hold any
+    for (Id& entry : work_.entries) entry = std::min(levels_.nodes()[entry], static_cast<Id>(ground_.size() - 1));
+  start_level();
+  return true;
 }
 
 }  // namespace cassata

@@ -21,6 +21,7 @@ class SubsetScorer final : public Scorer {
   void bind(VectorView query) override { scorer_.bind(query); }
   void bind(Id position) override { scorer_.bind(id(position)); }
   void score(std::span<const Id> positions, float* out) noexcept override;
+  void prefetch(std::span<const Id> positions) const noexcept override;
   void score_range(Id first, std::size_t count, float* out) noexcept override;
 
  private:
@@ -32,16 +33,57 @@ class SubsetScorer final : public Scorer {
   Id last_;
 };
 
-/// Walks from `entries` to what the scorer's query is close to. Afterwards work.beam holds the `width` best met, best first.
-/// `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one relaxed by it: d <= w + |w| * lambda.
-/// (Malkov and Yashunin, TPAMI 2020, algorithm 2.)
+/// A walk over one level to what the scorer's query is close to (Malkov and Yashunin, TPAMI 2020, algorithm 2), in steps. Each ends by
+/// starting to fetch what the next one reads, so that several walks that take turns do not wait for memory.
+class BeamWalk {
+ public:
+  /// From `entries` on. `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one relaxed by it:
+  /// d <= w + |w| * lambda. Borrows all but the entries.
+  void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
+  /// False once the walk has ended; then the beam of its workspace holds the `width` best met, best first.
+  bool step();
+
+ private:
+  void score_fresh();
+
+  const Adjacency* graph_ = nullptr;
+  Scorer* scorer_ = nullptr;
+  Workspace* work_ = nullptr;
+  std::span<const Id> fresh_;  // met, not yet scored
+  Id expanding_ = kNoId;       // whose neighbours come next, if none are to be scored
+};
+
+/// The whole of a walk.
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
 
 /// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk that came down beside
 /// the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings stopped at 0.98 instead of 0.997.
 inline std::size_t entry_count(std::size_t width) { return std::clamp<std::size_t>(width / 6, 1, 16); }
 
-/// Comes close to the scorer's query on the upper levels. Afterwards `entries` holds the ground level's ids for a walk of `width` to start from.
-void descend(const Levels& levels, Scorer& scorer, std::uint64_t size, std::size_t width, Workspace& work, std::vector<Id>& entries);
+/// A walk from the entry point down the upper levels and over the ground level, in steps as those of BeamWalk.
+class Descent {
+ public:
+  /// Borrows all.
+  Descent(const Levels& levels, const Adjacency& ground, Scorer& scorer, Workspace& work)
+      : levels_(levels), ground_(ground), scorer_(scorer), of_positions_(scorer, levels.nodes(), ground.size()), work_(work) {}
+
+  /// To what the scorer is bound to.
+  void start(std::size_t width, float relax);
+  /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first.
+  bool step();
+
+ private:
+  void start_level();
+
+  const Levels& levels_;
+  const Adjacency& ground_;
+  Scorer& scorer_;
+  SubsetScorer of_positions_;
+  Workspace& work_;
+  BeamWalk walk_;
+  std::size_t level_ = 0;  // that is walked; 0 is the ground
+  std::size_t width_ = 0;
+  float relax_ = 0;
+};
 
 }  // namespace cassata

@@ -65,9 +65,14 @@ class SummedScorer final : public Scorer {
     std::array<float, kBlock> rest;
     for (std::size_t begin = 0; begin < ids.size(); begin += kBlock) {
       const std::size_t n = std::min(kBlock, ids.size() - begin);
+      second_->prefetch(ids.subspan(begin, n));
       second_->score(ids.subspan(begin, n), rest.data());
       for (std::size_t i = 0; i < n; ++i) out[begin + i] += rest[i];
     }
+  }
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    first_->prefetch(ids);
+    second_->prefetch(ids);
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     first_->score_range(first, count, out);
@@ -96,6 +101,7 @@ void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const 
     const std::size_t before_the_end = done < params.k ? params.k - done : patience - idle;
     const std::size_t n = std::min({kBlock, candidates.size() - done, before_the_end});
     for (std::size_t i = 0; i < n; ++i) rows[i] = candidates[done + i].id;
+    second.prefetch({rows.data(), n});
     second.score({rows.data(), n}, distances.data());
     for (std::size_t i = 0; i < n; ++i, ++done) {
       float distance = params.sum ? candidates[done].distance + distances[i] : distances[i];

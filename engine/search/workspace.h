@@ -90,6 +90,9 @@ class Beam {
   const std::vector<Candidate>& entries() const noexcept { return entries_; }
 
  private:
+  /// Where a candidate at `distance` comes to stand: after those that are as close.
+  std::size_t place_of(float distance) const noexcept;
+
   static constexpr Id kExpanded = Id{1} << 31;
   static_assert(kMaxSize < kExpanded);
   std::vector<Candidate> entries_;

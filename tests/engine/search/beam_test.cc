@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <set>
 
@@ -72,6 +73,32 @@ TEST(BeamSearch, FindsWhatTheObviousWalkFinds) {
   }
 }
 
+TEST(BeamWalk, WalksThatTakeTurnsFindWhatEachFindsAlone) {
+  constexpr std::size_t kWalks = 3;
+  std::array<Workspace, kWalks> work;
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::size_t n = 1 + below(random, 300), degree = 1 + below(random, 12);
+    const auto rows = random_rows(random, n, degree, seed % 2);
+    const RowAdjacency graph(section_of(rows, "edges"), n, degree);
+    std::vector<TableScorer> scorers;
+    for (std::size_t i = 0; i < kWalks; ++i) scorers.push_back(random_scorer(random, n));
+    std::array<BeamWalk, kWalks> walks;
+    std::set<std::size_t> walking;
+    for (std::size_t i = 0; i < kWalks; ++i) {
+      walks[i].start(graph, scorers[i], std::vector<Id>{0}, 1 + i * 10, 0, work[i]);
+      walking.insert(i);
+    }
+    while (!walking.empty()) {
+      const std::size_t i = *std::next(walking.begin(), static_cast<std::ptrdiff_t>(below(random, walking.size())));
+      if (!walks[i].step()) walking.erase(i);
+    }
+    for (std::size_t i = 0; i < kWalks; ++i)
+      ASSERT_EQ(pairs_of(work[i].beam.entries()), pairs_of(reference_walk(graph, scorers[i].distances(), std::vector<Id>{0}, 1 + i * 10, 0)));
+  }
+}
+
 TEST(BeamSearch, WalksListsUnderConstruction) {
   Workspace work;
   for (unsigned seed = 0; seed < 100; ++seed) {
@@ -137,6 +164,19 @@ TEST(SubsetScorer, ScoresByPosition) {
   }
 }
 
+/// Where a descent enters a ground level of `n` nodes without edges, closest first.
+std::vector<Id> ends_of_descent(const Levels& levels, Scorer& scorer, std::size_t n, std::size_t width, Workspace& work) {
+  const std::vector<Id> none(n, kNoId);
+  const RowAdjacency ground(section_of(none, "edges"), n, 1);
+  Descent descent(levels, ground, scorer, work);
+  descent.start(width, 0);
+  while (descent.step()) {
+  }
+  std::vector<Id> ends;
+  for (const Candidate& c : work.beam.entries()) ends.push_back(c.id);
+  return ends;
+}
+
 TEST(Descend, EndsAtNodesOfTheGroundWhateverTheBytes) {
   Workspace work;
   for (unsigned seed = 0; seed < 300; ++seed) {
@@ -156,8 +196,7 @@ TEST(Descend, EndsAtNodesOfTheGroundWhateverTheBytes) {
     std::vector<float> distances(n);
     for (float& d : distances) d = static_cast<float>(random() % 1000);
     TableScorer scorer(distances);
-    std::vector<Id> entries = {7, 8, 9};
-    descend(levels, scorer, n, width, work, entries);
+    const std::vector<Id> entries = ends_of_descent(levels, scorer, n, width, work);
     ASSERT_GE(entries.size(), 1u);
     ASSERT_LE(entries.size(), entry_count(width));
     for (const Id id : entries) ASSERT_LT(id, n);
@@ -183,9 +222,9 @@ TEST(Descend, ComesToTheClosestOfLevelOne) {
     std::vector<float> distances(n);
     for (float& d : distances) d = static_cast<float>(random() % 100000);
     TableScorer scorer(distances);
-    std::vector<Id> entries, expected = assignment.nodes;
+    std::vector<Id> expected = assignment.nodes;
     const std::size_t width = 1 + below(random, 100);
-    descend(levels, scorer, n, width, work, entries);
+    const std::vector<Id> entries = ends_of_descent(levels, scorer, n, width, work);
     std::ranges::sort(expected, {}, [&](Id id) { return distances[id]; });
     expected.resize(std::min(expected.size(), entry_count(width)));
     ASSERT_EQ(entries, expected);
