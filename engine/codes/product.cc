@@ -10,6 +10,7 @@
 #include "engine/codes/kmeans.h"
 #include "engine/codes/opq.h"
 #include "engine/kernels/lookup.h"
+#include "engine/kernels/prefetch.h"
 #include "engine/parallel.h"
 #include "format/error.h"
 
@@ -107,6 +108,8 @@ class ProductScorer final : public Scorer {
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels_.gather(tables_.data(), codes_.cut.count, codes_.rows(), ids.data(), ids.size(), out);
   }
+
+  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.cut.count, ids); }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels_.range(tables_.data(), codes_.cut.count, codes_.rows(), first, count, out);
