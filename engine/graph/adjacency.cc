@@ -8,11 +8,9 @@ namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
 
-/// Starts to fetch a list.
-[[gnu::always_inline]] inline std::span<const Id> fetched(std::span<const Id> list) noexcept {
-  const auto* const line = reinterpret_cast<const char*>(list.data());
-  for (std::size_t at = 0; at < list.size_bytes(); at += kCacheLineBytes) __builtin_prefetch(line + at);
-  return list;
+[[gnu::always_inline]] inline void prefetch_bytes(const void* first, std::size_t count) noexcept {
+  const char* line = static_cast<const char*>(first);
+  for (std::size_t at = 0; at < count; at += kCacheLineBytes) __builtin_prefetch(line + at);
 }
 
 }  // namespace
@@ -23,11 +21,13 @@ std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t si
 }
 
 std::span<const Id> RowAdjacency::neighbors(Id id, Id* scratch) const noexcept {
-  if (width_ == sizeof(Id)) return fetched({reinterpret_cast<const Id*>(row(id)), max_degree()});
+  if (width_ == sizeof(Id)) return {reinterpret_cast<const Id*>(row(id)), max_degree()};
   const auto* const narrow = reinterpret_cast<const std::uint16_t*>(row(id));
   std::copy_n(narrow, max_degree(), scratch);
   return {scratch, max_degree()};
 }
+
+void RowAdjacency::prefetch(Id id) const noexcept { prefetch_bytes(row(id), max_degree() * width_); }
 
 void RowAdjacency::verify() const {
   const Id unused = width_ == sizeof(Id) ? kNoId : Id{0xFFFF};
@@ -49,6 +49,8 @@ void RowAdjacency::verify() const {
   }
 }
 
-std::span<const Id> NeighborLists::neighbors(Id id, Id*) const noexcept { return fetched(list(id)); }
+std::span<const Id> NeighborLists::neighbors(Id id, Id*) const noexcept { return list(id); }
+
+void NeighborLists::prefetch(Id id) const noexcept { prefetch_bytes(list(id).data(), list(id).size_bytes()); }
 
 }  // namespace cassata

@@ -21,9 +21,10 @@ class Adjacency {
  public:
   virtual ~Adjacency() = default;
   /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (scratch_size() places). Numbers that
-  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over. What is in the graph's memory
-  /// starts to be fetched: ask early.
+  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
   virtual std::span<const Id> neighbors(Id id, Id* scratch) const noexcept = 0;
+  /// Starts to fetch what neighbors() is about to read.
+  virtual void prefetch(Id id) const noexcept = 0;
   /// Checks all that a file's bytes must be. Throws Error(corrupt).
   virtual void verify() const {}
 
@@ -59,6 +60,7 @@ class RowAdjacency final : public Adjacency {
   RowAdjacency(const Section& section, std::uint64_t offset, std::size_t width, std::size_t size, std::size_t max_degree)
       : Adjacency(size, max_degree), section_(section), offset_(offset), width_(width) {}
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
+  void prefetch(Id id) const noexcept override;
   void verify() const override;
 
  private:
@@ -74,6 +76,7 @@ class NeighborLists final : public Adjacency {
  public:
   NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), ids_(size * max_degree), counts_(size) {}
   std::span<const Id> neighbors(Id id, Id*) const noexcept override;
+  void prefetch(Id id) const noexcept override;
 
   std::span<const Id> list(Id id) const noexcept { return {ids_.data() + id * max_degree(), counts_[id]}; }
   /// At most max_degree() ids.

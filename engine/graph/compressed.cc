@@ -7,6 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "engine/kernels/prefetch.h"
+
 namespace cassata {
 namespace {
 
@@ -192,6 +194,11 @@ std::span<const Id> CompressedAdjacency::neighbors(Id id, Id* scratch) const noe
   const auto bytes = list(id);
   if (bytes.empty()) return {};
   return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
+}
+
+void CompressedAdjacency::prefetch(Id id) const noexcept {
+  const auto bytes = list(id);  // places are few bytes: they are at hand
+  if (!bytes.empty()) kernels::prefetch(bytes.data(), bytes.size());
 }
 
 void CompressedAdjacency::verify_places() const {
