@@ -8,9 +8,10 @@ namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
 
-[[gnu::always_inline]] inline void prefetch_bytes(const void* first, std::size_t count) noexcept {
-  const char* line = static_cast<const char*>(first);
-  for (std::size_t at = 0; at < count; at += kCacheLineBytes) __builtin_prefetch(line + at);
+/// Starts to fetch a list.
+[[gnu::always_inline]] inline std::span<const std::byte> fetched(std::span<const std::byte> list) noexcept {
+  for (std::size_t at = 0; at < list.size(); at += kCacheLineBytes) __builtin_prefetch(list.data() + at);
+  return list;
 }
 
 }  // namespace
@@ -20,14 +21,14 @@ std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t si
   return section.as<Id>(count).size_bytes() / std::max<std::uint64_t>(count, 1);
 }
 
-std::span<const Id> RowAdjacency::neighbors(Id id, Id* scratch) const noexcept {
-  if (width_ == sizeof(Id)) return {reinterpret_cast<const Id*>(row(id)), max_degree()};
-  const auto* const narrow = reinterpret_cast<const std::uint16_t*>(row(id));
+std::span<const std::byte> RowAdjacency::locate(Id id) const noexcept { return fetched({row(id), max_degree() * width_}); }
+
+std::span<const Id> RowAdjacency::read(Id, std::span<const std::byte> list, Id* scratch) const noexcept {
+  if (width_ == sizeof(Id)) return {reinterpret_cast<const Id*>(list.data()), max_degree()};
+  const auto* const narrow = reinterpret_cast<const std::uint16_t*>(list.data());
   std::copy_n(narrow, max_degree(), scratch);
   return {scratch, max_degree()};
 }
-
-void RowAdjacency::prefetch(Id id) const noexcept { prefetch_bytes(row(id), max_degree() * width_); }
 
 void RowAdjacency::verify() const {
   const Id unused = width_ == sizeof(Id) ? kNoId : Id{0xFFFF};
@@ -49,8 +50,8 @@ void RowAdjacency::verify() const {
   }
 }
 
-std::span<const Id> NeighborLists::neighbors(Id id, Id*) const noexcept { return list(id); }
+std::span<const std::byte> NeighborLists::locate(Id id) const noexcept { return fetched(std::as_bytes(list(id))); }
 
-void NeighborLists::prefetch(Id id) const noexcept { prefetch_bytes(list(id).data(), list(id).size_bytes()); }
+std::span<const Id> NeighborLists::read(Id id, std::span<const std::byte>, Id*) const noexcept { return list(id); }
 
 }  // namespace cassata

@@ -22,9 +22,12 @@ class Adjacency {
   virtual ~Adjacency() = default;
   /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (scratch_size() places). Numbers that
   /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
-  virtual std::span<const Id> neighbors(Id id, Id* scratch) const noexcept = 0;
-  /// Starts to fetch what neighbors() is about to read.
-  virtual void prefetch(Id id) const noexcept = 0;
+  std::span<const Id> neighbors(Id id, Id* scratch) const noexcept { return read(id, locate(id), scratch); }
+
+  /// In two parts: where the list of `id` lies, which starts to be fetched;
+  virtual std::span<const std::byte> locate(Id id) const noexcept = 0;
+  /// and once other work is done, the neighbours.
+  virtual std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept = 0;
   /// Checks all that a file's bytes must be. Throws Error(corrupt).
   virtual void verify() const {}
 
@@ -59,8 +62,8 @@ class RowAdjacency final : public Adjacency {
   /// Rows of ids of `width` bytes from byte `offset` of `section` on, which has as many.
   RowAdjacency(const Section& section, std::uint64_t offset, std::size_t width, std::size_t size, std::size_t max_degree)
       : Adjacency(size, max_degree), section_(section), offset_(offset), width_(width) {}
-  std::span<const Id> neighbors(Id id, Id* scratch) const noexcept override;
-  void prefetch(Id id) const noexcept override;
+  std::span<const std::byte> locate(Id id) const noexcept override;
+  std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
   void verify() const override;
 
  private:
@@ -75,8 +78,8 @@ class RowAdjacency final : public Adjacency {
 class NeighborLists final : public Adjacency {
  public:
   NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), ids_(size * max_degree), counts_(size) {}
-  std::span<const Id> neighbors(Id id, Id*) const noexcept override;
-  void prefetch(Id id) const noexcept override;
+  std::span<const std::byte> locate(Id id) const noexcept override;
+  std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
 
   std::span<const Id> list(Id id) const noexcept { return {ids_.data() + id * max_degree(), counts_[id]}; }
   /// At most max_degree() ids.

@@ -190,15 +190,15 @@ std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
   return edges_.bytes.subspan(begin, count);
 }
 
-std::span<const Id> CompressedAdjacency::neighbors(Id id, Id* scratch) const noexcept {
+std::span<const std::byte> CompressedAdjacency::locate(Id id) const noexcept {
   const auto bytes = list(id);
-  if (bytes.empty()) return {};
-  return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
+  if (!bytes.empty()) kernels::prefetch(bytes.data(), bytes.size());
+  return bytes;
 }
 
-void CompressedAdjacency::prefetch(Id id) const noexcept {
-  const auto bytes = list(id);  // places are few bytes: they are at hand
-  if (!bytes.empty()) kernels::prefetch(bytes.data(), bytes.size());
+std::span<const Id> CompressedAdjacency::read(Id id, std::span<const std::byte> bytes, Id* scratch) const noexcept {
+  if (bytes.empty()) return {};
+  return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
 }
 
 void CompressedAdjacency::verify_places() const {

@@ -69,7 +69,7 @@ void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id>
 
 bool BeamWalk::step() {
   if (expanding_ != kNoId) {
-    fresh_ = work_->visited.take_new(graph_->neighbors(expanding_, work_->scratch.data()));
+    fresh_ = work_->visited.take_new(graph_->read(expanding_, list_, work_->scratch.data()));
     scorer_->prefetch(fresh_);
     expanding_ = kNoId;
     return true;
@@ -77,7 +77,7 @@ bool BeamWalk::step() {
   score_fresh();
   expanding_ = work_->beam.expand_next();
   if (expanding_ != kNoId) {
-    graph_->prefetch(expanding_);
+    list_ = graph_->locate(expanding_);
     return true;
   }
   work_->beam.finish();
@@ -86,7 +86,6 @@ bool BeamWalk::step() {
 
 void BeamWalk::score_fresh() {
   Beam& beam = work_->beam;
-  if (const Id next = beam.peek_next(); next != kNoId) graph_->prefetch(next);  // it may still be next afterwards
   const float* const distances = work_->distances.data();
   scorer_->score(fresh_, work_->distances.data());
   std::size_t count = 0;  // of those that the beam may admit: it admits ever less

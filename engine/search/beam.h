@@ -49,8 +49,9 @@ class BeamWalk {
   const Adjacency* graph_ = nullptr;
   Scorer* scorer_ = nullptr;
   Workspace* work_ = nullptr;
-  std::span<const Id> fresh_;  // met, not yet scored
-  Id expanding_ = kNoId;       // whose neighbours come next, if none are to be scored
+  Id expanding_ = kNoId;             // whose neighbours come next, if none are to be scored
+  std::span<const std::byte> list_;  // where they lie
+  std::span<const Id> fresh_;        // met, not yet scored
 };
 
 /// The whole of a walk.
