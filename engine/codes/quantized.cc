@@ -32,6 +32,9 @@ struct Form {
 
 std::size_t model_bytes(const Form& form, std::size_t dim) { return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0); }
 
+/// Within -most and most; a NaN is -most.
+float bounded(float value, float most) { return std::min(most, std::max(-most, value)); }
+
 /// What was learned of the vectors, and the way from a vector to the one that is coded, and back.
 class Frame {
  public:
@@ -42,7 +45,8 @@ class Frame {
 
   std::span<const float> mean() const { return mean_; }
   void enter(const float* from, float* to) const {
-    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - mean_[i]);
+    constexpr float kMost = 1e30F;  // so that no sum of a rotation is infinite
+    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - mean_[i], kMost);
     if (rotated_) rotation_.apply(to);
   }
   void leave(float* values) const {
@@ -51,11 +55,6 @@ class Frame {
   }
 
  private:
-  static float bounded(float value) {
-    constexpr float kMost = std::numeric_limits<float>::max();
-    return std::clamp(value, -kMost, kMost);
-  }
-
   std::span<const float> mean_;
   Rotation rotation_;
   bool rotated_;
@@ -172,11 +171,15 @@ struct Quantized {
   float scale = 0, bias = 0;
 };
 
+/// Values and steps below this are taken for 0: their inverse might be infinite.
+constexpr float kSmallest = 1e-35F;
+
 /// The codes 0 to `last` spread evenly from the smallest value to the largest.
 void quantize_range(std::span<const float> values, float last, Quantized& out) {
   const auto [low, high] = std::ranges::minmax(values);
   out.bias = low;
   out.scale = static_cast<float>((static_cast<double>(high) - low) / last);
+  if (out.scale < kSmallest) out.scale = 0;
   const float inverse = out.scale > 0 ? 1 / out.scale : 0;
   for (std::size_t i = 0; i < values.size(); ++i)
     out.codes[i] = static_cast<std::uint8_t>(std::clamp((values[i] - low) * inverse + 0.5F, 0.0F, last));
@@ -189,7 +192,7 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
   const float middle = last / 2;
   float largest = 0;
   for (const float v : values) largest = std::max(largest, std::abs(v));
-  if (largest == 0) {
+  if (largest < kSmallest) {
     std::fill(out.codes.begin(), out.codes.end(), 0);
     out.scale = out.bias = 0;
     return;
@@ -250,7 +253,7 @@ class QuantizedEncoder final : public Encoder {
       frame.enter(given.data(), values.data());
       const auto last = static_cast<float>((1U << form_.bits) - 1);
       form_.rule == Rule::range ? quantize_range(values, last, quantized) : quantize_direction(values, last, quantized);
-      append_row(quantized, rest(given, values, quantized, frame), out.bytes);
+      append_row(quantized, bounded(rest(given, values, quantized, frame), std::numeric_limits<float>::max()), out.bytes);
     }
   }
 

@@ -1,5 +1,7 @@
 #include "engine/codes/residual.h"
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace cassata {
@@ -15,7 +17,8 @@ std::vector<float> left_out(const Encoder& first, const Batch& rows) {
                                 rows.rows);
   std::vector<float> out(rows.rows * rows.dim);
   for (std::size_t i = 0; i < rows.rows; ++i) codes->decode(static_cast<Id>(i), out.data() + i * rows.dim);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = rows.data[i] - out[i];
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::clamp(rows.data[i] - out[i], -kMost, kMost);
   return out;
 }
 

@@ -177,12 +177,13 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   float largest = 0;
   for (std::size_t i = 0; i < layout.dim; ++i) largest = std::max(largest, std::abs(query[i]));
   out.scale = largest / kLargest;
-  const float inverse = largest > 0 ? kLargest / largest : 0;
   out.values.assign(layout.query_values, 0);
   std::int32_t sum = 0;
   std::vector<std::int8_t> numbers(layout.dim);
   for (std::size_t i = 0; i < layout.dim; ++i) {
-    const auto number = static_cast<std::int32_t>(query[i] * inverse + (query[i] < 0 ? -0.5F : 0.5F));
+    const float exact = largest > 0 ? query[i] / largest * kLargest : 0;  // a factor would be infinite where all are tiny
+    const float bounded = std::min(kLargest, std::max(-kLargest, exact));  // a number even where the query, of a damaged file, has none
+    const auto number = static_cast<std::int32_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
     numbers[i] = static_cast<std::int8_t>(number);
     sum += number;
   }
