@@ -130,8 +130,15 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
 }
 
 py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold,
-                 unsigned num_threads) {
-  return answer(index, borrow(queries), {.k = k, .ef_search = ef_search, .early_exit_threshold = early_exit_threshold, .num_threads = num_threads});
+                 unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha, std::optional<std::size_t> beta) {
+  return answer(index, borrow(queries),
+                {.k = k,
+                 .ef_search = ef_search,
+                 .early_exit_threshold = early_exit_threshold,
+                 .k_candidates = k_candidates,
+                 .alpha = alpha,
+                 .beta = beta,
+                 .num_threads = num_threads});
 }
 
 py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, std::size_t k,
@@ -231,10 +238,16 @@ py::object describe(const std::optional<GraphEntry>& graph) {
                   "level_sizes"_a = py::cast(graph->level_sizes));
 }
 
+py::object number_or_none(std::uint32_t number) { return number == 0 ? py::object(py::none()) : py::object(py::int_(number)); }
+
+py::object navigation(const Manifest& manifest) {
+  return manifest.navigates() ? py::object(text(name_of(manifest.codes.front().encoding))) : py::none();
+}
+
 py::object describe_rerank(const Manifest& manifest) {
-  if (!manifest.rerank) return py::none();
-  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "prune_percentage"_a = manifest.rerank->prune_percentage,
-                  "residual"_a = manifest.rerank->residual);
+  if (!manifest.rerank || manifest.rerank->navigation) return py::none();
+  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "bits"_a = number_or_none(manifest.codes[1].code.bits),
+                  "prune_percentage"_a = manifest.rerank->prune_percentage, "residual"_a = manifest.rerank->residual);
 }
 
 py::object describe(const std::optional<PostingsEntry>& postings) {
@@ -259,11 +272,6 @@ py::bytes uuid(const Index& index) {
 }
 
 /// None unless the vectors are product-quantized.
-py::object m_pq(const Manifest& manifest) {
-  const CodesEntry& codes = manifest.codes.front();
-  return codes.encoding == Encoding::pq ? py::object(py::int_(codes.code.m_pq)) : py::none();
-}
-
 py::dict info(const Index& index) {
   const Manifest& manifest = index.manifest();
   const Header& header = index.file().header();
@@ -273,9 +281,11 @@ py::dict info(const Index& index) {
                              "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
   }
   return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(), "dim"_a = index.dim(),
-                  "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.codes.front().encoding)), "m_pq"_a = m_pq(manifest),
-                  "opq"_a = manifest.codes.front().code.rotated, "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings),
-                  "rerank"_a = describe_rerank(manifest), "sections"_a = sections, "file_size"_a = header.file_length,
+                  "metric"_a = text(name_of(manifest.metric)), "dtype"_a = text(name_of(manifest.stored().encoding)),
+                  "navigation"_a = navigation(manifest), "bits"_a = number_or_none(manifest.codes.front().code.bits),
+                  "m_pq"_a = number_or_none(manifest.codes.front().code.m_pq), "opq"_a = manifest.codes.front().code.rotated,
+                  "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
+                  "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
 }
@@ -291,7 +301,8 @@ void define_index(py::module_& module) {
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor)
-      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a)
+      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
+           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none())
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)
       .def("info", &info)

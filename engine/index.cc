@@ -28,6 +28,23 @@ std::string metric_mismatch(Metric metric, const EncodingRow& encoding) {
 }
 std::string metric_mismatch(Metric metric, const ClassRow& row) { return metric_mismatch(metric, row.metrics, "a " + std::string(row.name)); }
 
+/// Names of encodings, for a message.
+std::string names_of(std::span<const Encoding> encodings) {
+  std::string names;
+  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
+  return names;
+}
+
+/// Throws Error(invalid_argument) that names the codes that guide searches of that kind.
+[[noreturn]] void refuse_navigation(const BuildParams& params) {
+  std::vector<Encoding> known;
+  for (const ClassRow& row : class_rows())
+    if (row.second == Second::navigation && row.kind == params.kind) known.insert(known.end(), row.encodings.begin(), row.encodings.end());
+  invalid_argument(
+      "navigation: '" + std::string(name_of(params.encoding)) + "' given, " +
+      (known.empty() ? "which there is not for kind '" + std::string(name_of(params.kind)) + "'" : "expected one of " + names_of(known)));
+}
+
 /// What only dense vectors' second codes are asked.
 void check_dense_rerank(const BuildParams& params) {
   const RerankChoices& second = *params.rerank;
@@ -38,11 +55,14 @@ void check_dense_rerank(const BuildParams& params) {
                      std::string(name_of(second.encoding)) + "', expected rabitq, int8 or int4, and rabitq");
 }
 
-/// Names of encodings, for a message.
-std::string names_of(std::span<const Encoding> encodings) {
-  std::string names;
-  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
-  return names;
+/// What only some encodings leave open is not given for others. `prefix` begins the names of what is given.
+void check_code(Encoding encoding, const CodeParams& code, const std::string& prefix) {
+  const auto refuse = [&](const char* name, const char* expected) {
+    invalid_argument(prefix + name + ": given for vectors stored as '" + std::string(name_of(encoding)) + "', expected '" + expected + "'");
+  };
+  if (encoding != Encoding::pq && code.m_pq != 0) refuse("m_pq", "pq");
+  if (encoding != Encoding::pq && code.rotated) refuse("opq", "pq");
+  if (encoding != Encoding::rabitq && code.bits != 0) refuse("bits", "rabitq");
 }
 
 /// Throws Error(invalid_argument) unless there is an index of such a kind, over vectors that are stored so.
@@ -55,16 +75,16 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty()) invalid_argument(mismatch);
   }
   const ClassRow* const row = class_of(params);
+  if (row == nullptr && params.rerank && params.rerank->navigation) refuse_navigation(params);
   if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, Second::none) != nullptr)
     invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
   if (row == nullptr)
     invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
                      (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
-  if (params.encoding != Encoding::pq && (params.code.m_pq != 0 || params.code.rotated))
-    invalid_argument(std::string(params.code.m_pq != 0 ? "m_pq" : "opq") + ": given for vectors stored as '" + std::string(name_of(params.encoding)) +
-                     "', expected 'pq'");
+  check_code(params.encoding, params.code, "");
   if (!params.rerank) return;
+  check_code(params.rerank->encoding, params.rerank->code, "rerank_");
   if (std::ranges::count(row->seconds, params.rerank->encoding) == 0)
     invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));
   if (vectors.shape() == Shape::dense) check_dense_rerank(params);

@@ -107,6 +107,10 @@ struct Manifest {
   std::optional<PostingsEntry> postings;
 
   const SectionEntry* find(std::string_view section) const;
+  /// Whether the first codes only guide a search.
+  bool navigates() const { return rerank && rerank->navigation && codes.size() > 1; }
+  /// How the vectors are stored that a search is by, or that a guided one ends with.
+  const CodesEntry& stored() const { return codes[navigates() ? 1 : 0]; }
 };
 
 /// How messages about a file's manifest begin.

@@ -18,12 +18,22 @@ namespace cassata::tools {
 namespace {
 
 struct Choices {
-  std::string input, output, encoding, second_encoding;
+  std::string input, output, encoding, navigation, second_encoding;
   std::optional<double> prune_percentage;
   std::string of_lists;  // the last option given that only inverted lists have
+  std::uint32_t second_bits = 0;
   bool residual = false, quiet = false, json = false;
   BuildParams params;
 };
+
+constexpr std::uint32_t kUsualBits = 4;  // of rabitq
+
+/// The vectors, in the encoding that was given, finish what codes of another guide.
+void choose_navigation(Choices& choices) {
+  BuildParams& params = choices.params;
+  params.rerank = RerankChoices{.encoding = params.encoding, .navigation = true};
+  about_option("--navigation", [&] { params.encoding = parse_encoding(choices.navigation, shape_of(choices.input)); });
+}
 
 /// Names of encodings mean others for other shapes of vectors.
 void choose_encodings(Choices& choices) {
@@ -33,10 +43,15 @@ void choose_encodings(Choices& choices) {
   if (!choices.of_lists.empty() && params.kind != Kind::postings)
     invalid_argument(choices.of_lists + ": given, which there is only with --kind postings");
   if (!choices.encoding.empty()) about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
+  if (!choices.navigation.empty()) choose_navigation(choices);
+  if (params.encoding == Encoding::rabitq && params.code.bits == 0) params.code.bits = kUsualBits;
   if (choices.second_encoding.empty() && !choices.prune_percentage && !choices.residual) return;
-  if (shape != Shape::sparse) invalid_argument("--rerank, --prune-percentage, --residual: given, which there are not for dense vectors");
-  if (choices.residual && !choices.prune_percentage) invalid_argument("--residual: given without --prune-percentage, which tells what is left out");
-  RerankChoices second{.residual = choices.residual};
+  if (params.rerank) invalid_argument("--rerank, --prune-percentage, --residual: given with --navigation, which finishes with whole vectors");
+  if (shape == Shape::dense && choices.prune_percentage) invalid_argument("--prune-percentage: given, which there is not for dense vectors");
+  if (shape == Shape::sparse && choices.residual && !choices.prune_percentage)
+    invalid_argument("--residual: given without --prune-percentage, which tells what is left out");
+  RerankChoices second{
+      .encoding = shape == Shape::sparse ? Encoding::sparse_f16 : Encoding::f16, .code = {.bits = choices.second_bits}, .residual = choices.residual};
   if (!choices.second_encoding.empty()) about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, shape); });
   if (choices.prune_percentage) second.prune_percentage = *choices.prune_percentage;
   params.rerank = second;
@@ -46,6 +61,8 @@ void add_options_of_codes(CommandLine& line, BuildParams& params) {
   line.option("m-pq", "N", "", "of --encoding pq: pieces that a vector is cut into, and bytes that it takes",
               [&](const std::string& text) { params.code.m_pq = number<std::uint32_t>(text); });
   line.flag("opq", params.code.rotated, "... learn a rotation first, after which less of the vectors is lost");
+  line.option("bits", "N", std::to_string(kUsualBits), "of rabitq, as --encoding or --navigation: bits a dimension, 1 to 8",
+              [&](const std::string& text) { params.code.bits = number<std::uint32_t>(text); });
 }
 
 void add_options_of_lists(CommandLine& line, Choices& choices) {
@@ -78,18 +95,25 @@ bool read(const Words& words, Choices& choices) {
   line.option(
       "encoding", "NAME", std::string(name_of(params.encoding)),
       "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat get if none is given; dense also pq "
-      "(pieces, for each the nearest of 256 learned ones: DensePQHNSW); sparse "
+      "(pieces, for each the nearest of 256 learned ones: DensePQHNSW), and int8, int4 and rabitq as first of two; sparse "
       "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an entry; dotproduct only)",
       [&](const std::string& text) { choices.encoding = text; });
   add_options_of_codes(line, params);
+  line.option("navigation", "NAME", "",
+              "of dense vectors in f32 or f16: int8, int4 or rabitq codes beside them that guide the walk, so that it reads less; what it finds is "
+              "scored by the vectors",
+              [&](const std::string& text) { choices.navigation = text; });
   line.option("rerank", "NAME", "",
-              "store sparse vectors a second time, in this encoding: what a search finds by --encoding is scored again by it (SparseRerankHNSW)",
+              "store vectors a second time, in this encoding: what a search finds by --encoding is scored again by it (SparseRerankHNSW; "
+              "DenseRerankHNSW, with --encoding pq, rabitq, int8 or int4, and --rerank f16, f32 or rabitq)",
               [&](const std::string& text) { choices.second_encoding = text; });
   line.option("prune-percentage", "N", "",
               "of each sparse vector, --encoding keeps the fewest entries that have this share of the sum of absolute values; --rerank (f16 "
               "unless given) keeps all",
               [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
-  line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage leaves out; both scores are summed");
+  line.option("rerank-bits", "N", "", "of --rerank rabitq: bits a dimension, 1 to 8",
+              [&](const std::string& text) { choices.second_bits = number<std::uint32_t>(text); });
+  line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage, or --encoding rabitq, leaves out; both scores are summed");
   add_options_of_lists(line, choices);
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded lists of "

@@ -8,10 +8,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json m_pq(const Manifest& manifest) {
-  const CodesEntry& codes = manifest.codes.front();
-  return codes.encoding == Encoding::pq ? Json(codes.code.m_pq) : Json();
-}
+Json number_or_null(std::uint32_t number) { return number == 0 ? Json() : Json(number); }
 
 Json graph(const std::optional<GraphEntry>& entry) {
   if (!entry) return nullptr;
@@ -19,8 +16,9 @@ Json graph(const std::optional<GraphEntry>& entry) {
 }
 
 Json rerank(const Manifest& manifest) {
-  if (!manifest.rerank) return nullptr;
+  if (!manifest.rerank || manifest.navigates()) return nullptr;
   return {{"dtype", name_of(manifest.codes[1].encoding)},
+          {"bits", number_or_null(manifest.codes[1].code.bits)},
           {"prune_percentage", manifest.rerank->prune_percentage},
           {"residual", manifest.rerank->residual}};
 }
@@ -55,8 +53,10 @@ Json describe_briefly(const Index& index) {
           {"n", index.size()},
           {"dim", index.dim()},
           {"metric", name_of(manifest.metric)},
-          {"dtype", name_of(manifest.codes.front().encoding)},
-          {"m_pq", m_pq(manifest)},
+          {"dtype", name_of(manifest.stored().encoding)},
+          {"navigation", manifest.navigates() ? Json(name_of(manifest.codes.front().encoding)) : Json()},
+          {"bits", number_or_null(manifest.codes.front().code.bits)},
+          {"m_pq", number_or_null(manifest.codes.front().code.m_pq)},
           {"opq", manifest.codes.front().code.rotated},
           {"file_size", index.file().header().file_length},
           {"uuid", uuid_text(index)}};

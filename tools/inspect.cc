@@ -21,6 +21,7 @@ std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper
 
 std::string encoding(const CodesEntry& codes) {
   const std::string name(name_of(codes.encoding));
+  if (codes.code.bits != 0) return name + ", " + std::to_string(codes.code.bits) + " bits";
   if (codes.encoding != Encoding::pq) return name;
   return name + ", m_pq " + std::to_string(codes.code.m_pq) + (codes.code.rotated ? ", rotated" : "");
 }
@@ -30,10 +31,12 @@ std::string facts(const Index& index) {
   const Manifest& manifest = index.manifest();
   std::vector<Row> rows = {
       {"class", std::string(index.class_name())}, {"kind", std::string(name_of(manifest.kind))},     {"vectors", grouped(index.size())},
-      {"dim", std::to_string(index.dim())},       {"metric", std::string(name_of(manifest.metric))}, {"encoding", encoding(manifest.codes.front())}};
-  if (const auto& rerank = manifest.rerank)
-    rows.push_back({"rerank", std::string(name_of(manifest.codes[1].encoding)) + (rerank->residual ? ", residual" : "") +
-                                  ", over vectors pruned to " + fixed(rerank->prune_percentage, 1) + " %"});
+      {"dim", std::to_string(index.dim())},       {"metric", std::string(name_of(manifest.metric))}, {"encoding", encoding(manifest.stored())}};
+  if (manifest.navigates())
+    rows.push_back({"navigation", encoding(manifest.codes.front())});
+  else if (const auto& rerank = manifest.rerank)
+    rows.push_back({"rerank", encoding(manifest.codes[1]) + (rerank->residual ? ", residual" : "") +
+                                  (manifest.shape == Shape::sparse ? ", over vectors pruned to " + fixed(rerank->prune_percentage, 1) + " %" : "")});
   if (const auto& graph = manifest.graph) {
     rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " +
                                  std::to_string(graph->ef_construction)});

@@ -19,6 +19,7 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 from cassata._core import FormatError, __version__, simd_target
 from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
+from cassata.dense_rerank import DenseRerankHNSW
 from cassata.index import open
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.product import DensePQHNSW
@@ -30,6 +31,7 @@ __all__ = [
     "DenseFlatIndex",
     "DensePQHNSW",
     "DensePlainHNSW",
+    "DenseRerankHNSW",
     "FormatError",
     "Recommendation",
     "SparseDotPacking8HNSW",

@@ -21,6 +21,7 @@ class BuildParams: ...
 
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
 def build_recommended(data: _Vectors, path: str, progress: _Progress, params: BuildParams, num_threads: int) -> Index: ...
+
 @final
 class Index:
     @staticmethod
@@ -42,7 +43,15 @@ class Index:
         **choices: object,
     ) -> Index: ...
     def search(
-        self, queries: npt.NDArray[np.float32], k: int, ef_search: int, early_exit_threshold: float, num_threads: int
+        self,
+        queries: npt.NDArray[np.float32],
+        k: int,
+        ef_search: int,
+        early_exit_threshold: float,
+        num_threads: int,
+        k_candidates: int = 100,
+        alpha: float | None = None,
+        beta: int | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def search_sparse(
         self,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.index import Hits, Index, found, padded, trimmed
-from cassata.inputs import Path, Progress, choices, graph_choices
+from cassata.inputs import Path, Progress, choices, graph_choices, navigation_choices
 
 _Build = TypeVar("_Build", bound=Callable[..., object])
 
@@ -28,6 +28,16 @@ _ARGUMENTS = {
     "graph_type": '"permuted" stores close vectors close together, for collections larger than memory; "compressed" does so, too, and '
     'codes the lists of neighbours; "standard" keeps their order. Ids are the same.',
     "dtype": 'How vectors are stored: "f32", or "f16" for half the size.',
+    "navigation": 'Codes beside the vectors that guide the walk, so that it reads less: "int8", "int4" or "rabitq". What it finds is '
+    "scored by the vectors themselves. None: there are none.",
+    "bits": "Bits a dimension of rabitq codes, 1 to 8; None: 4.",
+    "encoder": 'Codes of the first stage: "pq", "rabitq" (1 bit a dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".',
+    "pq_subspaces": "Of pq: pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`.",
+    "rabitq_total_bits": "Of rabitq-ext: bits a dimension, 1 to 8.",
+    "rabitq_query_bits": "1 to 8, without effect: a query is held in 8 bits, which cost no more here.",
+    "rerank_bits": "Of the second stage: 0 stores vectors as `dtype` says, 1 to 8 as rabitq codes of so many bits a dimension.",
+    "residual_rerank": "The second stage holds only what the first leaves out, and both scores are summed: more exact for its size. "
+    "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
     "num_threads": "0 = all processors. The file does not depend on it.",
@@ -83,7 +93,7 @@ class DenseIndex(Index):
         Example:
             >>> distances, ids = index.search(vectors[0], k=3)
         """
-        given = _one_of(queries, query)
+        given = one_of(queries, query)
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         matrix = inputs.queries_matrix(given, core.dim)
         ask = partial(core.search, matrix)
@@ -210,7 +220,12 @@ class DenseGraphIndex(DenseIndex):
 
 
 class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
-    """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search."""
+    """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search.
+
+    With `navigation`, the graph is walked by small codes: int8 and int4 spread the values of each vector over 256 or 16 codes (Aguerrebere
+    et al., VLDB 2023), rabitq codes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). Of what the walk finds, as many are
+    scored by the vectors as it takes to be sure of the best: the scores are exact.
+    """
 
     @classmethod
     @arguments_told
@@ -223,6 +238,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         graph_type: str = "permuted",
         *,
         dtype: str = "f32",
+        navigation: str | None = None,
+        bits: int | None = None,
         path: Path | None = None,
         num_threads: int = 0,
         progress: Progress = None,
@@ -237,7 +254,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
+        graph = graph_choices(metric, dtype, m, ef_construction, graph_type)
+        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
     @classmethod
     @arguments_told
@@ -251,6 +269,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         graph_type: str = "permuted",
         *,
         dtype: str = "f32",
+        navigation: str | None = None,
+        bits: int | None = None,
         path: Path | None = None,
         num_threads: int = 0,
         progress: Progress = None,
@@ -265,10 +285,12 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, dtype, m, ef_construction, graph_type))
+        graph = graph_choices(metric, dtype, m, ef_construction, graph_type)
+        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
 
-def _one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:
+def one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:
+    """The queries, by either of their names."""
     if (queries is None) == (query is None):
         raise TypeError("queries: exactly one of queries and query must be given")
     return queries if queries is not None else query  # type: ignore[return-value]

@@ -14,6 +14,7 @@ from cassata.inputs import Path, Progress
 if TYPE_CHECKING:
     from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
+    from cassata.dense_rerank import DenseRerankHNSW
     from cassata.postings import SparseFlatIndex, SparsePostingsIndex
     from cassata.product import DensePQHNSW
     from cassata.rerank import SparseRerankHNSW
@@ -231,6 +232,7 @@ def open(
     DenseFlatIndex
     | DensePlainHNSW
     | DensePQHNSW
+    | DenseRerankHNSW
     | SparseFlatIndex
     | SparsePostingsIndex
     | SparsePlainHNSW

@@ -33,6 +33,7 @@ _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by 
 _METRIC_ALIASES = {"ip": "dotproduct", "l2": "euclidean"}  # as kANNolo calls them, too
 _MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
+_USUAL_BITS = 4  # a dimension, of rabitq codes
 _BYTES_PER_RESULT = 12  # a float32 and an int64
 
 
@@ -201,6 +202,17 @@ def graph_choices(metric: str, dtype: str, m: int, ef_construction: int, graph_t
         "ef_construction": whole_number("ef_construction", ef_construction),
         "graph_type": word("graph_type", graph_type),
     }
+
+
+def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:
+    """What codes that guide a walk take."""
+    if navigation is None:
+        if bits is not None:
+            raise ValueError(f"bits: {bits!r:.60} given without navigation, whose codes have them")
+        return {}
+    name = word("navigation", navigation)
+    chosen = _USUAL_BITS if bits is None and name == "rabitq" else bits
+    return {"navigation": name} if chosen is None else {"navigation": name, "bits": whole_number("bits", chosen)}
 
 
 def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:

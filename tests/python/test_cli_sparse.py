@@ -179,7 +179,7 @@ def test_rerank_is_built_inspected_and_searched_as_in_python(sparse):
     output("build", "vectors.bin", "-o", "index", *choices, cwd=folder)
     index = cassata.SparseRerankHNSW.load(folder / "index", "f32", "permuted", True, 62.5, "f32", verify=True)
     shown = json.loads(output("inspect", folder / "index", "--json"))
-    assert (shown["class"], shown["rerank"]) == ("SparseRerankHNSW", {"dtype": "f32", "prune_percentage": 62.5, "residual": True})
+    assert (shown["class"], shown["rerank"]) == ("SparseRerankHNSW", {"dtype": "f32", "bits": None, "prune_percentage": 62.5, "residual": True})
     assert re.search(r"rerank +f32, residual, over vectors pruned to 62\.5 %", output("inspect", folder / "index"))
     assert output("verify", "index", cwd=folder).startswith("index: ok")
     components, values = (np.concatenate([np.asarray(row[part]) for row in queries]) for part in (0, 1))
@@ -197,11 +197,11 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
     folder, vectors, _ = sparse
     output("build", "vectors.bin", "-o", "index", "--prune-percentage", "50", "-q", cwd=folder)
     with cassata.open(folder / "index") as index:
-        assert index.info["rerank"] == {"dtype": "f16", "prune_percentage": 50.0, "residual": False}
+        assert index.info["rerank"] == {"dtype": "f16", "bits": None, "prune_percentage": 50.0, "residual": False}
         lengths = {part["name"]: part["length"] for part in index.info["sections"]}
     assert lengths["rerank.rows"] == sum(len(row[0]) for row in vectors) * 6 > lengths["codes.rows"]
     output("build", "vectors.bin", "-o", "index", "--rerank", "f32", "-q", cwd=folder)
-    assert cassata.open(folder / "index").info["rerank"] == {"dtype": "f32", "prune_percentage": 100.0, "residual": False}
+    assert cassata.open(folder / "index").info["rerank"] == {"dtype": "f32", "bits": None, "prune_percentage": 100.0, "residual": False}
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_scores_and_recall(vectors, queries, graph_type, residual):
     np.testing.assert_allclose(scores, np.take_along_axis(expected, ids, 1), rtol=1e-5, atol=1e-5)
     assert np.all(np.diff(scores, axis=1) <= 0)
     assert recall(ids, np.argsort(-expected, axis=1, kind="stable")[:, :10]) >= 0.95
-    assert index.info["rerank"] == {"dtype": "f32", "prune_percentage": 60.0, "residual": residual}
+    assert index.info["rerank"] == {"dtype": "f32", "bits": None, "prune_percentage": 60.0, "residual": residual}
     assert (index.dtype, index.metric, index.info["graph"]["graph_type"]) == ("f32", "dotproduct", graph_type)
     index.verify()
 

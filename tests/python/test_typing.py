@@ -27,13 +27,16 @@ index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors,
 flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True)
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
-Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW]
+Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW]
 Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
 Lists = Union[cassata.SparseFlatIndex, cassata.SparsePostingsIndex]
 Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW, Lists]
 opened: Union[Dense, Sparse] = cassata.open("a", verify=True)
-if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW)):
+if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW)):
     result = opened.search(vectors, k=3)
+guided: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors, navigation="rabitq", bits=2)
+stages: cassata.DenseRerankHNSW = cassata.DenseRerankHNSW.build_from_array(vectors, 4, encoder="rabitq", rerank_bits=4)
+stages.batch_search(vectors, 3, 20, alpha=0.1, beta=5)
 product: cassata.DensePQHNSW = cassata.DensePQHNSW.build_from_array(vectors, 4, 2, m=8, opq=True, path=Path("p"))
 result = product.batch_search(vectors, 5, ef_search=50)
 with cassata.DensePQHNSW.load("p", 2, "dotproduct") as held:
