@@ -39,7 +39,8 @@ std::string names_of(std::span<const Encoding> encodings) {
 [[noreturn]] void refuse_navigation(const BuildParams& params) {
   std::vector<Encoding> known;
   for (const ClassRow& row : class_rows())
-    if (row.second == Second::navigation && row.kind == params.kind) known.insert(known.end(), row.encodings.begin(), row.encodings.end());
+    if (row.second == Second::navigation && row.kind == params.kind && row.shape() == row_of(params.encoding).shape)
+      known.insert(known.end(), row.encodings.begin(), row.encodings.end());
   invalid_argument(
       "navigation: '" + std::string(name_of(params.encoding)) + "' given, " +
       (known.empty() ? "which there is not for kind '" + std::string(name_of(params.kind)) + "'" : "expected one of " + names_of(known)));
