@@ -46,12 +46,15 @@ std::string names_of(std::span<const Encoding> encodings) {
       (known.empty() ? "which there is not for kind '" + std::string(name_of(params.kind)) + "'" : "expected one of " + names_of(known)));
 }
 
+/// Whether scores by codes of dense vectors add up: of what `first` leaves out `second` can hold most.
+bool add_up(Encoding first, Encoding second) { return first != Encoding::pq && row_of(second).compact; }
+
 /// What only dense vectors' second codes are asked.
 void check_dense_rerank(const BuildParams& params) {
   const RerankChoices& second = *params.rerank;
   if (second.prune_percentage != 100) invalid_argument("prune_percentage: given for dense vectors, of which nothing is pruned");
   if (!second.residual) return;
-  if (!row_of(second.encoding).compact || params.encoding == Encoding::pq)
+  if (!add_up(params.encoding, second.encoding))
     invalid_argument("residual: given with first codes '" + std::string(name_of(params.encoding)) + "' and second codes '" +
                      std::string(name_of(second.encoding)) + "', expected rabitq, int8 or int4, and rabitq");
 }
@@ -156,6 +159,9 @@ const ClassRow& check_manifest(const MappedFile& file) {
   if (m.rerank && m.codes.size() != 2) corrupt(place + "an entry for reranking, but one encoding");
   if (m.rerank && std::ranges::count(row->seconds, m.codes[1].encoding) == 0)
     corrupt(place + "second codes of encoding '" + std::string(name_of(m.codes[1].encoding)) + "', expected one of " + names_of(row->seconds));
+  if (m.rerank && m.rerank->residual && m.shape == Shape::dense &&
+      (m.rerank->navigation || m.metric != Metric::dot_product || !add_up(m.codes[0].encoding, m.codes[1].encoding)))
+    corrupt(place + "a residual, which there is not with such metric and codes");
   if (m.rerank && !(m.rerank->prune_percentage > 0 && m.rerank->prune_percentage <= 100))
     corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected over 0 and at most 100");
   return *row;

@@ -53,6 +53,7 @@ void choose_encodings(Choices& choices) {
   RerankChoices second{
       .encoding = shape == Shape::sparse ? Encoding::sparse_f16 : Encoding::f16, .code = {.bits = choices.second_bits}, .residual = choices.residual};
   if (!choices.second_encoding.empty()) about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, shape); });
+  if (second.encoding == Encoding::rabitq && second.code.bits == 0) second.code.bits = kUsualBits;
   if (choices.prune_percentage) second.prune_percentage = *choices.prune_percentage;
   params.rerank = second;
 }
@@ -111,9 +112,10 @@ bool read(const Words& words, Choices& choices) {
               "of each sparse vector, --encoding keeps the fewest entries that have this share of the sum of absolute values; --rerank (f16 "
               "unless given) keeps all",
               [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
-  line.option("rerank-bits", "N", "", "of --rerank rabitq: bits a dimension, 1 to 8",
+  line.option("rerank-bits", "N", std::to_string(kUsualBits), "of --rerank rabitq: bits a dimension, 1 to 8",
               [&](const std::string& text) { choices.second_bits = number<std::uint32_t>(text); });
-  line.flag("residual", choices.residual, "--rerank keeps only what --prune-percentage, or --encoding rabitq, leaves out; both scores are summed");
+  line.flag("residual", choices.residual,
+            "--rerank keeps only what --prune-percentage, or --encoding rabitq, int8 or int4, leaves out; both scores are summed");
   add_options_of_lists(line, choices);
   line.option("graph-type", "NAME", std::string(name_of(params.graph_type)),
               "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded lists of "

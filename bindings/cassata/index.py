@@ -208,8 +208,12 @@ class Index:
             return f"{type(self).__name__}(closed, path={self._path!r})"
         info = self._held.info()
         graph = {name: value for name, value in (info["graph"] or {}).items() if name != "level_sizes"}
-        second = {f"rerank_{name}" if name == "dtype" else name: value for name, value in (info["rerank"] or {}).items()}
-        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **second, **graph, "path": self._path}
+        codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
+        rerank = {name: value for name, value in (info["rerank"] or {}).items() if value is not None}
+        if info["rerank"] and codes:
+            del rerank["prune_percentage"]  # dense vectors are not pruned
+        second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
+        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **codes, **second, **graph, "path": self._path}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:

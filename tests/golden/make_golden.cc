@@ -118,6 +118,49 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::compressed,
       .m = 4,
       .ef_construction = 40}},
+    {"hnsw-f16-int8-compressed-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::dense_int8,
+      .rerank = RerankChoices{.encoding = Encoding::f16, .navigation = true},
+      .graph_type = GraphType::compressed,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-f32-int4-permuted-euclidean",
+     {.kind = Kind::graph,
+      .metric = Metric::euclidean,
+      .encoding = Encoding::dense_int4,
+      .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true},
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-f32-rabitq-permuted-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::rabitq,
+      .code = {.bits = 3},
+      .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true},
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-rerank-rabitq-f16-standard-euclidean",
+     {.kind = Kind::graph,
+      .metric = Metric::euclidean,
+      .encoding = Encoding::rabitq,
+      .code = {.bits = 1},
+      .rerank = RerankChoices{.encoding = Encoding::f16},
+      .graph_type = GraphType::standard,
+      .m = 4,
+      .ef_construction = 40}},
+    {"hnsw-rerank-rabitq-residual-permuted-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::rabitq,
+      .code = {.bits = 2},
+      .rerank = RerankChoices{.encoding = Encoding::rabitq, .code = {.bits = 4}, .residual = true},
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
     {"flat-sparse-f32-dot", {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = Encoding::sparse_f32}},
     {"postings-sparse-f16-dot",
      {.kind = Kind::postings,
@@ -154,6 +197,16 @@ std::vector<std::pair<double, std::size_t>> answer(Metric metric, const float* r
   return scored;
 }
 
+/// The same by an index.
+std::vector<std::pair<double, std::size_t>> answer(const Index& index, const float* query) {
+  std::vector<std::int64_t> ids(kResults);
+  std::vector<float> scores(kResults);
+  index.search_exact({query, 1, kDim}, {.k = kResults}, {ids, scores});
+  std::vector<std::pair<double, std::size_t>> out;
+  for (std::size_t i = 0; i < kResults; ++i) out.emplace_back(scores[i], static_cast<std::size_t>(ids[i]));
+  return out;
+}
+
 void build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
   if (!sparse(golden)) {
     Index::build(*memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32), golden.params, path);
@@ -174,7 +227,8 @@ void build(const std::filesystem::path& path, const Golden& golden, const std::v
 }
 
 void write(const std::filesystem::path& folder, const Golden& golden) {
-  const unsigned steps = golden.params.code.rotated ? 4096 : 32;  // where scores are not exact no two may be close
+  const bool coded = golden.params.rerank && golden.params.rerank->encoding == Encoding::rabitq;  // scores are those of the codes
+  const unsigned steps = golden.params.code.rotated || coded ? 4096 : 32;                         // where scores are not exact no two may be close
   std::vector<float> rows = values(kRows * kDim, 1, steps);
   const std::vector<float> queries = values(kQueries * kDim, 2, steps);
   if (sparse(golden))
@@ -185,7 +239,10 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
     for (std::size_t j = 0; j < kDim; ++j) answers << queries[q * kDim + j] << ' ';
     answers << '|';
     answers.precision(17);
-    for (const auto& [score, id] : answer(golden.params.metric, rows.data(), queries.data() + q * kDim)) answers << ' ' << id << ':' << score;
+    const float* const query = queries.data() + q * kDim;
+    for (const auto& [score, id] :
+         coded ? answer(Index::open(folder / (golden.name + ".cassata")), query) : answer(golden.params.metric, rows.data(), query))
+      answers << ' ' << id << ':' << score;
     answers << '\n';
   }
 }
