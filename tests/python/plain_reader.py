@@ -1,6 +1,7 @@
 """A reader of index files in plain Python, written from docs/format.md alone: struct and numpy, nothing of ours.
 
 It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it checks no hashes.
+Where compact codes guide a walk it passes them over: the vectors themselves are there, too.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class PlainIndex:
         root = Table(data, struct.unpack_from("<I", data)[0])
         self.kind, self.metric = KINDS[root.number(0, "B")], METRICS[root.number(2, "B")]
         self.size, self.dim = root.number(3, "Q"), root.number(4, "I")
-        codes = root.tables(5)[0]
+        rerank = root.table(10)
+        codes = root.tables(5)[1 if rerank is not None and rerank.number(2, "B") else 0]
         self.encoding, self.codes_section = ENCODINGS[codes.number(0, "B")], codes.text(1)
         self.graph = self._graph(root.table(6))
         self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}

@@ -20,6 +20,7 @@ BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
     "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
     "permuted": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="permuted", **k),
+    "navigation": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, navigation="rabitq", bits=2, **k),
     "compressed": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="compressed", **k),
 }
 
@@ -56,7 +57,7 @@ def test_sees_what_the_library_tells(written):
 def test_rows_are_the_vectors(written):
     build, vectors, _, plain = written
     assert sorted(plain.ids()) == list(range(len(vectors)))
-    assert (build in ("permuted", "compressed")) == ("ids" in plain.sections)
+    assert (build in ("permuted", "compressed", "navigation")) == ("ids" in plain.sections)
     np.testing.assert_array_equal(plain.rows().astype("f4"), vectors[plain.ids()])
 
 
