@@ -129,6 +129,10 @@ BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
   return out;
 }
 
+/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good neighbours where errors of
+/// many values even out. Measured (docs/performance.md).
+constexpr std::size_t kFewDims = 96;
+
 /// What compact codes are made from stands first, be it stored or not.
 BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   BuildEncoders out;
@@ -142,8 +146,9 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   out.stored = {compact ? add(params.encoding, params.code, residual) : 0};
   if (params.rerank) out.stored.push_back(second_compact ? add(params.rerank->encoding, params.rerank->code) : 0);
   if (residual) out.all.back() = residual_encoder(*out.all[out.stored[0]], std::move(out.all.back()));
-  if (params.kind == Kind::graph && dim <= kMaxQuantizedDim)
-    out.walked = params.encoding == Encoding::dense_int8 ? out.stored[0] : add(Encoding::dense_int8);
+  if (params.kind != Kind::graph || dim > kMaxQuantizedDim) return out;
+  const Encoding walked = dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4;
+  out.walked = params.encoding == walked ? out.stored[0] : add(walked);
   return out;
 }
 

@@ -15,7 +15,6 @@ void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Sc
     ids_.clear();
     for (const Candidate& c : alive_) ids_.push_back(c.id);
     distances_.resize(ids_.size());
-    scorer.prefetch(ids_);
     scorer.bind(chosen);
     scorer.score(ids_, distances_.data());
     std::size_t kept = 0;

@@ -16,9 +16,11 @@ void SubsetScorer::score(std::span<const Id> positions, float* out) noexcept {
 }
 
 void SubsetScorer::prefetch(std::span<const Id> positions) const noexcept {
-  for (const Id position : positions) {
-    const Id one = id(position);
-    scorer_.prefetch({&one, 1});
+  Id ids[kBatch];
+  for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
+    const std::size_t n = std::min(kBatch, positions.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
+    scorer_.prefetch({ids, n});
   }
 }
 
@@ -74,10 +76,12 @@ bool BeamWalk::step() {
     expanding_ = kNoId;
     return true;
   }
+  const Id ahead = work_->beam.peek_next();  // it may still be next once the fresh ones are scored
+  if (ahead != kNoId) list_ = graph_->locate(ahead);
   score_fresh();
   expanding_ = work_->beam.expand_next();
   if (expanding_ != kNoId) {
-    list_ = graph_->locate(expanding_);
+    if (expanding_ != ahead) list_ = graph_->locate(expanding_);
     return true;
   }
   work_->beam.finish();
