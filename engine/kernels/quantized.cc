@@ -181,7 +181,7 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   std::int32_t sum = 0;
   std::vector<std::int8_t> numbers(layout.dim);
   for (std::size_t i = 0; i < layout.dim; ++i) {
-    const float exact = largest > 0 ? query[i] / largest * kLargest : 0;  // a factor would be infinite where all are tiny
+    const float exact = largest > 0 ? query[i] / largest * kLargest : 0;   // a factor would be infinite where all are tiny
     const float bounded = std::min(kLargest, std::max(-kLargest, exact));  // a number even where the query, of a damaged file, has none
     const auto number = static_cast<std::int32_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
     numbers[i] = static_cast<std::int8_t>(number);

@@ -179,7 +179,10 @@ def test_rerank_is_built_inspected_and_searched_as_in_python(sparse):
     output("build", "vectors.bin", "-o", "index", *choices, cwd=folder)
     index = cassata.SparseRerankHNSW.load(folder / "index", "f32", "permuted", True, 62.5, "f32", verify=True)
     shown = json.loads(output("inspect", folder / "index", "--json"))
-    assert (shown["class"], shown["rerank"]) == ("SparseRerankHNSW", {"dtype": "f32", "bits": None, "prune_percentage": 62.5, "residual": True})
+    assert (shown["class"], shown["rerank"]) == (
+        "SparseRerankHNSW",
+        {"dtype": "f32", "bits": None, "prune_percentage": 62.5, "residual": True},
+    )
     assert re.search(r"rerank +f32, residual, over vectors pruned to 62\.5 %", output("inspect", folder / "index"))
     assert output("verify", "index", cwd=folder).startswith("index: ok")
     components, values = (np.concatenate([np.asarray(row[part]) for row in queries]) for part in (0, 1))
