@@ -33,7 +33,8 @@ inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& ro
           RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true}, RerankChoices{.encoding = Encoding::sparse_f32}};
 }
 
-/// What a build may be asked for, over small collections.
+/// What a build may be asked for, over small collections: graphs of every type for the first encoding of a class, of the usual one for the others,
+/// since lists of neighbours know nothing of encodings.
 inline std::vector<BuildParams> all_cases() {
   std::vector<BuildParams> cases;
   for (const ClassRow& row : class_rows())
@@ -41,7 +42,8 @@ inline std::vector<BuildParams> all_cases() {
       for (const Metric metric : row_of(encoding).metrics)
         for (const GraphTypeRow& type : graph_type_rows())
           for (const auto& second : second_codes(row, encoding, metric)) {
-            if (std::ranges::count(row.metrics, metric) == 0 || (row.kind != Kind::graph && &type != graph_type_rows().data())) continue;
+            const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
+            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != BuildParams().graph_type)) continue;
             cases.push_back({.kind = row.kind,
                              .metric = metric,
                              .encoding = encoding,
