@@ -14,8 +14,8 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
-static_assert(same(Encoding::pq, fb::Encoding_pq) && fb::Encoding_MAX == fb::Encoding_pq && same(GraphType::compressed, fb::GraphType_compressed) &&
-              same(Tier::cold, fb::Tier_cold));
+static_assert(same(Encoding::tokens_two_level, fb::Encoding_tokens_two_level) && fb::Encoding_MAX == fb::Encoding_tokens_two_level &&
+              same(GraphType::compressed, fb::GraphType_compressed) && same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.
 class Reader {
@@ -30,7 +30,8 @@ class Reader {
     m.size = from.size();
     m.dim = from.dim();
     each(from.codes(), [&](const fb::Codes& c) {
-      m.codes.push_back({known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section()), {c.m_pq(), c.bits(), c.rotated()}});
+      m.codes.push_back(
+          {known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section()), {c.m_pq(), c.bits(), c.rotated(), c.token_dim()}});
     });
     if (from.graph()) m.graph = graph(*from.graph());
     each(from.sections(), [&](const fb::Section& s) {
@@ -125,7 +126,8 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   flatbuffers::FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<fb::Codes>> codes;
   for (const auto& c : m.codes)
-    codes.push_back(fb::CreateCodes(b, static_cast<fb::Encoding>(c.encoding), b.CreateString(c.section), c.code.m_pq, c.code.bits, c.code.rotated));
+    codes.push_back(fb::CreateCodes(b, static_cast<fb::Encoding>(c.encoding), b.CreateString(c.section), c.code.m_pq, c.code.bits, c.code.rotated,
+                                    c.code.token_dim));
   const auto codes_at = b.CreateVector(codes);
   flatbuffers::Offset<fb::Graph> graph_at;
   if (m.graph) {

@@ -16,7 +16,7 @@ namespace cassata {
 
 // Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
 enum class Kind : std::uint8_t { flat = 0, graph = 1, postings = 2 };
-enum class Shape : std::uint8_t { dense = 0, sparse = 1 };
+enum class Shape : std::uint8_t { dense = 0, sparse = 1, tokens = 2 };  // tokens: of second codes, never of a file
 enum class Encoding : std::uint8_t {
   f32 = 0,
   f16 = 1,
@@ -28,7 +28,9 @@ enum class Encoding : std::uint8_t {
   dense_int8 = 7,
   dense_int4 = 8,
   rabitq = 9,
-  pq = 10
+  pq = 10,
+  tokens_f16 = 11,
+  tokens_two_level = 12
 };
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2 };
 
@@ -41,9 +43,10 @@ struct SectionEntry {
 
 /// What some encodings leave open; 0 where there is no such choice.
 struct CodeParams {
-  std::uint32_t m_pq = 0;  ///< of pq: subspaces
-  std::uint32_t bits = 0;  ///< of rabitq: bits a dimension
-  bool rotated = false;    ///< of pq: vectors are rotated first
+  std::uint32_t m_pq = 0;       ///< of pq and two-level tokens: subspaces
+  std::uint32_t bits = 0;       ///< of rabitq: bits a dimension
+  bool rotated = false;         ///< of pq: vectors are rotated first
+  std::uint32_t token_dim = 0;  ///< of tokens: length of each
 };
 
 struct CodesEntry {

@@ -42,6 +42,20 @@ inline constexpr std::size_t element_bytes(ElementType type) {
 struct VectorView {
   std::span<const float> values;
   std::span<const std::uint32_t> components = {};
+  /// Of a query to an index that also holds token vectors: its own, one after another.
+  std::span<const float> tokens = {};
+};
+
+/// Token vectors of several queries, borrowed: those of query i are offsets[i] to offsets[i + 1] - 1, each of `dim` values.
+struct TokenBatch {
+  const float* data = nullptr;
+  std::size_t dim = 0;
+  const std::uint64_t* offsets = nullptr;  // null: there are none
+
+  std::span<const float> row(std::size_t i) const {
+    if (offsets == nullptr) return {};
+    return {data + offsets[i] * dim, (offsets[i + 1] - offsets[i]) * dim};
+  }
 };
 
 /// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to offsets[i + 1] - 1
@@ -52,17 +66,20 @@ struct Batch {
   std::size_t dim = 0;
   const std::uint32_t* components = nullptr;
   const std::uint64_t* offsets = nullptr;
+  TokenBatch tokens = {};  ///< of the same rows
 
   bool sparse() const noexcept { return offsets != nullptr; }
   VectorView row(std::size_t i) const {
-    if (!sparse()) return {.values = {data + i * dim, dim}};
+    if (!sparse()) return {.values = {data + i * dim, dim}, .tokens = tokens.row(i)};
     const std::size_t count = offsets[i + 1] - offsets[i];
-    return {.values = {data + offsets[i], count}, .components = {components + offsets[i], count}};
+    return {.values = {data + offsets[i], count}, .components = {components + offsets[i], count}, .tokens = tokens.row(i)};
   }
   /// Rows `first` to `first + count - 1`.
   Batch part(std::size_t first, std::size_t count) const {
-    if (sparse()) return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first};
-    return {.data = data + first * dim, .rows = count, .dim = dim};
+    TokenBatch some = tokens;
+    if (some.offsets != nullptr) some.offsets += first;
+    if (sparse()) return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first, .tokens = some};
+    return {.data = data + first * dim, .rows = count, .dim = dim, .tokens = some};
   }
 };
 
