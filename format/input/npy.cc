@@ -4,29 +4,22 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
-#include <cstring>
 #include <optional>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "format/input/formats.h"
+#include "format/section.h"
 
 namespace cassata {
 namespace {
 
-constexpr std::uint64_t kMaxHeaderBytes = 65535;  // a 2-D array of plain numbers needs about 118
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::uint64_t kMaxHeaderBytes = 65535;  // an array of plain numbers needs about 118
 
 constexpr std::array<std::string_view, 5> kElementNames = {"<f4", "<f2", "<f8", "|u1", "|i1"};
 constexpr std::array<ElementType, 5> kElementTypes = {ElementType::f32, ElementType::f16, ElementType::f64, ElementType::u8, ElementType::i8};
-
-/// A piece of a file's text, made fit for a one-line message.
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, 60)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out + (text.size() > 60 ? "...'" : "'");
-}
 
 /// What the header's dict says, each as it stands there.
 struct Dict {
@@ -52,7 +45,7 @@ class DictReader {
       expect(':');
       std::optional<std::string_view>* const place = dict.place(key);
       if (!place || *place)
-        file_.refuse("its header has the key " + quoted(key) + (place ? " twice" : "") + ", expected descr, fortran_order and shape");
+        file_.refuse("its header has the key " + in_quotes(key) + (place ? " twice" : "") + ", expected descr, fortran_order and shape");
       *place = value();
       if (!accept(',')) {
         expect('}');
@@ -102,27 +95,47 @@ class DictReader {
     return take(nested ? end + 1 : end);
   }
 
-  [[noreturn]] void unexpected(const std::string& wanted) const { file_.refuse("its header has " + quoted(rest_) + ", expected " + wanted); }
+  [[noreturn]] void unexpected(const std::string& wanted) const { file_.refuse("its header has " + in_quotes(rest_) + ", expected " + wanted); }
 
   std::string_view rest_;
   const FileReader& file_;
 };
 
-std::size_t type_of(std::string_view descr, std::span<const std::string_view> types, const FileReader& file) {
-  const auto found = std::ranges::find(types, descr);
-  if (found != types.end()) return static_cast<std::size_t>(found - types.begin());
+struct Type {
+  std::size_t place;
+  std::size_t bytes;  // of an element
+};
+
+/// The bytes of an element of `descr`, if that is `type` or a text of the kind `type`; else 0.
+std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
+  const bool text = type == "<U" || type == "|S";
+  if (text ? !descr.starts_with(type) : descr != type) return 0;
+  std::uint32_t length = 0;
+  const auto [stop, error] = std::from_chars(descr.data() + 2, descr.data() + descr.size(), length);
+  if (error != std::errc() || stop != descr.data() + descr.size()) return 0;
+  return std::size_t{length} * (type == "<U" ? sizeof(char32_t) : 1);
+}
+
+Type type_of(std::string_view descr, std::span<const std::string_view> types, const FileReader& file) {
   std::string known;
-  for (const std::string_view type : types) known += (known.empty() ? "" : ", ") + std::string(type);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (const std::size_t bytes = bytes_of_type(descr, types[i])) return {.place = i, .bytes = bytes};
+    known += (i == 0 ? "" : ", ") + std::string(types[i]);
+  }
   std::string_view why;
   if (descr.starts_with('>')) why = " (big-endian)";
   if (descr.starts_with('[')) why = " (a structure)";
   if (descr == "|O") why = " (Python objects)";
-  file.refuse("dtype " + quoted(descr) + std::string(why) + ", expected one of " + known);
+  file.refuse("dtype " + in_quotes(descr) + std::string(why) + ", expected one of " + known);
 }
 
 /// "(3, 4)" to {3, 4}. Python 2 wrote 3L.
-std::array<std::uint64_t, 2> matrix_shape(std::string_view text, const FileReader& file) {
-  const auto refuse = [&] { file.refuse("shape " + quoted(text) + ", expected (rows, dim)"); };
+std::vector<std::uint64_t> shape_of(std::string_view text, std::initializer_list<NpyShape> shapes, const FileReader& file) {
+  const auto refuse = [&] {
+    std::string known;
+    for (const NpyShape& shape : shapes) known += (known.empty() ? "" : " or ") + std::string(shape.name);
+    file.refuse("shape " + in_quotes(text) + ", expected " + known);
+  };
   std::vector<std::uint64_t> shape;
   if (!text.starts_with('(')) refuse();
   const char* at = text.data() + 1;
@@ -138,18 +151,28 @@ std::array<std::uint64_t, 2> matrix_shape(std::string_view text, const FileReade
     if (at < end) ++at;
     while (at < end && *at == ' ') ++at;
   }
-  if (shape.size() != 2) refuse();
-  return {shape[0], shape[1]};
+  if (std::ranges::none_of(shapes, [&](const NpyShape& wanted) { return wanted.dimensions == shape.size(); })) refuse();
+  return shape;
+}
+
+/// The product of the numbers, or nothing if it is beyond `most`.
+std::optional<std::uint64_t> product(std::span<const std::uint64_t> numbers, std::uint64_t most) {
+  if (std::ranges::find(numbers, 0) != numbers.end()) return 0;
+  std::uint64_t result = 1;
+  for (const std::uint64_t n : numbers) {
+    if (n > most / result) return {};
+    result *= n;
+  }
+  return result;
 }
 
 /// The header's text, and where it ends in the file.
 std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
-  constexpr std::uint64_t kVersionAt = kNpyMagic.size();
+  constexpr std::uint64_t kVersionAt = kMagic.size();
   std::array<char, kVersionAt + 2> start;
   if (file.bytes() < start.size() + sizeof(std::uint16_t)) file.refuse(std::to_string(file.bytes()) + " bytes are no .npy file");
   file.read(std::as_writable_bytes(std::span(start)), 0);
-  if (!std::string_view(start.data(), start.size()).starts_with(kNpyMagic))
-    file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
+  if (!std::string_view(start.data(), start.size()).starts_with(kMagic)) file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
   const int major = start[kVersionAt], minor = start[kVersionAt + 1];
   if (major < 1 || major > 3) file.refuse(".npy version " + std::to_string(major) + "." + std::to_string(minor) + ", expected 1, 2 or 3");
   const std::uint64_t length = major == 1 ? file.read<std::uint16_t>(start.size()) : file.read<std::uint32_t>(start.size());
@@ -164,20 +187,94 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
 
 }  // namespace
 
-NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types) {
+NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes) {
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
   if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");
-  const std::size_t type = type_of(*dict.descr, types, file);
-  const auto [rows, columns] = matrix_shape(*dict.shape, file);
+  const Type type = type_of(*dict.descr, types, file);
+  std::vector<std::uint64_t> shape = shape_of(*dict.shape, shapes, file);
   if (*dict.fortran_order != "False")
-    file.refuse("fortran_order " + quoted(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
-  return {.type = type, .rows = rows, .columns = columns, .offset = offset};
+    file.refuse("fortran_order " + in_quotes(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
+  return {.type = type.place, .element_bytes = type.bytes, .shape = std::move(shape), .offset = offset};
+}
+
+void check_npy_length(const FileReader& file, const NpyHeader& header) {
+  const std::uint64_t found = file.bytes() - header.offset;
+  std::vector<std::uint64_t> lengths = header.shape;
+  lengths.push_back(header.element_bytes);
+  const auto expected = product(lengths, found);
+  if (expected != found)
+    file.refuse(std::to_string(found) + " bytes after the header, expected " + npy_shape_text(header.shape) + " elements of " +
+                std::to_string(header.element_bytes) + (expected ? "; the file has trailing bytes" : "; the file is truncated"));
+}
+
+std::string npy_shape_text(std::span<const std::uint64_t> shape) {
+  std::string text;
+  for (const std::uint64_t length : shape) text += (text.empty() ? "" : ", ") + std::to_string(length);
+  return "(" + text + (shape.size() == 1 ? ",)" : ")");
+}
+
+NpyReader::NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes)
+    : file_(path), header_(read_npy_header(file_, types, shapes)) {
+  check_npy_length(file_, header_);
+  if (rows() != 0) row_bytes_ = (file_.bytes() - header_.offset) / rows();
+}
+
+std::span<const std::byte> NpyReader::next(std::uint64_t count) {
+  const std::uint64_t n = std::min(count, rows() - done_);
+  read_.resize(static_cast<std::size_t>(n * row_bytes_));
+  file_.read(read_, header_.offset + done_ * row_bytes_);
+  hash_.update(read_);
+  done_ += n;
+  return read_;
+}
+
+InputEntry NpyReader::entry() const {
+  return {.name = std::filesystem::path(name()).filename().string(), .rows = done_, .bytes = done_ * row_bytes_, .xxh3 = hash_.digest()};
+}
+
+NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape) : file_(path) {
+  constexpr std::size_t kStart = 10, kAlign = 64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
+  std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
+  header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');
+  header.back() = '\n';
+  std::vector<std::byte> start;
+  for (const char c : kMagic) start.push_back(static_cast<std::byte>(c));
+  append_bytes<std::uint16_t>(1, start);  // 1, 0
+  append_bytes(static_cast<std::uint16_t>(header.size()), start);
+  for (const char c : header) start.push_back(static_cast<std::byte>(c));
+  expected_ = bytes_of_type(type, type);
+  for (const std::uint64_t length : shape) expected_ *= length;
+  expected_ += start.size();
+  append(start);
+}
+
+void NpyWriter::append(std::span<const std::byte> elements) {
+  file_.write(elements, written_);
+  written_ += elements.size();
+}
+
+void NpyWriter::publish() {
+  assert(written_ == expected_);
+  file_.publish();
+}
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out = "'";
+  for (const char c : text.substr(0, 60)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c >= ' ' && c <= '~')
+      out += c;
+    else
+      ((out += "\\x") += kDigits[byte >> 4]) += kDigits[byte & 15];
+  }
+  return out + (text.size() > 60 ? "...'" : "'");
 }
 
 std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType) {
-  const NpyHeader header = read_npy_header(file, kElementNames);
-  return packed_rows(std::move(file), header.offset, header.rows, header.columns, kElementTypes[header.type]);
+  const NpyHeader header = read_npy_header(file, kElementNames, {{2, "(rows, dim)"}});
+  return packed_rows(std::move(file), header.offset, header.shape[0], header.shape[1], kElementTypes[header.type]);
 }
 
 }  // namespace cassata

@@ -158,7 +158,8 @@ std::size_t DenseStream::next(std::span<float> out) {
 void DenseStream::refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const {
   const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
   const auto i = static_cast<std::size_t>(bad - values.begin());
-  invalid_argument(name() + ": row " + std::to_string(done() + i / dim()) + ", column " + std::to_string(i % dim()) + ": " +
+  const std::uint64_t row = done() + i / dim();
+  invalid_argument(name() + ": " + (row_name_ ? row_name_(row) : "row " + std::to_string(row)) + ", column " + std::to_string(i % dim()) + ": " +
                    describe(element_type_, raw, i, *bad) + "; expected a finite number");
 }
 

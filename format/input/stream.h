@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "format/checksum.h"
@@ -64,6 +66,9 @@ class DenseStream : public VectorStream {
   /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.
   std::size_t next(std::span<float> out);
 
+  /// What messages call a row from now on, instead of "row 7".
+  void call_rows(std::function<std::string(std::uint64_t row)> name) { row_name_ = std::move(name); }
+
  protected:
   DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file = false);
   /// Reads exactly `rows` rows of raw elements, tightly packed; throws if there are fewer.
@@ -73,6 +78,7 @@ class DenseStream : public VectorStream {
   [[noreturn]] void refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const;
 
   ElementType element_type_;
+  std::function<std::string(std::uint64_t row)> row_name_;
   std::vector<std::byte> raw_;
   std::vector<float> batch_;
 };

@@ -74,7 +74,7 @@ TEST_F(Ids, OthersAreRefused) {
   expect_refused(npy_header(npy_dict("<i4", "(2,)")) + std::string(8, '\0'), {"shape '(2,)'"});
   expect_refused(npy_header(npy_dict("<i4", "(1, 2)", "True")) + std::string(8, '\0'), {"fortran_order 'True'"});
   for (const std::size_t bytes : {0u, 7u, 9u, 12u, 16u})
-    expect_refused(npy_header(npy_dict("<i4", "(1, 2)")) + std::string(bytes, '\0'), {std::to_string(bytes) + " bytes", "1 rows x 2 ids x 4 bytes"});
+    expect_refused(npy_header(npy_dict("<i4", "(1, 2)")) + std::string(bytes, '\0'), {std::to_string(bytes) + " bytes", "(1, 2) elements of 4"});
   for (const char* shape : {"(4611686018427387905, 4)", "(4, 4611686018427387905)", "(18446744073709551615, 18446744073709551615)", "(9, 0)"})
     expect_refused(npy_header(npy_dict("<i4", shape)) + std::string(16, '\0'), {"16 bytes after the header"});
 }
