@@ -15,7 +15,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::uint64_t kBatchRows = 1 << 14;
+constexpr std::uint64_t kBatchRows = 1 << 14, kBatchBytes = 1 << 22;
 constexpr std::size_t kPqCentroids = 256;
 
 constexpr std::array<std::string_view, 3> kFloats = {"<f4", "<f2", "<u2"};
@@ -210,7 +210,8 @@ TwoLevelStream::TwoLevelStream(const std::filesystem::path& folder, std::span<co
 
 TwoLevelStream::Tokens TwoLevelStream::next() {
   const std::uint64_t first = assignment_.done(), count = centroids_.size() / token_dim_;
-  const std::span<const std::byte> raw = assignment_.next(kBatchRows);
+  const std::uint64_t rows = std::clamp<std::uint64_t>(kBatchBytes / m_pq(), 1, kBatchRows);
+  const std::span<const std::byte> raw = assignment_.next(rows);
   batch_.clear();
   with_npy_integer(assignment_.header().type, [&]<class T>(T) {
     for (std::size_t at = 0; at < raw.size(); at += sizeof(T)) {
@@ -221,7 +222,7 @@ TwoLevelStream::Tokens TwoLevelStream::next() {
       batch_.push_back(static_cast<std::uint32_t>(centroid));
     }
   });
-  return {.centroids = batch_, .codes = residuals_.next(kBatchRows)};
+  return {.centroids = batch_, .codes = residuals_.next(rows)};
 }
 
 std::vector<InputEntry> TwoLevelStream::entries() const { return {read_[0], assignment_.entry(), read_[1], residuals_.entry()}; }
@@ -273,12 +274,11 @@ TokenQueries read_token_queries(const std::filesystem::path& path) {
 }
 
 void check_same_ids(const std::filesystem::path& left, const std::filesystem::path& right) {
-  constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
   NpyReader a(left, kIdTypes, {{1, "(rows,)"}}), b(right, kIdTypes, {{1, "(rows,)"}});
   if (a.rows() != b.rows()) b.refuse(std::to_string(b.rows()) + " ids, expected " + std::to_string(a.rows()) + ", as many as in " + a.name());
   const std::size_t a_bytes = a.header().element_bytes, b_bytes = b.header().element_bytes;
   while (a.done() < a.rows()) {
-    const std::uint64_t first = a.done(), count = std::max<std::size_t>(1, kBatchBytes / std::max(a_bytes, b_bytes));
+    const std::uint64_t first = a.done(), count = std::max<std::uint64_t>(1, kBatchBytes / std::max(a_bytes, b_bytes));
     const std::span<const std::byte> of_a = a.next(count), of_b = b.next(count);
     for (std::size_t i = 0; i < of_a.size() / a_bytes; ++i) {
       const std::string expected = id_text(a, first + i, of_a.subspan(i * a_bytes, a_bytes));

@@ -228,20 +228,42 @@ TEST(TokenFolder, ThatHoldsBothLayoutsReadsTheOneAskedFor) {
   EXPECT_EQ(TokenFolder(folder.path(), TokenLayout::two_level).two_level_tokens()->size(), t.assignment.size());
 }
 
+/// A file of holes, on most disks.
+void write_zeros(const std::filesystem::path& path, const std::string& descr, const std::vector<std::uint64_t>& shape) {
+  const std::string header = npy(descr, shape, "");
+  std::uint64_t bytes = descr.back() - '0';
+  for (const std::uint64_t length : shape) bytes *= length;
+  write_file(path, header);
+  std::filesystem::resize_file(path, header.size() + bytes);
+}
+
+std::size_t allocated() {
+  const auto info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
 TEST(TokenFolder, MemoryDoesNotGrowWithTheTokens) {
-  constexpr std::uint64_t kTokens = 400'000, kDim = 32;  // 50 MB, of holes on most disks
+  constexpr std::uint64_t kTokens = 400'000, kDim = 32;  // 50 MB plain, 14 of two levels
+  constexpr std::size_t kMost = std::size_t{2} << 20;
   const TempDir folder;
   write_file(folder / "doclens.npy", npy_of("<i4", {4}, std::vector<std::uint64_t>(4, kTokens / 4)));
-  const std::string header = npy("<f4", {4, kTokens / 4, kDim}, "");
-  write_file(folder / "documents.npy", header);
-  std::filesystem::resize_file(folder / "documents.npy", header.size() + kTokens * kDim * 4);
-  const TokenFolder tokens(folder.path());
-  const auto stream = tokens.tokens();
+  write_zeros(folder / "documents.npy", "<f4", {4, kTokens / 4, kDim});
+  write_zeros(folder / "centroids.npy", "<f4", {10, kDim});
+  write_zeros(folder / "index_assignment.npy", "<u4", {kTokens});
+  write_zeros(folder / "pq_centroids.npy", "<f4", {256 * kDim});
+  write_zeros(folder / "residuals.npy", "|u1", {kTokens, kDim});
+  const TokenFolder tokens(folder.path(), TokenLayout::plain);
   std::vector<float> out(1000 * kDim);
-  const auto before = ::mallinfo2();
+  std::size_t before = allocated();
+  const auto stream = tokens.tokens();
   for (std::uint64_t i = 0; i < kTokens / 1000; ++i) ASSERT_EQ(stream->next(out), 1000u);
-  const auto after = ::mallinfo2();
-  EXPECT_LT(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + (std::size_t{2} << 20));
+  EXPECT_LT(allocated(), before + kMost);
+  before = allocated();
+  const auto two_level = tokens.two_level_tokens();
+  std::uint64_t read = 0;
+  for (auto batch = two_level->next(); !batch.centroids.empty(); batch = two_level->next()) read += batch.centroids.size();
+  EXPECT_EQ(read, kTokens);
+  EXPECT_LT(allocated(), before + kMost);
 }
 
 TEST(TokenQueries, OfEveryLayout) {
