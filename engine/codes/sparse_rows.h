@@ -9,31 +9,9 @@
 #include <vector>
 
 #include "engine/codes/codes.h"
+#include "engine/codes/row_offsets.h"
 
 namespace cassata {
-
-/// Where each row of a section lies, as u32 or, beyond 4 GiB, u64: (n + 1) numbers, the first 0, the last the section's length.
-class RowOffsets {
- public:
-  /// Throws Error(corrupt) if the section's length is not that of size + 1 numbers of either width.
-  RowOffsets(const Section& section, std::uint64_t size) : section_(section) {
-    if (section.bytes.size() == (size + 1) * sizeof(std::uint32_t))
-      narrow_ = section.as<std::uint32_t>(size + 1).data();
-    else
-      wide_ = section.as<std::uint64_t>(size + 1).data();
-  }
-  std::uint64_t operator[](std::size_t i) const noexcept { return narrow_ ? narrow_[i] : wide_[i]; }
-  void prefetch(std::size_t i) const noexcept { __builtin_prefetch(narrow_ ? static_cast<const void*>(narrow_ + i) : wide_ + i); }
-  /// The error for number i.
-  Error damaged(std::size_t i, const std::string& found) const {
-    return section_.damaged(i * (narrow_ ? sizeof(std::uint32_t) : sizeof(std::uint64_t)), found);
-  }
-
- private:
-  Section section_;
-  const std::uint32_t* narrow_ = nullptr;
-  const std::uint64_t* wide_ = nullptr;
-};
 
 class SparseRows : public Codes {
  public:
@@ -43,10 +21,7 @@ class SparseRows : public Codes {
   static constexpr std::size_t kShortDim = 65536;
 
   /// The row's bytes: in the section, whatever the offsets of a damaged file say.
-  std::span<const std::byte> bytes(Id id) const noexcept {
-    const std::uint64_t end = std::min<std::uint64_t>(offsets_[id + 1], rows_.bytes.size()), begin = std::min(offsets_[id], end);
-    return rows_.bytes.subspan(begin, end - begin);
-  }
+  std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   void prefetch(Id id) const noexcept {
     constexpr std::size_t kLine = 64, kMost = 1024;
@@ -87,9 +62,7 @@ class SparseRows : public Codes {
       if (offsets_[i] > offsets_[i + 1]) throw wrong_length(static_cast<Id>(i));
       check(static_cast<Id>(i));
     }
-    if (offsets_[0] != 0 || offsets_[size()] != rows_.bytes.size())
-      throw offsets_.damaged(0, "rows from byte " + std::to_string(offsets_[0]) + " to " + std::to_string(offsets_[size()]) + ", expected 0 to " +
-                                    std::to_string(rows_.bytes.size()));
+    offsets_.check_ends(size(), rows_.bytes.size());
   }
   /// The error for row `id`, of a length that no row has.
   Error wrong_length(Id id) const {

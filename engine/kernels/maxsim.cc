@@ -10,8 +10,10 @@
 #include <cstring>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "engine/kernels/half-inl.h"
+#include "engine/kernels/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
@@ -67,65 +69,91 @@ void pack(const float* vectors, std::size_t count, std::size_t dim, float* to) {
   interleave(vectors + done * dim, count - done, dim, kLanes / 2, to + pairs(dim) * kLanes);
 }
 
-/// Calls use(constant 0), ... use(constant n - 1).
-template <std::size_t n, class Use>
-HWY_INLINE void times(Use use) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) HWY_ATTR { (use(std::integral_constant<std::size_t, i>()), ...); }
-  (std::make_index_sequence<n>());
-}
+/// The numbers of rows, for folds: what a lambda in a loop takes by reference, GCC keeps in memory.
+template <std::size_t... row>
+using Rows = std::index_sequence<row...>;
+template <std::size_t kRows>
+using FirstRows = std::make_index_sequence<kRows>;
 
 /// One number, or two in turns, in all lanes.
-template <std::size_t kCoordinates>
-HWY_INLINE FullVector broadcast(const float* from) {
-  const Full d;
+template <std::size_t kCoordinates, class D>
+HWY_INLINE hn::Vec<D> broadcast(D d, const float* from) {
   if constexpr (kCoordinates == 1) {
     return hn::Set(d, *from);
   } else {
     std::uint64_t both;
     std::memcpy(&both, from, sizeof both);
-    return hn::BitCast(d, hn::Set(hn::Repartition<std::uint64_t, Full>(), both));
+    return hn::BitCast(d, hn::Set(hn::Repartition<std::uint64_t, D>(), both));
   }
 }
 
-/// Adds the products of kRows rows with one or two registers of vectors over `n` coordinates. The sums are two arrays: GCC keeps one as long as
-/// both in memory.
-template <std::size_t kRows, std::size_t kRegisters, std::size_t kCoordinates>
-HWY_INLINE void add_products(const float* block, const float* vectors, std::size_t n, FullVector (&sums0)[kRows], FullVector (&sums1)[kRows]) {
-  const Full d;
-  for (std::size_t j = 0; j < n; j += kCoordinates, vectors += kRegisters * kLanes) {
-    const FullVector factor0 = hn::Load(d, vectors), factor1 = hn::Load(d, vectors + (kRegisters - 1) * kLanes);
-    times<kRows>([&](auto row) HWY_ATTR {
-      const FullVector value = broadcast<kCoordinates>(block + row * kStretch + j);
-      sums0[row] = hn::MulAdd(value, factor0, sums0[row]);
-      if constexpr (kRegisters == 2) sums1[row] = hn::MulAdd(value, factor1, sums1[row]);
-    });
+/// Where the coordinates of rows lie: of a block, and of a codebook.
+struct InBlock {
+  static constexpr std::size_t kRow = kStretch, kCoordinate = 1;
+};
+struct InCodebook {
+  static constexpr std::size_t kRow = 1, kCoordinate = kCentroids;
+};
+
+/// Adds the products of one coordinate of a row, or of two.
+template <std::size_t kRegisters, std::size_t kCoordinates, class D, class V>
+HWY_INLINE void add_product(D d, const float* from, V factor0, V factor1, V& sum0, V& sum1) {
+  const V value = broadcast<kCoordinates>(d, from);
+  sum0 = hn::MulAdd(value, factor0, sum0);
+  if constexpr (kRegisters == 2) sum1 = hn::MulAdd(value, factor1, sum1);
+}
+
+/// Adds the products of rows with one or two registers of vectors over `n` coordinates. The sums are two arrays: GCC keeps one as long as both
+/// in memory.
+template <class Place, std::size_t kRegisters, std::size_t kCoordinates, class D, class V, std::size_t kRows, std::size_t... row>
+HWY_INLINE void add_products(D d, const float* rows, const float* vectors, std::size_t n, V (&sums0)[kRows], V (&sums1)[kRows], Rows<row...>) {
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  for (std::size_t j = 0; j < n; j += kCoordinates, vectors += kRegisters * lanes, rows += kCoordinates * Place::kCoordinate) {
+    const V factor0 = hn::Load(d, vectors), factor1 = hn::Load(d, vectors + (kRegisters - 1) * lanes);
+    (add_product<kRegisters, kCoordinates>(d, rows + row * Place::kRow, factor0, factor1, sums0[row], sums1[row]), ...);
   }
 }
+
+template <class D, class V, std::size_t kRows, std::size_t... row>
+HWY_INLINE void clear(D d, V (&sums)[kRows], Rows<row...>) {
+  ((sums[row] = hn::Zero(d)), ...);
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// The sums of the two coordinates of each vector.
+template <class D>
+HWY_INLINE hn::Vec<hn::Half<D>> sum_of_pairs(D d, hn::Vec<D> sums) {
+  return hn::LowerHalf(hn::Half<D>(), hn::Add(hn::ConcatEven(d, sums, sums), hn::ConcatOdd(d, sums, sums)));
+}
+template <class V, class H, std::size_t kRows, std::size_t... row>
+HWY_INLINE void sum_pairs(const V (&sums)[kRows], H (&halves)[kRows], Rows<row...>) {
+  ((halves[row] = sum_of_pairs(Full(), sums[row])), ...);
+}
+#endif
 
 /// The dot products of kRows rows of the block from `first` on with registers of vectors. Take gets them.
 template <std::size_t kRows, std::size_t kRegisters, std::size_t kCoordinates, class Take>
 HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t dim, const float* vectors, std::size_t lane, Take& take) {
   static_assert(kRegisters == 1 || kRegisters == 2);
   FullVector sums0[kRows], sums1[kRows];
-  times<kRows>([&](auto row) HWY_ATTR { sums0[row] = sums1[row] = hn::Zero(Full()); });
+  clear(Full(), sums0, FirstRows<kRows>());
+  clear(Full(), sums1, FirstRows<kRows>());
   block += first * kStretch;
   for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kBlockRows * kStretch) {
     const std::size_t n = std::min(kStretch, dim - begin);
-    add_products<kRows, kRegisters, kCoordinates>(block, vectors, n, sums0, sums1);
+    add_products<InBlock, kRegisters, kCoordinates>(Full(), block, vectors, n, sums0, sums1, FirstRows<kRows>());
     vectors += (n + kCoordinates - 1) / kCoordinates * kRegisters * kLanes;
   }
 #if HWY_TARGET != HWY_SCALAR  // which has no halves
   if constexpr (kCoordinates == 2) {
     const hn::Half<Full> d;
     hn::Vec<decltype(d)> halves[kRows];
-    times<kRows>([&](auto row) HWY_ATTR {
-      halves[row] = hn::LowerHalf(d, hn::Add(hn::ConcatEven(Full(), sums0[row], sums0[row]), hn::ConcatOdd(Full(), sums0[row], sums0[row])));
-    });
-    return take(d, lane, first, halves);
+    sum_pairs(sums0, halves, FirstRows<kRows>());
+    return take(d, lane, first, halves, FirstRows<kRows>());
   }
 #endif
-  take(Full(), lane, first, sums0);
-  if constexpr (kRegisters == 2) take(Full(), lane + kLanes, first, sums1);
+  take(Full(), lane, first, sums0, FirstRows<kRows>());
+  if constexpr (kRegisters == 2) take(Full(), lane + kLanes, first, sums1, FirstRows<kRows>());
 }
 
 /// The same of the first `rows` rows of the block; Take gets some of the rows after them, too.
@@ -172,12 +200,12 @@ HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* block) {
   }
 }
 
-/// Multiplies row_at(0), ... row_at(n - 1), block by block; Take is told where in the rows the block lies.
-template <class RowAt, class Take>
-HWY_INLINE void multiply_all(const Packed& packed, std::size_t n, RowAt row_at, Take& take) {
+/// Multiplies rows 0 to n - 1, which `fill` puts into the block, block by block; Take is told where in the rows the block lies.
+template <class Fill, class Take>
+HWY_INLINE void multiply_all(const Packed& packed, std::size_t n, Fill fill, Take& take) {
   for (std::size_t first = 0; first < n; first += kBlockRows) {
     const std::size_t rows = std::min(kBlockRows, n - first), filled = (rows + 3) / 4 * 4;
-    for (std::size_t i = 0; i < filled; ++i) fill_row(row_at(first + std::min(i, rows - 1)), packed.dim, packed.block + i * kStretch);
+    for (std::size_t i = 0; i < filled; ++i) fill(first + std::min(i, rows - 1), packed.block + i * kStretch);
     take.begin = first;
     take.end = n;
     multiply(packed, rows, take);
@@ -189,36 +217,39 @@ struct Largest {
   float* largest;
   std::size_t begin = 0, end = 0;
 
-  template <class D, std::size_t kRows, class V>
-  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t, const V (&products)[kRows]) const {
+  template <class D, class V, std::size_t kRows, std::size_t... row>
+  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t, const V (&products)[kRows], Rows<row...>) const {
     auto most = hn::Load(d, largest + lane);
-    times<kRows>([&](auto row) HWY_ATTR { most = hn::Max(most, products[row]); });
+    ((most = hn::Max(most, products[row])), ...);
     hn::Store(most, d, largest + lane);
   }
 };
 
-HWY_INLINE void forget(const Packed& packed) {
+void forget(const Packed& packed) {
   const Full d;
   for (std::size_t i = 0; i < packed.count; i += kLanes) hn::Store(hn::Set(d, -std::numeric_limits<float>::infinity()), d, packed.largest + i);
 }
 
 /// The sum over the vectors; lanes without one do not count.
-HWY_INLINE float sum_of_largest(const Packed& packed) {
+float sum(const Packed& packed) {
   const Full d;
-  auto sum = hn::Zero(d);
+  auto all = hn::Zero(d);
   std::size_t i = 0;
-  for (; i + kLanes <= packed.count; i += kLanes) sum = hn::Add(sum, hn::Load(d, packed.largest + i));
-  if (i < packed.count) sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, packed.count - i), hn::Load(d, packed.largest + i)));
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; i + kLanes <= packed.count; i += kLanes) all = hn::Add(all, hn::Load(d, packed.largest + i));
+  if (i < packed.count) all = hn::Add(all, hn::IfThenElseZero(hn::FirstN(d, packed.count - i), hn::Load(d, packed.largest + i)));
+  return hn::GetLane(hn::SumOfLanes(d, all));
 }
 
-float max_sim_halves(const Packed& query, const void* rows, std::size_t n) {
-  forget(query);
-  Largest take{query.largest};
+template <class Element>
+void raise_by(const Packed& packed, const void* rows, std::size_t n) {
+  Largest take{packed.largest};
+  const auto* first = static_cast<const Element*>(rows);
   multiply_all(
-      query, n, [&](std::size_t i) { return static_cast<const hwy::float16_t*>(rows) + i * query.dim; }, take);
-  return sum_of_largest(query);
+      packed, n, [&](std::size_t i, float* block) HWY_ATTR { fill_row(first + i * packed.dim, packed.dim, block); }, take);
 }
+
+/// Rows that lie anywhere are fetched this many ahead.
+constexpr std::size_t kRowsAhead = 2 * kBlockRows;
 
 /// Keeps every product.
 struct Every {
@@ -226,19 +257,25 @@ struct Every {
   std::size_t lanes;
   std::size_t begin = 0, end = 0;
 
-  template <class D, std::size_t kRows, class V>
-  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t first, const V (&products)[kRows]) const {
-    times<kRows>([&](auto row) HWY_ATTR {
-      const std::size_t i = begin + first + row;
-      if (i < end) hn::StoreU(products[row], d, out + i * lanes + lane);
-    });
+  template <class D, class V, std::size_t kRows, std::size_t... row>
+  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t first, const V (&products)[kRows], Rows<row...>) const {
+    (keep(d, lane, begin + first + row, products[row]), ...);
+  }
+  template <class D, class V>
+  HWY_INLINE void keep(D d, std::size_t lane, std::size_t i, V product) const {
+    if (i < end) hn::StoreU(product, d, out + i * lanes + lane);
   }
 };
 
 void products(const Packed& vectors, const float* rows, const std::uint32_t* ids, std::size_t n, float* out) {
   Every take{out, vectors.lanes};
-  multiply_all(
-      vectors, n, [&](std::size_t i) { return rows + std::size_t{ids[i]} * vectors.dim; }, take);
+  const auto row = [&](std::size_t i) HWY_ATTR { return rows + std::size_t{ids[i]} * vectors.dim; };
+  const auto fill = [&](std::size_t i, float* block) HWY_ATTR {
+    if (i + kRowsAhead < n) prefetch(row(i + kRowsAhead), vectors.dim * sizeof(float));
+    fill_row(row(i), vectors.dim, block);
+  };
+  for (std::size_t i = 0; i < std::min(n, kRowsAhead); ++i) prefetch(row(i), vectors.dim * sizeof(float));
+  multiply_all(vectors, n, fill, take);
 }
 
 /// Keeps the row of the largest product less bias.
@@ -248,20 +285,22 @@ struct Nearest {
   const float* bias;
   std::size_t begin = 0, end = 0;
 
-  template <class D, std::size_t kRows, class V>
-  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t first, const V (&products)[kRows]) const {
+  template <class D, class V, std::size_t kRows, std::size_t... row>
+  HWY_INLINE void operator()(D d, std::size_t lane, std::size_t first, const V (&products)[kRows], Rows<row...>) const {
     const hn::RebindToUnsigned<D> du;
     auto most = hn::Load(d, largest + lane);
     auto best = hn::LoadU(du, which + lane);
-    times<kRows>([&](auto row) HWY_ATTR {
-      const std::size_t i = std::min(begin + first + row, end - 1);
-      const auto value = hn::Sub(products[row], hn::Set(d, bias[i]));
-      const auto larger = hn::Gt(value, most);
-      most = hn::IfThenElse(larger, value, most);
-      best = hn::IfThenElse(hn::RebindMask(du, larger), hn::Set(du, static_cast<std::uint32_t>(i)), best);
-    });
+    (raise(d, std::min(begin + first + row, end - 1), products[row], most, best), ...);
     hn::Store(most, d, largest + lane);
     hn::StoreU(best, du, which + lane);
+  }
+  template <class D, class V, class U>
+  HWY_INLINE void raise(D d, std::size_t i, V product, V& most, U& best) const {
+    const hn::RebindToUnsigned<D> du;
+    const auto value = hn::Sub(product, hn::Set(d, bias[i]));
+    const auto larger = hn::Gt(value, most);
+    most = hn::IfThenElse(larger, value, most);
+    best = hn::IfThenElse(hn::RebindMask(du, larger), hn::Set(du, static_cast<std::uint32_t>(i)), best);
   }
 };
 
@@ -269,8 +308,72 @@ void nearest(const Packed& vectors, const float* rows, const float* bias, std::s
   forget(vectors);
   Nearest take{vectors.largest, which, bias};
   multiply_all(
-      vectors, count, [&](std::size_t i) { return rows + i * vectors.dim; }, take);
+      vectors, count, [&](std::size_t i, float* block) HWY_ATTR { fill_row(rows + i * vectors.dim, vectors.dim, block); }, take);
 }
+
+/// The tables of one register of vectors, or two, which begin at `lane`.
+template <std::size_t kRegisters, class D>
+HWY_INLINE void tables_of(D d, const float* vectors, const float* codebooks, std::size_t subspaces, std::size_t width, std::size_t lane,
+                          std::size_t lanes, float* tables) {
+  constexpr std::size_t kRows = 8;
+  using V = hn::Vec<D>;
+  for (std::size_t s = 0; s < subspaces; ++s, codebooks += width * kCentroids, vectors += width * kRegisters * hn::MaxLanes(d)) {
+    for (std::size_t c = 0; c < kCentroids; c += kRows) {
+      V sums0[kRows], sums1[kRows];
+      clear(d, sums0, FirstRows<kRows>());
+      clear(d, sums1, FirstRows<kRows>());
+      add_products<InCodebook, kRegisters, 1>(d, codebooks + c, vectors, width, sums0, sums1, FirstRows<kRows>());
+      Every every{tables + (s * kCentroids + c) * lanes, lanes, 0, kRows};
+      every(d, lane, 0, sums0, FirstRows<kRows>());
+      if constexpr (kRegisters == 2) every(d, lane + hn::MaxLanes(d), 0, sums1, FirstRows<kRows>());
+    }
+  }
+}
+
+void tables(const Packed& query, const float* codebooks, std::size_t subspaces, std::size_t width, float* out) {
+  const Spread spread(query.count);
+  const float* vectors = query.values;
+  std::size_t r = 0;
+  for (; r + 2 <= spread.whole; r += 2, vectors += 2 * kLanes * query.dim)
+    tables_of<2>(Full(), vectors, codebooks, subspaces, width, r * kLanes, query.lanes, out);
+  for (; r < spread.whole; ++r, vectors += kLanes * query.dim)
+    tables_of<1>(Full(), vectors, codebooks, subspaces, width, r * kLanes, query.lanes, out);
+#if HWY_TARGET != HWY_SCALAR
+  if (spread.half) tables_of<1>(hn::Half<Full>(), vectors + pairs(query.dim) * kLanes, codebooks, subspaces, width, r * kLanes, query.lanes, out);
+#endif
+}
+
+template <std::size_t kRegisters, class D>
+HWY_INLINE void look_up(D d, const CodedTokens& t, std::size_t lane, std::size_t lanes, float* largest) {
+  constexpr std::size_t kSecond = (kRegisters - 1) * hn::MaxLanes(d);
+  auto most0 = hn::LoadU(d, largest + lane), most1 = hn::LoadU(d, largest + lane + kSecond);
+  for (std::size_t i = 0; i < t.count; ++i) {
+    const float* at = t.products + std::size_t{t.places[i]} * lanes + lane;
+    const std::uint8_t* codes = t.codes + i * t.subspaces;
+    auto sum0 = hn::LoadU(d, at), sum1 = hn::LoadU(d, at + kSecond);
+    const float* table = t.tables + lane;
+    for (std::size_t s = 0; s < t.subspaces; ++s, table += kCentroids * lanes) {
+      sum0 = hn::Add(sum0, hn::LoadU(d, table + codes[s] * lanes));
+      if constexpr (kRegisters == 2) sum1 = hn::Add(sum1, hn::LoadU(d, table + codes[s] * lanes + kSecond));
+    }
+    most0 = hn::Max(most0, sum0);
+    if constexpr (kRegisters == 2) most1 = hn::Max(most1, sum1);
+  }
+  hn::StoreU(most0, d, largest + lane);
+  if constexpr (kRegisters == 2) hn::StoreU(most1, d, largest + lane + kSecond);
+}
+
+void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
+  const Spread spread(query.count);
+  std::size_t r = 0;
+  for (; r + 2 <= spread.whole; r += 2) look_up<2>(Full(), tokens, r * kLanes, query.lanes, query.largest);
+  for (; r < spread.whole; ++r) look_up<1>(Full(), tokens, r * kLanes, query.lanes, query.largest);
+#if HWY_TARGET != HWY_SCALAR
+  if (spread.half) look_up<1>(hn::Half<Full>(), tokens, r * kLanes, query.lanes, query.largest);
+#endif
+}
+
+MaxSimKernels pick() { return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables}; }
 
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -280,8 +383,7 @@ namespace cassata::kernels {
 
 HWY_EXPORT(lanes_of);
 HWY_EXPORT(pack);
-HWY_EXPORT(max_sim_halves);
-HWY_EXPORT(products);
+HWY_EXPORT(pick);
 HWY_EXPORT(nearest);
 
 void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t dim) {
@@ -294,11 +396,7 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   HWY_DYNAMIC_DISPATCH(kernels::pack)(vectors, count, dim, parts_.values);
 }
 
-float max_sim_f16(const Packed& query, const void* rows, std::size_t n) { return HWY_DYNAMIC_DISPATCH(max_sim_halves)(query, rows, n); }
-
-void row_products(const Packed& vectors, const float* rows, const std::uint32_t* ids, std::size_t n, float* out) {
-  HWY_DYNAMIC_DISPATCH(products)(vectors, rows, ids, n, out);
-}
+MaxSimKernels max_sim_kernels() { return HWY_DYNAMIC_DISPATCH(pick)(); }
 
 void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias, std::size_t count, float* best,
                   std::uint32_t* which) {

@@ -5,10 +5,12 @@
 // last one.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
+#include "engine/kernels/lookup.h"
 #include "format/types.h"
 
 namespace cassata::kernels {
@@ -18,16 +20,19 @@ class AlignedFloats {
  public:
   /// Makes room for `n`; what was there is lost if it has to grow.
   void reserve(std::size_t n) {
-    if (n > kLineFloats * lines_.size()) lines_ = std::vector<Line>((n + kLineFloats - 1) / kLineFloats);
+    const std::size_t lines = (n + kLineFloats - 1) / kLineFloats;
+    if (lines > lines_) memory_ = std::make_unique_for_overwrite<Line[]>(lines);
+    lines_ = std::max(lines, lines_);
   }
-  float* data() noexcept { return lines_.data()->values; }
+  float* data() noexcept { return reinterpret_cast<float*>(memory_.get()); }
 
  private:
   static constexpr std::size_t kLineFloats = 16;
   struct alignas(64) Line {
     float values[kLineFloats];
   };
-  std::vector<Line> lines_ = std::vector<Line>(1);
+  std::unique_ptr<Line[]> memory_;
+  std::size_t lines_ = 0;
 };
 
 /// Rows are multiplied a block at a time, in f32, coordinates in stretches: [dim / kStretch][kBlockRows][kStretch].
@@ -58,11 +63,34 @@ class PackedVectors {
   AlignedFloats values_, block_, largest_;
 };
 
-/// MaxSim of the packed query and `n` >= 1 rows of f16, one after another.
-float max_sim_f16(const Packed& query, const void* rows, std::size_t n);
+/// Tokens that are looked up: each the sum of a row whose dot products are known and of `subspaces` pieces, by their codes.
+struct CodedTokens {
+  std::size_t count = 0, subspaces = 0;
+  const std::uint32_t* places = nullptr;  ///< of each token's row in `products`
+  const std::uint8_t* codes = nullptr;    ///< count x subspaces
+  const float* products = nullptr;        ///< from products()
+  const float* tables = nullptr;          ///< from fill_tables()
+};
 
-/// out[i * lanes] and the numbers after it = the dot products of row ids[i] of `rows` (f32) with the packed vectors, i < n.
-void row_products(const Packed& vectors, const float* rows, const std::uint32_t* ids, std::size_t n, float* out);
+/// MaxSim step by step: forget(), raise() by parts of a document in any number, sum(). All are noexcept in effect.
+struct MaxSimKernels {
+  /// No token was seen.
+  void (*forget)(const Packed& query);
+  /// Counts in `n` tokens, one after another.
+  void (*raise_f16)(const Packed& query, const void* tokens, std::size_t n);
+  void (*raise_f32)(const Packed& query, const void* tokens, std::size_t n);
+  void (*raise_coded)(const Packed& query, const CodedTokens& tokens);
+  /// The largest product of each query token, summed.
+  float (*sum)(const Packed& query);
+
+  /// out[i * lanes] and the numbers after it = the dot products of row ids[i] of `rows` with the query tokens, i < n.
+  void (*products)(const Packed& query, const float* rows, const std::uint32_t* ids, std::size_t n, float* out);
+  /// tables[(s * kCentroids + c) * lanes] and the numbers after it = the dot products of centroid c of subspace s with that part of the query
+  /// tokens. `codebooks` are those of lookup.h, one after another, each `width` wide.
+  void (*fill_tables)(const Packed& query, const float* codebooks, std::size_t subspaces, std::size_t width, float* tables);
+};
+
+MaxSimKernels max_sim_kernels();
 
 /// For each of `n` vectors the row among `count` >= 1 for which dot(row, vector) - bias[row] is largest, of equals the first: `best` gets that
 /// number and `which` the row's. The row nearest by L2 has bias |row|^2 / 2. Vectors and rows have `dim` values, one after another. Numbers that

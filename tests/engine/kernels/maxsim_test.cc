@@ -29,6 +29,13 @@ std::vector<float> random_values(std::mt19937& random, std::size_t n) {
   return values;
 }
 
+float max_sim(const PackedVectors& query, const void* halves, std::size_t n) {
+  const MaxSimKernels kernels = max_sim_kernels();
+  kernels.forget(query.parts());
+  kernels.raise_f16(query.parts(), halves, n);
+  return kernels.sum(query.parts());
+}
+
 /// Values that f16 holds.
 std::vector<float> random_halves(std::mt19937& random, std::size_t n, std::vector<std::uint16_t>& halves) {
   std::vector<float> values = random_values(random, n);
@@ -90,8 +97,15 @@ TEST(MaxSim, MatchesDoublePrecision) {
       PackedVectors packed;
       packed.pack(query.data(), s.vectors, s.dim);
       EXPECT_GE(packed.parts().lanes, s.vectors);
-      ASSERT_NEAR(max_sim_f16(packed.parts(), bytes.data(), s.rows), expected, tolerance)
-          << s.vectors << " x " << s.dim << " against " << s.rows << " rows";
+      ASSERT_NEAR(max_sim(packed, bytes.data(), s.rows), expected, tolerance) << s.vectors << " x " << s.dim << " against " << s.rows << " rows";
+      // The same by f32 rows and in parts, to the last bit.
+      const MaxSimKernels kernels = max_sim_kernels();
+      const float whole = kernels.sum(packed.parts());
+      kernels.forget(packed.parts());
+      const std::size_t part = s.rows / 3;
+      kernels.raise_f32(packed.parts(), &rows[part * s.dim], s.rows - part);
+      kernels.raise_f16(packed.parts(), bytes.data(), part);
+      ASSERT_EQ(kernels.sum(packed.parts()), whole);
     }
   });
 }
@@ -109,7 +123,7 @@ TEST(MaxSim, EveryPlaceCounts) {
           f32_to_f16(rows.data(), halves.data(), rows.size());
           PackedVectors packed;
           packed.pack(query.data(), vectors, dim);
-          ASSERT_EQ(max_sim_f16(packed.parts(), halves.data(), 13), static_cast<float>(vectors * (vectors + 1)))
+          ASSERT_EQ(max_sim(packed, halves.data(), 13), static_cast<float>(vectors * (vectors + 1)))
               << vectors << " vectors of " << dim << ", place " << place;
         }
       }
@@ -130,9 +144,9 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
       std::vector<std::uint32_t> ids(40);
       for (auto& id : ids) id = static_cast<std::uint32_t>(random() % s.rows);
       std::vector<float> all(ids.size() * lanes), one(lanes + 1, 77.0F);
-      row_products(packed.parts(), rows.data(), ids.data(), ids.size(), all.data());
+      max_sim_kernels().products(packed.parts(), rows.data(), ids.data(), ids.size(), all.data());
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        row_products(packed.parts(), rows.data(), &ids[i], 1, one.data());
+        max_sim_kernels().products(packed.parts(), rows.data(), &ids[i], 1, one.data());
         EXPECT_EQ(one[lanes], 77.0F) << "wrote past the lanes";
         for (std::size_t v = 0; v < s.vectors; ++v) {
           const Product expected = product(&vectors[v * s.dim], &rows[ids[i] * s.dim], s.dim);
@@ -140,6 +154,41 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
           ASSERT_EQ(std::bit_cast<std::uint32_t>(all[i * lanes + v]), std::bit_cast<std::uint32_t>(one[v])) << "vector " << v << ", place " << i;
         }
       }
+    }
+  });
+}
+
+TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
+  for_each_target([] {
+    for (unsigned seed = 0; seed < 100; ++seed) {
+      SCOPED_TRACE(seed);
+      std::mt19937 random(seed);
+      const Shape s = random_shape(seed);
+      const std::size_t subspaces = 1 + random() % 9, width = 1 + random() % 9, dim = subspaces * width;
+      const std::vector<float> query = random_values(random, s.vectors * dim), rows = random_values(random, 5 * dim);
+      const std::vector<float> books = random_values(random, dim * kCentroids);
+      std::vector<std::uint32_t> ids(5), places(s.rows);
+      for (std::uint32_t i = 0; i < 5; ++i) ids[i] = 4 - i;
+      for (auto& place : places) place = static_cast<std::uint32_t>(random() % 5);
+      std::vector<std::uint8_t> codes(s.rows * subspaces);
+      for (auto& code : codes) code = static_cast<std::uint8_t>(random());
+      std::vector<float> tokens(s.rows * dim);
+      for (std::size_t t = 0; t < s.rows; ++t)
+        for (std::size_t j = 0; j < dim; ++j)
+          tokens[t * dim + j] = rows[ids[places[t]] * dim + j] + books[j * kCentroids + codes[t * subspaces + j / width]];
+
+      const MaxSimKernels kernels = max_sim_kernels();
+      PackedVectors packed;
+      packed.pack(query.data(), s.vectors, dim);
+      std::vector<float> products(5 * packed.parts().lanes), tables(subspaces * kCentroids * packed.parts().lanes);
+      kernels.products(packed.parts(), rows.data(), ids.data(), 5, products.data());
+      kernels.fill_tables(packed.parts(), books.data(), subspaces, width, tables.data());
+      kernels.forget(packed.parts());
+      kernels.raise_coded(packed.parts(), {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data()});
+      const float coded = kernels.sum(packed.parts());
+      kernels.forget(packed.parts());
+      kernels.raise_f32(packed.parts(), tokens.data(), s.rows);
+      ASSERT_NEAR(coded, kernels.sum(packed.parts()), 1e-5 * static_cast<double>(s.vectors * dim)) << s.vectors << " x " << dim;
     }
   });
 }
