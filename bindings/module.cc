@@ -14,6 +14,7 @@
 #include "bindings/numpy.h"
 #include "engine/index.h"
 #include "engine/recommend.h"
+#include "engine/two_level.h"
 #include "format/input/sparse.h"
 
 namespace cassata::python {
@@ -220,6 +221,20 @@ Index build_recommended(const py::object& vectors, const Path& path, const py::o
   return Index::build(*collection, params, path);
 }
 
+py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces, std::uint64_t n_centroids,
+               unsigned num_threads) {
+  const TwoLevelChoices choices{
+      .pq_subspaces = pq_subspaces, .n_centroids = n_centroids, .num_threads = num_threads, .progress = progress_of(progress)};
+  TwoLevelSummary made;
+  {
+    const py::gil_scoped_release release;
+    made = train_two_level(folder, out_folder, choices);
+  }
+  return py::dict("documents"_a = made.documents, "tokens"_a = made.tokens, "token_dim"_a = made.token_dim, "pq_subspaces"_a = made.pq_subspaces,
+                  "n_centroids"_a = made.n_centroids, "samples"_a = made.samples, "centroid_error"_a = made.centroid_error, "error"_a = made.error,
+                  "plain_bytes_per_token"_a = made.plain_bytes, "bytes_per_token"_a = made.bytes);
+}
+
 void save(const Index& index, const Path& path, const py::object& progress) {
   const Progress report = progress_of(progress);
   const py::gil_scoped_release release;
@@ -337,6 +352,7 @@ PYBIND11_MODULE(_core, module) {
   py::class_<cassata::BuildParams>(module, "BuildParams");
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("build_recommended", &build_recommended, "data"_a, "path"_a, "progress"_a, "params"_a, "num_threads"_a);
+  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend"))
+FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend", "two_level"))
 # Files by the start of their path (the first line that fits counts): what they may include, by the start of its path.
 LAYERS = [
     ("format/", ("format/",)),
@@ -25,7 +25,7 @@ LAYERS = [
         "engine/",
         (
             *FACADE,
-            *(f"engine/{part}.h" for part in ("parallel", "answers", "registry", "searcher")),
+            *(f"engine/{part}.h" for part in ("parallel", "answers", "centroids", "registry", "searcher")),
             "engine/build/",
             "engine/search/",
             "engine/postings/",

@@ -36,6 +36,8 @@ int verify(const Words& words);
 int demo(const Words& words);
 /// `build` where --target-recall is given.
 int build_recommended(const Words& words);
+/// `build` where --two-level is given.
+int build_two_level(const Words& words);
 int bench(const Words& words);
 
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).

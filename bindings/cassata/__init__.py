@@ -26,6 +26,7 @@ from cassata.product import DensePQHNSW
 from cassata.recommendation import Recommendation, recommend
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
+from cassata.two_level import train_two_level
 
 __all__ = [
     "DenseFlatIndex",
@@ -46,4 +47,5 @@ __all__ = [
     "open",
     "recommend",
     "simd_target",
+    "train_two_level",
 ]

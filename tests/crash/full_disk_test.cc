@@ -9,10 +9,13 @@
 #include <cerrno>
 #include <fstream>
 
+#include "engine/two_level.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
+#include "tests/support/random_case.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/token_files.h"
 
 namespace cassata {
 namespace {
@@ -78,6 +81,25 @@ TEST(FullDisk, CopyingGivesOneErrorAndLeavesTheFormerFile) {
     }
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
     EXPECT_EQ(read_file(folder / "index").size(), 6u);
+  });
+}
+
+TEST(FullDisk, TrainingGivesOneErrorAndLeavesTheFormerFiles) {
+  const TempDir folder, elsewhere;
+  Random random(3);
+  const Vectors tokens = clustered_vectors(random, 20'000, 32, 100);
+  write_file(elsewhere / "documents.npy", npy_of("<f4", {tokens.size(), tokens.dim}, tokens.values));
+  write_file(elsewhere / "doclens.npy", npy_of("<i4", {1}, std::vector{20'000}));
+  on_small_disk(folder, [&] {
+    write_file(folder / "doclens.npy", "former");
+    try {
+      train_two_level(elsewhere.path(), folder.path(), {.num_threads = 1});
+      ADD_FAILURE() << "20,000 x (8 + 32) bytes and 2,048 x 128 on a disk of 1 MiB";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.system_error(), ENOSPC) << e.what();
+    }
+    EXPECT_EQ(folder.names(), std::set<std::string>{"doclens.npy"});
+    EXPECT_EQ(read_file(folder / "doclens.npy").size(), 6u);
   });
 }
 
