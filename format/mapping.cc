@@ -1,9 +1,11 @@
 #include "format/mapping.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <boost/interprocess/file_mapping.hpp>
 #include <boost/interprocess/mapped_region.hpp>
+#include <atomic>
 #include <cstdint>
 
 #include "format/error.h"
@@ -16,6 +18,7 @@ int kernel_advice(Advice advice) {
   switch (advice) {
     case Advice::normal: return MADV_NORMAL;
     case Advice::random: return MADV_RANDOM;
+    case Advice::will_need: return MADV_WILLNEED;
     case Advice::huge_pages:
 #ifdef MADV_HUGEPAGE
       return MADV_HUGEPAGE;
@@ -27,6 +30,15 @@ int kernel_advice(Advice advice) {
 }
 
 }  // namespace
+
+std::uint64_t blocks_read() noexcept {
+#ifdef RUSAGE_THREAD
+  rusage usage;
+  if (::getrusage(RUSAGE_THREAD, &usage) == 0) return static_cast<std::uint64_t>(usage.ru_inblock);
+#endif
+  static std::atomic<std::uint64_t> calls = 0;
+  return ++calls;
+}
 
 struct Mapping::Region {
   bip::mapped_region region;

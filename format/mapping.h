@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -10,7 +11,10 @@
 namespace cassata {
 
 /// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
-enum class Advice { normal, random, huge_pages };
+enum class Advice { normal, random, huge_pages, will_need };
+
+/// What the calling thread has had read from disk so far, in blocks of 512 bytes. A system that does not tell counts every call.
+std::uint64_t blocks_read() noexcept;
 
 class Mapping {
  public:

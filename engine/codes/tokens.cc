@@ -1,6 +1,7 @@
 #include "engine/codes/tokens.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -14,11 +15,30 @@
 #include "engine/kernels/maxsim.h"
 #include "engine/kernels/prefetch.h"
 #include "format/error.h"
+#include "format/mapping.h"
 
 namespace cassata {
 namespace {
 
 using kernels::kCentroids;
+
+/// Whether what is asked for is in memory already, so that asking can be saved: it takes a fifth as long as scoring (docs/performance.md).
+/// Any number of threads.
+class Residency {
+ public:
+  /// So it was the last kCalm times.
+  bool likely() const noexcept { return calm_.load(std::memory_order_relaxed) >= kCalm; }
+  void learn(bool was_read) noexcept {
+    if (was_read)
+      calm_.store(0, std::memory_order_relaxed);
+    else if (!likely())
+      calm_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned kCalm = 32;
+  std::atomic<unsigned> calm_ = 0;
+};
 
 class TokenCodes : public Codes {
  public:
@@ -27,6 +47,8 @@ class TokenCodes : public Codes {
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   /// Whole tokens of the document.
   std::size_t count(Id id) const noexcept { return bytes(id).size() / token_bytes_; }
+
+  Residency& residency() const noexcept { return residency_; }
 
  protected:
   TokenCodes(const RowSections& sections, std::uint64_t size, std::size_t dim, std::size_t token_bytes)
@@ -59,6 +81,7 @@ class TokenCodes : public Codes {
   Section rows_;
   RowOffsets offsets_;
   std::size_t token_bytes_;
+  mutable Residency residency_;
 };
 
 std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
@@ -79,11 +102,27 @@ class TokenScorer : public Scorer {
   void bind(Id) override { assert(false && "documents are no queries"); }
 
   void score(std::span<const Id> ids, float* out) noexcept override {
+    const bool unasked = codes_.residency().likely();
+    const std::uint64_t before = unasked ? blocks_read() : 0;
     for (const Id id : ids) codes_.prefetch_place(id);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i + 1 < ids.size()) fetch_lines(ids[i + 1]);
       out[i] = distance(ids[i]);
     }
+    if (unasked && blocks_read() != before) codes_.residency().learn(true);
+  }
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    if (!ids.empty()) fetch_lines(ids.front());
+  }
+  /// Where documents seem to be in memory, only some are asked for, to see whether that is still so.
+  void fetch(std::span<const Id> ids) const noexcept override {
+    constexpr std::size_t kSample = 8;
+    const std::uint64_t before = blocks_read();
+    const std::size_t sample = codes_.residency().likely() ? std::min(kSample, ids.size()) : ids.size();
+    fetch_pages(ids.first(sample));
+    const bool was_read = blocks_read() != before;
+    if (was_read) fetch_pages(ids.subspan(sample));
+    codes_.residency().learn(was_read);
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
@@ -107,9 +146,12 @@ class TokenScorer : public Scorer {
     raise(codes_.bytes(id), count);
     return -kernels_.sum(query());
   }
-  /// The document's first lines; the machine fetches those that follow by itself.
+  void fetch_pages(std::span<const Id> ids) const noexcept {
+    for (const Id id : ids) Mapping::advise(codes_.bytes(id), Advice::will_need);
+  }
+  /// The document's first lines; the kernel fetches those that follow.
   void fetch_lines(Id id) const noexcept {
-    constexpr std::size_t kMost = 2048;
+    constexpr std::size_t kMost = 4096;
     const auto document = codes_.bytes(id);
     if (!document.empty()) kernels::prefetch(document.data(), std::min(document.size(), kMost));
   }

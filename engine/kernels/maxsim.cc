@@ -240,12 +240,19 @@ float sum(const Packed& packed) {
   return hn::GetLane(hn::SumOfLanes(d, all));
 }
 
+/// Rows after one another are fetched this far ahead: the machine stops at the end of each page.
+constexpr std::size_t kBytesWithin = 4096;
+
 template <class Element>
 void raise_by(const Packed& packed, const void* rows, std::size_t n) {
   Largest take{packed.largest};
   const auto* first = static_cast<const Element*>(rows);
-  multiply_all(
-      packed, n, [&](std::size_t i, float* block) HWY_ATTR { fill_row(first + i * packed.dim, packed.dim, block); }, take);
+  const std::size_t row_bytes = packed.dim * sizeof(Element), ahead = 1 + kBytesWithin / row_bytes;
+  const auto fill = [&](std::size_t i, float* block) HWY_ATTR {
+    if (i + ahead < n) prefetch(first + (i + ahead) * packed.dim, row_bytes);
+    fill_row(first + i * packed.dim, packed.dim, block);
+  };
+  multiply_all(packed, n, fill, take);
 }
 
 /// Rows that lie anywhere are fetched this many ahead.

@@ -74,6 +74,10 @@ class SummedScorer final : public Scorer {
     first_->prefetch(ids);
     second_->prefetch(ids);
   }
+  void fetch(std::span<const Id> ids) const noexcept override {
+    first_->fetch(ids);
+    second_->fetch(ids);
+  }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     first_->score_range(first, count, out);
     std::array<float, kBlock> rest;
@@ -97,11 +101,22 @@ void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const 
   Best best(candidates, params.k);
   std::array<Id, kBlock> rows;
   std::array<float, kBlock> distances;
+  const auto take = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) rows[i - begin] = candidates[i].id;
+    return std::span<const Id>(rows.data(), end - begin);
+  };
+  std::size_t fetched = 0;
+  const auto fetch = [&](std::size_t end) {
+    end = std::min(end, candidates.size());
+    if (fetched < end) second.fetch(take(fetched, end));
+    fetched = std::max(fetched, end);
+  };
   for (std::size_t done = 0, idle = 0; done < candidates.size() && (done < params.k || idle < patience);) {
     const std::size_t before_the_end = done < params.k ? params.k - done : patience - idle;
     const std::size_t n = std::min({kBlock, candidates.size() - done, before_the_end});
-    for (std::size_t i = 0; i < n; ++i) rows[i] = candidates[done + i].id;
-    second.prefetch({rows.data(), n});
+    fetch(done + n);
+    fetch(done + n + kBlock);  // they are on their way while these are scored
+    second.prefetch(take(done, done + n));
     second.score({rows.data(), n}, distances.data());
     for (std::size_t i = 0; i < n; ++i, ++done) {
       float distance = params.sum ? candidates[done].distance + distances[i] : distances[i];

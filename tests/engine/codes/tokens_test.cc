@@ -180,6 +180,7 @@ TEST_P(TokenCodes, ScoreLikeDoublePrecisionInEveryWay) {
       std::vector<Id> ids(2 * c.size());
       for (Id& id : ids) id = static_cast<Id>(below(random, c.size()));
       std::vector<float> some(ids.size()), all(c.size());
+      scorer->fetch(ids);
       scorer->prefetch(ids);
       scorer->score(ids, some.data());
       scorer->score_range(0, c.size(), all.data());
@@ -223,6 +224,7 @@ TEST_P(TokenCodes, HostileSectionsLeadNoScorerOutOfThem) {
     std::vector<Id> ids(c.size());
     std::iota(ids.begin(), ids.end(), 0);
     std::vector<float> out(c.size());
+    scorer->fetch(ids);
     scorer->prefetch(ids);
     scorer->score(ids, out.data());
     scorer->score_range(0, c.size(), out.data());

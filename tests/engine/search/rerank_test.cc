@@ -11,6 +11,7 @@
 #include "engine/codes/sparse.h"
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
+#include "tests/support/random.h"
 
 namespace cassata {
 namespace {
@@ -19,7 +20,7 @@ using namespace test;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
 
-/// Counts what is scored.
+/// Counts what is scored, and what was fetched for it.
 class CountingScorer final : public Scorer {
  public:
   explicit CountingScorer(std::vector<float> distances) : table_(std::move(distances)) {}
@@ -27,14 +28,18 @@ class CountingScorer final : public Scorer {
   void bind(Id) override {}
   void score(std::span<const Id> ids, float* out) noexcept override {
     scored_.insert(scored_.end(), ids.begin(), ids.end());
+    EXPECT_GE(fetched_.size(), scored_.size());
     table_.score(ids, out);
   }
+  void fetch(std::span<const Id> ids) const noexcept override { fetched_.insert(fetched_.end(), ids.begin(), ids.end()); }
   void score_range(Id, std::size_t, float*) noexcept override { ADD_FAILURE() << "candidates are no range"; }
   const std::vector<Id>& scored() const { return scored_; }
+  const std::vector<Id>& fetched() const { return fetched_; }
 
  private:
   TableScorer table_;
   std::vector<Id> scored_;
+  mutable std::vector<Id> fetched_;
 };
 
 /// All of it by definition: sorts anew at every step.
@@ -84,6 +89,26 @@ TEST(Rerank, DoesWhatItsDefinitionSays) {
     rerank(candidates, scorer, ids, params);
     ASSERT_EQ(pairs_of(candidates), pairs_of(expected.best));
     ASSERT_EQ(scorer.scored(), expected.scored) << "no more is read than has to be";
+  }
+}
+
+TEST(Rerank, FetchesEachRowOnceBeforeItIsScoredAndFewThatAreNot) {
+  Random random(5);
+  for (const std::size_t beta : {std::size_t{1}, std::size_t{20}, std::size_t{100000}}) {
+    std::vector<Candidate> candidates(1000);
+    std::vector<Id> order;
+    std::vector<float> distances(1000);
+    for (Id i = 0; i < 1000; ++i) {
+      candidates[i] = {static_cast<float>(i), 999 - i};
+      order.push_back(999 - i);
+      distances[i] = static_cast<float>(below(random, 1000));
+    }
+    CountingScorer second(distances);
+    rerank(candidates, second, {}, {.k = 10, .beta = beta});
+    const std::size_t fetched = second.fetched().size();
+    EXPECT_TRUE(std::equal(second.fetched().begin(), second.fetched().end(), order.begin()));
+    EXPECT_TRUE(std::equal(second.scored().begin(), second.scored().end(), order.begin()));
+    EXPECT_LE(fetched, std::min<std::size_t>(second.scored().size() + 64, 1000));
   }
 }
 
