@@ -106,6 +106,7 @@ class TokenScorer : public Scorer {
     const std::uint64_t before = unasked ? blocks_read() : 0;
     for (const Id id : ids) codes_.prefetch_place(id);
     for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (i % kGroup == 0) prepare(ids.subspan(i, std::min(kGroup, ids.size() - i)));
       if (i + 1 < ids.size()) fetch_lines(ids[i + 1]);
       out[i] = distance(ids[i]);
     }
@@ -133,8 +134,12 @@ class TokenScorer : public Scorer {
   const kernels::MaxSimKernels kernels_ = kernels::max_sim_kernels();
 
  private:
+  static constexpr std::size_t kGroup = 16;
+
   /// The query is another.
   virtual void bound() {}
+  /// These documents, kGroup at most, are scored next.
+  virtual void prepare(std::span<const Id>) noexcept {}
   /// Counts in the `count` >= 1 tokens of a document.
   virtual void raise(std::span<const std::byte> document, std::size_t count) noexcept = 0;
 
@@ -313,15 +318,30 @@ class TwoLevelScorer final : public TokenScorer {
     }
   }
 
+  /// Computes products for all the documents at once: centroids lie anywhere, and are fetched ahead.
+  void prepare(std::span<const Id> ids) noexcept override {
+    if (!looks_up_ || query().count == 0) return;
+    const std::size_t before = known_;
+    for (const Id id : ids) {
+      const auto document = codes_.bytes(id);
+      const std::size_t count = codes_.count(id);
+      for (std::size_t t = 0; t < count && known_ < most_; ++t) place(codes_.number(document, t));
+    }
+    multiply_centroids(before);
+  }
   void look_up(std::size_t n, const std::uint8_t* codes) noexcept {
     if (most_ < codes_.n_centroids && known_ + n > most_) known_ = 0;
     const std::size_t before = known_;
     std::uint32_t places[kStep];
     for (std::size_t i = 0; i < n; ++i) places[i] = place(numbers_[i]);
-    kernels_.products(query(), codes_.centroids(), number_at_.data() + before, known_ - before, products_.data() + before * query().lanes);
+    multiply_centroids(before);
     kernels_.raise_coded(
         query(),
         {.count = n, .subspaces = codes_.subspaces, .places = places, .codes = codes, .products = products_.data(), .tables = tables_.data()});
+  }
+  /// Of those that became known after the first `before`.
+  void multiply_centroids(std::size_t before) noexcept {
+    kernels_.products(query(), codes_.centroids(), number_at_.data() + before, known_ - before, products_.data() + before * query().lanes);
   }
   /// Where the products of the centroid stand, or will. What place_of_ says of those that were not met yet is anything (Briggs and Torczon,
   /// An efficient representation for sparse sets, 1993), so that a new query costs nothing.

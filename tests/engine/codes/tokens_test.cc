@@ -307,6 +307,40 @@ TEST(TwoLevelTokens, AreNumbersThenCodes) {
   EXPECT_EQ(wide, bytes({3, 2, 1, 0, 7}));
 }
 
+TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
+  Random random(8);
+  const std::size_t n_centroids = 70000, dim = 2;
+  Case c{.spec = {.dim = dim, .code = {.m_pq = 1}}, .stored = {}, .ends = {}, .tokens = {}};
+  const std::vector<float> centroids = random_values(random, n_centroids * dim), pq = random_values(random, 256 * dim);
+  c.stored.model = two_level_model(centroids, pq, 1);
+  std::vector<std::uint64_t> byte_ends;
+  for (const std::size_t count : {300, 3000, 6000, 1, 700, 700}) {  // of the 4,096 that it remembers for so long a query
+    std::vector<std::uint32_t> numbers(count);
+    std::vector<std::uint8_t> codes(count);
+    for (std::size_t t = 0; t < count; ++t) {
+      numbers[t] = static_cast<std::uint32_t>(below(random, n_centroids));
+      codes[t] = static_cast<std::uint8_t>(random());
+      for (std::size_t j = 0; j < dim; ++j) c.tokens.push_back(centroids[numbers[t] * dim + j] + pq[codes[t] * dim + j]);
+    }
+    append_two_level(numbers, codes, n_centroids, c.stored.rows);
+    byte_ends.push_back(c.stored.rows.size());
+    c.ends.push_back(c.tokens.size() / dim);
+  }
+  set_ends(c, byte_ends, false);
+  const Guarded guarded(c.stored);
+  const auto codes = open_tokens_two_level(guarded.sections, c.size(), c.spec);
+  const auto scorer = codes->scorer(Metric::dot_product);
+  const std::vector<float> query = random_values(random, 1024 * dim);
+  scorer->bind(VectorView{.values = {}, .tokens = query});
+  const std::vector<Id> ids{0, 1, 4, 2, 3, 5, 1, 0};
+  std::vector<float> out(ids.size());
+  scorer->score(ids, out.data());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Expected expected = expected_distance(c, query, c.document(ids[i]));
+    EXPECT_NEAR(out[i], expected.distance, expected.tolerance) << "document " << ids[i];
+  }
+}
+
 TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheCentroid) {
   Stored stored;
   append_two_level(std::vector<std::uint32_t>{1, 3}, std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
