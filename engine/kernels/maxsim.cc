@@ -1,5 +1,8 @@
 #include "engine/kernels/maxsim.h"
 
+// Sums are kept in arrays of registers, which have no known length in SVE: NEON takes its place.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/maxsim.cc"
@@ -52,7 +55,7 @@ void interleave(const float* vectors, std::size_t count, std::size_t dim, std::s
     for (std::size_t j = 0; j < dim; ++j) to[j * lanes + i] = i < count ? vectors[i * dim + j] : 0.0F;
 }
 
-void pack(const float* vectors, std::size_t count, std::size_t dim, float* to) {
+void lay_out(const float* vectors, std::size_t count, std::size_t dim, float* to) {
   const Spread spread(count);
   std::size_t done = 0;
   for (std::size_t registers = spread.whole; registers != 0;) {
@@ -389,7 +392,7 @@ HWY_AFTER_NAMESPACE();
 namespace cassata::kernels {
 
 HWY_EXPORT(lanes_of);
-HWY_EXPORT(pack);
+HWY_EXPORT(lay_out);
 HWY_EXPORT(pick);
 HWY_EXPORT(nearest);
 
@@ -400,7 +403,7 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   block_.reserve((dim + kStretch - 1) / kStretch * kStretch * kBlockRows);
   largest_.reserve(lanes + kMostLanes);
   parts_ = {.count = count, .dim = dim, .lanes = lanes, .values = values_.data(), .block = block_.data(), .largest = largest_.data()};
-  HWY_DYNAMIC_DISPATCH(kernels::pack)(vectors, count, dim, parts_.values);
+  HWY_DYNAMIC_DISPATCH(lay_out)(vectors, count, dim, parts_.values);
 }
 
 MaxSimKernels max_sim_kernels() { return HWY_DYNAMIC_DISPATCH(pick)(); }
