@@ -24,7 +24,9 @@ class Adjacency {
   /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept { return read(id, locate(id), scratch); }
 
-  /// In two parts: where the list of `id` lies, which starts to be fetched;
+  /// Starts to fetch what `locate` reads, for nodes that may be expanded soon.
+  virtual void foresee(Id) const noexcept {}
+  /// `neighbors` in two parts: where the list of `id` lies, which starts to be fetched;
   virtual std::span<const std::byte> locate(Id id) const noexcept = 0;
   /// and once other work is done, the neighbours.
   virtual std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept = 0;

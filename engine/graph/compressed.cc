@@ -7,8 +7,6 @@
 #include <limits>
 #include <string>
 
-#include "engine/kernels/prefetch.h"
-
 namespace cassata {
 namespace {
 
@@ -190,9 +188,15 @@ std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
   return edges_.bytes.subspan(begin, count);
 }
 
+void CompressedAdjacency::foresee(Id id) const noexcept {
+  const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false);
+  __builtin_prefetch(places_.bytes.data() + id / rows * kRecordBytes);
+}
+
 std::span<const std::byte> CompressedAdjacency::locate(Id id) const noexcept {
   const auto bytes = list(id);
-  if (!bytes.empty()) kernels::prefetch(bytes.data(), bytes.size());
+  // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing else.
+  for (std::size_t at = 0; at < bytes.size() + kGapGuardBytes - 1; at += kGapGuardBytes) __builtin_prefetch(bytes.data() + at);
   return bytes;
 }
 

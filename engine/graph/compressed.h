@@ -28,6 +28,7 @@ class CompressedAdjacency final : public Adjacency {
  public:
   /// Throws Error(corrupt) if the sections' lengths or the classes are not what they must be.
   CompressedAdjacency(const Section& edges, const Section& places, std::size_t size, std::size_t max_degree);
+  void foresee(Id id) const noexcept override;
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
   void verify() const override;

@@ -205,9 +205,28 @@ constexpr Pattern<std::uint32_t, 32> kClassesUpTo([](std::size_t i) { return (i 
 constexpr Pattern<std::uint32_t, 16> kLastOfFour([](std::size_t i) { return i % 8 * 4 + 3; });
 constexpr Pattern<std::uint32_t, 32> kFourOfLane([](std::size_t i) { return i / 4; });
 
+/// The classes of 32 lanes, and what `table`, of a byte each, has for them.
+HWY_INLINE __m256i byte_classes(const std::byte* list) {
+  const __m256i front = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(list)));
+  const __m256i bits = _mm256_multishift_epi64_epi8(kStartsInEight.half(), _mm256_shuffle_epi8(front, kBytesOfEight.half()));
+  return _mm256_and_si256(bits, _mm256_set1_epi8(kSelfClass));
+}
+HWY_INLINE __m128i short_table(const void* table) { return _mm_load_si128(static_cast<const __m128i*>(table)); }
+HWY_INLINE __m256i look_up(const std::uint8_t* table, __m256i classes) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(short_table(table)), classes);
+}
+/// Of widths, the sums up to each within eight.
+HWY_INLINE __m256i sums_in_eight(__m256i widths) { return _mm256_mullo_epi64(widths, _mm256_set1_epi64x(0x0101010101010101)); }
+
+/// Whether a list goes on after 32 lanes that are in it, with `used` bits at the back.
+HWY_INLINE bool goes_on(const GapCode& code, const std::byte* list, std::size_t bytes, std::size_t used, bool has_self) {
+  const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
+  return (2 * kLanes + 1) * kClassBits + used + code.widths[next] <= 8 * bytes && (next != kSelfClass || !has_self);
+}
+
 /// The widths of lanes up to each, from those of a byte.
 HWY_INLINE void sum_widths(__m256i widths, V* low, V* high) {
-  const __m256i in_eight = _mm256_mullo_epi64(widths, _mm256_set1_epi64x(0x0101010101010101));
+  const __m256i in_eight = sums_in_eight(widths);
   const __m256i eights = _mm256_maskz_permutexvar_epi8(kHasEightBefore, kSumOfEight.half(), in_eight);
   const __m512i before = _mm512_castsi256_si512(_mm256_mullo_epi64(eights, _mm256_set1_epi64x(0x0001000100010001)));
   *low = V{_mm512_add_epi32(_mm512_cvtepu8_epi32(_mm256_castsi256_si128(in_eight)),
@@ -235,27 +254,20 @@ HWY_INLINE void sum_both(V* low, V* high) {
 /// Most lists fit into one window and two vectors, of which no sum waits for another's.
 std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
   if (bytes > kGapGuardBytes) return decode_long(code, list, bytes, self, most, out);
-  const __m256i front = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(list)));
-  const __m256i words = _mm256_shuffle_epi8(front, kBytesOfEight.half()), seven = _mm256_set1_epi8(kSelfClass);
-  const __m256i classes = _mm256_and_si256(_mm256_multishift_epi64_epi8(kStartsInEight.half(), words), seven);
-  const __m128i narrow = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code.narrow_widths));
+  const __m256i classes = byte_classes(list);
   Lanes low, high;
-  sum_widths(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(narrow), classes), &low.used, &high.used);
+  sum_widths(look_up(code.narrow_widths, classes), &low.used, &high.used);
   const auto fits_of = [&](V used, std::size_t first) {
     return std::uint32_t{_mm512_cmple_epi32_mask(_mm512_add_epi32(used.raw, kClassesUpTo.whole(first)), set(8 * bytes).raw)};
   };
   const std::uint32_t fits = fits_of(low.used, 0) | fits_of(high.used, kLanes) << kLanes;
-  const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, seven);
-  if (fits == ~std::uint32_t{0} && most > 2 * kLanes) {
-    const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
-    const std::size_t taken = (2 * kLanes + 1) * kClassBits + hn::GetLane(last_of(high.used)) + code.widths[next];
-    if (taken <= 8 * bytes && (next != kSelfClass || marks == 0)) return decode_long(code, list, bytes, self, most, out);
-  }
+  const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, _mm256_set1_epi8(kSelfClass));
+  if (fits == ~std::uint32_t{0} && most > 2 * kLanes && goes_on(code, list, bytes, hn::GetLane(last_of(high.used)), marks != 0))
+    return decode_long(code, list, bytes, self, most, out);
   const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
   low.classes = V{_mm512_cvtepu8_epi32(_mm256_castsi256_si128(classes))};
   high.classes = V{_mm512_cvtepu8_epi32(_mm256_extracti128_si256(classes, 1))};
-  const std::byte* const window = list + bytes - kGapGuardBytes;
-  const V low_gaps = low.gaps(code, window, kWindowBits), high_gaps = high.gaps(code, window, kWindowBits);
+  const V low_gaps = low.gaps(code, list, 8 * bytes), high_gaps = high.gaps(code, list, 8 * bytes);
   V low_sums = low_gaps, high_sums = high_gaps;
   sum_both(&low_sums, &high_sums);
   const V place = set(static_cast<std::size_t>(std::countr_zero(extent.self)));
@@ -271,9 +283,69 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
   return static_cast<std::size_t>(std::popcount(extent.within));
 }
 
+// Lanes of a u16. Of the sums in each of four eights: the last ones of the first two; that of the third beside the lane's own.
+constexpr Pattern<std::uint8_t, 64> kFirstAndSecond([](std::size_t i) { return i % 2 * 8 + 7; });
+constexpr Pattern<std::uint8_t, 64> kAddFirstAndSecond([](std::size_t i) { return i / 16 > i % 2; });
+constexpr Pattern<std::uint8_t, 64> kThirdAndOwn([](std::size_t i) { return i % 2 ? i / 2 : 23; });
+constexpr Pattern<std::uint8_t, 64> kAddThirdAndOwn([](std::size_t i) { return i % 2 || i / 16 > 2; });
+constexpr Pattern<std::uint16_t, 32> kNarrowClassesUpTo([](std::size_t i) { return (i + 1) * kClassBits; });
+template <std::size_t before>
+constexpr Pattern<std::uint16_t, 32> kLastOfEight([](std::size_t i) { return (i / 8 - before) * 8 + 7; });
+
+HWY_INLINE __m512i look_up(const std::uint16_t* table, __m512i classes) {
+  return _mm512_permutexvar_epi16(classes, _mm512_broadcast_i32x4(short_table(table)));
+}
+
+/// Sums of all lanes up to each, 0xFFFF if they are more.
+HWY_INLINE __m512i narrow_sums(__m512i v) {
+  v = _mm512_adds_epu16(v, _mm512_bslli_epi128(v, 2));
+  v = _mm512_adds_epu16(v, _mm512_bslli_epi128(v, 4));
+  v = _mm512_adds_epu16(v, _mm512_bslli_epi128(v, 8));
+  const __m512i one = _mm512_maskz_permutexvar_epi16(0xFFFFFF00, kLastOfEight<1>.whole(), v);
+  const __m512i two = _mm512_maskz_permutexvar_epi16(0xFFFF0000, kLastOfEight<2>.whole(), v);
+  const __m512i three = _mm512_maskz_permutexvar_epi16(0xFF000000, kLastOfEight<3>.whole(), v);
+  return _mm512_adds_epu16(_mm512_adds_epu16(v, one), _mm512_adds_epu16(two, three));
+}
+
+/// By a narrow code, all in one vector.
+std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
+  if (bytes > kGapGuardBytes) return decode_long(code, list, bytes, self, most, out);
+  const __m256i classes = byte_classes(list);
+  const __m512i in_eight = _mm512_castsi256_si512(sums_in_eight(look_up(code.narrow_widths, classes)));
+  const __m512i first_and_second = _mm512_permutexvar_epi8(kFirstAndSecond.whole(), in_eight);
+  const __m512i third_and_own = _mm512_permutexvar_epi8(kThirdAndOwn.whole(), in_eight);
+  const __m512i used = _mm512_add_epi16(_mm512_maddubs_epi16(first_and_second, kAddFirstAndSecond.whole()),
+                                        _mm512_maddubs_epi16(third_and_own, kAddThirdAndOwn.whole()));
+  const __m512i end = _mm512_set1_epi16(static_cast<short>(8 * bytes));
+  const std::uint32_t fits = _mm512_cmple_epu16_mask(_mm512_add_epi16(used, kNarrowClassesUpTo.whole()), end);
+  const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, _mm256_set1_epi8(kSelfClass));
+  const auto all_used = [&] { return static_cast<std::size_t>(_mm_extract_epi16(_mm512_extracti32x4_epi32(used, 3), 7)); };
+  if (fits == ~std::uint32_t{0} && most > 2 * kLanes && goes_on(code, list, bytes, all_used(), marks != 0))
+    return decode_long(code, list, bytes, self, most, out);
+  const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
+  const __m512i window = _mm512_loadu_si512(list);
+  const auto word_at_bit = [&](__m512i at) { return _mm512_permutexvar_epi16(_mm512_srli_epi16(at, 4), window); };
+  const __m512i start = _mm512_sub_epi16(end, used), after = _mm512_sub_epi16(_mm512_add_epi16(end, _mm512_set1_epi16(16)), used);
+  const __m512i bits = _mm512_shrdv_epi16(word_at_bit(start), word_at_bit(after), start), numbers = _mm512_cvtepu8_epi16(classes);
+  const __m512i gaps = _mm512_adds_epu16(_mm512_and_si512(bits, look_up(code.narrow_masks, numbers)), look_up(code.narrow_bases, numbers));
+  const __m512i sums = narrow_sums(gaps);
+  if (_mm512_cmpeq_epi16_mask(sums, _mm512_set1_epi16(-1)) & extent.within) return decode_long(code, list, bytes, self, most, out);
+  const __m512i place = _mm512_set1_epi16(static_cast<short>(std::countr_zero(extent.self)));
+  const __m512i of_self = _mm512_maskz_permutexvar_epi16(extent.self == 0 ? 0 : 0x55555555, place, sums);  // a u32 in each two lanes
+  const __m512i offset = _mm512_sub_epi32(set(self).raw, of_self), none = set(kNoId).raw;
+  const __m512i up_to = _mm512_mask_sub_epi16(sums, extent.before, sums, gaps);
+  const auto store = [&](std::size_t first, __m256i half) {
+    const __m512i ids = _mm512_add_epi32(_mm512_cvtepu16_epi32(half), offset);
+    _mm512_storeu_si512(out + first, _mm512_mask_mov_epi32(ids, static_cast<__mmask16>(extent.self >> first), none));
+  };
+  store(0, _mm512_castsi512_si256(up_to));
+  store(kLanes, _mm512_extracti64x4_epi64(up_to, 1));
+  return static_cast<std::size_t>(std::popcount(extent.within));
+}
+
 #else
 
-constexpr auto decode = decode_long;
+constexpr auto decode = decode_long, decode_narrow = decode_long;
 
 #endif
 
@@ -299,8 +371,9 @@ std::size_t sum(const std::byte* record, std::size_t count) {
 #endif
 }
 
-GapKernels pick_gaps([[maybe_unused]] std::uint32_t widest) {
+GapKernels pick_gaps([[maybe_unused]] std::uint32_t widest, [[maybe_unused]] bool narrow) {
 #if CASSATA_GAP_VECTORS
+  if (narrow) return {decode_narrow, sum};
   if (widest <= kMaxLaneWidth) return {decode, sum};
 #endif
   return {decode_each, sum};
@@ -314,18 +387,26 @@ namespace cassata::kernels {
 
 HWY_EXPORT(pick_gaps);
 
-GapCode::GapCode(std::span<const std::uint8_t> w) : widths(), bases(), masks(), narrow_widths() {
+GapCode::GapCode(std::span<const std::uint8_t> w) : widths(), bases(), masks(), narrow_widths(), narrow_bases(), narrow_masks() {
   std::uint32_t first = 0;
   for (std::size_t c = 0; c < kGapClasses; ++c) {
     widths[c] = narrow_widths[c] = c < w.size() ? w[c] : 0;
     bases[c] = 1 + first;
     masks[c] = (std::uint32_t{1} << widths[c]) - 1;
     first += 1 + masks[c];
+    narrow_bases[c] = static_cast<std::uint16_t>(bases[c]);
+    narrow_masks[c] = static_cast<std::uint16_t>(masks[c]);
   }
 }
 
+bool GapCode::narrow() const {
+  constexpr std::uint32_t most = 0xFFFF;
+  return std::ranges::all_of(bases, [](std::uint32_t base) { return base <= most; }) &&
+         std::ranges::all_of(masks, [](std::uint32_t mask) { return mask <= most; });
+}
+
 GapKernels gap_kernels(const GapCode& code) {
-  return HWY_DYNAMIC_DISPATCH(pick_gaps)(*std::max_element(std::begin(code.widths), std::end(code.widths)));
+  return HWY_DYNAMIC_DISPATCH(pick_gaps)(*std::max_element(std::begin(code.widths), std::end(code.widths)), code.narrow());
 }
 
 }  // namespace cassata::kernels

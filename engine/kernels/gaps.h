@@ -35,9 +35,13 @@ struct alignas(64) GapCode {
   std::uint32_t bases[kTable];  // 1 + first; kSelfClass: 0
   std::uint32_t masks[kTable];
   std::uint8_t narrow_widths[kTable];
+  std::uint16_t narrow_bases[kTable / 2];  // of narrow codes
+  std::uint16_t narrow_masks[kTable / 2];
 
   /// Up to kGapClasses widths, each at most kMaxGapWidth; those that are missing are 0.
   explicit GapCode(std::span<const std::uint8_t> w);
+  /// True if no base and no mask takes more than 16 bits.
+  bool narrow() const;
 };
 
 struct GapKernels {

@@ -97,6 +97,7 @@ void BeamWalk::score_fresh() {
     work_->scratch[count] = static_cast<Id>(i);
     count += beam.admits(distances[i]);
   }
+  for (std::size_t i = 0; i < count; ++i) graph_->foresee(fresh_[work_->scratch[i]]);
   for (std::size_t i = 0; i < count; ++i)
     if (const Id n = work_->scratch[i]; beam.admits(distances[n])) beam.insert(distances[n], fresh_[n]);
 }

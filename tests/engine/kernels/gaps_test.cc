@@ -20,9 +20,10 @@ using namespace test;
 
 using Widths = std::vector<std::uint8_t>;
 
-/// Classes up to the width that AVX-512 can take, and up to the largest.
+/// Classes up to the widths that the kinds of kernels can take, and up to the largest.
 Widths random_widths(Random& random) {
-  const std::size_t most = random() % 2 ? 25 : kMaxGapWidth;
+  constexpr std::size_t kMost[] = {14, 16, 25, kMaxGapWidth};
+  const std::size_t most = kMost[below(random, 4)];
   Widths widths;
   std::uint64_t first = 0;
   for (std::size_t c = 0; c < kGapClasses; ++c) {
