@@ -130,22 +130,26 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
   return py::make_tuple(std::move(scores), std::move(ids));
 }
 
+using TokenArrays = std::optional<std::tuple<FloatArray, OffsetArray>>;
+
 py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search, float early_exit_threshold,
-                 unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha, std::optional<std::size_t> beta) {
-  return answer(index, borrow(queries),
+                 unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha, std::optional<std::size_t> beta,
+                 const TokenArrays& tokens, bool sum_stages) {
+  return answer(index, borrow(borrow(queries), tokens),
                 {.k = k,
                  .ef_search = ef_search,
                  .early_exit_threshold = early_exit_threshold,
                  .k_candidates = k_candidates,
                  .alpha = alpha,
                  .beta = beta,
+                 .sum_stages = sum_stages,
                  .num_threads = num_threads});
 }
 
 py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets, std::size_t k,
                         std::size_t ef_search, float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                        std::optional<std::size_t> beta, std::size_t query_cut, float heap_factor) {
-  return answer(index, borrow(components, values, offsets),
+                        std::optional<std::size_t> beta, std::size_t query_cut, float heap_factor, const TokenArrays& tokens, bool sum_stages) {
+  return answer(index, borrow(borrow(components, values, offsets), tokens),
                 {.k = k,
                  .ef_search = ef_search,
                  .query_cut = query_cut,
@@ -154,6 +158,7 @@ py::tuple search_sparse(const Index& index, const ComponentArray& components, co
                  .k_candidates = k_candidates,
                  .alpha = alpha,
                  .beta = beta,
+                 .sum_stages = sum_stages,
                  .num_threads = num_threads});
 }
 
@@ -235,6 +240,15 @@ py::dict train(const Path& folder, const Path& out_folder, const py::object& pro
                   "plain_bytes_per_token"_a = made.plain_bytes, "bytes_per_token"_a = made.bytes);
 }
 
+Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress, std::optional<bool> two_level,
+           std::size_t pq_subspaces, const Path& ids) {
+  TokenChoices choices{.ids = ids, .progress = progress_of(progress)};
+  if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
+  if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
+  const py::gil_scoped_release release;
+  return Index::join(first, folder, choices, path);
+}
+
 void save(const Index& index, const Path& path, const py::object& progress) {
   const Progress report = progress_of(progress);
   const py::gil_scoped_release release;
@@ -261,7 +275,10 @@ py::object navigation(const Manifest& manifest) {
 
 py::object describe_rerank(const Manifest& manifest) {
   if (!manifest.rerank || manifest.rerank->navigation) return py::none();
-  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "bits"_a = number_or_none(manifest.codes[1].code.bits),
+  const CodeParams& code = manifest.codes[1].code;
+  if (code.token_dim != 0)
+    return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "token_dim"_a = code.token_dim, "m_pq"_a = number_or_none(code.m_pq));
+  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "bits"_a = number_or_none(code.bits),
                   "prune_percentage"_a = manifest.rerank->prune_percentage, "residual"_a = manifest.rerank->residual);
 }
 
@@ -313,11 +330,13 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
                   "path"_a, "progress"_a, "name"_a)
+      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a, "two_level"_a, "pq_subspaces"_a, "ids"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
-           "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor)
+           "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor, "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none())
+           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(), "tokens"_a = py::none(),
+           "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)
       .def("info", &info)
@@ -325,6 +344,7 @@ void define_index(py::module_& module) {
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
       .def_property_readonly("size", &Index::size)
       .def_property_readonly("dim", &Index::dim)
+      .def_property_readonly("token_dim", &Index::token_dim)
       .def_property_readonly("metric", [](const Index& index) { return text(name_of(index.manifest().metric)); });
 }
 

@@ -10,8 +10,10 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "format/error.h"
@@ -49,6 +51,19 @@ inline Batch borrow(const ComponentArray& components, const FloatArray& values, 
           .dim = 0,
           .components = components.data(),
           .offsets = offsets.data()};
+}
+
+/// The queries with token vectors, (tokens, dim) and where those of each query begin, in the arrays' own memory; none: as they are. Throws
+/// Error(invalid_argument) unless the offsets fit.
+inline Batch borrow(Batch queries, const std::optional<std::tuple<FloatArray, OffsetArray>>& tokens) {
+  if (!tokens) return queries;
+  const auto& [values, offsets] = *tokens;
+  const Batch matrix = borrow(values);
+  check_offsets("tokens", span(offsets), matrix.rows, matrix.rows);
+  if (static_cast<std::size_t>(offsets.size()) != queries.rows + 1)
+    invalid_argument("tokens: of " + std::to_string(offsets.size() - 1) + " queries, expected " + std::to_string(queries.rows));
+  queries.tokens = {.data = matrix.data, .dim = matrix.dim, .offsets = offsets.data()};
+  return queries;
 }
 
 /// The engine's name for the type of the array's elements; they must be in the machine's byte order.

@@ -11,6 +11,25 @@
 namespace cassata {
 namespace {
 
+void check_tokens(const Batch& queries, std::size_t dim) {
+  const TokenBatch& tokens = queries.tokens;
+  if (tokens.offsets == nullptr && dim == 0) return;
+  if (dim == 0) invalid_argument("tokens: given, but the index has no token vectors to compare them with");
+  if (tokens.offsets == nullptr)
+    invalid_argument("tokens: none given, expected the token vectors, of dim " + std::to_string(dim) + ", of each query");
+  if (tokens.dim != dim) invalid_argument("tokens: dim is " + std::to_string(tokens.dim) + ", those of the index have " + std::to_string(dim));
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    if (tokens.offsets[i] > tokens.offsets[i + 1])
+      invalid_argument("tokens: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
+                       std::to_string(tokens.offsets[i + 1]) + ", expected numbers that do not fall");
+    const auto values = tokens.row(i);
+    for (std::size_t j = 0; j < values.size(); ++j)
+      if (!std::isfinite(values[j]))
+        invalid_argument("tokens: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " + std::to_string(j % dim) + ": " +
+                         std::to_string(values[j]) + ", expected a finite number");
+  }
+}
+
 void check_queries(const Batch& queries, Shape shape, std::size_t dim) {
   if (queries.sparse() != (shape == Shape::sparse))
     invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
@@ -30,12 +49,13 @@ void check_queries(const Batch& queries, Shape shape, std::size_t dim) {
 
 }  // namespace
 
-void check_search(const Batch& queries, Shape shape, std::size_t dim, std::size_t k, const Hits& out) {
+void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
   const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
     invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
-  check_queries(queries, shape, dim);
+  check_queries(queries, searched.shape, searched.dim);
+  check_tokens(queries, searched.token_dim);
 }
 
 void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out) {

@@ -10,9 +10,16 @@
 
 namespace cassata {
 
-/// Throws Error(invalid_argument) unless `queries` are finite vectors of `shape` and, if dense, of `dim` elements, and `out` has room for `k`
-/// results of each.
-void check_search(const Batch& queries, Shape shape, std::size_t dim, std::size_t k, const Hits& out);
+/// What queries are compared with.
+struct Searched {
+  Shape shape;
+  std::size_t dim;
+  std::size_t token_dim = 0;  ///< 0: there are no token vectors
+};
+
+/// Throws Error(invalid_argument) unless `queries` are finite vectors of that shape and, if dense, of that dim, have token vectors where they
+/// must, and `out` has room for `k` results of each.
+void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
 /// Puts best[i], at most `k`, best first, where the results of query i go. A query without entries has none.
 void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out);

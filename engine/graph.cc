@@ -36,6 +36,7 @@ class GraphSearcher final : public Searcher {
       : codes_(*codes.first),
         second_(codes.second.get()),
         navigates_(codes.navigation),
+        tokens_(codes.tokens),
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
         ground_(open_ground(file, entry, codes_.size())),
@@ -63,7 +64,7 @@ class GraphSearcher final : public Searcher {
 
   void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     const Codes& whole = summed_ ? *summed_ : second_ ? *second_ : codes_;
-    search_by_scan(whole, metric_, permutation_.ids(), queries, params, best);
+    search_by_scan(whole, metric_, tokens_ ? std::span<const Id>() : permutation_.ids(), queries, params, best);
   }
 
   void verify() const override {
@@ -90,7 +91,7 @@ class GraphSearcher final : public Searcher {
       plan.rest.beta = std::max(kPatience, plan.wanted / 4);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
-      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ != nullptr};
+      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
     }
     plan.width = std::max(plan.width, plan.wanted);
     plan.scans = plan.width > codes_.size() / 2;
@@ -142,7 +143,12 @@ class GraphSearcher final : public Searcher {
     if (!second_) return finish(candidates, plan.rest.k);
     candidates.resize(std::min(plan.wanted, candidates.size()));
     lane.second->bind(query);
-    rerank(candidates, *lane.second, permutation_.ids(), plan.rest);
+    if (tokens_)
+      for (Candidate& c : candidates) {
+        c.id = permutation_.id(c.id);
+        if (c.id >= codes_.size()) return candidates.assign(1, Candidate(c));  // of a damaged file: for the caller to report
+      }
+    rerank(candidates, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), plan.rest);
   }
 
   /// Rows become ids, in whose order ties stand.
@@ -164,6 +170,7 @@ class GraphSearcher final : public Searcher {
   const Codes& codes_;
   const Codes* second_;            // null: there are none
   bool navigates_;                 // the first ones only guide the walk
+  bool tokens_;                    // the second are token vectors, by id and not by row
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
   std::unique_ptr<Adjacency> ground_;

@@ -8,6 +8,7 @@
 #include "engine/build/pipeline.h"
 #include "engine/graph/permutation.h"
 #include "engine/kernels/dense.h"
+#include "engine/multivector.h"
 #include "engine/registry.h"
 #include "engine/searcher.h"
 #include "format/error.h"
@@ -147,7 +148,10 @@ const ClassRow& check_manifest(const MappedFile& file) {
   if (m.dim == 0) corrupt(place + "vectors of dimension 0");
   for (const CodesEntry& entry : m.codes) {
     const EncodingRow& encoding = row_of(entry.encoding);
-    if (encoding.shape != m.shape) corrupt(place + "an encoding of another shape than the vectors'");
+    const bool tokens = encoding.shape == Shape::tokens && &entry != &m.codes.front();
+    if (encoding.shape != m.shape && !tokens) corrupt(place + "an encoding of another shape than the vectors'");
+    if (tokens && (entry.code.token_dim == 0 || entry.code.token_dim > kMaxDim))
+      corrupt(place + "tokens of dimension " + std::to_string(entry.code.token_dim) + ", expected 1 to " + std::to_string(kMaxDim));
     if (const std::string mismatch = metric_mismatch(m.metric, encoding); !mismatch.empty()) corrupt(place + mismatch);
   }
   const ClassRow* const row = class_of(m);
@@ -159,6 +163,8 @@ const ClassRow& check_manifest(const MappedFile& file) {
   if (m.rerank && m.codes.size() != 2) corrupt(place + "an entry for reranking, but one encoding");
   if (m.rerank && std::ranges::count(row->seconds, m.codes[1].encoding) == 0)
     corrupt(place + "second codes of encoding '" + std::string(name_of(m.codes[1].encoding)) + "', expected one of " + names_of(row->seconds));
+  if (m.rerank && row_of(m.codes[1].encoding).shape == Shape::tokens && (m.rerank->residual || m.rerank->navigation))
+    corrupt(place + "token vectors that guide the search or add to its scores, which there are not");
   if (m.rerank && m.rerank->residual && m.shape == Shape::dense &&
       (m.rerank->navigation || m.metric != Metric::dot_product || !add_up(m.codes[0].encoding, m.codes[1].encoding)))
     corrupt(place + "a residual, which there is not with such metric and codes");
@@ -171,9 +177,10 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entr
   const EncodingRow& encoding = row_of(entry.encoding);
   const Manifest& m = file.manifest();
   RowSections sections{.rows = file.section(entry.section), .offsets = {}};
-  if (encoding.shape == Shape::sparse) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
+  if (encoding.shape != Shape::dense) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
   if (encoding.compact) sections.model = file.section(entry.section + std::string(kModelSuffix));
-  return encoding.open(sections, m.size, {.dim = m.dim, .metric = m.metric, .code = entry.code});
+  const std::size_t dim = encoding.shape == Shape::tokens ? entry.code.token_dim : m.dim;
+  return encoding.open(sections, m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
 }
 
 }  // namespace
@@ -190,6 +197,7 @@ struct Index::State {
     if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
     codes.residual = m.rerank && m.rerank->residual;
     codes.navigation = m.rerank && m.rerank->navigation;
+    codes.tokens = m.rerank && row_of(m.codes[1].encoding).shape == Shape::tokens;
     searcher = row_of(m.kind).open(*file, codes);
   }
 };
@@ -219,8 +227,20 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
 }
 
+Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
+  if (std::error_code none; std::filesystem::equivalent(first.file().path(), path, none))
+    invalid_argument("path: " + path.string() + " is the index that is read, which the new one would replace");
+  if (!path.empty() && std::filesystem::exists(path) && std::filesystem::is_directory(folder))
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      if (std::error_code none; std::filesystem::equivalent(entry.path(), path, none))
+        invalid_argument("path: " + path.string() + " is a file of the folder that is read, which the index would replace");
+  FileWriter writer(path);
+  return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer))));
+}
+
 std::uint64_t Index::size() const noexcept { return state_->codes.first->size(); }
 std::size_t Index::dim() const noexcept { return state_->codes.first->dim(); }
+std::size_t Index::token_dim() const noexcept { return state_->codes.tokens ? state_->codes.second->dim() : 0; }
 const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state_->file; }
 std::uint64_t Index::hot_bytes() const noexcept {
@@ -238,7 +258,7 @@ void Index::search_exact(const Batch& queries, const SearchParams& params, const
 
 void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
   params.check();
-  check_search(queries, manifest().shape, dim(), params.k, out);
+  check_search(queries, {.shape = manifest().shape, .dim = dim(), .token_dim = token_dim()}, params.k, out);
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, size());
   std::vector<std::vector<Candidate>> best(queries.rows);

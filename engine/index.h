@@ -38,9 +38,16 @@ class Index {
   /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
+  /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more (`format/input/tokens.h` tells
+  /// what `folder` holds). Tokens are streamed. `path` as of build().
+  /// Throws Error: invalid_argument (what does not fit: the file and the row are named), corrupt, io.
+  static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path = {});
+
   /// Vectors in the index.
   std::uint64_t size() const noexcept;
   std::size_t dim() const noexcept;
+  /// Length of a token vector, which queries have, too; 0: the index holds none.
+  std::size_t token_dim() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
   /// Bytes of the sections that every query touches: what memory should hold for searches not to wait for the disk.

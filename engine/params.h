@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 
+#include "format/input/tokens.h"
 #include "format/manifest.h"
 #include "format/types.h"
 
@@ -65,6 +67,17 @@ struct BuildParams {
   void check() const;
 };
 
+/// How token vectors are put beside an index of their documents.
+struct TokenChoices {
+  /// Of the tokens in the folder; none: that which there is.
+  std::optional<TokenLayout> layout = {};
+  /// Of tokens of two levels, what the files must agree with.
+  std::optional<std::size_t> pq_subspaces = {};
+  /// A .npy file of what the index's vectors are called outside, to be compared with the folder's ids.npy; empty: nothing is compared.
+  std::filesystem::path ids = {};
+  Progress progress = {};
+};
+
 /// How an index is searched.
 struct SearchParams {
   /// Results a query; 0 gives none, more than the index holds gives all that are found.
@@ -83,6 +96,8 @@ struct SearchParams {
   std::optional<float> alpha = {};
   /// Once k are scored, ends after so many candidates in a row that are none of the k best; none: all are scored.
   std::optional<std::size_t> beta = {};
+  /// Of an index with token vectors: a result's score is the sum of those of both stages.
+  bool sum_stages = false;
   /// Threads over the queries of a batch; 0 = all processors.
   unsigned num_threads = 1;
 

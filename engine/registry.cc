@@ -12,6 +12,7 @@
 #include "engine/codes/residual.h"
 #include "engine/codes/sparse.h"
 #include "engine/codes/sparse_packed.h"
+#include "engine/codes/tokens.h"
 #include "engine/index.h"
 #include "format/error.h"
 
@@ -41,6 +42,11 @@ constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype
   return {encoding, name, Shape::dense, kAllMetrics, true, open, encoder};
 }
 
+/// The row of an encoding of token vectors.
+constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool compact, decltype(EncodingRow::open) open) {
+  return {encoding, name, Shape::tokens, kDotProduct, compact, open, nullptr};
+}
+
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
@@ -55,6 +61,8 @@ constexpr EncodingRow kEncodings[] = {
     compact(Encoding::dense_int4, "int4", open_dense_int4, encoder_dense_int4),
     compact(Encoding::rabitq, "rabitq", open_rabitq, encoder_rabitq),
     compact(Encoding::pq, "pq", open_product, encoder_product),
+    tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
+    tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
 };
 // clang-format on
 
@@ -73,6 +81,8 @@ constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32}
 constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
 constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
                                      Encoding::sparse_packed};
+constexpr Encoding kDenseFirst[] = {Encoding::f32, Encoding::f16, Encoding::pq};
+constexpr Encoding kTokens[] = {Encoding::tokens_f16}, kTwoLevelTokens[] = {Encoding::tokens_two_level};
 
 // A row a line.
 // clang-format off
@@ -89,6 +99,10 @@ constexpr ClassRow kClasses[] = {
     {"SparseFixedU16HNSW", Kind::graph, kFixedU16, Second::none, {}, kAllMetrics},
     {"SparseDotVByteHNSW", Kind::graph, kDotVByte, Second::none, {}, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, Second::rerank, kSparseCodes, kDotProduct},
+    {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, Second::tokens, kTokens, kDotProduct},
+    {"SparseMultivecTwoLevelsPQRerankIndex", Kind::graph, kSparseCodes, Second::two_level_tokens, kTwoLevelTokens, kDotProduct},
+    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, Second::tokens, kTokens, kDotProduct},
+    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, Second::two_level_tokens, kTwoLevelTokens, kDotProduct},
 };
 // clang-format on
 
@@ -110,10 +124,13 @@ const Row& parse(const char* what, std::span<const Row> rows, std::string_view t
   invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
 }
 
-/// Of a manifest's entry or a build's choices.
+/// Of a manifest's entry or a build's choices, and the encoding of the second codes, if there are any.
 template <class Rerank>
-Second second_of(const std::optional<Rerank>& rerank) noexcept {
-  return !rerank ? Second::none : rerank->navigation ? Second::navigation : Second::rerank;
+Second second_of(const std::optional<Rerank>& rerank, Encoding encoding) noexcept {
+  if (!rerank) return Second::none;
+  if (encoding == Encoding::tokens_f16) return Second::tokens;
+  if (encoding == Encoding::tokens_two_level) return Second::two_level_tokens;
+  return rerank->navigation ? Second::navigation : Second::rerank;
 }
 
 BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
@@ -169,10 +186,12 @@ const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept {
 }
 
 const ClassRow* class_of(const Manifest& manifest) noexcept {
-  return class_of(manifest.kind, manifest.codes.front().encoding, second_of(manifest.rerank));
+  return class_of(manifest.kind, manifest.codes.front().encoding, second_of(manifest.rerank, manifest.codes.back().encoding));
 }
 
-const ClassRow* class_of(const BuildParams& params) noexcept { return class_of(params.kind, params.encoding, second_of(params.rerank)); }
+const ClassRow* class_of(const BuildParams& params) noexcept {
+  return class_of(params.kind, params.encoding, second_of(params.rerank, params.rerank ? params.rerank->encoding : params.encoding));
+}
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }

@@ -28,9 +28,9 @@ struct EncodingRow {
   std::string_view name;
   Shape shape;
   std::span<const Metric> metrics;  ///< that it has distances for
-  bool compact;                     ///< codes that are made from dense vectors by what was learned of these
+  bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
-  std::unique_ptr<Encoder> (*encoder)(const CodesSpec& spec);
+  std::unique_ptr<Encoder> (*encoder)(const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
 };
 
 struct KindRow {
@@ -40,8 +40,8 @@ struct KindRow {
   void (*build)(const BuildTask& task);
 };
 
-/// What second codes of the vectors are for.
-enum class Second { none, navigation, rerank };
+/// What second codes of the vectors are for; token vectors score what was found as reranking codes do, by another kind of query.
+enum class Second { none, navigation, rerank, tokens, two_level_tokens };
 
 /// The class that stands for a kind of index over vectors that are stored in a way.
 struct ClassRow {

@@ -33,6 +33,7 @@ struct StoredCodes {
   std::unique_ptr<Codes> second;  ///< that the best of what was found is scored again by; null: there are none
   bool residual = false;          ///< a vector's score is the sum of both
   bool navigation = false;        ///< the first only guide the search
+  bool tokens = false;            ///< the second are token vectors, by id and not by row
 };
 
 /// What a build works on; it writes sections and sets what the manifest says of them.

@@ -56,6 +56,8 @@ struct TokenBatch {
     if (offsets == nullptr) return {};
     return {data + offsets[i] * dim, (offsets[i + 1] - offsets[i]) * dim};
   }
+  /// Without those of the queries before `first`.
+  TokenBatch from(std::size_t first) const { return {.data = data, .dim = dim, .offsets = offsets == nullptr ? nullptr : offsets + first}; }
 };
 
 /// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to offsets[i + 1] - 1
@@ -76,10 +78,9 @@ struct Batch {
   }
   /// Rows `first` to `first + count - 1`.
   Batch part(std::size_t first, std::size_t count) const {
-    TokenBatch some = tokens;
-    if (some.offsets != nullptr) some.offsets += first;
-    if (sparse()) return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first, .tokens = some};
-    return {.data = data + first * dim, .rows = count, .dim = dim, .tokens = some};
+    if (sparse())
+      return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first, .tokens = tokens.from(first)};
+    return {.data = data + first * dim, .rows = count, .dim = dim, .tokens = tokens.from(first)};
   }
 };
 

@@ -27,7 +27,7 @@ using Curves = std::vector<std::vector<Point>>;
 
 struct Choices {
   std::vector<std::string> indexes;
-  std::string queries, plot;
+  std::string queries, multivec_queries, plot;
   TruthChoices truth;
   std::vector<double> targets = {0.9, 0.95, 0.98};
   bool json = false, quiet = false;
@@ -85,6 +85,7 @@ bool read(const Words& words, Choices& choices) {
   line.option("ef-search", "N,N,...", "12 values from 10, or from k, on", "widths of search to measure (graphs and approximate lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
   add_search_options(line, search);
+  add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", search.num_threads, "0: all processors. Queries a second are those of one batch over so many threads");
   line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
   line.option("data", "FILE", "", "the vectors that the indexes were built from: recall is measured against exact answers over these",
@@ -119,6 +120,8 @@ std::vector<Index> open_all(const Choices& choices) {
   for (const Index& index : indexes) {
     const Manifest &mine = index.manifest(), &other = first.manifest();
     if (mine.size != other.size) refuse(index, std::to_string(mine.size) + " vectors", std::to_string(other.size));
+    if (index.token_dim() != first.token_dim())
+      refuse(index, "token vectors of dim " + std::to_string(index.token_dim()) + " (0: none)", std::to_string(first.token_dim()));
     if (mine.metric != other.metric) refuse(index, "metric " + std::string(name_of(mine.metric)), std::string(name_of(other.metric)));
   }
   if (choices.params.search.k > first.size())
@@ -218,7 +221,9 @@ int bench(const Words& words) {
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   const std::vector<Index> indexes = open_all(choices);
   const Rows loaded = load_queries(choices.queries, indexes);
-  const Batch queries = loaded.batch();
+  const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, indexes.front(), loaded.size());
+  Batch queries = loaded.batch();
+  if (indexes.front().token_dim() != 0) queries.tokens = tokens.batch();
   choices.params.progress = progress_bar(choices.quiet);
   const Truth truth = find_truth(choices.truth, indexes, queries, choices.params.search.k, choices.params.progress);
   const Curves curves = measure(indexes, queries, truth.ids, choices.params);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/index.h"
 #include "format/input/stream.h"
@@ -85,7 +86,7 @@ bool read(const Words& words, Choices& choices) {
       "INPUT is streamed: memory holds the graph and a chunk of vectors. OUTPUT appears at the very end, complete; until then a\n"
       "former file of that name stays as it is. The same input and parameters give the same bytes, whatever the threads.\n"
       "What to choose? 'cassata build INPUT -o OUTPUT --target-recall 0.95' tries and tells; see 'cassata build --target-recall --help'.\n"
-      "Token vectors are made small by 'cassata build FOLDER --two-level -o OUT_FOLDER'; see 'cassata build --two-level --help'.");
+      "Token vectors beside an index: see 'cassata build --multivec --help'; made small: 'cassata build --two-level --help'.");
   BuildParams& params = choices.params;
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write", [&](const std::string& text) { choices.output = text; });
@@ -135,8 +136,10 @@ bool read(const Words& words, Choices& choices) {
 }  // namespace
 
 int build(const Words& words) {
-  if (std::ranges::any_of(words, [](const std::string& word) { return word.starts_with("--target-recall"); })) return build_recommended(words);
-  if (std::ranges::find(words, "--two-level") != words.end()) return build_two_level(words);
+  const auto given = [&](std::string_view option) { return std::ranges::any_of(words, [&](const std::string& w) { return w.starts_with(option); }); };
+  if (given("--target-recall")) return build_recommended(words);
+  if (given("--multivec")) return build_multivector(words);
+  if (given("--two-level")) return build_two_level(words);
   Choices choices;
   if (!read(words, choices)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");

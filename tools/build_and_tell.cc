@@ -3,7 +3,6 @@
 #include <chrono>
 #include <memory>
 
-#include "engine/index.h"
 #include "format/input/stream.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
@@ -29,17 +28,25 @@ std::string summary_json(const Index& index, double seconds, const nlohmann::ord
 
 }  // namespace
 
-void build_and_tell(const std::string& input, BuildParams params, const std::string& output, const Telling& telling) {
-  params.progress = progress_bar(telling.quiet);
+void build_and_tell(const std::function<Index(const Progress&)>& build, const Telling& telling) {
+  const Progress progress = progress_bar(telling.quiet);
   const auto start = std::chrono::steady_clock::now();
-  const std::unique_ptr<VectorStream> vectors = open_vectors(input);
-  const Index index = Index::build(*vectors, params, output);
+  const Index index = build(progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (telling.json) {
     print(summary_json(index, seconds, telling.more));
   } else if (!telling.quiet) {
     print(summary(index, seconds));
   }
+}
+
+void build_and_tell(const std::string& input, BuildParams params, const std::string& output, const Telling& telling) {
+  build_and_tell(
+      [&](const Progress& progress) {
+        params.progress = progress;
+        return Index::build(*open_vectors(input), params, output);
+      },
+      telling);
 }
 
 }  // namespace cassata::tools

@@ -1,10 +1,11 @@
 // What every build ends with.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/params.h"
+#include "engine/index.h"
 
 namespace cassata::tools {
 
@@ -13,7 +14,9 @@ struct Telling {
   nlohmann::ordered_json more = nlohmann::ordered_json::object();  ///< to be told besides, as JSON
 };
 
-/// Builds the index of the vectors in `input`, with a progress bar, and prints a summary.
+/// Builds an index by `build`, with the progress bar that it is given, and prints a summary.
+void build_and_tell(const std::function<Index(const Progress&)>& build, const Telling& telling);
+/// The same, of the vectors in `input`.
 void build_and_tell(const std::string& input, BuildParams params, const std::string& output, const Telling& telling);
 
 }  // namespace cassata::tools

@@ -90,7 +90,7 @@ void add_search_options(CommandLine& line, SearchParams& params) {
               "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
   line.option("query-cut", params.query_cut, "of an index of --kind postings: components of a query whose lists are summed; 0: all");
   line.option("heap-factor", params.heap_factor, "... 0 to 1: lower looks at more blocks of vectors, more exact and slower");
-  line.option("k-candidates", params.k_candidates, "of an index built with --rerank: results of the walk that are scored again");
+  line.option("k-candidates", params.k_candidates, "of an index built with --rerank or --multivec: results of the walk that are scored again");
   line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
               [&params](const std::string& text) { params.alpha = number<float>(text); });
   line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",

@@ -38,6 +38,8 @@ int demo(const Words& words);
 int build_recommended(const Words& words);
 /// `build` where --two-level is given.
 int build_two_level(const Words& words);
+/// `build` where --multivec is given.
+int build_multivector(const Words& words);
 int bench(const Words& words);
 
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).

@@ -17,8 +17,11 @@ Json graph(const std::optional<GraphEntry>& entry) {
 
 Json rerank(const Manifest& manifest) {
   if (!manifest.rerank || manifest.navigates()) return nullptr;
+  const CodeParams& code = manifest.codes[1].code;
+  if (code.token_dim != 0)
+    return {{"dtype", name_of(manifest.codes[1].encoding)}, {"token_dim", code.token_dim}, {"m_pq", number_or_null(code.m_pq)}};
   return {{"dtype", name_of(manifest.codes[1].encoding)},
-          {"bits", number_or_null(manifest.codes[1].code.bits)},
+          {"bits", number_or_null(code.bits)},
           {"prune_percentage", manifest.rerank->prune_percentage},
           {"residual", manifest.rerank->residual}};
 }

@@ -22,7 +22,7 @@ std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper
 std::string encoding(const CodesEntry& codes) {
   const std::string name(name_of(codes.encoding));
   if (codes.code.bits != 0) return name + ", " + std::to_string(codes.code.bits) + " bits";
-  if (codes.encoding != Encoding::pq) return name;
+  if (codes.code.m_pq == 0) return name;
   return name + ", m_pq " + std::to_string(codes.code.m_pq) + (codes.code.rotated ? ", rotated" : "");
 }
 
@@ -32,7 +32,9 @@ std::string facts(const Index& index) {
   std::vector<Row> rows = {
       {"class", std::string(index.class_name())}, {"kind", std::string(name_of(manifest.kind))},     {"vectors", grouped(index.size())},
       {"dim", std::to_string(index.dim())},       {"metric", std::string(name_of(manifest.metric))}, {"encoding", encoding(manifest.stored())}};
-  if (manifest.navigates())
+  if (index.token_dim() != 0)
+    rows.push_back({"tokens", encoding(manifest.codes[1]) + ", dim " + std::to_string(index.token_dim())});
+  else if (manifest.navigates())
     rows.push_back({"navigation", encoding(manifest.codes.front())});
   else if (const auto& rerank = manifest.rerank)
     rows.push_back({"rerank", encoding(manifest.codes[1]) + (rerank->residual ? ", residual" : "") +

@@ -90,7 +90,7 @@ const Format& parse_format(std::string_view name) {
 }
 
 struct Choices {
-  std::string index, queries, output, run_name = "cassata";
+  std::string index, queries, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
   bool exact = false;
   SearchParams params;
@@ -112,6 +112,7 @@ bool read(const Words& words, Choices& choices) {
       "ef-search", params.ef_search,
       "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
   add_search_options(line, params);
+  add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
@@ -142,7 +143,9 @@ std::string read_standard_input() {
 /// Answers queries and prints what was found, a limited number at a time.
 class Answers {
  public:
-  Answers(const Index& index, const Choices& choices, Output& output) : index_(index), choices_(choices), output_(output), params_(choices.params) {
+  /// `tokens` are those of the queries, if the index has any.
+  Answers(const Index& index, const Choices& choices, const TokenBatch& tokens, Output& output)
+      : index_(index), choices_(choices), tokens_(tokens), output_(output), params_(choices.params) {
     params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
     rows_ = std::clamp<std::size_t>(kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
     ids_.resize(rows_ * params_.k);
@@ -159,7 +162,8 @@ class Answers {
   }
 
  private:
-  void print(const Batch& queries) {
+  void print(Batch queries) {
+    queries.tokens = tokens_.from(done_);
     const std::size_t places = queries.rows * params_.k;
     const Hits hits{.ids = std::span(ids_).first(places), .scores = std::span(scores_).first(places)};
     choices_.exact ? index_.search_exact(queries, params_, hits) : index_.search(queries, params_, hits);
@@ -175,6 +179,7 @@ class Answers {
 
   const Index& index_;
   const Choices& choices_;
+  TokenBatch tokens_;
   Output& output_;
   SearchParams params_;
   std::size_t rows_;
@@ -195,8 +200,9 @@ int search(const Words& words) {
   if (choices.queries == "-") typed.emplace(read_standard_input(), index);
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
   check_queries(*queries, index);
+  const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, index, queries->size());
   Output output(choices.output);
-  Answers(index, choices, output).print(*queries);
+  Answers(index, choices, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
   output.finish();
   return kOk;
 }

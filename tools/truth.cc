@@ -33,8 +33,12 @@ Truth read(const std::string& path, std::span<const Index> indexes, const Batch&
 }
 
 Truth over_data(const std::string& path, std::span<const Index> indexes, const Batch& queries, std::size_t k, const Progress& progress) {
-  const std::unique_ptr<VectorStream> vectors = open_vectors(path);
   const Index& index = indexes.front();
+  if (index.token_dim() != 0)
+    invalid_argument("--data: " + path + " given, but answers of " + index.file().path() +
+                     " are by token vectors; expected --truth, or an index that "
+                     "holds them as f16");
+  const std::unique_ptr<VectorStream> vectors = open_vectors(path);
   check_queries(*vectors, index);
   if (vectors->size() != index.size())
     invalid_argument(path + ": " + std::to_string(vectors->size()) + " vectors, expected " + std::to_string(index.size()) + ", as in " +

@@ -58,6 +58,27 @@ void check_queries(const VectorStream& queries, const Index& index) {
     invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
 }
 
+TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count) {
+  const std::string file = index.file().path();
+  if (path.empty() && index.token_dim() == 0) return {};
+  if (index.token_dim() == 0) invalid_argument("--multivec-queries: given, but " + file + " holds no token vectors");
+  if (path.empty()) invalid_argument("--multivec-queries: none given, expected the token vectors of the queries, as of " + file);
+  TokenQueries queries = read_token_queries(path);
+  if (queries.dim != index.token_dim())
+    invalid_argument(path + ": token vectors of dim " + std::to_string(queries.dim) + ", expected " + std::to_string(index.token_dim()) + ", as of " +
+                     file);
+  if (queries.size() != count)
+    invalid_argument(path + ": token vectors of " + std::to_string(queries.size()) + " queries, expected " + std::to_string(count));
+  return queries;
+}
+
+void add_multivec_queries(CommandLine& line, std::string& path) {
+  line.option("multivec-queries", "PATH", "",
+              "of an index built with --multivec: the queries' token vectors, queries.npy, (queries, tokens, token_dim) f4, or its folder; "
+              "query_doclens.npy beside it tells how many tokens each query has, if not all",
+              [&path](const std::string& text) { path = text; });
+}
+
 TypedVectors::TypedVectors(const std::string& text, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
   std::istringstream lines(text);
   std::string line;

@@ -10,6 +10,8 @@
 
 #include "engine/index.h"
 #include "format/input/stream.h"
+#include "format/input/tokens.h"
+#include "tools/command.h"
 
 namespace cassata::tools {
 
@@ -21,6 +23,13 @@ std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 
 /// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in `index`.
 void check_queries(const VectorStream& queries, const Index& index);
+
+/// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none where the index has no tokens.
+/// Throws Error(invalid_argument) unless they are given where they must, and only there, of as many queries and of the index's token_dim.
+TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count);
+
+/// Adds that option.
+void add_multivec_queries(CommandLine& line, std::string& path);
 
 /// Vectors that were read from text, one a line; empty lines are skipped.
 class TypedVectors {

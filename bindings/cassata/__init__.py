@@ -21,6 +21,7 @@ from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFix
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.dense_rerank import DenseRerankHNSW
 from cassata.index import open
+from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIndex, SparseMultivecTwoLevelsPQRerankIndex
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.product import DensePQHNSW
 from cassata.recommendation import Recommendation, recommend
@@ -30,6 +31,7 @@ from cassata.two_level import train_two_level
 
 __all__ = [
     "DenseFlatIndex",
+    "DenseMultivecRerankIndex",
     "DensePQHNSW",
     "DensePlainHNSW",
     "DenseRerankHNSW",
@@ -40,6 +42,8 @@ __all__ = [
     "SparseFixedU8HNSW",
     "SparseFixedU16HNSW",
     "SparseFlatIndex",
+    "SparseMultivecRerankIndex",
+    "SparseMultivecTwoLevelsPQRerankIndex",
     "SparsePlainHNSW",
     "SparsePostingsIndex",
     "SparseRerankHNSW",

@@ -16,6 +16,8 @@ _Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
 
 _Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
 
+_Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+
 @final
 class BuildParams: ...
 
@@ -45,6 +47,8 @@ class Index:
         name: str,
         **choices: object,
     ) -> Index: ...
+    @staticmethod
+    def join(first: Index, folder: str, path: str, progress: _Progress, two_level: bool | None, pq_subspaces: int, ids: str) -> Index: ...
     def search(
         self,
         queries: npt.NDArray[np.float32],
@@ -55,6 +59,8 @@ class Index:
         k_candidates: int = 100,
         alpha: float | None = None,
         beta: int | None = None,
+        tokens: _Tokens | None = None,
+        sum_stages: bool = False,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def search_sparse(
         self,
@@ -70,6 +76,8 @@ class Index:
         beta: int | None = None,
         query_cut: int = ...,
         heap_factor: float = ...,
+        tokens: _Tokens | None = None,
+        sum_stages: bool = False,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress) -> None: ...
     def verify(self, progress: _Progress) -> None: ...
@@ -82,5 +90,7 @@ class Index:
     def size(self) -> int: ...
     @property
     def dim(self) -> int: ...
+    @property
+    def token_dim(self) -> int: ...
     @property
     def metric(self) -> str: ...

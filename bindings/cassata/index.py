@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
     from cassata.dense import DenseFlatIndex, DensePlainHNSW
     from cassata.dense_rerank import DenseRerankHNSW
+    from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIndex, SparseMultivecTwoLevelsPQRerankIndex
     from cassata.postings import SparseFlatIndex, SparsePostingsIndex
     from cassata.product import DensePQHNSW
     from cassata.rerank import SparseRerankHNSW
@@ -244,6 +245,9 @@ def open(
     | SparseFixedU16HNSW
     | SparseDotVByteHNSW
     | SparseRerankHNSW
+    | SparseMultivecRerankIndex
+    | SparseMultivecTwoLevelsPQRerankIndex
+    | DenseMultivecRerankIndex
 ):
     """Opens any index file as its own class.
 

@@ -101,6 +101,55 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
         return _components(names[0], whole, ends), np.require(numbers, np.float32, ["C", "A"]), ends
 
 
+def query_tokens(
+    tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens: Any, dim: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
+    """Token vectors of `rows` queries, (tokens, dim) one after another, and where each query's begin: (rows + 1,)."""
+    if tokens is None:
+        raise TypeError("multivec_queries: missing, expected the queries' token vectors")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, which the engine reports with its query
+        array = np.require(_numbers("multivec_queries", tokens), np.float32, ["C", "A"])
+    if token_dim is not None and whole_number("token_dim", token_dim) != dim:
+        raise ValueError(f"token_dim: {token_dim} given, the index's tokens have {dim}")
+    if not 1 <= array.ndim <= 3 or (array.ndim > 1 and n_tokens is None and array.shape[-1] != dim) or array.size % dim:
+        expected = f"(queries, tokens, {dim}), (tokens, {dim}) or flat, of token vectors as long as the index's"
+        raise ValueError(f"multivec_queries: shape {array.shape}, expected {expected}")
+    if array.ndim == 3 and array.shape[0] != rows:
+        raise ValueError(
+            f"multivec_queries: shape {array.shape}, of {array.shape[0]} queries, expected {rows}, as many as the first stage's"
+        )
+    padded = array.shape[1] if array.ndim == 3 else None
+    if n_tokens is not None:
+        count = whole_number("n_tokens", n_tokens)
+        if padded not in (None, count):
+            raise ValueError(f"n_tokens: {count} given, multivec_queries has shape {array.shape}")
+        padded = count if doclens is None or array.size == rows * count * dim else None
+    array = array.reshape(-1, dim)
+    if doclens is None:
+        each = padded if padded is not None else (len(array) // rows if rows else 0)
+        if len(array) != rows * each:
+            raise ValueError(f"multivec_queries: {len(array)} token vectors, expected {each} for each of {rows} queries")
+        return array, np.arange(rows + 1, dtype=np.uint64) * np.uint64(each)
+    return _own_lengths(array, rows, padded, _whole("query_doclens", doclens))
+
+
+def _own_lengths(
+    array: npt.NDArray[np.float32], rows: int, padded: int | None, lengths: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
+    if len(lengths) != rows:
+        raise ValueError(f"query_doclens: {len(lengths)} of them, expected {rows}, one a query")
+    wrong = (lengths < 0) | (lengths > (len(array) if padded is None else padded))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"query_doclens: row {row}: {lengths[row]}, expected 0 to {len(array) if padded is None else padded}")
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
+    if padded is not None:
+        array = array[(np.arange(padded) < lengths[:, None]).reshape(-1)]
+    elif int(ends[-1]) != len(array):
+        raise ValueError(f"query_doclens: {int(ends[-1])} token vectors in all, multivec_queries has {len(array)}")
+    return array, ends
+
+
 def matrix_rows(name: str, matrix: Any) -> SparseRows:
     """The rows of a scipy.sparse matrix, with components sorted and duplicates summed; the matrix itself stays as it is."""
     from scipy import sparse  # type: ignore[import-untyped]  # an optional dependency

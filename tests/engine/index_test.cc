@@ -335,12 +335,13 @@ TEST(Names, AreReadAsTheyAreWritten) {
 TEST(Registry, EveryEncodingHasAClass) {
   std::set<std::string_view> names;
   for (const ClassRow& row : class_rows()) {
-    names.insert(row.name);
+    if (row.second != Second::tokens && row.second != Second::two_level_tokens) names.insert(row.name);  // these are joined, not built
     for (const Encoding encoding : row.encodings) EXPECT_EQ(row_of(encoding).shape, row.shape()) << row.name;
   }
   std::set<std::string_view> built;
   for (const KindRow& kind : kind_rows())
-    for (const EncodingRow& encoding : encoding_rows())
+    for (const EncodingRow& encoding : encoding_rows()) {
+      if (encoding.shape == Shape::tokens) continue;
       for (const Second second : {Second::none, Second::navigation, Second::rerank}) {
         BuildParams params{.kind = kind.kind,
                            .encoding = encoding.encoding,
@@ -355,6 +356,7 @@ TEST(Registry, EveryEncodingHasAClass) {
           built.insert(Index::build(*stream, params).class_name());
         }
       }
+    }
   EXPECT_EQ(built, names);
 }
 

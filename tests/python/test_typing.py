@@ -31,7 +31,8 @@ Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNS
 Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
 Lists = Union[cassata.SparseFlatIndex, cassata.SparsePostingsIndex]
 Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW, Lists]
-opened: Union[Dense, Sparse] = cassata.open("a", verify=True)
+Tokens = Union[cassata.SparseMultivecRerankIndex, cassata.SparseMultivecTwoLevelsPQRerankIndex, cassata.DenseMultivecRerankIndex]
+opened: Union[Dense, Sparse, Tokens] = cassata.open("a", verify=True)
 if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW)):
     result = opened.search(vectors, k=3)
 guided: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors, navigation="rabitq", bits=2)
@@ -39,6 +40,8 @@ stages: cassata.DenseRerankHNSW = cassata.DenseRerankHNSW.build_from_array(vecto
 stages.batch_search(vectors, 3, 20, alpha=0.1, beta=5)
 product: cassata.DensePQHNSW = cassata.DensePQHNSW.build_from_array(vectors, 4, 2, m=8, opq=True, path=Path("p"))
 result = product.batch_search(vectors, 5, ef_search=50)
+joined: cassata.SparseMultivecRerankIndex = cassata.SparseMultivecRerankIndex.build_from_file("d", "tokens", path=Path("t"))
+result = joined.batch_search([1, 3], [0.5, 1.0], [0, 2], vectors, k_candidates=20)
 with cassata.DensePQHNSW.load("p", 2, "dotproduct") as held:
     product = held
 components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
