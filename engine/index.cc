@@ -139,6 +139,20 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   return out;
 }
 
+/// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of their folder.
+void check_replaces_none(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
+  std::error_code none;  // what is not there cannot be replaced, and what cannot be looked at will be told where it is opened
+  if (path.empty() || !std::filesystem::exists(path, none)) return;
+  const auto check = [&](const std::filesystem::path& input, const char* what) {
+    if (std::error_code other; std::filesystem::equivalent(input, path, other))
+      invalid_argument("path: " + path.string() + " is " + what + " that is read, which the index would replace");
+  };
+  check(first.file().path(), "the index");
+  check(choices.ids, "the file of ids");
+  for (std::filesystem::directory_iterator entry(folder, none), end; !none && entry != end; entry.increment(none))
+    check(entry->path(), "a file of the folder");
+}
+
 /// What the manifest says of the vectors, checked against what this version can search. Returns the class that it describes.
 const ClassRow& check_manifest(const MappedFile& file) {
   const Manifest& m = file.manifest();
@@ -228,12 +242,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
-  if (std::error_code none; std::filesystem::equivalent(first.file().path(), path, none))
-    invalid_argument("path: " + path.string() + " is the index that is read, which the new one would replace");
-  if (!path.empty() && std::filesystem::exists(path) && std::filesystem::is_directory(folder))
-    for (const auto& entry : std::filesystem::directory_iterator(folder))
-      if (std::error_code none; std::filesystem::equivalent(entry.path(), path, none))
-        invalid_argument("path: " + path.string() + " is a file of the folder that is read, which the index would replace");
+  check_replaces_none(first, folder, choices, path);
   FileWriter writer(path);
   return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer))));
 }

@@ -38,7 +38,7 @@ void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, c
   if (ids.empty()) return;
   const auto theirs = tokens.ids();
   if (!theirs) invalid_argument((folder / "ids.npy").string() + ": is not there, expected the ids to compare those of " + ids.string() + " with");
-  check_same_ids(ids, *theirs);
+  check_same_ids(ids, *theirs, tokens.size());
 }
 
 void copy_sections(const Index& first, const Progress& progress, FileWriter& writer) {

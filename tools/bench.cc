@@ -102,7 +102,8 @@ bool read(const Words& words, Choices& choices) {
   if (choices.params.repeat == 0) invalid_argument("--repeat: 0 given, expected at least 1");
   if (search.k == 0) invalid_argument("-k: 0 given, expected at least 1");
   if (choices.params.ef_search.empty()) choices.params.ef_search = usual_ef_search(search.k);
-  std::vector<std::filesystem::path> inputs(choices.indexes.begin(), choices.indexes.end());
+  std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
+  inputs.insert(inputs.end(), choices.indexes.begin(), choices.indexes.end());
   for (const std::string& input : {choices.queries, choices.truth.data, choices.truth.file}) inputs.emplace_back(input);
   refuse_overwriting(choices.truth.save, inputs, "--save-truth");
   refuse_overwriting(choices.plot, inputs, "--plot");

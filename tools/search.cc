@@ -193,7 +193,11 @@ class Answers {
 int search(const Words& words) {
   Choices choices;
   if (!read(words, choices)) return kOk;
-  if (!choices.output.empty()) refuse_overwriting(choices.output, {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
+  if (!choices.output.empty()) {
+    std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
+    inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
+    refuse_overwriting(choices.output, inputs);
+  }
   const Index index = Index::open(choices.index);
   choices.params.check();
   std::optional<TypedVectors> typed;

@@ -64,14 +64,16 @@ int precision(const Index& index) {
 Truth over_index(std::span<const Index> indexes, const Batch& queries, std::size_t k, const Progress& progress) {
   const Index& index = *std::ranges::max_element(indexes, {}, precision);  // the first of the best
   const std::string& path = index.file().path();
+  const bool tokens = index.token_dim() != 0;
   if (precision(index) == 0)
-    invalid_argument("--data, --truth: none given, but no index here keeps the vectors that it was built from (f32, f16): " + path + " has " +
+    invalid_argument(std::string(tokens ? "--truth" : "--data, --truth") +
+                     ": none given, but no index here keeps the vectors that it was built from (f32, f16): " + path + " has " +
                      std::string(name_of(index.manifest().codes.back().encoding)));
   const std::string_view dtype = precision(index) == 2 ? "f32" : "f16";
   Truth truth{.ids = std::vector<std::int64_t>(queries.rows * k),
-              .told = "exact answers over the " + std::string(dtype) + " vectors in " + printable(path),
+              .told = "exact answers over the " + std::string(dtype) + (tokens ? " token vectors in " : " vectors in ") + printable(path),
               .json = {{"source", "index"}, {"path", path}, {"dtype", dtype}}};
-  if (precision(index) == 1) truth.told += ", which are rounded; --data compares with the originals";
+  if (precision(index) == 1 && !tokens) truth.told += ", which are rounded; --data compares with the originals";
   std::vector<float> scores(truth.ids.size());
   SearchParams params = kOnAllProcessors;
   params.k = k;

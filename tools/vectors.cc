@@ -72,6 +72,12 @@ TokenQueries read_multivec_queries(const std::string& path, const Index& index, 
   return queries;
 }
 
+std::vector<std::filesystem::path> multivec_query_files(const std::string& path) {
+  if (path.empty()) return {};
+  const auto files = token_query_files(path);
+  return {files.begin(), files.end()};
+}
+
 void add_multivec_queries(CommandLine& line, std::string& path) {
   line.option("multivec-queries", "PATH", "",
               "of an index built with --multivec: the queries' token vectors, queries.npy, (queries, tokens, token_dim) f4, or its folder; "

@@ -28,6 +28,9 @@ void check_queries(const VectorStream& queries, const Index& index);
 /// Throws Error(invalid_argument) unless they are given where they must, and only there, of as many queries and of the index's token_dim.
 TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count);
 
+/// The files that these are read from; none where the option is not given.
+std::vector<std::filesystem::path> multivec_query_files(const std::string& path);
+
 /// Adds that option.
 void add_multivec_queries(CommandLine& line, std::string& path);
 

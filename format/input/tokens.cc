@@ -252,10 +252,14 @@ std::optional<std::filesystem::path> TokenFolder::ids() const {
   return is_there(path) ? std::optional(path) : std::nullopt;
 }
 
-TokenQueries read_token_queries(const std::filesystem::path& path) {
+std::array<std::filesystem::path, 2> token_query_files(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path file = std::filesystem::is_directory(path, error) ? path / "queries.npy" : path;
-  const std::filesystem::path doclens = file.parent_path() / "query_doclens.npy";
+  return {file, file.parent_path() / "query_doclens.npy"};
+}
+
+TokenQueries read_token_queries(const std::filesystem::path& path) {
+  const auto [file, doclens] = token_query_files(path);
   TokenFile tokens(file);
   TokenQueries queries;
   if (is_there(doclens)) {
@@ -273,13 +277,14 @@ TokenQueries read_token_queries(const std::filesystem::path& path) {
   return queries;
 }
 
-void check_same_ids(const std::filesystem::path& left, const std::filesystem::path& right) {
+void check_same_ids(const std::filesystem::path& left, const std::filesystem::path& right, std::uint64_t count) {
   NpyReader a(left, kIdTypes, {{1, "(rows,)"}}), b(right, kIdTypes, {{1, "(rows,)"}});
-  if (a.rows() != b.rows()) b.refuse(std::to_string(b.rows()) + " ids, expected " + std::to_string(a.rows()) + ", as many as in " + a.name());
+  for (const NpyReader* file : {&a, &b})
+    if (file->rows() != count) file->refuse(std::to_string(file->rows()) + " ids, expected " + std::to_string(count) + ", one for each document");
   const std::size_t a_bytes = a.header().element_bytes, b_bytes = b.header().element_bytes;
   while (a.done() < a.rows()) {
-    const std::uint64_t first = a.done(), count = std::max<std::uint64_t>(1, kBatchBytes / std::max(a_bytes, b_bytes));
-    const std::span<const std::byte> of_a = a.next(count), of_b = b.next(count);
+    const std::uint64_t first = a.done(), rows = std::max<std::uint64_t>(1, kBatchBytes / std::max(a_bytes, b_bytes));
+    const std::span<const std::byte> of_a = a.next(rows), of_b = b.next(rows);
     for (std::size_t i = 0; i < of_a.size() / a_bytes; ++i) {
       const std::string expected = id_text(a, first + i, of_a.subspan(i * a_bytes, a_bytes));
       const std::string found = id_text(b, first + i, of_b.subspan(i * b_bytes, b_bytes));

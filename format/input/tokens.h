@@ -2,6 +2,7 @@
 // hold them. Collections are read front to back in bounded memory; what is held of one is where each document begins.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -113,8 +114,11 @@ struct TokenQueries {
 /// `path` is their folder, or a file of the first kind. Throws as TokenFolder does.
 TokenQueries read_token_queries(const std::filesystem::path& path);
 
-/// Throws Error(invalid_argument) unless both files hold the same ids in the same order, naming the first row that differs. They are .npy files of
-/// one dimension, of i4, i8, u4, u8 or text ("<U", "|S"), not necessarily both of one type: a number equals its digits.
-void check_same_ids(const std::filesystem::path& left, const std::filesystem::path& right);
+/// The files that it reads: that of the tokens, and query_doclens.npy beside it.
+std::array<std::filesystem::path, 2> token_query_files(const std::filesystem::path& path);
+
+/// Throws Error(invalid_argument) unless both files hold the same `count` ids in the same order, naming the first row that differs. They are .npy
+/// files of one dimension, of i4, i8, u4, u8 or text ("<U", "|S"), not necessarily both of one type: a number equals its digits.
+void check_same_ids(const std::filesystem::path& left, const std::filesystem::path& right, std::uint64_t count);
 
 }  // namespace cassata

@@ -93,23 +93,25 @@ inline Index build(const Vectors& vectors, BuildParams params, const std::filesy
   return Index::build(*stream, params, path);
 }
 
-/// Asks one of the index's searches, with sparse queries if its vectors are such.
+/// Asks one of the index's searches, with sparse queries if its vectors are such, and with the queries' tokens if there are any.
 template <class Search>
-Answers answers(const Index& index, const Vectors& queries, const SearchParams& params, Search search) {
+Answers answers(const Index& index, const Vectors& queries, const SearchParams& params, Search search, const TokenBatch& tokens = {}) {
   Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
   const SparseVectors sparse = sparse_of(queries);
-  (index.*search)(index.manifest().shape == Shape::sparse ? sparse.batch(queries.dim) : queries.matrix(), params, Hits{out.ids, out.scores});
+  Batch batch = index.manifest().shape == Shape::sparse ? sparse.batch(queries.dim) : queries.matrix();
+  batch.tokens = tokens;
+  (index.*search)(batch, params, Hits{out.ids, out.scores});
   return out;
 }
 
 /// Scores again, if there are second codes, as many as a walk keeps.
-inline Answers search(const Index& index, const Vectors& queries, SearchParams params) {
+inline Answers search(const Index& index, const Vectors& queries, SearchParams params, const TokenBatch& tokens = {}) {
   params.k_candidates = std::max(params.k, params.ef_search);
-  return answers(index, queries, params, &Index::search);
+  return answers(index, queries, params, &Index::search, tokens);
 }
 
-inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params) {
-  return answers(index, queries, params, &Index::search_exact);
+inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params, const TokenBatch& tokens = {}) {
+  return answers(index, queries, params, &Index::search_exact, tokens);
 }
 
 /// The same by definition, with -1 and the worst score in places without a result.

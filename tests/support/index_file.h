@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -103,6 +105,18 @@ Bytes with_manifest(const Bytes& file, Edit edit) {
   Manifest manifest = read_manifest(std::span(file).subspan(header.manifest_offset, header.manifest_length), "file", 0);
   edit(manifest);
   return with_manifest_bytes(file, write_manifest(manifest));
+}
+
+/// Writes `file` to `path` once more, with other bytes in some of its sections.
+inline void write_with_sections(const std::filesystem::path& path, const MappedFile& file, const std::map<std::string, Bytes>& changed) {
+  FileWriter writer(path);
+  Manifest manifest = file.manifest();
+  for (const SectionEntry& section : std::exchange(manifest.sections, {})) {
+    writer.begin(section.name, section.tier);
+    const auto other = changed.find(section.name);
+    writer.append(other == changed.end() ? file.section(section.name).bytes : std::span<const std::byte>(other->second));
+  }
+  writer.finish(std::move(manifest));
 }
 
 }  // namespace cassata::test

@@ -294,13 +294,13 @@ TEST(TokenQueries, OfEveryLayout) {
 
 class SameIds : public ::testing::Test {
  protected:
-  void check(const std::string& left, const std::string& right) const {
+  void check(const std::string& left, const std::string& right, std::uint64_t count) const {
     write_file(folder_ / "left.npy", left);
     write_file(folder_ / "right.npy", right);
-    check_same_ids(folder_ / "left.npy", folder_ / "right.npy");
+    check_same_ids(folder_ / "left.npy", folder_ / "right.npy", count);
   }
-  void expect_refused(const std::string& left, const std::string& right, const std::vector<std::string>& parts) const {
-    expect_error(Errc::invalid_argument, parts, [&] { check(left, right); });
+  void expect_refused(const std::string& left, const std::string& right, const std::vector<std::string>& parts, std::uint64_t count = 2) const {
+    expect_error(Errc::invalid_argument, parts, [&] { check(left, right, count); });
   }
   /// UTF-32, as NumPy keeps it, and bytes.
   static std::string wide(const std::vector<std::u32string>& texts, std::size_t length) {
@@ -326,9 +326,9 @@ TEST_F(SameIds, OfAnyTypes) {
   files.push_back(wide({U"7", U"0", U"2147483647", U"12"}, 15));
   files.push_back(narrow({"7", "0", "2147483647", "12"}, 11));
   for (const std::string& left : files)
-    for (const std::string& right : files) check(left, right);
-  check(wide({U"é", U"\u20AC\U0001F600", U""}, 4), narrow({"\xC3\xA9", "\xE2\x82\xAC\xF0\x9F\x98\x80", ""}, 9));
-  check(npy_of("<i4", {0}, std::vector<int>{}), wide({}, 3));
+    for (const std::string& right : files) check(left, right, ids.size());
+  check(wide({U"é", U"\u20AC\U0001F600", U""}, 4), narrow({"\xC3\xA9", "\xE2\x82\xAC\xF0\x9F\x98\x80", ""}, 9), 3);
+  check(npy_of("<i4", {0}, std::vector<int>{}), wide({}, 3), 0);
 }
 
 TEST_F(SameIds, TheFirstThatDiffersIsNamed) {
@@ -343,9 +343,13 @@ TEST_F(SameIds, TheFirstThatDiffersIsNamed) {
     if (row + 1 < right.size()) right[row + 1] = 5;
     expect_refused(npy_of("<u8", {left.size()}, left), npy_of("<u8", {right.size()}, right),
                    {"right.npy: row " + std::to_string(row) + ": id '" + std::to_string(right[row]) + "', expected '" + std::to_string(left[row]) +
-                    "', as in " + (folder_ / "left.npy").string()});
+                    "', as in " + (folder_ / "left.npy").string()},
+                   left.size());
   }
-  expect_refused(npy_of<int>("<i4", {2}, {1, 2}), npy_of<int>("<i4", {3}, {1, 2, 3}), {"right.npy: 3 ids, expected 2, as many as in "});
+  const std::string two = npy_of<int>("<i4", {2}, {1, 2}), three = npy_of<int>("<i4", {3}, {1, 2, 3});
+  expect_refused(two, three, {"right.npy: 3 ids, expected 2, one for each document"});
+  expect_refused(two, three, {"left.npy: 2 ids, expected 3"}, 3);
+  expect_refused(two, two, {"left.npy: 2 ids, expected 4"}, 4);
   expect_refused(wide({U"a", U"\u00E9\x1b"}, 2), narrow({"a", "b"}, 1), {"row 1: id 'b', expected '\\xc3\\xa9\\x1b'"});
 }
 
