@@ -101,6 +101,7 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
 void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
   PendingFile out(path);
   file.verify(progress);
+  const MappedFile::FrontToBack reading(file);
   const auto bytes = file.bytes();
   for (std::size_t begin = 0; begin < bytes.size(); begin += kBufferBytes) {
     const std::size_t n = std::min(kBufferBytes, bytes.size() - begin);

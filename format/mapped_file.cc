@@ -75,10 +75,17 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
-  Mapping::advise(file->bytes(), Advice::normal);
-  for (const SectionEntry& s : file->manifest_.sections)
-    if (s.tier == Tier::hot && s.length >= kHugePageBytes) Mapping::advise(file->section(s.name).bytes, Advice::huge_pages);
+  file->advise_sections();
   return file;
+}
+
+void MappedFile::advise_sections() const noexcept {
+  Mapping::advise(bytes(), Advice::normal);
+  for (const SectionEntry& s : manifest_.sections) {
+    const auto part = bytes().subspan(s.offset, s.length);
+    if (s.tier == Tier::cold) Mapping::advise(part, Advice::random);  // what is read of them is asked for row by row
+    if (s.tier == Tier::hot && s.length >= kHugePageBytes) Mapping::advise(part, Advice::huge_pages);
+  }
 }
 
 void MappedFile::check_places() const {
@@ -117,6 +124,7 @@ void MappedFile::verify(const Progress& progress) const {
   const auto table = bytes().subspan(entry.offset, entry.count * sizeof(std::uint64_t));
   if (xxh3(table) != entry.xxh3) corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
   constexpr std::uint64_t kBlocksAReport = 1024;  // 64 MiB
+  const FrontToBack reading(*this);
   for (std::uint64_t i = 0; i < entry.count; ++i) {
     const std::uint64_t begin = kHeaderBytes + i * kHashBlockBytes, end = std::min(begin + kHashBlockBytes, entry.offset);
     std::uint64_t expected;

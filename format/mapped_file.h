@@ -36,12 +36,25 @@ class MappedFile {
   /// The bytes of a section; throws Error(corrupt) if the file has none of that name.
   Section section(std::string_view name) const;
 
+  /// While it lives, the file is read from front to back by this process, and not as searches do.
+  class FrontToBack {
+   public:
+    explicit FrontToBack(const MappedFile& file) : file_(file) { Mapping::advise(file.bytes(), Advice::normal); }
+    FrontToBack(const FrontToBack&) = delete;
+    FrontToBack& operator=(const FrontToBack&) = delete;
+    ~FrontToBack() { file_.advise_sections(); }
+
+   private:
+    const MappedFile& file_;
+  };
+
   /// Compares every block of the file with its hash. Throws Error(corrupt) naming the section and the byte of the first difference.
   void verify(const Progress& progress = {}) const;
 
  private:
   MappedFile() = default;
   void check_places() const;
+  void advise_sections() const noexcept;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;

@@ -28,7 +28,7 @@ class Scorer {
   /// Starts to fetch vectors that score() is about to be asked of.
   virtual void prefetch(std::span<const Id>) const noexcept {}
   /// Has vectors that score() may soon be asked of read from disk, all at once. Of codes that are large and seldom read.
-  virtual void fetch(std::span<const Id>) const noexcept {}
+  virtual void fetch(std::span<const Id>) noexcept {}
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
 };

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/codes/half.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/codes/row_offsets.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/lookup.h"
@@ -21,24 +22,6 @@ namespace cassata {
 namespace {
 
 using kernels::kCentroids;
-
-/// Whether what is asked for is in memory already, so that asking can be saved: it takes a fifth as long as scoring (docs/performance.md).
-/// Any number of threads.
-class Residency {
- public:
-  /// So it was the last kCalm times.
-  bool likely() const noexcept { return calm_.load(std::memory_order_relaxed) >= kCalm; }
-  void learn(bool was_read) noexcept {
-    if (was_read)
-      calm_.store(0, std::memory_order_relaxed);
-    else if (!likely())
-      calm_.fetch_add(1, std::memory_order_relaxed);
-  }
-
- private:
-  static constexpr unsigned kCalm = 32;
-  std::atomic<unsigned> calm_ = 0;
-};
 
 class TokenCodes : public Codes {
  public:
@@ -93,7 +76,7 @@ std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
 /// What scorers of token codes have in common.
 class TokenScorer : public Scorer {
  public:
-  explicit TokenScorer(const TokenCodes& codes) : codes_(codes) {}
+  explicit TokenScorer(const TokenCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
 
   void bind(VectorView query) override {
     query_.pack(query.tokens.data(), query.tokens.size() / codes_.dim(), codes_.dim());
@@ -102,28 +85,19 @@ class TokenScorer : public Scorer {
   void bind(Id) override { assert(false && "documents are no queries"); }
 
   void score(std::span<const Id> ids, float* out) noexcept override {
-    const bool unasked = codes_.residency().likely();
-    const std::uint64_t before = unasked ? blocks_read() : 0;
     for (const Id id : ids) codes_.prefetch_place(id);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % kGroup == 0) prepare(ids.subspan(i, std::min(kGroup, ids.size() - i)));
       if (i + 1 < ids.size()) fetch_lines(ids[i + 1]);
       out[i] = distance(ids[i]);
     }
-    if (unasked && blocks_read() != before) codes_.residency().learn(true);
+    fetch_.scored();
   }
   void prefetch(std::span<const Id> ids) const noexcept override {
     if (!ids.empty()) fetch_lines(ids.front());
   }
-  /// Where documents seem to be in memory, only some are asked for, to see whether that is still so.
-  void fetch(std::span<const Id> ids) const noexcept override {
-    constexpr std::size_t kSample = 8;
-    const std::uint64_t before = blocks_read();
-    const std::size_t sample = codes_.residency().likely() ? std::min(kSample, ids.size()) : ids.size();
-    fetch_pages(ids.first(sample));
-    const bool was_read = blocks_read() != before;
-    if (was_read) fetch_pages(ids.subspan(sample));
-    codes_.residency().learn(was_read);
+  void fetch(std::span<const Id> ids) noexcept override {
+    fetch_.fetch(ids, [&](Id id) { return codes_.bytes(id); });
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
@@ -151,9 +125,6 @@ class TokenScorer : public Scorer {
     raise(codes_.bytes(id), count);
     return -kernels_.sum(query());
   }
-  void fetch_pages(std::span<const Id> ids) const noexcept {
-    for (const Id id : ids) Mapping::advise(codes_.bytes(id), Advice::will_need);
-  }
   /// The document's first lines; the kernel fetches those that follow.
   void fetch_lines(Id id) const noexcept {
     constexpr std::size_t kMost = 4096;
@@ -162,6 +133,7 @@ class TokenScorer : public Scorer {
   }
 
   const TokenCodes& codes_;
+  RowFetch fetch_;
   kernels::PackedVectors query_;
 };
 

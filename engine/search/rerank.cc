@@ -74,7 +74,7 @@ class SummedScorer final : public Scorer {
     first_->prefetch(ids);
     second_->prefetch(ids);
   }
-  void fetch(std::span<const Id> ids) const noexcept override {
+  void fetch(std::span<const Id> ids) noexcept override {
     first_->fetch(ids);
     second_->fetch(ids);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 
 namespace cassata {
 namespace {
@@ -42,11 +43,14 @@ void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, 
           std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kRows = 256;  // stay in the caches while all queries see them
   std::array<float, kRows> distances;
+  std::array<Id, kRows> next;  // rows to be scored, that may have to be read from disk first
   std::vector<Smallest> smallest;
   for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
   if (k == 0) return;
   for (std::uint64_t first = 0; first < size; first += kRows) {
     const std::size_t count = std::min<std::uint64_t>(kRows, size - first);
+    std::iota(next.begin(), next.end(), static_cast<Id>(first + kRows));
+    if (first + kRows < size) scorers.front()->fetch(std::span(next).first(std::min<std::uint64_t>(kRows, size - first - kRows)));
     for (std::size_t q = 0; q < scorers.size(); ++q) {
       scorers[q]->score_range(static_cast<Id>(first), count, distances.data());
       for (std::size_t i = 0; i < count; ++i) smallest[q].offer(distances[i], ids.empty() ? static_cast<Id>(first + i) : ids[first + i]);

@@ -31,7 +31,7 @@ class CountingScorer final : public Scorer {
     EXPECT_GE(fetched_.size(), scored_.size());
     table_.score(ids, out);
   }
-  void fetch(std::span<const Id> ids) const noexcept override { fetched_.insert(fetched_.end(), ids.begin(), ids.end()); }
+  void fetch(std::span<const Id> ids) noexcept override { fetched_.insert(fetched_.end(), ids.begin(), ids.end()); }
   void score_range(Id, std::size_t, float*) noexcept override { ADD_FAILURE() << "candidates are no range"; }
   const std::vector<Id>& scored() const { return scored_; }
   const std::vector<Id>& fetched() const { return fetched_; }
@@ -39,7 +39,7 @@ class CountingScorer final : public Scorer {
  private:
   TableScorer table_;
   std::vector<Id> scored_;
-  mutable std::vector<Id> fetched_;
+  std::vector<Id> fetched_;
 };
 
 /// All of it by definition: sorts anew at every step.

@@ -1,0 +1,61 @@
+// Rows on their way from disk to memory, many at once, ahead of their use.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "format/mapping.h"
+#include "format/types.h"
+
+namespace cassata {
+
+/// Whether what is asked for is in memory already, so that asking can be saved: for token vectors it takes a fifth as long as scoring
+/// (docs/performance.md). Any number of threads.
+class Residency {
+ public:
+  /// So it was the last kCalm times.
+  bool likely() const noexcept { return calm_.load(std::memory_order_relaxed) >= kCalm; }
+  void learn(bool was_read) noexcept {
+    if (was_read)
+      calm_.store(0, std::memory_order_relaxed);
+    else if (!likely())
+      calm_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned kCalm = 32;
+  std::atomic<unsigned> calm_ = 0;
+};
+
+/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory, nothing is asked, but whether
+/// scoring had to read is looked at. One thread.
+class RowFetch {
+ public:
+  explicit RowFetch(Residency& residency) : residency_(residency) {}
+
+  /// part_of(id): a row's bytes, in a mapping.
+  template <class PartOf>
+  void fetch(std::span<const Id> ids, PartOf part_of) noexcept {
+    const std::uint64_t before = blocks_read();
+    if (residency_.likely()) {
+      if (!watches_) read_ = before;
+      watches_ = true;
+      return;
+    }
+    for (const Id id : ids) Mapping::advise(part_of(id), Advice::will_need);
+    residency_.learn(blocks_read() != before);
+  }
+  void scored() noexcept {
+    if (!watches_) return;
+    watches_ = false;
+    if (blocks_read() != read_) residency_.learn(true);
+  }
+
+ private:
+  Residency& residency_;
+  bool watches_ = false;
+  std::uint64_t read_ = 0;
+};
+
+}  // namespace cassata
