@@ -32,6 +32,8 @@ struct Form {
 
 std::size_t model_bytes(const Form& form, std::size_t dim) { return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0); }
 
+constexpr float kLargest = std::numeric_limits<float>::max();
+
 /// Within -most and most; a NaN is -most.
 float bounded(float value, float most) { return std::min(most, std::max(-most, value)); }
 
@@ -41,12 +43,21 @@ class Frame {
   Frame(const Form& form, std::span<const std::byte> model, std::size_t dim)
       : mean_(reinterpret_cast<const float*>(model.data()), dim),
         rotation_(std::span(reinterpret_cast<const std::int8_t*>(model.data() + mean_.size_bytes()), model.size() - mean_.size_bytes()), dim),
-        rotated_(form.rotated()) {}
+        rotated_(form.rotated()) {
+    for (const float value : mean_) mean_squares_ += static_cast<double>(value) * static_cast<double>(value);
+  }
 
   std::span<const float> mean() const { return mean_; }
-  void enter(const float* from, float* to) const {
+  /// How many times the mean has the length that a vector, given by its product with the mean, has in that direction; 0 if the mean is so short
+  /// that products with it say little.
+  float share_of_mean(float product) const {
+    constexpr double kLeast = 1e-30;
+    return mean_squares_ > kLeast ? bounded(static_cast<float>(static_cast<double>(product) / mean_squares_), kLargest) : 0;
+  }
+  /// Less `share` times the mean.
+  void enter(const float* from, float* to, float share = 1) const {
     constexpr float kMost = 1e30F;  // so that no sum of a rotation is infinite
-    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - mean_[i], kMost);
+    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - share * mean_[i], kMost);
     if (rotated_) rotation_.apply(to);
   }
   void leave(float* values) const {
@@ -56,13 +67,13 @@ class Frame {
 
  private:
   std::span<const float> mean_;
+  double mean_squares_ = 0;
   Rotation rotation_;
   bool rotated_;
 };
 
 float dot(std::span<const float> a, std::span<const float> b) {
-  static const kernels::DenseKernels kernels = kernels::dense_kernels(Metric::dot_product, ElementType::f32);
-  return -kernels.one(a.data(), b.data(), a.size());
+  return -kernels::dense_kernels(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
 }
 
 class QuantizedCodes final : public Codes {
@@ -129,15 +140,15 @@ class QuantizedScorer final : public Scorer {
   QuantizedScorer(const QuantizedCodes& codes, Metric metric) : codes_(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
 
   void bind(VectorView query) override {
-    codes_.frame().enter(query.values.data(), values_.data());
+    const Frame& frame = codes_.frame();
+    const bool by_product = metric_ == Metric::dot_product;
+    const float product = by_product ? bounded(dot(query.values, frame.mean()), kLargest) : 0;
+    const float share = by_product ? frame.share_of_mean(product) : 1;
+    frame.enter(query.values.data(), values_.data(), share);
     kernels::quantize(values_.data(), codes_.layout(), query_);
-    if (metric_ == Metric::dot_product) {
-      query_.base = -dot(query.values, codes_.frame().mean());
-      query_.factor = 1;
-    } else {
-      query_.base = dot(values_, values_);
-      query_.factor = 2;
-    }
+    query_.base = by_product ? -product : dot(values_, values_);
+    query_.rest_factor = share;
+    query_.factor = by_product ? 1 : 2;
   }
 
   void bind(Id id) override {
@@ -253,7 +264,7 @@ class QuantizedEncoder final : public Encoder {
       frame.enter(given.data(), values.data());
       const auto last = static_cast<float>((1U << form_.bits) - 1);
       form_.rule == Rule::range ? quantize_range(values, last, quantized) : quantize_direction(values, last, quantized);
-      append_row(quantized, bounded(rest(given, values, quantized, frame), std::numeric_limits<float>::max()), out.bytes);
+      append_row(quantized, bounded(rest(given, values, quantized, frame), kLargest), out.bytes);
     }
   }
 

@@ -117,13 +117,14 @@ HWY_INLINE std::int32_t product(const QuantizedLayout::Part& part, const std::ui
 
 /// What turns a product into a distance: copied, since results that are written might be these numbers for all that a compiler knows.
 struct Finish {
-  float base, sum, scale;
+  float base, rest_factor, sum, scale;
 
-  explicit Finish(const QuantizedQuery& query) : base(query.base), sum(query.factor * query.sum), scale(query.factor * query.scale) {}
+  explicit Finish(const QuantizedQuery& query)
+      : base(query.base), rest_factor(query.rest_factor), sum(query.factor * query.sum), scale(query.factor * query.scale) {}
   HWY_INLINE float operator()(const void* row, std::int32_t product) const {
     QuantizedHead head;
     std::memcpy(&head, row, sizeof head);
-    return base + head.rest - (head.bias * sum + head.scale * scale * static_cast<float>(product));
+    return base + rest_factor * head.rest - (head.bias * sum + head.scale * scale * static_cast<float>(product));
   }
 };
 

@@ -47,11 +47,11 @@ struct QuantizedQuery {
   std::vector<std::int8_t> values;  ///< QuantizedLayout::query_values
   float scale = 0;
   float sum = 0;   ///< of all values, times scale
-  float base = 0;  ///< distance = base + rest of the row - factor x product
-  float factor = 1;
+  float base = 0;  ///< distance = base + rest_factor x rest of the row - factor x product
+  float rest_factor = 1, factor = 1;
 };
 
-/// Rounds `query` of layout.dim finite values; leaves base and factor.
+/// Rounds `query` of layout.dim finite values; leaves base and the factors.
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out);
 
 /// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h). A read never goes past the last

@@ -90,6 +90,43 @@ TEST(NavigationIndex, TakesNoNoticeOfWhatIsForReranking) {
   for (std::size_t i = 0; i < all.ids.size(); ++i) ASSERT_EQ(all.ids[i] == -1, i % 600 >= 500) << "place " << i;
 }
 
+Vectors scaled(Vectors vectors, float scale) {
+  for (float& value : vectors.values) value *= scale;
+  return vectors;
+}
+
+/// Of vectors whose mean is as long as they are, beside queries far shorter or longer.
+TEST(DenseCompactIndexes, ScalingQueriesChangesNoAnswersByDotProduct) {
+  Random random(8);
+  Vectors all = clustered_vectors(random, 2040, 64, 30);
+  for (float& value : all.values) value = 100 * std::abs(value);
+  const Vectors vectors = all.part(0, 2000), queries = all.part(2000, 40);
+  const SearchParams search{.k = 10, .ef_search = 100, .k_candidates = 100};
+  const Answers exact = search_exact(build(vectors, {.kind = Kind::flat}), queries, {.k = 10});
+  std::vector<BuildParams> cases;
+  for (const auto& [first, bits] : {std::pair(Encoding::dense_int8, 0U), {Encoding::dense_int4, 0U}, {Encoding::rabitq, 2U}, {Encoding::pq, 0U}}) {
+    std::vector<RerankChoices> seconds = {second_of(Encoding::f16), rabitq_second(8, false)};
+    if (first != Encoding::pq) seconds.push_back(second_of(Encoding::f32, true));
+    if (first != Encoding::pq) seconds.push_back(rabitq_second(6, true));
+    for (const RerankChoices& second : seconds) cases.push_back(params_of(first, bits, second));
+  }
+  for (BuildParams& params : cases) {
+    if (params.code.m_pq != 0) params.code.m_pq = 32;
+    SCOPED_TRACE(name_of_case(params) + (params.rerank->residual ? ", residual" : ""));
+    const Index index = build(vectors, params);
+    const Answers whole = answers(index, queries, search, &Index::search);
+    for (const float scale : {0x1p-10F, 0x1p10F}) {  // powers of two are exact
+      const Answers found = answers(index, scaled(queries, scale), search, &Index::search);
+      EXPECT_EQ(found.ids, whole.ids) << "queries times " << scale;
+      for (std::size_t i = 0; i < found.scores.size(); ++i) ASSERT_EQ(found.scores[i], scale * whole.scores[i]) << "queries times " << scale;
+    }
+    for (const float scale : {1e-3F, 1.0F, 1e3F}) {
+      const Answers found = answers(index, scaled(queries, scale), search, &Index::search);
+      EXPECT_GE(recall_of(found, exact, 10), params.rerank->encoding == Encoding::rabitq ? 0.85 : 0.95) << "queries times " << scale;
+    }
+  }
+}
+
 TEST(NavigationIndex, SaysWhatItHolds) {
   Random random(3);
   const Index index = build(normal_vectors(random, 100, 20), params_of(Encoding::rabitq, 3, second_of(Encoding::f16, true)));

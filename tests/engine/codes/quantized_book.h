@@ -79,9 +79,17 @@ class Book {
     return out;
   }
 
-  std::vector<double> enter(const float* values) const {
+  /// How many means a query is moved by.
+  double share(Metric metric, const float* query) const {
+    double product = 0, squares = 0;
+    for (std::size_t i = 0; i < dim_; ++i) product += mean(i) * query[i], squares += mean(i) * mean(i);
+    return metric == Metric::euclidean ? 1 : squares > 0 ? product / squares : 0;
+  }
+  std::vector<double> query(Metric metric, const float* values) const { return enter(values, share(metric, values)); }
+
+  std::vector<double> enter(const float* values, double share = 1) const {
     std::vector<double> out(dim_);
-    for (std::size_t i = 0; i < dim_; ++i) out[i] = values[i] - mean(i);
+    for (std::size_t i = 0; i < dim_; ++i) out[i] = values[i] - share * mean(i);
     for (std::size_t round = 0; form_.rotated && round < 4; ++round) {
       for (std::size_t i = 0; i < dim_; ++i) out[i] *= sign(round, i);
       transform(round, out);

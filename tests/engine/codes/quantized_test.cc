@@ -73,13 +73,14 @@ TEST(Quantized, ScoresAreThoseThatTheFormatSays) {
       scorer->score_range(0, distances.size(), distances.data());
       scorer->score(ids, again.data());
       EXPECT_EQ(distances, again);
-      const std::vector<double> q = book.enter(query.row(0));
+      const std::vector<double> q = book.query(metric, query.row(0));
       double mean_product = 0;
       for (std::size_t i = 0; i < vectors.dim; ++i) mean_product += book.mean(i) * query.row(0)[i];
       const double base = metric == Metric::euclidean ? product(q, q) : -mean_product, factor = metric == Metric::euclidean ? 2 : 1;
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         const std::vector<double> coded = book.coded(row);
-        ASSERT_NEAR(distances[row], base + book.head(row, 2) - factor * product(q, coded), factor * rounding(q, coded)) << "row " << row;
+        const double exact = base + book.share(metric, query.row(0)) * book.head(row, 2) - factor * product(q, coded);
+        ASSERT_NEAR(distances[row], exact, factor * rounding(q, coded)) << "row " << row;
       }
     }
 }
@@ -99,10 +100,44 @@ TEST(Quantized, ScoresAreThoseOfDecodedVectors) {
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         float distance = 0;
         scorer->score_range(static_cast<Id>(row), 1, &distance);
-        const double tolerance = (metric == Metric::euclidean ? 2 : 1) * rounding(book.enter(query.row(0)), book.coded(row));
+        const double tolerance = (metric == Metric::euclidean ? 2 : 1) * rounding(book.query(metric, query.row(0)), book.coded(row));
         ASSERT_NEAR(distance, exact_distance(metric, query.row(0), decoded(stored.codes(), row).data(), vectors.dim), tolerance) << "row " << row;
       }
     }
+}
+
+/// Queries far shorter and far longer than the vectors.
+TEST(Quantized, ScalingAQueryScalesItsDotProducts) {
+  for (const Form& form : all_forms())
+    for (const bool linear : {false, true})
+      for (unsigned seed = 0; seed < 12; ++seed) {
+        SCOPED_TRACE(form.name + (linear ? ", linear, seed " : ", seed ") + std::to_string(seed));
+        Random random(seed);
+        Vectors vectors = random_vectors(random), query = normal_vectors(random, 1, vectors.dim);
+        for (Vectors* const all : {&vectors, &query})
+          for (float& value : all->values) value = std::abs(value);  // so that their mean is as long as they are
+        const StoredVectors stored(form.encoder(form.spec(vectors.dim, Metric::dot_product, linear)), vectors);
+        const auto scorer = stored.codes().scorer(Metric::dot_product);
+        const auto distances_at = [&](float scale) {
+          std::vector<float> scaled, distances(vectors.size());
+          for (const float value : query.values) scaled.push_back(value * scale);
+          scorer->bind({.values = scaled});
+          scorer->score_range(0, distances.size(), distances.data());
+          return distances;
+        };
+        const std::vector<float> whole = distances_at(1);
+        for (const float scale : {0x1p-20F, 0x1p-10F, 0x1p20F}) {  // powers of two are exact
+          const std::vector<float> scaled = distances_at(scale);
+          for (std::size_t row = 0; row < vectors.size(); ++row) ASSERT_EQ(scaled[row], scale * whole[row]) << "row " << row << ", times " << scale;
+        }
+        const Book book(form, stored.sections(), vectors.dim);
+        const std::vector<double> q = book.query(Metric::dot_product, query.row(0));
+        for (const float scale : {1e-3F, 1e3F}) {
+          const std::vector<float> scaled = distances_at(scale);
+          for (std::size_t row = 0; row < vectors.size(); ++row)
+            ASSERT_NEAR(scaled[row] / scale, whole[row], rounding(q, book.coded(row))) << "row " << row << ", times " << scale;
+        }
+      }
 }
 
 Errors errors_of(const Form& form, Metric metric, std::size_t dim, unsigned seed) {

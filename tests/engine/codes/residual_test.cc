@@ -49,7 +49,7 @@ TEST(Residual, BothPartsAddUpToTheWhole) {
       }
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         const double whole = exact_distance(Metric::dot_product, queries.row(q), vectors.row(row), 60);
-        ASSERT_NEAR(a[row] + b[row], whole, rounding(book.enter(queries.row(q)), book.coded(row))) << "row " << row;
+        ASSERT_NEAR(a[row] + b[row], whole, rounding(book.query(Metric::dot_product, queries.row(q)), book.coded(row))) << "row " << row;
         alone.add(a[row] - whole);
         both.add(a[row] + c[row] - whole);
       }

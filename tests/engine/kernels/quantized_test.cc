@@ -110,8 +110,8 @@ void expect_distance(float distance, const Rows& rows, std::size_t row, const Qu
   const QuantizedHead head = rows.heads[row];
   const double by_bias = double{query.factor} * query.scale * head.bias * static_cast<double>(sum);
   const double by_scale = double{query.factor} * query.scale * head.scale * static_cast<double>(product);
-  const double magnitude = std::abs(query.base) + std::abs(head.rest) + std::abs(by_bias) + std::abs(by_scale);
-  ASSERT_NEAR(distance, query.base + head.rest - by_bias - by_scale, magnitude * 0x1p-20);
+  const double magnitude = std::abs(query.base) + std::abs(query.rest_factor * head.rest) + std::abs(by_bias) + std::abs(by_scale);
+  ASSERT_NEAR(distance, query.base + query.rest_factor * head.rest - by_bias - by_scale, magnitude * 0x1p-20);
 }
 
 std::size_t random_dim(Random& random) { return 1 + below(random, random() % 4 == 0 ? 600 : 70); }
@@ -155,6 +155,7 @@ TEST(QuantizedKernels, DistancesAreThoseByDefinition) {
       const QuantizedLayout layout(dim, rows.bits);
       QuantizedQuery query = quantized(normal_values(random, dim), layout);
       query.base = static_cast<float>(below(random, 5));
+      query.rest_factor = static_cast<float>(below(random, 3)) - 1.5F;
       query.factor = static_cast<float>(1 + below(random, 2));
       std::vector<float> out(rows.count);
       quantized_range(query, layout, rows.bytes.data(), 0, rows.count, out.data());
