@@ -29,58 +29,50 @@ std::int32_t product(const std::uint8_t* codes, const std::int8_t* query, std::s
   return sum;
 }
 #else
-/// A running sum of products of codes and query, in two vectors of 32-bit numbers.
+/// A running sum of products of codes and query is two vectors of 32-bit numbers, `even` and `odd`: not in a struct, which holds no vectors of SVE.
 template <class D>
-struct Sums {
-  hn::Vec<hn::Repartition<std::int32_t, D>> even, odd;
-};
+using SumOf = hn::Vec<hn::Repartition<std::int32_t, D>>;
 
 template <class D>
-HWY_INLINE Sums<D> no_sums(D) {
+HWY_INLINE std::int32_t total(D, SumOf<D> even, SumOf<D> odd) {
   const hn::Repartition<std::int32_t, D> d;
-  return {hn::Zero(d), hn::Zero(d)};
-}
-
-template <class D>
-HWY_INLINE std::int32_t total(D, const Sums<D>& sums) {
-  const hn::Repartition<std::int32_t, D> d;
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sums.even, sums.odd)));
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
 }
 
 /// Adds codes x query, number by number, in any order. Codes are unsigned; which of the sums takes them is up to `run`.
 #if HWY_TARGET == HWY_AVX3_DL
 /// In assembler: Highway 1.0 asks the processor for this instruction (AVX-512 VNNI), but not the compiler.
 template <class D, class V, class W>
-HWY_INLINE void add_products(D, V codes, W query, std::size_t run, Sums<D>& sums) {
-  auto& sum = run % 2 == 0 ? sums.even : sums.odd;
+HWY_INLINE void add_products(D, V codes, W query, std::size_t run, SumOf<D>& even, SumOf<D>& odd) {
+  auto& sum = run % 2 == 0 ? even : odd;
   asm("vpdpbusd %[query], %[codes], %[sum]" : [sum] "+v"(sum.raw) : [codes] "v"(codes.raw), [query] "v"(query.raw));
 }
 #else
 template <class D, class V, class W>
-HWY_INLINE void add_products(D d, V codes, W query, std::size_t, Sums<D>& sums) {
+HWY_INLINE void add_products(D d, V codes, W query, std::size_t, SumOf<D>& even, SumOf<D>& odd) {
   const hn::Repartition<std::int16_t, D> d16;
   const hn::Half<D> half;
   const hn::Half<hn::RebindToSigned<D>> signed_half;
   const hn::Repartition<std::int32_t, D> d32;
-  sums.even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(half, codes)),
-                                            hn::PromoteTo(d16, hn::LowerHalf(signed_half, query)), sums.even, sums.odd);
-  sums.even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::UpperHalf(half, codes)),
-                                            hn::PromoteTo(d16, hn::UpperHalf(signed_half, query)), sums.even, sums.odd);
+  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(half, codes)), hn::PromoteTo(d16, hn::LowerHalf(signed_half, query)),
+                                       even, odd);
+  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::UpperHalf(half, codes)), hn::PromoteTo(d16, hn::UpperHalf(signed_half, query)),
+                                       even, odd);
   (void)d;
 }
 #endif
 
 /// Adds the codes of `kWidth` bits in `bytes`, which are those of place `at` in the part, times their query.
 template <unsigned kWidth, std::size_t... kRun, class D, class V>
-HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::int8_t* query, std::size_t part_bytes, std::size_t at,
-                         Sums<D>& sums) {
+HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::int8_t* query, std::size_t part_bytes, std::size_t at, SumOf<D>& even,
+                         SumOf<D>& odd) {
   const hn::Repartition<std::uint16_t, D> d16;
   const hn::RebindToSigned<D> di;
   const auto mask = hn::Set(d, static_cast<std::uint8_t>((1U << kWidth) - 1));
   const auto codes = [&](auto shift)
                          HWY_ATTR { return kWidth == 8 ? bytes : hn::And(hn::BitCast(d, hn::ShiftRight<shift()>(hn::BitCast(d16, bytes))), mask); };
   (add_products(d, codes(std::integral_constant<int, kWidth * kRun>()), hn::LoadU(di, query + kRun * part_bytes),
-                kWidth == 8 ? at / hn::Lanes(d) : kRun, sums),
+                kWidth == 8 ? at / hn::Lanes(d) : kRun, even, odd),
    ...);
 }
 
@@ -90,17 +82,17 @@ HWY_INLINE std::int32_t product(const std::uint8_t* codes, const std::int8_t* qu
   constexpr std::make_index_sequence<8 / kWidth> kRuns;
   hn::ScalableTag<std::uint8_t> d;
   const std::size_t lanes = hn::Lanes(d);
-  auto sums = no_sums(d);
+  auto even = hn::Zero(hn::Repartition<std::int32_t, decltype(d)>()), odd = even;
   std::size_t i = 0;
-  for (; i + lanes <= bytes; i += lanes) add_runs<kWidth>(kRuns, d, hn::LoadU(d, codes + i), query + i, bytes, i, sums);
+  for (; i + lanes <= bytes; i += lanes) add_runs<kWidth>(kRuns, d, hn::LoadU(d, codes + i), query + i, bytes, i, even, odd);
 #if HWY_TARGET <= HWY_AVX3
-  if (i < bytes) add_runs<kWidth>(kRuns, d, hn::MaskedLoad(hn::FirstN(d, bytes - i), d, codes + i), query + i, bytes, i, sums);
-  return total(d, sums);
+  if (i < bytes) add_runs<kWidth>(kRuns, d, hn::MaskedLoad(hn::FirstN(d, bytes - i), d, codes + i), query + i, bytes, i, even, odd);
+  return total(d, even, odd);
 #else
   hn::CappedTag<std::uint8_t, 16> small;
-  auto rest = no_sums(small);
-  for (; i < bytes; i += hn::Lanes(small)) add_runs<kWidth>(kRuns, small, hn::LoadU(small, codes + i), query + i, bytes, i, rest);
-  return total(d, sums) + total(small, rest);
+  auto small_even = hn::Zero(hn::Repartition<std::int32_t, decltype(small)>()), small_odd = small_even;
+  for (; i < bytes; i += hn::Lanes(small)) add_runs<kWidth>(kRuns, small, hn::LoadU(small, codes + i), query + i, bytes, i, small_even, small_odd);
+  return total(d, even, odd) + total(small, small_even, small_odd);
 #endif
 }
 
