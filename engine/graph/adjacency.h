@@ -20,8 +20,8 @@ inline constexpr std::string_view kEdgesSection = "graph.edges";
 class Adjacency {
  public:
   virtual ~Adjacency() = default;
-  /// The neighbours of node `id`, at most max_degree() of them, in the graph's memory or in `scratch` (scratch_size() places). Numbers that
-  /// are not below size() are none: unused places, or whatever a damaged file holds; the walk passes them over.
+  /// The neighbours of node `id`, in the graph's memory or in `scratch` (list_capacity() places). Numbers that are not below size() are none:
+  /// unused places, or whatever a damaged file holds, where a list may also be longer than max_degree(); the walk passes them over.
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept { return read(id, locate(id), scratch); }
 
   /// Starts to fetch what `locate` reads, for nodes that may be expanded soon.
@@ -33,11 +33,11 @@ class Adjacency {
   /// Checks all that a file's bytes must be. Throws Error(corrupt).
   virtual void verify() const {}
 
-  /// What is written to `scratch` beyond max_degree() places, at most.
-  static constexpr std::size_t kScratchSlack = 32;
-  std::size_t scratch_size() const noexcept { return max_degree_ + kScratchSlack; }
   std::size_t size() const noexcept { return size_; }
   std::size_t max_degree() const noexcept { return max_degree_; }
+  /// The most numbers that a list has, whatever the bytes, and that are written on the way.
+  static constexpr std::size_t kListSlack = 32;
+  std::size_t list_capacity() const noexcept { return max_degree_ + kListSlack; }
 
  protected:
   Adjacency(std::size_t size, std::size_t max_degree) : size_(size), max_degree_(max_degree) {}

@@ -15,7 +15,7 @@ using namespace kernels;
 constexpr std::size_t kHead = kGapGuardBytes;  // before the lists
 constexpr std::size_t kTail = kGapGuardBytes;  // after them
 constexpr std::size_t kMaxNarrowLength = 255;
-static_assert(1 + kGapOverrun <= Adjacency::kScratchSlack);
+static_assert(1 + kGapOverrun <= Adjacency::kListSlack);
 static_assert(kGapClasses <= kHead);
 
 std::size_t rows_of_record(bool wide) { return kLengthsBytes / (wide ? sizeof(std::uint16_t) : sizeof(std::uint8_t)); }
@@ -232,7 +232,7 @@ void CompressedAdjacency::verify() const {
   expect_zeros(edges_, kGapClasses, kHead);
   expect_zeros(edges_, edges_.bytes.size() - kTail, edges_.bytes.size());
   ListWriter writer(code_);
-  std::vector<Id> scratch(scratch_size()), ids;
+  std::vector<Id> scratch(list_capacity()), ids;
   for (Id row = 0; row < size(); ++row) {
     const auto bytes = list(row);
     const auto decoded = neighbors(row, scratch.data());

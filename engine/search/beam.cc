@@ -60,9 +60,9 @@ void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id>
   scorer_ = &scorer;
   work_ = &work;
   expanding_ = kNoId;
-  const std::size_t degree = std::max(graph.max_degree(), entries.size());
-  if (work.distances.size() < degree) work.distances.resize(degree);
-  if (const std::size_t size = std::max(graph.scratch_size(), degree); work.scratch.size() < size) work.scratch.resize(size);
+  const std::size_t most = std::max(graph.list_capacity(), entries.size());
+  if (work.distances.size() < most) work.distances.resize(most);
+  if (work.scratch.size() < most) work.scratch.resize(most);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
   fresh_ = work.visited.take_new(entries);

@@ -76,7 +76,7 @@ TEST(RowAdjacency, NarrowRowsAreTheSameLists) {
     std::vector<std::uint16_t> narrow(rows.begin(), rows.end());
     const RowAdjacency graph({.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(narrow))}, n, degree);
     graph.verify();
-    List scratch(degree + Adjacency::kScratchSlack);
+    List scratch(graph.list_capacity());
     for (Id id = 0; id < n; ++id) {
       const auto row = graph.neighbors(id, scratch.data());
       ASSERT_EQ(row.size(), degree);

@@ -42,9 +42,9 @@ Case random_case(Random& random, std::size_t most_rows, std::size_t most_degree)
 
 /// Without the place that is nobody's.
 std::vector<Id> neighbors(const CompressedAdjacency& graph, Id row) {
-  std::vector<Id> scratch(graph.scratch_size());
+  std::vector<Id> scratch(graph.list_capacity());
   const auto list = graph.neighbors(row, scratch.data());
-  EXPECT_LE(list.size(), graph.max_degree() + 1);
+  EXPECT_LE(list.size(), graph.list_capacity());
   std::vector<Id> out(list.begin(), list.end());
   std::erase(out, kNoId);
   return out;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "tests/engine/search/reference_beam.h"
@@ -97,6 +98,27 @@ TEST(BeamWalk, WalksThatTakeTurnsFindWhatEachFindsAlone) {
     for (std::size_t i = 0; i < kWalks; ++i)
       ASSERT_EQ(pairs_of(work[i].beam.entries()), pairs_of(reference_walk(graph, scorers[i].distances(), std::vector<Id>{0}, 1 + i * 10, 0)));
   }
+}
+
+/// Lists as long as any may be.
+class LongLists final : public Adjacency {
+ public:
+  explicit LongLists(std::size_t size) : Adjacency(size, 3) {}
+  std::span<const std::byte> locate(Id) const noexcept override { return {}; }
+  std::span<const Id> read(Id, std::span<const std::byte>, Id* scratch) const noexcept override {
+    std::iota(scratch, scratch + list_capacity(), 1u);
+    return {scratch, list_capacity()};
+  }
+};
+
+TEST(BeamSearch, HasPlacesForTheLongestLists) {
+  const LongLists graph(100);
+  TableScorer scorer(std::vector<float>(100, 1.0F));
+  Workspace work;
+  beam_search(graph, scorer, std::vector<Id>{0}, 100, 0, work);
+  EXPECT_EQ(work.beam.entries().size(), 1 + graph.list_capacity());
+  EXPECT_GE(work.distances.size(), graph.list_capacity());
+  EXPECT_GE(work.scratch.size(), graph.list_capacity());
 }
 
 TEST(BeamSearch, WalksListsUnderConstruction) {
