@@ -1,6 +1,8 @@
 #include "engine/build/graph_builder.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 
 #include "engine/build/connect.h"
@@ -45,7 +47,7 @@ class GraphBuilder {
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
 
-  /// Distances of the candidates to the node, exact ones, in order.
+  /// Distances of the candidates to the node, exact ones, in order; a NaN, as of distances beyond f32, is infinite.
   void score_exactly(Id node, Worker& worker);
   std::size_t size() const { return exact_.size(); }
 
@@ -133,7 +135,8 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   pair.prefetch(w.chosen);
   pair.bind(node);
   pair.score(w.chosen, w.distances.data());
-  for (std::size_t i = 0; i < w.chosen.size(); ++i) w.candidates[i].distance = w.distances[i];
+  for (std::size_t i = 0; i < w.chosen.size(); ++i)
+    w.candidates[i].distance = std::isnan(w.distances[i]) ? std::numeric_limits<float>::infinity() : w.distances[i];
   std::sort(w.candidates.begin(), w.candidates.end());
 }
 

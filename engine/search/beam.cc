@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace cassata {
 
@@ -43,6 +44,7 @@ std::size_t Beam::place_of(float distance) const noexcept {
 }
 
 void Beam::insert(float distance, Id id) {
+  if (distance != distance) distance = std::numeric_limits<float>::infinity();
   const std::size_t place = place_of(distance);
   next_ = std::min(next_, place);
   const bool drops = relax_ == 0 && entries_.size() == width_;  // the last one

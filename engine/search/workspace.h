@@ -64,9 +64,10 @@ class Beam {
   }
   /// True if a candidate at `distance` is to be inserted.
   bool admits(float distance) const noexcept {
-    if (entries_.size() < width_) return distance == distance;  // a NaN, of damaged rows or of scores beyond f32, never is
+    if (entries_.size() < width_) return true;
     return relax_ > 0 ? distance <= bound_ : distance < bound_;
   }
+  /// A NaN, as of scores beyond f32, counts as infinity.
   void insert(float distance, Id id);
   /// Marks the best unexpanded candidate and returns its id, or kNoId if there is none left.
   Id expand_next() noexcept {

@@ -127,6 +127,26 @@ TEST(DenseCompactIndexes, ScalingQueriesChangesNoAnswersByDotProduct) {
   }
 }
 
+TEST(DenseCompactIndexes, ScoresBeyondF32LeaveNoPlaceEmpty) {
+  Random random(9);
+  const Vectors vectors = scaled(normal_vectors(random, 300, 48), 1e33F), queries = scaled(normal_vectors(random, 10, 48), 1e33F);
+  std::vector<BuildParams> cases = {params_of(Encoding::f32, 0, {})};
+  cases[0].rerank.reset();
+  for (const auto& [first, bits] : {std::pair(Encoding::dense_int8, 0U), {Encoding::dense_int4, 0U}, {Encoding::rabitq, 2U}})
+    for (const RerankChoices& second : {second_of(Encoding::f32, true), second_of(Encoding::f32), rabitq_second(4, true)})
+      cases.push_back(params_of(first, bits, second));
+  for (const BuildParams& params : cases) {
+    SCOPED_TRACE(name_of_case(params));
+    const Index index = build(vectors, params);
+    index.verify();
+    const Answers found = answers(index, queries, {.k = 10, .ef_search = 20, .k_candidates = 20}, &Index::search);
+    for (std::size_t i = 0; i < found.ids.size(); ++i) {
+      ASSERT_GE(found.ids[i], 0) << "place " << i;
+      ASSERT_FALSE(std::isnan(found.scores[i])) << "place " << i;
+    }
+  }
+}
+
 TEST(NavigationIndex, SaysWhatItHolds) {
   Random random(3);
   const Index index = build(normal_vectors(random, 100, 20), params_of(Encoding::rabitq, 3, second_of(Encoding::f16, true)));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "engine/search/workspace.h"
@@ -17,11 +18,10 @@ class ReferenceBeam {
 
   bool admits(float distance) const {
     const auto kept = this->kept();
-    if (std::isnan(distance)) return false;
     if (kept.size() < width_) return true;
     return relax_ > 0 ? within(distance, kept[width_ - 1].distance) : distance < kept[width_ - 1].distance;
   }
-  void insert(float distance, Id id) { all_.push_back({distance, id}); }
+  void insert(float distance, Id id) { all_.push_back({std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance, id}); }
   /// The best that was not expanded yet, or kNoId.
   Id expand_next() {
     for (const Candidate& c : kept())
