@@ -62,13 +62,10 @@ class Lloyd {
 
   /// Finds the nearest centroid of each sample. Returns the sum of the squared distances.
   double assign(const Centroids& centroids, const std::function<void(std::size_t)>& done) {
-    const std::size_t pieces = (size_ + piece_ - 1) / piece_, some = 2 * threads_of(threads_);
-    for (std::size_t first = 0; first < pieces; first += some) {
-      parallel_for(threads_, std::min(some, pieces - first), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-        for (std::size_t p = first + begin; p < first + end; ++p) assign_piece(centroids, p * piece_);
-      });
-      done(std::min((first + some) * piece_, size_));
-    }
+    const auto report = [&](std::size_t pieces) { done(std::min(pieces * piece_, size_)); };
+    parallel_for(threads_, (size_ + piece_ - 1) / piece_, 1, 2, report, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t p = begin; p < end; ++p) assign_piece(centroids, p * piece_);
+    });
     return std::accumulate(distances_.begin(), distances_.end(), 0.0);
   }
 

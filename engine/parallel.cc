@@ -48,4 +48,14 @@ void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, co
   finished.load(std::memory_order_acquire);
 }
 
+void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, std::size_t turn, const std::function<void(std::size_t)>& report,
+                  const Work& work) {
+  const std::size_t most = turn * threads_of(num_threads);
+  for (std::size_t first = 0; first < count; first += most) {
+    const std::size_t now = std::min(most, count - first);
+    parallel_for(num_threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) { work(first + begin, first + end, thread); });
+    report(first + now);
+  }
+}
+
 }  // namespace cassata

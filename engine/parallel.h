@@ -13,4 +13,9 @@ unsigned threads_of(unsigned num_threads);
 /// processors), which are numbered from 0. Returns when all is done; the first exception of a piece reaches the caller.
 void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t, unsigned)>& work);
 
+/// The same in turns of about `turn` a thread. After each, report(done) is called on this thread, and may throw to end the loop: for what takes so
+/// long that people want to know how far it is, or to stop it.
+void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, std::size_t turn, const std::function<void(std::size_t)>& report,
+                  const std::function<void(std::size_t, std::size_t, unsigned)>& work);
+
 }  // namespace cassata

@@ -120,14 +120,16 @@ class TwoLevelModel {
       }
     });
     const Section residuals{.file = "residuals", .name = "sample", .bytes = std::as_bytes(std::span(sample))};
-    quantizer_->train(*row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim}), choices.num_threads);
+    const auto learning = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+      if (choices.progress) choices.progress("residuals", done, total);
+    };
+    quantizer_->train(*row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim}), choices.num_threads, learning);
     std::vector<float> coordinates(quantizer_->model().size() / sizeof(float));
     std::memcpy(coordinates.data(), quantizer_->model().data(), quantizer_->model().size());
     pq_centroids_.resize(coordinates.size());
     for (std::size_t s = 0, width = plan.dim / plan.m_pq; s < plan.m_pq; ++s)
       for (std::size_t c = 0; c < kPqCentroids; ++c)
         for (std::size_t j = 0; j < width; ++j) pq_centroids_[(s * kPqCentroids + c) * width + j] = coordinates[(s * width + j) * kPqCentroids + c];
-    if (choices.progress) choices.progress("residuals", 1, 1);
   }
 
   std::span<const float> centroids() const noexcept { return centroids_.rows(); }

@@ -87,7 +87,6 @@ BuiltGraph GraphBuilder::build() {
   for (std::size_t begin = 1; begin < size();) {
     const std::size_t end = std::min(size(), begin + std::clamp<std::size_t>(begin / kGrowth, 1, kMaxBatch));
     insert_batch(begin, end);
-    if (params_.progress) params_.progress("graph", end, size());
     begin = end;
   }
   SubsetScorer scorer(*workers_.front().pair, graph_.ids, size());
@@ -96,7 +95,11 @@ BuiltGraph GraphBuilder::build() {
 }
 
 void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
-  parallel_for(params_.num_threads, end - begin, 8, [&](std::size_t first, std::size_t last, unsigned thread) {
+  constexpr std::size_t kNodes = 8, kNodesATurn = 64 * kNodes;
+  const auto report = [&](std::size_t done) {
+    if (params_.progress) params_.progress("graph", begin + done, size());
+  };
+  parallel_for(params_.num_threads, end - begin, kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i) find_neighbors(static_cast<Id>(begin + i), workers_[thread]);
   });
   for (std::size_t l = 0; l < graph_.levels.size(); ++l)

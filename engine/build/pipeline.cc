@@ -25,8 +25,8 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
   for (std::size_t i = 0; i < spools.size(); ++i) {
     if (!encoders[i]->trains()) continue;
     const std::unique_ptr<Codes> exact = encoders[0]->open(spools[0].sections(), vectors.size());
-    encoders[i]->train(*exact, params.num_threads);
-    spools[i].fill(*exact, params.num_threads);
+    encoders[i]->train(*exact, params.num_threads, params.progress);
+    spools[i].fill(*exact, params.num_threads, params.progress);
   }
   return spools;
 }
@@ -56,11 +56,11 @@ struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
 
-  Placement(const BuiltGraph& graph, GraphType type, unsigned num_threads) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
+  Placement(const BuiltGraph& graph, GraphType type, const GraphParams& params) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
     if (type == GraphType::standard)
       for (Id node = 0; node < node_at.size(); ++node) node_at[graph.ids[node]] = node;
     else
-      node_at = reorder(graph.levels.front(), num_threads);
+      node_at = reorder(graph.levels.front(), params.num_threads, params.progress);
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
   }
 };
@@ -70,8 +70,10 @@ void write_section(std::string_view name, std::span<const std::byte> bytes, File
   writer.append(bytes);
 }
 
-void write_ground(const NeighborLists& level, const Placement& place, GraphType type, FileWriter& writer) {
+void write_ground(const NeighborLists& level, const Placement& place, GraphType type, const Progress& progress, FileWriter& writer) {
+  constexpr Id kRowsAReport = 65536;
   const auto list_of = [&](Id row, std::vector<Id>& list) {
+    if (progress && (row + 1) % kRowsAReport == 0) progress("write", row + 1, level.size());
     for (const Id neighbor : level.list(place.node_at[row])) list.push_back(place.row_of[neighbor]);
     if (type != GraphType::standard) std::sort(list.begin(), list.end());
   };
@@ -120,10 +122,10 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
   const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
   const BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
-  const Placement place(graph, type, params.num_threads);
+  const Placement place(graph, type, params);
   std::vector<Id> ids;
   for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
-  write_ground(graph.levels.front(), place, type, writer);
+  write_ground(graph.levels.front(), place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)

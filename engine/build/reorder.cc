@@ -80,21 +80,47 @@ class Savings {
   std::vector<float> of_;
 };
 
-/// What a thread needs to split parts.
+/// What it takes to split a part, and then another.
 class Splitter {
  public:
   explicit Splitter(const Savings& savings) : savings_(&savings) {}
 
   /// Splits to halves, each in the order of the part's nodes. Leaves the part empty.
   std::pair<Part, Part> split(Part& part) {
+    start(part);
+    for (std::size_t i = 0; i < kPasses; ++i) pass(part);
+    return halves(part);
+  }
+
+  /// The same in steps: start, up to kPasses passes, which do nothing once they would gain little, and the halves.
+  void start(const Part& part) {
     const std::size_t size = part.nodes.size();
     right_.assign(size, 0);
     std::fill(right_.begin() + static_cast<std::ptrdiff_t>(size / 2), right_.end(), std::uint8_t{1});
-    for (std::size_t pass = 0; pass < kPasses; ++pass) {
-      weigh(part);
-      if (exchange() <= size / kFewest) break;
+    settled_ = false;
+  }
+  void pass(const Part& part) {
+    if (settled_) return;
+    weigh(part);
+    settled_ = exchange() <= part.nodes.size() / kFewest;
+  }
+  std::pair<Part, Part> halves(Part& part) {
+    Part half[2];
+    half[0].first = part.first;
+    half[1].first = part.first + part.nodes.size() / 2;
+    place_.resize(part.nodes.size());
+    for (std::size_t i = 0; i < part.nodes.size(); ++i) {
+      place_[i] = static_cast<Id>(half[right_[i]].nodes.size());
+      half[right_[i]].nodes.push_back(part.nodes[i]);
     }
-    return halves(part);
+    std::size_t begin = 0;
+    for (const std::size_t end : part.ends) {
+      for (std::size_t i = begin; i < end; ++i) half[right_[part.places[i]]].places.push_back(place_[part.places[i]]);
+      for (Part& one : half) one.end_list();
+      begin = end;
+    }
+    part = {};
+    return {std::move(half[0]), std::move(half[1])};
   }
 
  private:
@@ -129,26 +155,8 @@ class Splitter {
     return pairs;
   }
 
-  std::pair<Part, Part> halves(Part& part) {
-    Part half[2];
-    half[0].first = part.first;
-    half[1].first = part.first + part.nodes.size() / 2;
-    place_.resize(part.nodes.size());
-    for (std::size_t i = 0; i < part.nodes.size(); ++i) {
-      place_[i] = static_cast<Id>(half[right_[i]].nodes.size());
-      half[right_[i]].nodes.push_back(part.nodes[i]);
-    }
-    std::size_t begin = 0;
-    for (const std::size_t end : part.ends) {
-      for (std::size_t i = begin; i < end; ++i) half[right_[part.places[i]]].places.push_back(place_[part.places[i]]);
-      for (Part& one : half) one.end_list();
-      begin = end;
-    }
-    part = {};
-    return {std::move(half[0]), std::move(half[1])};
-  }
-
   const Savings* savings_;
+  bool settled_ = false;
   std::vector<std::uint8_t> right_;  // 1: the place is in the right half
   std::vector<float> gains_;
   std::vector<Id> movers_[2];  // from the left, from the right
@@ -167,22 +175,39 @@ void split_to_the_end(Part part, Splitter& splitter, std::vector<Id>& order) {
 
 }  // namespace
 
-std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads) {
+std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const Progress& progress) {
+  std::size_t levels = 1;  // of splits, with the last, which goes to the end
+  for (std::size_t size = graph.size(); size > kAlone; size /= 2) ++levels;
+  const auto report = [&](std::size_t level, std::size_t done, std::size_t all) {
+    if (progress) progress("order", level * graph.size() + done * graph.size() / all, levels * graph.size());
+  };
   const Savings savings(graph.max_degree() + 1);
-  std::vector<Splitter> splitters(threads_of(num_threads), Splitter(savings));
   std::vector<Part> parts(1);
   parts.front() = whole(graph);
-  while (parts.front().nodes.size() > kAlone) {  // all of a level are of one size, give or take a node
-    std::vector<Part> halves(2 * parts.size());
-    parallel_for(num_threads, parts.size(), 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      for (std::size_t i = begin; i < end; ++i) std::tie(halves[2 * i], halves[2 * i + 1]) = splitters[thread].split(parts[i]);
+  const auto for_each_part = [&](const auto& work) {
+    parallel_for(num_threads, parts.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = begin; i < end; ++i) work(i);
     });
+  };
+  for (std::size_t level = 0; level + 1 < levels; ++level) {  // all parts of a level are of one size, give or take a node
+    std::vector<Splitter> splitters(parts.size(), Splitter(savings));
+    for_each_part([&](std::size_t i) { splitters[i].start(parts[i]); });
+    for (std::size_t pass = 0; pass < kPasses; ++pass) {
+      for_each_part([&](std::size_t i) { splitters[i].pass(parts[i]); });
+      report(level, pass + 1, kPasses);
+    }
+    std::vector<Part> halves(2 * parts.size());
+    for_each_part([&](std::size_t i) { std::tie(halves[2 * i], halves[2 * i + 1]) = splitters[i].halves(parts[i]); });
     parts = std::move(halves);
   }
   std::vector<Id> order(graph.size());
-  parallel_for(num_threads, parts.size(), 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+  std::vector<Splitter> splitters(threads_of(num_threads), Splitter(savings));
+  const auto finish = [&](std::size_t begin, std::size_t end, unsigned thread) {
     for (std::size_t i = begin; i < end; ++i) split_to_the_end(std::move(parts[i]), splitters[thread], order);
-  });
+  };
+  constexpr std::size_t kPartsATurn = 8;
+  parallel_for(
+      num_threads, parts.size(), 1, kPartsATurn, [&](std::size_t done) { report(levels - 1, done, parts.size()); }, finish);
   return order;
 }
 

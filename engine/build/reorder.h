@@ -4,11 +4,13 @@
 #include <vector>
 
 #include "engine/graph/adjacency.h"
+#include "format/types.h"
 
 namespace cassata {
 
 /// order[row] = the node that comes to stand there. Recursive bisection of the graph (Dhulipala et al., KDD 2016) makes the differences between
 /// the rows of a list small; it holds twice the graph more while it runs. The order does not depend on `num_threads`.
-std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads);
+/// Tells `progress`, if any, of a stage "order".
+std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const Progress& progress = {});
 
 }  // namespace cassata

@@ -51,11 +51,11 @@ void Spool::finish() {
   Mapping::advise(mapping_.bytes(), Advice::huge_pages);
 }
 
-void Spool::fill(const Codes& vectors, unsigned num_threads) {
-  constexpr std::size_t kPiece = 256, kPieces = 64;
-  std::vector<EncodedRows> pieces(kPieces);
-  for (std::uint64_t begin = 0; begin < vectors.size(); begin += kPiece * kPieces) {
-    const std::uint64_t end = std::min(vectors.size(), begin + kPiece * kPieces);
+void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
+  constexpr std::size_t kPiece = 256, kPiecesAThread = 4;
+  std::vector<EncodedRows> pieces(kPiecesAThread * threads_of(num_threads));
+  for (std::uint64_t begin = 0, end; begin < vectors.size(); begin = end) {
+    end = std::min(vectors.size(), begin + kPiece * pieces.size());
     const std::size_t count = (end - begin + kPiece - 1) / kPiece;
     parallel_for(num_threads, count, 1, [&](std::size_t from, std::size_t to, unsigned) {
       std::vector<float> values;
@@ -70,6 +70,7 @@ void Spool::fill(const Codes& vectors, unsigned num_threads) {
       file_.write(pieces[piece].bytes, length_);
       length_ += pieces[piece].bytes.size();
     }
+    if (progress) progress("encode", end, vectors.size());
   }
   finish();
 }

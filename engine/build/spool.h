@@ -30,7 +30,7 @@ class Spool {
   /// Nothing is appended any more; now the rows can be read.
   void finish();
   /// In place of both: all of the vectors, as they are stored elsewhere.
-  void fill(const Codes& vectors, unsigned num_threads);
+  void fill(const Codes& vectors, unsigned num_threads, const Progress& progress);
 
   RowSections sections() const;
   std::span<const std::byte> model() const noexcept { return encoder_.model(); }

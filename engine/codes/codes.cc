@@ -6,6 +6,6 @@ namespace cassata {
 
 void Codes::decode(Id, float*) const { assert(false && "only dense codes are decoded"); }
 
-void Encoder::train(const Codes&, unsigned) { assert(false && "this encoder learns nothing"); }
+void Encoder::train(const Codes&, unsigned, const Progress&) { assert(false && "this encoder learns nothing"); }
 
 }  // namespace cassata

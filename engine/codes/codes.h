@@ -83,7 +83,8 @@ class Encoder {
   /// Whether the encoder has to learn from the collection before it encodes.
   virtual bool trains() const noexcept { return false; }
   /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same whatever the threads.
-  virtual void train(const Codes& vectors, unsigned num_threads);
+  /// Tells `progress`, if any, of a stage "learn", about once a second or more often.
+  virtual void train(const Codes& vectors, unsigned num_threads, const Progress& progress);
   /// What was learned, as the file keeps it; empty where nothing is.
   virtual std::span<const std::byte> model() const noexcept { return {}; }
   /// Length of every row; 0 if it differs.

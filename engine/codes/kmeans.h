@@ -33,9 +33,33 @@ class VectorBlocks {
   std::vector<float> values_;
 };
 
-/// A codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's algorithm, from samples as first
-/// centroids. The samples are in an order that has nothing to do with what they are: the first ones stand for all while centroids still move
-/// far. Depends on nothing else. Where there are fewer different samples than centroids, some centroids are equal.
-std::vector<float> train_codebook(const VectorBlocks& samples);
+/// Makes a codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's algorithm, from samples as
+/// first centroids, in rounds. The samples are in an order that has nothing to do with what they are: the first ones stand for all while
+/// centroids still move far. Depends on nothing else. Where there are fewer different samples than centroids, some centroids are equal.
+class CodebookTraining {
+ public:
+  /// Borrows the samples.
+  explicit CodebookTraining(const VectorBlocks& samples);
+
+  static constexpr int kRounds = 8 + 8 + 12;
+  /// Makes one of kRounds rounds; nothing if none changes anything any more.
+  void round();
+  const std::vector<float>& codebook() const noexcept { return codebook_; }
+
+ private:
+  bool move_centroids(std::size_t count);
+  void become_sample(std::size_t centroid, std::size_t sample);
+  void move_to_means(std::span<const std::uint8_t> codes);
+  void refill(std::span<const std::uint8_t> codes);
+  float distance_to(std::size_t centroid, std::size_t sample) const;
+
+  const VectorBlocks& samples_;
+  std::size_t stage_ = 0;
+  int rounds_ = 0;  // of the stage
+  std::vector<std::uint8_t> codes_, former_;
+  std::size_t settled_ = 0;  // samples that former_ tells of
+  std::vector<float> codebook_;
+  std::vector<std::size_t> counts_;
+};
 
 }  // namespace cassata

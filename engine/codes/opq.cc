@@ -164,7 +164,8 @@ void rotate_back(const float* rotation, std::size_t dim, const float* from, floa
     for (std::size_t j = 0; j < dim; ++j) to[j] += rotation[i * dim + j] * from[i];
 }
 
-std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads) {
+std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads,
+                                  const Progress&) {
   Matrix axes = covariances(samples, dim, num_threads);
   make_eigenvectors(axes);
   if (std::isfinite(norm(axes.row(0), axes.values.size()))) {

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "format/types.h"
+
 namespace cassata {
 
 /// to = rotation x from. Not in place.
@@ -17,6 +19,8 @@ void rotate_back(const float* rotation, std::size_t dim, const float* from, floa
 
 /// A rotation after which little of the samples, which are rows of `dim` values, is lost where they are cut. Piece s is coordinates bounds[s] to
 /// bounds[s + 1] - 1. The parametric solution: principal directions, dealt out so that all pieces are alike. The same whatever the threads.
-std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads);
+/// Tells `progress`, if any, of a stage "rotation".
+std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads,
+                                  const Progress& progress = {});
 
 }  // namespace cassata

@@ -154,15 +154,15 @@ class ProductEncoder final : public Encoder {
   std::span<const std::byte> model() const noexcept override { return std::as_bytes(std::span(model_)); }
   std::size_t row_bytes() const noexcept override { return cut_.count; }
 
-  void train(const Codes& vectors, unsigned num_threads) override {
+  void train(const Codes& vectors, unsigned num_threads, const Progress& progress) override {
     model_.assign(cut_.model_floats(), 0);
     if (vectors.size() == 0) return;
     const Samples samples(vectors);
-    if (cut_.rotated) std::ranges::copy(rotation(samples, num_threads), model_.begin());
+    if (cut_.rotated) std::ranges::copy(rotation(samples, num_threads, progress), model_.begin());
     const std::size_t most_floats = std::size_t{1} << 24;  // of samples in memory
     for (std::size_t first = 0, end; first < cut_.count; first = end) {
       for (end = first + 1; end < cut_.count && (cut_.begin(end + 1) - cut_.begin(first)) * samples.size() <= most_floats;) ++end;
-      train_codebooks(samples, first, end, num_threads);
+      train_codebooks(samples, first, end, num_threads, progress);
     }
   }
 
@@ -187,21 +187,25 @@ class ProductEncoder final : public Encoder {
   }
 
  private:
-  std::vector<float> rotation(const Samples& samples, unsigned num_threads) const {
+  std::vector<float> rotation(const Samples& samples, unsigned num_threads, const Progress& progress) const {
     constexpr std::size_t kMostSamples = 16384, kMostFloats = std::size_t{1} << 24;
     const std::size_t count = std::min({samples.size(), kMostSamples, std::max<std::size_t>(kMostFloats / cut_.dim, kCentroids)});
     std::vector<float> rows(count * cut_.dim);
     for (std::size_t i = 0; i < count; ++i) samples.decode(i, rows.data() + i * cut_.dim);
     std::vector<std::size_t> bounds;
     for (std::size_t s = 0; s <= cut_.count; ++s) bounds.push_back(cut_.begin(s));
-    return learn_rotation(rows, cut_.dim, bounds, num_threads);
+    return learn_rotation(rows, cut_.dim, bounds, num_threads, progress);
   }
 
   /// Of subspaces `first` to `end` - 1.
-  void train_codebooks(const Samples& samples, std::size_t first, std::size_t end, unsigned num_threads) {
+  void train_codebooks(const Samples& samples, std::size_t first, std::size_t end, unsigned num_threads, const Progress& progress) {
+    constexpr std::size_t kRows = VectorBlocks::kRows * 2, kRowsATurn = kRows * 4, kRounds = CodebookTraining::kRounds;
+    const auto report = [&](std::size_t rounds) {
+      if (progress) progress("learn", first * kRounds + (end - first) * rounds, cut_.count * kRounds);
+    };
     std::vector<VectorBlocks> pieces;
     for (std::size_t s = first; s < end; ++s) pieces.emplace_back(samples.size(), cut_.width(s));
-    parallel_for(num_threads, samples.size(), VectorBlocks::kRows * 16, [&](std::size_t begin, std::size_t stop, unsigned) {
+    const auto cut = [&](std::size_t begin, std::size_t stop, unsigned) {
       std::vector<float> row(cut_.dim), rotated(cut_.dim);
       for (std::size_t i = begin; i < stop; ++i) {
         samples.decode(i, row.data());
@@ -209,10 +213,17 @@ class ProductEncoder final : public Encoder {
         const float* values = cut_.rotated ? rotated.data() : row.data();
         for (std::size_t s = first; s < end; ++s) pieces[s - first].set(i, values + cut_.begin(s));
       }
-    });
-    parallel_for(num_threads, end - first, 1, [&](std::size_t begin, std::size_t stop, unsigned) {
-      for (std::size_t p = begin; p < stop; ++p) std::ranges::copy(train_codebook(pieces[p]), model_.begin() + cut_.codebook_place(first + p));
-    });
+    };
+    parallel_for(
+        num_threads, samples.size(), kRows, kRowsATurn, [&](std::size_t) { report(0); }, cut);
+    std::vector<CodebookTraining> trainings(pieces.begin(), pieces.end());
+    for (std::size_t round = 0; round < kRounds; ++round) {
+      parallel_for(num_threads, trainings.size(), 1, [&](std::size_t begin, std::size_t stop, unsigned) {
+        for (std::size_t p = begin; p < stop; ++p) trainings[p].round();
+      });
+      report(round + 1);
+    }
+    for (std::size_t s = first; s < end; ++s) std::ranges::copy(trainings[s - first].codebook(), model_.begin() + cut_.codebook_place(s));
   }
 
   CodesSpec spec_;

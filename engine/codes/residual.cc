@@ -44,8 +44,8 @@ class ResidualEncoder final : public Encoder {
   ResidualEncoder(const Encoder& first, std::unique_ptr<Encoder> rest) : first_(first), rest_(std::move(rest)) {}
 
   bool trains() const noexcept override { return true; }
-  void train(const Codes& vectors, unsigned num_threads) override {
-    if (rest_->trains()) rest_->train(LeftOut(first_, vectors), num_threads);
+  void train(const Codes& vectors, unsigned num_threads, const Progress& progress) override {
+    if (rest_->trains()) rest_->train(LeftOut(first_, vectors), num_threads, progress);
   }
   std::span<const std::byte> model() const noexcept override { return rest_->model(); }
   std::size_t row_bytes() const noexcept override { return rest_->row_bytes(); }

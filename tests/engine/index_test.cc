@@ -258,6 +258,40 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   }
 }
 
+TEST(IndexBuild, EveryStageCanBeCancelled) {
+  Random random(4);
+  const Vectors vectors = normal_vectors(random, 3000, 16);
+  const RerankChoices rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .residual = true}, whole{.encoding = Encoding::f16};
+  const std::vector<BuildParams> cases = {{.encoding = Encoding::pq,
+                                           .code = {.m_pq = 4, .rotated = true},
+                                           .rerank = whole,
+                                           .graph_type = GraphType::compressed,
+                                           .m = 4,
+                                           .ef_construction = 10},
+                                          {.encoding = Encoding::rabitq, .code = {.bits = 2}, .rerank = rest, .m = 4, .ef_construction = 10}};
+  for (BuildParams params : cases) {
+    std::vector<std::string> stages;
+    std::uint64_t last = 0;
+    params.progress = [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+      if (stages.empty() || stages.back() != stage) stages.emplace_back(stage), last = 0;
+      EXPECT_LE(last, done) << stage;
+      EXPECT_LE(done, total) << stage;
+      last = done == total ? 0 : done;  // another of the kind may follow
+    };
+    build(vectors, params);
+    for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"}) EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
+    const TempDir folder;
+    for (const std::string& at : stages) {
+      struct Cancelled {};
+      params.progress = [&](std::string_view stage, std::uint64_t, std::uint64_t) {
+        if (stage == at) throw Cancelled();
+      };
+      EXPECT_THROW(build(vectors, params, folder / "index"), Cancelled) << at;
+      EXPECT_TRUE(folder.names().empty());
+    }
+  }
+}
+
 TEST(IndexSearch, RefusesWhatDoesNotFit) {
   const Vectors vectors = small_vectors();
   for (const KindRow& kind : dense_kinds()) {

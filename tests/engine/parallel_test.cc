@@ -7,6 +7,7 @@
 #include <atomic>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "tests/support/random.h"
@@ -53,6 +54,33 @@ TEST(ParallelFor, AnExceptionReachesTheCaller) {
                                 if (begin <= 500 && 500 < end) throw std::runtime_error("500");
                               }),
                  std::runtime_error);
+}
+
+TEST(ParallelFor, InTurnsTellsTheCallersThreadHowFarItIs) {
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::size_t count = below(random, 2000), grain = 1 + below(random, 100), turn = 1 + below(random, 300);
+    const auto threads = static_cast<unsigned>(1 + below(random, 4));
+    const std::thread::id caller = std::this_thread::get_id();
+    std::vector<int> times(count);
+    std::size_t told = 0;
+    const auto report = [&](std::size_t done) {
+      EXPECT_EQ(std::this_thread::get_id(), caller);
+      EXPECT_GT(done, told);
+      EXPECT_LE(done - told, turn * threads_of(threads));
+      for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(times[i], i < done ? 1 : 0);
+      told = done;
+    };
+    parallel_for(threads, count, grain, turn, report, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = begin; i < end; ++i) ++times[i];
+    });
+    EXPECT_EQ(told, count);
+  }
+  std::atomic<std::size_t> reached = 0;
+  const auto stop = [](std::size_t) { throw std::runtime_error("enough"); };
+  EXPECT_THROW(parallel_for(1, 1000, 1, 10, stop, [&](std::size_t begin, std::size_t end, unsigned) { reached += end - begin; }), std::runtime_error);
+  EXPECT_EQ(reached, 10u);
 }
 
 TEST(ThreadsOf, IsWhatIsAskedForUpToTheProcessors) {

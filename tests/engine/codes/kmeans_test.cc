@@ -53,6 +53,12 @@ TEST(VectorBlocks, GiveBackWhatIsSetAndItsNearestCentroids) {
   }
 }
 
+std::vector<float> train_codebook(const VectorBlocks& samples) {
+  CodebookTraining training(samples);
+  for (int i = 0; i < CodebookTraining::kRounds; ++i) training.round();
+  return training.codebook();
+}
+
 TEST(KMeans, FewSamplesAreTheirOwnCentroids) {
   for (unsigned seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(seed);
