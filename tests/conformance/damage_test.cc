@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -19,6 +20,8 @@
 #include "tests/conformance/good_compressed_lists.h"
 #include "tests/conformance/good_lists.h"
 #include "tests/conformance/good_sparse_rows.h"
+#include "tests/conformance/good_tokens.h"
+#include "tests/conformance/multivector_cases.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
@@ -52,11 +55,18 @@ BuildParams small(BuildParams params) {
   return params;
 }
 
+/// What damaged files are asked; with tokens, if they hold such.
+struct Asked {
+  Vectors queries;
+  TokenQueries tokens = {};
+  TokenBatch batch() const { return tokens.dim == 0 ? TokenBatch() : tokens.batch(); }
+};
+
 /// Searches in every way. The answers may be anything that a right file could give, or there is an error that tells what is damaged.
-void survive(const Index& index, const Vectors& queries) {
+void survive(const Index& index, const Asked& asked) {
   const auto ask = [&](const auto& search, const SearchParams& params) {
     try {
-      const Answers found = search(index, queries, params);
+      const Answers found = search(index, asked.queries, params, asked.batch());
       for (const float score : found.scores) ASSERT_FALSE(std::isnan(score));
       for (const std::int64_t id : found.ids) ASSERT_TRUE(id >= -1 && id < static_cast<std::int64_t>(index.size())) << id;
     } catch (const Error& e) {
@@ -69,27 +79,33 @@ void survive(const Index& index, const Vectors& queries) {
   ask(search_exact, kWalk);
 }
 
-TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
-  const TempDir folder;
-  Random random(1);
-  const Vectors vectors = whole_vectors(random, kRows, kDim), queries = whole_vectors(random, 2, kDim);
-  build(vectors, small(GetParam()), folder / "index");
-  const Index index = Index::open(folder / "index");
-  Scribbler scribbler(folder / "index");
+/// Flips bits of each byte of the sections, those that `bits_of` gives for it.
+template <class BitsOf>
+void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bits_of) {
+  const Index index = Index::open(path);
+  Scribbler scribbler(path);
   for (const SectionEntry& section : index.manifest().sections)
     for (std::uint64_t byte = section.offset; byte < section.offset + section.length; ++byte) {
       const std::byte right = index.file().bytes()[byte];
-      for (unsigned bit = 0; bit < 8; ++bit) {
+      for (const unsigned bit : bits_of()) {
         SCOPED_TRACE("section '" + section.name + "', byte " + std::to_string(byte) + ", bit " + std::to_string(bit));
         scribbler.write(byte, right ^ std::byte{1} << bit);
         ASSERT_NE(index.file().bytes()[byte], right);
-        ASSERT_NO_FATAL_FAILURE(survive(index, queries));
-        expect_error(Errc::corrupt, {"section '"}, [&] { index.verify(); });
-        if (HasFailure()) return;
+        ASSERT_NO_FATAL_FAILURE(survive(index, asked));
+        expect_error(Errc::corrupt, {"section '", "at byte "}, [&] { index.verify(); });
+        if (::testing::Test::HasFailure()) return;
       }
       scribbler.write(byte, right);
     }
   index.verify();
+}
+
+TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
+  const TempDir folder;
+  Random random(1);
+  const Vectors vectors = whole_vectors(random, kRows, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  flip_bits(folder / "index", {whole_vectors(random, 2, kDim)}, [] { return std::array{0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}; });
 }
 
 template <class Number>
@@ -145,6 +161,7 @@ bool good_product_model(const Index& index, const CodesEntry& codes) {
 }
 
 bool good_values(const Index& index, const CodesEntry& codes) {
+  if (row_of(codes.encoding).shape == Shape::tokens) return good_tokens(index, codes);
   if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
   const auto bytes = index.file().section(codes.section).bytes;
   if (codes.encoding == Encoding::pq) return good_product_model(index, codes);
@@ -188,11 +205,7 @@ void scribble(Random& random, std::span<std::byte> section) {
   }
 }
 
-TEST_P(EveryKind, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
-  const TempDir folder;
-  Random source(2);
-  const Vectors vectors = whole_vectors(source, kRows, kDim), queries = whole_vectors(source, 3, kDim);
-  build(vectors, small(GetParam()), folder / "index");
+void craft_sections(const TempDir& folder, const Asked& asked) {
   const Bytes whole = read_file(folder / "index");
   const std::vector<SectionEntry> sections = Index::open(folder / "index").manifest().sections;
   for (unsigned seed = 0; seed < 150; ++seed) {
@@ -203,13 +216,21 @@ TEST_P(EveryKind, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
       if (random() % 2) scribble(random, std::span(crafted).subspan(s.offset, s.length));
     write_file(folder / "crafted", with_section_hashes(crafted));
     const Index index = Index::open(folder / "crafted");
-    ASSERT_NO_FATAL_FAILURE(survive(index, queries));
+    ASSERT_NO_FATAL_FAILURE(survive(index, asked));
     if (well_formed(index)) {
       index.verify();
     } else {
       expect_error(Errc::corrupt, {"section '"}, [&] { index.verify(); });
     }
   }
+}
+
+TEST_P(EveryKind, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
+  const TempDir folder;
+  Random random(2);
+  const Vectors vectors = whole_vectors(random, kRows, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  craft_sections(folder, {whole_vectors(random, 3, kDim)});
 }
 
 /// Changes what the manifest says of the sections.
@@ -229,7 +250,8 @@ void misstate(Random& random, Manifest& m) {
     case 7: m.shape = m.shape == Shape::dense ? Shape::sparse : Shape::dense; break;
     case 8: m.codes.push_back(m.codes.front()); break;
     case 9: {
-      const CodeParams code{.m_pq = static_cast<std::uint32_t>(below(random, 9)), .bits = static_cast<std::uint32_t>(below(random, 11))};
+      const auto up_to = [&](std::size_t most) { return static_cast<std::uint32_t>(below(random, most + 1)); };
+      const CodeParams code{.m_pq = up_to(8), .bits = up_to(10), .token_dim = up_to(10)};
       m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name, code};
       break;
     }
@@ -242,8 +264,11 @@ void misstate(Random& random, Manifest& m) {
       if (m.graph) m.graph->m = number(m.graph->m);
       break;
     case 12: {
-      CodeParams& code = m.codes.front().code;
-      code = {.m_pq = number(code.m_pq), .bits = random() % 2 ? code.bits : number(code.bits), .rotated = random() % 2 == 0};
+      CodeParams& code = random() % 2 ? m.codes.front().code : m.codes.back().code;
+      code = {.m_pq = random() % 2 ? code.m_pq : number(code.m_pq),
+              .bits = random() % 2 ? code.bits : number(code.bits),
+              .rotated = random() % 2 == 0,
+              .token_dim = random() % 2 ? code.token_dim : number(code.token_dim)};
       break;
     }
     default:
@@ -254,11 +279,7 @@ void misstate(Random& random, Manifest& m) {
   }
 }
 
-TEST_P(EveryKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
-  const TempDir folder;
-  Random source(3);
-  const Vectors vectors = whole_vectors(source, kRows, kDim);
-  build(vectors, small(GetParam()), folder / "index");
+void misstate_sections(const TempDir& folder) {
   const Bytes whole = read_file(folder / "index");
   std::size_t refused = 0;
   for (unsigned seed = 0; seed < 250; ++seed) {
@@ -269,7 +290,8 @@ TEST_P(EveryKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
                }));
     try {
       const Index index = Index::open(folder / "crafted");
-      if (index.dim() <= 1000) survive(index, whole_vectors(random, 2, index.dim()));
+      if (index.dim() <= 1000 && index.token_dim() <= 1000)
+        survive(index, {whole_vectors(random, 2, index.dim()), random_token_queries(random, 2, index.token_dim(), 5)});
       index.verify();
     } catch (const Error& e) {
       ++refused;
@@ -278,6 +300,124 @@ TEST_P(EveryKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
   }
   EXPECT_GT(refused, 100u);
 }
+
+TEST_P(EveryKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
+  const TempDir folder;
+  Random random(3);
+  build(whole_vectors(random, kRows, kDim), small(GetParam()), folder / "index");
+  misstate_sections(folder);
+}
+
+/// A small file with token vectors, and what it is asked.
+Asked write_multivector(const MultivectorCase& c, Random& random, const std::filesystem::path& path) {
+  const Tokens tokens = random_tokens(random, kRows, 2, 1, 5, 3);
+  BuildParams params = small(first_params(c));
+  join(build(whole_vectors(random, kRows, kDim), params), tokens, c.layout, path);
+  return {whole_vectors(random, 2, kDim), random_token_queries(random, 2, tokens.dim, 3)};
+}
+
+TEST_P(EveryMultivector, FlippedBitsAreSurvivedAndFound) {
+  const TempDir folder;
+  Random random(1);
+  const Asked asked = write_multivector(GetParam(), random, folder / "index");
+  flip_bits(folder / "index", asked, [&] { return std::array{static_cast<unsigned>(below(random, 8))}; });
+}
+
+TEST_P(EveryMultivector, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
+  const TempDir folder;
+  Random random(2);
+  craft_sections(folder, write_multivector(GetParam(), random, folder / "index"));
+}
+
+TEST_P(EveryMultivector, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
+  const TempDir folder;
+  Random random(3);
+  write_multivector(GetParam(), random, folder / "index");
+  misstate_sections(folder);
+}
+
+TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
+  const TempDir folder;
+  Random random(4);
+  const Asked asked = write_multivector(GetParam(), random, folder / "index");
+  const Index index = Index::open(folder / "index");
+  const bool plain = GetParam().layout == TokenLayout::plain;
+  const std::string rows = "rerank.rows", places = rows + ".offsets", model = rows + ".model";
+  const auto offsets = ids_of(index, places);
+  const auto bytes_in = [&](const std::string& name) {
+    const auto bytes = index.file().section(name).bytes;
+    return Bytes(bytes.begin(), bytes.end());
+  };
+  const auto craft = [&](const std::string& name, std::size_t at, auto value) {
+    Bytes bytes = bytes_in(name);
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+    write_with_sections(folder / "crafted", index.file(), {{name, bytes}});
+  };
+  /// It is opened and searched, but verify tells that `found` is at byte `at` of the section.
+  const auto expect_found = [&](const std::string& name, std::size_t at, const std::string& found) {
+    SCOPED_TRACE(found);
+    const Index crafted = Index::open(folder / "crafted");
+    survive(crafted, asked);
+    const std::string place = "crafted: section '" + name + "' at byte " + std::to_string(crafted.file().section(name).offset + at) + ": ";
+    expect_error(Errc::corrupt, {place, found}, [&] { crafted.verify(); });
+    expect_error(Errc::corrupt, {place}, [&] { Index::open(folder / "crafted", true); });
+  };
+  std::size_t full = 3;  // a document of tokens, and not the first ones
+  while (offsets[full] == offsets[full + 1]) ++full;
+  const std::string document = "document " + std::to_string(full);
+  craft(places, full * 4, offsets[full + 1] + 400);
+  expect_found(places, (full - 1) * 4, "document " + std::to_string(full - 1));  // which passes the end, or the next one falls
+  craft(places, (full + 1) * 4, offsets[full + 1] - 1);
+  expect_found(places, full * 4, document);
+  craft(places, (full + 1) * 4, std::uint32_t{0xFFFFFFFF});
+  expect_found(places, full * 4, document);
+  craft(places, 0, offsets[1] == 0 ? Id{4} : offsets[1]);
+  expect_found(places, 0, offsets[1] == 0 ? "document 0" : "rows from byte");
+  craft(places, kRows * 4, offsets[kRows] + (plain ? 4U : 4U));
+  expect_found(places, (kRows - 1) * 4, "document 29");
+  if (plain) {
+    craft(rows, offsets[full] + 2, std::uint16_t{0x7C00});
+    expect_found(rows, offsets[full] + 2, document + ", token 0: a NaN or an infinity");
+  } else {
+    craft(rows, offsets[full], std::uint16_t{5});
+    expect_found(rows, offsets[full], document + ", token 0: centroid 5, expected less than 5");
+    craft(rows, offsets[full], std::uint16_t{0xFFFF});
+    expect_found(rows, offsets[full], document + ", token 0: centroid 65535");
+    craft(model, 1000, std::numeric_limits<float>::quiet_NaN());
+    expect_found(model, 1000, "a NaN or an infinity among centroids");
+    craft(model, (256 + 4) * 8 + 4, std::numeric_limits<float>::infinity());
+    expect_found(model, (256 + 4) * 8 + 4, "a NaN or an infinity among centroids");
+  }
+  if (GetParam().graph != GraphType::standard) {
+    craft("ids", 8, Id{kRows});
+    expect_found("ids", 8, "30");
+    craft("ids", 8, ids_of(index, "ids")[3]);
+    expect_found("ids", 12, std::to_string(ids_of(index, "ids")[3]));
+  }
+  const auto refuse_length = [&](const std::string& name, std::size_t length) {
+    SCOPED_TRACE(name + " of " + std::to_string(length) + " bytes");
+    Bytes bytes = bytes_in(name);
+    bytes.resize(length);
+    write_with_sections(folder / "crafted", index.file(), {{name, bytes}});
+    expect_error(Errc::corrupt, {"crafted: section '" + name + "' at byte ", std::to_string(length) + " bytes"},
+                 [&] { Index::open(folder / "crafted"); });
+  };
+  for (const std::size_t length : {0, 4, 120, 128, 240, 244, 252}) refuse_length(places, length);  // 31 u32 or u64 are right
+  if (!plain)
+    for (const std::size_t length : {0, 8, 2044, 2049, 2092}) refuse_length(model, length);
+}
+
+/// Graphs of every type by the first codes of a class, by others of the usual one: as all_cases().
+std::vector<MultivectorCase> few_multivector_cases() {
+  std::vector<MultivectorCase> cases = multivector_cases();
+  std::erase_if(cases, [](const MultivectorCase& c) {
+    return c.graph != BuildParams().graph_type && c.first != Encoding::sparse_f16 && c.first != Encoding::f32;
+  });
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(few_multivector_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
 

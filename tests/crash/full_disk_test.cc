@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "engine/two_level.h"
+#include "tests/conformance/multivector_cases.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
@@ -101,6 +102,26 @@ TEST(FullDisk, TrainingGivesOneErrorAndLeavesTheFormerFiles) {
     EXPECT_EQ(folder.names(), std::set<std::string>{"doclens.npy"});
     EXPECT_EQ(read_file(folder / "doclens.npy").size(), 6u);
   });
+}
+
+TEST(FullDisk, JoiningGivesOneErrorAndLeavesTheFormerFile) {
+  const TempDir folder, elsewhere;
+  Random random(4);
+  const Tokens tokens = random_tokens(random, 500, 32, 1, 100, 200);  // some 50,000
+  build(clustered_vectors(random, 500, 8, 5), first_params({}), elsewhere / "first");
+  for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) tokens.write(elsewhere.path(), layout);
+  for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level})
+    on_small_disk(folder, [&] {
+      write_file(folder / "index", "former");
+      try {
+        Index::join(Index::open(elsewhere / "first"), elsewhere.path(), {.layout = layout}, folder / "index");
+        ADD_FAILURE() << "50,000 tokens of 34 or 64 bytes on a disk of 1 MiB";
+      } catch (const Error& e) {
+        EXPECT_EQ(e.system_error(), ENOSPC) << e.what();
+      }
+      EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
+      EXPECT_EQ(read_file(folder / "index").size(), 6u);
+    });
 }
 
 }  // namespace

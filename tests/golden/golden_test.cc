@@ -19,15 +19,18 @@ namespace fs = std::filesystem;
 
 /// A line of an .answers file; make_golden.cc tells its form.
 struct Answer {
-  std::vector<float> query;
+  std::vector<float> query, tokens;
   std::vector<std::int64_t> ids;
   std::vector<float> scores;
 };
 
 Answer parse(const std::string& line) {
   Answer answer;
-  std::istringstream query(line.substr(0, line.find('|'))), results(line.substr(line.find('|') + 1));
+  const std::string asked = line.substr(0, line.find('|'));
+  const std::size_t end = std::min(asked.find(';'), asked.size());
+  std::istringstream query(asked.substr(0, end)), tokens(asked.substr(std::min(end + 1, asked.size()))), results(line.substr(asked.size() + 1));
   for (float value = 0; query >> value;) answer.query.push_back(value);
+  for (float value = 0; tokens >> value;) answer.tokens.push_back(value);
   char colon = 0;
   float score = 0;
   for (std::int64_t id = 0; results >> id >> colon >> score;) {
@@ -59,6 +62,8 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     const std::uint64_t offsets[] = {0, answer.query.size()};
     Batch query = {answer.query.data(), 1, answer.query.size()};
     if (index.manifest().shape == Shape::sparse) query.components = components.data(), query.offsets = offsets;
+    const std::uint64_t token_offsets[] = {0, answer.tokens.size() / std::max<std::size_t>(index.token_dim(), 1)};
+    if (index.token_dim() != 0) query.tokens = {.data = answer.tokens.data(), .dim = index.token_dim(), .offsets = token_offsets};
     const auto all = static_cast<std::size_t>(index.size());
     const SearchParams params = {.k = ids.size(), .ef_search = all, .k_candidates = all};
     const CodesEntry &first = index.manifest().codes.front(), &last = index.manifest().codes.back();

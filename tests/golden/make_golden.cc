@@ -8,18 +8,24 @@
 // Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may differ in the last digits. No
 // more than 256 vectors lose nothing by product quantization.
 //
+// Tokens, where there are any, stand in a query's line between a ';' and the '|', one after another.
+//
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's line has all of its values.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/index.h"
+#include "format/input/npy.h"
 #include "format/input/sparse.h"
 
 namespace {
@@ -27,10 +33,12 @@ namespace {
 using namespace cassata;
 
 constexpr std::size_t kRows = 100, kDim = 7, kQueries = 8, kResults = 10;
+constexpr std::size_t kTokenDim = 6, kPieces = 3, kWidth = kTokenDim / kPieces, kCentroids = 5, kPqCentroids = 256;
 
 struct Golden {
   std::string name;
   BuildParams params;
+  std::optional<TokenLayout> tokens = {};  // that are put beside
 };
 
 const std::vector<Golden> kGoldens = {
@@ -167,6 +175,15 @@ const std::vector<Golden> kGoldens = {
       .metric = Metric::dot_product,
       .encoding = Encoding::sparse_f16,
       .postings = {.n_postings = 50, .summary_energy = 0.75F, .n_knn = 4}}},
+    {"multivec-sparse-f16-permuted-dot",
+     {.encoding = Encoding::sparse_f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
+     TokenLayout::plain},
+    {"multivec-two-level-sparse-f16-permuted-dot",
+     {.encoding = Encoding::sparse_f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
+     TokenLayout::two_level},
+    {"multivec-dense-f16-compressed-dot",
+     {.encoding = Encoding::f16, .graph_type = GraphType::compressed, .m = 4, .ef_construction = 40},
+     TokenLayout::plain},
 };
 
 bool sparse(const Golden& golden) { return golden.params.encoding >= Encoding::sparse_f16 && golden.params.encoding <= Encoding::sparse_packed; }
@@ -179,9 +196,72 @@ std::vector<float> values(std::size_t count, unsigned seed, unsigned steps) {
   return out;
 }
 
-/// Best first, ties by lower id: (score, id).
-std::vector<std::pair<double, std::size_t>> answer(Metric metric, const float* rows, const float* query) {
-  std::vector<std::pair<double, std::size_t>> scored;
+using Answer = std::vector<std::pair<double, std::size_t>>;  // score, id
+
+/// Tokens of the documents, 0 to 3 of each: as a centroid and a residual, and what these add up to.
+struct Tokens {
+  std::vector<std::int32_t> doclens;
+  std::vector<float> centroids = ::values(kCentroids * kTokenDim, 3, 32), pq_centroids = ::values(kPqCentroids * kTokenDim, 4, 32), values;
+  std::vector<std::uint64_t> assignment;
+  std::vector<std::uint8_t> codes;
+
+  Tokens() {
+    std::mt19937 random(5);
+    for (std::size_t i = 0; i < kRows; ++i) {
+      doclens.push_back(static_cast<std::int32_t>(i % 4));
+      for (std::size_t t = 0; t < i % 4; ++t) {
+        assignment.push_back(random() % kCentroids);
+        for (std::size_t s = 0; s < kPieces; ++s) {
+          codes.push_back(static_cast<std::uint8_t>(random() % kPqCentroids));
+          for (std::size_t w = 0; w < kWidth; ++w)
+            values.push_back(centroids[assignment.back() * kTokenDim + s * kWidth + w] +
+                             pq_centroids[(s * kPqCentroids + codes.back()) * kWidth + w]);
+        }
+      }
+    }
+  }
+
+  void write(const std::filesystem::path& folder, TokenLayout layout) const {
+    const auto put = [&](const char* name, std::string_view type, std::initializer_list<std::uint64_t> shape, const auto& elements) {
+      NpyWriter file(folder / name, type, shape);
+      file.append(std::as_bytes(std::span(elements)));
+      file.publish();
+    };
+    const std::size_t n = assignment.size();
+    put("doclens.npy", "<i4", {kRows}, doclens);
+    if (layout == TokenLayout::plain) return put("documents.npy", "<f4", {n, kTokenDim}, values);
+    put("centroids.npy", "<f4", {kCentroids, kTokenDim}, centroids);
+    put("pq_centroids.npy", "<f4", {kPieces, kPqCentroids, kWidth}, pq_centroids);
+    put("index_assignment.npy", "<u8", {n}, assignment);
+    put("residuals.npy", "|u1", {n, kPieces}, codes);
+  }
+
+  /// By MaxSim, best first, ties by lower id.
+  Answer answer(std::span<const float> query) const {
+    Answer scored;
+    for (std::size_t i = 0, begin = 0; i < kRows; begin += static_cast<std::size_t>(doclens[i++])) {
+      double score = 0;
+      for (std::size_t q = 0; q < query.size(); q += kTokenDim) {
+        double largest = -std::numeric_limits<double>::infinity();
+        for (std::size_t t = begin; t < begin + static_cast<std::size_t>(doclens[i]); ++t) {
+          double dot = 0;
+          for (std::size_t j = 0; j < kTokenDim; ++j) dot += double{query[q + j]} * values[t * kTokenDim + j];
+          largest = std::max(largest, dot);
+        }
+        score += largest;
+      }
+      scored.emplace_back(-score, i);
+    }
+    std::ranges::sort(scored);
+    scored.resize(kResults);
+    for (auto& [score, id] : scored) score = 0 - score;
+    return scored;
+  }
+};
+
+/// Best first, ties by lower id.
+Answer answer(Metric metric, const float* rows, const float* query) {
+  Answer scored;
   for (std::size_t i = 0; i < kRows; ++i) {
     double score = 0;
     for (std::size_t j = 0; j < kDim; ++j) {
@@ -198,20 +278,17 @@ std::vector<std::pair<double, std::size_t>> answer(Metric metric, const float* r
 }
 
 /// The same by an index.
-std::vector<std::pair<double, std::size_t>> answer(const Index& index, const float* query) {
+Answer answer(const Index& index, const float* query) {
   std::vector<std::int64_t> ids(kResults);
   std::vector<float> scores(kResults);
   index.search_exact({query, 1, kDim}, {.k = kResults}, {ids, scores});
-  std::vector<std::pair<double, std::size_t>> out;
+  Answer out;
   for (std::size_t i = 0; i < kResults; ++i) out.emplace_back(scores[i], static_cast<std::size_t>(ids[i]));
   return out;
 }
 
-void build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
-  if (!sparse(golden)) {
-    Index::build(*memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32), golden.params, path);
-    return;
-  }
+Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
+  if (!sparse(golden)) return Index::build(*memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32), golden.params, path);
   std::vector<std::uint32_t> components;
   std::vector<float> kept;
   std::vector<std::uint64_t> offsets = {0};
@@ -223,7 +300,15 @@ void build(const std::filesystem::path& path, const Golden& golden, const std::v
     }
     offsets.push_back(kept.size());
   }
-  Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), golden.params, path);
+  return Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), golden.params, path);
+}
+
+void join(const std::filesystem::path& path, const Index& first, const Tokens& tokens, TokenLayout layout) {
+  const std::filesystem::path folder = path.string() + ".tokens";
+  std::filesystem::create_directory(folder);
+  tokens.write(folder, layout);
+  Index::join(first, folder, {}, path);
+  std::filesystem::remove_all(folder);
 }
 
 void write(const std::filesystem::path& folder, const Golden& golden) {
@@ -233,16 +318,22 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   const std::vector<float> queries = values(kQueries * kDim, 2, steps);
   if (sparse(golden))
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 0 ? rows[i] : 0;
-  build(folder / (golden.name + ".cassata"), golden, rows);
+  const std::filesystem::path path = folder / (golden.name + ".cassata");
+  const Tokens tokens;
+  golden.tokens ? join(path, build({}, golden, rows), tokens, *golden.tokens) : void(build(path, golden, rows));
   std::ofstream answers(folder / (golden.name + ".answers"));
   for (std::size_t q = 0; q < kQueries; ++q) {
-    for (std::size_t j = 0; j < kDim; ++j) answers << queries[q * kDim + j] << ' ';
+    const float* const query = queries.data() + q * kDim;
+    for (std::size_t j = 0; j < kDim; ++j) answers << query[j] << ' ';
+    const std::vector<float> asked = values(golden.tokens ? q % 4 * kTokenDim : 0, 6 + static_cast<unsigned>(q), 32);
+    if (golden.tokens) answers << "; ";
+    for (const float value : asked) answers << value << ' ';
     answers << '|';
     answers.precision(17);
-    const float* const query = queries.data() + q * kDim;
-    for (const auto& [score, id] :
-         coded ? answer(Index::open(folder / (golden.name + ".cassata")), query) : answer(golden.params.metric, rows.data(), query))
-      answers << ' ' << id << ':' << score;
+    const Answer best = golden.tokens ? tokens.answer(asked)
+                        : coded       ? answer(Index::open(path), query)
+                                      : answer(golden.params.metric, rows.data(), query);
+    for (const auto& [score, id] : best) answers << ' ' << id << ':' << score;
     answers << '\n';
   }
 }

@@ -1,7 +1,8 @@
 """A reader of index files in plain Python, written from docs/format.md alone: struct and numpy, nothing of ours.
 
 It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it checks no hashes.
-Where compact codes guide a walk it passes them over: the vectors themselves are there, too.
+Where compact codes guide a walk it passes them over: the vectors themselves are there, too. Of sparse vectors it reads nothing, but the
+token vectors beside them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved byt
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed"), ("hot", "cold")
+TOKENS_F16, TOKENS_TWO_LEVEL = 11, 12  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
@@ -75,9 +77,10 @@ class PlainIndex:
         root = Table(data, struct.unpack_from("<I", data)[0])
         self.kind, self.metric = KINDS[root.number(0, "B")], METRICS[root.number(2, "B")]
         self.size, self.dim = root.number(3, "Q"), root.number(4, "I")
-        rerank = root.table(10)
-        codes = root.tables(5)[1 if rerank is not None and rerank.number(2, "B") else 0]
-        self.encoding, self.codes_section = ENCODINGS[codes.number(0, "B")], codes.text(1)
+        rerank, entries = root.table(10), root.tables(5)
+        codes = entries[1 if rerank is not None and rerank.number(2, "B") else 0]
+        self.encoding, self.codes_section = dict(enumerate(ENCODINGS)).get(codes.number(0, "B")), codes.text(1)
+        self.tokens = self._tokens(entries[-1])
         self.graph = self._graph(root.table(6))
         self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}
         hashes, provenance = root.table(8), root.table(9)
@@ -89,6 +92,13 @@ class PlainIndex:
             {"name": i.text(0), "rows": i.number(1, "Q"), "bytes": i.number(2, "Q"), "xxh3": i.number(3, "Q")} for i in provenance.tables(1)
         ]
         self.parameters = {p.text(0): p.text(1) for p in provenance.tables(2)}
+
+    @staticmethod
+    def _tokens(codes: Table) -> dict[str, Any] | None:
+        encoding = codes.number(0, "B")
+        if encoding not in (TOKENS_F16, TOKENS_TWO_LEVEL):
+            return None
+        return {"encoding": encoding, "section": codes.text(1), "m_pq": codes.number(2, "I"), "token_dim": codes.number(5, "I")}
 
     @staticmethod
     def _graph(table: Table | None) -> dict[str, Any] | None:
@@ -166,8 +176,36 @@ class PlainIndex:
         return scores[best], self.ids()[best]
 
 
+    def document(self, document: int) -> np.ndarray:
+        """The tokens of a document, (T, token_dim)."""
+        assert self.tokens is not None
+        name, dim, m_pq = self.tokens["section"], self.tokens["token_dim"], self.tokens["m_pq"]
+        _, length, _ = self.sections[name + ".offsets"]
+        offsets = self.section(name + ".offsets", "<u4" if length == 4 * (self.size + 1) else "<u8")
+        held = self.section(name, np.uint8)[int(offsets[document]) : int(offsets[document + 1])]
+        if self.tokens["encoding"] == TOKENS_F16:
+            return held.view("<f2").reshape(-1, dim)
+        model = self.section(name + ".model", "<f4")
+        pieces, centroids = model[: 256 * dim].reshape(m_pq, dim // m_pq, 256), model[256 * dim :].reshape(-1, dim)
+        number = np.dtype("<u2" if len(centroids) <= 65536 else "<u4")
+        count = len(held) // (number.itemsize + m_pq)
+        numbers = held[: count * number.itemsize].view(number)
+        codes = held[count * number.itemsize :].reshape(count, m_pq)
+        return centroids[numbers] + pieces[np.arange(m_pq), :, codes].reshape(count, dim)
+
+    def max_sim(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """As search, by the tokens of all documents: `query` is (tokens, token_dim)."""
+        query = np.asarray(query, np.float64)
+        scores = np.full(self.size, -np.inf if len(query) else 0.0)
+        for i in range(self.size):
+            if len(tokens := self.document(i).astype(np.float64)):
+                scores[i] = (query @ tokens.T).max(1).sum()
+        best = np.argsort(-scores, kind="stable")[:k]
+        return scores[best], best
+
+
 if __name__ == "__main__":
     index = PlainIndex(sys.argv[1])
-    print(f"{index.kind}, {index.metric}, {index.size} vectors of {index.dim} {index.encoding.name}, graph {index.graph}")
+    print(f"{index.kind}, {index.metric}, {index.size} vectors of {index.dim} {index.encoding}, graph {index.graph}, tokens {index.tokens}")
     for section, (offset, length, tier) in index.sections.items():
         print(f"{section:20} {offset:12} {length:12}  {tier}")

@@ -14,8 +14,9 @@ from conftest import METRICS, clustered
 from plain_reader import PlainIndex
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = re.compile("sparse|rerank|pq")  # what the plain reader does not read
+OTHERS = re.compile("sparse|rerank|pq|multivec")  # what the plain reader does not read, or not as vectors
 GOLDEN = sorted(path for path in ROOT.glob("tests/golden/v*/*.cassata") if not OTHERS.search(path.name))
+GOLDEN_TOKENS = sorted(ROOT.glob("tests/golden/v*/multivec-*.cassata"))
 BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
     "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
@@ -150,6 +151,51 @@ def test_reads_golden_files(path):
         scores, ids = plain.search(np.array(query.split(), float), len(expected))
         assert ids.tolist() == [int(number) for number, _ in expected]
         assert scores.tolist() == [float(score) for _, score in expected]
+
+
+@pytest.mark.parametrize("path", GOLDEN_TOKENS, ids=lambda path: path.stem)
+def test_reads_golden_files_of_tokens(path):
+    plain = PlainIndex(path)
+    for line in path.with_suffix(".answers").read_text().splitlines():
+        query, results = line.split("|")
+        expected = [result.split(":") for result in results.split()]
+        tokens = np.array(query.split(";")[1].split(), float).reshape(-1, plain.tokens["token_dim"])
+        scores, ids = plain.max_sim(tokens, len(expected))
+        assert ids.tolist() == [int(number) for number, _ in expected]
+        assert scores.tolist() == [float(score) for _, score in expected]
+
+
+@pytest.mark.parametrize("centroids", [0, 50, 70_000], ids=["plain", "two-level", "many-centroids"])
+@pytest.mark.parametrize("first", ["dense", "sparse"])
+def test_scores_tokens_as_the_library(tmp_path, first, centroids):
+    n, dim, pieces = 200, 6, 3
+    random = np.random.default_rng(41)
+    doclens = random.integers(0, 6, n).astype("i4")
+    tokens, vectors, asked = clustered(doclens.sum(), dim, 42), clustered(n, 8, 43), clustered(30, dim, 44).reshape(10, 3, dim)
+    np.save(tmp_path / "doclens.npy", doclens)
+    np.save(tmp_path / "documents.npy", tokens)
+    if centroids:
+        (tmp_path / "documents.npy").unlink()
+        np.save(tmp_path / "centroids.npy", clustered(centroids, dim, 45))
+        np.save(tmp_path / "index_assignment.npy", random.integers(0, centroids, len(tokens)).astype("u4"))
+        np.save(tmp_path / "pq_centroids.npy", 0.2 * clustered(256, dim, 46).reshape(-1))
+        np.save(tmp_path / "residuals.npy", random.integers(0, 256, (len(tokens), pieces)).astype("u1"))
+    if first == "dense":
+        cassata.DensePlainHNSW.build_from_array(vectors, m=8, path=tmp_path / "first")
+        index = cassata.DenseMultivecRerankIndex.build_from_file(tmp_path / "first", tmp_path, path=tmp_path / "index")
+        queries = (vectors[:10],)
+    else:
+        components, offsets = np.tile(np.arange(8, dtype="i4"), n), np.arange(n + 1) * 8
+        cassata.SparsePlainHNSW.build_from_arrays(components, vectors.reshape(-1), offsets, m=8, path=tmp_path / "first")
+        face = cassata.SparseMultivecTwoLevelsPQRerankIndex if centroids else cassata.SparseMultivecRerankIndex
+        index = face.build_from_file(tmp_path / "first", tmp_path, path=tmp_path / "index")
+        queries = (components[:80], vectors[:10].reshape(-1), offsets[:11])
+    plain = PlainIndex(tmp_path / "index")
+    scores, ids = index.batch_search(*queries, multivec_queries=asked, k=20, k_candidates=n)
+    for query, expected_scores, expected_ids in zip(asked, scores.reshape(10, 20), ids.reshape(10, 20)):
+        found_scores, found_ids = plain.max_sim(query, 20)
+        assert found_ids.tolist() == expected_ids.tolist()
+        np.testing.assert_allclose(found_scores, expected_scores, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.skipif(not GOLDEN, reason="no golden files")
