@@ -14,19 +14,20 @@ namespace {
 void check_tokens(const Batch& queries, std::size_t dim) {
   const TokenBatch& tokens = queries.tokens;
   if (tokens.offsets == nullptr && dim == 0) return;
-  if (dim == 0) invalid_argument("tokens: given, but the index has no token vectors to compare them with");
+  if (dim == 0) invalid_argument("multivec_queries: given, but the index has no token vectors to compare them with");
   if (tokens.offsets == nullptr)
-    invalid_argument("tokens: none given, expected the token vectors, of dim " + std::to_string(dim) + ", of each query");
-  if (tokens.dim != dim) invalid_argument("tokens: dim is " + std::to_string(tokens.dim) + ", those of the index have " + std::to_string(dim));
+    invalid_argument("multivec_queries: none given, expected the token vectors, of dim " + std::to_string(dim) + ", of each query");
+  if (tokens.dim != dim)
+    invalid_argument("multivec_queries: dim is " + std::to_string(tokens.dim) + ", those of the index have " + std::to_string(dim));
   for (std::size_t i = 0; i < queries.rows; ++i) {
     if (tokens.offsets[i] > tokens.offsets[i + 1])
-      invalid_argument("tokens: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
+      invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
                        std::to_string(tokens.offsets[i + 1]) + ", expected numbers that do not fall");
     const auto values = tokens.row(i);
     for (std::size_t j = 0; j < values.size(); ++j)
       if (!std::isfinite(values[j]))
-        invalid_argument("tokens: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " + std::to_string(j % dim) + ": " +
-                         std::to_string(values[j]) + ", expected a finite number");
+        invalid_argument("multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " +
+                         std::to_string(j % dim) + ": " + std::to_string(values[j]) + ", expected a finite number");
   }
 }
 

@@ -150,6 +150,8 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
     invalid_argument((folder / "doclens.npy").string() + ": " + std::to_string(tokens.size()) + " documents, expected " +
                      std::to_string(first.size()) + ", as in " + first.file().path());
   check_ids(tokens, folder, choices.ids);
+  if (choices.pq_subspaces && tokens.layout() == TokenLayout::plain)
+    invalid_argument("pq_subspaces: " + std::to_string(*choices.pq_subspaces) + " given, but " + folder.string() + " holds plain tokens");
   copy_sections(first, choices.progress, writer);
   const bool plain = tokens.layout() == TokenLayout::plain;
   Manifest manifest = first.manifest();

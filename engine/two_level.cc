@@ -282,10 +282,20 @@ TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& mo
   return total;
 }
 
+/// What belongs to a collection besides its tokens, and is copied.
+constexpr const char* kCompanions[] = {"queries.npy", "query_doclens.npy", "ids.npy"};
+
 void check_folders(const fs::path& folder, const fs::path& out_folder) {
   std::error_code absent;
   if (fs::equivalent(folder, out_folder, absent))
     invalid_argument("out_folder: " + out_folder.string() + " is the folder that is read, expected another");
+  for (const char* const name : kCompanions)
+    if (fs::exists(out_folder / name, absent) && !fs::exists(folder / name, absent))
+      invalid_argument("out_folder: " + (out_folder / name).string() + " is there, of other tokens, since " + folder.string() +
+                       " has none; expected a folder without it");
+  for (const char* const name : {"doclens.npy", "centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"})
+    if (fs::is_symlink(out_folder / name, absent))
+      invalid_argument("out_folder: " + (out_folder / name).string() + " is a symbolic link, expected a file that may be replaced");
 }
 
 }  // namespace
@@ -306,7 +316,7 @@ TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_fold
                        " tokens, expected at most 2147483647");
   const OutFolder out(out_folder);
   TwoLevelFiles files(out, plan, collection.offsets());
-  for (const char* name : {"queries.npy", "query_doclens.npy", "ids.npy"})
+  for (const char* const name : kCompanions)
     if (std::error_code absent; fs::exists(folder / name, absent)) files.copy(folder / name);
   const auto reader = [&](std::string_view stage) { return TokenReader(collection, plan, choices.num_threads, choices.progress, stage); };
   const TwoLevelModel model = [&] {

@@ -22,7 +22,7 @@ inline constexpr Id kNoId = 0xFFFF'FFFF;
 enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1 };
 
 /// The score that stands for `distance`, and back: the mapping is its own inverse.
-inline float score_of(Metric metric, float distance) { return metric == Metric::dot_product ? -distance : distance; }
+inline float score_of(Metric metric, float distance) { return metric == Metric::dot_product ? 0 - distance : distance; }  // 0, not -0
 
 /// Type of the elements of a stored or read vector.
 enum class ElementType : std::uint8_t { f32, f16, f64, u8, i8 };

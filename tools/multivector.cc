@@ -1,4 +1,5 @@
 // cassata build --multivec: an index of documents and their token vectors become one file.
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -48,7 +49,8 @@ bool read(const Words& words, Choices& choices) {
 
 int build_multivector(const Words& words) {
   Choices choices;
-  if (!read(words, choices)) return kOk;
+  const bool asks = std::ranges::count(words, "--help") != 0;  // which would else be taken for the folder
+  if (!read(asks ? Words{"--help"} : words, choices)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
   build_and_tell(
       [&](const Progress& progress) {

@@ -111,16 +111,19 @@ def query_tokens(
         array = np.require(_numbers("multivec_queries", tokens), np.float32, ["C", "A"])
     if token_dim is not None and whole_number("token_dim", token_dim) != dim:
         raise ValueError(f"token_dim: {token_dim} given, the index's tokens have {dim}")
-    if not 1 <= array.ndim <= 3 or (array.ndim > 1 and n_tokens is None and array.shape[-1] != dim) or array.size % dim:
+    count = None if n_tokens is None else whole_number("n_tokens", n_tokens)
+    rows_of_queries = array.ndim == 2 and count is not None and array.shape == (rows, count * dim)
+    if not 1 <= array.ndim <= 3 or (array.ndim > 1 and array.shape[-1] != dim and not rows_of_queries) or array.size % dim:
         expected = f"(queries, tokens, {dim}), (tokens, {dim}) or flat, of token vectors as long as the index's"
         raise ValueError(f"multivec_queries: shape {array.shape}, expected {expected}")
+    if array.ndim < 3 and rows > 1 and count is None and doclens is None:
+        raise ValueError("n_tokens, query_doclens: neither given, expected one that tells where each query's tokens end")
     if array.ndim == 3 and array.shape[0] != rows:
         raise ValueError(
             f"multivec_queries: shape {array.shape}, of {array.shape[0]} queries, expected {rows}, as many as the first stage's"
         )
     padded = array.shape[1] if array.ndim == 3 else None
-    if n_tokens is not None:
-        count = whole_number("n_tokens", n_tokens)
+    if count is not None:
         if padded not in (None, count):
             raise ValueError(f"n_tokens: {count} given, multivec_queries has shape {array.shape}")
         padded = count if doclens is None or array.size == rows * count * dim else None
@@ -266,9 +269,14 @@ def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:
 
 def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:
     """What product quantization takes besides."""
-    if not isinstance(opq, (bool, np.bool_)):
-        raise TypeError(f"opq: {opq!r:.60} given, expected True or False")
-    return {"m_pq": whole_number("m_pq", m_pq), "opq": bool(opq)}
+    return {"m_pq": whole_number("m_pq", m_pq), "opq": truth("opq", opq)}
+
+
+def truth(name: str, value: Any) -> bool:
+    """`value`, which is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: {value!r:.60} given, expected True or False")
+    return bool(value)
 
 
 def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1) -> int:

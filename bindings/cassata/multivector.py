@@ -63,6 +63,7 @@ class MultivectorIndex(Index):
         dim: int | None = None,
         token_dim: int | None = None,
         verify: bool = False,
+        metric: str | None = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -76,6 +77,7 @@ class MultivectorIndex(Index):
             dim: Length of the first stage's vectors; of sparse ones, the largest component plus 1.
             token_dim: Length of a token vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            metric: "dotproduct".
 
         Raises:
             ValueError: An argument contradicts the file (both values are named), or the file holds another class.
@@ -85,7 +87,7 @@ class MultivectorIndex(Index):
         Example:
             >>> index = cassata.SparseMultivecRerankIndex.load("documents.cassata")
         """
-        index = super().load(path, graph_type=graph_type, dtype=dtype, dim=dim)
+        index = super().load(path, metric, graph_type, dtype, dim=dim)
         held, name = index._opened().info()["rerank"], str(index.path)
         compare(name, "pq_subspaces", pq_subspaces, held["m_pq"])
         compare(name, "token_dim", token_dim, held["token_dim"])
@@ -119,7 +121,7 @@ class MultivectorIndex(Index):
             k_candidates=inputs.count("k_candidates", k_candidates),
             alpha=None if alpha is None else inputs.number("alpha", alpha, "a number from 0 on or None"),
             beta=None if beta is None else inputs.count("beta", beta),
-            sum_stages=bool(residuals),
+            sum_stages=inputs.truth("residuals", residuals),
         )
         return (found if one else padded)(core, asked, rows, k, ef_search, early_exit_threshold, num_threads)
 
@@ -173,7 +175,6 @@ class _SparseMultivectorIndex(MultivectorIndex):
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], tokens, k_candidates=50, k=3)  # tokens: (8, token_dim)
         """
-        named.setdefault("num_threads", 1)
         one, (distances, ids) = self._search(False, query_components, arguments, named)
         return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
 
@@ -197,47 +198,58 @@ class _SparseMultivectorIndex(MultivectorIndex):
 
     def _search(self, batch: bool, query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[bool, Hits]:
         """Whether the queries are one without offsets, and their results."""
-        tokens = None
-        if not inputs.is_matrix(query_components) and len(arguments) > 1 and not _are_offsets(arguments[1]):
-            arguments, tokens = (arguments[0], *arguments[2:]), arguments[1]
-            tail = arguments[1:]
+        if not inputs.is_matrix(query_components) and _has_no_offsets(arguments):
             rows, one, _ = take_queries(query_components, arguments[:1], named)
+            rest = arguments[1:]
         else:
-            rows, one, tail = take_queries(query_components, arguments, named)
-        for name in ("multivec_queries", "multivec_query"):
-            if name in named:
-                if tokens is not None:
-                    raise TypeError(f"{name}: given twice")
-                tokens = named.pop(name)
-        if tokens is None:
-            if not tail:
-                raise TypeError("multivec_queries: missing, expected the queries' token vectors")
-            tokens, tail = tail[0], tail[1:]
-        return one, self._told(
-            batch, partial(self._opened().search_sparse, *rows), one and not batch, len(rows[2]) - 1, tokens, tail, named
-        )
-
-    def _told(
-        self, batch: bool, ask: Callable[..., Hits], one: bool, rows: int, tokens: Any, tail: tuple[Any, ...], named: dict[str, Any]
-    ) -> Hits:
-        """Names what follows `early_exit_threshold` in the order of the call: `batch_search` has the threads first."""
-        last = ("num_threads", "residuals") if batch else ("residuals", "num_threads")
-        for name, value in zip(last, tail[_BEFORE_THREADS:]):
-            named[name] = value
-        if batch:
-            named.setdefault("num_threads", 0)
-        return self._answer(ask, one, rows, tokens, *tail[:_BEFORE_THREADS], **named)
+            rows, one, rest = take_queries(query_components, arguments, named)
+        last = ("num_threads", "residuals") if batch else ("residuals", "num_threads")  # as kANNolo has them
+        given = _bound((*_ARGUMENTS, *last), rest, named)
+        given.setdefault("num_threads", 0 if batch else 1)
+        ask = partial(self._opened().search_sparse, *rows)
+        return one, self._answer(ask, one and not batch, len(rows[2]) - 1, given.pop("multivec_queries", None), **given)
 
 
-_BEFORE_THREADS = 8  # n_tokens to early_exit_threshold
+_ARGUMENTS = (
+    "multivec_queries",
+    "n_tokens",
+    "token_dim",
+    "k_candidates",
+    "k",
+    "ef_search",
+    "alpha",
+    "beta",
+    "early_exit_threshold",
+)
 
 
-def _are_offsets(given: Any) -> bool:
-    """Whether what stands third are offsets, and not token vectors."""
-    if given is None:
+def _bound(names: tuple[str, ...], arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by name; each is given once at most."""
+    if len(arguments) > len(names):
+        raise TypeError(f"{names[-1]}: {len(arguments) - len(names)} arguments given after it, expected none")
+    bound = dict(zip(names, arguments))
+    if "multivec_query" in named:
+        if "multivec_queries" in named:
+            raise TypeError("multivec_queries: given twice, also as multivec_query")
+        named = {**named, "multivec_queries": named["multivec_query"]}
+        del named["multivec_query"]
+    for name in named:
+        if name in bound:
+            raise TypeError(f"{name}: given twice, by position and by name")
+    return {**bound, **named}
+
+
+def _has_no_offsets(arguments: tuple[Any, ...]) -> bool:
+    """Whether token vectors follow the values: a number of tokens stands after them, or they are no offsets."""
+    if len(arguments) < 2 or arguments[1] is None:
+        return False
+    if len(arguments) > 2 and arguments[2] is not None:
+        return np.ndim(arguments[2]) == 0 if not isinstance(arguments[2], (list, tuple)) else False
+    try:
+        array = np.asarray(arguments[1])
+    except ValueError:  # ragged; what takes token vectors says so
         return True
-    array = np.asarray(given)
-    return array.ndim == 1 and array.dtype.kind in "iu"
+    return array.ndim != 1 or array.dtype.kind not in "iu"
 
 
 class SparseMultivecRerankIndex(_SparseMultivectorIndex, holds="SparseMultivecRerankIndex"):

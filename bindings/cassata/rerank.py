@@ -132,6 +132,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         second_stage_value_type: str | None = None,
         dim: int | None = None,
         verify: bool = False,
+        metric: str | None = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -146,6 +147,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             second_stage_value_type: How the second stage stores vectors.
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            metric: "dotproduct".
 
         Raises:
             ValueError: An argument contradicts the file (both values are named), or the file holds another class.
@@ -155,7 +157,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         Example:
             >>> index = cassata.SparseRerankHNSW.load("documents.cassata")
         """
-        index = super().load(path, graph_type=graph_type, dim=dim)
+        index = super().load(path, metric, graph_type, dim=dim)
         info, name = index._opened().info(), str(index.path)
         held = info["rerank"]
         for argument, asked, value in (

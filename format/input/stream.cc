@@ -61,7 +61,7 @@ std::string describe(ElementType type, std::span<const std::byte> raw, std::size
   if (std::isinf(value)) return value > 0 ? "infinity" : "-infinity";
   char text[32];
   std::snprintf(text, sizeof text, "%g", value);
-  return std::string(text) + ", which f32 cannot hold";
+  return text + std::string(std::isfinite(converted) ? "" : ", which f32 cannot hold");
 }
 
 class MemoryStream final : public DenseStream {
@@ -148,19 +148,19 @@ std::size_t DenseStream::next(std::span<float> out) {
     }
     read_rows(raw, rows);
     if (element_type_ != ElementType::f32) convert(element_type_, raw, to);
-    if (!all_finite(to)) refuse_not_finite(raw, to);
+    if (!all_finite(to) || (most_ == kMostHalf && !std::ranges::all_of(to, [this](float v) { return fits(v); }))) refuse(raw, to);
     note(rows, raw);
     read += rows;
   }
   return wanted;
 }
 
-void DenseStream::refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const {
-  const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+void DenseStream::refuse(std::span<const std::byte> raw, std::span<const float> values) const {
+  const auto bad = std::ranges::find_if_not(values, [this](float v) { return fits(v); });
   const auto i = static_cast<std::size_t>(bad - values.begin());
   const std::uint64_t row = done() + i / dim();
   invalid_argument(name() + ": " + (row_name_ ? row_name_(row) : "row " + std::to_string(row)) + ", column " + std::to_string(i % dim()) + ": " +
-                   describe(element_type_, raw, i, *bad) + "; expected a finite number");
+                   describe(element_type_, raw, i, *bad) + "; expected a finite number" + (most_ == kMostHalf ? " within f16's +-65504" : ""));
 }
 
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {

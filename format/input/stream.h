@@ -1,10 +1,12 @@
 // A collection of vectors read front to back in bounded memory, whatever its format.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,6 +70,8 @@ class DenseStream : public VectorStream {
 
   /// What messages call a row from now on, instead of "row 7".
   void call_rows(std::function<std::string(std::uint64_t row)> name) { row_name_ = std::move(name); }
+  /// From now on values beyond f16 are refused, too.
+  void expect_halves() { most_ = kMostHalf; }
 
  protected:
   DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file = false);
@@ -75,10 +79,14 @@ class DenseStream : public VectorStream {
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 
  private:
-  [[noreturn]] void refuse_not_finite(std::span<const std::byte> raw, std::span<const float> values) const;
+  static constexpr float kMostHalf = 65504;
+
+  bool fits(float value) const noexcept { return std::abs(value) <= most_; }
+  [[noreturn]] void refuse(std::span<const std::byte> raw, std::span<const float> values) const;
 
   ElementType element_type_;
   std::function<std::string(std::uint64_t row)> row_name_;
+  float most_ = std::numeric_limits<float>::max();
   std::vector<std::byte> raw_;
   std::vector<float> batch_;
 };

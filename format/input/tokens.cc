@@ -240,7 +240,9 @@ TokenFolder::TokenFolder(const std::filesystem::path& folder, std::optional<Toke
 }
 
 std::unique_ptr<DenseStream> TokenFolder::tokens() const {
-  return token_stream(TokenFile(folder_ / "documents.npy"), "document", offsets_, folder_ / "doclens.npy");
+  auto stream = token_stream(TokenFile(folder_ / "documents.npy"), "document", offsets_, folder_ / "doclens.npy");
+  stream->expect_halves();  // as which they are stored
+  return stream;
 }
 
 std::unique_ptr<TwoLevelStream> TokenFolder::two_level_tokens(std::optional<std::size_t> pq_subspaces) const {
@@ -255,7 +257,7 @@ std::optional<std::filesystem::path> TokenFolder::ids() const {
 std::array<std::filesystem::path, 2> token_query_files(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path file = std::filesystem::is_directory(path, error) ? path / "queries.npy" : path;
-  return {file, file.parent_path() / "query_doclens.npy"};
+  return {file, file.filename() == "queries.npy" ? file.parent_path() / "query_doclens.npy" : std::filesystem::path()};
 }
 
 TokenQueries read_token_queries(const std::filesystem::path& path) {

@@ -222,11 +222,11 @@ TEST(MultivectorIndex, QueriesThatDoNotFitAreRefused) {
     for (const auto search : {&Index::search, &Index::search_exact})
       expect_error(Errc::invalid_argument, parts, [&] { answers(searched, c.queries, {.k = 3}, search, tokens); });
   };
-  refuse({"tokens", "none given"}, index, {});
-  refuse({"tokens", "no token vectors"}, first, c.asked.batch());
+  refuse({"multivec_queries", "none given"}, index, {});
+  refuse({"multivec_queries", "no token vectors"}, first, c.asked.batch());
   TokenQueries other = c.asked;
   ++other.dim;
-  refuse({"tokens: dim is 7", "6"}, index, other.batch());
+  refuse({"multivec_queries: dim is 7", "6"}, index, other.batch());
   other = random_token_queries(random, 3, 6, 7);
   other.offsets = {0, 2, 1, 3};
   other.values.assign(18, 0);

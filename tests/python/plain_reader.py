@@ -175,7 +175,6 @@ class PlainIndex:
         best = np.lexsort((self.ids(), scores if self.metric == "euclidean" else -scores))[:k]
         return scores[best], self.ids()[best]
 
-
     def document(self, document: int) -> np.ndarray:
         """The tokens of a document, (T, token_dim)."""
         assert self.tokens is not None

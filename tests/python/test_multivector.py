@@ -255,7 +255,7 @@ def test_first_stages(tmp_path, vectors, tokens, queries, query_tokens):
         ({"documents": lambda t: t.tokens.astype("i4")}, "documents.npy"),
         ({"documents": lambda t: t.tokens.reshape(-1)}, "documents.npy"),
         ({"documents": lambda t: spoiled(t.tokens, 33, 5, np.nan)}, "5"),
-        ({"documents": lambda t: spoiled(t.tokens, 33, 5, 1e6)}, "5"),
+        ({"documents": lambda t: spoiled(t.tokens, 33, 5, 1e6)}, "document 6, token 2, column 5: 1e.06"),
     ],
 )
 def test_plain_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
@@ -311,6 +311,8 @@ def test_other_misuse_of_folders(first, tokens, tmp_path):
         Plain.build_from_file(first, tmp_path / "nowhere")
     with pytest.raises(TypeError):
         Plain.build_from_file(first)
+    with pytest.raises(ValueError, match="holds a SparsePlainHNSW"):
+        Dense.build_from_file(first, folder)
     with pytest.raises(OSError, match="missing"):
         Plain.build_from_file(tmp_path / "missing", folder)
     with pytest.raises(ValueError, match="path"):
@@ -399,6 +401,10 @@ def test_edges(plain, queries, query_tokens):
         ({"token_dim": DIM + 1}, ValueError, "token_dim"),
         ({"n_tokens": 5}, ValueError, "n_tokens"),
         ({"n_tokens": -1}, ValueError, "n_tokens"),
+        ({"multivec_queries": np.zeros((NQ, 6, 2 * DIM), np.float32), "query_doclens": [12] * NQ, "n_tokens": 6}, ValueError, "shape"),
+        ({"multivec_queries": np.zeros((NQ * 6, DIM), np.float32)}, ValueError, "n_tokens, query_doclens"),
+        ({"multivec_queries": [[[0.0] * DIM], [[0.0]]]}, ValueError, "multivec_queries"),
+        ({"residuals": "no"}, TypeError, "residuals"),
         ({"query_doclens": [7] * NQ}, ValueError, "query_doclens"),
         ({"query_doclens": [-1] * NQ}, ValueError, "query_doclens"),
         ({"query_doclens": [1]}, ValueError, "query_doclens"),
@@ -415,11 +421,28 @@ def test_misuse_of_search(plain, queries, query_tokens, change, error, told):
         plain.batch_search(queries, **{"multivec_queries": query_tokens, **change})
 
 
+def test_arguments_given_twice_or_too_many(plain, queries, query_tokens):
+    one, asked = queries[0], query_tokens[0]
+    ways = (1, 6, DIM, 10, 3, 100, None, None, None, False, 1)
+    assert len(plain.search(one.indices, one.data, asked, *ways[1:])[1]) == 3
+    with pytest.raises(TypeError, match="num_threads"):
+        plain.search(one.indices, one.data, asked, *ways[1:], "junk")
+    with pytest.raises(TypeError, match="residuals: given twice"):
+        plain.search(one.indices, one.data, asked, *ways[1:], residuals=True)
+    with pytest.raises(TypeError, match="num_threads: given twice"):
+        plain.batch_search(queries, query_tokens, *ways[1:9], 1, num_threads=1)
+    with pytest.raises(TypeError, match="multivec_queries: given twice"):
+        plain.search(one.indices, one.data, asked, multivec_query=asked)
+    whole = np.rint(asked).astype(np.int8)
+    flat = plain.search(one.indices, one.data, whole.reshape(-1), 6, DIM, k=3)
+    np.testing.assert_array_equal(flat[1], plain.search(one.indices, one.data, whole, k=3)[1])
+
+
 def test_tokens_are_refused_where_there_are_none(first, queries, query_tokens):
     core = cassata.open(first)._opened()
     offsets = np.arange(NQ + 1, dtype=np.uint64)
     rows = (queries.indices.astype("u4"), queries.data, queries.indptr.astype("u8"))
-    with pytest.raises(ValueError, match="tokens"):
+    with pytest.raises(ValueError, match="multivec_queries"):
         core.search_sparse(*rows, k=1, ef_search=1, early_exit_threshold=0, num_threads=1, tokens=(query_tokens[:, 0], offsets))
 
 

@@ -90,7 +90,8 @@ TEST_F(BadFile, NpyWithAHostileHeader) {
         "{'descr': None, 'fortran_order': False, 'shape': (3, 4)}", "{'descr': '<f4', 'fortran_order': 0 or False, 'shape': (3, 4)}",
         "{'descr': ''<f4'', 'fortran_order': False, 'shape': (3, 4)}"})
     expect_dict_refused(dict, {"expected"});
-  expect_dict_refused("{'descr': '<f4\x1b[31m\n', 'fortran_order': False, 'shape': (3, 4)}", {"'<f4\\x1b[31m\\x0a'"});  // nothing that a terminal would obey
+  expect_dict_refused("{'descr': '<f4\x1b[31m\n', 'fortran_order': False, 'shape': (3, 4)}",
+                      {"'<f4\\x1b[31m\\x0a'"});  // nothing that a terminal would obey
   expect_dict_refused(npy_dict("<f4" + std::string(5000, 'x'), "(3, 4)"), {"x...'"});
 }
 
