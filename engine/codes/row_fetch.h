@@ -16,6 +16,8 @@ class Residency {
  public:
   /// So it was the last kCalm times.
   bool likely() const noexcept { return calm_.load(std::memory_order_relaxed) >= kCalm; }
+  /// Whether this is one of those times at which it is looked at: it takes as long as scoring some rows.
+  bool looked_at() noexcept { return looks_.fetch_add(1, std::memory_order_relaxed) % kEvery == 0; }
   void learn(bool was_read) noexcept {
     if (was_read)
       calm_.store(0, std::memory_order_relaxed);
@@ -24,12 +26,12 @@ class Residency {
   }
 
  private:
-  static constexpr unsigned kCalm = 32;
-  std::atomic<unsigned> calm_ = 0;
+  static constexpr unsigned kCalm = 32, kEvery = 32;
+  std::atomic<unsigned> calm_ = 0, looks_ = 0;
 };
 
-/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory, nothing is asked, but whether
-/// scoring had to read is looked at. One thread.
+/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory, nothing is asked, but now and then
+/// it is looked at whether scoring had to read. One thread.
 class RowFetch {
  public:
   explicit RowFetch(Residency& residency) : residency_(residency) {}
@@ -37,12 +39,13 @@ class RowFetch {
   /// part_of(id): a row's bytes, in a mapping.
   template <class PartOf>
   void fetch(std::span<const Id> ids, PartOf part_of) noexcept {
-    const std::uint64_t before = blocks_read();
     if (residency_.likely()) {
-      if (!watches_) read_ = before;
+      if (watches_ || !residency_.looked_at()) return;
       watches_ = true;
+      read_ = blocks_read();
       return;
     }
+    const std::uint64_t before = blocks_read();
     for (const Id id : ids) Mapping::advise(part_of(id), Advice::will_need);
     residency_.learn(blocks_read() != before);
   }
