@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -56,11 +57,12 @@ Progress progress_of(const py::object& callback) {
   };
 }
 
+/// Of a build of the class that `choices` name.
 BuildParams params_of(const py::dict& choices, const py::object& progress, Shape shape = Shape::dense) {
   BuildParams params;
   params.kind = parse_kind(choices["kind"].cast<std::string>());
   params.metric = parse_metric(choices["metric"].cast<std::string>());
-  params.encoding = parse_encoding(choices["dtype"].cast<std::string>(), shape);
+  params.encoding = parse_dtype(choices["dtype"].cast<std::string>(), choices["class_name"].cast<std::string>());
   params.num_threads = choices["num_threads"].cast<unsigned>();
   const auto given = [&](const char* name) { return choices.contains(name) ? choices[name].cast<std::uint32_t>() : 0; };
   params.code = {.m_pq = given("m_pq"), .bits = given("bits"), .rotated = choices.contains("opq") && choices["opq"].cast<bool>()};
@@ -71,7 +73,7 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
                      .residual = choices["residual"].cast<bool>()};
   if (choices.contains("navigation")) {
     params.rerank = {.encoding = params.encoding, .navigation = true};
-    params.encoding = parse_encoding(choices["navigation"].cast<std::string>(), shape);
+    params.encoding = parse_navigation(choices["navigation"].cast<std::string>(), params.kind, shape);
   }
   if (params.kind == Kind::postings)
     params.postings = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
@@ -86,10 +88,18 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
   return params;
 }
 
+/// The usual number of pieces, but no more than a vector has dimensions.
+void choose_pieces(const py::dict& choices, const VectorStream& vectors, BuildParams& params) {
+  if (choices.contains("m_pq_at_most"))
+    params.code.m_pq = static_cast<std::uint32_t>(std::min<std::size_t>(choices["m_pq_at_most"].cast<std::uint32_t>(), vectors.dim()));
+}
+
 Index build_from_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress);
+  BuildParams params = params_of(choices, progress);
+  const std::unique_ptr<VectorStream> vectors = open_stream(data_path);
+  choose_pieces(choices, *vectors, params);
   const py::gil_scoped_release release;
-  return Index::build(*open_stream(data_path), params, path);
+  return Index::build(*vectors, params, path);
 }
 
 Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
@@ -107,8 +117,9 @@ Index build_from_sparse_arrays(const ComponentArray& components, const FloatArra
 }
 
 Index build_from_array(const py::array& data_vec, const Path& path, const py::object& progress, const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress);
+  BuildParams params = params_of(choices, progress);
   const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
+  choose_pieces(choices, *vectors, params);
   const py::gil_scoped_release release;
   return Index::build(*vectors, params, path);
 }
@@ -212,18 +223,9 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
   py::list trials;
   for (const Trial& trial : found.trials) trials.append(describe(trial));
   py::dict out = describe(found.choice());
-  out["params"] = py::cast(found.choice().params);
   out["why"] = text(found.why);
   out["trials"] = trials;
   return out;
-}
-
-Index build_recommended(const py::object& vectors, const Path& path, const py::object& progress, BuildParams params, unsigned num_threads) {
-  params.num_threads = num_threads;
-  params.progress = progress_of(progress);
-  const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
-  const py::gil_scoped_release release;
-  return Index::build(*collection, params, path);
 }
 
 py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces, std::uint64_t n_centroids,
@@ -303,7 +305,6 @@ py::bytes uuid(const Index& index) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// None unless the vectors are product-quantized.
 py::dict info(const Index& index) {
   const Manifest& manifest = index.manifest();
   const Header& header = index.file().header();
@@ -369,12 +370,12 @@ PYBIND11_MODULE(_core, module) {
     }
   });
   define_index(module);
-  py::class_<cassata::BuildParams>(module, "BuildParams");
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
-  module.def("build_recommended", &build_recommended, "data"_a, "path"_a, "progress"_a, "params"_a, "num_threads"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
+  module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::BuildParams::kMinM, cassata::BuildParams::kMaxM),
+                                   "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
   module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
 }

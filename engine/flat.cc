@@ -12,15 +12,16 @@ void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, 
                     std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kQueries = 16;  // that share one reading of the rows
   std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
-  parallel_for(params.num_threads, queries.rows, kQueries, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    auto& scorers = scorers_of[thread];
-    for (std::size_t first = begin; first < end; first += kQueries) {
-      const std::size_t count = std::min(kQueries, end - first);
-      while (scorers.size() < count) scorers.push_back(codes.scorer(metric));
-      for (std::size_t i = 0; i < count; ++i) scorers[i]->bind(queries.row(first + i));
-      scan(std::span(scorers).first(count), codes.size(), ids, params.k, best.subspan(first, count));
-    }
-  });
+  parallel_for(params.num_threads, queries.rows, grain_of(params.num_threads, queries.rows, kQueries),
+               [&](std::size_t begin, std::size_t end, unsigned thread) {
+                 auto& scorers = scorers_of[thread];
+                 for (std::size_t first = begin; first < end; first += kQueries) {
+                   const std::size_t count = std::min(kQueries, end - first);
+                   while (scorers.size() < count) scorers.push_back(codes.scorer(metric));
+                   for (std::size_t i = 0; i < count; ++i) scorers[i]->bind(queries.row(first + i));
+                   scan(std::span(scorers).first(count), codes.size(), ids, params.k, best.subspan(first, count));
+                 }
+               });
 }
 
 namespace {

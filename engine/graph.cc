@@ -49,7 +49,8 @@ class GraphSearcher final : public Searcher {
     if (params.k == 0 || plan.wanted == 0) return;
     if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
-    parallel_for(params.num_threads, queries.rows, 8 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
+    parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kLanes, plan.scans ? 1 : std::min(kLanes, end - begin));
       for (auto& lane : mine)
         if (!lane) lane = std::make_unique<Lane>(*this);

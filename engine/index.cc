@@ -29,33 +29,21 @@ std::string metric_mismatch(Metric metric, const EncodingRow& encoding) {
 }
 std::string metric_mismatch(Metric metric, const ClassRow& row) { return metric_mismatch(metric, row.metrics, "a " + std::string(row.name)); }
 
-/// Names of encodings, for a message.
-std::string names_of(std::span<const Encoding> encodings) {
-  std::string names;
-  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
-  return names;
-}
-
-/// Throws Error(invalid_argument) that names the codes that guide searches of that kind.
-[[noreturn]] void refuse_navigation(const BuildParams& params) {
-  std::vector<Encoding> known;
-  for (const ClassRow& row : class_rows())
-    if (row.second == Second::navigation && row.kind == params.kind && row.shape() == row_of(params.encoding).shape)
-      known.insert(known.end(), row.encodings.begin(), row.encodings.end());
-  invalid_argument(
-      "navigation: '" + std::string(name_of(params.encoding)) + "' given, " +
-      (known.empty() ? "which there is not for kind '" + std::string(name_of(params.kind)) + "'" : "expected one of " + names_of(known)));
-}
-
 /// Whether scores by codes of dense vectors add up: of what `first` leaves out `second` can hold most.
 bool add_up(Encoding first, Encoding second) { return first != Encoding::pq && row_of(second).compact; }
 
-/// What only dense vectors' second codes are asked.
-void check_dense_rerank(const BuildParams& params) {
+/// Whether first codes leave anything out, and second ones can hold just that.
+void check_residual(const BuildParams& params, Shape shape) {
   const RerankChoices& second = *params.rerank;
-  if (second.prune_percentage != 100) invalid_argument("prune_percentage: given for dense vectors, of which nothing is pruned");
+  if (shape == Shape::dense && second.prune_percentage != 100)
+    invalid_argument("prune_percentage: given for dense vectors, of which nothing is pruned");
   if (!second.residual) return;
-  if (!add_up(params.encoding, second.encoding))
+  if (second.navigation) invalid_argument("residual: given with navigation, whose second codes are whole vectors");
+  if (params.metric != Metric::dot_product)
+    invalid_argument("residual: given with metric '" + std::string(name_of(params.metric)) + "', expected 'dotproduct'");
+  if (shape == Shape::sparse && second.prune_percentage == 100)
+    invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
+  if (shape == Shape::dense && !add_up(params.encoding, second.encoding))
     invalid_argument("residual: given with first codes '" + std::string(name_of(params.encoding)) + "' and second codes '" +
                      std::string(name_of(second.encoding)) + "', expected rabitq, int8 or int4, and rabitq");
 }
@@ -80,7 +68,10 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty()) invalid_argument(mismatch);
   }
   const ClassRow* const row = class_of(params);
-  if (row == nullptr && params.rerank && params.rerank->navigation) refuse_navigation(params);
+  if (row == nullptr && params.rerank && params.rerank->navigation) parse_navigation(name_of(params.encoding), params.kind, vectors.shape());
+  if (row == nullptr && !params.rerank && class_of(params.kind, params.encoding, Second::rerank) != nullptr)
+    invalid_argument("dtype: '" + std::string(name_of(params.encoding)) + "' given for kind '" + std::string(name_of(params.kind)) +
+                     "' without rerank, expected second codes, too");
   if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, Second::none) != nullptr)
     invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
   if (row == nullptr)
@@ -90,9 +81,9 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
   check_code(params.encoding, params.code, "");
   if (!params.rerank) return;
   check_code(params.rerank->encoding, params.rerank->code, "rerank_");
+  check_residual(params, vectors.shape());
   if (std::ranges::count(row->seconds, params.rerank->encoding) == 0)
     invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));
-  if (vectors.shape() == Shape::dense) check_dense_rerank(params);
 }
 
 /// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
@@ -116,7 +107,10 @@ std::string shortest(double number) {
 
 std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
   std::vector<std::pair<std::string, std::string>> out = {
-      {"kind", std::string(name_of(params.kind))}, {"metric", std::string(name_of(params.metric))}, {"dtype", std::string(name_of(params.encoding))}};
+      {"kind", std::string(name_of(params.kind))},
+      {"metric", std::string(name_of(params.metric))},
+      {"dtype", std::string(name_of(params.rerank && params.rerank->navigation ? params.rerank->encoding : params.encoding))}};
+  if (params.rerank && params.rerank->navigation) out.emplace_back("navigation", name_of(params.encoding));
   if (params.kind == Kind::graph) {
     out.emplace_back("graph_type", name_of(params.graph_type));
     out.emplace_back("m", std::to_string(params.m));
@@ -127,11 +121,11 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
     out.emplace_back("summary_energy", shortest(params.postings.summary_energy));
     out.emplace_back("n_knn", std::to_string(params.postings.n_knn));
   }
-  if (params.rerank) {
-    out.emplace_back(params.rerank->navigation ? "exact" : "rerank", name_of(params.rerank->encoding));
+  if (params.rerank && !params.rerank->navigation) {
+    out.emplace_back("rerank", name_of(params.rerank->encoding));
     if (params.rerank->code.bits != 0) out.emplace_back("rerank_bits", std::to_string(params.rerank->code.bits));
     if (row_of(params.encoding).shape == Shape::sparse) out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
-    if (!params.rerank->navigation) out.emplace_back("residual", params.rerank->residual ? "true" : "false");
+    out.emplace_back("residual", params.rerank->residual ? "true" : "false");
   }
   if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
   if (params.code.rotated) out.emplace_back("opq", "true");

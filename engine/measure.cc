@@ -51,6 +51,7 @@ class Asker {
     }
     std::ranges::sort(seconds);
     return {.ef_search = params.ef_search,
+            .k_candidates = params.k_candidates,
             .recall = recall(ids_, expected_, k_),
             .p50_seconds = percentile(seconds, 0.5),
             .p99_seconds = percentile(seconds, 0.99)};
@@ -72,13 +73,18 @@ struct Cell {
 };
 
 /// All there are to measure, in the order of their turns. An exact index has no width.
-std::vector<Cell> cells_of(std::span<const Index> indexes, std::vector<std::size_t> widths) {
+std::vector<Cell> cells_of(std::span<const Index> indexes, const MeasureParams& params) {
+  std::vector<std::size_t> widths = params.ef_search;
   std::ranges::sort(widths);
   std::vector<Cell> cells;
   for (std::size_t width = 0; width < widths.size(); ++width)
     for (std::size_t i = 0; i < indexes.size(); ++i) {
-      const bool exact = indexes[i].manifest().kind == Kind::flat;
-      if (!exact || width == 0) cells.push_back({.index = i, .point = {.ef_search = exact ? 0 : widths[width]}});
+      const Manifest& manifest = indexes[i].manifest();
+      if (manifest.kind == Kind::flat && width != 0) continue;
+      Point point{.ef_search = manifest.kind == Kind::flat ? 0 : widths[width]};
+      if (manifest.rerank && !manifest.navigates())
+        point.k_candidates = params.sweep_k_candidates ? std::max(widths[width], params.search.k) : params.search.k_candidates;
+      cells.push_back({.index = i, .point = point});
     }
   return cells;
 }
@@ -116,7 +122,7 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
                                         const MeasureParams& params) {
   check(queries, expected, params);
   Asker asker(queries, expected, params.search.k);
-  std::vector<Cell> cells = cells_of(indexes, params.ef_search);
+  std::vector<Cell> cells = cells_of(indexes, params);
   SearchParams search = params.search;
   search.ef_search = std::ranges::max(params.ef_search);
   for (const Index& index : indexes) asker.together(index, search);  // brings the pages that searches touch
@@ -124,6 +130,7 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const Index& index = indexes[cells[i].index];
       search.ef_search = cells[i].point.ef_search;
+      search.k_candidates = cells[i].point.k_candidates;
       if (turn == 0)
         cells[i].point = asker.alone(index, search);
       else

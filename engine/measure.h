@@ -19,7 +19,8 @@ double recall(std::span<const std::int64_t> found, std::span<const std::int64_t>
 
 /// One index by one width of search.
 struct Point {
-  std::size_t ef_search = 0;  ///< 0: the index is exact and has no such width
+  std::size_t ef_search = 0;     ///< 0: the index is exact and has no such width
+  std::size_t k_candidates = 0;  ///< 0: the index does not score so many again
   double recall = 0;
   double queries_per_second = 0;  ///< of all queries in one batch, over params.num_threads threads; the median. Without repeats 1 / p50_seconds
   double p50_seconds = 0;         ///< of queries alone, one after another
@@ -31,6 +32,8 @@ struct MeasureParams {
   /// Its ef_search takes the values of the next field, one after another.
   SearchParams search = {};
   std::vector<std::size_t> ef_search = {};
+  /// Where second codes score again what a walk found: as many candidates as ef_search, but at least k, in place of search.k_candidates.
+  bool sweep_k_candidates = false;
   /// Times that every point's batch is timed; 0: not at all.
   unsigned repeat = 3;
   Progress progress = {};

@@ -36,6 +36,11 @@ unsigned threads_of(unsigned num_threads) {
   return num_threads == 0 ? processors : std::min(num_threads, processors);
 }
 
+std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual) {
+  const std::size_t threads = threads_of(num_threads);
+  return std::clamp<std::size_t>((count + threads - 1) / threads, 1, usual);
+}
+
 void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const Work& work) {
   const unsigned threads = threads_of(num_threads);
   if (threads == 1 || count <= grain) {

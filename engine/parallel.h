@@ -9,6 +9,9 @@ namespace cassata {
 /// `num_threads`, but no more than there are processors; all of these for 0.
 unsigned threads_of(unsigned num_threads);
 
+/// `usual`, or less, so that as many threads get a piece as there are of the `count`.
+std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual);
+
 /// Calls work(begin, end, thread) for pieces of about `grain` that make up [0, count), on up to `num_threads` threads (0 = all
 /// processors), which are numbered from 0. Returns when all is done; the first exception of a piece reaches the caller.
 void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t, unsigned)>& work);

@@ -10,19 +10,15 @@ namespace cassata {
 void BuildParams::check() const {
   if (m < kMinM || m > kMaxM)
     invalid_argument("m: " + std::to_string(m) + " given, expected " + std::to_string(kMinM) + " to " + std::to_string(kMaxM));
-  if (rerank) rerank->check(metric);
+  if (rerank) rerank->check();
   if (kind == Kind::postings) postings.check();
   if (ef_construction < 1 || ef_construction > kMaxSize)
     invalid_argument("ef_construction: " + std::to_string(ef_construction) + " given, expected 1 to " + std::to_string(kMaxSize));
 }
 
-void RerankChoices::check(Metric metric) const {
+void RerankChoices::check() const {
   if (!(prune_percentage > 0 && prune_percentage <= 100))
     invalid_argument("prune_percentage: " + std::to_string(prune_percentage) + " given, expected over 0 and at most 100");
-  if (residual && prune_percentage == 100 && encoding != Encoding::rabitq)
-    invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
-  if (residual && navigation) invalid_argument("residual: given with navigation, whose second codes are whole vectors");
-  if (residual && metric != Metric::dot_product) invalid_argument("residual: given with metric 'euclidean', expected 'dotproduct'");
 }
 
 void PostingsChoices::check() const {

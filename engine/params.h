@@ -21,11 +21,11 @@ struct RerankChoices {
   double prune_percentage = 100;
   /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where the first leave something out.
   bool residual = false;
-  /// The first codes only guide the walk: of what it finds, as many are scored again as it takes to be sure of the best.
+  /// The first codes only guide the walk: what it finds is scored again until many in a row are none of the best.
   bool navigation = false;
 
   /// Throws Error(invalid_argument), as BuildParams::check().
-  void check(Metric metric) const;
+  void check() const;
 };
 
 /// How inverted lists are made.

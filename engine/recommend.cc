@@ -90,7 +90,7 @@ Sample draw_sample(VectorStream& vectors, const Batch* queries, const RecommendP
   const Shape shape = vectors.shape();
   const std::uint64_t most = std::min(params.sample, vectors.size());
   const std::uint64_t kept_out = queries ? 0 : std::min<std::uint64_t>(kQueries, most / 10);
-  if (most - kept_out < 2 * kParts * params.k || (!queries && kept_out == 0))
+  if (params.k > (most - kept_out) / (2 * kParts) || (!queries && kept_out == 0))
     invalid_argument(vectors.name() + ": " + std::to_string(most) + " vectors to try on, expected more for k = " + std::to_string(params.k) +
                      "; so few are searched fast by any exact index");
   const Rows drawn = draw(vectors, std::min(most + kept_out, vectors.size()), params.progress);
@@ -172,7 +172,7 @@ std::string rounded(double value, int digits) {
   return {text.data(), static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.*f", digits, value))};
 }
 
-std::string megabytes(double bytes) { return rounded(bytes / 1e6, bytes < 1e7 ? 2 : 1) + " MB"; }
+std::string megabytes(double bytes) { return bytes < 1e5 ? rounded(bytes, 0) + " bytes" : rounded(bytes / 1e6, bytes < 1e7 ? 2 : 1) + " MB"; }
 
 double best_recall(const Trial& trial) {
   double best = 0;
@@ -191,7 +191,7 @@ double best_recall(const Trial& trial) {
     if (fits(trial) && (!nearest || best_recall(trial) > best_recall(*nearest))) nearest = &trial;
   }
   const std::string target = "recall@" + std::to_string(params.k) + " of " + rounded(params.target_recall, 4);
-  std::string text = "target_recall: no index here is expected to reach " + target;
+  std::string text = std::string(smallest ? "memory" : "target_recall") + ": no index here is expected to reach " + target;
   if (params.memory != 0) text += " within the memory of " + megabytes(static_cast<double>(params.memory));
   if (smallest) text += "; " + megabytes(smallest->hot_bytes) + " would do, with " + described(*smallest);
   if (nearest)
@@ -227,9 +227,9 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
          rounded(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + megabytes(choice.hot_bytes) +
          " that memory should hold, a file of " + megabytes(choice.bytes) + ".\nOf " + std::to_string(found.trials.size()) + " ways to build, " +
          std::to_string(reach) + " reach " + rounded(params.target_recall, 4) + limit +
-         "; of the fastest of these, this one needs the least memory. Tried on " + std::to_string(sample.vectors.size()) +
-         " vectors and a quarter of them, by " + std::to_string(sample.queries.size()) + (held_out ? " others as queries" : " of the given queries") +
-         "; the rest is extrapolated.\n";
+         "; of the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried on " +
+         std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " + std::to_string(sample.queries.size()) +
+         (held_out ? " others as queries" : " of the given queries") + "; the rest is extrapolated.\n";
 }
 
 }  // namespace

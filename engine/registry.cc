@@ -124,6 +124,12 @@ const Row& parse(const char* what, std::span<const Row> rows, std::string_view t
   invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
 }
 
+/// Null if none of them is called so.
+const Encoding* find_named(std::string_view text, std::span<const Encoding> encodings) {
+  const auto found = std::ranges::find_if(encodings, [&](Encoding encoding) { return name_of(encoding) == text; });
+  return found == encodings.end() ? nullptr : &*found;
+}
+
 /// Of a manifest's entry or a build's choices, and the encoding of the second codes, if there are any.
 template <class Rerank>
 Second second_of(const std::optional<Rerank>& rerank, Encoding encoding) noexcept {
@@ -193,6 +199,12 @@ const ClassRow* class_of(const BuildParams& params) noexcept {
   return class_of(params.kind, params.encoding, second_of(params.rerank, params.rerank ? params.rerank->encoding : params.encoding));
 }
 
+std::string names_of(std::span<const Encoding> encodings) {
+  std::string names;
+  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
+  return names;
+}
+
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
@@ -211,6 +223,38 @@ Encoding parse_encoding(std::string_view text, Shape shape) {
   std::ranges::copy_if(kEncodings, std::back_inserter(rows), [&](const EncodingRow& row) { return row.shape == shape; });
   return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
 }
+Encoding parse_dtype(std::string_view text, std::string_view class_name) {
+  std::vector<Encoding> known;
+  std::string hint;
+  const ClassRow* last = nullptr;
+  for (const ClassRow& row : kClasses) {
+    if (row.name != class_name) continue;
+    const bool guided = row.second == Second::navigation;
+    for (const Encoding encoding : guided ? row.seconds : row.encodings)
+      if (std::ranges::count(known, encoding) == 0) known.push_back(encoding);
+    if (guided && find_named(text, row.encodings) != nullptr) hint = "; as navigation, such codes guide searches";
+    last = &row;
+  }
+  if (const Encoding* const found = find_named(text, known)) return *found;
+  for (const ClassRow& row : kClasses)
+    if (last != nullptr && hint.empty() && row.kind == last->kind && row.shape() == last->shape() && row.second == Second::none &&
+        find_named(text, row.encodings) != nullptr)
+      hint = "; there is " + std::string(row.name) + " for it";
+  invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
+}
+
+Encoding parse_navigation(std::string_view text, Kind kind, Shape shape) {
+  std::vector<Encoding> known;
+  for (const ClassRow& row : kClasses)
+    if (row.second == Second::navigation && row.kind == kind && row.shape() == shape)
+      known.insert(known.end(), row.encodings.begin(), row.encodings.end());
+  if (const Encoding* const found = find_named(text, known)) return *found;
+  invalid_argument("navigation: '" + std::string(text) + "' given, " +
+                   (known.empty() ? "which there is not for kind '" + std::string(name_of(kind)) + "' over " +
+                                        (shape == Shape::sparse ? "sparse" : "dense") + " vectors"
+                                  : "expected one of " + names_of(known)));
+}
+
 Kind parse_kind(std::string_view text) { return parse("kind", kind_rows(), text).kind; }
 
 }  // namespace cassata

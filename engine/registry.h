@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -67,6 +68,8 @@ const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept;
 const ClassRow* class_of(const Manifest& manifest) noexcept;
 const ClassRow* class_of(const BuildParams& params) noexcept;
 const EncodingRow& row_of(Encoding encoding);
+/// "'f32', 'f16'", for a message.
+std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
 
 /// The encoders of a build.

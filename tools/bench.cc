@@ -74,7 +74,8 @@ void add_outputs(CommandLine& line, Choices& choices) {
 bool read(const Words& words, Choices& choices) {
   CommandLine line(
       "bench INDEX... --queries FILE [OPTIONS]",
-      "Measures recall against queries a second, for index files over the same vectors, by a sweep of ef_search. They take turns, so that\n"
+      "Measures recall against queries a second, for index files over the same vectors, by a sweep of ef_search. Of indexes in two stages\n"
+      "k_candidates takes the same values, unless --k-candidates is given. They take turns, so that\n"
       "what else the machine does hits all alike. Recall@k is the share of the k exact answers that is found, by id. What is exact is\n"
       "read (--truth), or computed: over the original vectors (--data), or over those of the first index that stores them as f32, or\n"
       "else as f16. p50 and p99 are of queries that are asked alone, one after another.");
@@ -85,6 +86,7 @@ bool read(const Words& words, Choices& choices) {
   line.option("ef-search", "N,N,...", "12 values from 10, or from k, on", "widths of search to measure (graphs and approximate lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
   add_search_options(line, search);
+  choices.params.sweep_k_candidates = std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", search.num_threads, "0: all processors. Queries a second are those of one batch over so many threads");
   line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
@@ -140,8 +142,16 @@ Rows load_queries(const std::string& path, std::span<const Index> indexes) {
 
 double bytes_a_vector(const Index& index) { return static_cast<double>(index.file().header().file_length) / static_cast<double>(index.size()); }
 
+/// "f16"; with second codes "int8 + f16".
+std::string encodings(const Index& index) {
+  std::string names;
+  for (const CodesEntry& codes : index.manifest().codes) names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
+  return names;
+}
+
 Json curve_json(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
   Json json = describe_briefly(index), list = Json::array(), reached = Json::array();
+  json["encodings"] = encodings(index);
   json["bytes_per_vector"] = bytes_a_vector(index);
   json["hot_bytes"] = index.hot_bytes();
   for (const Point& point : points) {
@@ -151,6 +161,7 @@ Json curve_json(const Index& index, const std::vector<Point>& points, const std:
                     {"p50_seconds", point.p50_seconds},
                     {"p99_seconds", point.p99_seconds}});
     if (point.ef_search != 0) list.back()["ef_search"] = point.ef_search;
+    if (point.k_candidates != 0) list.back()["k_candidates"] = point.k_candidates;
   }
   for (const double target : targets) {
     reached.push_back({{"recall", target}, {"ef_search", nullptr}, {"queries_per_second", nullptr}});
@@ -175,25 +186,21 @@ Json report(const Choices& choices, const Truth& truth, std::span<const Index> i
   return json;
 }
 
-/// "f16"; with second codes "int8 + f16".
-std::string encodings(const Index& index) {
-  std::string names;
-  for (const CodesEntry& codes : index.manifest().codes) names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
-  return names;
-}
-
 std::string whole(double value) { return grouped(static_cast<std::uint64_t>(value + 0.5)); }
 
 std::string curve_text(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
   std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) + ", " +
                      size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector, of these hot " +
                      fixed(static_cast<double>(index.hot_bytes()) / static_cast<double>(index.size()), 1) + "\n";
+  const bool two_stages = points.front().k_candidates != 0;
   std::vector<Row> rows = {{"ef_search", "recall", "queries/s", "p50 ms", "p99 ms"}};
+  if (two_stages) rows.front().push_back("k_candidates");
   const auto width = [](double ef_search) { return ef_search == 0 ? "-" : fixed(ef_search, 0); };
   for (const Point& point : points)
     rows.push_back({width(static_cast<double>(point.ef_search)), fixed(point.recall, 4), whole(point.queries_per_second),
                     fixed(1000 * point.p50_seconds, 3), fixed(1000 * point.p99_seconds, 3)});
-  text += table(rows, {true, true, true, true, true});
+  for (std::size_t i = 0; two_stages && i < points.size(); ++i) rows[i + 1].push_back(std::to_string(points[i].k_candidates));
+  text += table(rows, {true, true, true, true, true, true});
   for (const double target : targets) {
     const auto at = at_recall(points, target);
     text +=

@@ -74,6 +74,10 @@ bool CommandLine::parse(const Words& words) {
   return true;
 }
 
+bool CommandLine::has(const std::string& option) const {
+  return options_.find_nothrow(option.starts_with("--") ? option.substr(2) : option, false) != nullptr;
+}
+
 void CommandLine::check_arguments(const po::variables_map& given) const {
   for (const char* name : required_)
     if (given.count(name) == 0) invalid_argument(std::string(name) + " is missing; usage: cassata " + synopsis_);

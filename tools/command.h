@@ -34,12 +34,15 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int demo(const Words& words);
-/// `build` where --target-recall is given.
+/// `build` where --target-recall is given, and whether it has such an option.
 int build_recommended(const Words& words);
-/// `build` where --two-level is given.
+bool recommended_has(const std::string& option);
+/// The same where --two-level is given.
 int build_two_level(const Words& words);
-/// `build` where --multivec is given.
+bool two_level_has(const std::string& option);
+/// The same where --multivec is given.
 int build_multivector(const Words& words);
+bool multivector_has(const std::string& option);
 int bench(const Words& words);
 
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
@@ -51,6 +54,17 @@ T number(std::string_view text) {
     invalid_argument(
         quoted(text) + " given, expected " +
         (std::is_integral_v<T> ? "a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()) : "a number that f32 can hold"));
+  return value;
+}
+
+/// The same, and whole, from `least` to `most`, which `limit` names if it is no plain number.
+template <class T>
+T number(std::string_view text, T least, T most, const std::string& limit = {}) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
+    invalid_argument(quoted(text) + " given, expected a whole number from " + std::to_string(least) + " to " +
+                     (limit.empty() ? std::to_string(most) : limit));
   return value;
 }
 
@@ -79,6 +93,8 @@ class CommandLine {
 
   /// Returns false if the user asked for help, which is printed then.
   bool parse(const Words& words);
+  /// Whether there is such an option, with its dashes.
+  bool has(const std::string& option) const;
 
  private:
   template <class T>

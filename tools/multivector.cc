@@ -22,7 +22,7 @@ TokenLayout parse_layout(const std::string& text) {
   invalid_argument(tools::quoted(text) + " given, expected plain or two-level");
 }
 
-bool read(const Words& words, Choices& choices) {
+CommandLine line_of(Choices& choices) {
   CommandLine line(
       "build INDEX --multivec FOLDER -o OUTPUT [OPTIONS]",
       "Puts token vectors beside an index of their documents, in one file that needs neither any more: what a search by INDEX finds is scored\n"
@@ -42,15 +42,20 @@ bool read(const Words& words, Choices& choices) {
               [&](const std::string& text) { choices.tokens.ids = text; });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
-  return line.parse(words);
+  return line;
 }
 
 }  // namespace
 
+bool multivector_has(const std::string& option) {
+  Choices choices;
+  return line_of(choices).has(option);
+}
+
 int build_multivector(const Words& words) {
   Choices choices;
   const bool asks = std::ranges::count(words, "--help") != 0;  // which would else be taken for the folder
-  if (!read(asks ? Words{"--help"} : words, choices)) return kOk;
+  if (!line_of(choices).parse(asks ? Words{"--help"} : words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
   build_and_tell(
       [&](const Progress& progress) {

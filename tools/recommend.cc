@@ -24,7 +24,7 @@ struct Choices {
   RecommendParams params;
 };
 
-bool read(const Words& words, Choices& choices) {
+CommandLine line_of(Choices& choices) {
   CommandLine line(
       "build INPUT -o OUTPUT --target-recall N [OPTIONS]",
       "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind that there is for such vectors is\n"
@@ -47,7 +47,7 @@ bool read(const Words& words, Choices& choices) {
   line.option("threads", params.num_threads, "of builds; 0: all processors");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON, with all that was tried");
-  return line.parse(words);
+  return line;
 }
 
 Json trial_json(const Trial& trial) {
@@ -105,9 +105,14 @@ Recommendation find(const Choices& choices) {
 
 }  // namespace
 
+bool recommended_has(const std::string& option) {
+  Choices choices;
+  return line_of(choices).has(option);
+}
+
 int build_recommended(const Words& words) {
   Choices choices;
-  if (!read(words, choices)) return kOk;
+  if (!line_of(choices).parse(words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
   refuse_overwriting(choices.output, {choices.input, choices.queries});
   choices.params.progress = progress_bar(choices.quiet);

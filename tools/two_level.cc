@@ -18,7 +18,7 @@ struct Choices {
   TwoLevelChoices training;
 };
 
-bool read(const Words& words, Choices& choices) {
+CommandLine line_of(Choices& choices) {
   CommandLine line(
       "build FOLDER --two-level -o OUT_FOLDER [OPTIONS]",
       "Makes token vectors small: of each, OUT_FOLDER holds which of many centroids is near, and the rest as product-quantized bytes. Both are\n"
@@ -41,7 +41,7 @@ bool read(const Words& words, Choices& choices) {
   line.option("threads", training.num_threads, "0: all processors");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
-  return line.parse(words);
+  return line;
 }
 
 std::string summary(const TwoLevelSummary& made, const std::string& output, double seconds) {
@@ -70,9 +70,14 @@ std::string summary_json(const TwoLevelSummary& made, const std::string& output,
 
 }  // namespace
 
+bool two_level_has(const std::string& option) {
+  Choices choices;
+  return line_of(choices).has(option);
+}
+
 int build_two_level(const Words& words) {
   Choices choices;
-  if (!read(words, choices)) return kOk;
+  if (!line_of(choices).parse(words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the folder to write");
   choices.training.progress = progress_bar(choices.quiet);
   const auto start = std::chrono::steady_clock::now();

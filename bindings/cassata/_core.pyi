@@ -9,6 +9,7 @@ __version__: str
 simd_target: str
 default_query_cut: int
 default_heap_factor: float
+bounds: dict[str, tuple[int, int]]
 
 class FormatError(Exception): ...
 
@@ -18,11 +19,7 @@ _Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArra
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
-@final
-class BuildParams: ...
-
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
-def build_recommended(data: _Vectors, path: str, progress: _Progress, params: BuildParams, num_threads: int) -> Index: ...
 def train_two_level(
     folder: str, out_folder: str, progress: _Progress, pq_subspaces: int, n_centroids: int, num_threads: int
 ) -> dict[str, Any]: ...

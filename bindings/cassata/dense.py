@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Hits, Index, found, padded, trimmed
+from cassata.index import Hits, Index, Self, found, padded, trimmed
 from cassata.inputs import Path, Progress, choices, graph_choices, navigation_choices
 
 _Build = TypeVar("_Build", bound=Callable[..., object])
@@ -32,10 +32,12 @@ _ARGUMENTS = {
     "scored by the vectors themselves. None: there are none.",
     "bits": "Bits a dimension of rabitq codes, 1 to 8; None: 4.",
     "encoder": 'Codes of the first stage: "pq", "rabitq" (1 bit a dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".',
-    "pq_subspaces": "Of pq: pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`.",
-    "rabitq_total_bits": "Of rabitq-ext: bits a dimension, 1 to 8.",
+    "pq_subspaces": "Of pq: pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`. None: 32, or "
+    "`dim` if that is less. Other encoders take no notice of it.",
+    "rabitq_total_bits": "Of rabitq-ext: bits a dimension, 1 to 8. Other encoders take no notice of it.",
     "rabitq_query_bits": "1 to 8, without effect: a query is held in 8 bits, which cost no more here.",
     "rerank_bits": "Of the second stage: 0 stores vectors as `dtype` says, 1 to 8 as rabitq codes of so many bits a dimension.",
+    "second_dtype": 'How the second stage stores vectors, where `rerank_bits` is 0: "f16" (None), or "f32" for twice the size.',
     "residual_rerank": "The second stage holds only what the first leaves out, and both scores are summed: more exact for its size. "
     "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
@@ -47,7 +49,9 @@ _ARGUMENTS = {
 
 def arguments_told(build: _Build) -> _Build:
     """Gives the docstring of a builder a section on its arguments, in their order."""
-    told = {name: _ARGUMENTS[name] for name in inspect.signature(build).parameters if name != "cls"}
+    parameters = inspect.signature(build).parameters
+    two_stages = {"dtype": _ARGUMENTS["second_dtype"]} if "rerank_bits" in parameters else {}
+    told = {name: {**_ARGUMENTS, **two_stages}[name] for name in parameters if name != "cls"}
     wrap = partial(textwrap.wrap, width=138, initial_indent=" " * 12, subsequent_indent=" " * 16)
     lines = [line for name, text in told.items() for line in wrap(f"{name}: {text}")]
     if build.__doc__:  # Python can be told to keep none
@@ -223,9 +227,49 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
     """Dense vectors under an HNSW graph (Malkov and Yashunin, TPAMI 2020): approximate, and much faster than an exact search.
 
     With `navigation`, the graph is walked by small codes: int8 and int4 spread the values of each vector over 256 or 16 codes (Aguerrebere
-    et al., VLDB 2023), rabitq codes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). Of what the walk finds, as many are
-    scored by the vectors as it takes to be sure of the best: the scores are exact.
+    et al., VLDB 2023), rabitq codes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). What the walk finds is scored by the
+    vectors, best first, until many in a row are none of the k best: the scores are exact, and it is rare that one of the best is missed.
     """
+
+    @classmethod
+    def load(
+        cls: type[Self],
+        path: Path,
+        metric: str | None = None,
+        graph_type: str | None = None,
+        dtype: str | None = None,
+        m_pq: int | None = None,
+        dim: int | None = None,
+        verify: bool = False,
+        *,
+        navigation: str | None = None,
+        bits: int | None = None,
+    ) -> Self:
+        """Opens an index file of this class, in a time that does not depend on its size.
+
+        The file knows everything about itself. What is given all the same is compared with it.
+
+        Args:
+            path: The file.
+            metric: "dotproduct" or "euclidean".
+            graph_type: "standard", "permuted" or "compressed".
+            dtype: "f32" or "f16".
+            m_pq: As product-quantized classes have it; any value is refused.
+            dim: Length of a vector.
+            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            navigation: Codes that guide the walk, "int8", "int4" or "rabitq".
+            bits: Bits a dimension of rabitq codes.
+
+        Raises:
+            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            FormatError: The file is damaged, truncated, not an index, or needs a newer version.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+
+        Example:
+            >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
+        """
+        codes = {"dtype": dtype, "m_pq": m_pq, "navigation": navigation, "bits": bits}
+        return cls._load(path, verify, metric=metric, graph_type=graph_type, dim=dim, **codes)
 
     @classmethod
     @arguments_told

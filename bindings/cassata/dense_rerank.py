@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.dense import DenseIndex, arguments_told, one_of
-from cassata.index import Hits, Self, compare, padded, trimmed
+from cassata.index import Hits, Self, compare, found, padded, trimmed
 from cassata.inputs import Path, Progress, graph_choices
 
 
@@ -22,6 +22,8 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
     SIGMOD 2025). `DensePlainHNSW` with `navigation` does the same without asking how many.
     """
 
+    _told_as: ClassVar[dict[str, str]] = {"m_pq": "pq_subspaces", "residual": "residual_rerank"}
+
     @classmethod
     @arguments_told
     def build_from_file(
@@ -32,13 +34,13 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         encoder: str = "pq",
-        pq_subspaces: int = 32,
+        pq_subspaces: int | None = None,
         rabitq_total_bits: int = 4,
         rabitq_query_bits: int = 1,
         rerank_bits: int = 0,
         residual_rerank: bool = False,
         *,
-        dtype: str = "f16",
+        dtype: str | None = None,
         path: Path | None = None,
         num_threads: int = 0,
         progress: Progress = None,
@@ -68,13 +70,13 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         encoder: str = "pq",
-        pq_subspaces: int = 32,
+        pq_subspaces: int | None = None,
         rabitq_total_bits: int = 4,
         rabitq_query_bits: int = 1,
         rerank_bits: int = 0,
         residual_rerank: bool = False,
         *,
-        dtype: str = "f16",
+        dtype: str | None = None,
         path: Path | None = None,
         num_threads: int = 0,
         progress: Progress = None,
@@ -105,6 +107,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         rerank_bits: int | None = None,
         residual_rerank: bool | None = None,
         *,
+        rabitq_total_bits: int | None = None,
         dtype: str | None = None,
         dim: int | None = None,
         verify: bool = False,
@@ -122,6 +125,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             rabitq_query_bits: 1 to 8, without effect.
             rerank_bits: 0, or bits a dimension of the second stage's codes.
             residual_rerank: Whether the second stage holds only what the first leaves out.
+            rabitq_total_bits: Of rabitq-ext; ignored of other encoders.
             dtype: Of the second stage: "f16", "f32" or "rabitq".
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
@@ -140,8 +144,10 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         compare(text, "encoder", None if encoder is None else inputs.word("encoder", encoder), held)
         if held == "pq" and pq_subspaces is not None:
             compare(text, "pq_subspaces", pq_subspaces, info["m_pq"])
+        if held == "rabitq-ext":
+            compare(text, "rabitq_total_bits", rabitq_total_bits, info["bits"])
         if rabitq_query_bits is not None:
-            _query_bits(rabitq_query_bits)
+            _query_bits("rabitq_query_bits", rabitq_query_bits)
         compare(text, "rerank_bits", rerank_bits, info["rerank"]["bits"] or 0)
         compare(text, "residual_rerank", residual_rerank, info["rerank"]["residual"])
         compare(text, "dtype", None if dtype is None else inputs.word("dtype", dtype), info["rerank"]["dtype"])
@@ -187,9 +193,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             >>> distances, ids = index.search(vectors[0], k=3, k_candidates=30)
         """
         given = one_of(queries, query)
-        distances, ids = self._search(given, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
-        if len(ids) == 1 and np.ndim(given) == 1:
-            return trimmed(distances, ids)
+        distances, ids = self._search(given, True, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
     def batch_search(
@@ -222,12 +226,13 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        distances, ids = self._search(queries, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
+        distances, ids = self._search(queries, False, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
         return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
 
     def _search(
         self,
         queries: npt.ArrayLike,
+        trims: bool,
         k: int,
         k_candidates: int,
         ef_search: int,
@@ -236,6 +241,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         early_exit_threshold: float | None,
         num_threads: int,
     ) -> Hits:
+        """Results of shape (nq, k); with `trims`, of a single 1-D query those that there are."""
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         matrix = inputs.queries_matrix(queries, core.dim)
         ask = partial(
@@ -245,6 +251,8 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             alpha=None if alpha is None else inputs.number("alpha", alpha, "a number from 0 on or None"),
             beta=None if beta is None else inputs.count("beta", beta),
         )
+        if trims and len(matrix) == 1 and np.ndim(queries) == 1:
+            return trimmed(*found(core, ask, 1, k, ef_search, early_exit_threshold, num_threads))
         return padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
 
     def set_query_bits(self, bits: int) -> None:
@@ -258,11 +266,14 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         """
         if (held := _encoder_of(self.info)) != "rabitq":
             raise ValueError(f"bits: {bits!r:.60} given, for an encoder {held!r}; only 'rabitq' has queries of fewer bits")
-        _query_bits(bits)
+        _query_bits("bits", bits)
 
     def space_usage_bytes(self) -> int:
         """Bytes of the file."""
         return int(self.info["file_size"])
+
+
+_USUAL_PIECES = 32
 
 
 def _encoder_of(info: dict[str, Any]) -> str:
@@ -270,8 +281,8 @@ def _encoder_of(info: dict[str, Any]) -> str:
     return "rabitq-ext" if name == "rabitq" and info["bits"] > 1 else name
 
 
-def _query_bits(bits: Any) -> None:
-    inputs.whole_number("rabitq_query_bits", bits, 1, 8)
+def _query_bits(name: str, bits: Any) -> None:
+    inputs.whole_number(name, bits, *inputs.BITS)
 
 
 def _stages(
@@ -284,23 +295,30 @@ def _stages(
     dtype: object,
 ) -> dict[str, Any]:
     """What a build takes for its two stages."""
-    if not isinstance(residual_rerank, (bool, np.bool_)):
-        raise TypeError(f"residual_rerank: {residual_rerank!r:.60} given, expected True or False")
-    _query_bits(rabitq_query_bits)
-    name, second = inputs.word("encoder", encoder), inputs.whole_number("rerank_bits", rerank_bits, 0, 8)
+    _query_bits("rabitq_query_bits", rabitq_query_bits)
+    name, second = inputs.word("encoder", encoder), inputs.whole_number("rerank_bits", rerank_bits, 0, inputs.BITS[1])
+    pieces = {"m_pq_at_most": _USUAL_PIECES} if pq_subspaces is None else {"m_pq": inputs.pieces("pq_subspaces", pq_subspaces)}
+    bits = inputs.whole_number("rabitq_total_bits", rabitq_total_bits, *inputs.BITS)
     first: dict[str, dict[str, Any]] = {
-        "pq": {"dtype": "pq", "m_pq": pq_subspaces},
+        "pq": {"dtype": "pq", **pieces},
         "rabitq": {"dtype": "rabitq", "bits": 1},
-        "rabitq-ext": {"dtype": "rabitq", "bits": rabitq_total_bits},
+        "rabitq-ext": {"dtype": "rabitq", "bits": bits},
         "int8": {"dtype": "int8"},
         "int4": {"dtype": "int4"},
     }
     if name not in first:
         raise ValueError(f"encoder: {name!r:.60} given, expected one of {', '.join(map(repr, first))}")
-    stages = first[name]
-    if "m_pq" in stages:
-        stages["m_pq"] = inputs.whole_number("pq_subspaces", pq_subspaces, 1)
-    if "bits" in stages:
-        stages["bits"] = inputs.whole_number("rabitq_total_bits", stages["bits"], 1, 8)
-    again = {"rerank_dtype": "rabitq", "rerank_bits": second} if second else {"rerank_dtype": inputs.word("dtype", dtype)}
-    return {**stages, **again, "residual": bool(residual_rerank)}
+    residual = inputs.truth("residual_rerank", residual_rerank)
+    if residual and not second:
+        raise ValueError("residual_rerank: True given with rerank_bits 0, expected bits of the codes that hold what the first leave out")
+    if residual and name == "pq":
+        raise ValueError("residual_rerank: True given with encoder 'pq', expected 'rabitq', 'rabitq-ext', 'int8' or 'int4'")
+    if second and dtype is not None:
+        raise ValueError(
+            f"dtype: {dtype!r:.60} given with rerank_bits {second}, whose codes stand in place of vectors; expected one of them"
+        )
+    whole = inputs.word("dtype", "f16" if dtype is None else dtype)
+    if whole not in ("f16", "f32"):
+        raise ValueError(f"dtype: {whole!r:.60} given, expected 'f16' or 'f32', or rerank_bits for rabitq codes")
+    again = {"rerank_dtype": "rabitq", "rerank_bits": second} if second else {"rerank_dtype": whole}
+    return {**first[name], **again, "residual": residual}

@@ -34,6 +34,7 @@ class Index:
 
     _classes: ClassVar[dict[str, type[Index]]] = {}  # what `open` returns for a file of each class
     _holds: ClassVar[str]  # the class that the engine names in its files; the same in a subclass of a user's
+    _told_as: ClassVar[dict[str, str]] = {}  # arguments of builds, by the engine's names for them in its errors
     _held: _core.Index | None
     _path: str | None
 
@@ -61,7 +62,13 @@ class Index:
         """Builds by a function of the engine that already knows its collection."""
         target = None if path is None else inputs.file_path("path", path)
         report = inputs.progress_function(progress)
-        return cls._face(build(target or "", report, num_threads=inputs.threads(num_threads), **choices), target)
+        try:
+            return cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
+        except ValueError as error:
+            name, _, rest = str(error).partition(": ")
+            if name not in cls._told_as:
+                raise
+            raise ValueError(f"{cls._told_as[name]}: {rest}") from None
 
     @classmethod
     def load(
@@ -82,7 +89,7 @@ class Index:
             path: The file.
             metric: "dotproduct" or "euclidean".
             graph_type: "standard", "permuted" or "compressed".
-            dtype: "f32" or "f16".
+            dtype: As of a build.
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
@@ -95,17 +102,19 @@ class Index:
         Example:
             >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
         """
+        return cls._load(path, verify, metric=metric, graph_type=graph_type, dtype=dtype, m_pq=m_pq, dim=dim)
+
+    @classmethod
+    def _load(cls: type[Self], path: Path, verify: bool, **asked: object) -> Self:
         path = inputs.file_path("path", path)
         core = _core.Index.open(path)
         if core.class_name != cls._holds:
             raise ValueError(f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or cassata.open")
         info = core.info()
-        held = {"metric": info["metric"], "graph_type": (info["graph"] or {}).get("graph_type"), "dtype": info["dtype"]}
-        asked = {"metric": metric, "graph_type": graph_type, "dtype": dtype}
+        info["graph_type"] = (info["graph"] or {}).get("graph_type")
         for name, value in asked.items():
-            compare(path, name, None if value is None else inputs.word(name, value), held[name])
-        compare(path, "m_pq", m_pq, info["m_pq"])
-        compare(path, "dim", dim, core.dim)
+            is_word = name in ("metric", "graph_type", "dtype", "navigation")
+            compare(path, name, inputs.word(name, value) if is_word and value is not None else value, info[name])
         if verify:
             core.verify(None)
         return cls._face(core, path)
@@ -157,7 +166,10 @@ class Index:
 
     @property
     def dtype(self) -> str:
-        """How vectors are stored: "f32", "f16" or "pq"; sparse ones also "fixedu8", "fixedu16" or "dotvbyte"."""
+        """How vectors are stored: "f32" or "f16"; dense ones also "pq", and in two stages, the first, "rabitq", "int8" or "int4".
+
+        Sparse ones also "fixedu8", "fixedu16" or "dotvbyte".
+        """
         return str(self._opened().info()["dtype"])
 
     @property
@@ -174,11 +186,12 @@ class Index:
     def info(self) -> dict[str, Any]:
         """All that the file says about itself, as plain values.
 
-        Keys: class, kind, n, dim, metric, dtype, m_pq (pieces of product-quantized vectors, else None), opq (whether these are
-        rotated first), graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists,
-        n_postings, summary_energy, n_knn), rerank (None, or dtype, prune_percentage and residual of the second stage), sections (a list
-        of name, offset, length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance
-        (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
+        Keys: class, kind, n, dim, metric, dtype (of two stages: the first's), navigation (the codes that guide the walk, else None), bits
+        (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
+        these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists, n_postings,
+        summary_energy, n_knn), rerank (None, or of the second stage dtype, bits, prune_percentage and residual, or of token vectors dtype,
+        token_dim and m_pq), sections (a list of name, offset, length and tier; in bytes), file_size (bytes), format_version (major,
+        minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
@@ -210,9 +223,11 @@ class Index:
         info = self._held.info()
         graph = {name: value for name, value in (info["graph"] or {}).items() if name != "level_sizes"}
         codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
+        if info["opq"]:
+            codes["opq"] = True
         rerank = {name: value for name, value in (info["rerank"] or {}).items() if value is not None}
-        if info["rerank"] and codes:
-            del rerank["prune_percentage"]  # dense vectors are not pruned
+        if self._holds.startswith("Dense"):
+            rerank.pop("prune_percentage", None)  # dense vectors are not pruned
         second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
         held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **codes, **second, **graph, "path": self._path}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"

@@ -11,6 +11,8 @@ from typing import Any, Callable, Protocol, Union
 import numpy as np
 import numpy.typing as npt
 
+from cassata import _core
+
 Progress = Union[None, bool, Callable[[str, int, int], object]]
 Path = Union[str, "os.PathLike[str]"]
 
@@ -33,7 +35,8 @@ _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by 
 _METRIC_ALIASES = {"ip": "dotproduct", "l2": "euclidean"}  # as kANNolo calls them, too
 _MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
-_USUAL_BITS = 4  # a dimension, of rabitq codes
+BITS = (1, 8)  # a dimension, of rabitq codes
+_USUAL_BITS = 4
 _BYTES_PER_RESULT = 12  # a float32 and an int64
 
 
@@ -250,8 +253,8 @@ def graph_choices(metric: str, dtype: str, m: int, ef_construction: int, graph_t
     """What the build of a graph takes."""
     return {
         **choices("hnsw", metric, dtype),
-        "m": whole_number("m", m),
-        "ef_construction": whole_number("ef_construction", ef_construction),
+        "m": whole_number("m", m, *_core.bounds["m"]),
+        "ef_construction": whole_number("ef_construction", ef_construction, *_core.bounds["ef_construction"]),
         "graph_type": word("graph_type", graph_type),
     }
 
@@ -264,12 +267,17 @@ def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:
         return {}
     name = word("navigation", navigation)
     chosen = _USUAL_BITS if bits is None and name == "rabitq" else bits
-    return {"navigation": name} if chosen is None else {"navigation": name, "bits": whole_number("bits", chosen)}
+    return {"navigation": name} if chosen is None else {"navigation": name, "bits": whole_number("bits", chosen, *BITS)}
 
 
 def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:
     """What product quantization takes besides."""
-    return {"m_pq": whole_number("m_pq", m_pq), "opq": truth("opq", opq)}
+    return {"m_pq": pieces("m_pq", m_pq), "opq": truth("opq", opq)}
+
+
+def pieces(name: str, value: Any) -> int:
+    """Into how many a vector is cut; whether it has as many dimensions is the engine's to say."""
+    return whole_number(name, value, 1, expected="1 to the vectors' dimension")
 
 
 def truth(name: str, value: Any) -> bool:
@@ -279,14 +287,16 @@ def truth(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1) -> int:
-    """`value` as an int within bounds."""
+def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1, expected: str | None = None) -> int:
+    """`value` as an int within bounds, which `expected` may tell better."""
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name}: {value!r:.60} given, expected a whole number") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name}: {value!r:.60} given, expected a whole number")
     if not minimum <= number <= maximum:
-        raise ValueError(f"{name}: {number:.20g} given, expected a whole number from {minimum} to {maximum}")
+        raise ValueError(f"{name}: {number:.20g} given, expected a whole number from {expected or f'{minimum} to {maximum}'}")
     return number
 
 

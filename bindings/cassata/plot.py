@@ -1,6 +1,6 @@
 """Draws what ``cassata bench --json`` prints: recall against queries a second, a curve for each index.
 
-``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip install cassata[plot]``.
+``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip install matplotlib``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format
     axes = figure.add_subplot()
     for number, (index, name) in enumerate(zip(report["indexes"], _names(report["indexes"]))):
         points = index["points"]
-        label = f"{name}: {index['class']}, {index['dtype']}, {index['bytes_per_vector']:,.0f} bytes/vector"
+        hot = index["hot_bytes"] / index["n"]
+        label = f"{name}: {index['class']}, {index['encodings']}, {index['bytes_per_vector']:,.0f} bytes/vector, {hot:,.0f} hot"
         recalls, rates = [point["recall"] for point in points], [point["queries_per_second"] for point in points]
         axes.plot(recalls, rates, marker=_MARKERS[number % len(_MARKERS)], markersize=5, label=label)
     threads = report["threads"]
@@ -53,5 +54,15 @@ def _names(indexes: list[dict[str, Any]]) -> list[str]:
     return [_plain(name if names.count(name) == 1 else path) for name, path in zip(names, paths)]
 
 
+def _main(arguments: list[str]) -> None:
+    if arguments not in (["png"], ["svg"], ["pdf"]):
+        sys.exit("usage: python -m cassata.plot png|svg|pdf < report.json > picture")
+    try:
+        report = json.load(sys.stdin.buffer)
+    except ValueError as error:
+        sys.exit(f"cassata.plot: standard input: {error}; expected what 'cassata bench --json' prints")
+    draw(report, sys.stdout.buffer, arguments[0])
+
+
 if __name__ == "__main__":
-    draw(json.load(sys.stdin.buffer), sys.stdout.buffer, sys.argv[1])
+    _main(sys.argv[1:])

@@ -89,6 +89,8 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         dtype: str | None = None,
         dim: int | None = None,
         verify: bool = False,
+        *,
+        opq: bool | None = None,
     ) -> Self:
         """Opens an index file of this class: as `DensePlainHNSW.load`, with `m_pq` first.
 
@@ -100,6 +102,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             dtype: "pq".
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            opq: Whether the vectors are rotated first.
 
         Raises:
             ValueError: An argument contradicts the file (both values are named), or the file holds another class.
@@ -109,4 +112,4 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         Example:
             >>> index = cassata.DensePQHNSW.load("vectors.cassata")
         """
-        return super().load(path, metric, graph_type, dtype, m_pq, dim, verify)
+        return cls._load(path, verify, m_pq=m_pq, metric=metric, graph_type=graph_type, dtype=dtype, dim=dim, opq=opq)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -36,7 +35,6 @@ class Recommendation:
     """A few lines for people."""
     trials: list[dict[str, Any]] = field(repr=False)
     """All that was tried, as dicts of the same; what does not reach the target has None there, what cannot be built has a `refusal`."""
-    _params: _core.BuildParams = field(repr=False, compare=False)
 
     def build(self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None) -> Index:
         """Builds the recommended index.
@@ -54,11 +52,11 @@ class Recommendation:
         Example:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
-        source = _source("data", data)
-        if isinstance(data, (str, os.PathLike)):
-            inputs.not_the_input(path, inputs.file_path("data", data))
-        build = partial(_core.build_recommended, source, params=self._params)
-        return Index._classes[self.class_name]._build(build, path, num_threads, progress)
+        face: Any = Index._classes[self.class_name]
+        build = face.build_from_file
+        if not isinstance(data, (str, os.PathLike)):
+            build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
+        return build(data, **self.arguments, path=path, num_threads=num_threads, progress=progress)  # type: ignore[no-any-return]
 
 
 def recommend(
@@ -106,7 +104,7 @@ def recommend(
     """
     choices = {
         "target_recall": inputs.number("target_recall", target_recall),
-        "memory": None if memory is None else str(memory),
+        "memory": None if memory is None else memory if isinstance(memory, str) else str(inputs.whole_number("memory", memory, 1, 2**63)),
         "k": inputs.count("k", k),
         "metric": inputs.word("metric", metric),
         "sample": inputs.count("sample", sample),
@@ -114,7 +112,7 @@ def recommend(
     }
     asked = None if queries is None else _source("queries", queries)
     found = _core.recommend(_source("data", data), asked, inputs.progress_function(progress), **choices)
-    return Recommendation(_params=found.pop("params"), **found)
+    return Recommendation(**found)
 
 
 def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.SparseRows:

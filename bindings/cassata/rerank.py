@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, overload
+from typing import Any, Callable, ClassVar, overload
 
 import numpy.typing as npt
 
@@ -21,6 +21,12 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
     An HNSW graph (Malkov and Yashunin, TPAMI 2020) is walked over vectors of which only the largest values are kept; the best
     `k_candidates` that the walk has met are scored again, by the whole vectors.
     """
+
+    _told_as: ClassVar[dict[str, str]] = {
+        "dtype": "first_stage_value_type",
+        "rerank": "second_stage_value_type",
+        "residual": "residual_rerank",
+    }
 
     @classmethod
     def build_from_file(
@@ -354,5 +360,5 @@ def _choices(
         **graph_choices("dotproduct", dtype, m, ef_construction, graph_type),
         "rerank_dtype": _value_type("second_stage_value_type", second_stage_value_type),
         "prune_percentage": inputs.number("prune_percentage", prune_percentage),
-        "residual": bool(residual_rerank),
+        "residual": inputs.truth("residual_rerank", residual_rerank),
     }

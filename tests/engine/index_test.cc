@@ -363,6 +363,16 @@ TEST(Names, AreReadAsTheyAreWritten) {
   expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "'dotproduct', 'euclidean'"}, [] { parse_metric("cosine"); });
   expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"}, [] { parse_graph_type(""); });
   expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
+  EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);
+  EXPECT_EQ(parse_dtype("f16", "DensePlainHNSW"), Encoding::f16);
+  EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
+  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"}, [] { parse_dtype("pq", "DensePlainHNSW"); });
+  EXPECT_EQ(parse_navigation("int4", Kind::graph, Shape::dense), Encoding::dense_int4);
+  expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
+               [] { parse_navigation("f16", Kind::graph, Shape::dense); });
+  expect_error(Errc::invalid_argument, {"navigation: 'int8' given, which there is not for kind 'flat' over dense"},
+               [] { parse_navigation("int8", Kind::flat, Shape::dense); });
+  EXPECT_FALSE(std::signbit(score_of(Metric::dot_product, 0)));
   expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });
 }
 
@@ -384,7 +394,7 @@ TEST(Registry, EveryEncodingHasAClass) {
         if (second != Second::none) params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
         const auto stream = of_shape(encoding.shape);
         if (class_of(params) == nullptr) {
-          expect_error(Errc::invalid_argument, {second == Second::navigation ? "navigation" : "kind", "given"},
+          expect_error(Errc::invalid_argument, {second == Second::navigation ? "navigation: " : "", " given"},
                        [&] { Index::build(*stream, params); });
         } else {
           built.insert(Index::build(*stream, params).class_name());

@@ -94,6 +94,29 @@ class Measure : public ::testing::Test {
   const Vectors vectors_ = normal_vectors(random_, 3000, 16), queries_ = normal_vectors(random_, 50, 16);
 };
 
+TEST_F(Measure, CandidatesOfTwoStagesFollowTheWidthWhereAskedTo) {
+  const auto stream = memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
+  BuildParams params{.metric = Metric::euclidean, .encoding = Encoding::dense_int4, .m = 4, .ef_construction = 20};
+  params.rerank = RerankChoices{.encoding = Encoding::f32};
+  std::vector<Index> indexes = {Index::build(*stream, params)};
+  indexes.push_back(build(Kind::graph));
+  const auto expected = exact(indexes[1]);
+  for (const bool sweep : {false, true}) {
+    MeasureParams how{.search = {.k_candidates = 30}, .ef_search = {5, 40}, .repeat = 0};
+    how.sweep_k_candidates = sweep;
+    const auto points = measure(indexes, queries_.matrix(), expected, how);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Point& point = points[0][i];
+      EXPECT_EQ(point.k_candidates, sweep ? (i == 0 ? 10u : 40u) : 30u);
+      EXPECT_EQ(points[1][i].k_candidates, 0u);
+      std::vector<std::int64_t> ids(expected.size());
+      std::vector<float> scores(ids.size());
+      indexes[0].search(queries_.matrix(), {.ef_search = point.ef_search, .k_candidates = point.k_candidates}, {.ids = ids, .scores = scores});
+      EXPECT_EQ(point.recall, recall(ids, expected, 10));
+    }
+  }
+}
+
 TEST_F(Measure, EachIndexAtEachWidth) {
   const std::vector<Index> indexes = {build(Kind::graph), build(Kind::flat), build(Kind::graph)};
   const auto expected = exact(indexes[1]);

@@ -160,7 +160,7 @@ TEST(NavigationIndex, SaysWhatItHolds) {
   EXPECT_EQ(m.find("codes.rows.model")->length, 20u * (4 + 4));
   EXPECT_EQ(m.find("codes.rows")->tier, Tier::hot);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
-  for (const auto& [name, value] : {std::pair<std::string, std::string>{"dtype", "rabitq"}, {"bits", "3"}, {"exact", "f16"}})
+  for (const auto& [name, value] : {std::pair<std::string, std::string>{"dtype", "f16"}, {"bits", "3"}, {"navigation", "rabitq"}})
     EXPECT_TRUE(std::ranges::count(m.provenance.parameters, std::pair(name, value))) << name;
 }
 
@@ -277,7 +277,7 @@ TEST(DenseRerankIndex, IsNotBuiltOfEverything) {
   refuse({"bits", "'int8'", "'rabitq'"}, with(Encoding::dense_int8, second_of(Encoding::f16), [](auto& p) { p.code.bits = 8; }));
   refuse({"rerank_bits", "'f16'", "'rabitq'"}, with(Encoding::rabitq, {.encoding = Encoding::f16, .code = {.bits = 8}}));
   for (const Encoding alone : {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq})
-    refuse({"kind", name_of(alone).data()}, with(alone, {}, [](auto& p) { p.rerank.reset(); }));
+    refuse({"dtype", name_of(alone).data(), "rerank"}, with(alone, {}, [](auto& p) { p.rerank.reset(); }));
 }
 
 TEST(DenseRerankIndex, AManifestThatDoesNotFitIsRefused) {

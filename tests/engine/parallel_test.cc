@@ -83,6 +83,17 @@ TEST(ParallelFor, InTurnsTellsTheCallersThreadHowFarItIs) {
   EXPECT_EQ(reached, 10u);
 }
 
+TEST(GrainOf, GivesEveryThreadAPiece) {
+  const unsigned all = threads_of(0);
+  for (const std::size_t count : {1u, 2u, 7u, 8u, 100u, 1000u}) {
+    EXPECT_EQ(grain_of(1, count, 8), std::min<std::size_t>(count, 8));
+    const std::size_t grain = grain_of(0, count, 8);
+    EXPECT_LE(grain, 8u);
+    EXPECT_GE((count + grain - 1) / grain, std::min<std::size_t>(count, 2) == 1 ? 1 : std::min<std::size_t>(all, 2)) << count;
+  }
+  EXPECT_EQ(grain_of(0, 0, 8), 1u);
+}
+
 TEST(ThreadsOf, IsWhatIsAskedForUpToTheProcessors) {
   const unsigned all = threads_of(0);
   ASSERT_GE(all, 1u);

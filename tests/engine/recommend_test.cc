@@ -60,7 +60,7 @@ TEST_F(Recommend, StaysWithinTheMemory) {
   const auto bound = static_cast<std::uint64_t>((needed[0] + needed[1]) / 2);
   const Recommendation tight = recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = bound, .sample = 1000});
   EXPECT_LE(tight.choice().hot_bytes, static_cast<double>(bound));
-  expect_error(Errc::invalid_argument, {"target_recall: no index here", "within the memory of 0.01 MB", "MB would do, with Dense"},
+  expect_error(Errc::invalid_argument, {"memory: no index here", "within the memory of 10000 bytes", "bytes would do, with Dense"},
                [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 1000}); });
 }
 

@@ -172,7 +172,6 @@ TEST(RerankIndex, SaysWhatItHolds) {
 TEST(RerankIndex, ParametersAreChecked) {
   for (const float wrong : {0.0F, -1.0F, 100.5F, kNaN, kInfinity})
     expect_error(Errc::invalid_argument, {"prune_percentage: ", "over 0 and at most 100"}, [&] { params_of(wrong).check(); });
-  expect_error(Errc::invalid_argument, {"residual", "100"}, [] { params_of(100, true).check(); });
   for (const float wrong : {-0.5F, kNaN, kInfinity, -kInfinity})
     expect_error(Errc::invalid_argument, {"alpha: ", "from 0 on"}, [&] { SearchParams{.alpha = wrong}.check(); });
   SearchParams{.k_candidates = 0, .alpha = 3.0F, .beta = 0}.check();
@@ -187,6 +186,7 @@ TEST(RerankIndex, IsNotBuiltOverEverything) {
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params); });
   };
   refuse({"metric: 'euclidean' given", "SparseRerankHNSW", "'dotproduct'"}, [](BuildParams& p) { p.metric = Metric::euclidean; });
+  refuse({"residual", "100"}, [](BuildParams& p) { p.rerank->prune_percentage = 100, p.rerank->residual = true; });
   refuse({"vectors.bin", "shape"}, [](BuildParams& p) { p.rerank->encoding = Encoding::f16; });
   refuse({"rerank: given", "kind 'flat'"}, [](BuildParams& p) { p.kind = Kind::flat; });
   const Vectors dense = whole_vectors(random, 20, 4);

@@ -228,6 +228,33 @@ def test_plot_that_fails_leaves_no_file(folder, tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
+def test_plot_refuses_what_is_no_report():
+    for arguments, given, message in [
+        (["png"], "", "cassata.plot: standard input: "),
+        ([], "{}", "usage: python -m cassata.plot"),
+        (["gif"], "{}", "usage: python -m cassata.plot"),
+    ]:
+        done = subprocess.run([sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith(message)
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_candidates_of_two_stages_follow_the_width(folder):
+    build = {"m": 4, "ef_construction": 20, "metric": "euclidean"}
+    cassata.DenseRerankHNSW.build_from_file(folder / "vectors.npy", encoder="int4", path=folder / "stages.cassata", **build)
+    common = ("stages.cassata", "graph.cassata", "--ef-search", "10,40")
+    staged, graph = report(folder, *common)["indexes"]
+    assert [(point["ef_search"], point["k_candidates"]) for point in staged["points"]] == [(10, 10), (40, 40)]
+    assert "k_candidates" not in graph["points"][0]
+    assert (staged["encodings"], graph["encodings"]) == ("int4 + f16", "f32")
+    fixed = report(folder, *common, "--k-candidates", 30)["indexes"][0]
+    assert [point["k_candidates"] for point in fixed["points"]] == [30, 30]
+    text = output("bench", *common, "--queries", "queries.npy", "--repeat", 1, cwd=folder)
+    assert text.count("k_candidates") == 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
 @pytest.mark.parametrize(("name", "magic"), [("curves.png", b"\x89PNG"), ("curves.svg", b"<?xml"), ("Curves.PDF", b"%PDF")])
 def test_plot(folder, name, magic):
     arguments = ("bench", "flat.cassata", "graph.cassata", "--queries", "queries.npy", "--repeat", 1, "-q")

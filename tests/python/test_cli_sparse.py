@@ -147,8 +147,8 @@ def test_inspect(sparse):
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric: 'euclidean' given"),
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "kind: 'flat' given"),
         (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, which there is only with --kind postings"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--n-knn", "999"), "n_knn: 999 given, expected 0 to 256"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--summary-energy", "0"), "summary_energy: 0.000000 given"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--n-knn", "999"), "--n-knn: 999 given, expected 0 to 256"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--summary-energy", "0"), "--summary-energy: 0.000000 given"),
         (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
         (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
         (("build", "short.bin", "-o", "z"), "short.bin: "),
@@ -210,8 +210,8 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prune-percentage", "0"], "prune_percentage: 0.000000 given, expected over 0 and at most 100"),
-        (["--prune-percentage", "nan"], "prune_percentage: nan given"),
+        (["--prune-percentage", "0"], "--prune-percentage: 0.000000 given, expected over 0 and at most 100"),
+        (["--prune-percentage", "nan"], "--prune-percentage: nan given"),
         (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
         (["--residual"], "--residual: given without --prune-percentage"),
         (["--residual", "--prune-percentage", "100"], "residual: given with a prune_percentage of 100"),

@@ -61,11 +61,19 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"navigation": "int5"}, "'int8', 'int4'"),
+        ({"navigation": "int5"}, "navigation: 'int5' given, expected one of 'int8', 'int4', 'rabitq'"),
+        ({"navigation": ""}, "navigation: '' given, expected one of 'int8'"),
+        ({"navigation": "rabitq-ext"}, "navigation: 'rabitq-ext' given, expected one of 'int8'"),
+        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
+        ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
+        ({"dtype": "f64"}, "dtype: 'f64' given, expected one of 'f32', 'f16'$"),
+        ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; as navigation"),
+        ({"m": -3}, "m: -3 given, expected a whole number from 2 to 512"),
+        ({"ef_construction": 0}, "ef_construction: 0 given, expected a whole number from 1 to"),
         ({"navigation": "f16"}, "navigation: 'f16' given, expected one of 'int8', 'int4', 'rabitq'"),
         ({"navigation": "pq"}, "navigation: 'pq' given"),
-        ({"navigation": "rabitq", "bits": 0}, "bits: 0 given, expected 1 to 8"),
-        ({"navigation": "rabitq", "bits": 9}, "bits: 9 given, expected 1 to 8"),
+        ({"navigation": "rabitq", "bits": 0}, "bits: 0 given, expected a whole number from 1 to 8"),
+        ({"navigation": "rabitq", "bits": 9}, "bits: 9 given, expected a whole number from 1 to 8"),
         ({"navigation": "int8", "bits": 4}, "bits: given for vectors stored as 'int8'"),
         ({"bits": 4}, "bits: 4 given without navigation"),
     ],
@@ -133,11 +141,16 @@ def test_load_compares_what_it_is_told(tmp_path):
         ({"encoder": "rabitq-ext", "rabitq_total_bits": 9}, "rabitq_total_bits: 9 given"),
         ({"encoder": "rabitq", "rabitq_query_bits": 0}, "rabitq_query_bits: 0 given"),
         ({"encoder": "rabitq", "rerank_bits": 9}, "rerank_bits: 9 given"),
-        ({"encoder": "pq", "pq_subspaces": 49}, "m_pq: 49 given"),
-        ({"encoder": "pq", "rerank_bits": 4, "residual_rerank": True}, "residual"),
-        ({"encoder": "rabitq", "residual_rerank": True}, "residual"),
-        ({"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"}, "residual"),
-        ({"encoder": "rabitq", "dtype": "int8"}, "rerank: 'int8' given"),
+        ({"encoder": "pq", "pq_subspaces": 49}, "^pq_subspaces: 49 given, expected 1 to 48"),
+        ({"encoder": "pq", "pq_subspaces": 0}, "^pq_subspaces: 0 given, expected a whole number from 1 to the vectors' dimension"),
+        ({"encoder": "rabitq", "pq_subspaces": -1}, "^pq_subspaces: -1 given"),
+        ({"encoder": "rabitq", "rabitq_total_bits": 77}, "^rabitq_total_bits: 77 given, expected a whole number from 1 to 8"),
+        ({"encoder": "pq", "rerank_bits": 4, "residual_rerank": True}, "^residual_rerank: True given with encoder 'pq'"),
+        ({"encoder": "rabitq", "residual_rerank": True}, "^residual_rerank: True given with rerank_bits 0"),
+        ({"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"}, "^residual_rerank: given with metric"),
+        ({"encoder": "rabitq", "dtype": "int8"}, "^dtype: 'int8' given, expected 'f16' or 'f32', or rerank_bits"),
+        ({"encoder": "rabitq", "dtype": "rabitq"}, "^dtype: 'rabitq' given, expected 'f16' or 'f32', or rerank_bits"),
+        ({"encoder": "rabitq", "dtype": "f32", "rerank_bits": 4}, "^dtype: 'f32' given with rerank_bits 4"),
     ],
 )
 def test_wrong_stages_are_refused(arguments, words):
@@ -145,7 +158,64 @@ def test_wrong_stages_are_refused(arguments, words):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], **arguments)
 
 
+def test_wrong_types_are_refused():
+    for build, arguments, words in [
+        (cassata.DensePlainHNSW, {"navigation": "rabitq", "bits": True}, "bits: True given, expected a whole number"),
+        (cassata.DenseRerankHNSW, {"encoder": "rabitq", "pq_subspaces": "x"}, "pq_subspaces: 'x' given"),
+        (
+            cassata.DenseRerankHNSW,
+            {"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": 1},
+            "residual_rerank: 1 given, expected True or False",
+        ),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            build.build_from_array(VECTORS[:50], **arguments)
+
+
+def test_short_vectors_have_fewer_pieces_unless_told(tmp_path):
+    np.save(tmp_path / "short.npy", VECTORS[:300, :20])
+    for index in (
+        cassata.DenseRerankHNSW.build_from_array(VECTORS[:300, :20], m=4),
+        cassata.DenseRerankHNSW.build_from_file(tmp_path / "short.npy", 4),
+    ):
+        assert index.info["m_pq"] == 20
+    assert cassata.DenseRerankHNSW.build_from_array(VECTORS[:300], m=4).info["m_pq"] == 32
+
+
+def test_more_results_than_there_can_be_of_one_query():
+    index = cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], m=4, encoder="int4")
+    distances, ids = index.search(QUERIES[0], 2**40, k_candidates=2**40)
+    assert (len(distances), sorted(ids)) == (50, list(range(50)))
+
+
+def test_what_is_said_of_an_index(tmp_path):
+    guided = cassata.DensePlainHNSW.build_from_array(VECTORS[:300], m=4, navigation="rabitq", bits=2, dtype="f16", path=tmp_path / "guided")
+    parameters = guided.info["provenance"]["parameters"]
+    assert (parameters["dtype"], parameters["navigation"], parameters["bits"]) == ("f16", "rabitq", "2")
+    assert "dtype='f16', navigation='rabitq', bits=2" in repr(guided)
+    load = cassata.DensePlainHNSW.load
+    load(tmp_path / "guided", navigation="rabitq", bits=2)
+    for arguments, words in [
+        ({"navigation": "int8"}, "navigation: 'int8' given, but .* 'rabitq'"),
+        ({"bits": 3}, "bits: 3 given, but .* 2"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            load(tmp_path / "guided", **arguments)
+    cassata.DensePQHNSW.build_from_array(VECTORS[:300], m_pq=8, m=4, opq=True, path=tmp_path / "pq")
+    assert "opq=True" in repr(cassata.DensePQHNSW.load(tmp_path / "pq", opq=True))
+    with pytest.raises(ValueError, match=r"opq: False given, but .* True"):
+        cassata.DensePQHNSW.load(tmp_path / "pq", opq=False)
+    staged = cassata.DenseRerankHNSW.build_from_array(VECTORS[:300], m=4, encoder="int8", path=tmp_path / "staged")
+    assert "prune" not in repr(staged)
+    extended = cassata.DenseRerankHNSW.build_from_array(VECTORS[:300], m=4, encoder="rabitq-ext", rabitq_total_bits=3)
+    extended.save(tmp_path / "extended")
+    with pytest.raises(ValueError, match=r"rabitq_total_bits: 4 given, but .* 3"):
+        cassata.DenseRerankHNSW.load(tmp_path / "extended", rabitq_total_bits=4)
+
+
 def test_query_bits_are_of_one_bit_codes_alone():
+    with pytest.raises(ValueError, match=r"^bits: 9 given"):
+        cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="rabitq").set_query_bits(9)
     index = cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="pq", pq_subspaces=4)
     with pytest.raises(ValueError, match="an encoder 'pq'"):
         index.set_query_bits(4)
@@ -171,4 +241,30 @@ def test_command_line(tmp_path):
         assert len(output("search", path, tmp_path / "q.npy", "-k", "3").splitlines()) == 15
     told = json.loads(output("inspect", tmp_path / "guided", "--json"))
     assert (told["class"], told["dtype"], told["navigation"], told["bits"], told["rerank"]) == ("DensePlainHNSW", "f16", "rabitq", 2, None)
-    assert "--navigation" in refusal("build", tmp_path / "x.npy", "-o", tmp_path / "no", "--navigation", "int8", "--rerank", "f16")
+
+
+def test_command_line_refuses(tmp_path):
+    np.save(tmp_path / "x.npy", VECTORS[:50])
+    for options, message in [
+        ("--navigation int8 --rerank f16", "--rerank, --prune-percentage, --residual: given with --navigation"),
+        ("--navigation int2", "--navigation: 'int2' given, expected one of 'int8', 'int4', 'rabitq'"),
+        ("--navigation rabitq --bits 0", "--bits: '0' given, expected a whole number from 1 to 8"),
+        ("--bits 3", "--bits: given, which there is only with --encoding rabitq or --navigation rabitq"),
+        ("--rerank-bits 99", "--rerank-bits: '99' given, expected a whole number from 1 to 8"),
+        ("--rerank-bits 4", "--rerank-bits: given, which there is only with --rerank rabitq"),
+        ("--navigation int8 --rerank-bits 3", "--rerank-bits: given, which there is only with --rerank rabitq"),
+        ("--encoding int4", "--encoding: 'int4' given without --rerank"),
+        ("--encoding pq --m-pq 8 --navigation int4", "--encoding: 'pq' given with --navigation, expected 'f32' or 'f16'"),
+        ("--encoding rabitq --residual", "--residual: given without --rerank, expected --rerank rabitq"),
+        ("--encoding rabitq --rerank f16 --residual", "--residual: given with first codes 'rabitq' and second codes 'f16'"),
+        ("--kind flat --graph-type compressed", "--graph-type: given, which there is only with --kind hnsw"),
+        ("--kind flat -m 8", "-m: given, which there is only with --kind hnsw"),
+        ("-m -3", "build: -m: '-3' given, expected a whole number from 2 to 512"),
+        ("--memory 1GB", "--memory: given, which there is only with --target-recall"),
+        ("--layout plain", "--layout: given, which there is only with --multivec"),
+        ("--pq-subspaces 4", "--pq-subspaces: given, which there is only with --multivec or --two-level"),
+        ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
+        ("--two-level -m 4", "-m: given, which there is not with --two-level"),
+        ("--nonsense", "unrecognised option '--nonsense'"),
+    ]:
+        assert message in refusal("build", tmp_path / "x.npy", "-o", tmp_path / "no", *options.split()), options

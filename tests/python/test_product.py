@@ -118,7 +118,7 @@ def test_load_compares_what_is_given(vectors, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"m_pq": 0}, ValueError, "m_pq: 0 given, expected 1 to 24"),
+        ({"m_pq": 0}, ValueError, "m_pq: 0 given, expected a whole number from 1 to the vectors' dimension"),
         ({"m_pq": 25}, ValueError, "m_pq: 25 given, expected 1 to 24"),
         ({"m_pq": -1}, ValueError, "m_pq: -1 given"),
         ({"m_pq": 2.5}, TypeError, "m_pq: 2.5 given, expected a whole number"),
@@ -149,8 +149,8 @@ def test_the_command_line(vectors, tmp_path):
     assert (told["class"], told["dtype"], told["m_pq"], told["opq"]) == ("DensePQHNSW", "pq", 7, True)
     same = cassata.DensePQHNSW.build_from_array(vectors, m_pq=7, m=8, opq=True)
     assert cassata.open(index).search(vectors[0])[1].tolist() == same.search(vectors[0])[1].tolist()
-    assert "m_pq: 0 given" in refusal("build", source, "-o", index, "--encoding", "pq")
-    assert "m_pq: 25 given" in refusal("build", source, "-o", index, "--encoding", "pq", "--m-pq", "25")
-    assert "m_pq: given for vectors stored as 'f32'" in refusal("build", source, "-o", index, "--m-pq", "8")
-    assert "opq: given for vectors stored as 'f16'" in refusal("build", source, "-o", index, "--encoding", "f16", "--opq")
+    assert "--m-pq: none given, expected the pieces" in refusal("build", source, "-o", index, "--encoding", "pq")
+    assert "--m-pq: 25 given, expected 1 to 24" in refusal("build", source, "-o", index, "--encoding", "pq", "--m-pq", "25")
+    assert "--m-pq: given, which there is only with --encoding pq" in refusal("build", source, "-o", index, "--m-pq", "8")
+    assert "--opq: given, which there is only with --encoding pq" in refusal("build", source, "-o", index, "--encoding", "f16", "--opq")
     assert "kind: 'flat' given" in refusal("build", source, "-o", index, "--kind", "flat", "--encoding", "pq", "--m-pq", "8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 
 import cassata
 import numpy as np
@@ -50,6 +51,12 @@ def test_arguments_are_those_of_the_class(found, vectors):
     assert by_hand.info["sections"] == by_itself.info["sections"]
 
 
+def test_can_be_pickled(found, vectors):
+    copy = pickle.loads(pickle.dumps(found))
+    assert copy == found
+    assert type(copy.build(vectors)).__name__ == found.class_name
+
+
 def test_tells_why(found):
     first, second, third = found.why.splitlines()
     assert first.startswith(f"{found.class_name}, ")
@@ -66,7 +73,7 @@ def test_memory_is_a_bound(vectors):
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
         assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=600).hot_bytes <= (least + second) / 2
-    with pytest.raises(ValueError, match=r"^target_recall: no index .* recall@10 of 0.5000 within the memory of 0.00 MB; .* MB would"):
+    with pytest.raises(ValueError, match=r"^memory: no index .* recall@10 of 0.5000 within the memory of 1000 bytes; .* would do, with"):
         cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=600)
 
 
@@ -110,7 +117,7 @@ def test_errors(vectors, queries):
     for message, arguments in [
         (r"^target_recall: 1.5\d* given", {"target_recall": 1.5}),
         ("^memory: '12 apples' given", {"memory": "12 apples"}),
-        ("^memory: '0' given", {"memory": 0}),
+        ("^memory: 0 given", {"memory": 0}),
         ("^k: 0 given", {"k": 0}),
         ("^metric: 'cosine' given", {"metric": "cosine"}),
         ("^queries: dim is 15", {"queries": queries[:, :15]}),
@@ -121,6 +128,10 @@ def test_errors(vectors, queries):
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.recommend(**{"data": vectors, **arguments})
+    with pytest.raises(ValueError, match=r"^data: 2500 vectors to try on, expected more for k = 2305843009213693952"):
+        cassata.recommend(vectors, k=2**61)
+    with pytest.raises(TypeError, match=r"memory: 1\.5 given"):
+        cassata.recommend(vectors, memory=1.5)
     with pytest.raises(TypeError, match="target_recall"):
         cassata.recommend(vectors, target_recall="much")
     with pytest.raises(FileNotFoundError):
@@ -155,10 +166,10 @@ def test_program(folder):
 def test_program_refuses(folder):
     common = ("build", "vectors.npy", "-o", "index", "--target-recall")
     for arguments, part in [
-        ((*common, "0"), "target_recall: 0.000000 given, expected over 0 and at most 1"),
+        ((*common, "0"), "--target-recall: 0.000000 given, expected over 0 and at most 1"),
         ((*common, "0.9", "--memory", "much"), "--memory: 'much' given"),
-        ((*common, "0.5", "--memory", "1kB", "--sample", 500), "within the memory of 0.00 MB; "),
-        ((*common, "0.9", "--kind", "flat"), "'--kind'"),
+        ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no index here"),
+        ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),
         ((*common, "0.9", "--queries", "index"), "index"),
         (("build", "vectors.npy", "--target-recall=0.9"), "--output: none given"),
         (("build", "vectors.npy", "-o", "vectors.npy", "--target-recall=0.9"), "--output: vectors.npy is the input itself"),
