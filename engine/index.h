@@ -59,7 +59,8 @@ class Index {
   /// Throws Error(invalid_argument): wrong dimension, NaN or infinity (naming the row), params out of range.
   void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
-  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by. Ignores ef_search.
+  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors alone, where there are any.
+  /// Ignores ef_search and sum_stages.
   void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well formed).
