@@ -314,9 +314,7 @@ def _stages(
     if residual and name == "pq":
         raise ValueError("residual_rerank: True given with encoder 'pq', expected 'rabitq', 'rabitq-ext', 'int8' or 'int4'")
     if second and dtype is not None:
-        raise ValueError(
-            f"dtype: {dtype!r:.60} given with rerank_bits {second}, whose codes stand in place of vectors; expected one of them"
-        )
+        raise ValueError(f"dtype: {dtype!r:.60} given with rerank_bits {second}, whose codes take the place of vectors")
     whole = inputs.word("dtype", "f16" if dtype is None else dtype)
     if whole not in ("f16", "f32"):
         raise ValueError(f"dtype: {whole!r:.60} given, expected 'f16' or 'f32', or rerank_bits for rabitq codes")

@@ -46,13 +46,29 @@ Matrix product(const Matrix& a, const Matrix& b, unsigned num_threads) {
   return out;
 }
 
+/// Tells how far the learning of a rotation is.
+class Report {
+ public:
+  explicit Report(const Progress& progress) : progress_(progress) {}
+
+  /// `done` of `all` steps of a part, which are numbered from 0.
+  void operator()(std::size_t part, std::size_t done, std::size_t all) const {
+    constexpr std::uint64_t kParts = 3, kUnits = 1000;  // of a part
+    if (progress_) progress_("rotation", part * kUnits + done * kUnits / all, kParts * kUnits);
+  }
+
+ private:
+  const Progress& progress_;
+};
+
 /// Transposed m x m.
-Matrix squares_of_columns(const Matrix& m, unsigned num_threads) {
+Matrix squares_of_columns(const Matrix& m, unsigned num_threads, const Report& report) {
   constexpr std::size_t kRows = 512;  // that stay in the cache
   Matrix sum(m.columns, m.columns);
   for (std::size_t first = 0; first < m.rows; first += kRows) {
     const Matrix columns = transposed(m.row(first), std::min(kRows, m.rows - first), m.columns), part = product(columns, columns, num_threads);
     for (std::size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += part.values[i];
+    report(0, first, m.rows);
   }
   return sum;
 }
@@ -73,13 +89,14 @@ float error_of(const Matrix& products) {
 
 /// Makes `m` the orthogonal matrix that is nearest to it, its polar factor, by Newton's and Schulz's iteration, which takes nothing but
 /// products. False if that does not converge, as where `m` is singular or not finite.
-bool make_orthogonal(Matrix& m, unsigned num_threads) {
+bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
   constexpr int kMostSteps = 80;
   constexpr float kEnough = 1e-5F;
   const double size = norm(m.row(0), m.values.size());
   if (!(size > 0 && std::isfinite(size))) return false;
   for (float& value : m.values) value = static_cast<float>(static_cast<double>(value) / size);  // no singular value is over 1 now
   for (int step = 0; step < kMostSteps; ++step) {
+    report(2, static_cast<std::size_t>(step), kMostSteps);
     const Matrix squares = product(m, m, num_threads);
     if (error_of(squares) < kEnough) return true;
     const Matrix cubes = product(squares, transposed(m.row(0), m.rows, m.columns), num_threads);
@@ -89,12 +106,12 @@ bool make_orthogonal(Matrix& m, unsigned num_threads) {
 }
 
 /// The samples' covariances, times their number.
-Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads) {
+Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads, const Report& report) {
   Matrix centred(samples.size() / dim, dim);
   std::vector<double> means(dim);
   for (std::size_t i = 0; i < samples.size(); ++i) means[i % dim] += static_cast<double>(samples[i]) / static_cast<double>(centred.rows);
   for (std::size_t i = 0; i < samples.size(); ++i) centred.values[i] = static_cast<float>(static_cast<double>(samples[i]) - means[i % dim]);
-  return squares_of_columns(centred, num_threads);
+  return squares_of_columns(centred, num_threads, report);
 }
 
 /// Turns two rows in their plane until they are orthogonal. Returns how far they were from that, as a cosine.
@@ -118,7 +135,7 @@ double separate(float* a, float* b, std::size_t dim) noexcept {
 
 /// Eigenvectors of a symmetric matrix without negative eigenvalues, as rows, each as long as its eigenvalue: one-sided Jacobi (Hestenes, 1958).
 /// About, that is: to where turning further would not change what is lost.
-void make_eigenvectors(Matrix& m) {
+void make_eigenvectors(Matrix& m, const Report& report) {
   constexpr int kMostSweeps = 12;
   constexpr double kEnough = 1e-2;
   double trace = 0;
@@ -127,8 +144,10 @@ void make_eigenvectors(Matrix& m) {
   double most = 1;
   for (int sweep = 0; sweep < kMostSweeps && most > kEnough; ++sweep) {
     most = 0;
-    for (std::size_t i = 0; i < m.rows; ++i)
+    for (std::size_t i = 0; i < m.rows; ++i) {
       for (std::size_t j = i + 1; j < m.rows; ++j) most = std::max(most, separate(m.row(i), m.row(j), m.columns));
+      report(1, static_cast<std::size_t>(sweep) * m.rows + i, kMostSweeps * m.rows);
+    }
   }
 }
 
@@ -165,12 +184,13 @@ void rotate_back(const float* rotation, std::size_t dim, const float* from, floa
 }
 
 std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads,
-                                  const Progress&) {
-  Matrix axes = covariances(samples, dim, num_threads);
-  make_eigenvectors(axes);
+                                  const Progress& progress) {
+  const Report report(progress);
+  Matrix axes = covariances(samples, dim, num_threads, report);
+  make_eigenvectors(axes, report);
   if (std::isfinite(norm(axes.row(0), axes.values.size()))) {
     Matrix rotation = balanced(axes, bounds);
-    if (make_orthogonal(rotation, num_threads)) return std::move(rotation.values);
+    if (make_orthogonal(rotation, num_threads, report)) return std::move(rotation.values);
   }
   Matrix none(dim, dim);  // of samples so large that their squares are no numbers, or that are all equal
   for (std::size_t i = 0; i < dim; ++i) none.row(i)[i] = 1;

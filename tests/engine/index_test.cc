@@ -280,6 +280,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
     };
     build(vectors, params);
     for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"}) EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
+    EXPECT_EQ(std::ranges::count(stages, "rotation"), params.code.rotated ? 1 : 0);
     const TempDir folder;
     for (const std::string& at : stages) {
       struct Cancelled {};
