@@ -263,6 +263,34 @@ void verify(const Index& index, const py::object& progress) {
   index.verify(report);
 }
 
+void warm(const Index& index, const std::string& resident, bool lock, const py::object& progress) {
+  const Resident what = parse_resident(resident);
+  const Progress report = progress_of(progress);
+  const py::gil_scoped_release release;
+  index.warm(what, lock, report);
+}
+
+/// The index over the file that stands now at its path, and whether that has another content. The given one stays as it is, for calls under way.
+py::tuple reloaded(const Index& index, bool verify, const std::optional<std::string>& resident, bool lock, const py::object& progress) {
+  const OpenParams params{
+      .verify = verify, .resident = resident ? parse_resident(*resident) : Resident::none, .lock = lock, .progress = progress_of(progress)};
+  Index fresh(index);
+  bool changed = false;
+  {
+    const py::gil_scoped_release release;
+    changed = fresh.reload(params);
+  }
+  return py::make_tuple(std::move(fresh), changed);
+}
+
+py::list residency(const Index& index) {
+  py::list sections;
+  for (const SectionResidency& section : index.residency())
+    sections.append(py::dict("name"_a = text(section.name), "tier"_a = section.tier == Tier::hot ? "hot" : "cold", "bytes"_a = section.bytes,
+                             "resident_bytes"_a = section.resident));
+  return sections;
+}
+
 py::object describe(const std::optional<GraphEntry>& graph) {
   if (!graph) return py::none();
   return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
@@ -340,6 +368,9 @@ void define_index(py::module_& module) {
            "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)
+      .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
+      .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
+      .def("residency", &residency)
       .def("info", &info)
       .def_property_readonly("uuid", &uuid)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })

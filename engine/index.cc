@@ -195,11 +195,13 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entr
 
 struct Index::State {
   std::shared_ptr<const MappedFile> file;
+  std::filesystem::path path;  // of reload(); empty: a temporary file
   std::string_view class_name;
   StoredCodes codes;
   std::unique_ptr<Searcher> searcher;
 
-  explicit State(std::shared_ptr<const MappedFile> opened) : file(std::move(opened)), class_name(check_manifest(*file).name) {
+  State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
+      : file(std::move(opened)), path(from.empty() ? from : std::filesystem::absolute(from)), class_name(check_manifest(*file).name) {
     const Manifest& m = file->manifest();
     codes.first = open_codes(*file, m.codes.front());
     if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
@@ -208,12 +210,72 @@ struct Index::State {
     codes.tokens = m.rerank && row_of(m.codes[1].encoding).shape == Shape::tokens;
     searcher = row_of(m.kind).open(*file, codes);
   }
+
+  std::uint64_t size() const noexcept { return codes.first->size(); }
+  std::size_t dim() const noexcept { return codes.first->dim(); }
+  std::size_t token_dim() const noexcept { return codes.tokens ? codes.second->dim() : 0; }
+
+  void verify(const Progress& progress) const {
+    file->verify(progress);
+    codes.first->verify();
+    if (codes.second) codes.second->verify();
+    searcher->verify();
+  }
+
+  /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
+  void check_replaces(const State& former) const {
+    const auto compare = [&](const char* what, const auto& found, const auto& expected) {
+      if (found != expected) invalid_argument(file->path() + ": now holds " + what + quoted(found) + ", expected " + quoted(expected) + " as before");
+    };
+    compare("a ", class_name, former.class_name);
+    compare("metric ", name_of(file->manifest().metric), name_of(former.file->manifest().metric));
+    if (file->manifest().shape == Shape::dense) compare("vectors of dim ", dim(), former.dim());
+    compare("tokens of dim ", token_dim(), former.token_dim());
+  }
+
+ private:
+  static std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+  static std::string quoted(std::size_t number) { return std::to_string(number); }
 };
 
-Index Index::open(const std::filesystem::path& path, bool verify) {
-  Index index(std::make_shared<State>(MappedFile::open(path)));
-  if (verify) index.verify();
+std::shared_ptr<const Index::State> Index::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+Index& Index::operator=(const Index& other) {
+  auto state = other.state();
+  const std::lock_guard lock(mutex_);
+  state_.swap(state);
+  return *this;
+}
+
+Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
+  Index index(std::make_shared<State>(MappedFile::open(path), path));
+  if (params.verify) index.verify(params.progress);
+  index.warm(params.resident, params.lock, params.progress);
   return index;
+}
+
+bool Index::reload(const OpenParams& params) {
+  for (;;) {
+    const std::shared_ptr<const State> former = state();
+    if (former->path.empty())
+      invalid_argument("reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open that first");
+    try {
+      if (FileId::of(former->path) == former->file->id()) return false;
+      Index fresh = open(former->path, {});
+      fresh.state_->check_replaces(*former);
+      if (params.verify) fresh.verify(params.progress);
+      fresh.warm(params.resident, params.lock, params.progress);
+      const std::lock_guard lock(mutex_);
+      if (state_ != former) continue;  // another thread was faster, and may have found a newer file or an older one
+      state_.swap(fresh.state_);
+      return state_->file->header().uuid != former->file->header().uuid;
+    } catch (const Error& e) {
+      throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
+    }
+  }
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
@@ -232,26 +294,22 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   }
   row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), writer.folder(), writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
-  return Index(std::make_shared<State>(writer.finish(std::move(manifest))));
+  return Index(std::make_shared<State>(writer.finish(std::move(manifest)), path));
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
   check_replaces_none(first, folder, choices, path);
   FileWriter writer(path);
-  return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer))));
+  return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer)), path));
 }
 
-std::uint64_t Index::size() const noexcept { return state_->codes.first->size(); }
-std::size_t Index::dim() const noexcept { return state_->codes.first->dim(); }
-std::size_t Index::token_dim() const noexcept { return state_->codes.tokens ? state_->codes.second->dim() : 0; }
-const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
-const MappedFile& Index::file() const noexcept { return *state_->file; }
-std::uint64_t Index::hot_bytes() const noexcept {
-  std::uint64_t bytes = 0;
-  for (const SectionEntry& section : manifest().sections) bytes += section.tier == Tier::hot ? section.length : 0;
-  return bytes;
-}
-std::string_view Index::class_name() const noexcept { return state_->class_name; }
+std::uint64_t Index::size() const noexcept { return state()->size(); }
+std::size_t Index::dim() const noexcept { return state()->dim(); }
+std::size_t Index::token_dim() const noexcept { return state()->token_dim(); }
+const Manifest& Index::manifest() const noexcept { return state()->file->manifest(); }
+const MappedFile& Index::file() const noexcept { return *state()->file; }
+std::uint64_t Index::hot_bytes() const noexcept { return state()->file->hot_bytes(); }
+std::string_view Index::class_name() const noexcept { return state()->class_name; }
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
 
@@ -260,28 +318,34 @@ void Index::search_exact(const Batch& queries, const SearchParams& params, const
 }
 
 void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
+  const std::shared_ptr<const State> now = state();  // whatever is reloaded meanwhile
+  const Manifest& manifest = now->file->manifest();
   params.check();
-  check_search(queries, {.shape = manifest().shape, .dim = dim(), .token_dim = token_dim()}, params.k, out);
+  check_search(queries, {.shape = manifest.shape, .dim = now->dim(), .token_dim = now->token_dim()}, params.k, out);
   SearchParams bounded = params;
-  bounded.k = std::min<std::uint64_t>(params.k, size());
+  bounded.k = std::min<std::uint64_t>(params.k, now->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
-  (*state_->searcher.*function)(queries, bounded, best);
+  (*now->searcher.*function)(queries, bounded, best);
   for (const std::vector<Candidate>& found : best)
     for (const Candidate& hit : found)
-      if (hit.id >= size())  // only a damaged file has such
-        corrupt(file().path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
-                std::to_string(size()));
-  put_hits(best, queries, manifest().metric, params.k, out);
+      if (hit.id >= now->size())  // only a damaged file has such
+        corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
+                std::to_string(now->size()));
+  put_hits(best, queries, manifest.metric, params.k, out);
 }
 
-void Index::verify(const Progress& progress) const {
-  state_->file->verify(progress);
-  state_->codes.first->verify();
-  if (state_->codes.second) state_->codes.second->verify();
-  state_->searcher->verify();
-}
+void Index::verify(const Progress& progress) const { state()->verify(progress); }
 
-void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state_->file, path, progress); }
+void Index::warm(Resident resident, bool lock, const Progress& progress) const { state()->file->warm(resident, lock, progress); }
+std::vector<SectionResidency> Index::residency() const { return state()->file->residency(); }
+
+void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state()->file, path, progress); }
+
+Resident parse_resident(std::string_view text) {
+  if (text == "hot") return Resident::hot;
+  if (text == "all") return Resident::all;
+  invalid_argument("resident: '" + std::string(text) + "' given, expected 'hot' or 'all'");
+}
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
 std::string_view simd_target() noexcept { return kernels::target_name(); }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,12 +27,16 @@ struct Hits {
   std::span<float> scores;
 };
 
-/// An index file, opened. Immutable: any number of threads may search at once. Copies share the mapping.
+/// An index file, opened. Any number of threads may use it at once. Copies share the mapping. Immutable but for reload(), which leaves copies alone:
+/// until it returns, references that were handed out are valid.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size. With `verify`, also checks every byte and rule, as verify() does.
-  /// Throws Error: io, corrupt, incompatible.
-  static Index open(const std::filesystem::path& path, bool verify = false);
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more.
+  /// Throws Error: io, corrupt, incompatible, and as warm().
+  static Index open(const std::filesystem::path& path, const OpenParams& params = {});
+  Index(const Index& other) : state_(other.state()) {}
+  Index& operator=(const Index& other);
+  ~Index() = default;
 
   /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
   /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
@@ -67,6 +72,18 @@ class Index {
   /// Throws Error(corrupt) naming section and byte.
   void verify(const Progress& progress = {}) const;
 
+  /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
+  void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
+
+  /// What of each section is in memory; MappedFile::residency() tells how far that is known.
+  std::vector<SectionResidency> residency() const;
+
+  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use. Searches under way end over
+  /// the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; all else may differ.
+  /// Returns whether its content is another (by uuid). If nobody has put another file there, nothing is done, and the rest of `params` ignored.
+  /// Throws Error as open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
+  bool reload(const OpenParams& params = {});
+
   /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.
   void save(const std::filesystem::path& path, const Progress& progress = {}) const;
 
@@ -75,6 +92,9 @@ class Index {
   using SearchFunction = void (Searcher::*)(const Batch&, const SearchParams&, std::span<std::vector<Candidate>>) const;
   void answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
   explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state() const;
+
+  mutable std::mutex mutex_;  // of the pointer alone
   std::shared_ptr<const State> state_;
 };
 
@@ -96,5 +116,7 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name);
 /// Codes that guide searches of a kind over vectors of a shape.
 Encoding parse_navigation(std::string_view text, Kind kind, Shape shape);
 Kind parse_kind(std::string_view text);
+/// "hot" or "all".
+Resident parse_resident(std::string_view text);
 
 }  // namespace cassata

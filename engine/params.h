@@ -8,9 +8,21 @@
 
 #include "format/input/tokens.h"
 #include "format/manifest.h"
+#include "format/mapped_file.h"
 #include "format/types.h"
 
 namespace cassata {
+
+/// How an index is opened.
+struct OpenParams {
+  /// Every byte and rule is checked, as Index::verify() does.
+  bool verify = false;
+  /// What is read into memory before any query, as Index::warm() does; none: queries read what they touch.
+  Resident resident = Resident::none;
+  /// That stays in memory.
+  bool lock = false;
+  Progress progress = {};
+};
 
 /// How what a search has found is scored again.
 struct RerankChoices {

@@ -1,5 +1,8 @@
 #include "format/mapped_file.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -10,6 +13,7 @@
 
 #include "format/checksum.h"
 #include "format/error.h"
+#include "format/memory.h"
 
 namespace cassata {
 namespace {
@@ -21,6 +25,9 @@ std::string hex(std::uint64_t value) {
   std::snprintf(text, sizeof text, "0x%016llx", static_cast<unsigned long long>(value));
   return text;
 }
+
+/// Hot sections fit where they are no more than memory over this: the process itself and what a search reads besides take some, too.
+constexpr std::uint64_t kFittingShare = 1;
 
 /// True if [offset, offset + length) lies within `size`, whatever the numbers.
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { return offset <= size && length <= size - offset; }
@@ -75,6 +82,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
+  file->fits_ = file->hot_bytes() < kHugePageBytes || file->hot_bytes() <= memory_limit() / kFittingShare;
   file->advise_sections();
   return file;
 }
@@ -83,9 +91,73 @@ void MappedFile::advise_sections() const noexcept {
   Mapping::advise(bytes(), Advice::normal);
   for (const SectionEntry& s : manifest_.sections) {
     const auto part = bytes().subspan(s.offset, s.length);
-    if (s.tier == Tier::cold) Mapping::advise(part, Advice::random);  // what is read of them is asked for row by row
-    if (s.tier == Tier::hot && s.length >= kHugePageBytes) Mapping::advise(part, Advice::huge_pages);
+    if (touched_at_random(s))
+      Mapping::advise(part, Advice::random);
+    else if (s.tier == Tier::hot && s.length >= kHugePageBytes)
+      Mapping::advise(part, Advice::huge_pages);
   }
+}
+
+/// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row by row, and where a graph's
+/// hot ones do not fit into memory. Lists and scans read on.
+bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
+  return section.tier == Tier::cold || (!fits_ && manifest_.kind == Kind::graph);
+}
+
+std::uint64_t MappedFile::hot_bytes() const noexcept {
+  std::uint64_t bytes = 0;
+  for (const SectionEntry& section : manifest_.sections) bytes += section.tier == Tier::hot ? section.length : 0;
+  return bytes;
+}
+
+void MappedFile::warm(Resident resident, bool lock, const Progress& progress) const {
+  if (resident == Resident::none) {
+    if (lock) invalid_argument("lock: given without resident, expected what is to be locked, 'hot' or 'all'");
+    return;
+  }
+  std::vector<const SectionEntry*> sections;
+  std::uint64_t total = 0, done = 0;
+  for (const SectionEntry& s : manifest_.sections)
+    if (s.tier == Tier::hot || resident == Resident::all) sections.push_back(&s), total += s.length;
+  if (const std::uint64_t limit = lock ? memory_limit() : total; total > limit)
+    invalid_argument("lock: " + path_ + ": what is to be locked takes " + std::to_string(total) + " bytes, this process may use " +
+                     std::to_string(limit));
+  constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
+  {
+    const FrontToBack reading(*this);  // huge pages stay huge; by random advice each would be read alone
+    for (const SectionEntry* s : sections)
+      for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
+        const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
+        Mapping::populate(bytes().subspan(begin, stop - begin), path_);
+        done += stop - begin;
+        begin = stop;
+        if (progress) progress("warm", done, total);
+      }
+  }
+  if (!lock) return;
+  for (const SectionEntry* s : sections)
+    if (const int refused = Mapping::lock(bytes().subspan(s->offset, s->length)); refused != 0) {
+      rlimit limit{};
+      ::getrlimit(RLIMIT_MEMLOCK, &limit);
+      throw Error(Errc::io,
+                  "lock: " + path_ + ": the system refuses to lock section '" + s->name + "' in memory: " + std::strerror(refused) +
+                      "; RLIMIT_MEMLOCK (ulimit -l) is " + std::to_string(limit.rlim_cur) + " bytes, expected at least " + std::to_string(total),
+                  refused);
+    }
+}
+
+std::vector<SectionResidency> MappedFile::residency() const {
+  std::vector<SectionResidency> found;
+  bool all = true;
+  for (const SectionEntry& s : manifest_.sections) {
+    found.push_back({s.name, s.tier, s.length, Mapping::resident(bytes().subspan(s.offset, s.length))});
+    all = all && *found.back().resident == s.length;
+  }
+  // Who is not to know is told that all is there. So anything else is true; and all, where the user is one of those who may know.
+  const bool may_know = ::geteuid() == 0 || ::geteuid() == mapping_.owner() || ::access(path_.c_str(), W_OK) == 0;
+  if (all && !may_know)
+    for (SectionResidency& section : found) section.resident.reset();
+  return found;
 }
 
 void MappedFile::check_places() const {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "format/layout.h"
 #include "format/manifest.h"
@@ -14,6 +16,17 @@
 #include "format/section.h"
 
 namespace cassata {
+
+/// What of a file is read into memory before it is asked for.
+enum class Resident { none, hot, all };
+
+/// How much of a section is in memory.
+struct SectionResidency {
+  std::string name;
+  Tier tier;
+  std::uint64_t bytes;
+  std::optional<std::uint64_t> resident;  ///< bytes in the page cache, whoever had them read; none: the system does not tell
+};
 
 /// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on the file's
 /// length; nothing else is read. Immutable, so any number of threads may use it.
@@ -48,6 +61,19 @@ class MappedFile {
     const MappedFile& file_;
   };
 
+  /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it. With `lock` it stays there while
+  /// the file is open. Throws Error: io (the system does not allow to lock so much; what it would take is told), invalid_argument (nothing is named, or
+  /// what is to be locked is more than the memory that this process may use).
+  void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
+
+  /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others get no numbers.
+  std::vector<SectionResidency> residency() const;
+
+  /// Which file it is.
+  FileId id() const noexcept { return mapping_.id(); }
+  /// Bytes of the sections that every query touches.
+  std::uint64_t hot_bytes() const noexcept;
+
   /// Compares every block of the file with its hash. Throws Error(corrupt) naming the section and the byte of the first difference.
   void verify(const Progress& progress = {}) const;
 
@@ -55,12 +81,14 @@ class MappedFile {
   MappedFile() = default;
   void check_places() const;
   void advise_sections() const noexcept;
+  bool touched_at_random(const SectionEntry& section) const noexcept;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;
   Mapping mapping_;
   Header header_;
   Manifest manifest_;
+  bool fits_ = true;  // the hot sections fit into memory
 };
 
 }  // namespace cassata

@@ -2,10 +2,14 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <boost/interprocess/file_mapping.hpp>
 #include <boost/interprocess/mapped_region.hpp>
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include "format/error.h"
@@ -17,6 +21,7 @@ namespace {
 int kernel_advice(Advice advice) {
   switch (advice) {
     case Advice::normal: return MADV_NORMAL;
+    case Advice::sequential: return MADV_SEQUENTIAL;
     case Advice::random: return MADV_RANDOM;
     case Advice::will_need: return MADV_WILLNEED;
     case Advice::huge_pages:
@@ -29,7 +34,25 @@ int kernel_advice(Advice advice) {
   return MADV_NORMAL;
 }
 
+FileId id_of(const struct stat& status) { return {static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)}; }
+
+std::size_t page_bytes() { return bip::mapped_region::get_page_size(); }
+
+/// The pages that `part` touches; it is not empty.
+std::span<std::byte> pages_of(std::span<const std::byte> part) {
+  const auto page = static_cast<std::uintptr_t>(page_bytes());
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size() + page - 1) / page * page;
+  return {reinterpret_cast<std::byte*>(begin), end - begin};
+}
+
 }  // namespace
+
+FileId FileId::of(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) io_error("cannot open " + path.string());
+  return id_of(status);
+}
 
 std::uint64_t blocks_read() noexcept {
 #ifdef RUSAGE_THREAD
@@ -51,7 +74,12 @@ Mapping::~Mapping() = default;
 
 Mapping::Mapping(const std::filesystem::path& path, const std::string& name) : region_(std::make_unique<Region>()) {
   try {
-    region_->region = bip::mapped_region(bip::file_mapping(path.c_str(), bip::read_only), bip::read_only);
+    const bip::file_mapping file(path.c_str(), bip::read_only);
+    struct stat status {};
+    if (::fstat(file.get_mapping_handle().handle, &status) != 0) io_error("cannot look at " + name);
+    id_ = id_of(status);
+    owner_ = status.st_uid;
+    region_->region = bip::mapped_region(file, bip::read_only);
   } catch (const bip::interprocess_exception& e) {
     io_error("cannot map " + name, e.get_native_error());
   }
@@ -59,10 +87,43 @@ Mapping::Mapping(const std::filesystem::path& path, const std::string& name) : r
 }
 
 void Mapping::advise(std::span<const std::byte> part, Advice advice) noexcept {
-  const auto page = static_cast<std::uintptr_t>(bip::mapped_region::get_page_size());
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(part.data()) + part.size();
-  if (!part.empty()) ::madvise(reinterpret_cast<void*>(begin), end - begin, kernel_advice(advice));
+  if (part.empty()) return;
+  const auto pages = pages_of(part);
+  ::madvise(pages.data(), pages.size(), kernel_advice(advice));
+}
+
+void Mapping::populate(std::span<const std::byte> part, const std::string& name) {
+  if (part.empty()) return;
+  const auto pages = pages_of(part);
+#ifdef MADV_POPULATE_READ
+  if (::madvise(pages.data(), pages.size(), MADV_POPULATE_READ) == 0) return;
+  if (errno == EFAULT || errno == EHWPOISON) io_error("cannot read " + name, EIO);
+#endif
+  advise(part, Advice::will_need);  // a kernel before 5.14
+  for (std::size_t at = 0; at < pages.size(); at += page_bytes()) static_cast<void>(*static_cast<const volatile std::byte*>(&pages[at]));
+}
+
+int Mapping::lock(std::span<const std::byte> part) noexcept {
+  if (part.empty()) return 0;
+  const auto pages = pages_of(part);
+  return ::mlock(pages.data(), pages.size()) == 0 ? 0 : errno;
+}
+
+std::uint64_t Mapping::resident(std::span<const std::byte> part) noexcept {
+  if (part.empty()) return 0;
+  const auto pages = pages_of(part);
+  std::array<unsigned char, 4096> present;
+  std::uint64_t bytes = 0;
+  for (std::size_t at = 0; at < pages.size(); at += present.size() * page_bytes()) {
+    const auto piece = pages.subspan(at, std::min(present.size() * page_bytes(), pages.size() - at));
+    if (::mincore(piece.data(), piece.size(), present.data()) != 0) continue;
+    for (std::size_t i = 0; i < piece.size() / page_bytes(); ++i) {
+      if ((present[i] & 1) == 0) continue;
+      const std::byte* const begin = std::max<const std::byte*>(&piece[i * page_bytes()], part.data());
+      bytes += static_cast<std::uint64_t>(std::min<const std::byte*>(piece.data() + (i + 1) * page_bytes(), part.data() + part.size()) - begin);
+    }
+  }
+  return bytes;
 }
 
 }  // namespace cassata

@@ -11,10 +11,18 @@
 namespace cassata {
 
 /// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
-enum class Advice { normal, random, huge_pages, will_need };
+enum class Advice { normal, sequential, random, huge_pages, will_need };
 
 /// What the calling thread has had read from disk so far, in blocks of 512 bytes. A system that does not tell counts every call.
 std::uint64_t blocks_read() noexcept;
+
+/// A file, whatever its name: no other has the same while this one is open or mapped.
+struct FileId {
+  std::uint64_t device = 0, number = 0;
+  bool operator==(const FileId&) const = default;
+  /// Of what stands at `path` now. Throws Error(io).
+  static FileId of(const std::filesystem::path& path);
+};
 
 class Mapping {
  public:
@@ -27,14 +35,25 @@ class Mapping {
   ~Mapping();
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  FileId id() const noexcept { return id_; }
+  /// The user whose file it is.
+  std::uint32_t owner() const noexcept { return owner_; }
 
   /// `part` lies in bytes(). A hint: what the kernel refuses is ignored.
   static void advise(std::span<const std::byte> part, Advice advice) noexcept;
+  /// Reads `part` into memory, as it is advised, and makes it this process's to touch without a fault. Throws Error(io).
+  static void populate(std::span<const std::byte> part, const std::string& name);
+  /// Keeps `part` in memory until it is unmapped. Returns what the system refuses it with (errno), or 0.
+  static int lock(std::span<const std::byte> part) noexcept;
+  /// Bytes of `part` that are in memory, whoever had them read. A user who neither owns the file nor may write it is told of all.
+  static std::uint64_t resident(std::span<const std::byte> part) noexcept;
 
  private:
   struct Region;
   std::unique_ptr<Region> region_;
   std::span<const std::byte> bytes_;
+  FileId id_;
+  std::uint32_t owner_ = 0;
 };
 
 }  // namespace cassata

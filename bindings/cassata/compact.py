@@ -45,9 +45,13 @@ class _Fixed(SparseIndex):
         dtype: str | None = None,
         dim: int | None = None,
         verify: bool = False,
+        *,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class: as `SparsePlainHNSW.load`, with `metric` before `graph_type`."""
-        return super().load(path, graph_type, metric, dtype, dim, verify)
+        return super().load(path, graph_type, metric, dtype, dim, verify, resident=resident, lock=lock, progress=progress)
 
     @classmethod
     @_told_as(SparsePlainHNSW.build_from_file)

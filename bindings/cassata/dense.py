@@ -244,6 +244,9 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         *,
         navigation: str | None = None,
         bits: int | None = None,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -259,17 +262,22 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             navigation: Codes that guide the walk, "int8", "int4" or "rabitq".
             bits: Bits a dimension of rabitq codes.
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
         """
         codes = {"dtype": dtype, "m_pq": m_pq, "navigation": navigation, "bits": bits}
-        return cls._load(path, verify, metric=metric, graph_type=graph_type, dim=dim, **codes)
+        index = cls._load(path, metric=metric, graph_type=graph_type, dim=dim, **codes)
+        return index._made_ready(verify, resident, lock, progress)
 
     @classmethod
     @arguments_told

@@ -111,6 +111,9 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         dtype: str | None = None,
         dim: int | None = None,
         verify: bool = False,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class: as `DensePlainHNSW.load`.
 
@@ -129,16 +132,20 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             dtype: Of the second stage: "f16", "f32" or "rabitq".
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.DenseRerankHNSW.load("vectors.cassata")
         """
-        index = super().load(path, metric, graph_type, None, None, dim, verify)
+        index = super().load(path, metric, graph_type, None, None, dim)
         info, text = index.info, inputs.file_path("path", path)
         held = _encoder_of(info)
         compare(text, "encoder", None if encoder is None else inputs.word("encoder", encoder), held)
@@ -151,7 +158,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         compare(text, "rerank_bits", rerank_bits, info["rerank"]["bits"] or 0)
         compare(text, "residual_rerank", residual_rerank, info["rerank"]["residual"])
         compare(text, "dtype", None if dtype is None else inputs.word("dtype", dtype), info["rerank"]["dtype"])
-        return index
+        return index._made_ready(verify, resident, lock, progress)
 
     def search(  # type: ignore[override]  # kANNolo's arguments, again
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, TypeVar
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from cassata.sparse import SparsePlainHNSW
 
 Self = TypeVar("Self", bound="Index")
+_switching = threading.Lock()  # held while an index takes another file for its own, not while that is opened
 Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 class Index:
-    """What all classes have in common. An index is immutable: any number of threads may search it at once.
+    """What all classes have in common. An index is immutable but for `reload`: any number of threads may search it at once.
 
     It is also a context manager that closes the index, and can be pickled once it has a path: the pickle holds the path and the
     file's uuid, so that every process that loads it shares one physical copy.
@@ -80,6 +82,10 @@ class Index:
         m_pq: int | None = None,
         dim: int | None = None,
         verify: bool = False,
+        *,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -93,19 +99,29 @@ class Index:
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
         """
-        return cls._load(path, verify, metric=metric, graph_type=graph_type, dtype=dtype, m_pq=m_pq, dim=dim)
+        index = cls._load(path, metric=metric, graph_type=graph_type, dtype=dtype, m_pq=m_pq, dim=dim)
+        return index._made_ready(verify, resident, lock, progress)
+
+    def _made_ready(self: Self, verify: bool, resident: str | None, lock: bool, progress: Progress) -> Self:
+        """What an opening is asked for besides, once nothing contradicts the file."""
+        make_ready(self._opened(), verify, resident, lock, progress)
+        return self
 
     @classmethod
-    def _load(cls: type[Self], path: Path, verify: bool, **asked: object) -> Self:
+    def _load(cls: type[Self], path: Path, **asked: object) -> Self:
         path = inputs.file_path("path", path)
         core = _core.Index.open(path)
         if core.class_name != cls._holds:
@@ -115,8 +131,6 @@ class Index:
         for name, value in asked.items():
             is_word = name in ("metric", "graph_type", "dtype", "navigation")
             compare(path, name, inputs.word(name, value) if is_word and value is not None else value, info[name])
-        if verify:
-            core.verify(None)
         return cls._face(core, path)
 
     def save(self, path: Path, progress: Progress = None) -> None:
@@ -148,6 +162,47 @@ class Index:
             FormatError: Something is damaged; the message names the section and the byte.
         """
         self._opened().verify(inputs.progress_function(progress))
+
+    def residency(self) -> dict[str, Any]:
+        """How much of the file is in memory: in the page cache, whichever process had it read.
+
+        Keys: sections (a list of name, tier, bytes, resident_bytes and share), hot, cold and all (each bytes, resident_bytes and share, in
+        sum). Where the system does not tell, resident_bytes and share are None: it tells only the owner of the file and those who may write it.
+        """
+        sections = [_with_share(section) for section in self._opened().residency()]
+        tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
+        return {"sections": sections, **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()}}
+
+    def reload(self, verify: bool = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
+        """Goes over to the file that stands now under the path that the index was opened from, or saved or built at.
+
+        Searches under way in other threads end over the file that they began with; the next ones see the new file. It must be of the same
+        class and metric, with vectors (unless sparse) and tokens of the same dimension; the number of vectors and all else may differ.
+        If nobody has put another file there, nothing is done.
+
+        Args:
+            verify: As of `load`, of the new file, before the index goes over to it.
+            resident: The same.
+            lock: The same; for a moment both files are locked.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+
+        Returns:
+            Whether the content is another: False also of a new file with the same uuid.
+
+        Raises:
+            ValueError: The index is in a temporary file, or the new file holds another kind of index.
+            FormatError: The new file is damaged.
+            OSError: There is none, or it cannot be opened. Whatever is raised, the file opened before stays in use.
+        """
+        choices = (inputs.truth("verify", verify), *_residence(resident, lock), inputs.progress_function(progress))
+        while True:
+            core = self._opened()
+            fresh, changed = core.reloaded(*choices)
+            with _switching:
+                if self._held is core:
+                    self._held = fresh
+                    return changed
+            # another thread reloaded or closed it meanwhile: that counts, and is looked at again
 
     @property
     def n(self) -> int:
@@ -247,7 +302,7 @@ class Index:
 
 
 def open(
-    path: Path, verify: bool = False
+    path: Path, verify: bool = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
 ) -> (
     DenseFlatIndex
     | DensePlainHNSW
@@ -269,20 +324,51 @@ def open(
     Args:
         path: The file.
         verify: Also read the whole file and check every byte and every rule.
+        resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+        lock: Keep that in memory (mlock) while the index is open.
+        progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
     Raises:
+        ValueError: `lock` without `resident`, or more would be locked than this process may use.
         FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-        OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+        OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
     Example:
         >>> index = cassata.open("vectors.cassata")
     """
     path = inputs.file_path("path", path)
     core = _core.Index.open(path)
-    if verify:
-        core.verify(None)
+    make_ready(core, verify, resident, lock, progress)
     face: Any = Index._classes[core.class_name]
     return face._face(core, path)  # type: ignore[no-any-return]
+
+
+def make_ready(core: _core.Index, verify: bool, resident: str | None, lock: bool, progress: Progress) -> None:
+    """Does what an opening is asked for besides."""
+    what, keep = _residence(resident, lock)
+    report = inputs.progress_function(progress)
+    if verify:
+        core.verify(report)
+    if what is not None:
+        core.warm(what, keep, report)
+
+
+def _residence(resident: str | None, lock: bool) -> tuple[str | None, bool]:
+    """The checked arguments."""
+    what = None if resident is None else inputs.word("resident", resident)
+    if inputs.truth("lock", lock) and what is None:
+        raise ValueError("lock: given without resident, expected what is to be locked, 'hot' or 'all'")
+    return what, bool(lock)
+
+
+def _with_share(amount: dict[str, Any]) -> dict[str, Any]:
+    there, total = amount["resident_bytes"], amount["bytes"]
+    return {**amount, "share": None if there is None else there / total if total else 1.0}
+
+
+def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
+    there = [section["resident_bytes"] for section in sections]
+    return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
 def found(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:

@@ -64,6 +64,10 @@ class MultivectorIndex(Index):
         token_dim: int | None = None,
         verify: bool = False,
         metric: str | None = None,
+        *,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -78,11 +82,15 @@ class MultivectorIndex(Index):
             token_dim: Length of a token vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             metric: "dotproduct".
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.SparseMultivecRerankIndex.load("documents.cassata")
@@ -91,9 +99,7 @@ class MultivectorIndex(Index):
         held, name = index._opened().info()["rerank"], str(index.path)
         compare(name, "pq_subspaces", pq_subspaces, held["m_pq"])
         compare(name, "token_dim", token_dim, held["token_dim"])
-        if verify:
-            index.verify()
-        return index
+        return index._made_ready(verify, resident, lock, progress)
 
     def _answer(
         self,

@@ -91,6 +91,9 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         verify: bool = False,
         *,
         opq: bool | None = None,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class: as `DensePlainHNSW.load`, with `m_pq` first.
 
@@ -103,13 +106,18 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             opq: Whether the vectors are rotated first.
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.DensePQHNSW.load("vectors.cassata")
         """
-        return cls._load(path, verify, m_pq=m_pq, metric=metric, graph_type=graph_type, dtype=dtype, dim=dim, opq=opq)
+        index = cls._load(path, m_pq=m_pq, metric=metric, graph_type=graph_type, dtype=dtype, dim=dim, opq=opq)
+        return index._made_ready(verify, resident, lock, progress)

@@ -139,6 +139,10 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         dim: int | None = None,
         verify: bool = False,
         metric: str | None = None,
+        *,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -154,11 +158,15 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             metric: "dotproduct".
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.SparseRerankHNSW.load("documents.cassata")
@@ -173,9 +181,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             compare(name, argument, None if asked is None else _value_type(argument, asked), value)
         compare(name, "residual_rerank", residual_rerank, held["residual"])
         compare(name, "prune_percentage", prune_percentage, held["prune_percentage"])
-        if verify:
-            index.verify()
-        return index
+        return index._made_ready(verify, resident, lock, progress)
 
     @overload
     def search(

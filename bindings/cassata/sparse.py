@@ -25,6 +25,10 @@ class SparseIndex(Index):
         dtype: str | None = None,
         dim: int | None = None,
         verify: bool = False,
+        *,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self:
         """Opens an index file of this class, in a time that does not depend on its size.
 
@@ -37,16 +41,20 @@ class SparseIndex(Index):
             dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            lock: Keep that in memory (mlock) while the index is open.
+            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), or the file holds another class.
+            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+                `resident`, or more would be locked than this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on.
+            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.SparsePlainHNSW.load("documents.cassata")
         """
-        return super().load(path, metric, graph_type, dtype, dim=dim, verify=verify)
+        return super().load(path, metric, graph_type, dtype, dim=dim, verify=verify, resident=resident, lock=lock, progress=progress)
 
     @overload
     def search(

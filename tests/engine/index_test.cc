@@ -183,7 +183,7 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
         for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
         const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
         Index::build(*stream, {.metric = metric.metric, .encoding = encoding, .m = 8}, folder / "index");
-        const Index index = Index::open(folder / "index", true);
+        const Index index = Index::open(folder / "index", {.verify = true});
         EXPECT_EQ(index.dim(), dim);
         std::vector<std::int64_t> ids(300);
         std::vector<float> scores(300), best(1);
@@ -211,7 +211,7 @@ TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
   for (const GraphTypeRow& type : graph_type_rows()) {
     const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
     Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type}, folder / "index");
-    const Index index = Index::open(folder / "index", true);
+    const Index index = Index::open(folder / "index", {.verify = true});
     SparseVectors query;
     query.add(9, 3);
     query.end_row();
