@@ -341,12 +341,6 @@ std::vector<SectionResidency> Index::residency() const { return state()->file->r
 
 void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state()->file, path, progress); }
 
-Resident parse_resident(std::string_view text) {
-  if (text == "hot") return Resident::hot;
-  if (text == "all") return Resident::all;
-  invalid_argument("resident: '" + std::string(text) + "' given, expected 'hot' or 'all'");
-}
-
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
 std::string_view simd_target() noexcept { return kernels::target_name(); }
 

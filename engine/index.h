@@ -78,10 +78,11 @@ class Index {
   /// What of each section is in memory; MappedFile::residency() tells how far that is known.
   std::vector<SectionResidency> residency() const;
 
-  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use. Searches under way end over
-  /// the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; all else may differ.
-  /// Returns whether its content is another (by uuid). If nobody has put another file there, nothing is done, and the rest of `params` ignored.
-  /// Throws Error as open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
+  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use.
+  /// Searches under way end over the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of
+  /// the same dimension; all else may differ. Returns whether its content is another (by uuid). If nobody has put another file there, nothing is
+  /// done, and the rest of `params` ignored. Throws Error as open(), or invalid_argument: another kind of file, or the index has no path. Then the
+  /// one in use stays.
   bool reload(const OpenParams& params = {});
 
   /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.
@@ -116,7 +117,5 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name);
 /// Codes that guide searches of a kind over vectors of a shape.
 Encoding parse_navigation(std::string_view text, Kind kind, Shape shape);
 Kind parse_kind(std::string_view text);
-/// "hot" or "all".
-Resident parse_resident(std::string_view text);
 
 }  // namespace cassata

@@ -27,6 +27,12 @@ void PostingsChoices::check() const {
   if (n_knn > kMaxKnn) invalid_argument("n_knn: " + std::to_string(n_knn) + " given, expected 0 to " + std::to_string(kMaxKnn));
 }
 
+Resident parse_resident(std::string_view text) {
+  if (text == "hot") return Resident::hot;
+  if (text == "all") return Resident::all;
+  invalid_argument("resident: '" + std::string(text) + "' given, expected 'hot' or 'all'");
+}
+
 void SearchParams::check() const {
   if (!(heap_factor >= 0 && heap_factor <= 1)) invalid_argument("heap_factor: " + std::to_string(heap_factor) + " given, expected 0 to 1");
   if (!(early_exit_threshold >= 0 && early_exit_threshold <= 0.5F))

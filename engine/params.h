@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "format/input/tokens.h"
 #include "format/manifest.h"
@@ -23,6 +24,9 @@ struct OpenParams {
   bool lock = false;
   Progress progress = {};
 };
+
+/// "hot" or "all"; throws Error(invalid_argument) for another.
+Resident parse_resident(std::string_view text);
 
 /// How what a search has found is scored again.
 struct RerankChoices {

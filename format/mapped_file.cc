@@ -26,8 +26,13 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-/// Hot sections fit where they are no more than memory over this: the process itself and what a search reads besides take some, too.
-constexpr std::uint64_t kFittingShare = 1;
+/// Whether hot sections of so many bytes stay in memory, of which an eighth is left to the process itself and to what searches read besides.
+/// Measured (docs/performance.md): to be wrong costs most of the speed if they do not fit, and some of that of the first queries if they do.
+bool fit(std::uint64_t hot_bytes) {
+  if (hot_bytes < kHugePageBytes) return true;  // not worth a look
+  const std::uint64_t limit = memory_limit();
+  return hot_bytes <= limit - limit / 8;
+}
 
 /// True if [offset, offset + length) lies within `size`, whatever the numbers.
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { return offset <= size && length <= size - offset; }
@@ -82,7 +87,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
-  file->fits_ = file->hot_bytes() < kHugePageBytes || file->hot_bytes() <= memory_limit() / kFittingShare;
+  file->fits_ = fit(file->hot_bytes());
   file->advise_sections();
   return file;
 }

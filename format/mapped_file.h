@@ -62,8 +62,8 @@ class MappedFile {
   };
 
   /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it. With `lock` it stays there while
-  /// the file is open. Throws Error: io (the system does not allow to lock so much; what it would take is told), invalid_argument (nothing is named, or
-  /// what is to be locked is more than the memory that this process may use).
+  /// the file is open. Throws Error: io (the system does not allow to lock so much; what it would take is told), invalid_argument (nothing is named,
+  /// or what is to be locked is more than the memory that this process may use).
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
   /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others get no numbers.

@@ -31,6 +31,7 @@ struct Choices {
   TruthChoices truth;
   std::vector<double> targets = {0.9, 0.95, 0.98};
   bool json = false, quiet = false;
+  OpenParams opening;
   MeasureParams params;
 };
 
@@ -89,6 +90,7 @@ bool read(const Words& words, Choices& choices) {
   choices.params.sweep_k_candidates = std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", search.num_threads, "0: all processors. Queries a second are those of one batch over so many threads");
+  add_resident(line, choices.opening);
   line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
   line.option("data", "FILE", "", "the vectors that the indexes were built from: recall is measured against exact answers over these",
               [&](const std::string& text) { choices.truth.data = text; });
@@ -115,7 +117,7 @@ bool read(const Words& words, Choices& choices) {
 /// Opens them; they must be over as many vectors, compared alike.
 std::vector<Index> open_all(const Choices& choices) {
   std::vector<Index> indexes;
-  for (const std::string& path : choices.indexes) indexes.push_back(Index::open(path));
+  for (const std::string& path : choices.indexes) indexes.push_back(Index::open(path, choices.opening));
   const Index& first = indexes.front();
   const auto refuse = [&](const Index& index, const std::string& found, const std::string& expected) {
     invalid_argument(index.file().path() + ": " + found + ", expected " + expected + ", as of " + first.file().path());
@@ -227,12 +229,12 @@ int bench(const Words& words) {
   if (!read(words, choices)) return kOk;
   choices.params.search.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
+  choices.params.progress = choices.opening.progress = progress_bar(choices.quiet);
   const std::vector<Index> indexes = open_all(choices);
   const Rows loaded = load_queries(choices.queries, indexes);
   const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, indexes.front(), loaded.size());
   Batch queries = loaded.batch();
   if (indexes.front().token_dim() != 0) queries.tokens = tokens.batch();
-  choices.params.progress = progress_bar(choices.quiet);
   const Truth truth = find_truth(choices.truth, indexes, queries, choices.params.search.k, choices.params.progress);
   const Curves curves = measure(indexes, queries, truth.ids, choices.params);
   const std::string json = to_text(report(choices, truth, indexes, queries.rows, curves));

@@ -101,6 +101,11 @@ void add_search_options(CommandLine& line, SearchParams& params) {
               [&params](const std::string& text) { params.beta = number<std::size_t>(text); });
 }
 
+void add_resident(CommandLine& line, OpenParams& params) {
+  line.option("resident", "NAME", "", "hot: read what every query touches into memory first; all: the whole file",
+              [&params](const std::string& text) { params.resident = parse_resident(text); });
+}
+
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs, const std::string& option) {
   std::error_code absent;
   for (const std::filesystem::path& input : inputs)

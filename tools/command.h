@@ -114,6 +114,9 @@ class CommandLine {
 /// What tells a search how far to go, besides its width.
 void add_search_options(CommandLine& line, SearchParams& params);
 
+/// What of an index is in memory before the first query.
+void add_resident(CommandLine& line, OpenParams& params);
+
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
                         const std::string& option = "--output");

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/index.h"
 
@@ -12,6 +14,10 @@ namespace cassata::tools {
 nlohmann::ordered_json describe_briefly(const Index& index);
 /// All that header and manifest say.
 nlohmann::ordered_json describe(const Index& index);
+/// How much of it is in memory, as Python's `Index.residency()` tells.
+nlohmann::ordered_json describe_residency(const Index& index);
+/// The sum of the parts of a tier, named "hot" or "cold"; of both: "all".
+SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier);
 /// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is always valid JSON.
 std::string to_text(const nlohmann::ordered_json& json);
 

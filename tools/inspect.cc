@@ -1,4 +1,5 @@
 // cassata inspect: what header and manifest say, as a table or as JSON.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -54,26 +55,42 @@ std::string facts(const Index& index) {
   return table(rows, {false, false});
 }
 
-/// Every byte of the file, by what it is.
-std::string sections(const Index& index) {
+/// Every byte of the file, by what it is. With `resident`, also how much of each section is in memory.
+std::string sections(const Index& index, bool resident) {
   const Header& header = index.file().header();
   const Manifest& manifest = index.manifest();
   const std::uint64_t hashes = manifest.block_hashes.count * sizeof(std::uint64_t);
   std::uint64_t padding = header.file_length - sizeof(Header) - hashes - header.manifest_length;
   std::vector<Row> rows = {{"section", "offset", "length", "share", "tier"}};
+  if (resident) rows.front().insert(rows.front().end(), {"in memory", "share"});
   const auto add = [&](const std::string& name, const std::string& offset, std::uint64_t length, const std::string& tier) {
     const double share = 100.0 * static_cast<double>(length) / static_cast<double>(header.file_length);
     rows.push_back({name, offset, grouped(length), fixed(share, 1) + " %", tier});
+    if (resident) rows.back().resize(rows.front().size());
   };
+  const auto told = [&](const SectionResidency& part) {
+    if (!resident) return;
+    const double there = static_cast<double>(part.resident.value_or(0)), all = static_cast<double>(std::max<std::uint64_t>(part.bytes, 1));
+    rows.back()[5] = part.resident ? grouped(*part.resident) : "unknown";
+    rows.back()[6] = part.resident ? fixed(part.bytes == 0 ? 100.0 : 100.0 * there / all, 1) + " %" : "";
+  };
+  const std::vector<SectionResidency> parts = resident ? index.residency() : std::vector<SectionResidency>();
   add("(header)", "0", sizeof(Header), "");
   for (const SectionEntry& s : manifest.sections) {
     add(printable(s.name), grouped(s.offset), s.length, s.tier == Tier::hot ? "hot" : "cold");
+    if (resident) told(parts[static_cast<std::size_t>(&s - manifest.sections.data())]);
     padding -= s.length;
   }
   add("(block hashes)", grouped(manifest.block_hashes.offset), hashes, "");
   add("(manifest)", grouped(header.manifest_offset), header.manifest_length, "");
   add("(padding)", "", padding, "");
-  return table(rows, {false, true, true, true, false});
+  if (!resident) return table(rows, {false, true, true, true, false});
+  for (const Tier tier : {Tier::hot, Tier::cold}) {
+    const SectionResidency sum = summed(parts, tier);
+    add("(" + sum.name + ")", "", sum.bytes, sum.name);
+    told(sum);
+  }
+  return table(rows, {false, true, true, true, false, true, true});
 }
 
 std::string provenance(const Provenance& held) {
@@ -89,17 +106,20 @@ std::string provenance(const Provenance& held) {
 
 int inspect(const Words& words) {
   std::string path;
-  bool json = false;
-  CommandLine line("inspect INDEX [--json]",
+  bool json = false, resident = false;
+  CommandLine line("inspect INDEX [OPTIONS]",
                    "Prints what an index file says about itself: what it holds, where its sections lie, and how it came to be.");
   line.argument("INDEX", path);
   line.flag("json", json, "print JSON, with the names of Python's Index.info");
+  line.flag("resident", resident, "also print how much of each section is in memory: in the page cache, whoever had it read");
   if (!line.parse(words)) return kOk;
   const Index index = Index::open(path);
   if (json) {
-    print(to_text(describe(index)));
+    nlohmann::ordered_json told = describe(index);
+    if (resident) told["residency"] = describe_residency(index);
+    print(to_text(told));
   } else {
-    print(printable(path) + "\n\n" + facts(index) + "\n" + sections(index) + "\n" + provenance(index.manifest().provenance));
+    print(printable(path) + "\n\n" + facts(index) + "\n" + sections(index, resident) + "\n" + provenance(index.manifest().provenance));
   }
   return kOk;
 }

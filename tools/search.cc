@@ -93,6 +93,7 @@ struct Choices {
   std::string index, queries, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
   bool exact = false;
+  OpenParams opening;
   SearchParams params;
 };
 
@@ -114,6 +115,7 @@ bool read(const Words& words, Choices& choices) {
   add_search_options(line, params);
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
+  add_resident(line, choices.opening);
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
               [&](const std::string& text) { choices.format = &parse_format(text); });
@@ -198,7 +200,8 @@ int search(const Words& words) {
     inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
     refuse_overwriting(choices.output, inputs);
   }
-  const Index index = Index::open(choices.index);
+  choices.opening.progress = progress_bar(choices.output.empty());
+  const Index index = Index::open(choices.index, choices.opening);
   choices.params.check();
   std::optional<TypedVectors> typed;
   if (choices.queries == "-") typed.emplace(read_standard_input(), index);

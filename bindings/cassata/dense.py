@@ -262,7 +262,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             navigation: Codes that guide the walk, "int8", "int4" or "rabitq".
             bits: Bits a dimension of rabitq codes.
-            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 

@@ -99,7 +99,7 @@ class Index:
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
-            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
@@ -167,7 +167,7 @@ class Index:
         """How much of the file is in memory: in the page cache, whichever process had it read.
 
         Keys: sections (a list of name, tier, bytes, resident_bytes and share), hot, cold and all (each bytes, resident_bytes and share, in
-        sum). Where the system does not tell, resident_bytes and share are None: it tells only the owner of the file and those who may write it.
+        sum). Where the system does not tell, resident_bytes and share are None: it tells only the file's owner and those who may write it.
         """
         sections = [_with_share(section) for section in self._opened().residency()]
         tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
@@ -324,7 +324,7 @@ def open(
     Args:
         path: The file.
         verify: Also read the whole file and check every byte and every rule.
-        resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+        resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
         lock: Keep that in memory (mlock) while the index is open.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 

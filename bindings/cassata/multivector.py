@@ -82,7 +82,7 @@ class MultivectorIndex(Index):
             token_dim: Length of a token vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
             metric: "dotproduct".
-            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 

@@ -41,7 +41,7 @@ class SparseIndex(Index):
             dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.
-            resident: "hot" reads the sections that every query touches into memory now, "all" the whole file; None: queries read what they touch.
+            resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "engine/registry.h"
 #include "format/input/sparse.h"
@@ -105,6 +107,97 @@ TEST(IndexOpen, KindShapeAndEncodingMustFit) {
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
   crafted([](Manifest& m) { m.codes.front().encoding = Encoding::f16; });
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+}
+
+TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
+  const TempDir folder;
+  const Vectors first = small_vectors();
+  Random random(5);
+  const Vectors second = whole_vectors(random, 80, 4);
+  Index index = build(first, {}, folder / "index");
+  const Index copy = index;
+  EXPECT_FALSE(index.reload()) << "nothing has changed";
+  build(second, {.kind = Kind::graph, .encoding = Encoding::f16, .graph_type = GraphType::standard}, folder / "index");
+  EXPECT_TRUE(index.reload({.verify = true, .resident = Resident::hot}));
+  EXPECT_EQ(index.size(), 80u);
+  EXPECT_EQ(copy.size(), 50u);
+  copy.verify();
+  EXPECT_FALSE(index.reload());
+  index.save(folder / "index");
+  EXPECT_FALSE(index.reload()) << "another file, the same content";
+  index = copy;
+  EXPECT_EQ(index.size(), 50u);
+  EXPECT_TRUE(index.reload());
+}
+
+TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
+  const TempDir folder;
+  Index index = build(small_vectors(), {}, folder / "index");
+  const auto refused = [&](Errc code, const std::vector<std::string>& parts, const OpenParams& params = {}) {
+    std::vector<std::string> all = parts;
+    all.emplace_back("stays in use");
+    expect_error(code, all, [&] { index.reload(params); });
+    EXPECT_EQ(index.size(), 50u);
+    index.verify();
+  };
+  Random random(6);
+  build(small_vectors(), {.kind = Kind::flat}, folder / "index");
+  refused(Errc::invalid_argument, {"index: now holds a 'DenseFlatIndex', expected 'DensePlainHNSW' as before"});
+  build(small_vectors(), {.metric = Metric::euclidean}, folder / "index");
+  refused(Errc::invalid_argument, {"metric 'euclidean'", "'dotproduct'"});
+  build(whole_vectors(random, 60, 5), {}, folder / "index");
+  refused(Errc::invalid_argument, {"dim 5", "expected 4"});
+  build(whole_vectors(random, 60, 4), {}, folder / "other");
+  Bytes damaged = read_file(folder / "other");
+  damaged[kHeaderBytes] ^= std::byte{1};
+  write_file(folder / "other", damaged);
+  std::filesystem::rename(folder / "other", folder / "index");
+  refused(Errc::corrupt, {"index: section"}, {.verify = true});
+  damaged[100] ^= std::byte{1};
+  write_file(folder / "other", damaged);
+  std::filesystem::rename(folder / "other", folder / "index");
+  refused(Errc::corrupt, {"header"});
+  std::filesystem::remove(folder / "index");
+  refused(Errc::io, {"index"});
+  Index temporary = build(small_vectors());
+  expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reload(); });
+}
+
+TEST(IndexReload, SearchesGoOnMeanwhile) {
+  const TempDir folder;
+  const Vectors queries = small_vectors();
+  std::map<std::uint64_t, std::vector<std::int64_t>> expected;  // by size
+  std::vector<std::unique_ptr<Index>> versions;
+  for (const std::size_t rows : {200u, 300u}) {
+    Random random(static_cast<unsigned>(rows));
+    versions.push_back(std::make_unique<Index>(build(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
+    std::vector<float> scores(500);
+    expected[rows].resize(500);
+    versions.back()->search(queries.matrix(), {.k = 10}, {expected[rows], scores});
+  }
+  versions[0]->save(folder / "index");
+  Index index = Index::open(folder / "index");
+  std::atomic<bool> stop = false;
+  std::atomic<unsigned> wrong = 0, answered = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      std::vector<std::int64_t> ids(500);
+      std::vector<float> scores(500);
+      while (!stop) {
+        index.search(queries.matrix(), {.k = 10}, {ids, scores});
+        wrong += ids != expected.at(200) && ids != expected.at(300);
+        ++answered;
+      }
+    });
+  for (int turn = 1; turn <= 20 || answered < 100; ++turn) {
+    versions[turn % 2]->save(folder / "index");
+    EXPECT_TRUE(index.reload());
+    EXPECT_EQ(index.size(), versions[turn % 2]->size());
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0u);
 }
 
 TEST(IndexOpen, MetricAndEncodingMustFit) {

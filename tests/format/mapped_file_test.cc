@@ -231,6 +231,49 @@ TEST_F(MappedFileTest, AWrongHashTableIsFound) {
   expect_error(Errc::corrupt, {"block hashes at byte"}, [&] { MappedFile::open(folder_ / "crafted")->verify(); });
 }
 
+TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
+  Random random(3);
+  const auto file = write_parts(path_,
+                                {{"part.0", Tier::hot, 0, random_bytes(random, 3 * kHugePageBytes + 77)},
+                                 {"part.1", Tier::cold, 0, random_bytes(random, 40 * kHugePageBytes)},
+                                 {"part.2", Tier::hot, 0, {}}},
+                                random);
+  for (const auto& [resident, total] : {std::pair{Resident::hot, 3 * kHugePageBytes + 77}, std::pair{Resident::all, 43 * kHugePageBytes + 77}}) {
+    ASSERT_EQ(::fsync(fd_), 0);
+    std::uint64_t last = 0;
+    file->warm(resident, false, [&, whole = total](std::string_view stage, std::uint64_t done, std::uint64_t of) {
+      EXPECT_EQ(stage, "warm");
+      EXPECT_EQ(of, whole);
+      EXPECT_GT(done, last);
+      last = done;
+    });
+    EXPECT_EQ(last, total);
+    for (const SectionResidency& section : file->residency())
+      EXPECT_TRUE((section.tier == Tier::cold && resident == Resident::hot) || section.resident == section.bytes) << section.name;
+  }
+  expect_error(Errc::invalid_argument, {"lock", "'hot' or 'all'"}, [&] { file->warm(Resident::none, true); });
+  struct Stop {};
+  EXPECT_THROW(file->warm(Resident::all, false, [](auto...) { throw Stop(); }), Stop);
+  file->verify();
+}
+
+TEST_F(MappedFileTest, WhatWasDroppedFromMemoryIsNotResident) {
+  Random random(4);
+  write_parts(path_, {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)}, {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}}, random);
+  const int fd = ::open(path_.c_str(), O_RDWR);
+  ASSERT_EQ(::fsync(fd), 0);
+  ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  ::close(fd);
+  const auto file = MappedFile::open(path_);
+  const auto before = file->residency();
+  if (*before[1].resident == before[1].bytes) GTEST_SKIP() << "this file system keeps its files in memory";
+  EXPECT_LT(*before[0].resident, before[0].bytes);
+  file->warm(Resident::hot);
+  const auto after = file->residency();
+  EXPECT_EQ(after[0].resident, after[0].bytes);
+  EXPECT_LT(*after[1].resident, after[1].bytes) << "warming the hot part read the cold one";
+}
+
 TEST_F(MappedFileTest, SectionsAreTypedAndChecked) {
   const auto file = MappedFile::open(path_);
   const Section section = file->section("part.0");
