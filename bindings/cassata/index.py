@@ -117,7 +117,9 @@ class Index:
 
     def _made_ready(self: Self, verify: bool, resident: str | None, lock: bool, progress: Progress) -> Self:
         """What an opening is asked for besides, once nothing contradicts the file."""
-        make_ready(self._opened(), verify, resident, lock, progress)
+        core = self._held
+        assert core is not None, "it was loaded just now"
+        make_ready(core, verify, resident, lock, progress)
         return self
 
     @classmethod
