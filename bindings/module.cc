@@ -83,6 +83,8 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
     params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
     params.m = choices["m"].cast<std::uint32_t>();
     params.ef_construction = choices["ef_construction"].cast<std::uint32_t>();
+    if (choices.contains("memory_budget")) params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
+    params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
   }
   params.progress = progress_of(progress);
   return params;

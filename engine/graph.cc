@@ -188,7 +188,7 @@ std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& 
 void build_graph(const BuildTask& task) {
   const BuildParams& p = task.params;
   const GraphParams graph{.metric = p.metric, .m = p.m, .ef_construction = p.ef_construction, .num_threads = p.num_threads, .progress = p.progress};
-  task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, task.folder, task.writer);
+  task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
 }
 
 }  // namespace cassata

@@ -6,6 +6,7 @@
 
 #include "engine/answers.h"
 #include "engine/build/pipeline.h"
+#include "engine/build/region_build.h"
 #include "engine/graph/permutation.h"
 #include "engine/kernels/dense.h"
 #include "engine/multivector.h"
@@ -86,6 +87,18 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));
 }
 
+void check_budget(const BuildParams& params, const VectorStream& vectors, const std::filesystem::path& path) {
+  const std::uint64_t budget = params.memory_budget;
+  if (params.resume && budget == 0) invalid_argument("resume: given without memory_budget, whose builds can be resumed");
+  if (params.resume && path.empty()) invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
+  if (budget == 0) return;
+  if (params.kind != Kind::graph)
+    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" + std::string(name_of(Kind::graph)) + "'");
+  if (const std::uint64_t least = least_budget(vectors.size()); budget < least)
+    invalid_argument("memory_budget: " + std::to_string(budget) + " bytes given, expected at least " + std::to_string(least) + " for " +
+                     std::to_string(vectors.size()) + " vectors");
+}
+
 /// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
 void check_build(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   params.check();
@@ -95,6 +108,7 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
   if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
     invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
   check_class(params, vectors);
+  check_budget(params, vectors, path);
   if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
     invalid_argument("path: " + path.string() + " is the input, which the index would replace");
 }
@@ -130,7 +144,18 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
   if (params.code.rotated) out.emplace_back("opq", "true");
   if (params.code.bits != 0) out.emplace_back("bits", std::to_string(params.code.bits));
+  if (params.memory_budget != 0) out.emplace_back("memory_budget", std::to_string(params.memory_budget));
   return out;
+}
+
+/// Where a build keeps what it has not yet put into its file.
+std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path,
+                                      const FileWriter& writer) {
+  if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
+  std::string what = "cassata " + std::string(library_version()) + "\nsimd " + std::string(simd_target()) + "\nvectors " +
+                     std::to_string(vectors.size()) + " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
+  for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
+  return std::make_unique<WorkFiles>(path, what, params.resume);
 }
 
 /// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of their folder.
@@ -281,6 +306,7 @@ bool Index::reload(const OpenParams& params) {
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   check_build(vectors, params, path);
   FileWriter writer(path);
+  const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
   Manifest manifest;
   manifest.kind = params.kind;
   manifest.shape = row_of(params.encoding).shape;
@@ -292,9 +318,11 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
     manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection), params.rerank->code});
     manifest.rerank = {params.rerank->prune_percentage, params.rerank->residual, params.rerank->navigation};
   }
-  row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), writer.folder(), writer, manifest});
+  row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
-  return Index(std::make_shared<State>(writer.finish(std::move(manifest)), path));
+  auto file = writer.finish(std::move(manifest));
+  files->drop();
+  return Index(std::make_shared<State>(std::move(file), path));
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {

@@ -75,6 +75,11 @@ struct BuildParams {
   std::uint32_t m = 32;
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer build.
   std::uint32_t ef_construction = 200;
+  /// Bytes of memory that the build of a graph is to hold, collection and graph; 0: no bound. A smaller one makes another graph, as good. With a path
+  /// to build to, what was done is kept beside it, in `<path>.build`, until the file is there.
+  std::uint64_t memory_budget = 0;
+  /// Goes on with what an interrupted build of the same input and parameters left there, if there is anything. Ends in the same bytes.
+  bool resume = false;
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
   Progress progress = {};

@@ -117,7 +117,7 @@ void build_postings(const BuildTask& task) {
     params.summary_energy = task.params.postings.summary_energy;
     params.n_knn = task.params.postings.n_knn;
   }
-  task.manifest.postings = write_postings(task.vectors, *task.encoders.all.front(), params, task.folder, task.writer);
+  task.manifest.postings = write_postings(task.vectors, *task.encoders.all.front(), params, task.files, task.writer);
 }
 
 }  // namespace cassata

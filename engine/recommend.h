@@ -76,7 +76,7 @@ std::vector<Argument> arguments_of(const BuildParams& params);
 /// Class and arguments but the metric, for people.
 std::string described(const Trial& trial);
 
-/// "512MiB", "1.5 GB", "1000": bytes. Throws Error(invalid_argument).
-std::uint64_t parse_memory(std::string_view text);
+/// "512MiB", "1.5 GB", "1000": bytes. Throws Error(invalid_argument), about the parameter `name`.
+std::uint64_t parse_memory(std::string_view text, std::string_view name = "memory");
 
 }  // namespace cassata

@@ -1,7 +1,6 @@
 // What one kind of index does with a file: answer, check itself, and come to be.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -41,7 +40,7 @@ struct BuildTask {
   VectorStream& vectors;
   const BuildParams& params;
   BuildEncoders encoders;
-  std::filesystem::path folder;  ///< for temporary files
+  WorkFiles& files;
   FileWriter& writer;
   Manifest& manifest;
 };

@@ -24,6 +24,7 @@ int kernel_advice(Advice advice) {
     case Advice::sequential: return MADV_SEQUENTIAL;
     case Advice::random: return MADV_RANDOM;
     case Advice::will_need: return MADV_WILLNEED;
+    case Advice::dont_need: return MADV_DONTNEED;
     case Advice::huge_pages:
 #ifdef MADV_HUGEPAGE
       return MADV_HUGEPAGE;
@@ -72,14 +73,15 @@ Mapping::Mapping(Mapping&&) noexcept = default;
 Mapping& Mapping::operator=(Mapping&&) noexcept = default;
 Mapping::~Mapping() = default;
 
-Mapping::Mapping(const std::filesystem::path& path, const std::string& name) : region_(std::make_unique<Region>()) {
+Mapping::Mapping(const std::filesystem::path& path, const std::string& name, bool writable) : region_(std::make_unique<Region>()) {
+  const bip::mode_t mode = writable ? bip::read_write : bip::read_only;
   try {
-    const bip::file_mapping file(path.c_str(), bip::read_only);
+    const bip::file_mapping file(path.c_str(), mode);
     struct stat status {};
     if (::fstat(file.get_mapping_handle().handle, &status) != 0) io_error("cannot look at " + name);
     id_ = id_of(status);
     owner_ = status.st_uid;
-    region_->region = bip::mapped_region(file, bip::read_only);
+    region_->region = bip::mapped_region(file, mode);
   } catch (const bip::interprocess_exception& e) {
     io_error("cannot map " + name, e.get_native_error());
   }

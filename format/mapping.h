@@ -11,7 +11,7 @@
 namespace cassata {
 
 /// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
-enum class Advice { normal, sequential, random, huge_pages, will_need };
+enum class Advice { normal, sequential, random, huge_pages, will_need, dont_need };
 
 /// What the calling thread has had read from disk so far, in blocks of 512 bytes. A system that does not tell counts every call.
 std::uint64_t blocks_read() noexcept;
@@ -28,8 +28,9 @@ class Mapping {
  public:
   /// Maps nothing.
   Mapping();
-  /// Maps all of the regular file at `path`, which has at least one byte; `name` stands for it in messages. Throws Error(io).
-  Mapping(const std::filesystem::path& path, const std::string& name);
+  /// Maps all of the regular file at `path`, which has at least one byte; `name` stands for it in messages. `writable`: to be written, too.
+  /// Throws Error(io).
+  Mapping(const std::filesystem::path& path, const std::string& name, bool writable = false);
   Mapping(Mapping&&) noexcept;
   Mapping& operator=(Mapping&&) noexcept;
   ~Mapping();
@@ -38,8 +39,11 @@ class Mapping {
   FileId id() const noexcept { return id_; }
   /// The user whose file it is.
   std::uint32_t owner() const noexcept { return owner_; }
+  /// The same, of a mapping that was made writable: what is written there is in the file.
+  std::span<std::byte> writable_bytes() noexcept { return {const_cast<std::byte*>(bytes_.data()), bytes_.size()}; }
 
-  /// `part` lies in bytes(). A hint: what the kernel refuses is ignored.
+  /// `part` lies in bytes(). A hint: what the kernel refuses is ignored. `will_need` starts to read all of it, `dont_need` takes it out of this
+  /// process's memory; what it holds stays in the file.
   static void advise(std::span<const std::byte> part, Advice advice) noexcept;
   /// Reads `part` into memory, as it is advised, and makes it this process's to touch without a fault. Throws Error(io).
   static void populate(std::span<const std::byte> part, const std::string& name);

@@ -115,12 +115,29 @@ PendingFile PendingFile::unnamed(const fs::path& folder) {
   return file;
 }
 
+PendingFile PendingFile::kept(const fs::path& path) {
+  PendingFile file;
+  file.name_ = path.string();
+  file.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file.fd_ < 0) io_error("cannot create " + file.name_);
+  return file;
+}
+
 PendingFile::PendingFile(PendingFile&& other) noexcept
     : name_(std::move(other.name_)),
       path_(std::move(other.path_)),
       partial_(std::exchange(other.partial_, {})),
       permissions_(other.permissions_),
       fd_(std::exchange(other.fd_, -1)) {}
+
+PendingFile& PendingFile::operator=(PendingFile&& other) noexcept {
+  std::swap(name_, other.name_);
+  std::swap(path_, other.path_);
+  std::swap(partial_, other.partial_);
+  std::swap(permissions_, other.permissions_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
 
 PendingFile::~PendingFile() { close(); }
 
@@ -153,6 +170,27 @@ void PendingFile::publish() {
 }
 
 Mapping PendingFile::map() const { return {readable_path(), name_}; }
+
+Mapping PendingFile::map_zeros(std::uint64_t bytes) {
+  truncate(0);
+  if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0)
+    io_error("cannot take " + std::to_string(bytes) + " bytes for " + name_, error);
+  return {readable_path(), name_, true};
+}
+
+std::uint64_t PendingFile::length() const {
+  struct stat status {};
+  if (::fstat(fd_, &status) != 0) io_error("cannot look at " + name_);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void PendingFile::sync() const {
+  if (::fsync(fd_) != 0) io_error("cannot sync " + name_);
+}
+
+void PendingFile::truncate(std::uint64_t bytes) {
+  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) io_error("cannot truncate " + name_);
+}
 
 fs::path PendingFile::readable_path() const { return "/dev/fd/" + std::to_string(fd_); }
 

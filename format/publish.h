@@ -19,8 +19,10 @@ class PendingFile {
   explicit PendingFile(const std::filesystem::path& path);
   /// An unnamed file in `folder`, or in the system's folder for temporary files; it is gone with its last user.
   static PendingFile unnamed(const std::filesystem::path& folder = {});
+  /// A file for one's own use at `path`, which stays there with what it holds: as it was left, or empty.
+  static PendingFile kept(const std::filesystem::path& path);
   PendingFile(PendingFile&&) noexcept;
-  PendingFile& operator=(PendingFile&&) = delete;
+  PendingFile& operator=(PendingFile&&) noexcept;
   ~PendingFile();
 
   /// Writes all of `bytes` at `offset`. Throws Error(io) naming the file, e.g. when the disk is full.
@@ -29,6 +31,14 @@ class PendingFile {
   void publish();
   /// Maps what has been written so far, at least one byte. The mapping outlives this object.
   Mapping map() const;
+  /// Takes space for `bytes` zeros, at least one, and maps them to be written. Throws Error(io), e.g. when the disk is full.
+  Mapping map_zeros(std::uint64_t bytes);
+  /// Bytes that the file has.
+  std::uint64_t length() const;
+  /// Has all that was written reach the disk.
+  void sync() const;
+  /// Leaves the first `bytes` alone.
+  void truncate(std::uint64_t bytes);
   /// A path that opens what has been written, published or not. Valid while this object lives.
   std::filesystem::path readable_path() const;
   /// Where the file stands once published; empty for an unnamed one.

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/index.h"
+#include "engine/recommend.h"
 #include "format/input/stream.h"
 #include "tools/command.h"
 #include "tools/build_and_tell.h"
@@ -168,6 +169,14 @@ CommandLine line_of(Choices& choices) {
                 choices.of_graph = "--ef-construction";
                 params.ef_construction = number<std::uint32_t>(text, 1, kMaxSize);
               });
+  line.option("memory-budget", "SIZE", "",
+              "build the graph in regions that fit into so much memory, as '512MiB': for collections larger than memory. What was done is kept in "
+              "OUTPUT.build until OUTPUT is there",
+              [&](const std::string& text) {
+                choices.of_graph = "--memory-budget";
+                params.memory_budget = parse_memory(text, "memory_budget");
+              });
+  line.flag("resume", params.resume, "... go on with what an interrupted build left there, if there is anything; the file is the same");
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");

@@ -64,12 +64,20 @@ class _Fixed(SparseIndex):
         graph_type: str = "permuted",
         *,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> _F:
         """Builds from a file of sparse vectors: as `SparsePlainHNSW.build_from_file`, with `metric` before `graph_type`."""
         build = from_file(data_file, path)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, cls._encoding, m, ef_construction, graph_type))
+        return cls._build(
+            build,
+            path,
+            num_threads,
+            progress,
+            **graph_choices(metric, cls._encoding, m, ef_construction, graph_type, memory_budget, resume),
+        )
 
     @classmethod
     @_told_as(SparsePlainHNSW.build_from_arrays)
@@ -84,12 +92,20 @@ class _Fixed(SparseIndex):
         graph_type: str = "permuted",
         *,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> _F:
         """Builds from compressed rows: as `SparsePlainHNSW.build_from_arrays`, with `metric` before `graph_type`."""
         build = from_arrays(components, values, offsets)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, cls._encoding, m, ef_construction, graph_type))
+        return cls._build(
+            build,
+            path,
+            num_threads,
+            progress,
+            **graph_choices(metric, cls._encoding, m, ef_construction, graph_type, memory_budget, resume),
+        )
 
 
 class SparseFixedU8HNSW(_Fixed, holds="SparseFixedU8HNSW"):
@@ -126,12 +142,16 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         *,
         metric: str = "dotproduct",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseDotVByteHNSW:
         """Builds from a file of sparse vectors: as `SparsePlainHNSW.build_from_file`; `metric` can only be "dotproduct"."""
         build = from_file(data_file, path)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type))
+        return cls._build(
+            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+        )
 
     @classmethod
     @_told_as(SparsePlainHNSW.build_from_arrays)
@@ -146,12 +166,16 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         *,
         metric: str = "dotproduct",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseDotVByteHNSW:
         """Builds from compressed rows: as `SparsePlainHNSW.build_from_arrays`; `metric` can only be "dotproduct"."""
         build = from_arrays(components, values, offsets)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type))
+        return cls._build(
+            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+        )
 
 
 SparseDotPacking8HNSW = SparseDotVByteHNSW

@@ -42,6 +42,9 @@ _ARGUMENTS = {
     "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
+    "memory_budget": 'Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built in regions that '
+    'fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there. None: no bound.',
+    "resume": "With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is the same.",
     "num_threads": "0 = all processors. The file does not depend on it.",
     "progress": "None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.",
 }
@@ -293,6 +296,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         navigation: str | None = None,
         bits: int | None = None,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DensePlainHNSW:
@@ -306,7 +311,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        graph = graph_choices(metric, dtype, m, ef_construction, graph_type)
+        graph = graph_choices(metric, dtype, m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
     @classmethod
@@ -324,6 +329,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         navigation: str | None = None,
         bits: int | None = None,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DensePlainHNSW:
@@ -337,7 +344,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        graph = graph_choices(metric, dtype, m, ef_construction, graph_type)
+        graph = graph_choices(metric, dtype, m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
 

@@ -42,6 +42,8 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         *,
         dtype: str | None = None,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseRerankHNSW:
@@ -56,7 +58,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         """
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type)
+        graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **stages)
 
     @classmethod
@@ -78,6 +80,8 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         *,
         dtype: str | None = None,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseRerankHNSW:
@@ -92,7 +96,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         """
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type)
+        graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **stages)
 
     @classmethod

@@ -249,14 +249,24 @@ def choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
     return {"kind": kind, "metric": word("metric", metric), "dtype": word("dtype", dtype)}
 
 
-def graph_choices(metric: str, dtype: str, m: int, ef_construction: int, graph_type: str) -> dict[str, Any]:
+def graph_choices(
+    metric: str, dtype: str, m: int, ef_construction: int, graph_type: str, memory_budget: int | str | None, resume: bool
+) -> dict[str, Any]:
     """What the build of a graph takes."""
+    budget = {} if memory_budget is None else {"memory_budget": memory_size("memory_budget", memory_budget)}
     return {
         **choices("hnsw", metric, dtype),
         "m": whole_number("m", m, *_core.bounds["m"]),
         "ef_construction": whole_number("ef_construction", ef_construction, *_core.bounds["ef_construction"]),
         "graph_type": word("graph_type", graph_type),
+        "resume": truth("resume", resume),
+        **budget,
     }
+
+
+def memory_size(name: str, value: Any) -> str:
+    """Bytes, as the engine reads them: a number, or a text such as "512MiB"."""
+    return value if isinstance(value, str) else str(whole_number(name, value, 1, 2**63))
 
 
 def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:

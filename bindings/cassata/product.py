@@ -32,6 +32,8 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         *,
         opq: bool = False,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DensePQHNSW:
@@ -45,7 +47,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             >>> index = cassata.DensePQHNSW.build_from_file("vectors.npy", m_pq=32, m=16, path="vectors.cassata")
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        graph = graph_choices(metric, "pq", m, ef_construction, graph_type)
+        graph = graph_choices(metric, "pq", m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **product_choices(m_pq, opq))
 
     @classmethod
@@ -62,6 +64,8 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         *,
         opq: bool = False,
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DensePQHNSW:
@@ -76,7 +80,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             >>> index = cassata.DensePQHNSW.build_from_array(vectors, m_pq=32, m=16, metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        graph = graph_choices(metric, "pq", m, ef_construction, graph_type)
+        graph = graph_choices(metric, "pq", m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **product_choices(m_pq, opq))
 
     @classmethod

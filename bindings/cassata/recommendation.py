@@ -104,7 +104,7 @@ def recommend(
     """
     choices = {
         "target_recall": inputs.number("target_recall", target_recall),
-        "memory": None if memory is None else memory if isinstance(memory, str) else str(inputs.whole_number("memory", memory, 1, 2**63)),
+        "memory": None if memory is None else inputs.memory_size("memory", memory),
         "k": inputs.count("k", k),
         "metric": inputs.word("metric", metric),
         "sample": inputs.count("sample", sample),

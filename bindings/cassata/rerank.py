@@ -41,6 +41,8 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         *,
         second_stage_value_type: str = "f16",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseRerankHNSW:
@@ -61,6 +63,10 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             residual_rerank: The second stage holds only what the first leaves out, and both scores are summed: a smaller file.
             second_stage_value_type: How the second stage does: "f16", "f32" for exact scores, or any other of these.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
+                in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
+            resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
+                the same.
             num_threads: 0 = all processors. The file does not depend on it.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
@@ -73,7 +79,15 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             >>> index = cassata.SparseRerankHNSW.build_from_file("documents.bin", 60, path="documents.cassata", progress=True)
         """
         choices = _choices(
-            prune_percentage, m, ef_construction, first_stage_value_type, graph_type, residual_rerank, second_stage_value_type
+            prune_percentage,
+            m,
+            ef_construction,
+            first_stage_value_type,
+            graph_type,
+            residual_rerank,
+            second_stage_value_type,
+            memory_budget,
+            resume,
         )
         return cls._build(from_file(data_file, path), path, num_threads, progress, **choices)
 
@@ -92,6 +106,8 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         *,
         second_stage_value_type: str = "f16",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseRerankHNSW:
@@ -110,6 +126,10 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             residual_rerank: The second stage holds only what the first leaves out.
             second_stage_value_type: "f16", "f32" or any other of these.
             path: The index file to write.
+            memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
+                in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
+            resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
+                the same.
             num_threads: 0 = all processors.
             progress: None, True or a function.
 
@@ -123,7 +143,15 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             >>> index = cassata.SparseRerankHNSW.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3], 60)
         """
         choices = _choices(
-            prune_percentage, m, ef_construction, first_stage_value_type, graph_type, residual_rerank, second_stage_value_type
+            prune_percentage,
+            m,
+            ef_construction,
+            first_stage_value_type,
+            graph_type,
+            residual_rerank,
+            second_stage_value_type,
+            memory_budget,
+            resume,
         )
         return cls._build(from_arrays(components, values, offsets), path, num_threads, progress, **choices)
 
@@ -358,12 +386,14 @@ def _choices(
     graph_type: str,
     residual_rerank: bool,
     second_stage_value_type: str,
+    memory_budget: int | str | None,
+    resume: bool,
 ) -> dict[str, Any]:
     if prune_percentage is None:
         raise TypeError("prune_percentage: missing, expected a number over 0 and at most 100")
     dtype = _value_type("first_stage_value_type", first_stage_value_type)
     return {
-        **graph_choices("dotproduct", dtype, m, ef_construction, graph_type),
+        **graph_choices("dotproduct", dtype, m, ef_construction, graph_type, memory_budget, resume),
         "rerank_dtype": _value_type("second_stage_value_type", second_stage_value_type),
         "prune_percentage": inputs.number("prune_percentage", prune_percentage),
         "residual": inputs.truth("residual_rerank", residual_rerank),

@@ -198,6 +198,8 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparsePlainHNSW:
@@ -214,6 +216,10 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored: "f16", or "f32" for exact ones.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
+                in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
+            resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
+                the same.
             num_threads: 0 = all processors. The file does not depend on it.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
@@ -226,7 +232,13 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             >>> index = cassata.SparsePlainHNSW.build_from_file("documents.bin", m=16, path="documents.cassata", progress=True)
         """
         build = from_file(data_file, path)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type))
+        return cls._build(
+            build,
+            path,
+            num_threads,
+            progress,
+            **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),
+        )
 
     @classmethod
     def build_from_arrays(
@@ -241,6 +253,8 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        memory_budget: int | str | None = None,
+        resume: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparsePlainHNSW:
@@ -258,6 +272,10 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: "f16" or "f32".
             path: The index file to write.
+            memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
+                in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
+            resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
+                the same.
             num_threads: 0 = all processors.
             progress: None, True or a function.
 
@@ -271,7 +289,13 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             >>> index = cassata.SparsePlainHNSW.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3], metric="euclidean")
         """
         build = from_arrays(components, values, offsets)
-        return cls._build(build, path, num_threads, progress, **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type))
+        return cls._build(
+            build,
+            path,
+            num_threads,
+            progress,
+            **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),
+        )
 
 
 def plain_dtype(dtype: str) -> str:

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
+#include <utility>
 
 #include "engine/build/connect.h"
 #include "engine/parallel.h"
@@ -16,8 +18,10 @@ namespace {
 /// Neighbours of a node during insertion: one place stays free for connect_all().
 std::size_t list_limit(const NeighborLists& level) { return level.max_degree() - 1; }
 
+}  // namespace
+
 /// What a thread needs.
-struct Worker {
+struct GraphBuilder::Worker {
   std::unique_ptr<Scorer> query;  // bound to the vector that is inserted, by the codes that are walked
   std::unique_ptr<Scorer> pair;   // bound to it and to its neighbours in turn, by the exact ones
   std::vector<float> values;      // of the vector that is inserted
@@ -29,51 +33,42 @@ struct Worker {
 };
 
 /// An edge back, from `target` to the node that chose it.
-struct BackEdge {
+struct GraphBuilder::BackEdge {
   Id target, source;
   friend bool operator<(const BackEdge& a, const BackEdge& b) { return a.target != b.target ? a.target < b.target : a.source < b.source; }
 };
 
-class GraphBuilder {
- public:
-  GraphBuilder(const Codes& walked, const Codes& exact, const GraphParams& params);
-  BuiltGraph build();
+BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground) {
+  LevelAssignment assignment = assign_levels(size, m);
+  ids = std::move(assignment.nodes);
+  level_sizes = std::move(assignment.sizes);
+  std::vector<bool> placed(size);
+  for (const Id id : ids) placed[id] = true;
+  for (Id id = 0; id < size; ++id)
+    if (!placed[id]) ids.push_back(id);
+  levels.push_back(ground.empty() ? NeighborLists(size, 2 * m) : NeighborLists(size, 2 * m, ground));
+  for (const std::uint64_t nodes : level_sizes) levels.emplace_back(nodes, m);
+}
 
- private:
-  void insert_batch(std::size_t begin, std::size_t end);
-  void find_neighbors(Id node, Worker& worker);
-  void connect_back(NeighborLists& level, std::size_t begin, std::size_t end);
-  void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
-  /// The level on which the node stands highest; 0 is the ground.
-  std::size_t top_level(Id node) const;
+GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params)
+    : graph_(graph), params_(params), workers_(threads_of(params.num_threads)) {}
 
-  /// Distances of the candidates to the node, exact ones, in order; a NaN, as of distances beyond f32, is infinite.
-  void score_exactly(Id node, Worker& worker);
-  std::size_t size() const { return exact_.size(); }
+GraphBuilder::~GraphBuilder() = default;
 
-  const Codes& walked_;
-  const Codes& exact_;
-  const GraphParams& params_;
-  BuiltGraph graph_;
-  std::vector<Worker> workers_;
-};
-
-GraphBuilder::GraphBuilder(const Codes& walked, const Codes& exact, const GraphParams& params) : walked_(walked), exact_(exact), params_(params) {
-  LevelAssignment assignment = assign_levels(size(), params.m);
-  graph_.ids = std::move(assignment.nodes);
-  graph_.level_sizes = std::move(assignment.sizes);
-  std::vector<bool> placed(size());
-  for (const Id id : graph_.ids) placed[id] = true;
-  for (Id id = 0; id < size(); ++id)
-    if (!placed[id]) graph_.ids.push_back(id);
-  graph_.levels.emplace_back(size(), 2 * params.m);
-  for (const std::uint64_t size : graph_.level_sizes) graph_.levels.emplace_back(size, params.m);
-  workers_.resize(threads_of(params.num_threads));
+void GraphBuilder::use(const Codes& walked, const Codes& exact, std::span<const Id> rows) {
+  walked_ = &walked;
+  exact_ = &exact;
+  rows_ = rows;
   for (Worker& w : workers_) {
-    w.query = walked.scorer(params.metric);
-    w.pair = exact.scorer(params.metric);
+    w.query = walked.scorer(params_.metric);
+    w.pair = exact.scorer(params_.metric);
     if (&walked != &exact) w.values.resize(exact.dim());
   }
+}
+
+void GraphBuilder::tell(Changed changed, Done done) {
+  changed_ = std::move(changed);
+  done_ = std::move(done);
 }
 
 std::size_t GraphBuilder::top_level(Id node) const {
@@ -82,38 +77,42 @@ std::size_t GraphBuilder::top_level(Id node) const {
   return level;
 }
 
-BuiltGraph GraphBuilder::build() {
-  constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of the graph it is added to
-  for (std::size_t begin = 1; begin < size();) {
-    const std::size_t end = std::min(size(), begin + std::clamp<std::size_t>(begin / kGrowth, 1, kMaxBatch));
-    insert_batch(begin, end);
-    begin = end;
+void GraphBuilder::insert(Id begin, Id end, Id first, std::size_t met) {
+  constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
+  for (std::size_t next = begin; next < end;) {
+    const std::size_t last = std::min<std::size_t>(end, next + std::clamp<std::size_t>((next - first + met) / kGrowth, 1, kMaxBatch));
+    insert_batch(next, last);
+    if (done_) done_(static_cast<Id>(last));
+    next = last;
   }
-  SubsetScorer scorer(*workers_.front().pair, graph_.ids, size());
+}
+
+void GraphBuilder::connect() {
+  SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
   for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work);
-  return std::move(graph_);
 }
 
 void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
   constexpr std::size_t kNodes = 8, kNodesATurn = 64 * kNodes;
   const auto report = [&](std::size_t done) {
-    if (params_.progress) params_.progress("graph", begin + done, size());
+    if (params_.progress) params_.progress("graph", begin + done, graph_.ids.size());
   };
   parallel_for(params_.num_threads, end - begin, kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i) find_neighbors(static_cast<Id>(begin + i), workers_[thread]);
   });
   for (std::size_t l = 0; l < graph_.levels.size(); ++l)
-    if (begin < graph_.levels[l].size()) connect_back(graph_.levels[l], begin, std::min(end, graph_.levels[l].size()));
+    if (begin < graph_.levels[l].size()) connect_back(l, begin, std::min(end, graph_.levels[l].size()));
+}
+
+void GraphBuilder::bind(Id node, Worker& w) {
+  if (walked_ == exact_) return w.query->bind(rows_[node]);
+  exact_->decode(rows_[node], w.values.data());
+  w.query->bind(VectorView{.values = w.values});
 }
 
 void GraphBuilder::find_neighbors(Id node, Worker& w) {
-  SubsetScorer query(*w.query, graph_.ids, size()), pair(*w.pair, graph_.ids, size());
-  if (&walked_ == &exact_) {
-    query.bind(node);
-  } else {
-    exact_.decode(graph_.ids[node], w.values.data());
-    query.bind(VectorView{.values = w.values});
-  }
+  SubsetScorer query(*w.query, rows_, walked_->size()), pair(*w.pair, rows_, exact_->size());
+  bind(node, w);
   w.work.entries.assign(1, 0);
   const std::size_t top = top_level(node), width = params_.ef_construction;
   for (std::size_t l = graph_.levels.size(); l-- > 0;) {
@@ -121,7 +120,7 @@ void GraphBuilder::find_neighbors(Id node, Worker& w) {
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
       w.candidates = found;
-      if (&walked_ != &exact_) score_exactly(node, w);
+      if (walked_ != exact_) score_exactly(node, w);
       w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen);
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
@@ -130,11 +129,32 @@ void GraphBuilder::find_neighbors(Id node, Worker& w) {
   }
 }
 
+void GraphBuilder::place(Id first, std::span<Id> out) {
+  constexpr std::size_t kNodes = 64, kNodesATurn = 4096, kWidth = 8;
+  const auto report = [&](std::size_t done) {
+    if (params_.progress) params_.progress("place", done, out.size());
+  };
+  parallel_for(params_.num_threads, out.size(), kNodes, kNodesATurn, report, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    Worker& w = workers_[thread];
+    SubsetScorer query(*w.query, rows_, walked_->size());
+    for (std::size_t i = begin; i < end; ++i) {
+      bind(static_cast<Id>(first + i), w);
+      w.work.entries.assign(1, 0);
+      for (std::size_t l = graph_.levels.size(); l-- > 1;) {
+        beam_search(graph_.levels[l], query, w.work.entries, l == 1 ? kWidth : 1, 0, w.work);
+        w.work.entries.assign(1, w.work.beam.entries().front().id);
+      }
+      out[i] = w.work.entries.front();
+    }
+  });
+}
+
 void GraphBuilder::score_exactly(Id node, Worker& w) {
-  SubsetScorer pair(*w.pair, graph_.ids, size());
+  SubsetScorer pair(*w.pair, rows_, exact_->size());
   w.chosen.clear();
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
+  pair.fetch(w.chosen);
   pair.prefetch(w.chosen);
   pair.bind(node);
   pair.score(w.chosen, w.distances.data());
@@ -143,7 +163,8 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   std::sort(w.candidates.begin(), w.candidates.end());
 }
 
-void GraphBuilder::connect_back(NeighborLists& level, std::size_t begin, std::size_t end) {
+void GraphBuilder::connect_back(std::size_t number, std::size_t begin, std::size_t end) {
+  NeighborLists& level = graph_.levels[number];
   std::vector<BackEdge> edges;
   for (std::size_t node = begin; node < end; ++node)
     for (const Id target : level.list(static_cast<Id>(node))) edges.push_back({target, static_cast<Id>(node)});
@@ -156,6 +177,9 @@ void GraphBuilder::connect_back(NeighborLists& level, std::size_t begin, std::si
     for (std::size_t i = first; i < last; ++i)
       add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
   });
+  if (!changed_) return;
+  for (std::size_t node = begin; node < end; ++node) changed_(number, static_cast<Id>(node));
+  for (std::size_t i = 0; i + 1 < starts.size(); ++i) changed_(number, edges[starts[i]].target);
 }
 
 void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& w) {
@@ -164,7 +188,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   w.chosen.assign(list.begin(), list.end());
   for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
   if (w.chosen.size() > list_limit(level)) {
-    SubsetScorer pair(*w.pair, graph_.ids, size());
+    SubsetScorer pair(*w.pair, rows_, exact_->size());
     w.candidates.clear();
     for (const Id id : w.chosen) w.candidates.push_back({0, id});
     score_exactly(target, w);
@@ -173,8 +197,13 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   level.assign(target, w.chosen);
 }
 
-}  // namespace
-
-BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) { return GraphBuilder(walked, exact, params).build(); }
+BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) {
+  BuiltGraph graph(exact.size(), params.m);
+  GraphBuilder builder(graph, params);
+  builder.use(walked, exact, graph.ids);
+  builder.insert(1, static_cast<Id>(exact.size()), 1, 1);
+  builder.connect();
+  return graph;
+}
 
 }  // namespace cassata

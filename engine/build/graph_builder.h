@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -20,18 +22,74 @@ struct GraphParams {
   Progress progress;
 };
 
-/// Nodes are numbered in the order of their insertion: those of the upper levels by position, then the rest by id. So a level's nodes are
+/// Nodes are numbered in the order of their insertion: those of the upper levels by position, then the rest. So a level's nodes are
 /// the first ones, and one number says what a node is on every level.
 struct BuiltGraph {
+  /// Without an edge; the rest is in the order of ids. `ground`: memory for the lists of the ground level, size * 2 m ids; none: its own.
+  BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground = {});
+
+  /// Nodes that stand on upper levels, too.
+  std::size_t upper() const noexcept { return level_sizes.empty() ? 0 : level_sizes.front(); }
+
   std::vector<Id> ids;                     ///< of the nodes
   std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
   std::vector<NeighborLists> levels;       ///< from the ground up
 };
 
-/// Inserts the vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
+/// Inserts vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
 /// the graph as it stood before the batch; then the edges back are gathered by target, and lists that became too long are pruned. No
-/// locks, and the same graph for any number of threads. Walks go by the codes of `walked`, which may be compact ones; neighbours are chosen by
-/// those of `exact`. Both may be the same.
+/// locks, and the same graph for any number of threads.
+class GraphBuilder {
+ public:
+  /// Nodes whose lists a batch has changed, on a level.
+  using Changed = std::function<void(std::size_t level, Id node)>;
+  /// A batch is done; so many nodes are inserted.
+  using Done = std::function<void(Id inserted)>;
+
+  /// Borrows both.
+  GraphBuilder(BuiltGraph& graph, const GraphParams& params);
+  ~GraphBuilder();
+  GraphBuilder(const GraphBuilder&) = delete;
+  GraphBuilder& operator=(const GraphBuilder&) = delete;
+
+  /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of `walked`, which may be compact
+  /// ones; neighbours are chosen by those of `exact`. Both may be the same.
+  void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
+  /// What is told of every batch from now on.
+  void tell(Changed changed, Done done);
+  /// Inserts the nodes from `begin`, that of the next to be inserted, to `end`. Batches grow with what they are added to: those inserted since
+  /// `first` and `met` more are like the coming ones.
+  void insert(Id begin, Id end, Id first, std::size_t met);
+  /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are inserted.
+  void place(Id first, std::span<Id> out);
+  /// Sees to it that a path leads to every node. Last.
+  void connect();
+
+ private:
+  struct Worker;
+  struct BackEdge;
+
+  void insert_batch(std::size_t begin, std::size_t end);
+  void bind(Id node, Worker& worker);
+  void find_neighbors(Id node, Worker& worker);
+  void connect_back(std::size_t level, std::size_t begin, std::size_t end);
+  void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
+  /// The level on which the node stands highest; 0 is the ground.
+  std::size_t top_level(Id node) const;
+  /// Distances of the candidates to the node, exact ones, in order; a NaN, as of distances beyond f32, is infinite.
+  void score_exactly(Id node, Worker& worker);
+
+  BuiltGraph& graph_;
+  const GraphParams& params_;
+  const Codes* walked_ = nullptr;
+  const Codes* exact_ = nullptr;
+  std::span<const Id> rows_;
+  Changed changed_;
+  Done done_;
+  std::vector<Worker> workers_;
+};
+
+/// The graph over all vectors, which are numbered as the codes are.
 BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params);
 
 }  // namespace cassata

@@ -1,21 +1,21 @@
 #include "engine/build/pipeline.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "engine/build/graph_builder.h"
+#include "engine/build/region_build.h"
 #include "engine/build/reorder.h"
 #include "engine/build/spool.h"
 #include "engine/graph/compressed.h"
 
 namespace cassata {
-namespace {
-
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
-                             const std::filesystem::path& folder) {
+                             const WorkFiles& files) {
   std::vector<Spool> spools;
-  for (const auto& encoder : encoders) spools.emplace_back(*encoder, folder);
+  for (const auto& encoder : encoders) spools.emplace_back(*encoder, files.unnamed());
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
     for (std::size_t i = 0; i < spools.size(); ++i)
       if (!encoders[i]->trains()) spools[i].append(batch, vectors.name(), first);
@@ -29,6 +29,19 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
     spools[i].fill(*exact, params.num_threads, params.progress);
   }
   return spools;
+}
+
+namespace {
+
+GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, const WorkFiles& files) {
+  std::vector<Spool> spools = spool_all(vectors, encoders.all, params, files);
+  for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
+  const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
+  const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
+  BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
+  std::vector<Id> rows = graph.ids, all(vectors.size());
+  std::iota(all.begin(), all.end(), Id{0});
+  return {.lists = {}, .graph = std::move(graph), .spools = std::move(spools), .rows = std::move(rows), .regions = {std::move(all)}};
 }
 
 /// Writes rows of ids of nodes below `size`, of `degree` places; unused ones have all bits set. (RowAdjacency reads them.)
@@ -56,11 +69,16 @@ struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
 
-  Placement(const BuiltGraph& graph, GraphType type, const GraphParams& params) : node_at(graph.ids.size()), row_of(graph.ids.size()) {
-    if (type == GraphType::standard)
-      for (Id node = 0; node < node_at.size(); ++node) node_at[graph.ids[node]] = node;
-    else
-      node_at = reorder(graph.levels.front(), params.num_threads, params.progress);
+  Placement(const GraphParts& parts, GraphType type, const GraphParams& params) : row_of(parts.graph.ids.size()) {
+    if (type == GraphType::standard) {
+      node_at.resize(row_of.size());
+      for (Id node = 0; node < node_at.size(); ++node) node_at[parts.graph.ids[node]] = node;
+    } else {
+      for (const std::vector<Id>& region : parts.regions) {
+        const std::vector<Id> order = reorder(parts.graph.levels.front(), region, params.num_threads, params.progress);
+        node_at.insert(node_at.end(), order.begin(), order.end());
+      }
+    }
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
   }
 };
@@ -116,20 +134,23 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
   });
 }
 
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       const std::filesystem::path& folder, FileWriter& writer) {
-  const std::vector<Spool> spools = spool_all(vectors, encoders.all, params, folder);
-  const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
-  const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
-  const BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
-  const Placement place(graph, type, params);
-  std::vector<Id> ids;
-  for (const Id node : place.node_at) ids.push_back(graph.ids[node]);
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
+                       WorkFiles& files, FileWriter& writer) {
+  const GraphParts parts =
+      budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
+  const BuiltGraph& graph = parts.graph;
+  const Placement place(parts, type, params);
+  std::vector<Id> ids, rows;
+  for (const Id node : place.node_at) {
+    ids.push_back(graph.ids[node]);
+    rows.push_back(parts.rows[node]);
+  }
   write_ground(graph.levels.front(), place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
-    write_rows(spools[encoders.stored[i]], ids, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, params.progress, writer);
+    write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, budget != 0,
+               params.progress, writer);
   return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
 }
 

@@ -1,13 +1,14 @@
 // How a collection becomes the sections of an index file, one function for each kind of index.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/build/graph_builder.h"
+#include "engine/build/spool.h"
+#include "engine/build/work_files.h"
 #include "engine/codes/codes.h"
 #include "engine/graph/permutation.h"
 #include "format/file_writer.h"
@@ -37,10 +38,14 @@ struct BuildEncoders {
 /// Streams the vectors' codes into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);
 
-/// Streams the vectors' codes into an unnamed file in `folder` for each of the encoders, builds the graph over these files where they lie,
-/// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph, while rows are ordered two more of its size, and one
-/// chunk of vectors.
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       const std::filesystem::path& folder, FileWriter& writer);
+/// Streams the vectors' codes into a file for each of the encoders, builds the graph over these files where they lie, orders the rows as `type`
+/// says, and writes graph and codes. Held in memory are the graph, while rows are ordered two more of its size, and one chunk of vectors. With a
+/// `budget` of bytes, other than 0, the graph is built in regions (region_build.h) that fit into it, and so are rows ordered.
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
+                       WorkFiles& files, FileWriter& writer);
+
+/// The vectors' codes, one spool for each of the encoders.
+std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
+                             const WorkFiles& files);
 
 }  // namespace cassata

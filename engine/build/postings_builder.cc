@@ -134,11 +134,11 @@ class ListEncoder {
 /// All lists of `rows`, in an unnamed file, searchable where they lie.
 class ListSpool {
  public:
-  ListSpool(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const std::filesystem::path& folder)
+  ListSpool(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const WorkFiles& files)
       : rows_(rows),
         order_(order),
         params_(params),
-        file_(PendingFile::unnamed(folder)),
+        file_(files.unnamed()),
         encoder_(rows.rows, params),
         shift_(bucket_shift(rows.dim)) {
     count();
@@ -273,24 +273,25 @@ void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch&
 
 }  // namespace
 
-PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const std::filesystem::path& folder,
+PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const WorkFiles& files,
                              FileWriter& writer) {
-  Spool codes(encoder, folder);
-  RowSpool spool(folder);
+  Spool codes(encoder, files.unnamed());
+  RowSpool spool(files);
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
     codes.append(batch, vectors.name(), first);
     spool.append(batch);
   });
   codes.finish();
+  codes.advise(Advice::huge_pages);
   spool.finish();
   const Batch rows = spool.rows(vectors.dim());
   const std::vector<Id> order = order_by_similarity(rows, kBlockRows, params.num_threads, params.progress);
-  const ListSpool lists(rows, order, params, folder);
+  const ListSpool lists(rows, order, params, files);
   const PostingsEntry entry = lists.write(writer);
   if (params.n_knn != 0) write_neighbors(lists.lists(), *encoder.open(codes.sections(), rows.rows), rows, order, params, writer);
   writer.begin(kIdsSection, Tier::hot, order.size() * sizeof(Id));
   writer.append(std::span<const Id>(order));
-  write_rows(codes, order, kRowsSection, Tier::hot, params.progress, writer);
+  write_rows(codes, order, kRowsSection, Tier::hot, false, params.progress, writer);
   return entry;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "engine/build/work_files.h"
 #include "engine/codes/codes.h"
 #include "format/file_writer.h"
 #include "format/input/stream.h"
@@ -19,9 +20,9 @@ struct PostingsParams {
   Progress progress = {};
 };
 
-/// Streams the vectors and their codes into unnamed files in `folder`, orders the rows so that similar ones share a block, and writes the lists, the
+/// Streams the vectors and their codes into unnamed files, orders the rows so that similar ones share a block, and writes the lists, the
 /// neighbours, the ids and the codes. Held in memory are some numbers a row, one list, and at most kGathered entries on their way into lists.
-PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const std::filesystem::path& folder,
+PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const WorkFiles& files,
                              FileWriter& writer);
 
 }  // namespace cassata

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -17,18 +18,19 @@ constexpr std::size_t kSmallest = 8;      // nodes of a part that is not split f
 constexpr std::size_t kAlone = 1u << 13;  // nodes of a part up to which one thread splits it to the end
 
 /// Cuthill and McKee (ACM 1969): breadth first, from node to node. Close to each other, from which the bisection starts.
-std::vector<Id> breadth_first(const NeighborLists& graph) {
+std::vector<Id> breadth_first(const NeighborLists& graph, std::span<const Id> nodes) {
   std::vector<Id> order;
-  order.reserve(graph.size());
-  std::vector<bool> placed(graph.size());
-  for (Id root = 0; root < graph.size(); ++root) {
-    if (placed[root]) continue;
-    placed[root] = true;
+  order.reserve(nodes.size());
+  std::vector<bool> waits(graph.size());
+  for (const Id node : nodes) waits[node] = true;
+  for (const Id root : nodes) {
+    if (!waits[root]) continue;
+    waits[root] = false;
     order.push_back(root);
     for (std::size_t at = order.size() - 1; at < order.size(); ++at)
       for (const Id next : graph.list(order[at]))
-        if (!placed[next]) {
-          placed[next] = true;
+        if (waits[next]) {
+          waits[next] = false;
           order.push_back(next);
         }
   }
@@ -51,15 +53,16 @@ struct Part {
   }
 };
 
-/// All nodes, each in its own list, too: rows of neighbours are told by their differences from the node's own.
-Part whole(const NeighborLists& graph) {
+/// All of the nodes, each in its own list, too: rows of neighbours are told by their differences from the node's own.
+Part whole(const NeighborLists& graph, std::span<const Id> nodes) {
   Part part;
-  part.nodes = breadth_first(graph);
-  std::vector<Id> place(graph.size());
-  for (Id i = 0; i < place.size(); ++i) place[part.nodes[i]] = i;
-  for (Id i = 0; i < place.size(); ++i) {
+  part.nodes = breadth_first(graph, nodes);
+  std::vector<Id> place(graph.size(), kNoId);
+  for (Id i = 0; i < part.nodes.size(); ++i) place[part.nodes[i]] = i;
+  for (Id i = 0; i < part.nodes.size(); ++i) {
     part.places.push_back(i);
-    for (const Id neighbor : graph.list(part.nodes[i])) part.places.push_back(place[neighbor]);
+    for (const Id neighbor : graph.list(part.nodes[i]))
+      if (place[neighbor] != kNoId) part.places.push_back(place[neighbor]);
     part.end_list();
   }
   return part;
@@ -176,14 +179,20 @@ void split_to_the_end(Part part, Splitter& splitter, std::vector<Id>& order) {
 }  // namespace
 
 std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const Progress& progress) {
+  std::vector<Id> all(graph.size());
+  std::iota(all.begin(), all.end(), Id{0});
+  return reorder(graph, all, num_threads, progress);
+}
+
+std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, unsigned num_threads, const Progress& progress) {
   std::size_t levels = 1;  // of splits, with the last, which goes to the end
-  for (std::size_t size = graph.size(); size > kAlone; size /= 2) ++levels;
+  for (std::size_t size = nodes.size(); size > kAlone; size /= 2) ++levels;
   const auto report = [&](std::size_t level, std::size_t done, std::size_t all) {
-    if (progress) progress("order", level * graph.size() + done * graph.size() / all, levels * graph.size());
+    if (progress) progress("order", level * nodes.size() + done * nodes.size() / all, levels * nodes.size());
   };
   const Savings savings(graph.max_degree() + 1);
   std::vector<Part> parts(1);
-  parts.front() = whole(graph);
+  parts.front() = whole(graph, nodes);
   const auto for_each_part = [&](const auto& work) {
     parallel_for(num_threads, parts.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
       for (std::size_t i = begin; i < end; ++i) work(i);
@@ -200,7 +209,7 @@ std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const 
     for_each_part([&](std::size_t i) { std::tie(halves[2 * i], halves[2 * i + 1]) = splitters[i].halves(parts[i]); });
     parts = std::move(halves);
   }
-  std::vector<Id> order(graph.size());
+  std::vector<Id> order(nodes.size());
   std::vector<Splitter> splitters(threads_of(num_threads), Splitter(savings));
   const auto finish = [&](std::size_t begin, std::size_t end, unsigned thread) {
     for (std::size_t i = begin; i < end; ++i) split_to_the_end(std::move(parts[i]), splitters[thread], order);

@@ -1,6 +1,7 @@
 #include "engine/build/spool.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "engine/parallel.h"
@@ -10,6 +11,7 @@ namespace cassata {
 namespace {
 
 constexpr std::string_view kName = "temporary file";
+const std::string kModelName = ".model", kEndsName = ".ends";  // what stands beside a file of rows
 
 /// Writes where each row of `spool` begins, in the order `ids`, and the last ends.
 template <class Number>
@@ -46,9 +48,7 @@ void Spool::append(const Batch& batch, std::string_view source, std::uint64_t fi
 
 void Spool::finish() {
   rows_ = {};
-  if (length_ == 0) return;  // sparse vectors without an entry
-  mapping_ = file_.map();
-  Mapping::advise(mapping_.bytes(), Advice::huge_pages);
+  if (length_ != 0) mapping_ = file_.map();  // 0: sparse vectors without an entry
 }
 
 void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
@@ -73,6 +73,64 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
     if (progress) progress("encode", end, vectors.size());
   }
   finish();
+}
+
+Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
+    : encoder_(encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kModelName)) {
+  if (has_offsets()) {
+    const std::vector<std::byte> bytes = files.get(name + kEndsName);
+    offsets_.resize(bytes.size() / sizeof(std::uint64_t));
+    std::memcpy(offsets_.data(), bytes.data(), offsets_.size() * sizeof(std::uint64_t));
+  }
+  finish();
+}
+
+void Spool::save(const WorkFiles& files, const std::string& name) const {
+  file_.sync();
+  files.put(name + kModelName, model());
+  if (has_offsets()) files.put(name + kEndsName, std::as_bytes(std::span(offsets_)));
+}
+
+void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress) {
+  constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
+  std::vector<std::uint64_t> places = {0};  // of row i, and of the end
+  for (const Id from : order) places.push_back(places.back() + other.row(from).size());
+  std::vector<Id> to(order.size());
+  for (Id i = 0; i < order.size(); ++i) to[order[i]] = i;
+  struct Run {
+    std::vector<std::byte> bytes;
+    std::uint64_t place = 0;  // of the first of them
+  };
+  std::vector<Run> buffers(runs.size());
+  const auto write = [&](Run& run) {
+    file_.write(run.bytes, run.place);
+    run.place += run.bytes.size();
+    run.bytes.clear();
+  };
+  for (std::size_t i = 0; i < runs.size(); ++i) buffers[i].place = places[runs[i]];
+  const std::size_t most = kBufferBytes / std::max<std::size_t>(runs.size(), 1);
+  other.advise(Advice::normal);
+  for (Id from = 0; from < to.size(); ++from) {
+    const auto run = std::upper_bound(runs.begin(), runs.end(), std::size_t{to[from]}) - runs.begin() - 1;
+    Run& buffer = buffers[static_cast<std::size_t>(run)];
+    const auto row = other.row(from);
+    buffer.bytes.insert(buffer.bytes.end(), row.begin(), row.end());
+    if (buffer.bytes.size() >= most) write(buffer);
+    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == to.size())) progress("sort", from + 1, to.size());
+  }
+  for (Run& run : buffers) write(run);
+  length_ = places.back();
+  if (has_offsets()) offsets_ = std::move(places);
+  const auto model = other.model();
+  model_.assign(model.begin(), model.end());
+  finish();
+}
+
+void Spool::advise(Id first, Id last, Advice advice) const noexcept {
+  if (first == last) return;
+  const std::byte* const begin = row(first).data();
+  const auto end = row(last - 1);
+  Mapping::advise({begin, static_cast<std::size_t>(end.data() + end.size() - begin)}, advice);
 }
 
 RowSections Spool::sections() const {
@@ -102,8 +160,9 @@ Batch RowSpool::rows(std::size_t dim) const {
           .offsets = offsets_.data()};
 }
 
-void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer) {
-  constexpr std::size_t kRowsAReport = 65536;
+void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk, const Progress& progress,
+                FileWriter& writer) {
+  constexpr std::size_t kRowsAReport = 65536, kAhead = 512;
   if (!spool.model().empty()) {
     writer.begin(std::string(name) + std::string(kModelSuffix), tier, spool.model().size());
     writer.append(spool.model());
@@ -117,6 +176,8 @@ void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view na
   }
   writer.begin(name, tier, spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
+    if (from_disk && row % kAhead == 0)
+      for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row))) Mapping::advise(spool.row(next), Advice::will_need);
     writer.append(spool.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }

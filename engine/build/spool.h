@@ -5,9 +5,12 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "engine/build/work_files.h"
 #include "engine/codes/codes.h"
 #include "format/file_writer.h"
 #include "format/input/stream.h"
@@ -24,16 +27,27 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
 /// The vectors' codes, searchable where they lie.
 class Spool {
  public:
-  Spool(const Encoder& encoder, const std::filesystem::path& folder) : encoder_(encoder), file_(PendingFile::unnamed(folder)) {}
+  Spool(const Encoder& encoder, PendingFile file) : encoder_(encoder), file_(std::move(file)) {}
+  /// The rows that save() kept under that name.
+  Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name);
 
   void append(const Batch& batch, std::string_view source, std::uint64_t first);
-  /// Nothing is appended any more; now the rows can be read.
+  /// Nothing is appended for now; the rows can be read.
   void finish();
   /// In place of both: all of the vectors, as they are stored elsewhere.
   void fill(const Codes& vectors, unsigned num_threads, const Progress& progress);
+  /// The same from rows of `other`, of the same encoder: those numbered `order`, which rise within each of the runs that begin at `runs`. Reads
+  /// front to back, and holds some megabytes of rows.
+  void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress);
+  /// Keeps what there is besides the rows, which are in a file that is kept under that name.
+  void save(const WorkFiles& files, const std::string& name) const;
+  /// How the rows are read from now on.
+  void advise(Advice advice) const noexcept { Mapping::advise(mapping_.bytes(), advice); }
+  /// Starts to read the rows from `first` to `last`, which lie together, or takes them out of this process's memory.
+  void advise(Id first, Id last, Advice advice) const noexcept;
 
   RowSections sections() const;
-  std::span<const std::byte> model() const noexcept { return encoder_.model(); }
+  std::span<const std::byte> model() const noexcept { return model_.empty() ? encoder_.model() : model_; }
   bool has_offsets() const noexcept { return encoder_.row_bytes() == 0; }
   std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
   std::span<const std::byte> row(Id id) const {
@@ -47,13 +61,14 @@ class Spool {
   EncodedRows rows_;
   std::uint64_t length_ = 0;
   std::vector<std::uint64_t> offsets_ = {0};
+  std::vector<std::byte> model_;  // empty: it is the encoder's
   Mapping mapping_;
 };
 
 /// Sparse vectors as they were given.
 class RowSpool {
  public:
-  explicit RowSpool(const std::filesystem::path& folder) : components_(PendingFile::unnamed(folder)), values_(PendingFile::unnamed(folder)) {}
+  explicit RowSpool(const WorkFiles& files) : components_(files.unnamed()), values_(files.unnamed()) {}
 
   void append(const Batch& batch);
   /// Nothing is appended any more; now the rows can be read.
@@ -67,7 +82,8 @@ class RowSpool {
   Mapping mapped_components_, mapped_values_;
 };
 
-/// Writes the rows of `spool` in the order `ids` as the section `name`.
-void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, const Progress& progress, FileWriter& writer);
+/// Writes the rows of `spool` numbered `order` as the section `name`. They are asked for ahead where they may have to be read from disk.
+void write_rows(const Spool& spool, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk, const Progress& progress,
+                FileWriter& writer);
 
 }  // namespace cassata

@@ -79,7 +79,10 @@ class RowAdjacency final : public Adjacency {
 /// Lists under construction.
 class NeighborLists final : public Adjacency {
  public:
-  NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), ids_(size * max_degree), counts_(size) {}
+  NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), own_(size * max_degree), ids_(own_), counts_(size) {}
+  /// In borrowed memory for size * max_degree ids.
+  NeighborLists(std::size_t size, std::size_t max_degree, std::span<Id> memory) : Adjacency(size, max_degree), ids_(memory), counts_(size) {}
+  NeighborLists(NeighborLists&&) noexcept = default;
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
 
@@ -93,7 +96,8 @@ class NeighborLists final : public Adjacency {
   void append(Id id, Id neighbor) noexcept { ids_[id * max_degree() + counts_[id]++] = neighbor; }
 
  private:
-  std::vector<Id> ids_;
+  std::vector<Id> own_;
+  std::span<Id> ids_;  // own_, or borrowed
   std::vector<std::uint16_t> counts_;
 };
 

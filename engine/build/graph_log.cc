@@ -1,0 +1,118 @@
+#include "engine/build/graph_log.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "format/checksum.h"
+#include "format/error.h"
+#include "format/section.h"
+
+namespace cassata {
+namespace {
+
+constexpr auto kInterval = std::chrono::seconds(5);
+constexpr std::size_t kRecordWords = std::size_t{1} << 18;  // of a record, about
+constexpr std::uint64_t kMostGrowth = 4;                    // times what all lists take; then the log is written anew
+
+const std::string kName = "graph.log", kFresh = "graph.log.new";
+
+struct RecordHead {
+  std::uint64_t inserted, bytes, hash;
+};
+
+/// The head of the record at byte `at`, if it is whole.
+bool whole_record(std::span<const std::byte> bytes, std::uint64_t at, RecordHead& head) {
+  if (bytes.size() - at < sizeof head) return false;
+  head = number_at<RecordHead>(bytes.data() + at);
+  at += sizeof head;
+  return head.bytes <= bytes.size() - at && xxh3(bytes.subspan(at, head.bytes)) == head.hash;
+}
+
+}  // namespace
+
+GraphLog::GraphLog(const WorkFiles& files, BuiltGraph& graph) : files_(files), graph_(graph), file_(files.file(kName)) {
+  for (const NeighborLists& level : graph.levels) changed_.emplace_back(level.size());
+  if (file_.length() != 0) replay();
+  file_.truncate(length_);
+}
+
+void GraphLog::replay() {
+  const Mapping mapping = file_.map();
+  const auto bytes = mapping.bytes();
+  RecordHead head;
+  for (std::uint64_t at = 0; whole_record(bytes, at, head);) {
+    at += sizeof head + head.bytes;
+    if (head.inserted == 0) continue;
+    length_ = at;
+    inserted_ = static_cast<Id>(head.inserted);
+  }
+  for (std::uint64_t at = 0; at < length_;) {
+    head = number_at<RecordHead>(bytes.data() + at);
+    at += sizeof head;
+    const auto words = std::span(reinterpret_cast<const std::uint32_t*>(bytes.data() + at), head.bytes / sizeof(std::uint32_t));
+    for (std::size_t i = 0; i < words.size(); i += 3 + words[i + 2]) {
+      if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() || words[i + 2] > graph_.levels[words[i]].max_degree() ||
+          words[i + 2] > words.size() - i - 3)
+        corrupt((files_.folder() / kName).string() + " at byte " + std::to_string(at + i * sizeof(std::uint32_t)) + ": a list that the graph does not have");
+      graph_.levels[words[i]].assign(words[i + 1], words.subspan(i + 3, words[i + 2]));
+    }
+    at += head.bytes;
+  }
+}
+
+void GraphLog::note(std::size_t level, Id node) { changed_[level][node] = true; }
+
+void GraphLog::batch_done(Id inserted) {
+  if (Clock::now() - last_ >= kInterval) commit(inserted);
+}
+
+void GraphLog::commit(Id inserted) {
+  std::uint64_t most = 0;
+  for (const NeighborLists& level : graph_.levels) most += level.size() * (level.max_degree() + 3) * sizeof(std::uint32_t);
+  if (length_ > kMostGrowth * most) {
+    rewrite();
+  }
+  put_changed(inserted);
+  file_.sync();
+  last_ = Clock::now();
+}
+
+/// Starts a new log, with all lists.
+void GraphLog::rewrite() {
+  files_.remove(kFresh);
+  file_ = files_.file(kFresh);
+  length_ = 0;
+  for (auto& level : changed_) level.assign(level.size(), true);
+}
+
+void GraphLog::put_changed(Id inserted) {
+  const bool fresh = length_ == 0;
+  for (std::uint32_t l = 0; l < changed_.size(); ++l) {
+    for (Id node = 0; node < changed_[l].size(); ++node) {
+      if (!changed_[l][node]) continue;
+      const auto list = graph_.levels[l].list(node);
+      record_.insert(record_.end(), {l, node, static_cast<std::uint32_t>(list.size())});
+      record_.insert(record_.end(), list.begin(), list.end());
+      if (record_.size() >= kRecordWords) append(0);
+    }
+    changed_[l].assign(changed_[l].size(), false);
+  }
+  append(inserted);
+  inserted_ = inserted;
+  if (!fresh || !std::filesystem::exists(files_.folder() / kFresh)) return;
+  file_.sync();
+  std::filesystem::rename(files_.folder() / kFresh, files_.folder() / kName);
+}
+
+void GraphLog::append(Id inserted) {
+  const auto bytes = std::as_bytes(std::span(record_));
+  const RecordHead head{.inserted = inserted, .bytes = bytes.size(), .hash = xxh3(bytes)};
+  file_.write(std::as_bytes(std::span(&head, 1)), length_);
+  file_.write(bytes, length_ + sizeof head);
+  length_ += sizeof head + bytes.size();
+  record_.clear();
+}
+
+}  // namespace cassata

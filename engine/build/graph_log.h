@@ -1,0 +1,52 @@
+// A graph under construction on disk, so that an interrupted build goes on where it was.
+//
+// The file is a sequence of commits, each of one or more records:
+//
+//   u64   how many nodes are inserted, or 0: the commit goes on in the next record
+//   u64   bytes of what follows the hash
+//   u64   xxh3 of that
+//   u32   for each list that has changed since the last commit: level, node, count, and so many neighbours
+//
+// What a kill or a power cut leaves behind the last whole commit is passed over.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "engine/build/graph_builder.h"
+#include "engine/build/work_files.h"
+
+namespace cassata {
+
+class GraphLog {
+ public:
+  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both.
+  GraphLog(const WorkFiles& files, BuiltGraph& graph);
+
+  /// Nodes that are inserted: 1 where nothing was logged.
+  Id inserted() const noexcept { return inserted_; }
+  void note(std::size_t level, Id node);
+  /// All that was noted belongs to a graph of so many nodes; commits if it is time.
+  void batch_done(Id inserted);
+  void commit(Id inserted);
+
+ private:
+  void replay();
+  void rewrite();
+  void put_changed(Id inserted);
+  void append(Id inserted);
+
+  using Clock = std::chrono::steady_clock;
+
+  const WorkFiles& files_;
+  BuiltGraph& graph_;
+  PendingFile file_;
+  std::uint64_t length_ = 0;  // of whole commits
+  Id inserted_ = 1;
+  std::vector<std::vector<bool>> changed_;  // by level and node
+  std::vector<std::uint32_t> record_;
+  Clock::time_point last_ = Clock::now();
+};
+
+}  // namespace cassata

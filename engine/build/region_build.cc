@@ -1,0 +1,271 @@
+#include "engine/build/region_build.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "engine/build/graph_log.h"
+#include "engine/build/reorder.h"
+#include "format/error.h"
+#include "format/section.h"
+
+namespace cassata {
+namespace {
+
+const std::string kInput = "input", kOrder = "order";
+
+// What is kept of the vectors: by level and id, and in the order of their insertion.
+std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
+std::string by_region(std::size_t i) { return "region." + std::to_string(i); }
+
+/// The vectors of each encoder, opened.
+struct OpenSpools {
+  OpenSpools(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
+    exact = encoders.all[0]->open(spools[0].sections(), size);
+    if (encoders.walked != 0) compact = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
+  }
+  const Codes& walked() const { return compact ? *compact : *exact; }
+  std::unique_ptr<Codes> exact, compact;
+};
+
+/// What of the input is told to be the same when a build is resumed.
+struct InputMark {
+  std::uint64_t rows, bytes, hash;
+  friend bool operator==(const InputMark&, const InputMark&) = default;
+};
+InputMark mark_of(const VectorStream& vectors) {
+  const InputEntry entry = vectors.entry();
+  return {entry.rows, entry.bytes, entry.xxh3};
+}
+
+class RegionBuild {
+ public:
+  RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files)
+      : vectors_(vectors), encoders_(encoders), params_(params), budget_(budget), files_(files), lists_(files.unnamed()) {}
+  GraphParts run();
+
+ private:
+  std::vector<Spool> sorted_by_level();
+  std::vector<Spool> sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder);
+  void choose_order(std::span<const Spool> by_levels, GraphBuilder& builder);
+  void restore_order();
+  void insert_regions(std::span<const Spool> spools, GraphBuilder& builder, Id inserted);
+  std::vector<std::size_t> level_runs() const;
+  std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
+  void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
+  std::size_t nodes_a_region(std::span<const Spool> spools) const;
+  std::size_t upper() const { return graph().upper(); }
+  std::size_t size() const { return parts_->graph.ids.size(); }
+  const BuiltGraph& graph() const { return parts_->graph; }
+  /// Nodes from begin to end of a region, but for those of the upper levels.
+  std::pair<Id, Id> nodes_of(std::size_t region) const {
+    return {static_cast<Id>(upper() + region * region_nodes_), static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
+  }
+
+  VectorStream& vectors_;
+  const BuildEncoders& encoders_;
+  const GraphParams& params_;
+  std::uint64_t budget_;
+  WorkFiles& files_;
+  PendingFile lists_;
+  std::optional<GraphParts> parts_;
+  std::size_t region_nodes_ = 0;
+  std::vector<Id> order_;         // number by level and id of each node
+  std::vector<Id> upper_region_;  // of the nodes of the upper levels
+};
+
+std::vector<Spool> RegionBuild::kept(std::string (*name)(std::size_t)) const {
+  std::vector<Spool> spools;
+  for (std::size_t i = 0; i < encoders_.all.size(); ++i) spools.emplace_back(*encoders_.all[i], files_, name(i));
+  return spools;
+}
+
+void RegionBuild::save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const {
+  if (!files_.named()) return;
+  for (std::size_t i = 0; i < spools.size(); ++i) spools[i].save(files_, name(i));
+}
+
+/// Where the ids begin to rise anew: a node's number tells its highest level first.
+std::vector<std::size_t> RegionBuild::level_runs() const {
+  std::vector<std::size_t> runs = {0};
+  for (auto size = graph().level_sizes.rbegin(); size != graph().level_sizes.rend(); ++size)
+    if (*size != runs.back() && *size != this->size()) runs.push_back(*size);
+  return runs;
+}
+
+std::vector<Spool> RegionBuild::sorted_by_level() {
+  std::vector<Spool> by_id = spool_all(vectors_, encoders_.all, params_, files_);
+  std::vector<Spool> spools;
+  for (std::size_t i = 0; i < by_id.size(); ++i) {
+    spools.emplace_back(*encoders_.all[i], files_.file(by_level(i)));
+    spools.back().gather(by_id[i], graph().ids, level_runs(), params_.progress);
+  }
+  save(spools, by_level);
+  const InputMark mark = mark_of(vectors_);
+  files_.put(kInput, std::as_bytes(std::span(&mark, 1)));
+  files_.keep();
+  return spools;
+}
+
+std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
+  std::uint64_t bytes = spools[0].bytes() + (encoders_.walked == 0 ? 0 : spools[encoders_.walked].bytes());
+  bytes += size() * graph().levels.front().max_degree() * sizeof(Id);
+  const std::uint64_t left = (budget_ - least_budget(size())) / 2, a_node = bytes / size() + 1;
+  constexpr std::uint64_t kFewest = 1024;
+  return std::max(kFewest, left / a_node);
+}
+
+void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& builder) {
+  const std::vector<Id> together = reorder(graph().levels[1], params_.num_threads, params_.progress);
+  std::vector<Id> place(upper());
+  for (Id i = 0; i < place.size(); ++i) place[together[i]] = i;
+  for (const Spool& spool : by_levels) spool.advise(Advice::normal);  // but for the upper levels, which were read already, front to back
+  std::vector<Id> keys(size() - upper());
+  builder.place(static_cast<Id>(upper()), keys);
+  for (Id& key : keys) key = place[key];
+  order_.resize(size());
+  std::iota(order_.begin(), order_.end(), Id{0});
+  const auto rest = std::span(order_).subspan(upper());
+  const auto key_of = [&](Id node) { return keys[node - upper()]; };
+  std::sort(rest.begin(), rest.end(), [&](Id a, Id b) { return key_of(a) != key_of(b) ? key_of(a) < key_of(b) : a < b; });
+  // A region's part of level 1 goes on where the last one's ended.
+  std::vector<Id> last_keys;
+  for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
+    const auto [begin, end] = nodes_of(region);
+    last_keys.push_back(key_of(order_[end - 1]));
+    std::sort(order_.begin() + begin, order_.begin() + end);
+  }
+  upper_region_.resize(upper());
+  for (Id i = 0; i < upper(); ++i)
+    upper_region_[i] =
+        static_cast<Id>(std::min<std::size_t>(last_keys.size() - 1, static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
+}
+
+void RegionBuild::restore_order() {
+  const std::vector<std::byte> bytes = files_.get(kOrder);
+  order_.resize(size());
+  upper_region_.resize(upper());
+  if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id)) corrupt((files_.folder() / kOrder).string() + ": not of so many vectors");
+  std::memcpy(order_.data(), bytes.data(), order_.size() * sizeof(Id));
+  std::memcpy(upper_region_.data(), bytes.data() + order_.size() * sizeof(Id), upper_region_.size() * sizeof(Id));
+}
+
+std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder) {
+  choose_order(by_levels, builder);
+  std::vector<std::size_t> runs = level_runs();
+  for (std::size_t region = 0; nodes_of(region).first < size(); ++region)
+    if (nodes_of(region).first != runs.back()) runs.push_back(nodes_of(region).first);
+  std::vector<Spool> spools;
+  for (std::size_t i = 0; i < by_levels.size(); ++i) {
+    spools.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
+    spools.back().gather(by_levels[i], order_, runs, params_.progress);
+  }
+  save(spools, by_region);
+  std::vector<Id> kept = order_;
+  kept.insert(kept.end(), upper_region_.begin(), upper_region_.end());
+  files_.put(kOrder, std::as_bytes(std::span(kept)));
+  return spools;
+}
+
+void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, Id inserted) {
+  std::vector<std::size_t> met(1);
+  for (const Id region : upper_region_) {
+    met.resize(std::max<std::size_t>(met.size(), region + 1));
+    ++met[region];
+  }
+  const auto lists = parts_->lists.bytes();
+  const std::size_t list_bytes = lists.size() / size();
+  for (const Spool& spool : spools) spool.advise(Advice::random);
+  for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
+    const auto [begin, end] = nodes_of(region);
+    if (inserted >= end) continue;
+    for (const std::size_t i : {std::size_t{0}, encoders_.walked}) spools[i].advise(begin, end, Advice::will_need);
+    builder.insert(std::max(begin, inserted), end, begin, std::max<std::size_t>(1, region < met.size() ? met[region] : 0));
+    for (const Spool& spool : spools) spool.advise(Id{0}, static_cast<Id>(size()), Advice::dont_need);
+    Mapping::advise(lists.first(end * list_bytes), Advice::dont_need);
+  }
+}
+
+GraphParts RegionBuild::run() {
+  const std::uint64_t n = vectors_.size(), places = n * 2 * params_.m;
+  Mapping lists = lists_.map_zeros(places * sizeof(Id));
+  const auto ground = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);
+  parts_.emplace(GraphParts{.lists = std::move(lists), .graph = BuiltGraph(n, params_.m, ground), .spools = {}, .rows = {}, .regions = {}});
+  BuiltGraph& graph = parts_->graph;
+  if (files_.has(kInput)) {
+    read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
+    const std::vector<std::byte> then = files_.get(kInput);
+    const InputMark now = mark_of(vectors_);
+    if (then.size() != sizeof now || std::memcmp(then.data(), &now, sizeof now) != 0)
+      invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() + " was left");
+  }
+  const bool ordered = files_.has(kOrder);
+  std::vector<Spool> spools = ordered ? kept(by_region) : files_.has(kInput) ? kept(by_level) : sorted_by_level();
+  region_nodes_ = nodes_a_region(spools);
+  parts_->rows.resize(n);
+  std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
+
+  GraphBuilder builder(graph, params_);
+  std::optional<GraphLog> log;
+  if (files_.named()) {
+    log.emplace(files_, graph);
+    builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](Id inserted) { log->batch_done(inserted); });
+  }
+  const auto top = static_cast<Id>(upper());
+  Id inserted = log ? log->inserted() : 1;
+  if (!ordered) {
+    const OpenSpools codes(encoders_, spools, n);
+    builder.use(codes.walked(), *codes.exact, parts_->rows);
+    if (inserted < top) builder.insert(inserted, top, 1, 1);
+    if (log && inserted < top) log->commit(top);
+    inserted = std::max(inserted, top);
+    if (top == 0) {  // so few that all are on the ground
+      region_nodes_ = n;
+      order_ = parts_->rows;
+    } else {
+      spools = sorted_by_region(std::move(spools), builder);
+    }
+  } else {
+    restore_order();
+  }
+  if (files_.has(kOrder))
+    for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
+  const OpenSpools codes(encoders_, spools, n);
+  builder.use(codes.walked(), *codes.exact, parts_->rows);
+  insert_regions(spools, builder, inserted);
+  if (log) log->commit(static_cast<Id>(n));
+  builder.tell({}, {});
+  builder.connect();
+
+  std::vector<Id> ids(n);
+  for (Id node = 0; node < n; ++node) ids[node] = graph.ids[order_[node]];
+  graph.ids = std::move(ids);
+  for (Id node = 0; node < top; ++node) {
+    parts_->regions.resize(std::max<std::size_t>(parts_->regions.size(), upper_region_[node] + 1));
+    parts_->regions[upper_region_[node]].push_back(node);
+  }
+  for (std::size_t region = 0; nodes_of(region).first < n; ++region) {
+    parts_->regions.resize(std::max(parts_->regions.size(), region + 1));
+    for (Id node = nodes_of(region).first; node < nodes_of(region).second; ++node) parts_->regions[region].push_back(node);
+  }
+  parts_->spools = std::move(spools);
+  return std::move(*parts_);
+}
+
+}  // namespace
+
+std::uint64_t least_budget(std::uint64_t size) {
+  constexpr std::uint64_t kBytesAVector = 40, kBytes = std::uint64_t{48} << 20;  // numbers of nodes, rows and ids, marks; chunks, threads
+  return kBytes + size * kBytesAVector;
+}
+
+GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files) {
+  return RegionBuild(vectors, encoders, params, budget, files).run();
+}
+
+}  // namespace cassata

@@ -1,0 +1,32 @@
+// A graph over vectors that do not fit into memory: inserted region by region.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/build/graph_builder.h"
+#include "engine/build/pipeline.h"
+#include "engine/build/spool.h"
+#include "engine/build/work_files.h"
+
+namespace cassata {
+
+/// A graph and the vectors that it is over, on their way to a file.
+struct GraphParts {
+  Mapping lists = {};  ///< memory of the ground level's lists, if these are not in the graph's own
+  BuiltGraph graph;
+  std::vector<Spool> spools;             ///< of each of the encoders
+  std::vector<Id> rows;                  ///< number in these of each node
+  std::vector<std::vector<Id>> regions;  ///< nodes that lie together; more than one where not all fit into memory
+};
+
+/// Bytes that a build in regions holds whatever the budget, for so many vectors.
+std::uint64_t least_budget(std::uint64_t size);
+
+/// Builds the graph with about `budget` bytes of memory. The vectors of the upper levels are inserted first. Every other one belongs to that of level 1
+/// which it is close to; these are ordered so that neighbours lie close together (reorder.h), and cut to regions that fit into memory, which are
+/// inserted one after another, each in the order of ids. All is in mapped files in that order, so that what an insertion reads lies together.
+/// What was done is kept in `files`, if these are named, and not done again.
+GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files);
+
+}  // namespace cassata

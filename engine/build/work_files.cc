@@ -1,0 +1,96 @@
+#include "engine/build/work_files.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "format/checksum.h"
+#include "format/error.h"
+#include "format/section.h"
+
+namespace cassata {
+namespace fs = std::filesystem;
+namespace {
+
+const std::string kWhat = "what", kKept = "kept";
+
+/// The first line of each that the other does not have in its place.
+std::string difference(const std::string& there, const std::string& now) {
+  std::istringstream a(there), b(now);
+  std::string x, y;
+  while (std::getline(a, x) && std::getline(b, y))
+    if (x != y) return "'" + x + "' then, '" + y + "' now";
+  return "other parameters";
+}
+
+}  // namespace
+
+WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resume) : folder_(fs::absolute(target)), named_(true) {
+  folder_ += ".build";
+  const std::string name = folder_.string();
+  std::error_code error;
+  const bool there = fs::exists(folder_, error);
+  if (there && !fs::exists(folder_ / kWhat)) {
+    if (!fs::is_directory(folder_) || !fs::is_empty(folder_)) io_error(name + " is in the way, and not what an interrupted build left", EEXIST);
+  } else if (there && has(kKept)) {
+    if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
+    const std::vector<std::byte> bytes = get(kWhat);
+    const std::string then(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (then != what) invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
+    kept_ = true;
+    return;
+  } else if (there) {
+    fs::remove_all(folder_, error);  // interrupted before there was anything to resume
+  }
+  fs::create_directory(folder_, error);
+  if (error) io_error("cannot create folder " + name, error.value());
+  put(kWhat, std::as_bytes(std::span(what)));
+}
+
+WorkFiles::~WorkFiles() {
+  std::error_code ignored;
+  if (named_ && !kept_) fs::remove_all(folder_, ignored);
+}
+
+void WorkFiles::keep() {
+  if (kept_ || !named_) return;
+  put(kKept, {});
+  kept_ = true;
+}
+
+void WorkFiles::remove(const std::string& name) const noexcept {
+  std::error_code ignored;
+  if (named_) fs::remove(folder_ / name, ignored);
+}
+
+void WorkFiles::put(const std::string& name, std::span<const std::byte> bytes) const {
+  if (!named_) return;
+  const fs::path fresh = folder_ / (name + ".new");
+  PendingFile file = PendingFile::kept(fresh);
+  file.truncate(0);
+  const std::uint64_t hash = xxh3(bytes);
+  file.write(bytes, 0);
+  file.write(std::as_bytes(std::span(&hash, 1)), bytes.size());
+  file.sync();
+  std::error_code error;
+  fs::rename(fresh, folder_ / name, error);
+  if (error) io_error("cannot rename " + fresh.string(), error.value());
+}
+
+std::vector<std::byte> WorkFiles::get(const std::string& name) const {
+  const std::string path = (folder_ / name).string();
+  if (!has(name)) corrupt(path + ": not there, expected what an interrupted build left");
+  const PendingFile file = PendingFile::kept(path);
+  const std::uint64_t length = file.length();
+  std::uint64_t hash = 0;
+  if (length < sizeof hash) corrupt(path + ": " + std::to_string(length) + " bytes, expected at least " + std::to_string(sizeof hash));
+  const Mapping mapping = file.map();
+  const auto bytes = mapping.bytes().first(length - sizeof hash);
+  std::memcpy(&hash, bytes.data() + bytes.size(), sizeof hash);
+  if (xxh3(bytes) != hash) corrupt(path + ": its hash differs from that of what was kept");
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace cassata

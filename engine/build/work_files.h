@@ -1,0 +1,56 @@
+// What a build keeps on disk until its index is there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "format/publish.h"
+
+namespace cassata {
+
+/// The files of a build: unnamed ones, which are gone with it; or, so that an interrupted build can be resumed, named ones in a folder beside its
+/// target. The folder is locked by the lock of the target.
+class WorkFiles {
+ public:
+  /// Unnamed, in `folder`; empty: in the system's folder for temporary files.
+  explicit WorkFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// Named, in the folder `<target>.build`. `what` tells what is built, of what, line by line. With `resume` and a folder that a build of the same
+  /// left: what it kept. Throws Error: invalid_argument if it was a build of something else, or there is one and `resume` was not given; io.
+  WorkFiles(const std::filesystem::path& target, const std::string& what, bool resume);
+  WorkFiles(const WorkFiles&) = delete;
+  WorkFiles& operator=(const WorkFiles&) = delete;
+  /// Removes the folder unless something is kept.
+  ~WorkFiles();
+
+  /// Whether files are named.
+  bool named() const noexcept { return named_; }
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+
+  /// An unnamed file.
+  PendingFile unnamed() const { return PendingFile::unnamed(named_ ? folder_.parent_path() : folder_); }
+  /// The file of that name, as it was left or empty; an unnamed one if files are not named.
+  PendingFile file(const std::string& name) const { return named_ ? PendingFile::kept(folder_ / name) : unnamed(); }
+  void remove(const std::string& name) const noexcept;
+
+  /// Keeps `bytes` under a name, all of them or what was there before. Does nothing if files are not named.
+  void put(const std::string& name, std::span<const std::byte> bytes) const;
+  /// What was kept; throws Error(corrupt) if that is damaged or not there.
+  std::vector<std::byte> get(const std::string& name) const;
+  bool has(const std::string& name) const { return named_ && std::filesystem::exists(folder_ / name); }
+
+  /// From now on there is something to resume, which outlives this object. Does nothing if files are not named.
+  void keep();
+  /// There no longer is: the index is there.
+  void drop() noexcept { kept_ = false; }
+
+ private:
+  std::filesystem::path folder_;
+  bool named_ = false;
+  bool kept_ = false;
+};
+
+}  // namespace cassata
