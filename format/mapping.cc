@@ -18,6 +18,8 @@ namespace cassata {
 namespace bip = boost::interprocess;
 namespace {
 
+constexpr std::size_t kReadAtOnce = std::size_t{128} << 10;  // the kernel reads no more of a range than its read-ahead, of which this is usual
+
 int kernel_advice(Advice advice) {
   switch (advice) {
     case Advice::normal: return MADV_NORMAL;
@@ -91,7 +93,9 @@ Mapping::Mapping(const std::filesystem::path& path, const std::string& name, boo
 void Mapping::advise(std::span<const std::byte> part, Advice advice) noexcept {
   if (part.empty()) return;
   const auto pages = pages_of(part);
-  ::madvise(pages.data(), pages.size(), kernel_advice(advice));
+  const std::size_t piece = advice == Advice::will_need ? kReadAtOnce : pages.size();
+  for (std::size_t at = 0; at < pages.size(); at += piece)
+    ::madvise(pages.data() + at, std::min(piece, pages.size() - at), kernel_advice(advice));
 }
 
 void Mapping::populate(std::span<const std::byte> part, const std::string& name) {

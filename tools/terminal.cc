@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -58,13 +59,33 @@ class Bar {
     const int percent = total == 0 ? 100 : static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
     if (stage == stage_ && percent == percent_) return;
     const bool new_line = !stage_.empty() && stage != stage_ && percent_ < 100;
+    if (stage != stage_ || percent < percent_) {
+      start_ = Clock::now();
+      first_ = done;
+    }
     stage_ = stage;
     percent_ = percent;
     const std::string filled(static_cast<std::size_t>(percent / 4), '#');
-    std::fprintf(stderr, "%s\r%-20s [%-25s] %3d %%%s", new_line ? "\n" : "", stage_.c_str(), filled.c_str(), percent, percent == 100 ? "\n" : "");
+    std::fprintf(stderr, "%s\r%-28s [%-25s] %3d %%%s", new_line ? "\n" : "", (stage_ + left(done, total)).c_str(), filled.c_str(), percent,
+                 percent == 100 ? "\n" : "");
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  /// How long the stage will go on as it went so far; nothing where it has not been long enough to tell.
+  std::string left(std::uint64_t done, std::uint64_t total) const {
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    constexpr double kTelling = 3;
+    if (seconds < kTelling || done <= first_ || done >= total) return {};
+    const auto rest = static_cast<unsigned long>(seconds * static_cast<double>(total - done) / static_cast<double>(done - first_));
+    char text[32];
+    std::snprintf(text, sizeof text, ", %lu:%02lu:%02lu left", rest / 3600, rest / 60 % 60, rest % 60);
+    return text;
+  }
+
+  Clock::time_point start_;
+  std::uint64_t first_ = 0;  // done when the stage began to be told of
   std::string stage_;
   int percent_ = -1;
 };

@@ -42,9 +42,10 @@ _ARGUMENTS = {
     "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
     "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
-    "memory_budget": 'Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built in regions that '
-    'fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there. None: no bound.',
-    "resume": "With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is the same.",
+    "memory_budget": 'Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built in '
+    'regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there. None: no bound.',
+    "resume": "With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is the "
+    "same.",
     "num_threads": "0 = all processors. The file does not depend on it.",
     "progress": "None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.",
 }

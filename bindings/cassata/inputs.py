@@ -6,6 +6,7 @@ import math
 import operator
 import os
 import sys
+import time
 from typing import Any, Callable, Protocol, Union
 
 import numpy as np
@@ -378,11 +379,15 @@ def progress_function(progress: Any) -> Callable[[str, int, int], object] | None
     return progress  # type: ignore[no-any-return]
 
 
+_TELLING_SECONDS = 3.0  # of a stage, before how long it will take is told
+
+
 class _Bar:
-    """A progress bar on stderr, a line for each stage."""
+    """A progress bar on stderr, a line for each stage, with the time that the stage will take if it goes on so."""
 
     def __init__(self) -> None:
         self.stage, self.percent = "", -1
+        self.start, self.first = 0.0, 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         percent = math.floor(100 * done / total) if total else 100
@@ -390,6 +395,16 @@ class _Bar:
             return
         if self.stage not in ("", stage) and self.percent < 100:
             sys.stderr.write("\n")
+        if stage != self.stage or percent < self.percent:
+            self.start, self.first = time.monotonic(), done
         self.stage, self.percent = stage, percent
-        sys.stderr.write(f"\r{stage:<20} [{'#' * (percent // 4):<25}] {percent:3d} %" + ("\n" if percent >= 100 else ""))
+        end = "\n" if percent >= 100 else ""
+        sys.stderr.write(f"\r{stage + self._left(done, total):<28} [{'#' * (percent // 4):<25}] {percent:3d} %{end}")
         sys.stderr.flush()
+
+    def _left(self, done: int, total: int) -> str:
+        seconds = time.monotonic() - self.start
+        if seconds < _TELLING_SECONDS or done <= self.first or done >= total:
+            return ""
+        rest = int(seconds * (total - done) / (done - self.first))
+        return f", {rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d} left"

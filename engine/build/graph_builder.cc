@@ -77,13 +77,15 @@ std::size_t GraphBuilder::top_level(Id node) const {
   return level;
 }
 
-void GraphBuilder::insert(Id begin, Id end, Id first, std::size_t met) {
+void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size_t met) {
   constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
-  for (std::size_t next = begin; next < end;) {
-    const std::size_t last = std::min<std::size_t>(end, next + std::clamp<std::size_t>((next - first + met) / kGrowth, 1, kMaxBatch));
-    insert_batch(next, last);
-    if (done_) done_(static_cast<Id>(last));
-    next = last;
+  inserted_ += done;
+  while (done < nodes.size()) {
+    const auto batch = nodes.subspan(done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
+    insert_batch(batch);
+    done += batch.size();
+    inserted_ += batch.size();
+    if (done_) done_(batch.size());
   }
 }
 
@@ -92,16 +94,15 @@ void GraphBuilder::connect() {
   for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work);
 }
 
-void GraphBuilder::insert_batch(std::size_t begin, std::size_t end) {
+void GraphBuilder::insert_batch(std::span<const Id> nodes) {
   constexpr std::size_t kNodes = 8, kNodesATurn = 64 * kNodes;
   const auto report = [&](std::size_t done) {
-    if (params_.progress) params_.progress("graph", begin + done, graph_.ids.size());
+    if (params_.progress) params_.progress("graph", 1 + inserted_ + done, graph_.ids.size());
   };
-  parallel_for(params_.num_threads, end - begin, kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
-    for (std::size_t i = first; i < last; ++i) find_neighbors(static_cast<Id>(begin + i), workers_[thread]);
+  parallel_for(params_.num_threads, nodes.size(), kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
+    for (std::size_t i = first; i < last; ++i) find_neighbors(nodes[i], workers_[thread]);
   });
-  for (std::size_t l = 0; l < graph_.levels.size(); ++l)
-    if (begin < graph_.levels[l].size()) connect_back(l, begin, std::min(end, graph_.levels[l].size()));
+  for (std::size_t l = 0; l < graph_.levels.size(); ++l) connect_back(l, nodes);
 }
 
 void GraphBuilder::bind(Id node, Worker& w) {
@@ -163,11 +164,14 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   std::sort(w.candidates.begin(), w.candidates.end());
 }
 
-void GraphBuilder::connect_back(std::size_t number, std::size_t begin, std::size_t end) {
+void GraphBuilder::connect_back(std::size_t number, std::span<const Id> nodes) {
   NeighborLists& level = graph_.levels[number];
   std::vector<BackEdge> edges;
-  for (std::size_t node = begin; node < end; ++node)
-    for (const Id target : level.list(static_cast<Id>(node))) edges.push_back({target, static_cast<Id>(node)});
+  for (const Id node : nodes) {
+    if (node >= level.size()) continue;
+    if (changed_) changed_(number, node);
+    for (const Id target : level.list(node)) edges.push_back({target, node});
+  }
   std::sort(edges.begin(), edges.end());
   std::vector<std::size_t> starts;  // of each target's edges
   for (std::size_t i = 0; i < edges.size(); ++i)
@@ -178,7 +182,6 @@ void GraphBuilder::connect_back(std::size_t number, std::size_t begin, std::size
       add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
   });
   if (!changed_) return;
-  for (std::size_t node = begin; node < end; ++node) changed_(number, static_cast<Id>(node));
   for (std::size_t i = 0; i + 1 < starts.size(); ++i) changed_(number, edges[starts[i]].target);
 }
 
@@ -201,7 +204,9 @@ BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParam
   BuiltGraph graph(exact.size(), params.m);
   GraphBuilder builder(graph, params);
   builder.use(walked, exact, graph.ids);
-  builder.insert(1, static_cast<Id>(exact.size()), 1, 1);
+  std::vector<Id> nodes(exact.size() - 1);  // the first needs no neighbours
+  std::iota(nodes.begin(), nodes.end(), Id{1});
+  builder.insert(nodes, 0, 1);
   builder.connect();
   return graph;
 }

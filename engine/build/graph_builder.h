@@ -22,8 +22,8 @@ struct GraphParams {
   Progress progress;
 };
 
-/// Nodes are numbered in the order of their insertion: those of the upper levels by position, then the rest. So a level's nodes are
-/// the first ones, and one number says what a node is on every level.
+/// Nodes are numbered so that those of the upper levels come first, by position: a level's nodes are the first ones, and one number says what a
+/// node is on every level.
 struct BuiltGraph {
   /// Without an edge; the rest is in the order of ids. `ground`: memory for the lists of the ground level, size * 2 m ids; none: its own.
   BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground = {});
@@ -43,8 +43,8 @@ class GraphBuilder {
  public:
   /// Nodes whose lists a batch has changed, on a level.
   using Changed = std::function<void(std::size_t level, Id node)>;
-  /// A batch is done; so many nodes are inserted.
-  using Done = std::function<void(Id inserted)>;
+  /// A batch of so many nodes is done.
+  using Done = std::function<void(std::size_t nodes)>;
 
   /// Borrows both.
   GraphBuilder(BuiltGraph& graph, const GraphParams& params);
@@ -57,9 +57,10 @@ class GraphBuilder {
   void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
   /// What is told of every batch from now on.
   void tell(Changed changed, Done done);
-  /// Inserts the nodes from `begin`, that of the next to be inserted, to `end`. Batches grow with what they are added to: those inserted since
-  /// `first` and `met` more are like the coming ones.
-  void insert(Id begin, Id end, Id first, std::size_t met);
+  /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what they are added to: those
+  /// inserted of `nodes`, and `met` others that are like these. An order in which similar ones follow each other would leave them unconnected: those
+  /// of a batch do not see each other.
+  void insert(std::span<const Id> nodes, std::size_t done, std::size_t met);
   /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are inserted.
   void place(Id first, std::span<Id> out);
   /// Sees to it that a path leads to every node. Last.
@@ -69,10 +70,10 @@ class GraphBuilder {
   struct Worker;
   struct BackEdge;
 
-  void insert_batch(std::size_t begin, std::size_t end);
+  void insert_batch(std::span<const Id> nodes);
   void bind(Id node, Worker& worker);
   void find_neighbors(Id node, Worker& worker);
-  void connect_back(std::size_t level, std::size_t begin, std::size_t end);
+  void connect_back(std::size_t level, std::span<const Id> nodes);
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
@@ -84,6 +85,7 @@ class GraphBuilder {
   const Codes* walked_ = nullptr;
   const Codes* exact_ = nullptr;
   std::span<const Id> rows_;
+  std::size_t inserted_ = 0;  // for progress
   Changed changed_;
   Done done_;
   std::vector<Worker> workers_;

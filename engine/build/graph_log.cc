@@ -46,7 +46,7 @@ void GraphLog::replay() {
     at += sizeof head + head.bytes;
     if (head.inserted == 0) continue;
     length_ = at;
-    inserted_ = static_cast<Id>(head.inserted);
+    inserted_ = head.inserted - 1;
   }
   for (std::uint64_t at = 0; at < length_;) {
     head = number_at<RecordHead>(bytes.data() + at);
@@ -64,17 +64,16 @@ void GraphLog::replay() {
 
 void GraphLog::note(std::size_t level, Id node) { changed_[level][node] = true; }
 
-void GraphLog::batch_done(Id inserted) {
-  if (Clock::now() - last_ >= kInterval) commit(inserted);
+void GraphLog::batch_done(std::size_t nodes) {
+  inserted_ += nodes;
+  if (Clock::now() - last_ >= kInterval) commit();
 }
 
-void GraphLog::commit(Id inserted) {
+void GraphLog::commit() {
   std::uint64_t most = 0;
   for (const NeighborLists& level : graph_.levels) most += level.size() * (level.max_degree() + 3) * sizeof(std::uint32_t);
-  if (length_ > kMostGrowth * most) {
-    rewrite();
-  }
-  put_changed(inserted);
+  if (length_ > kMostGrowth * most) rewrite();
+  put_changed();
   file_.sync();
   last_ = Clock::now();
 }
@@ -87,7 +86,7 @@ void GraphLog::rewrite() {
   for (auto& level : changed_) level.assign(level.size(), true);
 }
 
-void GraphLog::put_changed(Id inserted) {
+void GraphLog::put_changed() {
   const bool fresh = length_ == 0;
   for (std::uint32_t l = 0; l < changed_.size(); ++l) {
     for (Id node = 0; node < changed_[l].size(); ++node) {
@@ -99,14 +98,13 @@ void GraphLog::put_changed(Id inserted) {
     }
     changed_[l].assign(changed_[l].size(), false);
   }
-  append(inserted);
-  inserted_ = inserted;
+  append(inserted_ + 1);
   if (!fresh || !std::filesystem::exists(files_.folder() / kFresh)) return;
   file_.sync();
   std::filesystem::rename(files_.folder() / kFresh, files_.folder() / kName);
 }
 
-void GraphLog::append(Id inserted) {
+void GraphLog::append(std::uint64_t inserted) {
   const auto bytes = std::as_bytes(std::span(record_));
   const RecordHead head{.inserted = inserted, .bytes = bytes.size(), .hash = xxh3(bytes)};
   file_.write(std::as_bytes(std::span(&head, 1)), length_);

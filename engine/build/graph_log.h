@@ -2,7 +2,7 @@
 //
 // The file is a sequence of commits, each of one or more records:
 //
-//   u64   how many nodes are inserted, or 0: the commit goes on in the next record
+//   u64   how many nodes have been inserted, and 1; or 0: the commit goes on in the next record
 //   u64   bytes of what follows the hash
 //   u64   xxh3 of that
 //   u32   for each list that has changed since the last commit: level, node, count, and so many neighbours
@@ -24,18 +24,18 @@ class GraphLog {
   /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both.
   GraphLog(const WorkFiles& files, BuiltGraph& graph);
 
-  /// Nodes that are inserted: 1 where nothing was logged.
-  Id inserted() const noexcept { return inserted_; }
+  /// How many nodes have been inserted.
+  std::size_t inserted() const noexcept { return inserted_; }
   void note(std::size_t level, Id node);
-  /// All that was noted belongs to a graph of so many nodes; commits if it is time.
-  void batch_done(Id inserted);
-  void commit(Id inserted);
+  /// So many nodes more are inserted, and all that was noted belongs to that; commits if it is time.
+  void batch_done(std::size_t nodes);
+  void commit();
 
  private:
   void replay();
   void rewrite();
-  void put_changed(Id inserted);
-  void append(Id inserted);
+  void put_changed();
+  void append(std::uint64_t inserted);
 
   using Clock = std::chrono::steady_clock;
 
@@ -43,7 +43,7 @@ class GraphLog {
   BuiltGraph& graph_;
   PendingFile file_;
   std::uint64_t length_ = 0;  // of whole commits
-  Id inserted_ = 1;
+  std::size_t inserted_ = 0;
   std::vector<std::vector<bool>> changed_;  // by level and node
   std::vector<std::uint32_t> record_;
   Clock::time_point last_ = Clock::now();

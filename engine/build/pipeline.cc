@@ -13,9 +13,9 @@
 
 namespace cassata {
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
-                             const WorkFiles& files) {
+                             const std::function<PendingFile(std::size_t i)>& file) {
   std::vector<Spool> spools;
-  for (const auto& encoder : encoders) spools.emplace_back(*encoder, files.unnamed());
+  for (const auto& encoder : encoders) spools.emplace_back(*encoder, file(spools.size()));
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
     for (std::size_t i = 0; i < spools.size(); ++i)
       if (!encoders[i]->trains()) spools[i].append(batch, vectors.name(), first);
@@ -31,14 +31,18 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
   return spools;
 }
 
+BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
+  exact_ = encoders.all[0]->open(spools[0].sections(), size);
+  if (encoders.walked != 0) walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
+}
+
 namespace {
 
 GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, const WorkFiles& files) {
-  std::vector<Spool> spools = spool_all(vectors, encoders.all, params, files);
+  std::vector<Spool> spools = spool_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
   for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
-  const auto codes = [&](std::size_t i) { return encoders.all[i]->open(spools[i].sections(), vectors.size()); };
-  const std::unique_ptr<Codes> exact = codes(0), compact = encoders.walked == 0 ? nullptr : codes(encoders.walked);
-  BuiltGraph graph = build_graph(compact ? *compact : *exact, *exact, params);
+  const BuildCodes codes(encoders, spools, vectors.size());
+  BuiltGraph graph = build_graph(codes.walked(), codes.exact(), params);
   std::vector<Id> rows = graph.ids, all(vectors.size());
   std::iota(all.begin(), all.end(), Id{0});
   return {.lists = {}, .graph = std::move(graph), .spools = std::move(spools), .rows = std::move(rows), .regions = {std::move(all)}};
@@ -96,10 +100,9 @@ void write_ground(const NeighborLists& level, const Placement& place, GraphType 
     if (type != GraphType::standard) std::sort(list.begin(), list.end());
   };
   if (type == GraphType::compressed) {
-    const CompressedLists lists = compress(level.size(), list_of);
-    write_section(kEdgesSection, lists.edges, writer);
-    write_section(kPlacesSection, lists.places, writer);
-    return;
+    writer.begin(kEdgesSection, Tier::hot, level.size() * level.max_degree());  // about a byte a neighbour
+    const std::vector<std::byte> places = compress(level.size(), list_of, [&](std::span<const std::byte> bytes) { writer.append(bytes); });
+    return write_section(kPlacesSection, places, writer);
   }
   RowsOut rows(level.size(), level.max_degree(), writer);
   writer.begin(kEdgesSection, Tier::hot, level.size() * rows.row_bytes());

@@ -1,6 +1,7 @@
 // How a collection becomes the sections of an index file, one function for each kind of index.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -44,8 +45,18 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
 GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
                        WorkFiles& files, FileWriter& writer);
 
-/// The vectors' codes, one spool for each of the encoders.
+/// The vectors' codes by id, for each of the encoders, i, in file(i).
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
-                             const WorkFiles& files);
+                             const std::function<PendingFile(std::size_t i)>& file);
+/// The codes by which a graph is built.
+struct BuildCodes {
+  BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size);
+  const Codes& walked() const { return walked_ ? *walked_ : *exact_; }
+  const Codes& exact() const { return *exact_; }
+
+ private:
+  std::unique_ptr<Codes> exact_, walked_;  // the second only if it is another
+};
+
 
 }  // namespace cassata

@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,19 +20,9 @@ namespace {
 
 const std::string kInput = "input", kOrder = "order";
 
-// What is kept of the vectors: by level and id, and in the order of their insertion.
+// What is kept of the vectors: by level and id, or by id alone where no graph is built by them; and in the order of their insertion.
 std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
 std::string by_region(std::size_t i) { return "region." + std::to_string(i); }
-
-/// The vectors of each encoder, opened.
-struct OpenSpools {
-  OpenSpools(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
-    exact = encoders.all[0]->open(spools[0].sections(), size);
-    if (encoders.walked != 0) compact = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
-  }
-  const Codes& walked() const { return compact ? *compact : *exact; }
-  std::unique_ptr<Codes> exact, compact;
-};
 
 /// What of the input is told to be the same when a build is resumed.
 struct InputMark {
@@ -54,8 +45,10 @@ class RegionBuild {
   std::vector<Spool> sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder);
   void choose_order(std::span<const Spool> by_levels, GraphBuilder& builder);
   void restore_order();
-  void insert_regions(std::span<const Spool> spools, GraphBuilder& builder, Id inserted);
+  void insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done);
   std::vector<std::size_t> level_runs() const;
+  /// Whether the graph is built by these codes; others are only put in order.
+  bool builds(std::size_t encoder) const { return encoder == 0 || encoder == encoders_.walked; }
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
   void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
   std::size_t nodes_a_region(std::span<const Spool> spools) const;
@@ -99,11 +92,13 @@ std::vector<std::size_t> RegionBuild::level_runs() const {
 }
 
 std::vector<Spool> RegionBuild::sorted_by_level() {
-  std::vector<Spool> by_id = spool_all(vectors_, encoders_.all, params_, files_);
-  std::vector<Spool> spools;
-  for (std::size_t i = 0; i < by_id.size(); ++i) {
-    spools.emplace_back(*encoders_.all[i], files_.file(by_level(i)));
-    spools.back().gather(by_id[i], graph().ids, level_runs(), params_.progress);
+  std::vector<Spool> spools =
+      spool_all(vectors_, encoders_.all, params_, [&](std::size_t i) { return builds(i) ? files_.unnamed() : files_.file(by_level(i)); });
+  for (std::size_t i = 0; i < spools.size(); ++i) {
+    if (!builds(i)) continue;
+    Spool sorted(*encoders_.all[i], files_.file(by_level(i)));
+    sorted.gather(spools[i], graph().ids, level_runs(), params_.progress);
+    spools[i] = std::move(sorted);
   }
   save(spools, by_level);
   const InputMark mark = mark_of(vectors_);
@@ -113,18 +108,17 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
 }
 
 std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
-  std::uint64_t bytes = spools[0].bytes() + (encoders_.walked == 0 ? 0 : spools[encoders_.walked].bytes());
-  bytes += size() * graph().levels.front().max_degree() * sizeof(Id);
-  const std::uint64_t left = (budget_ - least_budget(size())) / 2, a_node = bytes / size() + 1;
+  const std::uint64_t everywhere = least_budget(size()) + (encoders_.walked == 0 ? 0 : spools[encoders_.walked].bytes());
+  const std::uint64_t a_node = spools[0].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
   constexpr std::uint64_t kFewest = 1024;
-  return std::max(kFewest, left / a_node);
+  return std::max(kFewest, budget_ < everywhere ? 0 : (budget_ - everywhere) / 4 * 3 / a_node);  // the rest is for what lies around a region
 }
 
 void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& builder) {
   const std::vector<Id> together = reorder(graph().levels[1], params_.num_threads, params_.progress);
   std::vector<Id> place(upper());
   for (Id i = 0; i < place.size(); ++i) place[together[i]] = i;
-  for (const Spool& spool : by_levels) spool.advise(Advice::normal);  // but for the upper levels, which were read already, front to back
+  for (const Spool& spool : by_levels) spool.advise(Advice::normal);  // all but the upper levels, which were read already, front to back
   std::vector<Id> keys(size() - upper());
   builder.place(static_cast<Id>(upper()), keys);
   for (Id& key : keys) key = place[key];
@@ -136,9 +130,8 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
   // A region's part of level 1 goes on where the last one's ended.
   std::vector<Id> last_keys;
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
-    const auto [begin, end] = nodes_of(region);
+    const Id end = nodes_of(region).second;
     last_keys.push_back(key_of(order_[end - 1]));
-    std::sort(order_.begin() + begin, order_.begin() + end);
   }
   upper_region_.resize(upper());
   for (Id i = 0; i < upper(); ++i)
@@ -160,10 +153,13 @@ std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, G
   std::vector<std::size_t> runs = level_runs();
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region)
     if (nodes_of(region).first != runs.back()) runs.push_back(nodes_of(region).first);
+  std::vector<Id> ids;
+  for (const Id node : order_) ids.push_back(graph().ids[node]);
   std::vector<Spool> spools;
   for (std::size_t i = 0; i < by_levels.size(); ++i) {
     spools.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
-    spools.back().gather(by_levels[i], order_, runs, params_.progress);
+    spools.back().gather(by_levels[i], builds(i) ? order_ : ids, runs, params_.progress);
+    by_levels[i] = Spool(*encoders_.all[i], files_.unnamed());
   }
   save(spools, by_region);
   std::vector<Id> kept = order_;
@@ -172,22 +168,35 @@ std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, G
   return spools;
 }
 
-void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, Id inserted) {
-  std::vector<std::size_t> met(1);
+/// Some order of the nodes, always the same, in which similar ones do not follow each other.
+std::vector<Id> shuffled(Id begin, Id end) {
+  std::vector<Id> nodes(end - begin);
+  std::iota(nodes.begin(), nodes.end(), begin);
+  std::mt19937 random(begin);
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random() % i]);
+  return nodes;
+}
+
+void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done) {
+  std::vector<std::size_t> met;
   for (const Id region : upper_region_) {
     met.resize(std::max<std::size_t>(met.size(), region + 1));
     ++met[region];
   }
-  const auto lists = parts_->lists.bytes();
-  const std::size_t list_bytes = lists.size() / size();
-  for (const Spool& spool : spools) spool.advise(Advice::random);
+  // A walk comes by codes everywhere, and by exact vectors nearby. The kernel keeps pages that are used often, but not of what it is told is read at
+  // random: so the former stay in memory, and of the latter single pages are read.
+  spools[0].advise(Advice::random);
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const auto [begin, end] = nodes_of(region);
-    if (inserted >= end) continue;
-    for (const std::size_t i : {std::size_t{0}, encoders_.walked}) spools[i].advise(begin, end, Advice::will_need);
-    builder.insert(std::max(begin, inserted), end, begin, std::max<std::size_t>(1, region < met.size() ? met[region] : 0));
-    for (const Spool& spool : spools) spool.advise(Id{0}, static_cast<Id>(size()), Advice::dont_need);
-    Mapping::advise(lists.first(end * list_bytes), Advice::dont_need);
+    const std::vector<Id> nodes = shuffled(std::max(begin, Id{1}), end);
+    const std::size_t mine = std::min(nodes.size(), done);
+    done -= mine;
+    if (mine < nodes.size()) {
+      spools[0].advise(begin, end, Advice::will_need);
+      if (encoders_.walked != 0) spools[encoders_.walked].advise(Id{0}, end, Advice::will_need);
+    }
+    builder.insert(nodes, mine, region < met.size() ? met[region] : 0);
+    spools[0].advise(Advice::dont_need);
   }
 }
 
@@ -214,31 +223,33 @@ GraphParts RegionBuild::run() {
   std::optional<GraphLog> log;
   if (files_.named()) {
     log.emplace(files_, graph);
-    builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](Id inserted) { log->batch_done(inserted); });
+    builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](std::size_t nodes) { log->batch_done(nodes); });
   }
-  const auto top = static_cast<Id>(upper());
-  Id inserted = log ? log->inserted() : 1;
-  if (!ordered) {
-    const OpenSpools codes(encoders_, spools, n);
-    builder.use(codes.walked(), *codes.exact, parts_->rows);
-    if (inserted < top) builder.insert(inserted, top, 1, 1);
-    if (log && inserted < top) log->commit(top);
-    inserted = std::max(inserted, top);
-    if (top == 0) {  // so few that all are on the ground
+  const std::size_t top = upper(), done = log ? log->inserted() : 0;
+  std::vector<Id> first(top == 0 ? 0 : top - 1);  // the very first needs no neighbours
+  std::iota(first.begin(), first.end(), Id{1});
+  const std::size_t first_done = std::min(done, first.size());
+  if (ordered) {
+    restore_order();
+    builder.insert(first, first.size(), 1);
+  } else {
+    const BuildCodes codes(encoders_, spools, n);
+    builder.use(codes.walked(), codes.exact(), parts_->rows);
+    builder.insert(first, first_done, 1);
+    if (log && first_done < first.size()) log->commit();
+    if (top != 0) {
+      spools = sorted_by_region(std::move(spools), builder);
+    } else {  // so few that all are on the ground
       region_nodes_ = n;
       order_ = parts_->rows;
-    } else {
-      spools = sorted_by_region(std::move(spools), builder);
     }
-  } else {
-    restore_order();
   }
   if (files_.has(kOrder))
     for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
-  const OpenSpools codes(encoders_, spools, n);
-  builder.use(codes.walked(), *codes.exact, parts_->rows);
-  insert_regions(spools, builder, inserted);
-  if (log) log->commit(static_cast<Id>(n));
+  const BuildCodes codes(encoders_, spools, n);
+  builder.use(codes.walked(), codes.exact(), parts_->rows);
+  insert_regions(spools, builder, done - first_done);
+  if (log) log->commit();
   builder.tell({}, {});
   builder.connect();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 
 #include "engine/parallel.h"
@@ -40,7 +41,7 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
 }
 
 void Spool::append(const Batch& batch, std::string_view source, std::uint64_t first) {
-  encode(encoder_, batch, source, first, rows_);
+  encode(*encoder_, batch, source, first, rows_);
   file_.write(rows_.bytes, length_);
   for (const std::uint64_t end : rows_.ends) offsets_.push_back(length_ + end);
   length_ += rows_.bytes.size();
@@ -63,7 +64,7 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
         const std::uint64_t first = begin + piece * kPiece, rows = std::min<std::uint64_t>(kPiece, end - first);
         values.resize(rows * vectors.dim());
         for (std::size_t i = 0; i < rows; ++i) vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
-        encode(encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
+        encode(*encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
       }
     });
     for (std::size_t piece = 0; piece < count; ++piece) {
@@ -76,7 +77,7 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
 }
 
 Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
-    : encoder_(encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kModelName)) {
+    : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kModelName)) {
   if (has_offsets()) {
     const std::vector<std::byte> bytes = files.get(name + kEndsName);
     offsets_.resize(bytes.size() / sizeof(std::uint64_t));
@@ -93,37 +94,57 @@ void Spool::save(const WorkFiles& files, const std::string& name) const {
 
 void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress) {
   constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
-  std::vector<std::uint64_t> places = {0};  // of row i, and of the end
-  for (const Id from : order) places.push_back(places.back() + other.row(from).size());
-  std::vector<Id> to(order.size());
-  for (Id i = 0; i < order.size(); ++i) to[order[i]] = i;
   struct Run {
     std::vector<std::byte> bytes;
     std::uint64_t place = 0;  // of the first of them
   };
   std::vector<Run> buffers(runs.size());
+  std::vector<std::uint32_t> run_of(order.size());  // by number in `other`
+  std::vector<std::uint64_t> places = {0};          // of row i, and of the end
+  for (std::size_t i = 0, run = 0; i < order.size(); ++i) {
+    while (run + 1 < runs.size() && runs[run + 1] <= i) buffers[++run].place = places.back();
+    run_of[order[i]] = static_cast<std::uint32_t>(run);
+    places.push_back(places.back() + other.row(order[i]).size());
+  }
   const auto write = [&](Run& run) {
     file_.write(run.bytes, run.place);
     run.place += run.bytes.size();
     run.bytes.clear();
   };
-  for (std::size_t i = 0; i < runs.size(); ++i) buffers[i].place = places[runs[i]];
-  const std::size_t most = kBufferBytes / std::max<std::size_t>(runs.size(), 1);
   other.advise(Advice::normal);
-  for (Id from = 0; from < to.size(); ++from) {
-    const auto run = std::upper_bound(runs.begin(), runs.end(), std::size_t{to[from]}) - runs.begin() - 1;
-    Run& buffer = buffers[static_cast<std::size_t>(run)];
+  for (Id from = 0; from < order.size(); ++from) {
+    Run& buffer = buffers[run_of[from]];
     const auto row = other.row(from);
     buffer.bytes.insert(buffer.bytes.end(), row.begin(), row.end());
-    if (buffer.bytes.size() >= most) write(buffer);
-    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == to.size())) progress("sort", from + 1, to.size());
+    if (buffer.bytes.size() >= kBufferBytes / runs.size()) write(buffer);
+    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == order.size())) progress("sort", from + 1, order.size());
   }
   for (Run& run : buffers) write(run);
   length_ = places.back();
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    const std::size_t begin = runs[run], end = run + 1 < runs.size() ? runs[run + 1] : order.size();
+    put_in_order(order.subspan(begin, end - begin), std::span(places).subspan(begin, end - begin + 1));
+  }
   if (has_offsets()) offsets_ = std::move(places);
   const auto model = other.model();
   model_.assign(model.begin(), model.end());
   finish();
+}
+
+void Spool::put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places) {
+  if (length_ == 0 || std::is_sorted(numbers.begin(), numbers.end())) return;
+  std::vector<std::size_t> standing(numbers.size());  // as rows stand in the file: by their number
+  std::iota(standing.begin(), standing.end(), std::size_t{0});
+  std::sort(standing.begin(), standing.end(), [&](std::size_t a, std::size_t b) { return numbers[a] < numbers[b]; });
+  std::vector<std::byte> rows(places.back() - places.front());
+  const Mapping mapping = file_.map();
+  const std::byte* from = mapping.bytes().data() + places.front();
+  for (const std::size_t i : standing) {
+    const std::size_t bytes = places[i + 1] - places[i];
+    std::copy_n(from, bytes, rows.data() + (places[i] - places.front()));
+    from += bytes;
+  }
+  file_.write(rows, places.front());
 }
 
 void Spool::advise(Id first, Id last, Advice advice) const noexcept {

@@ -27,7 +27,7 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
 /// The vectors' codes, searchable where they lie.
 class Spool {
  public:
-  Spool(const Encoder& encoder, PendingFile file) : encoder_(encoder), file_(std::move(file)) {}
+  Spool(const Encoder& encoder, PendingFile file) : encoder_(&encoder), file_(std::move(file)) {}
   /// The rows that save() kept under that name.
   Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name);
 
@@ -36,8 +36,8 @@ class Spool {
   void finish();
   /// In place of both: all of the vectors, as they are stored elsewhere.
   void fill(const Codes& vectors, unsigned num_threads, const Progress& progress);
-  /// The same from rows of `other`, of the same encoder: those numbered `order`, which rise within each of the runs that begin at `runs`. Reads
-  /// front to back, and holds some megabytes of rows.
+  /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back, writes each of the runs that begin
+  /// at `runs` so, too, and then puts those in order in which the numbers do not rise: memory holds some megabytes, and such a run.
   void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress);
   /// Keeps what there is besides the rows, which are in a file that is kept under that name.
   void save(const WorkFiles& files, const std::string& name) const;
@@ -47,16 +47,18 @@ class Spool {
   void advise(Id first, Id last, Advice advice) const noexcept;
 
   RowSections sections() const;
-  std::span<const std::byte> model() const noexcept { return model_.empty() ? encoder_.model() : model_; }
-  bool has_offsets() const noexcept { return encoder_.row_bytes() == 0; }
+  std::span<const std::byte> model() const noexcept { return model_.empty() ? encoder_->model() : model_; }
+  bool has_offsets() const noexcept { return encoder_->row_bytes() == 0; }
   std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
   std::span<const std::byte> row(Id id) const {
-    if (!has_offsets()) return mapping_.bytes().subspan(id * encoder_.row_bytes(), encoder_.row_bytes());
+    if (!has_offsets()) return mapping_.bytes().subspan(id * encoder_->row_bytes(), encoder_->row_bytes());
     return mapping_.bytes().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
   }
 
  private:
-  const Encoder& encoder_;
+  void put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places);
+
+  const Encoder* encoder_;
   PendingFile file_;
   EncodedRows rows_;
   std::uint64_t length_ = 0;

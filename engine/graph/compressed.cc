@@ -246,7 +246,8 @@ void CompressedAdjacency::verify() const {
   }
 }
 
-CompressedLists compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of) {
+std::vector<std::byte> compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of,
+                                const std::function<void(std::span<const std::byte>)>& edges) {
   std::vector<Id> list;
   GapCounts counts;
   for (Id row = 0; row < size; ++row) {
@@ -257,20 +258,20 @@ CompressedLists compress(std::size_t size, const std::function<void(Id row, std:
   const auto widths = WidthChooser(counts).best();
   const GapCode code{widths};
   ListWriter writer(code);
-  CompressedLists out;
   std::vector<std::uint16_t> lengths;
-  for (const std::uint8_t width : widths) out.edges.push_back(static_cast<std::byte>(width));
-  out.edges.resize(kHead);
+  std::vector<std::byte> head;
+  for (const std::uint8_t width : widths) head.push_back(static_cast<std::byte>(width));
+  head.resize(kHead);
+  edges(head);
   for (Id row = 0; row < size; ++row) {
     list.clear();
     list_of(row, list);
     const auto bytes = writer.encode(row, list);
-    out.edges.insert(out.edges.end(), bytes.begin(), bytes.end());
+    edges(bytes);
     lengths.push_back(static_cast<std::uint16_t>(bytes.size()));
   }
-  out.edges.resize(out.edges.size() + kTail);
-  out.places = records(lengths);
-  return out;
+  edges(std::vector<std::byte>(kTail));
+  return records(lengths);
 }
 
 }  // namespace cassata

@@ -45,12 +45,9 @@ class CompressedAdjacency final : public Adjacency {
   kernels::GapKernels kernels_;
 };
 
-/// The sections' bytes.
-struct CompressedLists {
-  std::vector<std::byte> edges, places;
-};
-
-/// Of `size` lists. list_of(row, list) puts the rows that are next to `row` into the empty `list`, rising, each once; called twice a row.
-CompressedLists compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of);
+/// Gives the bytes of the edges' section for `size` lists to `edges`, piece by piece, and returns those of the places' section. list_of(row, list)
+/// puts the rows that are next to `row` into the empty `list`, rising, each once; called twice a row.
+std::vector<std::byte> compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of,
+                                const std::function<void(std::span<const std::byte>)>& edges);
 
 }  // namespace cassata

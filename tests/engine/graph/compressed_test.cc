@@ -14,6 +14,17 @@ namespace {
 
 using namespace test;
 
+/// The sections' bytes.
+struct CompressedLists {
+  std::vector<std::byte> edges, places;
+};
+
+CompressedLists compressed(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of) {
+  CompressedLists out;
+  out.places = compress(size, list_of, [&](std::span<const std::byte> bytes) { out.edges.insert(out.edges.end(), bytes.begin(), bytes.end()); });
+  return out;
+}
+
 /// Lists for each of a number of rows, many of them close to it, and their sections' bytes.
 struct Case {
   std::size_t size, degree;
@@ -36,7 +47,7 @@ Case random_case(Random& random, std::size_t most_rows, std::size_t most_degree)
     std::erase(list, row);
     c.lists.push_back(list);
   }
-  c.bytes = compress(c.size, [&](Id row, std::vector<Id>& list) { list = c.lists[row]; });
+  c.bytes = compressed(c.size, [&](Id row, std::vector<Id>& list) { list = c.lists[row]; });
   return c;
 }
 
@@ -71,7 +82,7 @@ TEST(CompressedAdjacency, LongListsHaveLengthsOfTwoBytes) {
     for (Id other = 0; other < kRows && lists[row].size() < kDegree; ++other)
       if (other != row && random() % (row % 7 ? 100 : 2) == 0) lists[row].push_back(other);
   }
-  const Case c{kRows, kDegree, lists, compress(kRows, [&](Id row, std::vector<Id>& list) { list = lists[row]; })};
+  const Case c{kRows, kDegree, lists, compressed(kRows, [&](Id row, std::vector<Id>& list) { list = lists[row]; })};
   ASSERT_EQ(c.bytes.places.size(), (kRows + 27) / 28 * 64);
   const CompressedAdjacency graph = c.open();
   graph.verify();
@@ -88,7 +99,7 @@ TEST(CompressedAdjacency, DifferencesOfAnySizeHaveAClass) {
       list = ends;
       std::erase(list, row);
     };
-    const Case c{kRows, ends.size(), {}, compress(kRows, list_of)};
+    const Case c{kRows, ends.size(), {}, compressed(kRows, list_of)};
     const CompressedAdjacency graph = c.open();
     graph.verify();
     for (Id row = 0; row < kRows; row += 997) {
