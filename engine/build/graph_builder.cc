@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -28,7 +29,7 @@ struct GraphBuilder::Worker {
   Workspace work;
   Pruner pruner;
   std::vector<Candidate> candidates;
-  std::vector<Id> chosen;
+  std::vector<Id> chosen, absent;
   std::vector<float> distances;
 };
 
@@ -64,6 +65,11 @@ void GraphBuilder::use(const Codes& walked, const Codes& exact, std::span<const 
     w.pair = exact.scorer(params_.metric);
     if (&walked != &exact) w.values.resize(exact.dim());
   }
+}
+
+void GraphBuilder::have(Id begin, Id end) {
+  have_begin_ = begin;
+  have_end_ = end;
 }
 
 void GraphBuilder::tell(Changed changed, Done done) {
@@ -155,7 +161,9 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   w.chosen.clear();
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
-  pair.fetch(w.chosen);
+  w.absent.clear();
+  std::copy_if(w.chosen.begin(), w.chosen.end(), std::back_inserter(w.absent), [&](Id id) { return id < have_begin_ || id >= have_end_; });
+  if (!w.absent.empty()) pair.fetch(w.absent);
   pair.prefetch(w.chosen);
   pair.bind(node);
   pair.score(w.chosen, w.distances.data());

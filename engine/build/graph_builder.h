@@ -55,6 +55,8 @@ class GraphBuilder {
   /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of `walked`, which may be compact
   /// ones; neighbours are chosen by those of `exact`. Both may be the same.
   void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
+  /// The exact vectors of these nodes are in memory, and need not be asked for.
+  void have(Id begin, Id end);
   /// What is told of every batch from now on.
   void tell(Changed changed, Done done);
   /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what they are added to: those
@@ -85,6 +87,7 @@ class GraphBuilder {
   const Codes* walked_ = nullptr;
   const Codes* exact_ = nullptr;
   std::span<const Id> rows_;
+  Id have_begin_ = 0, have_end_ = kNoId;
   std::size_t inserted_ = 0;  // for progress
   Changed changed_;
   Done done_;

@@ -184,7 +184,7 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
     ++met[region];
   }
   // A walk comes by codes everywhere, and by exact vectors nearby. The kernel keeps pages that are used often, but not of what it is told is read at
-  // random: so the former stay in memory, and of the latter single pages are read.
+  // random: so the former and a region's own stay in memory, and of other exact vectors single pages are read.
   spools[0].advise(Advice::random);
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const auto [begin, end] = nodes_of(region);
@@ -192,11 +192,14 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
     const std::size_t mine = std::min(nodes.size(), done);
     done -= mine;
     if (mine < nodes.size()) {
+      spools[0].advise(begin, end, Advice::normal);
       spools[0].advise(begin, end, Advice::will_need);
       if (encoders_.walked != 0) spools[encoders_.walked].advise(Id{0}, end, Advice::will_need);
     }
+    builder.have(begin, end);
     builder.insert(nodes, mine, region < met.size() ? met[region] : 0);
     spools[0].advise(Advice::dont_need);
+    spools[0].advise(begin, end, Advice::random);
   }
 }
 
