@@ -46,6 +46,7 @@ class RegionBuild {
   void choose_order(std::span<const Spool> by_levels, GraphBuilder& builder);
   void restore_order();
   void insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done);
+  std::uint64_t room() const;
   std::vector<std::size_t> level_runs() const;
   /// Whether the graph is built by these codes; others are only put in order.
   bool builds(std::size_t encoder) const { return encoder == 0 || encoder == encoders_.walked; }
@@ -203,7 +204,16 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
   }
 }
 
+/// What a build has on disk at most: codes twice while they are sorted, or once beside the index and the log; lists.
+std::uint64_t RegionBuild::room() const {
+  std::uint64_t codes = 0;
+  for (const auto& encoder : encoders_.all) codes += vectors_.size() * encoder->row_bytes();  // what differs in length is not known yet
+  const std::uint64_t lists = vectors_.size() * 2 * params_.m * sizeof(Id);
+  return 2 * codes + (files_.named() ? 6 : 2) * lists;
+}
+
 GraphParts RegionBuild::run() {
+  files_.expect_room(room());
   const std::uint64_t n = vectors_.size(), places = n * 2 * params_.m;
   Mapping lists = lists_.map_zeros(places * sizeof(Id));
   const auto ground = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);

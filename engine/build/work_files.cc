@@ -54,6 +54,18 @@ WorkFiles::~WorkFiles() {
   if (named_ && !kept_) fs::remove_all(folder_, ignored);
 }
 
+void WorkFiles::expect_room(std::uint64_t bytes) const {
+  std::error_code error;
+  const fs::path place = folder_.empty() ? fs::temp_directory_path(error) : folder_;
+  const fs::space_info room = error ? fs::space_info{} : fs::space(place, error);
+  if (error) return;  // writing will tell
+  std::uint64_t held = 0;
+  if (named_)
+    for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) held += file.file_size(error);
+  if (room.available + held < bytes)
+    io_error(place.string() + ": " + std::to_string(room.available) + " bytes free, about " + std::to_string(bytes - held) + " needed", ENOSPC);
+}
+
 void WorkFiles::keep() {
   if (kept_ || !named_) return;
   put(kKept, {});

@@ -26,6 +26,8 @@ class WorkFiles {
   /// Removes the folder unless something is kept.
   ~WorkFiles();
 
+  /// Throws Error(io) unless the disk has room for so many bytes, beside those that the files hold.
+  void expect_room(std::uint64_t bytes) const;
   /// Whether files are named.
   bool named() const noexcept { return named_; }
   const std::filesystem::path& folder() const noexcept { return folder_; }
