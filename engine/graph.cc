@@ -8,9 +8,11 @@
 #include "engine/graph/compressed.h"
 #include "engine/graph/levels.h"
 #include "engine/graph/permutation.h"
+#include "engine/registry.h"
 #include "engine/search/beam.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
+#include "engine/search/turns.h"
 #include "engine/searcher.h"
 
 namespace cassata {
@@ -54,7 +56,19 @@ class GraphSearcher final : public Searcher {
       const auto mine = std::span(lanes).subspan(thread * kLanes, plan.scans ? 1 : std::min(kLanes, end - begin));
       for (auto& lane : mine)
         if (!lane) lane = std::make_unique<Lane>(*this);
-      if (!plan.scans) return walk_in_turns(mine, queries, begin, end, plan, best);
+      if (!plan.scans) {
+        const auto start = [&](Lane& lane, std::size_t query) {
+          lane.query = query;
+          lane.first->bind(queries.row(query));
+          lane.descent.start(plan.width, plan.relax);
+        };
+        const auto finish = [&](Lane& lane) {
+          best[lane.query] = lane.work.beam.entries();
+          rank(queries.row(lane.query), lane, plan, best[lane.query]);
+        };
+        return take_turns<Lane>(
+            mine, begin, end, start, [](Lane& lane) { return lane.descent.step(); }, finish);
+      }
       for (std::size_t i = begin; i < end; ++i) {
         mine[0]->first->bind(queries.row(i));
         scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, best.subspan(i, 1));
@@ -89,7 +103,7 @@ class GraphSearcher final : public Searcher {
     Plan plan{.width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
     if (navigates_) {
       plan.wanted = std::max(kept, params.k);
-      plan.rest.beta = std::max(kPatience, plan.wanted / 4);
+      plan.rest.beta = patience_of(plan.wanted);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
       plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
@@ -111,33 +125,6 @@ class GraphSearcher final : public Searcher {
     Descent descent;
     std::size_t query = 0;
   };
-
-  /// Walks for the queries from `begin` to `end`, as many at a time as there are lanes, step by step in turns: while the memory that one needs
-  /// is on its way, the others go on.
-  void walk_in_turns(std::span<const std::unique_ptr<Lane>> lanes, const Batch& queries, std::size_t begin, std::size_t end, const Plan& plan,
-                     std::span<std::vector<Candidate>> best) const {
-    std::size_t next = begin;
-    std::vector<Lane*> walking;
-    const auto start = [&](Lane& lane) {
-      lane.query = next++;
-      lane.first->bind(queries.row(lane.query));
-      lane.descent.start(plan.width, plan.relax);
-    };
-    for (const auto& lane : lanes) {
-      start(*lane);
-      walking.push_back(lane.get());
-    }
-    for (std::size_t turn = 0; !walking.empty(); turn = turn + 1 < walking.size() ? turn + 1 : 0) {
-      Lane& lane = *walking[turn];
-      if (lane.descent.step()) continue;
-      best[lane.query] = lane.work.beam.entries();
-      rank(queries.row(lane.query), lane, plan, best[lane.query]);
-      if (next < end)
-        start(lane);
-      else
-        walking.erase(walking.begin() + static_cast<std::ptrdiff_t>(turn));
-    }
-  }
 
   /// Leaves the k best of the rows that were found, best first, as ids.
   void rank(const VectorView& query, Lane& lane, const Plan& plan, std::vector<Candidate>& candidates) const {
@@ -162,9 +149,6 @@ class GraphSearcher final : public Searcher {
     candidates.resize(std::min(k, candidates.size()));
   }
 
-  /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which the others are taken for worse;
-  /// a quarter of a wider walk's. Measured (docs/performance.md): fewer lose recall with codes of 1 and 2 bits, more cost time for nothing.
-  static constexpr std::size_t kPatience = 16;
   /// Walks that take turns on a thread. Measured (docs/performance.md): 2 to 4 are equally good, 8 worse.
   static constexpr std::size_t kLanes = 3;
 
@@ -182,13 +166,16 @@ class GraphSearcher final : public Searcher {
 }  // namespace
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {
-  return std::make_unique<GraphSearcher>(file, codes, graph_entry(file));
+  const GraphEntry& entry = graph_entry(file);
+  if (entry.type == GraphType::paged) return open_paged(file, codes, entry);
+  return std::make_unique<GraphSearcher>(file, codes, entry);
 }
 
 void build_graph(const BuildTask& task) {
   const BuildParams& p = task.params;
   const GraphParams graph{.metric = p.metric, .m = p.m, .ef_construction = p.ef_construction, .num_threads = p.num_threads, .progress = p.progress};
   task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
+  if (p.graph_type == GraphType::paged) task.manifest.graph->links = link_codes();
 }
 
 }  // namespace cassata

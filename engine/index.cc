@@ -79,6 +79,9 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
     invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
                      (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
+  if (params.kind == Kind::graph && row_of(params.graph_type).guided && row->second != Second::navigation)
+    invalid_argument("graph_type: '" + std::string(name_of(params.graph_type)) +
+                     "' given without navigation, expected dense vectors, and codes that guide the walk");
   check_code(params.encoding, params.code, "");
   if (!params.rerank) return;
   check_code(params.rerank->encoding, params.rerank->code, "rerank_");
@@ -201,6 +204,8 @@ const ClassRow& check_manifest(const MappedFile& file) {
   if (m.rerank && m.rerank->residual && m.shape == Shape::dense &&
       (m.rerank->navigation || m.metric != Metric::dot_product || !add_up(m.codes[0].encoding, m.codes[1].encoding)))
     corrupt(place + "a residual, which there is not with such metric and codes");
+  if (m.kind == Kind::graph && m.graph && row_of(m.graph->type).guided && row->second != Second::navigation)
+    corrupt(place + "a graph of type '" + std::string(name_of(m.graph->type)) + "' without codes that guide the walk");
   if (m.rerank && !(m.rerank->prune_percentage > 0 && m.rerank->prune_percentage <= 100))
     corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected over 0 and at most 100");
   return *row;
@@ -209,11 +214,12 @@ const ClassRow& check_manifest(const MappedFile& file) {
 std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entry) {
   const EncodingRow& encoding = row_of(entry.encoding);
   const Manifest& m = file.manifest();
+  const bool in_pages = m.graph && m.graph->type == GraphType::paged && &entry == &m.codes.front();
   RowSections sections{.rows = file.section(entry.section), .offsets = {}};
   if (encoding.shape != Shape::dense) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
   if (encoding.compact) sections.model = file.section(entry.section + std::string(kModelSuffix));
   const std::size_t dim = encoding.shape == Shape::tokens ? entry.code.token_dim : m.dim;
-  return encoding.open(sections, m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
+  return encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
 }
 
 }  // namespace
@@ -236,7 +242,7 @@ struct Index::State {
     searcher = row_of(m.kind).open(*file, codes);
   }
 
-  std::uint64_t size() const noexcept { return codes.first->size(); }
+  std::uint64_t size() const noexcept { return file->manifest().size; }
   std::size_t dim() const noexcept { return codes.first->dim(); }
   std::size_t token_dim() const noexcept { return codes.tokens ? codes.second->dim() : 0; }
 

@@ -13,6 +13,7 @@
 #include "engine/codes/sparse.h"
 #include "engine/codes/sparse_packed.h"
 #include "engine/codes/tokens.h"
+#include "engine/graph/paged.h"
 #include "engine/index.h"
 #include "format/error.h"
 
@@ -21,7 +22,8 @@ namespace {
 
 constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::euclidean, "euclidean"}};
 
-constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}, {GraphType::compressed, "compressed"}};
+constexpr GraphTypeRow kGraphTypes[] = {
+    {GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}, {GraphType::compressed, "compressed"}, {GraphType::paged, "paged", true}};
 
 constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 
@@ -174,6 +176,7 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   const Encoding walked = few ? Encoding::dense_int8 : bounded ? Encoding::rabitq : Encoding::dense_int4;
   const CodeParams code = {.bits = walked == Encoding::rabitq ? 1U : 0U};
   out.walked = params.encoding == walked && params.code.bits == code.bits ? out.stored[0] : add(walked, code);
+  if (params.graph_type == GraphType::paged) out.links = add(link_codes().encoding, link_codes().code);
   return out;
 }
 
@@ -208,14 +211,17 @@ std::string names_of(std::span<const Encoding> encodings) {
 }
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
+const GraphTypeRow& row_of(GraphType type) { return find(kGraphTypes, &GraphTypeRow::type, type); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
+
+CodesEntry link_codes() { return {Encoding::rabitq, std::string(kUpperCodesSection), {.bits = 1}}; }
 
 BuildEncoders encoders_of(const BuildParams& params, std::size_t dim) {
   return row_of(params.encoding).shape == Shape::sparse ? sparse_encoders(params, dim) : dense_encoders(params, dim);
 }
 
 std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
-std::string_view name_of(GraphType type) noexcept { return find(kGraphTypes, &GraphTypeRow::type, type).name; }
+std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
 Metric parse_metric(std::string_view text) { return parse("metric", metric_rows(), text).metric; }

@@ -22,6 +22,7 @@ struct MetricRow {
 struct GraphTypeRow {
   GraphType type;
   std::string_view name;
+  bool guided = false;  ///< there is such a graph only where codes guide the walk
 };
 
 struct EncodingRow {
@@ -68,9 +69,13 @@ const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept;
 const ClassRow* class_of(const Manifest& manifest) noexcept;
 const ClassRow* class_of(const BuildParams& params) noexcept;
 const EncodingRow& row_of(Encoding encoding);
+const GraphTypeRow& row_of(GraphType type);
 /// "'f32', 'f16'", for a message.
 std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
+
+/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must be asked.
+CodesEntry link_codes();
 
 /// The encoders of a build.
 BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);

@@ -57,6 +57,8 @@ std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCode
 void build_postings(const BuildTask& task);
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
+/// Of a graph in pages. `codes.first` has no rows of its own: they lie in the pages.
+std::unique_ptr<Searcher> open_paged(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry);
 void build_graph(const BuildTask& task);
 
 }  // namespace cassata

@@ -15,7 +15,7 @@ constexpr bool same(Ours ours, Theirs theirs) {
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
 static_assert(same(Encoding::tokens_two_level, fb::Encoding_tokens_two_level) && fb::Encoding_MAX == fb::Encoding_tokens_two_level &&
-              same(GraphType::compressed, fb::GraphType_compressed) && same(Tier::cold, fb::Tier_cold));
+              same(GraphType::paged, fb::GraphType_paged) && same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.
 class Reader {
@@ -29,10 +29,7 @@ class Reader {
     m.metric = known<Metric>("metric", from.metric(), fb::Metric_MAX);
     m.size = from.size();
     m.dim = from.dim();
-    each(from.codes(), [&](const fb::Codes& c) {
-      m.codes.push_back(
-          {known<Encoding>("encoding", c.encoding(), fb::Encoding_MAX), text(c.section()), {c.m_pq(), c.bits(), c.rotated(), c.token_dim()}});
-    });
+    each(from.codes(), [&](const fb::Codes& c) { m.codes.push_back(codes(c)); });
     if (from.graph()) m.graph = graph(*from.graph());
     each(from.sections(), [&](const fb::Section& s) {
       m.sections.push_back({text(s.name()), s.offset(), s.length(), known<Tier>("tier", s.tier(), fb::Tier_MAX)});
@@ -51,11 +48,19 @@ class Reader {
       for (const T* element : *vector) visit(*element);
   }
 
+  CodesEntry codes(const fb::Codes& from) {
+    return {known<Encoding>("encoding", from.encoding(), fb::Encoding_MAX),
+            text(from.section()),
+            {from.m_pq(), from.bits(), from.rotated(), from.token_dim()}};
+  }
+
   GraphEntry graph(const fb::Graph& from) {
     GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX),
                    .m = from.m(),
                    .ef_construction = from.ef_construction(),
-                   .level_sizes = {}};
+                   .level_sizes = {},
+                   .page_bytes = from.page_bytes()};
+    if (from.links()) out.links = codes(*from.links());
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
       std::memcpy(out.level_sizes.data(), sizes->Data(), sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
@@ -110,6 +115,12 @@ flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuil
   return fb::CreateProvenance(b, version, inputs_at, parameters_at);
 }
 
+flatbuffers::Offset<fb::Codes> write_codes(flatbuffers::FlatBufferBuilder& b, const CodesEntry& codes) {
+  const CodeParams& code = codes.code;
+  return fb::CreateCodes(b, static_cast<fb::Encoding>(codes.encoding), b.CreateString(codes.section), code.m_pq, code.bits, code.rotated,
+                         code.token_dim);
+}
+
 }  // namespace
 
 const SectionEntry* Manifest::find(std::string_view section) const {
@@ -125,14 +136,15 @@ std::string manifest_place(std::string_view file, std::uint64_t offset) {
 std::vector<std::byte> write_manifest(const Manifest& m) {
   flatbuffers::FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<fb::Codes>> codes;
-  for (const auto& c : m.codes)
-    codes.push_back(fb::CreateCodes(b, static_cast<fb::Encoding>(c.encoding), b.CreateString(c.section), c.code.m_pq, c.code.bits, c.code.rotated,
-                                    c.code.token_dim));
+  for (const auto& c : m.codes) codes.push_back(write_codes(b, c));
   const auto codes_at = b.CreateVector(codes);
   flatbuffers::Offset<fb::Graph> graph_at;
   if (m.graph) {
     const auto sizes = b.CreateVector(m.graph->level_sizes);
-    graph_at = fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes);
+    flatbuffers::Offset<fb::Codes> links_at;
+    if (m.graph->links) links_at = write_codes(b, *m.graph->links);
+    graph_at =
+        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)

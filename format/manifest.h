@@ -32,7 +32,7 @@ enum class Encoding : std::uint8_t {
   tokens_f16 = 11,
   tokens_two_level = 12
 };
-enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2 };
+enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2, paged = 3 };
 
 struct SectionEntry {
   std::string name;
@@ -60,6 +60,8 @@ struct GraphEntry {
   std::uint32_t m = 0;
   std::uint32_t ef_construction = 0;
   std::vector<std::uint64_t> level_sizes;
+  std::uint32_t page_bytes = 0;          ///< of paged: length of a page
+  std::optional<CodesEntry> links = {};  ///< of paged: how neighbours' codes are stored
 };
 
 struct RerankEntry {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/build/graph_builder.h"
+#include "engine/build/pages.h"
 #include "engine/build/region_build.h"
 #include "engine/build/reorder.h"
 #include "engine/build/spool.h"
@@ -83,6 +84,10 @@ struct Placement {
         node_at.insert(node_at.end(), order.begin(), order.end());
       }
     }
+    put(std::move(node_at));
+  }
+  void put(std::vector<Id> nodes) {
+    node_at = std::move(nodes);
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
   }
 };
@@ -126,6 +131,33 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
   }
 }
 
+/// The same in pages, which hold the first codes, and those of neighbours.
+GraphEntry write_paged(const GraphParts& parts, Placement place, const BuildEncoders& encoders, const GraphParams& params, bool from_disk,
+                       FileWriter& writer) {
+  const BuiltGraph& graph = parts.graph;
+  const NeighborLists& ground = graph.levels.front();
+  const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
+  const PagePlan plan = plan_pages(ground, place.node_at, encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
+  place.put(plan.node_at);
+  std::vector<Id> ids, rows;
+  for (const Id node : place.node_at) {
+    ids.push_back(graph.ids[node]);
+    rows.push_back(parts.rows[node]);
+  }
+  write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);
+  write_upper(graph, place, writer);
+  write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk, {}, writer);
+  write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
+  write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
+  write_pages(ground, plan, place.row_of, rows, parts.spools[own], parts.spools[links], params.progress, writer);
+  write_rows(parts.spools[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
+  return {.type = GraphType::paged,
+          .m = params.m,
+          .ef_construction = params.ef_construction,
+          .level_sizes = graph.level_sizes,
+          .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes)};
+}
+
 }  // namespace
 
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer) {
@@ -142,7 +174,8 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   const GraphParts parts =
       budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
-  const Placement place(parts, type, params);
+  Placement place(parts, type, params);
+  if (type == GraphType::paged) return write_paged(parts, std::move(place), encoders, params, budget != 0, writer);
   std::vector<Id> ids, rows;
   for (const Id node : place.node_at) {
     ids.push_back(graph.ids[node]);
@@ -154,7 +187,7 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, budget != 0,
                params.progress, writer);
-  return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes};
+  return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes, .page_bytes = 0};
 }
 
 }  // namespace cassata

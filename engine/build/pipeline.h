@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,9 @@ inline constexpr std::string_view kModelSuffix = ".model";
 /// stream's vectors.
 struct BuildEncoders {
   std::vector<std::unique_ptr<Encoder>> all;
-  std::vector<std::size_t> stored;  ///< numbers of those whose codes come into the file: of the first codes, and the second
-  std::size_t walked = 0;           ///< number of the one by whose codes a graph's builder looks for neighbours; it chooses by the first's
+  std::vector<std::size_t> stored;        ///< numbers of those whose codes come into the file: of the first codes, and the second
+  std::optional<std::size_t> links = {};  ///< number of the one for neighbours' codes, where the graph is in pages
+  std::size_t walked = 0;                 ///< number of the one by whose codes a graph's builder looks for neighbours; it chooses by the first's
 };
 
 /// Streams the vectors' codes into the file.

@@ -195,7 +195,7 @@ void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view na
     else
       write_offsets<std::uint64_t>(spool, ids, writer);
   }
-  writer.begin(name, tier, spool.bytes());
+  writer.begin(name, tier, ids.empty() ? 0 : spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
     if (from_disk && row % kAhead == 0)
       for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row))) Mapping::advise(spool.row(next), Advice::will_need);

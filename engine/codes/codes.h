@@ -29,6 +29,9 @@ class Scorer {
   virtual void prefetch(std::span<const Id>) const noexcept {}
   /// Has vectors that score() may soon be asked of read from disk, all at once. Of codes that are large and seldom read.
   virtual void fetch(std::span<const Id>) noexcept {}
+  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after another, and not in their
+  /// section). Of encodings whose Codes::row_bytes() tells how long a row is.
+  virtual void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept;
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
 };
@@ -40,6 +43,10 @@ class Codes {
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
   /// Checks what hashes cannot: values that no writer of ours stores. Throws Error(corrupt) naming the byte.
   virtual void verify() const = 0;
+  /// Length of a row where rows may lie elsewhere than in their section, as in the pages of a graph; else 0.
+  virtual std::size_t row_bytes() const noexcept { return 0; }
+  /// As verify(), of one such row, at byte `at` of `section`. `row` is its number, for the message.
+  virtual void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const;
   /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors alone.
   virtual void decode(Id id, float* out) const;
 

@@ -92,11 +92,16 @@ class QuantizedCodes final : public Codes {
       if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF}) throw model_.damaged(i, "a sign that is neither 1 nor -1");
-    for (std::uint64_t id = 0; id < size(); ++id) {
-      const QuantizedHead h = head(static_cast<Id>(id));
-      if (!std::isfinite(h.scale) || !std::isfinite(h.bias) || !std::isfinite(h.rest))
-        throw rows_.damaged(id * layout_.row_bytes, "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
-    }
+    for (std::uint64_t id = 0; id < size(); ++id) verify_row(rows_, id * layout_.row_bytes, id);
+  }
+
+  std::size_t row_bytes() const noexcept override { return layout_.row_bytes; }
+
+  void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
+    QuantizedHead h;
+    std::memcpy(&h, section.bytes.data() + at, sizeof h);
+    if (!std::isfinite(h.scale) || !std::isfinite(h.bias) || !std::isfinite(h.rest))
+      throw section.damaged(at, "row " + std::to_string(row) + " has a NaN or an infinity, expected finite numbers");
   }
 
   void decode(Id id, float* out) const override {
@@ -161,6 +166,10 @@ class QuantizedScorer final : public Scorer {
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids); }
+
+  void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
+    kernels::quantized_gather(query_, codes_.layout(), rows, places.data(), places.size(), out);
+  }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels::quantized_range(query_, codes_.layout(), codes_.rows(), first, count, out);

@@ -1,6 +1,7 @@
 // The second stage: what was found by compact codes is scored again by codes that know more.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -21,6 +22,10 @@ struct RerankParams {
   /// The second codes hold what the first leave out: a candidate's distance is the sum of both.
   bool sum = false;
 };
+
+/// RerankParams::beta where first codes only guide a walk: candidates in a row that are none of the best, after which the others are taken for
+/// worse; a quarter of a wider walk's. Measured (docs/performance.md): fewer lose recall with codes of 1 and 2 bits, more cost time for nothing.
+inline std::size_t patience_of(std::size_t candidates) { return std::max<std::size_t>(16, candidates / 4); }
 
 /// Scores `candidates`, rows with their first distances, best first, by `second` in their order. Leaves the k best, best first, ties by lower
 /// id; `ids` are those of the rows; empty: their numbers. A distance that is no number counts as infinity.

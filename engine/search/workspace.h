@@ -67,6 +67,8 @@ class Beam {
     if (entries_.size() < width_) return true;
     return relax_ > 0 ? distance <= bound_ : distance < bound_;
   }
+  /// True if a candidate at `distance` that was inserted may still be there.
+  bool keeps(float distance) const noexcept { return entries_.size() < width_ || distance <= (relax_ > 0 ? bound_ : entries_.back().distance); }
   /// A NaN, as of scores beyond f32, counts as infinity.
   void insert(float distance, Id id);
   /// Marks the best unexpanded candidate and returns its id, or kNoId if there is none left.
