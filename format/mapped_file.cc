@@ -94,8 +94,14 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 
 void MappedFile::advise_sections() const noexcept {
   Mapping::advise(bytes(), Advice::normal);
+  const bool short_of_memory = manifest_.graph && manifest_.graph->type == GraphType::paged;  // that is what pages are for
   for (const SectionEntry& s : manifest_.sections) {
     const auto part = bytes().subspan(s.offset, s.length);
+    if (s.tier == Tier::hot && short_of_memory) {  // read at once; what had to give way later comes back alone, and not with all around it
+      Mapping::advise(part, Advice::will_need);
+      Mapping::advise(part, Advice::random);
+      continue;
+    }
     if (touched_at_random(s))
       Mapping::advise(part, Advice::random);
     else if (s.tier == Tier::hot && s.length >= kHugePageBytes)

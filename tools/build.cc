@@ -20,7 +20,7 @@ namespace cassata::tools {
 namespace {
 
 struct Choices {
-  std::string input, output, encoding, navigation, second_encoding;
+  std::string input, output, encoding, navigation, second_encoding, layout;
   std::optional<double> prune_percentage;
   std::optional<std::uint32_t> m_pq, bits, second_bits;
   std::string of_lists, of_graph;  // the last option given that only inverted lists have, or graphs
@@ -72,6 +72,17 @@ void choose_code(Choices& choices) {
   if (params.encoding == Encoding::rabitq) params.code.bits = choices.bits.value_or(kUsualBits);
 }
 
+/// Where what guides the walk is to lie.
+void choose_layout(Choices& choices) {
+  if (choices.layout.empty()) return;
+  if (choices.layout != "paged") invalid_argument("--layout: " + tools::quoted(choices.layout) + " given, expected 'paged'");
+  GraphType& type = choices.params.graph_type;
+  if (type != GraphType::permuted && type != GraphType::paged)
+    invalid_argument("--graph-type: '" + std::string(name_of(type)) + "' given with --layout paged, which has an order and lists of its own");
+  if (choices.navigation.empty()) invalid_argument("--layout: 'paged' given without --navigation, expected codes that guide the walk, e.g. int4");
+  type = GraphType::paged;
+}
+
 /// Names of encodings mean others for other shapes of vectors.
 void choose_encodings(Choices& choices) {
   const Shape shape = shape_of(choices.input);
@@ -85,6 +96,7 @@ void choose_encodings(Choices& choices) {
     choose_navigation(choices, shape);
   else if (again)
     choose_rerank(choices, shape);
+  choose_layout(choices);
   choose_code(choices);
   refuse(choices.second_bits && (!params.rerank || params.rerank->encoding != Encoding::rabitq), "--rerank-bits", "--rerank rabitq");
   const std::initializer_list<Encoding> first_of_two = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
@@ -159,6 +171,10 @@ CommandLine line_of(Choices& choices) {
               "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded lists of "
               "neighbours; standard: in the order of INPUT. Ids are the same",
               [&](const std::string& text) { choices.of_graph = "--graph-type", params.graph_type = parse_graph_type(text); });
+  line.option("layout", "NAME", "",
+              "paged: graph and codes of --navigation lie in pages that hold what is read together, for collections of which not even these fit "
+              "into memory",
+              [&](const std::string& text) { choices.of_graph = "--layout", choices.layout = text; });
   line.option(",m", "N", std::to_string(params.m), "neighbours of a node on the upper levels of the graph; twice as many on the ground level",
               [&](const std::string& text) {
                 choices.of_graph = "-m";

@@ -43,6 +43,7 @@ std::string facts(const Index& index) {
   if (const auto& graph = manifest.graph) {
     rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " +
                                  std::to_string(graph->ef_construction)});
+    if (graph->links) rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " + encoding(*graph->links)});
     rows.push_back({"levels", levels(index.size(), graph->level_sizes)});
   }
   if (const auto& postings = manifest.postings)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.index import Hits, Index, Self, found, padded, trimmed
-from cassata.inputs import Path, Progress, choices, graph_choices, navigation_choices
+from cassata.inputs import Path, Progress, choices, graph_choices, laid_out, navigation_choices
 
 _Build = TypeVar("_Build", bound=Callable[..., object])
 
@@ -31,6 +31,9 @@ _ARGUMENTS = {
     "navigation": 'Codes beside the vectors that guide the walk, so that it reads less: "int8", "int4" or "rabitq". What it finds is '
     "scored by the vectors themselves. None: there are none.",
     "bits": "Bits a dimension of rabitq codes, 1 to 8; None: 4.",
+    "layout": '"paged": graph and codes of `navigation` lie in pages that hold what is read together, for collections of which not even '
+    "these fit into memory. The file is larger, and a search reads of it what it needs. It needs `navigation` (int4 is best) and has an order of its "
+    'own: `graph_type` stays "permuted". None: they are to stay in memory.',
     "encoder": 'Codes of the first stage: "pq", "rabitq" (1 bit a dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".',
     "pq_subspaces": "Of pq: pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`. None: 32, or "
     "`dim` if that is less. Other encoders take no notice of it.",
@@ -259,7 +262,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard", "permuted", "compressed" or "paged".
             dtype: "f32" or "f16".
             m_pq: As product-quantized classes have it; any value is refused.
             dim: Length of a vector.
@@ -296,6 +299,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         dtype: str = "f32",
         navigation: str | None = None,
         bits: int | None = None,
+        layout: str | None = None,
         path: Path | None = None,
         memory_budget: int | str | None = None,
         resume: bool = False,
@@ -312,7 +316,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        graph = graph_choices(metric, dtype, m, ef_construction, graph_type, memory_budget, resume)
+        graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
     @classmethod
@@ -329,6 +333,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         dtype: str = "f32",
         navigation: str | None = None,
         bits: int | None = None,
+        layout: str | None = None,
         path: Path | None = None,
         memory_budget: int | str | None = None,
         resume: bool = False,
@@ -345,7 +350,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             >>> index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        graph = graph_choices(metric, dtype, m, ef_construction, graph_type, memory_budget, resume)
+        graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
 

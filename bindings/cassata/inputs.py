@@ -270,6 +270,19 @@ def memory_size(name: str, value: Any) -> str:
     return value if isinstance(value, str) else str(whole_number(name, value, 1, 2**63))
 
 
+def laid_out(layout: object, graph_type: str, navigation: object) -> str:
+    """The type of a graph that is to lie in the file as `layout` says."""
+    if layout is None:
+        return graph_type
+    if word("layout", layout) != "paged":
+        raise ValueError(f"layout: {layout!r:.60} given, expected 'paged' or None")
+    if graph_type not in ("permuted", "paged"):
+        raise ValueError(f"graph_type: {graph_type!r:.60} given with layout 'paged', which has an order and lists of its own: expected 'permuted'")
+    if navigation is None:
+        raise ValueError("layout: 'paged' given without navigation, expected codes that guide the walk, e.g. 'int4'")
+    return "paged"
+
+
 def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:
     """What codes that guide a walk take."""
     if navigation is None:

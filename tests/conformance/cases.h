@@ -44,6 +44,7 @@ inline std::vector<BuildParams> all_cases() {
         for (const GraphTypeRow& type : graph_type_rows())
           for (const auto& second : second_codes(row, encoding, metric)) {
             const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
+            if (type.guided && (row.kind != Kind::graph || row.second != Second::navigation)) continue;
             if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != BuildParams().graph_type)) continue;
             cases.push_back({.kind = row.kind,
                              .metric = metric,
