@@ -19,6 +19,7 @@
 #include "tests/conformance/cases.h"
 #include "tests/conformance/good_compressed_lists.h"
 #include "tests/conformance/good_lists.h"
+#include "tests/conformance/good_pages.h"
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/conformance/good_tokens.h"
 #include "tests/conformance/multivector_cases.h"
@@ -145,14 +146,7 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
 /// Rows of few bits a dimension: scale, bias and rest are finite numbers, as are the means; signs are 1 or -1.
 bool good_compact_rows(const Index& index, const CodesEntry& codes) {
   const std::span<const std::byte> rows = index.file().section(codes.section).bytes, model = index.file().section(codes.section + ".model").bytes;
-  const auto finite = [](const std::byte* at) { return std::isfinite(number_at<float>(at)); };
-  for (std::size_t id = 0; id < index.size(); ++id)
-    for (std::size_t i = 0; i < 3; ++i)
-      if (!finite(rows.data() + id * (rows.size() / index.size()) + i * sizeof(float))) return false;
-  for (std::size_t i = 0; i < index.dim(); ++i)
-    if (!finite(model.data() + i * sizeof(float))) return false;
-  return std::ranges::all_of(model.subspan(index.dim() * sizeof(float)),
-                             [](std::byte sign) { return sign == std::byte{1} || sign == std::byte{0xFF}; });
+  return good_compact_heads(rows, compact_row_bytes(codes, index.dim())) && good_compact_model(model, index.dim());
 }
 
 /// Centroids and rotation of a product quantizer are finite; its rows may be any bytes.
@@ -182,8 +176,9 @@ bool well_formed(const Index& index) {
   if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size()))) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
-  const bool good_ground =
-      graph.type == GraphType::compressed ? good_compressed_lists(index) : good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m);
+  const bool good_ground = graph.type == GraphType::paged        ? good_pages(index)
+                           : graph.type == GraphType::compressed ? good_compressed_lists(index)
+                                                                 : good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m);
   if (!good_ground || !different_below(ids_of(index, "graph.upper_nodes"), index.size())) return false;
   const std::vector<Id> upper = neighbors_of(index, "graph.upper_edges");
   std::span<const Id> rest = upper;

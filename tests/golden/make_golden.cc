@@ -39,6 +39,7 @@ struct Golden {
   std::string name;
   BuildParams params;
   std::optional<TokenLayout> tokens = {};  // that are put beside
+  std::size_t dim = kDim;
 };
 
 const std::vector<Golden> kGoldens = {
@@ -151,6 +152,16 @@ const std::vector<Golden> kGoldens = {
       .graph_type = GraphType::permuted,
       .m = 4,
       .ef_construction = 40}},
+    {"hnsw-f32-int4-paged-dot",
+     {.kind = Kind::graph,
+      .metric = Metric::dot_product,
+      .encoding = Encoding::dense_int4,
+      .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true},
+      .graph_type = GraphType::paged,
+      .m = 4,
+      .ef_construction = 40},
+     {},
+     60},  // so long that it takes several pages
     {"hnsw-rerank-rabitq-f16-standard-euclidean",
      {.kind = Kind::graph,
       .metric = Metric::euclidean,
@@ -260,12 +271,12 @@ struct Tokens {
 };
 
 /// Best first, ties by lower id.
-Answer answer(Metric metric, const float* rows, const float* query) {
+Answer answer(Metric metric, std::size_t dim, const float* rows, const float* query) {
   Answer scored;
   for (std::size_t i = 0; i < kRows; ++i) {
     double score = 0;
-    for (std::size_t j = 0; j < kDim; ++j) {
-      const double a = rows[i * kDim + j], b = query[j];
+    for (std::size_t j = 0; j < dim; ++j) {
+      const double a = rows[i * dim + j], b = query[j];
       score += metric == Metric::dot_product ? a * b : (a - b) * (a - b);
     }
     scored.emplace_back(metric == Metric::dot_product ? -score : score, i);
@@ -288,7 +299,7 @@ Answer answer(const Index& index, const float* query) {
 }
 
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
-  if (!sparse(golden)) return Index::build(*memory_stream("golden.npy", rows.data(), kRows, kDim, ElementType::f32), golden.params, path);
+  if (!sparse(golden)) return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), golden.params, path);
   std::vector<std::uint32_t> components;
   std::vector<float> kept;
   std::vector<std::uint64_t> offsets = {0};
@@ -314,8 +325,8 @@ void join(const std::filesystem::path& path, const Index& first, const Tokens& t
 void write(const std::filesystem::path& folder, const Golden& golden) {
   const bool coded = golden.params.rerank && golden.params.rerank->encoding == Encoding::rabitq;  // scores are those of the codes
   const unsigned steps = golden.params.code.rotated || coded ? 4096 : 32;                         // where scores are not exact no two may be close
-  std::vector<float> rows = values(kRows * kDim, 1, steps);
-  const std::vector<float> queries = values(kQueries * kDim, 2, steps);
+  std::vector<float> rows = values(kRows * golden.dim, 1, steps);
+  const std::vector<float> queries = values(kQueries * golden.dim, 2, steps);
   if (sparse(golden))
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 0 ? rows[i] : 0;
   const std::filesystem::path path = folder / (golden.name + ".cassata");
@@ -323,8 +334,8 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   golden.tokens ? join(path, build({}, golden, rows), tokens, *golden.tokens) : void(build(path, golden, rows));
   std::ofstream answers(folder / (golden.name + ".answers"));
   for (std::size_t q = 0; q < kQueries; ++q) {
-    const float* const query = queries.data() + q * kDim;
-    for (std::size_t j = 0; j < kDim; ++j) answers << query[j] << ' ';
+    const float* const query = queries.data() + q * golden.dim;
+    for (std::size_t j = 0; j < golden.dim; ++j) answers << query[j] << ' ';
     const std::vector<float> asked = values(golden.tokens ? q % 4 * kTokenDim : 0, 6 + static_cast<unsigned>(q), 32);
     if (golden.tokens) answers << "; ";
     for (const float value : asked) answers << value << ' ';
@@ -332,7 +343,7 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
     answers.precision(17);
     const Answer best = golden.tokens ? tokens.answer(asked)
                         : coded       ? answer(Index::open(path), query)
-                                      : answer(golden.params.metric, rows.data(), query);
+                                      : answer(golden.params.metric, golden.dim, rows.data(), query);
     for (const auto& [score, id] : best) answers << ' ' << id << ':' << score;
     answers << '\n';
   }

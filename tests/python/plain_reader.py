@@ -16,7 +16,7 @@ import numpy as np
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
-GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed"), ("hot", "cold")
+GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL = 11, 12  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
@@ -135,6 +135,8 @@ class PlainIndex:
         assert self.graph is not None
         if self.graph["graph_type"] == "compressed":
             return self.coded_neighbors(row)
+        if self.graph["graph_type"] == "paged":
+            return self.page_neighbors(row)
         places = self.neighbors("graph.edges", self.size * 2 * self.graph["m"]).reshape(self.size, -1)[row]
         return places[places != UNUSED]
 
@@ -160,6 +162,18 @@ class PlainIndex:
                 numbers.append(numbers[-1] + firsts[kind] + (bits >> back & (1 << widths[kind]) - 1))
         assert own is not None
         return np.array([row - own + number for number in numbers if number != own])
+
+    def page_neighbors(self, row: int) -> np.ndarray:
+        """Rows of the same page, and those that are linked."""
+        firsts = self.section("graph.page_rows", "<u4")
+        number = int(np.searchsorted(firsts, row, "right")) - 1
+        begin, end = int(firsts[number]), int(firsts[number + 1])
+        page = self.section("graph.pages", np.uint8).reshape(len(firsts) - 1, -1)[number]
+        links, ends = int(page[:2].view("<u2")[0]), [0, *page[2 : 2 + 2 * (end - begin)].view("<u2").tolist()]
+        slots = page[2 * (1 + end - begin) :][: 2 * ends[-1]].view("<u2")[ends[row - begin] : ends[row - begin + 1]]
+        head = -(-2 * (1 + end - begin + ends[-1]) // 4) * 4
+        mates = np.array([mate for mate in range(begin, end) if mate != row], np.uint32)
+        return np.concatenate([mates, page[head : head + 4 * links].view("<u4")[slots]])
 
     def upper_neighbors(self, level: int, position: int) -> np.ndarray:
         """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""

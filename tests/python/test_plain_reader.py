@@ -22,6 +22,7 @@ BUILDS = {
     "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
     "permuted": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="permuted", **k),
     "navigation": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, navigation="rabitq", bits=2, **k),
+    "paged": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, navigation="int4", layout="paged", **k),
     "compressed": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="compressed", **k),
 }
 
@@ -58,7 +59,7 @@ def test_sees_what_the_library_tells(written):
 def test_rows_are_the_vectors(written):
     build, vectors, _, plain = written
     assert sorted(plain.ids()) == list(range(len(vectors)))
-    assert (build in ("permuted", "compressed", "navigation")) == ("ids" in plain.sections)
+    assert (build in ("permuted", "compressed", "navigation", "paged")) == ("ids" in plain.sections)
     np.testing.assert_array_equal(plain.rows().astype("f4"), vectors[plain.ids()])
 
 
@@ -86,7 +87,7 @@ def test_graph_is_as_specified(graph):
         assert max(neighbors) < n
         assert len(set(neighbors)) == len(neighbors)
         assert row not in neighbors
-    lists = [("graph.upper_edges", sum(sizes), m)] + [("graph.edges", n, 2 * m)] * (graph.graph["graph_type"] != "compressed")
+    lists = [("graph.upper_edges", sum(sizes), m)] + [("graph.edges", n, 2 * m)] * (graph.graph["graph_type"] not in ("compressed", "paged"))
     for name, rows, places in lists:
         unused = graph.neighbors(name, rows * places).reshape(-1, places) == 0xFFFFFFFF
         assert (unused[:, :-1] <= unused[:, 1:]).all(), "unused places stand at the end"
