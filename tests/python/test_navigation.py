@@ -261,10 +261,65 @@ def test_command_line_refuses(tmp_path):
         ("--kind flat -m 8", "-m: given, which there is only with --kind hnsw"),
         ("-m -3", "build: -m: '-3' given, expected a whole number from 2 to 512"),
         ("--memory 1GB", "--memory: given, which there is only with --target-recall"),
-        ("--layout plain", "--layout: given, which there is only with --multivec"),
+        ("--layout plain", "--layout: 'plain' given, expected 'paged'"),
+        ("--layout paged", "--layout: 'paged' given without --navigation"),
+        ("--layout paged --navigation int4 --graph-type compressed", "--graph-type: 'compressed' given with --layout paged"),
+        ("--layout paged --kind flat", "--layout: given, which there is only with --kind hnsw"),
+        ("--graph-type paged", "--graph-type: 'paged' given without navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, which there is only with --multivec or --two-level"),
         ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
         ("--two-level -m 4", "-m: given, which there is not with --two-level"),
         ("--nonsense", "unrecognised option '--nonsense'"),
     ]:
         assert message in refusal("build", tmp_path / "x.npy", "-o", tmp_path / "no", *options.split()), options
+
+
+@pytest.mark.parametrize("metric", ["dotproduct", "euclidean"])
+@pytest.mark.parametrize(("navigation", "bits"), [("int4", None), ("int8", None), ("rabitq", 1)])
+def test_a_graph_in_pages(navigation, bits, metric, tmp_path):
+    choices = {"m": 16, "metric": metric, "navigation": navigation, "bits": bits, "layout": "paged", "dtype": "f16"}
+    path, copy = tmp_path / "paged", tmp_path / "copy"
+    index = cassata.DensePlainHNSW.build_from_array(VECTORS, path=path, **choices)
+    index.verify()
+    assert index.info["graph"]["graph_type"] == "paged"
+    distances, ids = index.batch_search(QUERIES, k=10, ef_search=100)
+    assert recall(ids, metric) > 0.95
+    exact = scores(metric)[np.arange(100)[:, None], ids]
+    np.testing.assert_allclose(distances if metric == "dotproduct" else -distances, exact, rtol=2e-3, atol=0.3)
+    narrow = index.batch_search(QUERIES, k=10, ef_search=10)[1]
+    assert recall(narrow, metric) < recall(ids, metric)
+    index.save(copy)
+    assert copy.read_bytes() == path.read_bytes()
+    again = cassata.open(copy, verify=True)
+    for threads in (1, 2):
+        np.testing.assert_array_equal(again.batch_search(QUERIES, k=10, ef_search=100, num_threads=threads)[1], ids)
+    for i in range(5):
+        np.testing.assert_array_equal(again.search(QUERIES[i], k=10, ef_search=100)[1], ids[i])
+    cassata.DensePlainHNSW.build_from_array(VECTORS, path=copy, num_threads=1, **choices)
+    assert copy.read_bytes() == path.read_bytes()
+
+
+def test_the_command_line_builds_pages(tmp_path):
+    np.save(tmp_path / "x.npy", VECTORS)
+    output("build", tmp_path / "x.npy", "-o", tmp_path / "paged", "--navigation", "int4", "--layout", "paged", "-m", "8", "--quiet")
+    output("verify", tmp_path / "paged")
+    told = output("inspect", tmp_path / "paged")
+    assert "paged, m 8" in told
+    assert "4,096 bytes, neighbours in rabitq, 1 bits" in told
+    assert "graph.pages" in told
+
+
+def test_pages_are_refused_where_they_make_no_sense():
+    for choices, message in [
+        ({"layout": "paged"}, "layout: 'paged' given without navigation"),
+        ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
+        ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
+        ({"graph_type": "paged"}, "graph_type: 'paged' given without navigation"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
+    with pytest.raises(ValueError, match="graph_type: 'paged' given without navigation"):
+        cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="int4", graph_type="paged")
+    arrays = np.array([1, 2], np.int32), np.array([1, 2], np.float32), np.array([0, 1, 2])
+    with pytest.raises(ValueError, match="graph_type: 'paged' given without navigation"):
+        cassata.SparsePlainHNSW.build_from_arrays(*arrays, graph_type="paged")
