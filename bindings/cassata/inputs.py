@@ -277,7 +277,9 @@ def laid_out(layout: object, graph_type: str, navigation: object) -> str:
     if word("layout", layout) != "paged":
         raise ValueError(f"layout: {layout!r:.60} given, expected 'paged' or None")
     if graph_type not in ("permuted", "paged"):
-        raise ValueError(f"graph_type: {graph_type!r:.60} given with layout 'paged', which has an order and lists of its own: expected 'permuted'")
+        raise ValueError(
+            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has an order and lists of its own: expected 'permuted'"
+        )
     if navigation is None:
         raise ValueError("layout: 'paged' given without navigation, expected codes that guide the walk, e.g. 'int4'")
     return "paged"

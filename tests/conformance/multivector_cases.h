@@ -31,8 +31,7 @@ inline std::vector<MultivectorCase> multivector_cases() {
     if (row.second == Second::tokens || row.second == Second::two_level_tokens)
       for (const Encoding encoding : row.encodings)
         for (const GraphTypeRow& type : graph_type_rows())
-          if (!type.guided)
-            cases.push_back({encoding, type.type, row.second == Second::tokens ? TokenLayout::plain : TokenLayout::two_level});
+          if (!type.guided) cases.push_back({encoding, type.type, row.second == Second::tokens ? TokenLayout::plain : TokenLayout::two_level});
   return cases;
 }
 

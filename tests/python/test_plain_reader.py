@@ -87,7 +87,9 @@ def test_graph_is_as_specified(graph):
         assert max(neighbors) < n
         assert len(set(neighbors)) == len(neighbors)
         assert row not in neighbors
-    lists = [("graph.upper_edges", sum(sizes), m)] + [("graph.edges", n, 2 * m)] * (graph.graph["graph_type"] not in ("compressed", "paged"))
+    lists = [("graph.upper_edges", sum(sizes), m)] + [("graph.edges", n, 2 * m)] * (
+        graph.graph["graph_type"] not in ("compressed", "paged")
+    )
     for name, rows, places in lists:
         unused = graph.neighbors(name, rows * places).reshape(-1, places) == 0xFFFFFFFF
         assert (unused[:, :-1] <= unused[:, 1:]).all(), "unused places stand at the end"
