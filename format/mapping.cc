@@ -115,6 +115,12 @@ int Mapping::lock(std::span<const std::byte> part) noexcept {
   return ::mlock(pages.data(), pages.size()) == 0 ? 0 : errno;
 }
 
+void Mapping::unlock(std::span<const std::byte> part) noexcept {
+  if (part.empty()) return;
+  const auto pages = pages_of(part);
+  ::munlock(pages.data(), pages.size());
+}
+
 std::uint64_t Mapping::resident(std::span<const std::byte> part) noexcept {
   if (part.empty()) return 0;
   const auto pages = pages_of(part);

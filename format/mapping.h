@@ -49,6 +49,8 @@ class Mapping {
   static void populate(std::span<const std::byte> part, const std::string& name);
   /// Keeps `part` in memory until it is unmapped. Returns what the system refuses it with (errno), or 0.
   static int lock(std::span<const std::byte> part) noexcept;
+  /// Ends that.
+  static void unlock(std::span<const std::byte> part) noexcept;
   /// Bytes of `part` that are in memory, whoever had them read. A user who neither owns the file nor may write it is told of all.
   static std::uint64_t resident(std::span<const std::byte> part) noexcept;
 

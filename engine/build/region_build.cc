@@ -184,23 +184,22 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
     met.resize(std::max<std::size_t>(met.size(), region + 1));
     ++met[region];
   }
-  // A walk comes by codes everywhere, and by exact vectors nearby. The kernel keeps pages that are used often, but not of what it is told is read at
-  // random: so the former and a region's own stay in memory, and of other exact vectors single pages are read.
+  // Single pages are read of exact vectors and lists, and nothing around them, which would push out what is needed.
   spools[0].advise(Advice::random);
+  Mapping::advise(parts_->lists.bytes(), Advice::random);
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const auto [begin, end] = nodes_of(region);
     const std::vector<Id> nodes = shuffled(std::max(begin, Id{1}), end);
     const std::size_t mine = std::min(nodes.size(), done);
     done -= mine;
     if (mine < nodes.size()) {
-      spools[0].advise(begin, end, Advice::normal);
       spools[0].advise(begin, end, Advice::will_need);
-      if (encoders_.walked != 0) spools[encoders_.walked].advise(Id{0}, end, Advice::will_need);
+      spools[0].lock(begin, end);
     }
     builder.have(begin, end);
     builder.insert(nodes, mine, region < met.size() ? met[region] : 0);
+    spools[0].unlock(begin, end);
     spools[0].advise(Advice::dont_need);
-    spools[0].advise(begin, end, Advice::random);
   }
 }
 
@@ -259,6 +258,7 @@ GraphParts RegionBuild::run() {
   }
   if (files_.has(kOrder))
     for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
+  if (encoders_.walked != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
   const BuildCodes codes(encoders_, spools, n);
   builder.use(codes.walked(), codes.exact(), parts_->rows);
   insert_regions(spools, builder, done - first_done);

@@ -147,15 +147,23 @@ void Spool::put_in_order(std::span<const Id> numbers, std::span<const std::uint6
   file_.write(rows, places.front());
 }
 
-void Spool::advise(Id first, Id last, Advice advice) const noexcept {
-  if (first == last) return;
-  const std::byte* const begin = row(first).data();
-  const auto end = row(last - 1);
-  Mapping::advise({begin, static_cast<std::size_t>(end.data() + end.size() - begin)}, advice);
+void Spool::hold() {
+  advise(Advice::sequential);
+  held_.assign(mapping_.bytes().begin(), mapping_.bytes().end());
+  advise(Advice::dont_need);
 }
 
+std::span<const std::byte> Spool::rows_of(Id first, Id last) const noexcept {
+  if (first == last) return {};
+  const std::byte* const begin = row(first).data();
+  const auto end = row(last - 1);
+  return {begin, static_cast<std::size_t>(end.data() + end.size() - begin)};
+}
+
+void Spool::advise(Id first, Id last, Advice advice) const noexcept { Mapping::advise(rows_of(first, last), advice); }
+
 RowSections Spool::sections() const {
-  return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = mapping_.bytes()},
+  return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = rows()},
           .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))},
           .model = {.file = kName, .name = "model", .offset = 0, .bytes = model()}};
 }

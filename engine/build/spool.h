@@ -39,6 +39,8 @@ class Spool {
   /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back, writes each of the runs that begin
   /// at `runs` so, too, and then puts those in order in which the numbers do not rise: memory holds some megabytes, and such a run.
   void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress);
+  /// Has the rows in this process's own memory from now on, from which nothing can take them.
+  void hold();
   /// Keeps what there is besides the rows, which are in a file that is kept under that name.
   void save(const WorkFiles& files, const std::string& name) const;
   /// How the rows are read from now on.
@@ -49,13 +51,19 @@ class Spool {
   RowSections sections() const;
   std::span<const std::byte> model() const noexcept { return model_.empty() ? encoder_->model() : model_; }
   bool has_offsets() const noexcept { return encoder_->row_bytes() == 0; }
-  std::uint64_t bytes() const noexcept { return mapping_.bytes().size(); }
+  std::uint64_t bytes() const noexcept { return rows().size(); }
   std::span<const std::byte> row(Id id) const {
-    if (!has_offsets()) return mapping_.bytes().subspan(id * encoder_->row_bytes(), encoder_->row_bytes());
-    return mapping_.bytes().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
+    if (!has_offsets()) return rows().subspan(id * encoder_->row_bytes(), encoder_->row_bytes());
+    return rows().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
   }
 
+  /// Keeps the rows from `first` to `last`, which lie together, in memory, as far as the system lets this process.
+  void lock(Id first, Id last) const noexcept { Mapping::lock(rows_of(first, last)); }
+  void unlock(Id first, Id last) const noexcept { Mapping::unlock(rows_of(first, last)); }
+
  private:
+  std::span<const std::byte> rows() const noexcept { return held_.empty() ? mapping_.bytes() : std::span<const std::byte>(held_); }
+  std::span<const std::byte> rows_of(Id first, Id last) const noexcept;
   void put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places);
 
   const Encoder* encoder_;
@@ -64,6 +72,7 @@ class Spool {
   std::uint64_t length_ = 0;
   std::vector<std::uint64_t> offsets_ = {0};
   std::vector<std::byte> model_;  // empty: it is the encoder's
+  std::vector<std::byte> held_;   // empty: rows are read where they are mapped
   Mapping mapping_;
 };
 
