@@ -32,8 +32,8 @@ _ARGUMENTS = {
     "scored by the vectors themselves. None: there are none.",
     "bits": "Bits a dimension of rabitq codes, 1 to 8; None: 4.",
     "layout": '"paged": graph and codes of `navigation` lie in pages that hold what is read together, for collections of which not even '
-    "these fit into memory. The file is larger, and a search reads of it what it needs. It needs `navigation` (int4 is best) and has an order of "
-    'its own: `graph_type` stays "permuted". None: they are to stay in memory.',
+    "these fit into memory. The file is larger, and a search reads of it what it needs. It needs `navigation` (int4 is best) and has an "
+    'order of its own: `graph_type` stays "permuted". None: they are to stay in memory.',
     "encoder": 'Codes of the first stage: "pq", "rabitq" (1 bit a dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".',
     "pq_subspaces": "Of pq: pieces that a vector is cut into, and bytes that it takes; 1 to `dim`. It need not divide `dim`. None: 32, or "
     "`dim` if that is less. Other encoders take no notice of it.",

@@ -31,7 +31,9 @@ Manifest random_manifest(unsigned seed) {
     m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random), code});
   }
   if (random() % 2) {
-    m.graph = GraphEntry{static_cast<GraphType>(random() % 3), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
+    m.graph = GraphEntry{static_cast<GraphType>(random() % 4), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
+    m.graph->page_bytes = static_cast<std::uint32_t>(random());
+    if (random() % 2) m.graph->links = CodesEntry{Encoding::rabitq, "links", {.bits = static_cast<std::uint32_t>(random())}};
     for (std::size_t i = below(random, 4); i > 0; --i) m.graph->level_sizes.push_back(random());
   }
   for (std::size_t i = below(random, 6); i > 0; --i) m.sections.push_back({random_text(random), random(), random(), static_cast<Tier>(random() % 2)});
@@ -62,7 +64,8 @@ std::string show(const Manifest& m) {
   };
   add(m.kind, m.shape, m.metric, m.size, m.dim);
   for (const auto& c : m.codes) add(c.encoding, c.section, c.code.m_pq, c.code.bits, c.code.rotated);
-  if (m.graph) add(m.graph->type, m.graph->m, m.graph->ef_construction);
+  if (m.graph) add(m.graph->type, m.graph->m, m.graph->ef_construction, m.graph->page_bytes);
+  if (m.graph && m.graph->links) add(m.graph->links->encoding, m.graph->links->section, m.graph->links->code.bits);
   if (m.graph)
     for (const auto size : m.graph->level_sizes) add(size);
   for (const auto& s : m.sections) add(s.name, s.offset, s.length, s.tier);
@@ -99,7 +102,7 @@ TEST(Manifest, UnknownValuesNeedANewerVersion) {
       {"shape 2", [](Manifest& m) { m.shape = static_cast<Shape>(2); }},
       {"metric 200", [](Manifest& m) { m.metric = static_cast<Metric>(200); }},
       {"encoding 255", [](Manifest& m) { m.codes[0].encoding = static_cast<Encoding>(255); }},
-      {"graph type 3", [](Manifest& m) { m.graph->type = static_cast<GraphType>(3); }},
+      {"graph type 4", [](Manifest& m) { m.graph->type = static_cast<GraphType>(4); }},
       {"tier 9", [](Manifest& m) { m.sections[0].tier = static_cast<Tier>(9); }}};
   for (const auto& [what, change] : cases) {
     Manifest m = small_manifest();
