@@ -12,7 +12,6 @@
 #include "engine/search/beam.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
-#include "engine/search/turns.h"
 #include "engine/searcher.h"
 
 namespace cassata {
@@ -50,29 +49,20 @@ class GraphSearcher final : public Searcher {
     const Plan plan = plan_of(params);
     if (params.k == 0 || plan.wanted == 0) return;
     if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
-    std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
+    constexpr std::size_t kMost = kLanes + kResting;
+    std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kMost);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      const auto mine = std::span(lanes).subspan(thread * kLanes, plan.scans ? 1 : std::min(kLanes, end - begin));
-      for (auto& lane : mine)
-        if (!lane) lane = std::make_unique<Lane>(*this);
-      if (!plan.scans) {
-        const auto start = [&](Lane& lane, std::size_t query) {
-          lane.query = query;
-          lane.first->bind(queries.row(query));
-          lane.descent.start(plan.width, plan.relax);
-        };
-        const auto finish = [&](Lane& lane) {
-          best[lane.query] = lane.work.beam.entries();
-          rank(queries.row(lane.query), lane, plan, best[lane.query]);
-        };
-        return take_turns<Lane>(
-            mine, begin, end, start, [](Lane& lane) { return lane.descent.step(); }, finish);
-      }
+      const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
+      if (!plan.scans) return walk_in_turns(mine, queries, begin, end, plan, best);
+      if (!mine[0]) mine[0] = std::make_unique<Lane>(*this);
       for (std::size_t i = begin; i < end; ++i) {
         mine[0]->first->bind(queries.row(i));
-        scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, best.subspan(i, 1));
-        rank(queries.row(i), *mine[0], plan, best[i]);
+        scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, {&mine[0]->found, 1});
+        if (start_ranking(queries.row(i), *mine[0], plan))
+          while (mine[0]->rest.step()) {
+          }
+        best[i] = mine[0]->found;
       }
     });
   }
@@ -103,7 +93,8 @@ class GraphSearcher final : public Searcher {
     Plan plan{.width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
     if (navigates_) {
       plan.wanted = std::max(kept, params.k);
-      plan.rest.beta = patience_of(plan.wanted);
+      plan.rest.beta = std::max(kPatience, kLeast - std::min(kLeast, params.k));
+      plan.rest.margin = kMargin;
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
       plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
@@ -123,20 +114,77 @@ class GraphSearcher final : public Searcher {
     std::unique_ptr<Scorer> first, second;
     Workspace work;
     Descent descent;
+    std::vector<Candidate> found;
+    Rerank rest;
     std::size_t query = 0;
+    bool ranks = false;  // what was found, which the walk ended with
   };
 
-  /// Leaves the k best of the rows that were found, best first, as ids.
-  void rank(const VectorView& query, Lane& lane, const Plan& plan, std::vector<Candidate>& candidates) const {
-    if (!second_) return finish(candidates, plan.rest.k);
-    candidates.resize(std::min(plan.wanted, candidates.size()));
+  /// Answers the queries from `begin` to `end`, kLanes at a time, step by step in turns: while the memory that one needs is on its way, the
+  /// others go on. One whose rows are on their way from disk rests, and the next query takes its turns.
+  void walk_in_turns(std::span<std::unique_ptr<Lane>> lanes, const Batch& queries, std::size_t begin, std::size_t end, const Plan& plan,
+                     std::span<std::vector<Candidate>> best) const {
+    std::size_t next = begin, made = 0;
+    std::vector<Lane*> going, resting, spare;
+    const auto start_next = [&] {
+      if (spare.empty()) {
+        if (!lanes[made]) lanes[made] = std::make_unique<Lane>(*this);
+        spare.push_back(lanes[made++].get());
+      }
+      Lane& lane = *spare.back();
+      spare.pop_back();
+      lane.query = next++;
+      lane.first->bind(queries.row(lane.query));
+      lane.descent.start(plan.width, plan.relax);
+      lane.ranks = false;
+      return &lane;
+    };
+    while (going.size() < kLanes && next < end) going.push_back(start_next());
+    for (std::size_t turn = 0; !going.empty(); turn = turn + 1 < going.size() ? turn + 1 : 0) {
+      Lane& lane = *going[turn];
+      const bool goes_on = step(lane, queries, plan);
+      if (goes_on && !(lane.ranks && lane.rest.reads())) continue;
+      if (!goes_on) best[lane.query].assign(lane.found.begin(), lane.found.end());  // all that each walk kept would fill the memory
+      (goes_on ? resting : spare).push_back(&lane);
+      if (resting.size() > kResting || (next == end && !resting.empty())) {
+        going[turn] = resting.front();
+        resting.erase(resting.begin());
+      } else if (next < end) {
+        going[turn] = start_next();
+      } else {
+        going.erase(going.begin() + static_cast<std::ptrdiff_t>(turn));
+      }
+    }
+  }
+
+  /// The next step of a query: of its walk, or of ranking what was found. False: `found` are its answers.
+  bool step(Lane& lane, const Batch& queries, const Plan& plan) const {
+    if (!lane.ranks) {
+      if (lane.descent.step()) return true;
+      lane.found = lane.work.beam.entries();
+      lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
+      if (!lane.ranks) return false;
+    }
+    return lane.rest.step();
+  }
+
+  /// Has `found` ranked by the second codes, step by step. False where nothing is left to do: `found` are the k best rows, best first, as ids.
+  bool start_ranking(const VectorView& query, Lane& lane, const Plan& plan) const {
+    if (!second_) {
+      finish(lane.found, plan.rest.k);
+      return false;
+    }
+    lane.found.resize(std::min(plan.wanted, lane.found.size()));
     lane.second->bind(query);
     if (tokens_)
-      for (Candidate& c : candidates) {
+      for (Candidate& c : lane.found) {
         c.id = permutation_.id(c.id);
-        if (c.id >= codes_.size()) return candidates.assign(1, Candidate(c));  // of a damaged file: for the caller to report
+        if (c.id < codes_.size()) continue;
+        lane.found.assign(1, Candidate(c));  // of a damaged file: for the caller to report
+        return false;
       }
-    rerank(candidates, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), plan.rest);
+    lane.rest.start(lane.found, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), plan.rest);
+    return true;
   }
 
   /// Rows become ids, in whose order ties stand.
@@ -149,8 +197,14 @@ class GraphSearcher final : public Searcher {
     candidates.resize(std::min(k, candidates.size()));
   }
 
+  /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which others are scored only if the
+  /// errors of at least so many make it likely enough that they are. Measured (docs/performance.md).
+  static constexpr std::size_t kPatience = 8, kLeast = 16;
+  static constexpr float kMargin = 2.5F;
   /// Walks that take turns on a thread. Measured (docs/performance.md): 2 to 4 are equally good, 8 worse.
   static constexpr std::size_t kLanes = 3;
+  /// And those that wait for the disk meanwhile.
+  static constexpr std::size_t kResting = 3;
 
   const Codes& codes_;
   const Codes* second_;            // null: there are none

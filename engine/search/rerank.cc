@@ -27,6 +27,8 @@ class Best {
     std::push_heap(places_.begin(), end());
     return true;
   }
+  /// Once k have been offered.
+  float worst() const { return places_.front().distance; }
   std::size_t finish() {
     std::sort_heap(places_.begin(), end());
     return count_;
@@ -38,6 +40,24 @@ class Best {
   std::span<Candidate> places_;
   std::size_t k_;
   std::size_t count_ = 0;
+};
+
+/// By how much second distances differ from first ones.
+class Errors {
+ public:
+  void add(float error) {
+    ++count_;
+    sum_ += error;
+    squares_ += double{error} * error;
+  }
+  /// What an error seldom stays below: so many standard deviations under the mean.
+  float least(float deviations) const {
+    const double mean = sum_ / count_;
+    return static_cast<float>(mean - deviations * std::sqrt(std::max(0.0, squares_ / count_ - mean * mean)));
+  }
+
+ private:
+  double count_ = 0, sum_ = 0, squares_ = 0;
 };
 
 /// How many of the candidates are not too far behind the k-th.
@@ -97,8 +117,9 @@ class SummedScorer final : public Scorer {
 void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
   if (params.k == 0) return candidates.clear();
   candidates.resize(count_within(candidates, params.k, params.alpha));
-  const std::size_t patience = params.beta.value_or(std::numeric_limits<std::size_t>::max());
+  const std::size_t size = candidates.size(), patience = params.beta.value_or(size);
   Best best(candidates, params.k);
+  Errors errors;
   std::array<Id, kBlock> rows;
   std::array<float, kBlock> distances;
   const auto take = [&](std::size_t begin, std::size_t end) {
@@ -107,20 +128,28 @@ void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const 
   };
   std::size_t fetched = 0;
   const auto fetch = [&](std::size_t end) {
-    end = std::min(end, candidates.size());
-    if (fetched < end) second.fetch(take(fetched, end));
-    fetched = std::max(fetched, end);
+    for (std::size_t next; fetched < end; fetched = next) {
+      next = std::min(fetched + kBlock, end);
+      second.fetch(take(fetched, next));
+    }
   };
-  for (std::size_t done = 0, idle = 0; done < candidates.size() && (done < params.k || idle < patience);) {
-    const std::size_t before_the_end = done < params.k ? params.k - done : patience - idle;
-    const std::size_t n = std::min({kBlock, candidates.size() - done, before_the_end});
-    fetch(done + n);
-    fetch(done + n + kBlock);  // they are on their way while these are scored
+  for (std::size_t done = 0, idle = 0;;) {
+    // Rows up to here are scored whatever they turn out to be, or, where errors are known, unless the next ones are unusually close.
+    std::size_t end = done < params.k ? std::min(size, params.k) : done;
+    end += std::min(size - end, idle < patience ? patience - idle : 0);
+    if (params.margin && done >= params.k) {
+      const float bound = best.worst() - errors.least(*params.margin);
+      while (end < size && candidates[end].distance <= bound) ++end;
+    }
+    if (done == end) break;
+    const std::size_t n = std::min(kBlock, end - done);
+    fetch(std::min(end, done + n + kBlock));  // the second block is on its way while the first is scored
     second.prefetch(take(done, done + n));
     second.score({rows.data(), n}, distances.data());
     for (std::size_t i = 0; i < n; ++i, ++done) {
       float distance = params.sum ? candidates[done].distance + distances[i] : distances[i];
       if (distance != distance) distance = std::numeric_limits<float>::infinity();
+      errors.add(distance - candidates[done].distance);
       idle = best.offer({distance, ids.empty() ? rows[i] : ids[rows[i]]}) ? 0 : idle + 1;
     }
   }

@@ -19,6 +19,9 @@ struct RerankParams {
   std::optional<float> alpha = {};
   /// Once k candidates have been scored, the end comes after so many in a row that are none of the k best.
   std::optional<std::size_t> beta = {};
+  /// With beta: but not before first distances, with the errors met so far, make it unlikely that a candidate is one of the k best: the
+  /// smallest error expected is so many standard deviations below their mean.
+  std::optional<float> margin = {};
   /// The second codes hold what the first leave out: a candidate's distance is the sum of both.
   bool sum = false;
 };

@@ -112,6 +112,33 @@ TEST(Rerank, FetchesEachRowOnceBeforeItIsScoredAndFewThatAreNot) {
   }
 }
 
+TEST(Rerank, AMarginScoresAsManyAsTheErrorsOfTheFirstScoresAskFor) {
+  Random random(7);
+  std::normal_distribution<float> noise;
+  std::size_t before = 0;
+  for (const float error : {0.5F, 8.0F, 60.0F}) {
+    SCOPED_TRACE(error);
+    std::vector<Candidate> candidates;
+    std::vector<float> second(500);
+    for (Id id = 0; id < 500; ++id) {
+      second[id] = static_cast<float>(id);
+      candidates.push_back({second[id] + 7 + error * noise(random), id});
+    }
+    std::sort(candidates.begin(), candidates.end());
+    std::vector<Candidate> cut = candidates;
+    CountingScorer with(second), without(second);
+    rerank(candidates, with, {}, {.k = 10, .beta = 6, .margin = 4.0F});
+    rerank(cut, without, {}, {.k = 10, .beta = 6});
+    std::vector<Id> found;
+    for (const Candidate& c : candidates) found.push_back(c.id);
+    EXPECT_EQ(found, (std::vector<Id>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    EXPECT_TRUE(std::equal(without.scored().begin(), without.scored().end(), with.scored().begin())) << "none of those that beta keeps is left out";
+    EXPECT_GT(with.scored().size(), before);
+    before = with.scored().size();
+  }
+  EXPECT_LT(before, 500u);
+}
+
 TEST(Rerank, WithoutLimitsItIsTheOrderOfTheSecondScores) {
   Random random(1);
   const std::size_t n = 500;
