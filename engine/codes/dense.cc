@@ -77,8 +77,8 @@ class DenseScorer final : public Scorer {
     fetch_.scored();
   }
 
-  void fetch(std::span<const Id> ids) noexcept override {
-    fetch_.fetch(ids, [&](Id id) { return std::as_bytes(std::span(codes_.row(id), codes_.dim())); });
+  bool fetch(std::span<const Id> ids) noexcept override {
+    return fetch_.fetch(ids, [&](Id id) { return std::as_bytes(std::span(codes_.row(id), codes_.dim())); });
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids); }

@@ -36,18 +36,20 @@ class RowFetch {
  public:
   explicit RowFetch(Residency& residency) : residency_(residency) {}
 
-  /// part_of(id): a row's bytes, in a mapping.
+  /// part_of(id): a row's bytes, in a mapping. True if some of them have to be read.
   template <class PartOf>
-  void fetch(std::span<const Id> ids, PartOf part_of) noexcept {
+  bool fetch(std::span<const Id> ids, PartOf part_of) noexcept {
     if (residency_.likely()) {
-      if (watches_ || !residency_.looked_at()) return;
+      if (watches_ || !residency_.looked_at()) return false;
       watches_ = true;
       read_ = blocks_read();
-      return;
+      return false;
     }
     const std::uint64_t before = blocks_read();
     for (const Id id : ids) Mapping::advise(part_of(id), Advice::will_need);
-    residency_.learn(blocks_read() != before);
+    const bool reads = blocks_read() != before;
+    residency_.learn(reads);
+    return reads;
   }
   void scored() noexcept {
     if (!watches_) return;

@@ -96,8 +96,8 @@ class TokenScorer : public Scorer {
   void prefetch(std::span<const Id> ids) const noexcept override {
     if (!ids.empty()) fetch_lines(ids.front());
   }
-  void fetch(std::span<const Id> ids) noexcept override {
-    fetch_.fetch(ids, [&](Id id) { return codes_.bytes(id); });
+  bool fetch(std::span<const Id> ids) noexcept override {
+    return fetch_.fetch(ids, [&](Id id) { return codes_.bytes(id); });
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));

@@ -8,57 +8,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kBlock = 64;  // rows a call, so that a scorer can fetch them ahead
-
-/// The k best of the candidates offered: a heap at the front of the list that they come from, the worst on top. It never grows beyond
-/// those that were taken from there.
-class Best {
- public:
-  Best(std::span<Candidate> places, std::size_t k) : places_(places), k_(k) {}
-
-  /// False if the candidate is none of them.
-  bool offer(const Candidate& candidate) {
-    if (count_ == k_) {
-      if (!(candidate < places_.front())) return false;
-      std::pop_heap(places_.begin(), end());
-      --count_;
-    }
-    places_[count_++] = candidate;
-    std::push_heap(places_.begin(), end());
-    return true;
-  }
-  /// Once k have been offered.
-  float worst() const { return places_.front().distance; }
-  std::size_t finish() {
-    std::sort_heap(places_.begin(), end());
-    return count_;
-  }
-
- private:
-  std::span<Candidate>::iterator end() const { return places_.begin() + static_cast<std::ptrdiff_t>(count_); }
-
-  std::span<Candidate> places_;
-  std::size_t k_;
-  std::size_t count_ = 0;
-};
-
-/// By how much second distances differ from first ones.
-class Errors {
- public:
-  void add(float error) {
-    ++count_;
-    sum_ += error;
-    squares_ += double{error} * error;
-  }
-  /// What an error seldom stays below: so many standard deviations under the mean.
-  float least(float deviations) const {
-    const double mean = sum_ / count_;
-    return static_cast<float>(mean - deviations * std::sqrt(std::max(0.0, squares_ / count_ - mean * mean)));
-  }
-
- private:
-  double count_ = 0, sum_ = 0, squares_ = 0;
-};
+constexpr std::size_t kBlock = Rerank::kBlock;
 
 /// How many of the candidates are not too far behind the k-th.
 std::size_t count_within(std::span<const Candidate> candidates, std::size_t k, std::optional<float> alpha) {
@@ -94,9 +44,9 @@ class SummedScorer final : public Scorer {
     first_->prefetch(ids);
     second_->prefetch(ids);
   }
-  void fetch(std::span<const Id> ids) noexcept override {
-    first_->fetch(ids);
-    second_->fetch(ids);
+  bool fetch(std::span<const Id> ids) noexcept override {
+    const bool reads = first_->fetch(ids);
+    return second_->fetch(ids) || reads;
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     first_->score_range(first, count, out);
@@ -114,46 +64,99 @@ class SummedScorer final : public Scorer {
 
 }  // namespace
 
-void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
-  if (params.k == 0) return candidates.clear();
-  candidates.resize(count_within(candidates, params.k, params.alpha));
-  const std::size_t size = candidates.size(), patience = params.beta.value_or(size);
-  Best best(candidates, params.k);
-  Errors errors;
-  std::array<Id, kBlock> rows;
-  std::array<float, kBlock> distances;
-  const auto take = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) rows[i - begin] = candidates[i].id;
-    return std::span<const Id>(rows.data(), end - begin);
-  };
-  std::size_t fetched = 0;
-  const auto fetch = [&](std::size_t end) {
-    for (std::size_t next; fetched < end; fetched = next) {
-      next = std::min(fetched + kBlock, end);
-      second.fetch(take(fetched, next));
-    }
-  };
-  for (std::size_t done = 0, idle = 0;;) {
-    // Rows up to here are scored whatever they turn out to be, or, where errors are known, unless the next ones are unusually close.
-    std::size_t end = done < params.k ? std::min(size, params.k) : done;
-    end += std::min(size - end, idle < patience ? patience - idle : 0);
-    if (params.margin && done >= params.k) {
-      const float bound = best.worst() - errors.least(*params.margin);
-      while (end < size && candidates[end].distance <= bound) ++end;
-    }
-    if (done == end) break;
-    const std::size_t n = std::min(kBlock, end - done);
-    fetch(std::min(end, done + n + kBlock));  // the second block is on its way while the first is scored
-    second.prefetch(take(done, done + n));
-    second.score({rows.data(), n}, distances.data());
-    for (std::size_t i = 0; i < n; ++i, ++done) {
-      float distance = params.sum ? candidates[done].distance + distances[i] : distances[i];
-      if (distance != distance) distance = std::numeric_limits<float>::infinity();
-      errors.add(distance - candidates[done].distance);
-      idle = best.offer({distance, ids.empty() ? rows[i] : ids[rows[i]]}) ? 0 : idle + 1;
-    }
+bool Rerank::Best::offer(const Candidate& candidate) {
+  if (count_ == k_) {
+    if (!(candidate < places_.front())) return false;
+    std::pop_heap(places_.begin(), end());
+    --count_;
   }
-  candidates.resize(best.finish());
+  places_[count_++] = candidate;
+  std::push_heap(places_.begin(), end());
+  return true;
+}
+
+std::size_t Rerank::Best::finish() {
+  std::sort_heap(places_.begin(), end());
+  return count_;
+}
+
+void Rerank::Errors::add(float error) {
+  ++count_;
+  sum_ += error;
+  squares_ += double{error} * error;
+}
+
+float Rerank::Errors::least(float deviations) const {
+  const double mean = sum_ / count_;
+  return static_cast<float>(mean - deviations * std::sqrt(std::max(0.0, squares_ / count_ - mean * mean)));
+}
+
+void Rerank::start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
+  candidates_ = &candidates;
+  second_ = &second;
+  ids_ = ids;
+  params_ = params;
+  candidates.resize(params.k == 0 ? 0 : count_within(candidates, params.k, params.alpha));
+  best_ = Best(candidates, params.k);
+  errors_ = {};
+  done_ = asked_ = fetched_ = idle_ = 0;
+}
+
+std::span<const Id> Rerank::take(std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) rows_[i - begin] = (*candidates_)[i].id;
+  return {rows_.data(), end - begin};
+}
+
+bool Rerank::step() {
+  score();
+  const std::size_t end = certain();
+  if (done_ == end) {
+    candidates_->resize(best_.finish());
+    return false;
+  }
+  asked_ = std::min(done_ + kBlock, end);
+  reads_ = false;
+  const std::size_t ahead = std::min(asked_ + kBlock, end);  // the second block is on its way while the first is scored
+  for (std::size_t next; fetched_ < ahead; fetched_ = next) {
+    next = std::min(fetched_ + kBlock, ahead);
+    reads_ = second_->fetch(take(fetched_, next)) || reads_;
+  }
+  return true;
+}
+
+std::size_t Rerank::certain() const {
+  const std::vector<Candidate>& candidates = *candidates_;
+  std::size_t end = std::min(candidates.size(), std::max(done_, params_.k));
+  const std::size_t patience = params_.beta.value_or(candidates.size());
+  end += std::min(candidates.size() - end, patience - std::min(idle_, patience));
+  if (params_.margin && done_ >= params_.k) {
+    const float bound = best_.worst() - errors_.least(*params_.margin);
+    while (end < candidates.size() && candidates[end].distance <= bound) ++end;
+  }
+  return end;
+}
+
+void Rerank::score() {
+  const std::size_t n = asked_ - done_;
+  if (n == 0) return;
+  std::array<float, kBlock> distances;
+  const std::span<const Id> rows = take(done_, asked_);
+  second_->prefetch(rows);
+  second_->score(rows, distances.data());
+  for (std::size_t i = 0; i < n; ++i, ++done_) {
+    const float first = (*candidates_)[done_].distance;
+    float distance = params_.sum ? first + distances[i] : distances[i];
+    if (distance != distance) distance = std::numeric_limits<float>::infinity();
+    errors_.add(distance - first);
+    idle_ = best_.offer({distance, ids_.empty() ? rows[i] : ids_[rows[i]]}) ? 0 : idle_ + 1;
+  }
+}
+
+void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
+  Rerank again;
+  again.start(candidates, second, ids, params);
+  while (again.step()) {
+  }
 }
 
 std::unique_ptr<Scorer> SummedCodes::scorer(Metric metric) const {

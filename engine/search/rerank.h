@@ -1,7 +1,11 @@
 // The second stage: what was found by compact codes is scored again by codes that know more.
 #pragma once
 
+<<<<<<< HEAD
 #include <algorithm>
+=======
+#include <array>
+>>>>>>> a1107c1 (A query whose rows are on their way from disk rests, and the next one takes its turns)
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -31,7 +35,68 @@ struct RerankParams {
 inline std::size_t patience_of(std::size_t candidates) { return std::max<std::size_t>(16, candidates / 4); }
 
 /// Scores `candidates`, rows with their first distances, best first, by `second` in their order. Leaves the k best, best first, ties by lower
-/// id; `ids` are those of the rows; empty: their numbers. A distance that is no number counts as infinity.
+/// id; `ids` are those of the rows; empty: their numbers. A distance that is no number counts as infinity. In steps, between which rows may be
+/// on their way from disk.
+class Rerank {
+ public:
+  static constexpr std::size_t kBlock = 64;  // rows a call, so that a scorer can fetch them ahead
+
+  /// Borrows all but `params` until the last step.
+  void start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params);
+  /// Scores the rows that the last step has asked for, and asks for the next ones. False: there are none, and the best are in place.
+  bool step();
+  /// Whether what the last step has asked for has to be read from disk.
+  bool reads() const noexcept { return reads_; }
+
+ private:
+  /// The k best of the candidates offered: a heap at the front of the list that they come from, the worst on top. It never grows beyond
+  /// those that were taken from there.
+  class Best {
+   public:
+    Best() = default;
+    Best(std::span<Candidate> places, std::size_t k) : places_(places), k_(k) {}
+    /// False if the candidate is none of them.
+    bool offer(const Candidate& candidate);
+    /// Once k have been offered.
+    float worst() const { return places_.front().distance; }
+    std::size_t finish();
+
+   private:
+    std::span<Candidate>::iterator end() const { return places_.begin() + static_cast<std::ptrdiff_t>(count_); }
+
+    std::span<Candidate> places_;
+    std::size_t k_ = 0;
+    std::size_t count_ = 0;
+  };
+  /// By how much second distances differ from first ones.
+  class Errors {
+   public:
+    void add(float error);
+    /// What an error seldom stays below: so many standard deviations under the mean.
+    float least(float deviations) const;
+
+   private:
+    double count_ = 0, sum_ = 0, squares_ = 0;
+  };
+
+  /// The end of the rows that are scored whatever they turn out to be, or, where errors are known, unless the next ones are unusually close.
+  std::size_t certain() const;
+  void score();
+  std::span<const Id> take(std::size_t begin, std::size_t end);
+
+  std::vector<Candidate>* candidates_ = nullptr;
+  Scorer* second_ = nullptr;
+  std::span<const Id> ids_;
+  RerankParams params_;
+  Best best_;
+  Errors errors_;
+  std::array<Id, kBlock> rows_;
+  std::size_t done_ = 0, asked_ = 0, fetched_ = 0;  // ends of candidates
+  std::size_t idle_ = 0;                            // so many in a row were none of the best
+  bool reads_ = false;
+};
+
+/// All its steps at once.
 void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params);
 
 /// Vectors that are stored in two parts: a distance is the sum of those to the parts, as the dot product's is. Borrows both.

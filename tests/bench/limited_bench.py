@@ -311,7 +311,8 @@ def main():
         if "ef" not in found:
             fail(f"{name}: {found['ended']}")
         engines.append({**engine, "ef": found["ef"]})
-    columns = "limit,threads,engine,ef,recall,queries/s,batch,p50,p99,max,max/p50,reads,KiB,reads/s,device,queries,open".split(",")
+    columns = ["limit", "threads", "engine", "ef", "recall", "queries/s", "batch", "p50", "p99", "max", "max/p50"]
+    columns += ["reads", "KiB", "reads/s", "device", "queries", "open"]
     rows, at_depth = {}, []
     for _ in range(given.rounds):
         for percent in map(float, given.percent.split(",")):
@@ -327,9 +328,8 @@ def main():
                     print(f"{percent:g} % {threads} {engine['name']}: {told}", file=sys.stderr, flush=True)
         at_depth.append(device(next(e["path"] for e in engines if Path(e["path"]).is_file())))
     iops = {depth: statistics.median(told[depth] for told in at_depth) for depth in (1, 32)}
-    print(
-        f"{shape[0]:,} x {shape[1]}, {size / 2**20:.0f} MiB as f32; {given.count:,} queries with noise of {NOISE}; times in ms, reads and KiB a query"
-    )
+    print(f"{shape[0]:,} x {shape[1]}, {size / 2**20:.0f} MiB as f32; {given.count:,} queries with noise of {NOISE}")
+    print("p50, p99 and max in ms; reads and KiB are those of a query")
     print(f"the device reads 4 KiB {iops[1]:,.0f} times a second at depth 1, {iops[32]:,.0f} at depth 32")
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for (percent, threads, name, ef), all_told in rows.items():

@@ -31,7 +31,10 @@ class CountingScorer final : public Scorer {
     EXPECT_GE(fetched_.size(), scored_.size());
     table_.score(ids, out);
   }
-  void fetch(std::span<const Id> ids) noexcept override { fetched_.insert(fetched_.end(), ids.begin(), ids.end()); }
+  bool fetch(std::span<const Id> ids) noexcept override {
+    fetched_.insert(fetched_.end(), ids.begin(), ids.end());
+    return true;
+  }
   void score_range(Id, std::size_t, float*) noexcept override { ADD_FAILURE() << "candidates are no range"; }
   const std::vector<Id>& scored() const { return scored_; }
   const std::vector<Id>& fetched() const { return fetched_; }
