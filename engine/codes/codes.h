@@ -27,17 +27,12 @@ class Scorer {
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
   /// Starts to fetch vectors that score() is about to be asked of.
   virtual void prefetch(std::span<const Id>) const noexcept {}
-<<<<<<< HEAD
-  /// Has vectors that score() may soon be asked of read from disk, all at once. Of codes that are large and seldom read.
-  virtual void fetch(std::span<const Id>) noexcept {}
-  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after another, and not in their
-  /// section). Of encodings whose Codes::row_bytes() tells how long a row is.
-  virtual void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept;
-=======
   /// Has vectors that score() may soon be asked of read from disk, all at once. Of codes that are large and seldom read. True if some are on
   /// their way now, so that it pays to do something else first.
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
->>>>>>> a1107c1 (A query whose rows are on their way from disk rests, and the next one takes its turns)
+  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after another, and not in their
+  /// section). Of encodings whose Codes::row_bytes() tells how long a row is.
+  virtual void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept;
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
 };

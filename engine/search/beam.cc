@@ -25,13 +25,15 @@ void SubsetScorer::prefetch(std::span<const Id> positions) const noexcept {
   }
 }
 
-void SubsetScorer::fetch(std::span<const Id> positions) noexcept {
+bool SubsetScorer::fetch(std::span<const Id> positions) noexcept {
   Id ids[kBatch];
+  bool reads = false;
   for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
     const std::size_t n = std::min(kBatch, positions.size() - begin);
     for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
-    scorer_.fetch({ids, n});
+    reads = scorer_.fetch({ids, n}) || reads;
   }
+  return reads;
 }
 
 void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept {

@@ -1,11 +1,8 @@
 // The second stage: what was found by compact codes is scored again by codes that know more.
 #pragma once
 
-<<<<<<< HEAD
 #include <algorithm>
-=======
 #include <array>
->>>>>>> a1107c1 (A query whose rows are on their way from disk rests, and the next one takes its turns)
 #include <cstddef>
 #include <memory>
 #include <optional>

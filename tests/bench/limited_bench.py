@@ -12,8 +12,8 @@ one is given by --python. Needs Linux, root, cgroup v1 and fio. For example:
         --engine diskann=folder --engine faiss=big.faiss --engine usearch=big.usearch --python diskann=/tmp/diskann/bin/python \\
         --python faiss=/tmp/peers/bin/python --python usearch=/tmp/peers/bin/python
 
-Limits are shares of the vectors as f32. Each engine first looks, without a limit and on the queries as they are, for the smallest ef that
-reaches --recall, unless --ef says it. Then each measurement is a process of its own in a memory cgroup, after the page cache was dropped:
+Limits are shares of the vectors as f32. Each engine first looks, without a limit, for the smallest ef that reaches --recall on the first
+--checked queries, unless --ef says it. Then each measurement is a process of its own in a memory cgroup, after the page cache was dropped:
 it has the queries and NumPy before it enters; the engine's library, its index and all that is read count. No one else may have the files
 open: what others read would be in memory outside the limit. The queries as they are warm it up. What is measured are --count queries made
 of them: noise of 0.01 a component, other for each, normalized, so that no query comes twice; recall is of the first --checked of these,
@@ -105,7 +105,8 @@ def recall(ids, truth):
 
 def calibrate(job):
     """The smallest ef that reaches the recall, and that recall."""
-    queries, truth = np.load(job["queries"]).astype(np.float32), np.load(job["truth"])
+    truth = np.load(job["asked_truth"])
+    queries = np.load(job["asked"])[: len(truth)]
     _, batch = opened(job["kind"], job["path"], queries.shape[1], 2)
     at = {}
 
@@ -186,7 +187,7 @@ def fail(message):
 
 
 def prepared(given):
-    """Files of the queries that are asked, and of exact answers to them and to the queries as they are."""
+    """Files of the queries that are asked, and of exact answers to the first of them."""
     vectors = np.load(given.vectors, mmap_mode="r")
     queries = np.load(given.queries).astype(np.float32)
 
@@ -209,7 +210,7 @@ def prepared(given):
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
     file = Path(f"{given.queries}.asked.npy")
     np.save(file, asked)
-    return file, exact(asked[: given.checked], f"asked{given.checked}.gt"), exact(queries, "gt")
+    return file, exact(asked[: given.checked], f"asked{given.checked}.gt")
 
 
 @contextlib.contextmanager
@@ -288,14 +289,13 @@ def main():
         fail(f"no cgroup v1 controllers of memory and blkio at {MEMORY.parent}: this measures under their limits")
     if os.geteuid() != 0:
         fail("needs root: it makes cgroups and drops the page cache")
-    asked, asked_truth, truth = prepared(given)
+    asked, asked_truth = prepared(given)
     pythons = dict(item.split("=", 1) for item in given.python)
     chosen = dict(item.split("=", 1) for item in given.ef)
     shape = np.load(given.vectors, mmap_mode="r").shape
     size = shape[0] * shape[1] * 4
     base = {
         "queries": str(given.queries),
-        "truth": str(truth),
         "asked": str(asked),
         "asked_truth": str(asked_truth),
         "recall": given.recall,
