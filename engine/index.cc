@@ -96,7 +96,8 @@ void check_budget(const BuildParams& params, const VectorStream& vectors, const 
   if (params.resume && path.empty()) invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
   if (budget == 0) return;
   if (params.kind != Kind::graph)
-    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" + std::string(name_of(Kind::graph)) + "'");
+    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" + std::string(name_of(Kind::graph)) +
+                     "'");
   if (const std::uint64_t least = least_budget(vectors.size()); budget < least)
     invalid_argument("memory_budget: " + std::to_string(budget) + " bytes given, expected at least " + std::to_string(least) + " for " +
                      std::to_string(vectors.size()) + " vectors");

@@ -154,8 +154,8 @@ BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
   return out;
 }
 
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones, or, so that they stay in a bounded memory, by rabitq
-/// ones of 1 bit: these find as good neighbours where errors of many values even out. Measured (docs/performance.md).
+/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones, or, so that they stay in a bounded memory, by
+/// rabitq ones of 1 bit: these find as good neighbours where errors of many values even out. Measured (docs/performance.md).
 constexpr std::size_t kFewDims = 96;
 
 /// What compact codes are made from stands first, be it stored or not.

@@ -94,8 +94,7 @@ void Mapping::advise(std::span<const std::byte> part, Advice advice) noexcept {
   if (part.empty()) return;
   const auto pages = pages_of(part);
   const std::size_t piece = advice == Advice::will_need ? kReadAtOnce : pages.size();
-  for (std::size_t at = 0; at < pages.size(); at += piece)
-    ::madvise(pages.data() + at, std::min(piece, pages.size() - at), kernel_advice(advice));
+  for (std::size_t at = 0; at < pages.size(); at += piece) ::madvise(pages.data() + at, std::min(piece, pages.size() - at), kernel_advice(advice));
 }
 
 void Mapping::populate(std::span<const std::byte> part, const std::string& name) {

@@ -75,7 +75,8 @@ void choose_code(Choices& choices) {
 /// Where what guides the walk is to lie.
 void choose_layout(Choices& choices) {
   if (choices.layout.empty()) return;
-  if (choices.layout != "paged") invalid_argument("--layout: " + tools::quoted(choices.layout) + " given, expected 'paged'; of tokens there are others, with --multivec");
+  if (choices.layout != "paged")
+    invalid_argument("--layout: " + tools::quoted(choices.layout) + " given, expected 'paged'; of tokens there are others, with --multivec");
   GraphType& type = choices.params.graph_type;
   if (type != GraphType::permuted && type != GraphType::paged)
     invalid_argument("--graph-type: '" + std::string(name_of(type)) + "' given with --layout paged, which has an order and lists of its own");

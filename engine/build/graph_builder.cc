@@ -51,8 +51,7 @@ BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground
   for (const std::uint64_t nodes : level_sizes) levels.emplace_back(nodes, m);
 }
 
-GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params)
-    : graph_(graph), params_(params), workers_(threads_of(params.num_threads)) {}
+GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params) : graph_(graph), params_(params), workers_(threads_of(params.num_threads)) {}
 
 GraphBuilder::~GraphBuilder() = default;
 

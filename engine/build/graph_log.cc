@@ -53,9 +53,10 @@ void GraphLog::replay() {
     at += sizeof head;
     const auto words = std::span(reinterpret_cast<const std::uint32_t*>(bytes.data() + at), head.bytes / sizeof(std::uint32_t));
     for (std::size_t i = 0; i < words.size(); i += 3 + words[i + 2]) {
-      if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() || words[i + 2] > graph_.levels[words[i]].max_degree() ||
-          words[i + 2] > words.size() - i - 3)
-        corrupt((files_.folder() / kName).string() + " at byte " + std::to_string(at + i * sizeof(std::uint32_t)) + ": a list that the graph does not have");
+      if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() ||
+          words[i + 2] > graph_.levels[words[i]].max_degree() || words[i + 2] > words.size() - i - 3)
+        corrupt((files_.folder() / kName).string() + " at byte " + std::to_string(at + i * sizeof(std::uint32_t)) +
+                ": a list that the graph does not have");
       graph_.levels[words[i]].assign(words[i + 1], words.subspan(i + 3, words[i + 2]));
     }
     at += head.bytes;

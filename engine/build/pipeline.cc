@@ -171,8 +171,7 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
 
 GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
                        WorkFiles& files, FileWriter& writer) {
-  const GraphParts parts =
-      budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
+  const GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
   Placement place(parts, type, params);
   if (type == GraphType::paged) return write_paged(parts, std::move(place), encoders, params, budget != 0, writer);

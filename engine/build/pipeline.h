@@ -60,5 +60,4 @@ struct BuildCodes {
   std::unique_ptr<Codes> exact_, walked_;  // the second only if it is another
 };
 
-
 }  // namespace cassata

@@ -135,12 +135,7 @@ class ListEncoder {
 class ListSpool {
  public:
   ListSpool(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const WorkFiles& files)
-      : rows_(rows),
-        order_(order),
-        params_(params),
-        file_(files.unnamed()),
-        encoder_(rows.rows, params),
-        shift_(bucket_shift(rows.dim)) {
+      : rows_(rows), order_(order), params_(params), file_(files.unnamed()), encoder_(rows.rows, params), shift_(bucket_shift(rows.dim)) {
     count();
     for (std::size_t bucket = 0; bucket + 1 < starts_.size();) bucket = write_group(bucket);
     bytes_.insert(bytes_.end(), kListsPadding, std::byte{0});

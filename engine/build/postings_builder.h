@@ -22,7 +22,6 @@ struct PostingsParams {
 
 /// Streams the vectors and their codes into unnamed files, orders the rows so that similar ones share a block, and writes the lists, the
 /// neighbours, the ids and the codes. Held in memory are some numbers a row, one list, and at most kGathered entries on their way into lists.
-PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const WorkFiles& files,
-                             FileWriter& writer);
+PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const WorkFiles& files, FileWriter& writer);
 
 }  // namespace cassata

@@ -136,8 +136,8 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
   }
   upper_region_.resize(upper());
   for (Id i = 0; i < upper(); ++i)
-    upper_region_[i] =
-        static_cast<Id>(std::min<std::size_t>(last_keys.size() - 1, static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
+    upper_region_[i] = static_cast<Id>(std::min<std::size_t>(
+        last_keys.size() - 1, static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
 }
 
 void RegionBuild::restore_order() {

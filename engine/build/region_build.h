@@ -23,10 +23,10 @@ struct GraphParts {
 /// Bytes that a build in regions holds whatever the budget, for so many vectors.
 std::uint64_t least_budget(std::uint64_t size);
 
-/// Builds the graph with about `budget` bytes of memory. The vectors of the upper levels are inserted first. Every other one belongs to that of level 1
-/// which it is close to; these are ordered so that neighbours lie close together (reorder.h), and the vectors with them, which are cut to regions that
-/// fit into memory. All is in mapped files in that order. Region by region is inserted: what that reads lies together.
-/// What was done is kept in `files`, if these are named, and not done again.
+/// Builds the graph with about `budget` bytes of memory. The vectors of the upper levels are inserted first. Every other one belongs to that of level
+/// 1 which it is close to; these are ordered so that neighbours lie close together (reorder.h), and the vectors with them, which are cut to regions
+/// that fit into memory. All is in mapped files in that order. Region by region is inserted: what that reads lies together. What was done is kept in
+/// `files`, if these are named, and not done again.
 GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files);
 
 }  // namespace cassata
