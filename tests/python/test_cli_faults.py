@@ -96,3 +96,16 @@ def test_interruption_while_waiting_for_queries(built):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == -signal.SIGINT
     assert process.communicate() == (b"", b"")
+
+
+def test_a_build_goes_on_after_kills(tmp_path):
+    np.save(tmp_path / "vectors.npy", clustered(6000, 100, seed=7))
+    command = [BINARY, "build", "vectors.npy", "-o", "index", "-m", "8", "--memory-budget", "50MiB", "--resume", "-q"]
+    subprocess.run([*command[:4], "whole", *command[5:]], cwd=tmp_path, check=True)
+    for seconds in (0.05, 0.2, 0.4, 0.8):
+        with subprocess.Popen(command, cwd=tmp_path) as process:
+            time.sleep(seconds)
+            process.kill()
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "index").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not (tmp_path / "index.build").exists()

@@ -44,7 +44,8 @@ def checked(residency, index):
 def tiered(tmp_path):
     """An index with hot and cold sections, closed, and out of memory where the file system allows."""
     path = tmp_path / "tiered"
-    cassata.DensePlainHNSW.build_from_array(clustered(8000, 128, seed=1), navigation="int8", m=8, ef_construction=40, path=path)
+    with cassata.DensePlainHNSW.build_from_array(clustered(8000, 128, seed=1), navigation="int8", m=8, ef_construction=40, path=path):
+        pass  # closed, so that nothing keeps it mapped
     drop(path)
     return path
 
