@@ -82,6 +82,8 @@ class NeighborLists final : public Adjacency {
   NeighborLists(std::size_t size, std::size_t max_degree) : Adjacency(size, max_degree), own_(size * max_degree), ids_(own_), counts_(size) {}
   /// In borrowed memory for size * max_degree ids.
   NeighborLists(std::size_t size, std::size_t max_degree, std::span<Id> memory) : Adjacency(size, max_degree), ids_(memory), counts_(size) {}
+  /// In its own memory.
+  NeighborLists(const NeighborLists& other) : Adjacency(other), own_(other.ids_.begin(), other.ids_.end()), ids_(own_), counts_(other.counts_) {}
   NeighborLists(NeighborLists&&) noexcept = default;
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
