@@ -14,7 +14,10 @@ LAYERS = [
     ("engine/codes/", ("engine/codes/", "engine/kernels/", "engine/parallel.h", "format/")),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
-    ("engine/search/", ("engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/codes/row_fetch.h", "format/types.h")),
+    (
+        "engine/search/",
+        ("engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/codes/row_fetch.h", "format/types.h"),
+    ),
     (
         "engine/build/",
         ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/"),

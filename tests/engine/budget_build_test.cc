@@ -19,7 +19,7 @@ namespace {
 
 using namespace test;
 
-constexpr std::size_t kSize = 3000;  // regions have 1,024 vectors where the budget is the least
+constexpr std::size_t kSize = 2200;  // regions have 1,024 vectors where the budget is the least
 
 BuildParams bounded(BuildParams params, std::size_t size = kSize) {
   params.memory_budget = least_budget(size);
@@ -60,9 +60,13 @@ TEST_P(BudgetBuild, FindsAsMuchInTheSameBytesForAnyThreads) {
   EXPECT_TRUE(read_file(folder / "index") == read_file(folder / "threads"));
 }
 
+/// Of every encoding; of f32 vectors, of every type, since lists of neighbours know nothing of encodings.
 std::vector<BuildParams> graph_cases() {
   std::vector<BuildParams> cases = all_cases();
-  std::erase_if(cases, [](const BuildParams& params) { return params.kind != Kind::graph; });
+  std::erase_if(cases, [](const BuildParams& params) {
+    const bool usual = params.graph_type == BuildParams().graph_type || params.graph_type == GraphType::paged;
+    return params.kind != Kind::graph || (!usual && params.encoding != Encoding::f32);
+  });
   return cases;
 }
 
@@ -101,9 +105,9 @@ TEST(BudgetBuild, GoesOnWhereItWasInterrupted) {
   params.progress = [&](auto...) { ++calls; };
   build(vectors, params, folder / "whole");
   const auto whole = read_file(folder / "whole");
-  ASSERT_GT(calls, 40u);
+  ASSERT_GT(calls, 20u);
   std::size_t resumed = 0;
-  for (std::size_t last = 0; last < calls; last += 1 + calls / 20) {
+  for (std::size_t last = 0; last < calls; last += 1 + calls / 12) {
     SCOPED_TRACE(last);
     std::size_t left = last;
     params.resume = false;
@@ -120,7 +124,7 @@ TEST(BudgetBuild, GoesOnWhereItWasInterrupted) {
     ASSERT_EQ(folder.names(), (std::set<std::string>{"index", "whole"}));
     std::filesystem::remove(folder / "index");
   }
-  EXPECT_GT(resumed, 8u);
+  EXPECT_GT(resumed, 4u);
 }
 
 TEST(BudgetBuild, GoesOnAfterKills) {
@@ -236,7 +240,7 @@ std::vector<std::vector<Id>> lists_of(const BuiltGraph& graph) {
 }
 
 TEST(GraphLog, GivesTheLastWholeCommitBackWhateverFollows) {
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const TempDir folder;

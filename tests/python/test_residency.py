@@ -164,7 +164,9 @@ def test_who_may_only_read_is_told_nothing_rather_than_all(tiered):
 def test_inspect_and_search_at_the_command_line(tiered, tmp_path):
     index = cassata.open(tiered, resident="hot")
     told = json.loads(run("inspect", tiered, "--resident", "--json").stdout)["residency"]
-    assert told == index.residency()
+    here = index.residency()
+    assert told["hot"] == here["hot"]  # what is cold comes and goes
+    assert [(s["name"], s["bytes"]) for s in told["sections"]] == [(s["name"], s["bytes"]) for s in here["sections"]]
     table = run("inspect", tiered, "--resident").stdout.decode()
     assert "in memory" in table
     assert "(hot)" in table
