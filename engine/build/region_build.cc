@@ -231,6 +231,7 @@ GraphParts RegionBuild::run() {
   parts_->rows.resize(n);
   std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
 
+  std::optional<BuildCodes> level_codes, region_codes;  // which the builder's scorers do not outlive
   GraphBuilder builder(graph, params_);
   std::optional<GraphLog> log;
   if (files_.named()) {
@@ -245,8 +246,8 @@ GraphParts RegionBuild::run() {
     restore_order();
     builder.insert(first, first.size(), 1);
   } else {
-    const BuildCodes codes(encoders_, spools, n);
-    builder.use(codes.walked(), codes.exact(), parts_->rows);
+    level_codes.emplace(encoders_, spools, n);
+    builder.use(level_codes->walked(), level_codes->exact(), parts_->rows);
     builder.insert(first, first_done, 1);
     if (log && first_done < first.size()) log->commit();
     if (top != 0) {
@@ -259,8 +260,8 @@ GraphParts RegionBuild::run() {
   if (files_.has(kOrder))
     for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
   if (encoders_.walked != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
-  const BuildCodes codes(encoders_, spools, n);
-  builder.use(codes.walked(), codes.exact(), parts_->rows);
+  region_codes.emplace(encoders_, spools, n);
+  builder.use(region_codes->walked(), region_codes->exact(), parts_->rows);
   insert_regions(spools, builder, done - first_done);
   if (log) log->commit();
   builder.tell({}, {});
