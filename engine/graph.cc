@@ -12,6 +12,7 @@
 #include "engine/search/beam.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
+#include "engine/search/turns.h"
 #include "engine/searcher.h"
 
 namespace cassata {
@@ -54,7 +55,20 @@ class GraphSearcher final : public Searcher {
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
-      if (!plan.scans) return walk_in_turns(mine, queries, begin, end, plan, best);
+      if (!plan.scans) {
+        const auto start = [&](Lane& lane, std::size_t query) {
+          lane.query = query;
+          lane.first->bind(queries.row(query));
+          lane.descent.start(plan.width, plan.relax);
+          lane.ranks = false;
+        };
+        const auto finish = [&](const Lane& lane) {
+          best[lane.query].assign(lane.found.begin(), lane.found.end());  // all that each walk kept would fill the memory
+        };
+        return take_turns<Lane>(
+            mine, kLanes, begin, end, [this] { return std::make_unique<Lane>(*this); }, start, [&](Lane& lane) { return step(lane, queries, plan); },
+            finish);
+      }
       if (!mine[0]) mine[0] = std::make_unique<Lane>(*this);
       for (std::size_t i = begin; i < end; ++i) {
         mine[0]->first->bind(queries.row(i));
@@ -120,52 +134,16 @@ class GraphSearcher final : public Searcher {
     bool ranks = false;  // what was found, which the walk ended with
   };
 
-  /// Answers the queries from `begin` to `end`, kLanes at a time, step by step in turns: while the memory that one needs is on its way, the
-  /// others go on. One whose rows are on their way from disk rests, and the next query takes its turns.
-  void walk_in_turns(std::span<std::unique_ptr<Lane>> lanes, const Batch& queries, std::size_t begin, std::size_t end, const Plan& plan,
-                     std::span<std::vector<Candidate>> best) const {
-    std::size_t next = begin, made = 0;
-    std::vector<Lane*> going, resting, spare;
-    const auto start_next = [&] {
-      if (spare.empty()) {
-        if (!lanes[made]) lanes[made] = std::make_unique<Lane>(*this);
-        spare.push_back(lanes[made++].get());
-      }
-      Lane& lane = *spare.back();
-      spare.pop_back();
-      lane.query = next++;
-      lane.first->bind(queries.row(lane.query));
-      lane.descent.start(plan.width, plan.relax);
-      lane.ranks = false;
-      return &lane;
-    };
-    while (going.size() < kLanes && next < end) going.push_back(start_next());
-    for (std::size_t turn = 0; !going.empty(); turn = turn + 1 < going.size() ? turn + 1 : 0) {
-      Lane& lane = *going[turn];
-      const bool goes_on = step(lane, queries, plan);
-      if (goes_on && !(lane.ranks && lane.rest.reads())) continue;
-      if (!goes_on) best[lane.query].assign(lane.found.begin(), lane.found.end());  // all that each walk kept would fill the memory
-      (goes_on ? resting : spare).push_back(&lane);
-      if (resting.size() > kResting || (next == end && !resting.empty())) {
-        going[turn] = resting.front();
-        resting.erase(resting.begin());
-      } else if (next < end) {
-        going[turn] = start_next();
-      } else {
-        going.erase(going.begin() + static_cast<std::ptrdiff_t>(turn));
-      }
-    }
-  }
-
-  /// The next step of a query: of its walk, or of ranking what was found. False: `found` are its answers.
-  bool step(Lane& lane, const Batch& queries, const Plan& plan) const {
+  /// The next step of a query: of its walk, or of ranking what was found. At the end `found` are its answers.
+  Turn step(Lane& lane, const Batch& queries, const Plan& plan) const {
     if (!lane.ranks) {
-      if (lane.descent.step()) return true;
+      if (lane.descent.step()) return Turn::goes_on;
       lane.found = lane.work.beam.entries();
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
-      if (!lane.ranks) return false;
+      if (!lane.ranks) return Turn::ends;
     }
-    return lane.rest.step();
+    if (!lane.rest.step()) return Turn::ends;
+    return lane.rest.reads() ? Turn::rests : Turn::goes_on;
   }
 
   /// Has `found` ranked by the second codes, step by step. False where nothing is left to do: `found` are the k best rows, best first, as ids.

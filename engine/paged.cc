@@ -58,9 +58,7 @@ class PagedSearcher final : public Searcher {
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      const auto mine = std::span(lanes).subspan(thread * kLanes, std::min(kLanes, end - begin));
-      for (auto& lane : mine)
-        if (!lane) lane = std::make_unique<Lane>(*this);
+      const auto mine = std::span(lanes).subspan(thread * kLanes, kLanes);
       const auto start = [&](Lane& lane, std::size_t query) {
         lane.query = query;
         lane.own->bind(queries.row(query));
@@ -73,7 +71,8 @@ class PagedSearcher final : public Searcher {
         rerank(found, *lane.exact, permutation_.ids(), {.k = params.k, .beta = patience_of(width)});
       };
       take_turns<Lane>(
-          mine, begin, end, start, [](Lane& lane) { return lane.walk.step(); }, finish);
+          mine, kLanes, begin, end, [this] { return std::make_unique<Lane>(*this); }, start,
+          [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
     });
   }
 
