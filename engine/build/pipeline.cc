@@ -86,6 +86,12 @@ struct Placement {
     }
     put(std::move(node_at));
   }
+  /// What `of_node` has for each node, in the order of rows.
+  std::vector<Id> by_row(std::span<const Id> of_node) const {
+    std::vector<Id> out;
+    for (const Id node : node_at) out.push_back(of_node[node]);
+    return out;
+  }
   void put(std::vector<Id> nodes) {
     node_at = std::move(nodes);
     for (Id row = 0; row < row_of.size(); ++row) row_of[node_at[row]] = row;
@@ -139,11 +145,7 @@ GraphEntry write_paged(const GraphParts& parts, Placement place, const BuildEnco
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
   const PagePlan plan = plan_pages(ground, place.node_at, encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
-  std::vector<Id> ids, rows;
-  for (const Id node : place.node_at) {
-    ids.push_back(graph.ids[node]);
-    rows.push_back(parts.rows[node]);
-  }
+  const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);
   write_upper(graph, place, writer);
   write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk, {}, writer);
@@ -175,11 +177,7 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   const BuiltGraph& graph = parts.graph;
   Placement place(parts, type, params);
   if (type == GraphType::paged) return write_paged(parts, std::move(place), encoders, params, budget != 0, writer);
-  std::vector<Id> ids, rows;
-  for (const Id node : place.node_at) {
-    ids.push_back(graph.ids[node]);
-    rows.push_back(parts.rows[node]);
-  }
+  const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_ground(graph.levels.front(), place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);

@@ -1,6 +1,7 @@
 #include "engine/build/region_build.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -13,7 +14,6 @@
 #include "engine/build/graph_log.h"
 #include "engine/build/reorder.h"
 #include "format/error.h"
-#include "format/section.h"
 
 namespace cassata {
 namespace {
@@ -25,10 +25,7 @@ std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
 std::string by_region(std::size_t i) { return "region." + std::to_string(i); }
 
 /// What of the input is told to be the same when a build is resumed.
-struct InputMark {
-  std::uint64_t rows, bytes, hash;
-  friend bool operator==(const InputMark&, const InputMark&) = default;
-};
+using InputMark = std::array<std::uint64_t, 3>;
 InputMark mark_of(const VectorStream& vectors) {
   const InputEntry entry = vectors.entry();
   return {entry.rows, entry.bytes, entry.xxh3};
@@ -56,6 +53,10 @@ class RegionBuild {
   std::size_t upper() const { return graph().upper(); }
   std::size_t size() const { return parts_->graph.ids.size(); }
   const BuiltGraph& graph() const { return parts_->graph; }
+  /// Numbers nodes by order_.
+  void renumber();
+  /// Those of each region, upper ones first.
+  std::vector<std::vector<Id>> regions() const;
   /// Nodes from begin to end of a region, but for those of the upper levels.
   std::pair<Id, Id> nodes_of(std::size_t region) const {
     return {static_cast<Id>(upper() + region * region_nodes_), static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
@@ -103,7 +104,7 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
   }
   save(spools, by_level);
   const InputMark mark = mark_of(vectors_);
-  files_.put(kInput, std::as_bytes(std::span(&mark, 1)));
+  files_.put(kInput, std::as_bytes(std::span(mark)));
   files_.keep();
   return spools;
 }
@@ -140,6 +141,19 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
         last_keys.size() - 1, static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
 }
 
+void RegionBuild::renumber() {
+  std::vector<Id> ids;
+  for (const Id node : order_) ids.push_back(graph().ids[node]);
+  parts_->graph.ids = std::move(ids);
+}
+
+std::vector<std::vector<Id>> RegionBuild::regions() const {
+  std::vector<std::vector<Id>> nodes(std::max<std::size_t>(1, (size() - upper() + region_nodes_ - 1) / region_nodes_));
+  for (Id node = 0; node < upper(); ++node) nodes[upper_region_[node]].push_back(node);
+  for (Id node = static_cast<Id>(upper()); node < size(); ++node) nodes[(node - upper()) / region_nodes_].push_back(node);
+  return nodes;
+}
+
 void RegionBuild::restore_order() {
   const std::vector<std::byte> bytes = files_.get(kOrder);
   order_.resize(size());
@@ -154,18 +168,17 @@ std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, G
   std::vector<std::size_t> runs = level_runs();
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region)
     if (nodes_of(region).first != runs.back()) runs.push_back(nodes_of(region).first);
-  std::vector<Id> ids;
-  for (const Id node : order_) ids.push_back(graph().ids[node]);
+  renumber();
   std::vector<Spool> spools;
   for (std::size_t i = 0; i < by_levels.size(); ++i) {
     spools.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
-    spools.back().gather(by_levels[i], builds(i) ? order_ : ids, runs, params_.progress);
+    spools.back().gather(by_levels[i], builds(i) ? order_ : graph().ids, runs, params_.progress);
     by_levels[i] = Spool(*encoders_.all[i], files_.unnamed());
   }
   save(spools, by_region);
-  std::vector<Id> kept = order_;
-  kept.insert(kept.end(), upper_region_.begin(), upper_region_.end());
-  files_.put(kOrder, std::as_bytes(std::span(kept)));
+  std::vector<Id> numbers = order_;
+  numbers.insert(numbers.end(), upper_region_.begin(), upper_region_.end());
+  files_.put(kOrder, std::as_bytes(std::span(numbers)));
   return spools;
 }
 
@@ -179,11 +192,6 @@ std::vector<Id> shuffled(Id begin, Id end) {
 }
 
 void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done) {
-  std::vector<std::size_t> met;
-  for (const Id region : upper_region_) {
-    met.resize(std::max<std::size_t>(met.size(), region + 1));
-    ++met[region];
-  }
   // Single pages are read of exact vectors and lists, and nothing around them, which would push out what is needed.
   spools[0].advise(Advice::random);
   Mapping::advise(parts_->lists.bytes(), Advice::random);
@@ -197,7 +205,7 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
       spools[0].lock(begin, end);
     }
     builder.have(begin, end);
-    builder.insert(nodes, mine, region < met.size() ? met[region] : 0);
+    builder.insert(nodes, mine, parts_->regions[region].size() - (end - begin));  // upper ones are there already
     spools[0].unlock(begin, end);
     spools[0].advise(Advice::dont_need);
   }
@@ -220,9 +228,8 @@ GraphParts RegionBuild::run() {
   BuiltGraph& graph = parts_->graph;
   if (files_.has(kInput)) {
     read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
-    const std::vector<std::byte> then = files_.get(kInput);
-    const InputMark now = mark_of(vectors_);
-    if (then.size() != sizeof now || std::memcmp(then.data(), &now, sizeof now) != 0)
+    const InputMark mark = mark_of(vectors_);
+    if (!std::ranges::equal(files_.get(kInput), std::as_bytes(std::span(mark))))
       invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() + " was left");
   }
   const bool ordered = files_.has(kOrder);
@@ -244,6 +251,7 @@ GraphParts RegionBuild::run() {
   const std::size_t first_done = std::min(done, first.size());
   if (ordered) {
     restore_order();
+    renumber();
     builder.insert(first, first.size(), 1);
   } else {
     level_codes.emplace(encoders_, spools, n);
@@ -254,7 +262,6 @@ GraphParts RegionBuild::run() {
       spools = sorted_by_region(std::move(spools), builder);
     } else {  // so few that all are on the ground
       region_nodes_ = n;
-      order_ = parts_->rows;
     }
   }
   if (files_.has(kOrder))
@@ -262,22 +269,12 @@ GraphParts RegionBuild::run() {
   if (encoders_.walked != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
   region_codes.emplace(encoders_, spools, n);
   builder.use(region_codes->walked(), region_codes->exact(), parts_->rows);
+  parts_->regions = regions();
   insert_regions(spools, builder, done - first_done);
   if (log) log->commit();
   builder.tell({}, {});
   builder.connect();
 
-  std::vector<Id> ids(n);
-  for (Id node = 0; node < n; ++node) ids[node] = graph.ids[order_[node]];
-  graph.ids = std::move(ids);
-  for (Id node = 0; node < top; ++node) {
-    parts_->regions.resize(std::max<std::size_t>(parts_->regions.size(), upper_region_[node] + 1));
-    parts_->regions[upper_region_[node]].push_back(node);
-  }
-  for (std::size_t region = 0; nodes_of(region).first < n; ++region) {
-    parts_->regions.resize(std::max(parts_->regions.size(), region + 1));
-    for (Id node = nodes_of(region).first; node < nodes_of(region).second; ++node) parts_->regions[region].push_back(node);
-  }
   parts_->spools = std::move(spools);
   return std::move(*parts_);
 }
