@@ -119,25 +119,31 @@ def in_a_process(code, *arguments):
     return done.stdout
 
 
-def test_lock(tiered):
+@pytest.fixture
+def readable(tiered):
+    """A copy that all users can read."""
     folder = tempfile.mkdtemp(dir="/tmp")
     try:
         os.chmod(folder, 0o755)
         path = shutil.copy(tiered, folder)
         os.chmod(path, 0o644)
-        hot = cassata.open(path).residency()["hot"]["bytes"]
-        hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
-        refused = in_a_process(LOCK, path, 65536)
-        assert refused.startswith("refused")
-        for part in (path, "RLIMIT_MEMLOCK", "65536 bytes", f"at least {hot}"):
-            assert part in refused
-        if os.geteuid() != 0 and hard != resource.RLIM_INFINITY and hard < hot + 2**20:
-            pytest.skip(f"RLIMIT_MEMLOCK is {hard} bytes")
-        locked = in_a_process(LOCK, path, hot + 2**20)
-        assert locked.startswith("locked")
-        assert int(locked.split()[1]) * 1024 >= hot
+        yield path
     finally:
         shutil.rmtree(folder)
+
+
+def test_lock(readable):
+    hot = cassata.open(readable).residency()["hot"]["bytes"]
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    refused = in_a_process(LOCK, readable, 65536)
+    assert refused.startswith("refused")
+    for part in (readable, "RLIMIT_MEMLOCK", "65536 bytes", f"at least {hot}"):
+        assert part in refused
+    if os.geteuid() != 0 and hard != resource.RLIM_INFINITY and hard < hot + 2**20:
+        pytest.skip(f"RLIMIT_MEMLOCK is {hard} bytes")
+    locked = in_a_process(LOCK, readable, hot + 2**20)
+    assert locked.startswith("locked")
+    assert int(locked.split()[1]) * 1024 >= hot
 
 
 OF_ANOTHER = """
@@ -148,17 +154,10 @@ OF_ANOTHER = """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
-def test_who_may_only_read_is_told_nothing_rather_than_all(tiered):
-    folder = tempfile.mkdtemp(dir="/tmp")
-    try:
-        os.chmod(folder, 0o755)
-        path = shutil.copy(tiered, folder)
-        os.chmod(path, 0o644)
-        assert "'resident_bytes': None, 'share': None" in in_a_process(OF_ANOTHER, path)
-        os.chmod(path, 0o666)
-        assert "'share': 1.0" in in_a_process(OF_ANOTHER, path)
-    finally:
-        shutil.rmtree(folder)
+def test_who_may_only_read_is_told_nothing_rather_than_all(readable):
+    assert "'resident_bytes': None, 'share': None" in in_a_process(OF_ANOTHER, readable)
+    os.chmod(readable, 0o666)
+    assert "'share': 1.0" in in_a_process(OF_ANOTHER, readable)
 
 
 def test_inspect_and_search_at_the_command_line(tiered, tmp_path):
