@@ -154,8 +154,9 @@ BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
   return out;
 }
 
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones, or, so that they stay in a bounded memory, by
-/// rabitq ones of 1 bit: these find as good neighbours where errors of many values even out. Measured (docs/performance.md).
+/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good neighbours where errors of many
+/// values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there, and neighbours are chosen by the other ones. Measured
+/// (docs/performance.md).
 constexpr std::size_t kFewDims = 96;
 
 /// What compact codes are made from stands first, be it stored or not.
@@ -172,10 +173,14 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   if (params.rerank) out.stored.push_back(second_compact ? add(params.rerank->encoding, params.rerank->code) : 0);
   if (residual) out.all.back() = residual_encoder(*out.all[out.stored[0]], std::move(out.all.back()));
   if (params.kind != Kind::graph || dim > kMaxQuantizedDim) return out;
-  const bool few = dim < kFewDims, bounded = params.memory_budget != 0;
-  const Encoding walked = few ? Encoding::dense_int8 : bounded ? Encoding::rabitq : Encoding::dense_int4;
-  const CodeParams code = {.bits = walked == Encoding::rabitq ? 1U : 0U};
-  out.walked = params.encoding == walked && params.code.bits == code.bits ? out.stored[0] : add(walked, code);
+  const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
+    return params.encoding == encoding && params.code.bits == code.bits ? out.stored[0] : add(encoding, code);
+  };
+  out.walked = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
+  if (params.memory_budget != 0) {
+    out.chosen = out.walked;
+    if (dim >= kFewDims) out.walked = find_or_add(Encoding::rabitq, {.bits = 1});
+  }
   if (params.graph_type == GraphType::paged) out.links = add(link_codes().encoding, link_codes().code);
   return out;
 }

@@ -33,8 +33,8 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
 }
 
 BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
-  exact_ = encoders.all[0]->open(spools[0].sections(), size);
-  if (encoders.walked != 0) walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
+  exact_ = encoders.all[encoders.chosen]->open(spools[encoders.chosen].sections(), size);
+  if (encoders.walked != encoders.chosen) walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
 }
 
 namespace {

@@ -35,7 +35,8 @@ struct BuildEncoders {
   std::vector<std::unique_ptr<Encoder>> all;
   std::vector<std::size_t> stored;        ///< numbers of those whose codes come into the file: of the first codes, and the second
   std::optional<std::size_t> links = {};  ///< number of the one for neighbours' codes, where the graph is in pages
-  std::size_t walked = 0;                 ///< number of the one by whose codes a graph's builder looks for neighbours; it chooses by the first's
+  std::size_t walked = 0;                 ///< number of the one by whose codes a graph's builder looks for neighbours
+  std::size_t chosen = 0;                 ///< and of the one by whose codes it chooses among those it found
 };
 
 /// Streams the vectors' codes into the file.

@@ -46,7 +46,9 @@ class RegionBuild {
   std::uint64_t room() const;
   std::vector<std::size_t> level_runs() const;
   /// Whether the graph is built by these codes; others are only put in order.
-  bool builds(std::size_t encoder) const { return encoder == 0 || encoder == encoders_.walked; }
+  bool builds(std::size_t encoder) const { return encoder == encoders_.chosen || encoder == encoders_.walked; }
+  /// Bytes that the codes that are walked take, if the process is to hold them.
+  std::uint64_t held_bytes(std::span<const Spool> spools) const;
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
   void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
   std::size_t nodes_a_region(std::span<const Spool> spools) const;
@@ -110,10 +112,14 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
 }
 
 std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
-  const std::uint64_t everywhere = least_budget(size()) + (encoders_.walked == 0 ? 0 : spools[encoders_.walked].bytes());
-  const std::uint64_t a_node = spools[0].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
+  const std::uint64_t a_node = spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
   constexpr std::uint64_t kFewest = 1024;
-  return std::max(kFewest, budget_ < everywhere ? 0 : (budget_ - everywhere) / 4 * 3 / a_node);  // the rest is for what lies around a region
+  return std::max(kFewest, (budget_ - least_budget(size()) - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+}
+
+std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
+  const std::uint64_t bytes = spools[encoders_.walked].bytes(), room = budget_ - least_budget(size());
+  return encoders_.walked != encoders_.chosen && bytes <= room ? bytes : 0;
 }
 
 void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& builder) {
@@ -192,8 +198,9 @@ std::vector<Id> shuffled(Id begin, Id end) {
 }
 
 void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done) {
-  // Single pages are read of exact vectors and lists, and nothing around them, which would push out what is needed.
-  spools[0].advise(Advice::random);
+  const Spool& chosen = spools[encoders_.chosen];
+  // Single pages are read of codes and lists, and nothing around them, which would push out what is needed.
+  chosen.advise(Advice::random);
   Mapping::advise(parts_->lists.bytes(), Advice::random);
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const auto [begin, end] = nodes_of(region);
@@ -201,13 +208,13 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
     const std::size_t mine = std::min(nodes.size(), done);
     done -= mine;
     if (mine < nodes.size()) {
-      spools[0].advise(begin, end, Advice::will_need);
-      spools[0].lock(begin, end);
+      chosen.advise(begin, end, Advice::will_need);
+      chosen.lock(begin, end);
     }
     builder.have(begin, end);
     builder.insert(nodes, mine, parts_->regions[region].size() - (end - begin));  // upper ones are there already
-    spools[0].unlock(begin, end);
-    spools[0].advise(Advice::dont_need);
+    chosen.unlock(begin, end);
+    chosen.advise(Advice::dont_need);
   }
 }
 
@@ -266,7 +273,7 @@ GraphParts RegionBuild::run() {
   }
   if (files_.has(kOrder))
     for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
-  if (encoders_.walked != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
+  if (held_bytes(spools) != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
   region_codes.emplace(encoders_, spools, n);
   builder.use(region_codes->walked(), region_codes->exact(), parts_->rows);
   parts_->regions = regions();

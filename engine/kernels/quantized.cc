@@ -184,6 +184,41 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   spread(numbers.data(), layout, out.values.data());
 }
 
+/// Numbers  low + step x code  for the codes of `kWidth` bits in `bytes`, run after run; returns their sum. Left to the compiler to vectorize.
+template <unsigned kWidth>
+std::int32_t to_numbers(const std::uint8_t* codes, std::size_t bytes, float low, float step, std::int8_t* out) {
+  constexpr unsigned kMask = (1U << kWidth) - 1;
+  std::int32_t sum = 0;
+  for (unsigned run = 0; run < 8 / kWidth; ++run)
+    for (std::size_t i = 0; i < bytes; ++i) {
+      const auto number = static_cast<std::int32_t>(low + step * static_cast<float>(codes[i] >> run * kWidth & kMask) + 128.5F) - 128;
+      out[run * bytes + i] = static_cast<std::int8_t>(number);
+      sum += number;
+    }
+  return sum;
+}
+
+float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) {
+  constexpr float kLargest = 127;
+  QuantizedHead head;
+  std::memcpy(&head, row, sizeof head);
+  const QuantizedLayout::Part& part = layout.parts[0];
+  const auto* const codes = static_cast<const std::uint8_t*>(row) + part.row;
+  const auto bounded = [](float value) { return std::min(127.0F, std::max(-127.0F, value)); };  // numbers even where a damaged file has none
+  const auto last = static_cast<float>((1U << layout.bits) - 1);
+  const float largest = std::max(std::abs(head.bias), std::abs(head.bias + head.scale * last));
+  const float low = largest > 0 ? bounded(head.bias / largest * kLargest) : 0;
+  const float step = largest > 0 ? (bounded((head.bias + head.scale * last) / largest * kLargest) - low) / last : 0;
+  out.scale = largest / kLargest;
+  out.values.resize(layout.query_values);
+  std::int32_t sum = layout.bits == 8 ? to_numbers<8>(codes, part.bytes, low, step, out.values.data())
+                                      : to_numbers<4>(codes, part.bytes, low, step, out.values.data());
+  const std::size_t padding = part.bytes * (8 / part.width) - layout.dim;  // codes that are 0
+  sum -= static_cast<std::int32_t>(padding) * (static_cast<std::int32_t>(low + 128.5F) - 128);
+  out.sum = out.scale * static_cast<float>(sum);
+  return head.rest;
+}
+
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -193,6 +228,7 @@ namespace cassata::kernels {
 HWY_EXPORT(gather);
 HWY_EXPORT(range);
 HWY_EXPORT(to_whole_numbers);
+HWY_EXPORT(row_to_numbers);
 
 QuantizedLayout::QuantizedLayout(std::size_t dimensions, unsigned code_bits) : dim(dimensions), bits(code_bits) {
   constexpr std::size_t kAlign = 16;
@@ -210,6 +246,7 @@ QuantizedLayout::QuantizedLayout(std::size_t dimensions, unsigned code_bits) : d
 }
 
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) { HWY_DYNAMIC_DISPATCH(to_whole_numbers)(query, layout, out); }
+float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) { return HWY_DYNAMIC_DISPATCH(row_to_numbers)(row, layout, out); }
 void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(gather)(query, layout, rows, ids, n, out);
 }

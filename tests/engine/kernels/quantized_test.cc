@@ -124,6 +124,50 @@ TEST(QuantizedKernels, ARowHoldsThePartsOfItsCodes) {
     }
 }
 
+TEST(QuantizedKernels, ARowIsRoundedToTheNearestNumbers) {
+  for_each_target([] {
+    for (unsigned seed = 0; seed < 200; ++seed) {
+      SCOPED_TRACE(seed);
+      Random random(seed);
+      const QuantizedLayout layout(random_dim(random), seed % 2 == 0 ? 8 : 4);
+      const Rows rows(random, layout.dim, layout.bits, 3);
+      QuantizedQuery query;
+      quantize_row(rows.bytes.data(), layout, query);  // what was there leaves nothing behind
+      const std::size_t row = 2;
+      const QuantizedHead& head = rows.heads[row];
+      EXPECT_EQ(quantize_row(rows.bytes.data() + row * rows.row_bytes, layout, query), head.rest);
+      ASSERT_EQ(query.values.size(), layout.query_values);
+      float sum = 0, most = 0;
+      for (std::size_t i = 0; i < layout.dim; ++i) {
+        const float rounded = query.scale * static_cast<float>(number_of(query, layout, i));
+        ASSERT_NEAR(rounded, head.bias + head.scale * rows.codes[row * layout.dim + i], query.scale * 0.501F) << "coordinate " << i;
+        sum += rounded;
+        most += std::abs(rounded);
+      }
+      EXPECT_NEAR(query.sum, sum, most * 1e-5F);
+      float distance = 0;
+      const Id other = 1;
+      quantized_gather(query, layout, rows.bytes.data(), &other, 1, &distance);
+      expect_distance(distance, rows, other, query, layout);
+    }
+  });
+}
+
+TEST(QuantizedKernels, ARowOfOneValueIsAQuery) {
+  for_each_target([] {
+    for (const float bias : {0.0F, 3.0F, -1e-30F}) {
+      const QuantizedLayout layout(20, 4);
+      Random random(1);
+      Rows rows(random, layout.dim, layout.bits, 1);
+      rows.heads[0] = {.scale = 0, .bias = bias, .rest = 1};
+      rows.store(0);
+      QuantizedQuery query;
+      quantize_row(rows.bytes.data(), layout, query);
+      EXPECT_FLOAT_EQ(query.sum, 20 * bias);
+    }
+  });
+}
+
 TEST(QuantizedKernels, AQueryIsRoundedToTheNearestNumbers) {
   for_each_target([] {
     for (unsigned seed = 0; seed < 200; ++seed) {
