@@ -182,7 +182,7 @@ TEST(Quantized, MoreBitsAreNoWorse) {
 TEST(Quantized, AStoredVectorIsBoundAsItsDecodedValues) {
   for (const Form& form : all_forms())
     for (const Metric metric : {Metric::dot_product, Metric::euclidean}) {
-      SCOPED_TRACE(form.name + ", " + std::string(name_of(metric)));
+      SCOPED_TRACE(form.name + (metric == Metric::euclidean ? ", euclidean" : ", dot product"));
       Random random(form.bits);
       const Vectors vectors = random_vectors(random);
       const StoredVectors stored(form.encoder(form.spec(vectors.dim, metric)), vectors);
