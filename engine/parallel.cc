@@ -1,12 +1,14 @@
 #include "engine/parallel.h"
 
 #include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 namespace cassata {
 namespace {
@@ -41,24 +43,32 @@ std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual)
   return std::clamp<std::size_t>((count + threads - 1) / threads, 1, usual);
 }
 
-void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, const Work& work) {
-  const unsigned threads = threads_of(num_threads);
-  if (threads == 1 || count <= grain) {
+Threads Threads::that_wait(unsigned num_threads) {
+  constexpr unsigned kWaiting = 4;  // of which one has the processor
+  Threads threads(num_threads);
+  threads.count *= kWaiting;
+  return threads;
+}
+
+void parallel_for(Threads threads, std::size_t count, std::size_t grain, const Work& work) {
+  if (threads.count == 1 || count <= grain) {
     if (count != 0) work(0, count, 0);
     return;
   }
   started.fetch_add(1, std::memory_order_release);
-  tbb::task_arena arena(static_cast<int>(threads));
+  std::optional<tbb::global_control> more;  // than oneTBB has unless told
+  if (threads.count > threads_of(0)) more.emplace(tbb::global_control::max_allowed_parallelism, threads.count);
+  tbb::task_arena arena(static_cast<int>(threads.count));
   arena.execute([&] { tbb::parallel_for(Range(0, count, grain), Piece{&work}, tbb::simple_partitioner()); });
   finished.load(std::memory_order_acquire);
 }
 
-void parallel_for(unsigned num_threads, std::size_t count, std::size_t grain, std::size_t turn, const std::function<void(std::size_t)>& report,
+void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t turn, const std::function<void(std::size_t)>& report,
                   const Work& work) {
-  const std::size_t most = turn * threads_of(num_threads);
+  const std::size_t most = turn * threads.count;
   for (std::size_t first = 0; first < count; first += most) {
     const std::size_t now = std::min(most, count - first);
-    parallel_for(num_threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) { work(first + begin, first + end, thread); });
+    parallel_for(threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) { work(first + begin, first + end, thread); });
     report(first + now);
   }
 }

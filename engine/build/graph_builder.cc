@@ -51,7 +51,8 @@ BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground
   for (const std::uint64_t nodes : level_sizes) levels.emplace_back(nodes, m);
 }
 
-GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params) : graph_(graph), params_(params), workers_(threads_of(params.num_threads)) {}
+GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads)
+    : graph_(graph), params_(params), threads_(threads), workers_(threads.count) {}
 
 GraphBuilder::~GraphBuilder() = default;
 
@@ -104,7 +105,7 @@ void GraphBuilder::insert_batch(std::span<const Id> nodes) {
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("graph", 1 + inserted_ + done, graph_.ids.size());
   };
-  parallel_for(params_.num_threads, nodes.size(), kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
+  parallel_for(threads_, nodes.size(), kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i) find_neighbors(nodes[i], workers_[thread]);
   });
   for (std::size_t l = 0; l < graph_.levels.size(); ++l) connect_back(l, nodes);
@@ -140,7 +141,7 @@ void GraphBuilder::place(Id first, std::span<Id> out) {
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("place", done, out.size());
   };
-  parallel_for(params_.num_threads, out.size(), kNodes, kNodesATurn, report, [&](std::size_t begin, std::size_t end, unsigned thread) {
+  parallel_for(threads_, out.size(), kNodes, kNodesATurn, report, [&](std::size_t begin, std::size_t end, unsigned thread) {
     Worker& w = workers_[thread];
     SubsetScorer query(*w.query, rows_, walked_->size());
     for (std::size_t i = begin; i < end; ++i) {
@@ -184,7 +185,7 @@ void GraphBuilder::connect_back(std::size_t number, std::span<const Id> nodes) {
   for (std::size_t i = 0; i < edges.size(); ++i)
     if (i == 0 || edges[i].target != edges[i - 1].target) starts.push_back(i);
   starts.push_back(edges.size());
-  parallel_for(params_.num_threads, starts.size() - 1, 16, [&](std::size_t first, std::size_t last, unsigned thread) {
+  parallel_for(threads_, starts.size() - 1, 16, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i)
       add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
   });
@@ -209,7 +210,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
 
 BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) {
   BuiltGraph graph(exact.size(), params.m);
-  GraphBuilder builder(graph, params);
+  GraphBuilder builder(graph, params, params.num_threads);
   builder.use(walked, exact, graph.ids);
   std::vector<Id> nodes(exact.size() - 1);  // the first needs no neighbours
   std::iota(nodes.begin(), nodes.end(), Id{1});

@@ -10,6 +10,7 @@
 #include "engine/codes/codes.h"
 #include "engine/graph/adjacency.h"
 #include "engine/graph/levels.h"
+#include "engine/parallel.h"
 #include "format/types.h"
 
 namespace cassata {
@@ -47,7 +48,7 @@ class GraphBuilder {
   using Done = std::function<void(std::size_t nodes)>;
 
   /// Borrows both.
-  GraphBuilder(BuiltGraph& graph, const GraphParams& params);
+  GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads);
   ~GraphBuilder();
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
@@ -89,6 +90,7 @@ class GraphBuilder {
   std::span<const Id> rows_;
   Id have_begin_ = 0, have_end_ = kNoId;
   std::size_t inserted_ = 0;  // for progress
+  Threads threads_;
   Changed changed_;
   Done done_;
   std::vector<Worker> workers_;

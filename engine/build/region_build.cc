@@ -246,7 +246,7 @@ GraphParts RegionBuild::run() {
   std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
 
   std::optional<BuildCodes> level_codes, region_codes;  // which the builder's scorers do not outlive
-  GraphBuilder builder(graph, params_);
+  GraphBuilder builder(graph, params_, Threads::that_wait(params_.num_threads));
   std::optional<GraphLog> log;
   if (files_.named()) {
     log.emplace(files_, graph);

@@ -80,7 +80,12 @@ float dot(std::span<const float> a, std::span<const float> b) {
 class QuantizedCodes final : public Codes {
  public:
   QuantizedCodes(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim), rows_(sections.rows), model_(sections.model), layout_(spec.dim, form.bits), frame_(form, model(form), spec.dim), rotated_(form.rotated()) {
+      : Codes(size, spec.dim),
+        rows_(sections.rows),
+        model_(sections.model),
+        layout_(spec.dim, form.bits),
+        frame_(form, model(form), spec.dim),
+        rotated_(form.rotated()) {
     if (size > kMaxSize || rows_.bytes.size() != size * layout_.row_bytes)
       throw rows_.damaged(
           0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) + " rows of " + std::to_string(layout_.row_bytes));

@@ -246,7 +246,9 @@ QuantizedLayout::QuantizedLayout(std::size_t dimensions, unsigned code_bits) : d
 }
 
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) { HWY_DYNAMIC_DISPATCH(to_whole_numbers)(query, layout, out); }
-float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) { return HWY_DYNAMIC_DISPATCH(row_to_numbers)(row, layout, out); }
+float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) {
+  return HWY_DYNAMIC_DISPATCH(row_to_numbers)(row, layout, out);
+}
 void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(gather)(query, layout, rows, ids, n, out);
 }

@@ -54,8 +54,8 @@ struct QuantizedQuery {
 /// Rounds `query` of layout.dim finite values; leaves base and the factors.
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out);
 
-/// The same of the values  bias + scale x codes  of a row, without the numbers between. Of layouts of one part, of 8 or 4 bits, whose codes reach from
-/// the first to the last. Returns the row's `rest`.
+/// The same of the values  bias + scale x codes  of a row, without the numbers between. Of layouts of one part, of 8 or 4 bits, whose codes reach
+/// from the first to the last. Returns the row's `rest`.
 float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out);
 
 /// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h). A read never goes past the last

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <stdexcept>
 #include <thread>
@@ -22,11 +23,12 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t count = below(random, 2000), grain = 1 + below(random, 100);
-    const auto threads = static_cast<unsigned>(below(random, 5));
+    const auto num_threads = static_cast<unsigned>(below(random, 5));
+    const Threads threads = seed % 4 == 0 ? Threads::that_wait(num_threads) : Threads(num_threads);
     std::vector<int> times(count);
     std::atomic<bool> known = true, whole = true;
     parallel_for(threads, count, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      if (thread >= threads_of(threads)) known = false;
+      if (thread >= threads.count) known = false;
       if (begin >= end || end > count) whole = false;
       for (std::size_t i = begin; i < end; ++i) ++times[i];
     });
@@ -34,6 +36,20 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
     ASSERT_TRUE(whole) << "a piece is empty or leaves the range";
     ASSERT_EQ(times, std::vector<int>(count, 1));
   }
+}
+
+TEST(ParallelFor, MoreThreadsWaitThanThereAreProcessors) {
+  const Threads threads = Threads::that_wait(0);
+  ASSERT_GT(threads.count, threads_of(0));
+  std::atomic<unsigned> inside = 0, most = 0;
+  parallel_for(threads, 16 * threads.count, 1, [&](std::size_t, std::size_t, unsigned) {
+    const unsigned now = ++inside;
+    for (unsigned before = most; before < now && !most.compare_exchange_weak(before, now);) {
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    --inside;
+  });
+  EXPECT_GT(most, threads_of(0));
 }
 
 TEST(ParallelFor, AThreadsNumberIsItsOwn) {
