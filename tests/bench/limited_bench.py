@@ -4,7 +4,7 @@
 usage: limited_bench.py QUERIES.npy VECTORS.npy --engine KIND[:NAME]=PATH[@PERCENT] ... [--percent 25,10] [--threads 1,2] [--recall 0.95]
                         [--count 10000] [--seconds 40] [--rounds 1] [--python KIND=INTERPRETER ...] [--ef KIND[:NAME]=N ...]
 
-KIND is cassata (an index file), usearch (`view` of a saved index of f32, inner product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or
+KIND is cassata (an index file), locked (the same, opened with resident="hot" and lock=True), usearch (`view` of a saved index of f32, inner product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or
 diskann (a folder of diskannpy's, prefix "ann"). With @PERCENT an engine takes part at that limit alone. An interpreter other than this
 one is given by --python. Needs Linux, root, cgroup v1 and fio. For example:
 
@@ -50,10 +50,10 @@ K, NOISE, SEED = 10, 0.01, 1
 
 def opened(kind, path, dim, threads):
     """search(query, ef) and batch(queries, ef): ids, by one engine."""
-    if kind == "cassata":
+    if kind in ("cassata", "locked"):
         import cassata
 
-        index = cassata.open(path)
+        index = cassata.open(path) if kind == "cassata" else cassata.open(path, resident="hot", lock=True)
         return (
             lambda query, ef: index.search(query, k=K, ef_search=ef)[1],
             lambda queries, ef: index.search(queries, k=K, ef_search=ef, num_threads=threads)[1].reshape(-1, K),
