@@ -44,9 +44,10 @@ std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual)
 }
 
 Threads Threads::that_wait(unsigned num_threads) {
-  constexpr unsigned kWaiting = 4;  // of which one has the processor
-  Threads threads(num_threads);
-  threads.count *= kWaiting;
+  constexpr unsigned kWaiting = 4, kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
+  const unsigned processors = threads_of(0), most = std::max(processors, std::min(kEnough, processors * kWaiting));
+  Threads threads(0);
+  threads.count = num_threads == 0 ? most : std::min(num_threads, most);
   return threads;
 }
 

@@ -12,7 +12,7 @@ unsigned threads_of(unsigned num_threads);
 /// How many threads a loop has.
 struct Threads {
   Threads(unsigned num_threads) : count(threads_of(num_threads)) {}  // NOLINT: a number of threads says it
-  /// More than there are processors, for work that waits for the disk much of its time: others go on meanwhile.
+  /// As many, but up to four for each processor, and these for 0: for work that waits for the disk much of its time. Others go on meanwhile.
   static Threads that_wait(unsigned num_threads);
   unsigned count;
 };

@@ -65,6 +65,8 @@ int open_locked(const fs::path& partial, const std::string& target) {
   }
 }
 
+}  // namespace
+
 void sync_folder(const fs::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) io_error("cannot open folder " + folder.string());
@@ -72,8 +74,6 @@ void sync_folder(const fs::path& folder) {
   ::close(fd);
   if (failed != 0 && failed != EINVAL) io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: this file system has no such notion
 }
-
-}  // namespace
 
 PendingFile::PendingFile(const fs::path& path) : name_(path.string()) {
   if (path.filename().empty()) invalid_argument("path: '" + name_ + "' names no file");

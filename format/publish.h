@@ -10,6 +10,9 @@
 
 namespace cassata {
 
+/// Has the names in a folder reach the disk. Throws Error(io).
+void sync_folder(const std::filesystem::path& folder);
+
 /// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
 /// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial`, which the next writer takes over; a
 /// file of that name that no writer of ours left is refused. A file that is replaced passes its permissions on.

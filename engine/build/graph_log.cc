@@ -16,7 +16,7 @@ constexpr auto kInterval = std::chrono::seconds(5);
 constexpr std::size_t kRecordWords = std::size_t{1} << 18;  // of a record, about
 constexpr std::uint64_t kMostGrowth = 4;                    // times what all lists take; then the log is written anew
 
-const std::string kName = "graph.log", kFresh = "graph.log.new";
+const std::string kFresh = "graph.log.new";
 
 struct RecordHead {
   std::uint64_t inserted, bytes, hash;
@@ -55,8 +55,7 @@ void GraphLog::replay() {
     for (std::size_t i = 0; i < words.size(); i += 3 + words[i + 2]) {
       if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() ||
           words[i + 2] > graph_.levels[words[i]].max_degree() || words[i + 2] > words.size() - i - 3)
-        corrupt((files_.folder() / kName).string() + " at byte " + std::to_string(at + i * sizeof(std::uint32_t)) +
-                ": a list that the graph does not have");
+        files_.damaged(kName, "at byte " + std::to_string(at + i * sizeof(std::uint32_t)) + " a list that the graph does not have");
       graph_.levels[words[i]].assign(words[i + 1], words.subspan(i + 3, words[i + 2]));
     }
     at += head.bytes;

@@ -21,6 +21,8 @@ namespace cassata {
 
 class GraphLog {
  public:
+  inline static const std::string kName = "graph.log";
+
   /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both.
   GraphLog(const WorkFiles& files, BuiltGraph& graph);
 

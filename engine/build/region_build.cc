@@ -19,6 +19,7 @@ namespace cassata {
 namespace {
 
 const std::string kInput = "input", kOrder = "order";
+constexpr std::uint64_t kFewestNodes = 1024;  // of a region
 
 // What is kept of the vectors: by level and id, or by id alone where no graph is built by them; and in the order of their insertion.
 std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
@@ -52,6 +53,8 @@ class RegionBuild {
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
   void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
   std::size_t nodes_a_region(std::span<const Spool> spools) const;
+  /// Where the runs begin in which these rows are put in order: those of the levels, and of as many nodes of the others as the budget can hold.
+  std::vector<std::size_t> region_runs(const Spool& spool) const;
   std::size_t upper() const { return graph().upper(); }
   std::size_t size() const { return parts_->graph.ids.size(); }
   const BuiltGraph& graph() const { return parts_->graph; }
@@ -113,13 +116,21 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
 
 std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
   const std::uint64_t a_node = spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
-  constexpr std::uint64_t kFewest = 1024;
-  return std::max(kFewest, (budget_ - least_budget(size()) - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+  return std::max(kFewestNodes, (budget_ - least_budget(size()) - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
 }
 
 std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
   const std::uint64_t bytes = spools[encoders_.walked].bytes(), room = budget_ - least_budget(size());
-  return encoders_.walked != encoders_.chosen && bytes <= room ? bytes : 0;
+  return encoders_.walked != encoders_.chosen && bytes <= room / 4 * 3 ? bytes : 0;
+}
+
+std::vector<std::size_t> RegionBuild::region_runs(const Spool& spool) const {
+  const std::uint64_t a_node = spool.bytes() / size() + 1, room = (budget_ - least_budget(size())) / 4 * 3;
+  const std::size_t nodes = std::clamp<std::size_t>(room / a_node, std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
+  std::vector<std::size_t> runs = level_runs();
+  for (std::size_t begin = upper(); begin < size(); begin += nodes)
+    if (begin != runs.back()) runs.push_back(begin);
+  return runs;
 }
 
 void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& builder) {
@@ -164,21 +175,18 @@ void RegionBuild::restore_order() {
   const std::vector<std::byte> bytes = files_.get(kOrder);
   order_.resize(size());
   upper_region_.resize(upper());
-  if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id)) corrupt((files_.folder() / kOrder).string() + ": not of so many vectors");
+  if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id)) files_.damaged(kOrder, "not of " + std::to_string(size()) + " vectors");
   std::memcpy(order_.data(), bytes.data(), order_.size() * sizeof(Id));
   std::memcpy(upper_region_.data(), bytes.data() + order_.size() * sizeof(Id), upper_region_.size() * sizeof(Id));
 }
 
 std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder) {
   choose_order(by_levels, builder);
-  std::vector<std::size_t> runs = level_runs();
-  for (std::size_t region = 0; nodes_of(region).first < size(); ++region)
-    if (nodes_of(region).first != runs.back()) runs.push_back(nodes_of(region).first);
   renumber();
   std::vector<Spool> spools;
   for (std::size_t i = 0; i < by_levels.size(); ++i) {
     spools.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
-    spools.back().gather(by_levels[i], builds(i) ? order_ : graph().ids, runs, params_.progress);
+    spools.back().gather(by_levels[i], builds(i) ? order_ : graph().ids, region_runs(by_levels[i]), params_.progress);
     by_levels[i] = Spool(*encoders_.all[i], files_.unnamed());
   }
   save(spools, by_region);
@@ -233,14 +241,14 @@ GraphParts RegionBuild::run() {
   const auto ground = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);
   parts_.emplace(GraphParts{.lists = std::move(lists), .graph = BuiltGraph(n, params_.m, ground), .spools = {}, .rows = {}, .regions = {}});
   BuiltGraph& graph = parts_->graph;
-  if (files_.has(kInput)) {
+  if (files_.resumed()) {
     read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
     const InputMark mark = mark_of(vectors_);
     if (!std::ranges::equal(files_.get(kInput), std::as_bytes(std::span(mark))))
       invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() + " was left");
   }
   const bool ordered = files_.has(kOrder);
-  std::vector<Spool> spools = ordered ? kept(by_region) : files_.has(kInput) ? kept(by_level) : sorted_by_level();
+  std::vector<Spool> spools = ordered ? kept(by_region) : files_.resumed() ? kept(by_level) : sorted_by_level();
   region_nodes_ = nodes_a_region(spools);
   parts_->rows.resize(n);
   std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
@@ -257,6 +265,8 @@ GraphParts RegionBuild::run() {
   std::iota(first.begin(), first.end(), Id{1});
   const std::size_t first_done = std::min(done, first.size());
   if (ordered) {
+    if (first_done < first.size())
+      files_.damaged(GraphLog::kName, std::to_string(done) + " nodes inserted, expected at least the " + std::to_string(first.size()) + " before regions");
     restore_order();
     renumber();
     builder.insert(first, first.size(), 1);
@@ -272,7 +282,7 @@ GraphParts RegionBuild::run() {
     }
   }
   if (files_.has(kOrder))
-    for (std::size_t i = 0; i < spools.size(); ++i) files_.remove(by_level(i));
+    for (std::size_t i = 0; i < spools.size(); ++i) Spool::remove(files_, by_level(i));
   if (held_bytes(spools) != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
   region_codes.emplace(encoders_, spools, n);
   builder.use(region_codes->walked(), region_codes->exact(), parts_->rows);
@@ -281,7 +291,7 @@ GraphParts RegionBuild::run() {
   if (log) log->commit();
   builder.tell({}, {});
   builder.connect();
-
+  if (encoders_.walked != encoders_.chosen) spools[encoders_.walked].release();
   parts_->spools = std::move(spools);
   return std::move(*parts_);
 }

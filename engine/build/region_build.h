@@ -20,6 +20,9 @@ struct GraphParts {
   std::vector<std::vector<Id>> regions;  ///< nodes that lie together; more than one where not all fit into memory
 };
 
+/// Rises with whatever changes what such a build does, so that none goes on where another version left off.
+inline constexpr int kRegionBuildVersion = 1;
+
 /// Bytes that a build in regions holds whatever the budget, for so many vectors.
 std::uint64_t least_budget(std::uint64_t size);
 

@@ -6,13 +6,19 @@
 #include <string>
 
 #include "engine/parallel.h"
+#include "format/checksum.h"
 #include "engine/build/pipeline.h"
 
 namespace cassata {
 namespace {
 
 constexpr std::string_view kName = "temporary file";
-const std::string kModelName = ".model", kEndsName = ".ends";  // what stands beside a file of rows
+const std::string kHeadName = ".head", kEndsName = ".ends";  // what stands beside a file of rows
+
+/// Of the rows in a file; the model follows.
+struct Head {
+  std::uint64_t bytes, hash;
+};
 
 /// Writes where each row of `spool` begins, in the order `ids`, and the last ends.
 template <class Number>
@@ -77,19 +83,33 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
 }
 
 Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
-    : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kModelName)) {
+    : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kHeadName)) {
+  Head head{};
+  if (model_.size() < sizeof head) files.damaged(name + kHeadName, std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
+  std::memcpy(&head, model_.data(), sizeof head);
+  model_.erase(model_.begin(), model_.begin() + sizeof head);
+  if (length_ != head.bytes) files.damaged(name, std::to_string(length_) + " bytes, expected " + std::to_string(head.bytes));
   if (has_offsets()) {
     const std::vector<std::byte> bytes = files.get(name + kEndsName);
     offsets_.resize(bytes.size() / sizeof(std::uint64_t));
     std::memcpy(offsets_.data(), bytes.data(), offsets_.size() * sizeof(std::uint64_t));
   }
   finish();
+  if (xxh3(rows()) != head.hash) files.damaged(name, "its hash differs from that of what was kept");
 }
 
 void Spool::save(const WorkFiles& files, const std::string& name) const {
   file_.sync();
-  files.put(name + kModelName, model());
+  const Head head{.bytes = length_, .hash = xxh3(rows())};
+  const auto bytes = std::as_bytes(std::span(&head, 1));
+  std::vector<std::byte> told(bytes.begin(), bytes.end());
+  told.insert(told.end(), model().begin(), model().end());
+  files.put(name + kHeadName, told);
   if (has_offsets()) files.put(name + kEndsName, std::as_bytes(std::span(offsets_)));
+}
+
+void Spool::remove(const WorkFiles& files, const std::string& name) noexcept {
+  for (const std::string& of : {std::string(), kHeadName, kEndsName}) files.remove(name + of);
 }
 
 void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress) {
@@ -101,6 +121,7 @@ void Spool::gather(const Spool& other, std::span<const Id> order, std::span<cons
   std::vector<Run> buffers(runs.size());
   std::vector<std::uint32_t> run_of(order.size());  // by number in `other`
   std::vector<std::uint64_t> places = {0};          // of row i, and of the end
+  places.reserve(order.size() + 1);
   for (std::size_t i = 0, run = 0; i < order.size(); ++i) {
     while (run + 1 < runs.size() && runs[run + 1] <= i) buffers[++run].place = places.back();
     run_of[order[i]] = static_cast<std::uint32_t>(run);

@@ -28,7 +28,7 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
 class Spool {
  public:
   Spool(const Encoder& encoder, PendingFile file) : encoder_(&encoder), file_(std::move(file)) {}
-  /// The rows that save() kept under that name.
+  /// The rows that save() kept under that name. Throws Error(corrupt) if they are others.
   Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name);
 
   void append(const Batch& batch, std::string_view source, std::uint64_t first);
@@ -41,8 +41,12 @@ class Spool {
   void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress);
   /// Has the rows in this process's own memory from now on, from which nothing can take them.
   void hold();
-  /// Keeps what there is besides the rows, which are in a file that is kept under that name.
+  /// No longer. Codes that were opened before are no longer valid.
+  void release() noexcept { held_ = {}; }
+  /// Keeps what there is besides the rows, which are in a file that is kept under that name; and what tells if that changes.
   void save(const WorkFiles& files, const std::string& name) const;
+  /// Removes all that save() kept, and the rows.
+  static void remove(const WorkFiles& files, const std::string& name) noexcept;
   /// How the rows are read from now on.
   void advise(Advice advice) const noexcept { Mapping::advise(mapping_.bytes(), advice); }
   /// Starts to read the rows from `first` to `last`, which lie together, or takes them out of this process's memory.

@@ -1,5 +1,6 @@
 #include "engine/build/work_files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -14,7 +15,7 @@ namespace cassata {
 namespace fs = std::filesystem;
 namespace {
 
-const std::string kWhat = "what", kKept = "kept";
+const std::string kWhat = "what", kKept = "kept", kFresh = ".new";
 
 /// The first line of each that the other does not have in its place.
 std::string difference(const std::string& there, const std::string& now) {
@@ -32,21 +33,50 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   const std::string name = folder_.string();
   std::error_code error;
   const bool there = fs::exists(folder_, error);
-  if (there && !fs::exists(folder_ / kWhat)) {
-    if (!fs::is_directory(folder_) || !fs::is_empty(folder_)) io_error(name + " is in the way, and not what an interrupted build left", EEXIST);
-  } else if (there && has(kKept)) {
+  if (!error && there) fs::directory_iterator(folder_, error);
+  if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
+  if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
     const std::vector<std::byte> bytes = get(kWhat);
     const std::string then(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (then != what) invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
-    kept_ = true;
+    kept_ = resumed_ = true;
     return;
-  } else if (there) {
-    fs::remove_all(folder_, error);  // interrupted before there was anything to resume
+  }
+  if (there) {  // interrupted before there was anything to resume, or something else
+    if (!is_ours()) io_error(name + " is in the way, and not what an interrupted build left", EEXIST);
+    fs::remove_all(folder_, error);
   }
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
-  put(kWhat, std::as_bytes(std::span(what)));
+  try {
+    put(kWhat, std::as_bytes(std::span(what)));
+  } catch (...) {
+    fs::remove_all(folder_, error);
+    throw;
+  }
+}
+
+bool WorkFiles::is_ours() const {
+  std::error_code error;
+  if (!fs::is_directory(folder_, error)) return false;
+  const auto entries = fs::directory_iterator(folder_, error);
+  if (!has(kWhat)) return std::all_of(begin(entries), end(entries), [](const fs::directory_entry& e) { return e.path().filename() == kWhat + kFresh; });
+  try {
+    get(kWhat);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool WorkFiles::has(const std::string& name) const noexcept {
+  std::error_code none;
+  return named_ && fs::exists(folder_ / name, none);
+}
+
+void WorkFiles::damaged(const std::string& name, const std::string& what) const {
+  corrupt((folder_ / name).string() + ": " + what + "; remove " + folder_.string() + " to start anew");
 }
 
 WorkFiles::~WorkFiles() {
@@ -79,7 +109,7 @@ void WorkFiles::remove(const std::string& name) const noexcept {
 
 void WorkFiles::put(const std::string& name, std::span<const std::byte> bytes) const {
   if (!named_) return;
-  const fs::path fresh = folder_ / (name + ".new");
+  const fs::path fresh = folder_ / (name + kFresh);
   PendingFile file = PendingFile::kept(fresh);
   file.truncate(0);
   const std::uint64_t hash = xxh3(bytes);
@@ -89,19 +119,19 @@ void WorkFiles::put(const std::string& name, std::span<const std::byte> bytes) c
   std::error_code error;
   fs::rename(fresh, folder_ / name, error);
   if (error) io_error("cannot rename " + fresh.string(), error.value());
+  sync_folder(folder_);
 }
 
 std::vector<std::byte> WorkFiles::get(const std::string& name) const {
-  const std::string path = (folder_ / name).string();
-  if (!has(name)) corrupt(path + ": not there, expected what an interrupted build left");
-  const PendingFile file = PendingFile::kept(path);
-  const std::uint64_t length = file.length();
+  const fs::path path = folder_ / name;
+  std::error_code error;
+  const std::uint64_t length = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
   std::uint64_t hash = 0;
-  if (length < sizeof hash) corrupt(path + ": " + std::to_string(length) + " bytes, expected at least " + std::to_string(sizeof hash));
-  const Mapping mapping = file.map();
+  if (length < sizeof hash) damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " + std::to_string(sizeof hash));
+  const Mapping mapping(path, path.string());
   const auto bytes = mapping.bytes().first(length - sizeof hash);
   std::memcpy(&hash, bytes.data() + bytes.size(), sizeof hash);
-  if (xxh3(bytes) != hash) corrupt(path + ": its hash differs from that of what was kept");
+  if (xxh3(bytes) != hash) damaged(name, "its hash differs from that of what was kept");
   return {bytes.begin(), bytes.end()};
 }
 

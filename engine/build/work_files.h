@@ -42,7 +42,11 @@ class WorkFiles {
   void put(const std::string& name, std::span<const std::byte> bytes) const;
   /// What was kept; throws Error(corrupt) if that is damaged or not there.
   std::vector<std::byte> get(const std::string& name) const;
-  bool has(const std::string& name) const { return named_ && std::filesystem::exists(folder_ / name); }
+  bool has(const std::string& name) const noexcept;
+  /// Throws Error(corrupt): what is wrong with what was kept under that name.
+  [[noreturn]] void damaged(const std::string& name, const std::string& what) const;
+  /// Whether an interrupted build left something, which is resumed.
+  bool resumed() const noexcept { return resumed_; }
 
   /// From now on there is something to resume, which outlives this object. Does nothing if files are not named.
   void keep();
@@ -50,9 +54,13 @@ class WorkFiles {
   void drop() noexcept { kept_ = false; }
 
  private:
+  /// Whether the folder is one that a build made, or an empty one.
+  bool is_ours() const;
+
   std::filesystem::path folder_;
   bool named_ = false;
   bool kept_ = false;
+  bool resumed_ = false;
 };
 
 }  // namespace cassata
