@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -196,6 +197,70 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   bytes[100] ^= std::byte{1};
   write_file(folder / "index.build" / "order", bytes);
   expect_error(Errc::corrupt, {(folder / "index.build" / "order").string(), "hash"}, [&] { build(vectors, params, folder / "index"); });
+}
+
+TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
+  struct Interrupted {};
+  Random random(8);
+  const Vectors vectors = normal_vectors(random, kSize, 100);
+  const TempDir folder;
+  const std::filesystem::path left = folder / "left", work = folder / "index.build";
+  BuildParams params = plain();
+  build(vectors, params, folder / "whole");
+  const auto whole = read_file(folder / "whole");
+  params.progress = [](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    if (stage == "graph" && done > total / 2) throw Interrupted();  // regions are being inserted
+  };
+  EXPECT_THROW(build(vectors, params, folder / "index"), Interrupted);
+  params.progress = {};
+  params.resume = true;
+  std::filesystem::rename(work, left);
+  const std::vector<std::function<void(const std::filesystem::path&)>> damages = {
+      [](const auto& file) { std::filesystem::remove(file); },
+      [](const auto& file) { std::filesystem::resize_file(file, 0); },
+      [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2); },
+      [](const auto& file) {
+        auto bytes = read_file(file);
+        bytes[bytes.size() / 2] ^= std::byte{4};
+        write_file(file, bytes);
+      }};
+  std::size_t told = 0, harmless = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(left))
+    for (std::size_t i = 0; i < damages.size(); ++i) {
+      SCOPED_TRACE(entry.path().filename().string() + ", damage " + std::to_string(i));
+      std::filesystem::copy(left, work);
+      damages[i](work / entry.path().filename());
+      try {
+        build(vectors, params, folder / "index");
+        EXPECT_TRUE(read_file(folder / "index") == whole);
+        ++harmless;
+      } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find(work.string()), std::string::npos) << error.what();
+        EXPECT_TRUE(std::filesystem::exists(work));
+        ++told;
+      }
+      std::filesystem::remove(folder / "index");
+      std::filesystem::remove_all(work);
+    }
+  EXPECT_GT(told, 20u);
+  EXPECT_GT(harmless, 2u);  // such as of the mark that there is something to resume: the build starts anew
+}
+
+TEST(BudgetBuild, AFolderThatNoBuildMadeStays) {
+  Random random(9);
+  const Vectors vectors = normal_vectors(random, 100, 10);
+  const TempDir folder;
+  const auto work = folder / "index.build";
+  std::filesystem::create_directory(work);
+  write_file(work / "what", "is");
+  write_file(work / "mine", "mine");
+  expect_error(Errc::io, {work.string(), "in the way"}, [&] { build(vectors, plain(100), folder / "index"); });
+  EXPECT_TRUE(std::filesystem::exists(work / "mine"));
+  std::filesystem::remove_all(work);
+  std::filesystem::create_directory(work);
+  write_file(work / "what.new", "");  // of one that had only begun to say what it is
+  build(vectors, plain(100), folder / "index");
+  EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
 }
 
 TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {
