@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Who may include whom. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT."""
+"""Who may include whom. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT.
+
+A source includes its own header before anything else, so that compiling it compiles the header alone; headers_test does the others.
+"""
 
 import re
 import sys
@@ -73,6 +76,11 @@ WRONG = [
     ("format/manifest.h", "manifest_generated.h"),
     ("tools/main.cc", "unknown/library.h"),
 ]
+# So must a source, here of codes.cc, or its header.
+WRONG_ORDER = [
+    ('#include <vector>\n#include "engine/codes/codes.h"', "#pragma once"),
+    ('#include "engine/codes/codes.h"', "#include <vector>"),
+]
 
 
 def allowed(file: str, include: str) -> bool:
@@ -86,15 +94,25 @@ def allowed(file: str, include: str) -> bool:
     return include.startswith(next(targets for layer, targets in LAYERS if file.startswith(layer)))
 
 
+def stands_alone(name: str, source: str, header: str) -> bool:
+    """Whether `source` shows that the header `name` compiles after nothing else, and does so twice."""
+    first = re.search(r"^\s*#\s*include.*", source, re.MULTILINE)
+    return first is not None and first[0].strip() == f'#include "{name}"' and re.search("^#pragma once$", header, re.MULTILINE) is not None
+
+
 def main(root: Path) -> int:
     failures = [
         f"check_layers.py: {file} may include {include}, which its table should refuse" for file, include in WRONG if allowed(file, include)
     ]
+    failures += [f"check_layers.py: {texts} should be refused" for texts in WRONG_ORDER if stands_alone("engine/codes/codes.h", *texts)]
     sources = sorted(
         path for folder in ("format", "engine", "tools", "bindings") for path in (root / folder).rglob("*") if path.suffix in (".h", ".cc")
     )
     for path in sources:
         file = path.relative_to(root).as_posix()
+        source = path.with_suffix(".cc")
+        if path.suffix == ".h" and source.exists() and not stands_alone(file, source.read_text(), path.read_text()):
+            failures.append(f"{file}: {source.name} has to include it before anything else, and it needs a #pragma once")
         for number, line in enumerate(path.read_text().splitlines(), 1):
             include = re.match(r'\s*#\s*include\s*["<]([^">]+)', line)
             if include and not allowed(file, include[1]):

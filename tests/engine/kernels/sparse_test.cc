@@ -26,22 +26,33 @@ constexpr SparseValues kValues[] = {SparseValues::f32, SparseValues::f16, Sparse
 
 std::size_t value_bytes(SparseValues values) { return values == SparseValues::f32 ? 4 : values == SparseValues::fixed8 ? 1 : 2; }
 
+/// A copy that ends `after` bytes before a page that may not be read.
+struct Guarded : GuardedBytes {
+  Guarded(const void* from, std::size_t bytes, std::size_t after) : GuardedBytes(bytes + after) {
+    if (bytes != 0) std::memcpy(data(), from, bytes);
+  }
+};
+
 struct Query {
   std::uint32_t limit;
-  std::vector<float> table;
+  GuardedBytes table, filter;
 
   /// With a value at every other component, or at few.
-  Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in) : limit(dim), table((short_components ? kShortTable : dim) + 1) {
+  Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in, std::size_t filter_words)
+      : limit(dim), table(((short_components ? kShortTable : dim) + 1) * sizeof(float)), filter(filter_words * sizeof(std::uint32_t)) {
     std::normal_distribution<float> normal;
-    for (std::uint32_t i = 0; i < limit; ++i) table[i] = below(random, one_in) == 0 ? normal(random) : 0;
+    for (std::uint32_t c = 0; c < limit; ++c) {
+      if (below(random, one_in) != 0) continue;
+      reinterpret_cast<float*>(table.data())[c] = normal(random);
+      if (filter_words != 0) reinterpret_cast<std::uint32_t*>(filter.data())[c / 32 % filter_words] |= 1u << c % 32;
+    }
   }
-  double at(std::uint32_t component) const { return component < limit ? table[component] : 0; }
-  std::vector<std::uint32_t> filter(std::size_t words) const {
-    std::vector<std::uint32_t> bits(words);
-    for (std::uint32_t c = 0; c < limit; ++c)
-      if (table[c] != 0) bits[c / 32 % words] |= 1u << c % 32;
-    return bits;
+  SparseQuery asked(bool by_filter) const {
+    return {.table = reinterpret_cast<const float*>(table.data()),
+            .limit = limit,
+            .filter = by_filter ? reinterpret_cast<const std::uint32_t*>(filter.data()) : nullptr};
   }
+  double at(std::uint32_t component) const { return component < limit ? asked(false).table[component] : 0; }
 };
 
 struct Entries {
@@ -96,24 +107,13 @@ double reference(Metric metric, const Query& query, const Entries& e, double& to
   return sum;
 }
 
-/// A copy that ends `after` bytes before a page that may not be read.
-struct Guarded : GuardedBytes {
-  Guarded(const void* from, std::size_t bytes, std::size_t after) : GuardedBytes(bytes + after) {
-    if (bytes != 0) std::memcpy(data(), from, bytes);
-  }
-};
-
 /// Both ways of the kernels to the distance.
 template <class Row>
 void expect_right(const SparseKernels<Row>& kernels, const Query& query, const Row& row, double expected, double tolerance) {
-  const Guarded table(query.table.data(), query.table.size() * sizeof(float), 0);
-  SparseQuery asked{.table = reinterpret_cast<const float*>(table.data()), .limit = query.limit, .filter = nullptr};
-  ASSERT_NEAR(kernels.all(asked, row), expected, tolerance);
-  if (!kernels.few) return;
-  const std::vector<std::uint32_t> bits = query.filter(kernels.filter_words);
-  const Guarded filter(bits.data(), bits.size() * sizeof(std::uint32_t), 0);
-  asked.filter = reinterpret_cast<const std::uint32_t*>(filter.data());
-  ASSERT_NEAR(kernels.few(asked, row), expected, tolerance) << "those that pass the filter";
+  ASSERT_NEAR(kernels.all(query.asked(false), row), expected, tolerance);
+  if (kernels.few) {
+    ASSERT_NEAR(kernels.few(query.asked(true), row), expected, tolerance) << "those that pass the filter";
+  }
 }
 
 const std::size_t kLengths[] = {255, 256, 257, 300, 512, 600};
@@ -124,24 +124,26 @@ constexpr std::size_t kCases = 101 + std::size(kLengths);
 
 TEST(SparseKernels, AreRightAtEveryLengthAndPlace) {
   for_each_target([] {
-    for (std::size_t i = 0; i < kCases; ++i)
-      for (unsigned seed = 0; seed < 32; ++seed) {
+    for (unsigned seed = 0; seed < 64; ++seed) {
+      Random random(seed);
+      const Metric metric = seed % 2 ? Metric::euclidean : Metric::dot_product;
+      const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4, after = seed % 32 < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
+      const SparseValues kind = kValues[seed / 4 % 4];
+      const auto kernels = sparse_kernels(metric, component_bytes, kind);
+      const bool short_ones = component_bytes == 2, full = seed < 32;
+      const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), short_ones, full ? 2 : 40, kernels.filter_words);
+      for (std::size_t i = full; i < kCases; i += 2) {
         SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
-        Random random(seed);
-        const Metric metric = seed % 2 ? Metric::euclidean : Metric::dot_product;
-        const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4, after = seed < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
-        const SparseValues kind = kValues[seed / 4 % 4];
-        const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), component_bytes == 2, i % 2 ? 2 : 40);
-        const Entries e = random_entries(random, length_of(i), query, component_bytes == 2 ? 65535 : 4294967295, kind);
+        const Entries e = random_entries(random, length_of(i), query, short_ones ? 65535 : 4294967295, kind);
         const std::vector<std::uint16_t> narrow(e.components.begin(), e.components.end());
-        const bool short_ones = component_bytes == 2;
         const Guarded components(short_ones ? static_cast<const void*>(narrow.data()) : e.components.data(), component_bytes * narrow.size(), after),
             values(e.stored.data(), e.stored.size(), after);
         double tolerance = 0;
         const double expected = reference(metric, query, e, tolerance);
         const SparseRow row{.components = components.data(), .values = values.data(), .count = e.values.size(), .scale = e.scale};
-        expect_right(sparse_kernels(metric, component_bytes, kind), query, row, expected, tolerance);
+        ASSERT_NO_FATAL_FAILURE(expect_right(kernels, query, row, expected, tolerance));
       }
+    }
   });
 }
 
@@ -154,14 +156,17 @@ std::vector<std::uint32_t> rising(Random& random, std::size_t count, std::uint64
 
 TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
   for_each_target([] {
-    for (std::size_t i = 0; i < kCases; ++i)
-      for (unsigned seed = 0; seed < 12; ++seed) {
+    for (unsigned seed = 0; seed < 24; ++seed) {
+      Random random(seed);
+      const std::size_t low_bytes = 1 + seed % 3, after = seed % 4;
+      const std::uint64_t dims[] = {1 + below(random, 3000), 65536, std::uint64_t{1} << 24, 4294967295},
+                          dim = dims[low_bytes == 1 ? seed % 2 : low_bytes];
+      const auto kernels = packed_kernels(low_bytes);
+      const bool full = seed < 12;
+      const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1, full ? 2 : 40,
+                        kernels.filter_words);
+      for (std::size_t i = full; i < kCases; i += 2) {
         SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
-        Random random(seed);
-        const std::size_t low_bytes = 1 + seed % 3, after = seed % 4;
-        const std::uint64_t dims[] = {1 + below(random, 3000), 65536, std::uint64_t{1} << 24, 4294967295},
-                            dim = dims[low_bytes == 1 ? seed % 2 : low_bytes];
-        const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1, i % 2 ? 2 : 40);
         Entries e = random_entries(random, std::min<std::uint64_t>(length_of(i), dim), query, query.limit + 1, SparseValues::fixed8);
         e.components = rising(random, e.values.size(), dim);
         std::vector<std::uint8_t> tops((e.values.size() + ((dim - 1) >> (8 * low_bytes)) + 7) / 8), low;
@@ -175,11 +180,11 @@ TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
         double tolerance = 0;
         const double expected = reference(Metric::dot_product, query, e, tolerance);
         const auto at = [](const GuardedBytes& b) { return reinterpret_cast<const std::uint8_t*>(b.data()); };
-        expect_right(
-            packed_kernels(low_bytes), query,
-            PackedRow{.tops = at(bits), .tops_bytes = tops.size(), .low = at(rest), .values = at(values), .count = e.values.size(), .scale = e.scale},
-            expected, tolerance);
+        const PackedRow row{
+            .tops = at(bits), .tops_bytes = tops.size(), .low = at(rest), .values = at(values), .count = e.values.size(), .scale = e.scale};
+        ASSERT_NO_FATAL_FAILURE(expect_right(kernels, query, row, expected, tolerance));
       }
+    }
   });
 }
 
