@@ -156,8 +156,9 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
 std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path,
                                       const FileWriter& writer) {
   if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
-  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) + "\nsimd " + std::string(simd_target()) + "\nvectors " +
-                     std::to_string(vectors.size()) + " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
+  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) + "\nsimd " +
+                     std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) + " of dimension " + std::to_string(vectors.dim()) +
+                     " in " + vectors.name() + "\n";
   for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
   return std::make_unique<WorkFiles>(path, what, params.resume);
 }

@@ -266,7 +266,8 @@ GraphParts RegionBuild::run() {
   const std::size_t first_done = std::min(done, first.size());
   if (ordered) {
     if (first_done < first.size())
-      files_.damaged(GraphLog::kName, std::to_string(done) + " nodes inserted, expected at least the " + std::to_string(first.size()) + " before regions");
+      files_.damaged(GraphLog::kName,
+                     std::to_string(done) + " nodes inserted, expected at least the " + std::to_string(first.size()) + " before regions");
     restore_order();
     renumber();
     builder.insert(first, first.size(), 1);

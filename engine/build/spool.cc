@@ -85,7 +85,8 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
 Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
     : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kHeadName)) {
   Head head{};
-  if (model_.size() < sizeof head) files.damaged(name + kHeadName, std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
+  if (model_.size() < sizeof head)
+    files.damaged(name + kHeadName, std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
   std::memcpy(&head, model_.data(), sizeof head);
   model_.erase(model_.begin(), model_.begin() + sizeof head);
   if (length_ != head.bytes) files.damaged(name, std::to_string(length_) + " bytes, expected " + std::to_string(head.bytes));

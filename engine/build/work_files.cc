@@ -61,7 +61,8 @@ bool WorkFiles::is_ours() const {
   std::error_code error;
   if (!fs::is_directory(folder_, error)) return false;
   const auto entries = fs::directory_iterator(folder_, error);
-  if (!has(kWhat)) return std::all_of(begin(entries), end(entries), [](const fs::directory_entry& e) { return e.path().filename() == kWhat + kFresh; });
+  if (!has(kWhat))
+    return std::all_of(begin(entries), end(entries), [](const fs::directory_entry& e) { return e.path().filename() == kWhat + kFresh; });
   try {
     get(kWhat);
     return true;
@@ -127,7 +128,8 @@ std::vector<std::byte> WorkFiles::get(const std::string& name) const {
   std::error_code error;
   const std::uint64_t length = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
   std::uint64_t hash = 0;
-  if (length < sizeof hash) damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " + std::to_string(sizeof hash));
+  if (length < sizeof hash)
+    damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " + std::to_string(sizeof hash));
   const Mapping mapping(path, path.string());
   const auto bytes = mapping.bytes().first(length - sizeof hash);
   std::memcpy(&hash, bytes.data() + bytes.size(), sizeof hash);

@@ -216,8 +216,7 @@ TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
   params.resume = true;
   std::filesystem::rename(work, left);
   const std::vector<std::function<void(const std::filesystem::path&)>> damages = {
-      [](const auto& file) { std::filesystem::remove(file); },
-      [](const auto& file) { std::filesystem::resize_file(file, 0); },
+      [](const auto& file) { std::filesystem::remove(file); }, [](const auto& file) { std::filesystem::resize_file(file, 0); },
       [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2); },
       [](const auto& file) {
         auto bytes = read_file(file);
