@@ -1,5 +1,6 @@
 #include "engine/parallel.h"
 
+#include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/info.h>
@@ -12,6 +13,13 @@
 
 namespace cassata {
 namespace {
+
+/// A child of fork() has none of oneTBB's threads, and perhaps one of its locks taken for ever: it goes on alone.
+std::atomic<bool> alone = false;
+void watch_forks() {
+  static const int watched = ::pthread_atfork(nullptr, nullptr, [] { alone = true; });
+  static_cast<void>(watched);
+}
 
 using Work = std::function<void(std::size_t, std::size_t, unsigned)>;
 using Range = tbb::blocked_range<std::size_t>;
@@ -52,10 +60,11 @@ Threads Threads::that_wait(unsigned num_threads) {
 }
 
 void parallel_for(Threads threads, std::size_t count, std::size_t grain, const Work& work) {
-  if (threads.count == 1 || count <= grain) {
+  if (threads.count == 1 || count <= grain || alone) {
     if (count != 0) work(0, count, 0);
     return;
   }
+  watch_forks();
   started.fetch_add(1, std::memory_order_release);
   std::optional<tbb::global_control> more;  // than oneTBB has unless told
   if (threads.count > threads_of(0)) more.emplace(tbb::global_control::max_allowed_parallelism, threads.count);

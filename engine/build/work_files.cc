@@ -35,6 +35,7 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   const bool there = fs::exists(folder_, error);
   if (!error && there) fs::directory_iterator(folder_, error);
   if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
+  if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
   if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
     const std::vector<std::byte> bytes = get(kWhat);
@@ -43,18 +44,24 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
     kept_ = resumed_ = true;
     return;
   }
-  if (there) {  // interrupted before there was anything to resume, or something else
-    if (!is_ours()) io_error(name + " is in the way, and not what an interrupted build left", EEXIST);
-    fs::remove_all(folder_, error);
-  }
+  if (there) clear();  // interrupted before there was anything to resume
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
   try {
     put(kWhat, std::as_bytes(std::span(what)));
   } catch (...) {
-    fs::remove_all(folder_, error);
+    clear();
     throw;
   }
+}
+
+void WorkFiles::clear() const noexcept {
+  std::error_code ignored;
+  fs::remove(folder_ / kKept, ignored);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored))
+    if (entry.path().filename() != kWhat) fs::remove_all(entry.path(), ignored);
+  fs::remove(folder_ / kWhat, ignored);
+  fs::remove(folder_, ignored);
 }
 
 bool WorkFiles::is_ours() const {
@@ -81,8 +88,7 @@ void WorkFiles::damaged(const std::string& name, const std::string& what) const 
 }
 
 WorkFiles::~WorkFiles() {
-  std::error_code ignored;
-  if (named_ && !kept_) fs::remove_all(folder_, ignored);
+  if (named_ && !kept_) clear();
 }
 
 void WorkFiles::expect_room(std::uint64_t bytes) const {

@@ -56,6 +56,8 @@ class WorkFiles {
  private:
   /// Whether the folder is one that a build made, or an empty one.
   bool is_ours() const;
+  /// Removes the folder, so that whatever is left if that is interrupted is nothing to resume, and known for what it is.
+  void clear() const noexcept;
 
   std::filesystem::path folder_;
   bool named_ = false;

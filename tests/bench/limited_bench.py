@@ -4,9 +4,9 @@
 usage: limited_bench.py QUERIES.npy VECTORS.npy --engine KIND[:NAME]=PATH[@PERCENT] ... [--percent 25,10] [--threads 1,2] [--recall 0.95]
                         [--count 10000] [--seconds 40] [--rounds 1] [--python KIND=INTERPRETER ...] [--ef KIND[:NAME]=N ...]
 
-KIND is cassata (an index file), locked (the same, opened with resident="hot" and lock=True), usearch (`view` of a saved index of f32, inner product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or
-diskann (a folder of diskannpy's, prefix "ann"). With @PERCENT an engine takes part at that limit alone. An interpreter other than this
-one is given by --python. Needs Linux, root, cgroup v1 and fio. For example:
+KIND is cassata (an index file), locked (the same, opened with resident="hot" and lock=True), usearch (`view` of a saved index of f32, inner
+product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or diskann (a folder of diskannpy's, prefix "ann"). With @PERCENT an engine takes part at
+that limit alone. An interpreter other than this one is given by --python. Needs Linux, root, cgroup v1 and fio. For example:
 
     limited_bench.py q.npy big.npy --engine cassata:int4=int4.cassata@25 --engine cassata:rabitq=rabitq1.cassata@10 \\
         --engine diskann=folder --engine faiss=big.faiss --engine usearch=big.usearch --python diskann=/tmp/diskann/bin/python \\
