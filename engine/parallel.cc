@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
 
 namespace cassata {
 namespace {
@@ -54,6 +53,9 @@ std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual)
 Threads Threads::that_wait(unsigned num_threads) {
   constexpr unsigned kWaiting = 4, kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
   const unsigned processors = threads_of(0), most = std::max(processors, std::min(kEnough, processors * kWaiting));
+  // oneTBB has no more than there are processors unless told so; for good, so that its threads need not be made anew for every loop.
+  static const auto* const more = new tbb::global_control(tbb::global_control::max_allowed_parallelism, most);
+  static_cast<void>(more);
   Threads threads(0);
   threads.count = num_threads == 0 ? most : std::min(num_threads, most);
   return threads;
@@ -66,8 +68,6 @@ void parallel_for(Threads threads, std::size_t count, std::size_t grain, const W
   }
   watch_forks();
   started.fetch_add(1, std::memory_order_release);
-  std::optional<tbb::global_control> more;  // than oneTBB has unless told
-  if (threads.count > threads_of(0)) more.emplace(tbb::global_control::max_allowed_parallelism, threads.count);
   tbb::task_arena arena(static_cast<int>(threads.count));
   arena.execute([&] { tbb::parallel_for(Range(0, count, grain), Piece{&work}, tbb::simple_partitioner()); });
   finished.load(std::memory_order_acquire);
