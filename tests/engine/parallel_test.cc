@@ -42,7 +42,7 @@ TEST(ParallelFor, MoreThreadsWaitThanThereAreProcessors) {
   const Threads threads = Threads::that_wait(0);
   ASSERT_GT(threads.count, threads_of(0));
   std::atomic<unsigned> inside = 0, most = 0;
-  for (int loop = 0; loop < 100 && most <= threads_of(0); ++loop)  // oneTBB does not promise its threads to every loop
+  for (int loop = 0; loop < 400 && most <= threads_of(0); ++loop)  // oneTBB does not promise its threads to every loop
     parallel_for(threads, 4 * threads.count, 1, [&](std::size_t, std::size_t, unsigned) {
       const unsigned now = ++inside;
       for (unsigned before = most; before < now && !most.compare_exchange_weak(before, now);) {
