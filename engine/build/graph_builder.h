@@ -54,9 +54,9 @@ class GraphBuilder {
   GraphBuilder& operator=(const GraphBuilder&) = delete;
 
   /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of `walked`, which may be compact
-  /// ones; neighbours are chosen by those of `exact`. Both may be the same.
+  /// ones; neighbours are chosen by those of `exact`, which are finer. Both may be the same.
   void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
-  /// The exact vectors of these nodes are in memory, and need not be asked for.
+  /// The finer codes of these nodes are in memory, and need not be asked for.
   void have(Id begin, Id end);
   /// What is told of every batch from now on.
   void tell(Changed changed, Done done);
@@ -80,7 +80,7 @@ class GraphBuilder {
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
-  /// Distances of the candidates to the node, exact ones, in order; a NaN, as of distances beyond f32, is infinite.
+  /// Distances of the candidates to the node by the finer codes, in order; a NaN, as of distances beyond f32, is infinite.
   void score_exactly(Id node, Worker& worker);
 
   BuiltGraph& graph_;

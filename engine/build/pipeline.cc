@@ -33,7 +33,7 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
 }
 
 BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
-  exact_ = encoders.all[encoders.chosen]->open(spools[encoders.chosen].sections(), size);
+  chosen_ = encoders.all[encoders.chosen]->open(spools[encoders.chosen].sections(), size);
   if (encoders.walked != encoders.chosen) walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
 }
 
@@ -43,7 +43,7 @@ GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, c
   std::vector<Spool> spools = spool_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
   for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
   const BuildCodes codes(encoders, spools, vectors.size());
-  BuiltGraph graph = build_graph(codes.walked(), codes.exact(), params);
+  BuiltGraph graph = build_graph(codes.walked(), codes.chosen(), params);
   std::vector<Id> rows = graph.ids, all(vectors.size());
   std::iota(all.begin(), all.end(), Id{0});
   return {.lists = {}, .graph = std::move(graph), .spools = std::move(spools), .rows = std::move(rows), .regions = {std::move(all)}};

@@ -51,14 +51,14 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
 /// The vectors' codes by id, for each of the encoders, i, in file(i).
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
                              const std::function<PendingFile(std::size_t i)>& file);
-/// The codes by which a graph is built.
+/// The codes by which a graph is built: those that are walked, and those by which neighbours are chosen.
 struct BuildCodes {
   BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size);
-  const Codes& walked() const { return walked_ ? *walked_ : *exact_; }
-  const Codes& exact() const { return *exact_; }
+  const Codes& walked() const { return walked_ ? *walked_ : *chosen_; }
+  const Codes& chosen() const { return *chosen_; }
 
  private:
-  std::unique_ptr<Codes> exact_, walked_;  // the second only if it is another
+  std::unique_ptr<Codes> chosen_, walked_;  // the second only if it is another
 };
 
 }  // namespace cassata

@@ -48,6 +48,8 @@ class RegionBuild {
   std::vector<std::size_t> level_runs() const;
   /// Whether the graph is built by these codes; others are only put in order.
   bool builds(std::size_t encoder) const { return encoder == encoders_.chosen || encoder == encoders_.walked; }
+  /// Bytes of the budget that are there for vectors and lists.
+  std::uint64_t spare() const { return budget_ - least_budget(size()); }
   /// Bytes that the codes that are walked take, if the process is to hold them.
   std::uint64_t held_bytes(std::span<const Spool> spools) const;
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
@@ -116,17 +118,17 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
 
 std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
   const std::uint64_t a_node = spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
-  return std::max(kFewestNodes, (budget_ - least_budget(size()) - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+  return std::max(kFewestNodes, (spare() - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
 }
 
 std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
-  const std::uint64_t bytes = spools[encoders_.walked].bytes(), room = budget_ - least_budget(size());
-  return encoders_.walked != encoders_.chosen && bytes <= room / 4 * 3 ? bytes : 0;
+  const std::uint64_t bytes = spools[encoders_.walked].bytes();
+  return encoders_.walked != encoders_.chosen && bytes <= spare() / 4 * 3 ? bytes : 0;
 }
 
 std::vector<std::size_t> RegionBuild::region_runs(const Spool& spool) const {
-  const std::uint64_t a_node = spool.bytes() / size() + 1, room = (budget_ - least_budget(size())) / 4 * 3;
-  const std::size_t nodes = std::clamp<std::size_t>(room / a_node, std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
+  const std::uint64_t a_node = spool.bytes() / size() + 1;
+  const std::size_t nodes = std::clamp<std::size_t>(spare() / 4 * 3 / a_node, std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
   std::vector<std::size_t> runs = level_runs();
   for (std::size_t begin = upper(); begin < size(); begin += nodes)
     if (begin != runs.back()) runs.push_back(begin);
@@ -273,7 +275,7 @@ GraphParts RegionBuild::run() {
     builder.insert(first, first.size(), 1);
   } else {
     level_codes.emplace(encoders_, spools, n);
-    builder.use(level_codes->walked(), level_codes->exact(), parts_->rows);
+    builder.use(level_codes->walked(), level_codes->chosen(), parts_->rows);
     builder.insert(first, first_done, 1);
     if (log && first_done < first.size()) log->commit();
     if (top != 0) {
@@ -286,7 +288,7 @@ GraphParts RegionBuild::run() {
     for (std::size_t i = 0; i < spools.size(); ++i) Spool::remove(files_, by_level(i));
   if (held_bytes(spools) != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
   region_codes.emplace(encoders_, spools, n);
-  builder.use(region_codes->walked(), region_codes->exact(), parts_->rows);
+  builder.use(region_codes->walked(), region_codes->chosen(), parts_->rows);
   parts_->regions = regions();
   insert_regions(spools, builder, done - first_done);
   if (log) log->commit();

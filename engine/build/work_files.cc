@@ -58,8 +58,9 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
 void WorkFiles::clear() const noexcept {
   std::error_code ignored;
   fs::remove(folder_ / kKept, ignored);
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored))
-    if (entry.path().filename() != kWhat) fs::remove_all(entry.path(), ignored);
+  std::error_code end_of_list;
+  for (fs::directory_iterator entry(folder_, end_of_list), end; !end_of_list && entry != end; entry.increment(end_of_list))
+    if (entry->path().filename() != kWhat) fs::remove_all(entry->path(), ignored);
   fs::remove(folder_ / kWhat, ignored);
   fs::remove(folder_, ignored);
 }

@@ -48,6 +48,7 @@ class Frame {
   }
 
   std::span<const float> mean() const { return mean_; }
+  bool rotated() const { return rotated_; }
   float mean_squares() const { return static_cast<float>(mean_squares_); }
   /// How many times the mean has the length that a vector, given by its product with the mean, has in that direction; 0 if the mean is so short
   /// that products with it say little.
@@ -80,12 +81,7 @@ float dot(std::span<const float> a, std::span<const float> b) {
 class QuantizedCodes final : public Codes {
  public:
   QuantizedCodes(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim),
-        rows_(sections.rows),
-        model_(sections.model),
-        layout_(spec.dim, form.bits),
-        frame_(form, model(form), spec.dim),
-        rotated_(form.rotated()) {
+      : Codes(size, spec.dim), rows_(sections.rows), model_(sections.model), layout_(spec.dim, form.bits), frame_(form, model(form), spec.dim) {
     if (size > kMaxSize || rows_.bytes.size() != size * layout_.row_bytes)
       throw rows_.damaged(
           0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) + " rows of " + std::to_string(layout_.row_bytes));
@@ -125,7 +121,6 @@ class QuantizedCodes final : public Codes {
   }
 
   const QuantizedLayout& layout() const { return layout_; }
-  bool rotated() const { return rotated_; }
   const Frame& frame() const { return frame_; }
   const std::byte* rows() const { return rows_.bytes.data(); }
 
@@ -145,7 +140,6 @@ class QuantizedCodes final : public Codes {
   Section rows_, model_;
   QuantizedLayout layout_;
   Frame frame_;
-  bool rotated_;
 };
 
 class QuantizedScorer final : public Scorer {
@@ -165,7 +159,7 @@ class QuantizedScorer final : public Scorer {
   }
 
   void bind(Id id) override {
-    if (!codes_.rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
+    if (!codes_.frame().rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
       const float rest = kernels::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes, codes_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
       query_.base = by_product ? rest - codes_.frame().mean_squares() : rest;

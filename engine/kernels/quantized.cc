@@ -165,17 +165,21 @@ void spread(const std::int8_t* numbers, const QuantizedLayout& layout, std::int8
   }
 }
 
+constexpr float kLargestNumber = 127;
+
+/// A number even where the query or row, of a damaged file, has none.
+HWY_INLINE float bounded_number(float value) { return std::min(kLargestNumber, std::max(-kLargestNumber, value)); }
+
 void to_whole_numbers(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) {
-  constexpr float kLargest = 127;
   float largest = 0;
   for (std::size_t i = 0; i < layout.dim; ++i) largest = std::max(largest, std::abs(query[i]));
-  out.scale = largest / kLargest;
+  out.scale = largest / kLargestNumber;
   out.values.assign(layout.query_values, 0);
   std::int32_t sum = 0;
   std::vector<std::int8_t> numbers(layout.dim);
   for (std::size_t i = 0; i < layout.dim; ++i) {
-    const float exact = largest > 0 ? query[i] / largest * kLargest : 0;   // a factor would be infinite where all are tiny
-    const float bounded = std::min(kLargest, std::max(-kLargest, exact));  // a number even where the query, of a damaged file, has none
+    const float exact = largest > 0 ? query[i] / largest * kLargestNumber : 0;  // a factor would be infinite where all are tiny
+    const float bounded = bounded_number(exact);
     const auto number = static_cast<std::int32_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
     numbers[i] = static_cast<std::int8_t>(number);
     sum += number;
@@ -199,17 +203,15 @@ std::int32_t to_numbers(const std::uint8_t* codes, std::size_t bytes, float low,
 }
 
 float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) {
-  constexpr float kLargest = 127;
   QuantizedHead head;
   std::memcpy(&head, row, sizeof head);
   const QuantizedLayout::Part& part = layout.parts[0];
   const auto* const codes = static_cast<const std::uint8_t*>(row) + part.row;
-  const auto bounded = [](float value) { return std::min(127.0F, std::max(-127.0F, value)); };  // numbers even where a damaged file has none
   const auto last = static_cast<float>((1U << layout.bits) - 1);
   const float largest = std::max(std::abs(head.bias), std::abs(head.bias + head.scale * last));
-  const float low = largest > 0 ? bounded(head.bias / largest * kLargest) : 0;
-  const float step = largest > 0 ? (bounded((head.bias + head.scale * last) / largest * kLargest) - low) / last : 0;
-  out.scale = largest / kLargest;
+  const float low = largest > 0 ? bounded_number(head.bias / largest * kLargestNumber) : 0;
+  const float step = largest > 0 ? (bounded_number((head.bias + head.scale * last) / largest * kLargestNumber) - low) / last : 0;
+  out.scale = largest / kLargestNumber;
   out.values.resize(layout.query_values);
   std::int32_t sum = layout.bits == 8 ? to_numbers<8>(codes, part.bytes, low, step, out.values.data())
                                       : to_numbers<4>(codes, part.bytes, low, step, out.values.data());

@@ -51,7 +51,7 @@ SparseVectors one_query(Random& random) {
 }
 
 TEST(RerankIndex, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) {
-  for (unsigned seed = 0; seed < 16; ++seed) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const SparseVectors vectors = random_sparse(random, 300 + below(random, 300), kDim, 30), query = one_query(random);
@@ -95,7 +95,7 @@ void expect_near(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 TEST(RerankIndex, TheResidualSumIsTheWholeScore) {
-  for (unsigned seed = 0; seed < 8; ++seed) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const SparseVectors vectors = random_sparse(random, 400, kDim, 40), queries = random_sparse(random, 10, kDim, 60);
