@@ -54,8 +54,7 @@ Threads Threads::that_wait(unsigned num_threads) {
   constexpr unsigned kWaiting = 4, kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
   const unsigned processors = threads_of(0), most = std::max(processors, std::min(kEnough, processors * kWaiting));
   // oneTBB has no more than there are processors unless told so; for good, so that its threads need not be made anew for every loop.
-  static const auto* const more = new tbb::global_control(tbb::global_control::max_allowed_parallelism, most);
-  static_cast<void>(more);
+  static const tbb::global_control more(tbb::global_control::max_allowed_parallelism, most);
   Threads threads(0);
   threads.count = num_threads == 0 ? most : std::min(num_threads, most);
   return threads;

@@ -132,6 +132,9 @@ inline Answers brute_force(const Vectors& vectors, Metric metric, const Vectors&
 /// Tests over all of them, each named after its case.
 class EveryKind : public ::testing::TestWithParam<BuildParams> {};
 
+/// Those that sanitizers are not needed for, or take too long with: see docs/testing.md.
+class EveryKindAtSize : public EveryKind {};
+
 }  // namespace cassata::test
 
 namespace cassata {

@@ -101,12 +101,20 @@ void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bit
   index.verify();
 }
 
-TEST_P(EveryKind, EveryFlippedBitIsSurvivedAndFound) {
+TEST_P(EveryKindAtSize, EveryFlippedBitIsSurvivedAndFound) {
   const TempDir folder;
   Random random(1);
   const Vectors vectors = whole_vectors(random, kRows, kDim);
   build(vectors, small(GetParam()), folder / "index");
   flip_bits(folder / "index", {whole_vectors(random, 2, kDim)}, [] { return std::array{0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}; });
+}
+
+TEST_P(EveryKind, AFlippedBitOfEachByteIsSurvivedAndFound) {
+  const TempDir folder;
+  Random random(1);
+  const Vectors vectors = whole_vectors(random, kRows, kDim);
+  build(vectors, small(GetParam()), folder / "index");
+  flip_bits(folder / "index", {whole_vectors(random, 2, kDim)}, [&] { return std::array{static_cast<unsigned>(random() % 8)}; });
 }
 
 template <class Number>
@@ -415,6 +423,7 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(few_mul
                          [](const auto& one) { return name_of_case(one.param); });
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
 
 }  // namespace
 }  // namespace cassata

@@ -51,7 +51,7 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
     }
 }
 
-TEST_P(EveryKind, CompressedItAnswersAsPermuted) {
+TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
   if (GetParam().graph_type != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
   for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
@@ -71,7 +71,7 @@ TEST_P(EveryKind, CompressedItAnswersAsPermuted) {
   }
 }
 
-TEST_P(EveryKind, BuiltAgainItHasTheSameBytes) {
+TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
   const TempDir folder;
   for (unsigned seed = 0; seed < 3; ++seed) {
     SCOPED_TRACE(seed);
@@ -90,7 +90,7 @@ TEST_P(EveryKind, BuiltAgainItHasTheSameBytes) {
   }
 }
 
-TEST_P(EveryKind, ExactSearchIsBruteForce) {
+TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -127,7 +127,7 @@ TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
   }
 }
 
-TEST_P(EveryKind, AnswersAreSortedAndTheirScoresTrue) {
+TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
   for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -149,7 +149,7 @@ TEST_P(EveryKind, AnswersAreSortedAndTheirScoresTrue) {
   }
 }
 
-TEST_P(EveryKind, RecallIsHighOnClusters) {
+TEST_P(EveryKindAtSize, RecallIsHighOnClusters) {
   for (const std::size_t duplicates : {0, 30}) {
     SCOPED_TRACE(duplicates);
     Random random(3);
@@ -198,6 +198,7 @@ TEST_P(EveryKind, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
 
 }  // namespace
 }  // namespace cassata

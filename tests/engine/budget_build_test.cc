@@ -41,9 +41,9 @@ double recall_of(const Answers& found, const Answers& expected, std::size_t k) {
   return static_cast<double>(hits) / static_cast<double>(found.ids.size());
 }
 
-class BudgetBuild : public testing::TestWithParam<BuildParams> {};
+class BudgetBuildAtSize : public testing::TestWithParam<BuildParams> {};
 
-TEST_P(BudgetBuild, FindsAsMuchInTheSameBytesForAnyThreads) {
+TEST_P(BudgetBuildAtSize, FindsAsMuchInTheSameBytesForAnyThreads) {
   const TempDir folder;
   Random random(1);
   const Vectors vectors = normal_vectors(random, kSize, 12), queries = normal_vectors(random, 50, 12);
@@ -71,7 +71,7 @@ std::vector<BuildParams> graph_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BudgetBuild, testing::ValuesIn(graph_cases()), [](const auto& test) { return name_of_case(test.param); });
+INSTANTIATE_TEST_SUITE_P(All, BudgetBuildAtSize, testing::ValuesIn(graph_cases()), [](const auto& test) { return name_of_case(test.param); });
 
 TEST(BudgetBuild, LongVectorsAreWalkedByCodesOfOneBit) {
   Random random(2);

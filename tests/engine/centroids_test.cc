@@ -54,7 +54,7 @@ TEST(Centroids, FewAreAllLookedAt) {
   }
 }
 
-TEST(Centroids, ManyAreLookedForInGroups) {
+TEST(CentroidsAtSize, ManyAreLookedForInGroups) {
   for (unsigned seed = 0; seed < 3; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

@@ -53,7 +53,7 @@ double recall_of(const Answers& found, const Answers& expected, std::size_t k) {
   return static_cast<double>(hits) / static_cast<double>(found.ids.size());
 }
 
-TEST(NavigationIndex, FindsTheBestWithTheirExactScores) {
+TEST(NavigationIndexAtSize, FindsTheBestWithTheirExactScores) {
   struct Case {
     Encoding first;
     std::uint32_t bits;
@@ -96,7 +96,7 @@ Vectors scaled(Vectors vectors, float scale) {
 }
 
 /// Of vectors whose mean is as long as they are, beside queries far shorter or longer.
-TEST(DenseCompactIndexes, ScalingQueriesChangesNoAnswersByDotProduct) {
+TEST(DenseCompactIndexesAtSize, ScalingQueriesChangesNoAnswersByDotProduct) {
   Random random(8);
   Vectors all = clustered_vectors(random, 2040, 64, 30);
   for (float& value : all.values) value = 100 * std::abs(value);

@@ -50,7 +50,7 @@ SparseVectors one_query(Random& random) {
   return out;
 }
 
-TEST(RerankIndex, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) {
+TEST(RerankIndexAtSize, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) {
   for (unsigned seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -94,7 +94,7 @@ void expect_near(const std::vector<float>& a, const std::vector<float>& b) {
     }
 }
 
-TEST(RerankIndex, TheResidualSumIsTheWholeScore) {
+TEST(RerankIndexAtSize, TheResidualSumIsTheWholeScore) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

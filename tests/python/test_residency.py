@@ -58,7 +58,7 @@ def test_open_reads_what_is_named(tiered):
         hot, cold = checked(index.residency(), index)
         if cold["share"] == 1:
             pytest.skip("this file system keeps its files in memory")
-        assert hot["share"] < 1
+        assert index.residency()["all"]["share"] < 1  # of the hot ones the kernel may have read ahead any part
     told = []
     with cassata.DensePlainHNSW.load(tiered, resident="hot", progress=lambda *done: told.append(done)) as index:
         hot, cold = checked(index.residency(), index)
