@@ -14,6 +14,8 @@ import pytest
 from cli import BINARY, refusal, run
 from conftest import clustered
 
+QUICK = ("-m", "4", "--ef-construction", "20")  # a large file after a short build
+
 
 def test_full_disk(built, files):
     path, _ = built
@@ -69,7 +71,7 @@ def test_interruption_leaves_the_former_file(number, files):
     np.save(files / "large.npy", clustered(60_000, 24, seed=3))
     target = files / "index"
     target.write_bytes(b"former")
-    process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _wait_for_bytes(files / "index.partial", process)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
@@ -80,7 +82,8 @@ def test_interruption_leaves_the_former_file(number, files):
 
 def test_second_writer_is_told(files):
     np.save(files / "large.npy", clustered(60_000, 24, seed=3))
-    first = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", files / "index"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    build = [BINARY, "build", files / "large.npy", "-o", files / "index", *QUICK]
+    first = subprocess.Popen(build, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _wait_for_bytes(files / "index.partial", first)
     assert "another writer" in refusal("build", files / "vectors.npy", "-o", files / "index")
     first.kill()
