@@ -85,6 +85,7 @@ def test_second_writer_is_told(files):
     build = [BINARY, "build", files / "large.npy", "-o", files / "index", *QUICK]
     first = subprocess.Popen(build, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _wait_for_bytes(files / "index.partial", first)
+    first.send_signal(signal.SIGSTOP)  # so that it is there for as long as the second one takes to start
     assert "another writer" in refusal("build", files / "vectors.npy", "-o", files / "index")
     first.kill()
     first.communicate()
