@@ -1,6 +1,7 @@
 // The foreign formats, one function each; open_stream() picks by extension.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -8,6 +9,9 @@
 #include "format/input/stream.h"
 
 namespace cassata {
+
+/// About as many bytes of values are given at once.
+constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 
 /// .npy, as NumPy writes it: format versions 1 to 3, 2-D, C order, little-endian.
 std::unique_ptr<DenseStream> open_npy(FileReader file, ElementType);

@@ -15,7 +15,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kBatchBytes = std::size_t{4} << 20, kChunkBytes = std::size_t{1} << 20;
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 /// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding and flushing mode.
 float widen(std::uint16_t half) {

@@ -15,7 +15,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::uint64_t kTokenRows = 1 << 14, kTokenBytes = 1 << 22;
+constexpr std::uint64_t kFolderRows = 1 << 14;
 constexpr std::size_t kPqCentroids = 256;
 
 constexpr std::array<std::string_view, 3> kFloats = {"<f4", "<f2", "<u2"};
@@ -43,7 +43,7 @@ Doclens read_doclens(const std::filesystem::path& path) {
   std::vector<std::uint64_t> offsets = {0};
   offsets.reserve(static_cast<std::size_t>(file.rows()) + 1);
   while (file.done() < file.rows()) {
-    const std::span<const std::byte> raw = file.next(kTokenRows);
+    const std::span<const std::byte> raw = file.next(kFolderRows);
     with_npy_integer(file.header().type, [&]<class T>(T) {
       for (std::size_t at = 0; at < raw.size(); at += sizeof(T)) {
         const T tokens = number_at<T>(raw.data() + at);
@@ -210,7 +210,7 @@ TwoLevelStream::TwoLevelStream(const std::filesystem::path& folder, std::span<co
 
 TwoLevelStream::Tokens TwoLevelStream::next() {
   const std::uint64_t first = assignment_.done(), count = centroids_.size() / token_dim_;
-  const std::uint64_t rows = std::clamp<std::uint64_t>(kTokenBytes / m_pq(), 1, kTokenRows);
+  const std::uint64_t rows = std::clamp<std::uint64_t>(kBatchBytes / m_pq(), 1, kFolderRows);
   const std::span<const std::byte> raw = assignment_.next(rows);
   batch_.clear();
   with_npy_integer(assignment_.header().type, [&]<class T>(T) {
@@ -285,7 +285,7 @@ void check_same_ids(const std::filesystem::path& left, const std::filesystem::pa
     if (file->rows() != count) file->refuse(std::to_string(file->rows()) + " ids, expected " + std::to_string(count) + ", one for each document");
   const std::size_t a_bytes = a.header().element_bytes, b_bytes = b.header().element_bytes;
   while (a.done() < a.rows()) {
-    const std::uint64_t first = a.done(), rows = std::max<std::uint64_t>(1, kTokenBytes / std::max(a_bytes, b_bytes));
+    const std::uint64_t first = a.done(), rows = std::max<std::uint64_t>(1, kBatchBytes / std::max(a_bytes, b_bytes));
     const std::span<const std::byte> of_a = a.next(rows), of_b = b.next(rows);
     for (std::size_t i = 0; i < of_a.size() / a_bytes; ++i) {
       const std::string expected = id_text(a, first + i, of_a.subspan(i * a_bytes, a_bytes));

@@ -101,20 +101,24 @@ void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bit
   index.verify();
 }
 
+/// A small file, and what it is asked.
+Asked write_index(const BuildParams& params, Random& random, const std::filesystem::path& path) {
+  build(whole_vectors(random, kRows, kDim), small(params), path);
+  return {whole_vectors(random, 2, kDim)};
+}
+
 TEST_P(EveryKindAtSize, EveryFlippedBitIsSurvivedAndFound) {
   const TempDir folder;
   Random random(1);
-  const Vectors vectors = whole_vectors(random, kRows, kDim);
-  build(vectors, small(GetParam()), folder / "index");
-  flip_bits(folder / "index", {whole_vectors(random, 2, kDim)}, [] { return std::array{0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}; });
+  const Asked asked = write_index(GetParam(), random, folder / "index");
+  flip_bits(folder / "index", asked, [] { return std::array{0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}; });
 }
 
-TEST_P(EveryKind, AFlippedBitOfEachByteIsSurvivedAndFound) {
+TEST_P(EveryKind, FlippedBitsAreSurvivedAndFound) {
   const TempDir folder;
   Random random(1);
-  const Vectors vectors = whole_vectors(random, kRows, kDim);
-  build(vectors, small(GetParam()), folder / "index");
-  flip_bits(folder / "index", {whole_vectors(random, 2, kDim)}, [&] { return std::array{static_cast<unsigned>(random() % 8)}; });
+  const Asked asked = write_index(GetParam(), random, folder / "index");
+  flip_bits(folder / "index", asked, [&] { return std::array{static_cast<unsigned>(below(random, 8))}; });
 }
 
 template <class Number>

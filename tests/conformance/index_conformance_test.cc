@@ -15,7 +15,7 @@ using namespace test;
 
 TEST_P(EveryKind, ReopenedItAnswersTheSame) {
   const TempDir folder;
-  for (unsigned seed = 0; seed < 3; ++seed) {
+  for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = clustered_vectors(random, 100 + below(random, 500), 1 + below(random, 20), 5),
@@ -82,7 +82,7 @@ TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
     build(vectors, params, folder / "first").save(folder / "saved");
     const auto first = read_file(folder / "first");
     EXPECT_EQ(read_file(folder / "saved"), first);
-    for (const unsigned threads : {1u, 3u}) {
+    for (const unsigned threads : {1u, 2u, 3u}) {
       params.num_threads = threads;
       build(vectors, params, folder / "again");
       ASSERT_EQ(read_file(folder / "again"), first) << threads << " threads";
@@ -91,7 +91,7 @@ TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
 }
 
 TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
-  for (unsigned seed = 0; seed < 12; ++seed) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)), queries = whole_vectors(random, 20, vectors.dim);
@@ -128,7 +128,7 @@ TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
 }
 
 TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
-  for (unsigned seed = 0; seed < 6; ++seed) {
+  for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
@@ -153,9 +153,9 @@ TEST_P(EveryKindAtSize, RecallIsHighOnClusters) {
   for (const std::size_t duplicates : {0, 30}) {
     SCOPED_TRACE(duplicates);
     Random random(3);
-    Vectors all = clustered_vectors(random, 2100, 16, 20);
+    Vectors all = clustered_vectors(random, 3100, 16, 30);
     duplicate_rows(random, all, duplicates);
-    const Vectors vectors = all.part(0, 2000), queries = all.part(2000, 100);
+    const Vectors vectors = all.part(0, 3000), queries = all.part(3000, 100);
     BuildParams params = GetParam();
     params.m = 16;
     params.ef_construction = 100;
