@@ -1,7 +1,9 @@
 #include "engine/answers.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -10,6 +12,15 @@
 
 namespace cassata {
 namespace {
+
+/// The place of the first value that is not finite, or their number. Without branches where all are, so that it is vectorized.
+std::size_t first_not_finite(std::span<const float> values) {
+  constexpr std::int32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
+  std::int32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::int32_t>(value) & kMagnitude);
+  if (largest < kInfinity) return values.size();
+  return static_cast<std::size_t>(std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); }) - values.begin());
+}
 
 void check_tokens(const Batch& queries, std::size_t dim) {
   const TokenBatch& tokens = queries.tokens;
@@ -24,10 +35,9 @@ void check_tokens(const Batch& queries, std::size_t dim) {
       invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
                        std::to_string(tokens.offsets[i + 1]) + ", expected numbers that do not fall");
     const auto values = tokens.row(i);
-    for (std::size_t j = 0; j < values.size(); ++j)
-      if (!std::isfinite(values[j]))
-        invalid_argument("multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " +
-                         std::to_string(j % dim) + ": " + std::to_string(values[j]) + ", expected a finite number");
+    if (const std::size_t j = first_not_finite(values); j != values.size())
+      invalid_argument("multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " + std::to_string(j % dim) +
+                       ": " + std::to_string(values[j]) + ", expected a finite number");
   }
 }
 
@@ -39,13 +49,10 @@ void check_queries(const Batch& queries, Shape shape, std::size_t dim) {
     return;
   }
   if (queries.dim != dim) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim));
-  for (std::size_t i = 0; i < queries.rows; ++i)
-    for (std::size_t j = 0; j < queries.dim; ++j) {
-      const float value = queries.data[i * queries.dim + j];
-      if (!std::isfinite(value))
-        invalid_argument("queries: row " + std::to_string(i) + ", column " + std::to_string(j) + ": " + std::to_string(value) +
-                         ", expected a finite number");
-    }
+  const std::span values(queries.data, queries.rows * queries.dim);
+  if (const std::size_t at = first_not_finite(values); at != values.size())
+    invalid_argument("queries: row " + std::to_string(at / queries.dim) + ", column " + std::to_string(at % queries.dim) + ": " +
+                     std::to_string(values[at]) + ", expected a finite number");
 }
 
 }  // namespace

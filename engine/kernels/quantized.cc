@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -170,9 +171,19 @@ constexpr float kLargestNumber = 127;
 /// A number even where the query or row, of a damaged file, has none.
 HWY_INLINE float bounded_number(float value) { return std::min(kLargestNumber, std::max(-kLargestNumber, value)); }
 
+/// In several parts: a compiler does not split the search for a largest float.
+float largest_magnitude(const float* values, std::size_t n) {
+  constexpr std::size_t kLanes = 16;
+  float largest[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (std::size_t j = 0; j < kLanes; ++j) largest[j] = std::max(largest[j], std::abs(values[i + j]));
+  for (; i < n; ++i) largest[0] = std::max(largest[0], std::abs(values[i]));
+  return *std::max_element(largest, largest + kLanes);
+}
+
 void to_whole_numbers(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) {
-  float largest = 0;
-  for (std::size_t i = 0; i < layout.dim; ++i) largest = std::max(largest, std::abs(query[i]));
+  const float largest = largest_magnitude(query, layout.dim);
   out.scale = largest / kLargestNumber;
   out.values.assign(layout.query_values, 0);
   std::int32_t sum = 0;

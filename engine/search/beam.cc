@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/kernels/unmet.h"
+
 namespace cassata {
 
 void SubsetScorer::score(std::span<const Id> positions, float* out) noexcept {
@@ -43,15 +45,39 @@ void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept
   }
 }
 
-/// By halves, without branches: which half it is in is a coin toss.
+/// Most of those that were met are left out by vectors; the rest, and what a list holds twice, one by one. Without branches: whether a
+/// neighbour is new is a coin toss.
+std::span<const Id> Visited::take_new(std::span<const Id> ids) {
+  const std::size_t most = count_ + ids.size() + kernels::kUnmetOverrun;
+  if (met_.size() < most) met_.resize(2 * most);
+  Id* const fresh = met_.data() + count_;
+  const std::size_t perhaps = kernels::unmet(words_.data(), static_cast<Id>(size_), ids, fresh);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < perhaps; ++i) {
+    const Id id = fresh[i];
+    const std::size_t bit = std::min<std::size_t>(id, size_);
+    std::uint32_t& word = words_[bit / kBits];
+    fresh[count] = id;
+    count += (~word >> (bit % kBits)) & 1;
+    word |= std::uint32_t{1} << (bit % kBits);
+  }
+  count_ += count;
+  return {fresh, count};
+}
+
+/// By halves, then all that are left: what stands before it is a coin toss, so without branches; and halves wait for each other.
 std::size_t Beam::place_of(float distance) const noexcept {
   const Candidate* from = entries_.data();
-  for (std::size_t left = entries_.size(); left != 0;) {
-    const std::size_t half = (left + 1) / 2;
-    from += from[half - 1].distance <= distance ? half : 0;
+  constexpr std::size_t kCounted = 32;
+  std::size_t left = entries_.size();
+  while (left > kCounted) {
+    const std::size_t half = left / 2;
+    from += half * static_cast<std::size_t>(from[half - 1].distance <= distance);
     left -= half;
   }
-  return static_cast<std::size_t>(from - entries_.data());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < left; ++i) count += static_cast<std::size_t>(from[i].distance <= distance);
+  return static_cast<std::size_t>(from - entries_.data()) + count;
 }
 
 void Beam::insert(float distance, Id id) {

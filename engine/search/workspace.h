@@ -27,27 +27,15 @@ class Visited {
     count_ = 0;
     if (words_.size() * kBits <= size) words_.resize(size / kBits + 1);  // before size_ says so: it may throw
     size_ = size;
-    words_[size / kBits] |= std::uint64_t{1} << (size % kBits);  // stands for all that are no nodes
+    words_[size / kBits] |= std::uint32_t{1} << (size % kBits);  // stands for all that are no nodes
   }
-  /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call. Without branches: whether a
-  /// neighbour is new is a coin toss.
-  std::span<const Id> take_new(std::span<const Id> ids) {
-    if (met_.size() < count_ + ids.size()) met_.resize(2 * (count_ + ids.size()));
-    const std::size_t first = count_;
-    for (const Id id : ids) {
-      const std::size_t bit = id < size_ ? id : size_;
-      std::uint64_t& word = words_[bit / kBits];
-      met_[count_] = id;
-      count_ += (~word >> (bit % kBits)) & 1;
-      word |= std::uint64_t{1} << (bit % kBits);
-    }
-    return {met_.data() + first, count_ - first};
-  }
+  /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call.
+  std::span<const Id> take_new(std::span<const Id> ids);
 
  private:
-  static constexpr std::size_t kBits = 64;
+  static constexpr std::size_t kBits = 32;
   std::size_t size_ = 0;
-  std::vector<std::uint64_t> words_;
+  std::vector<std::uint32_t> words_;
   std::vector<Id> met_;
   std::size_t count_ = 0;  // of met_
 };
