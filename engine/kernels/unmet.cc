@@ -12,19 +12,18 @@ HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// By vectors where the machine gathers; what is left over is passed on.
+/// By vectors on x86 that gathers; what is left over is passed on.
 std::size_t unmet([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] Id size, std::span<const Id> ids, Id* out) {
   std::size_t count = 0, i = 0;
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
   const hn::ScalableTag<Id> d;
   const hn::RebindToSigned<decltype(d)> di;
-  static_assert(hn::MaxLanes(d) <= kUnmetOverrun + 1);
   const auto one = hn::Set(d, 1), in_word = hn::Set(d, 31), none = hn::Set(d, size);
   for (; i + hn::Lanes(d) <= ids.size(); i += hn::Lanes(d)) {
     const auto id = hn::LoadU(d, ids.data() + i), known = hn::Min(id, none);
     const auto word = hn::GatherIndex(d, words, hn::BitCast(di, hn::ShiftRight<5>(known)));
     const auto is_new = hn::Eq(hn::And(hn::Shr(word, hn::And(known, in_word)), one), hn::Zero(d));
-    hn::StoreU(hn::Compress(id, is_new), d, out + count);  // a store by the mask is slow on Zen 4
+    hn::StoreU(hn::Compress(id, is_new), d, out + count);  // no further than i + lanes; a store by the mask is slow on Zen 4
     count += hn::CountTrue(d, is_new);
   }
 #endif

@@ -9,11 +9,9 @@
 
 namespace cassata::kernels {
 
-/// Places that are written to beyond those of the ids given.
-inline constexpr std::size_t kUnmetOverrun = 15;
-
-/// Of a set of numbers up to `size`, a bit for each, 32 to a word, that of `size` being set: puts all `ids` below `size` that are not in it to
-/// `out`, in their order, and perhaps others. Returns how many. Writes to out[0] to out[ids.size() + kUnmetOverrun - 1].
+/// Of a set of numbers below `size`, a bit for each in size / 32 + 1 words, that of `size` being set, too: puts all `ids` below `size` that are
+/// not in it to `out`, in their order and as often as they are given, and perhaps others of `ids`. Returns how many. Writes to no more than
+/// out[0] to out[ids.size() - 1].
 std::size_t unmet(const std::uint32_t* words, Id size, std::span<const Id> ids, Id* out);
 
 }  // namespace cassata::kernels

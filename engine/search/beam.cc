@@ -45,21 +45,17 @@ void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept
   }
 }
 
-/// Most of those that were met are left out by vectors; the rest, and what a list holds twice, one by one. Without branches: whether a
-/// neighbour is new is a coin toss.
+/// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice, one by one.
 std::span<const Id> Visited::take_new(std::span<const Id> ids) {
-  const std::size_t most = count_ + ids.size() + kernels::kUnmetOverrun;
+  const std::size_t most = count_ + ids.size();
   if (met_.size() < most) met_.resize(2 * most);
   Id* const fresh = met_.data() + count_;
   const std::size_t perhaps = kernels::unmet(words_.data(), static_cast<Id>(size_), ids, fresh);
   std::size_t count = 0;
   for (std::size_t i = 0; i < perhaps; ++i) {
     const Id id = fresh[i];
-    const std::size_t bit = std::min<std::size_t>(id, size_);
-    std::uint32_t& word = words_[bit / kBits];
     fresh[count] = id;
-    count += (~word >> (bit % kBits)) & 1;
-    word |= std::uint32_t{1} << (bit % kBits);
+    count += mark(id);
   }
   count_ += count;
   return {fresh, count};

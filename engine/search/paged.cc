@@ -71,7 +71,7 @@ bool PagedWalk::choose() {
     const Candidate candidate = open_.back();
     open_.pop_back();
     const Id page = pages_.page_of(candidate.id);
-    if (read_.take_new({&page, 1}).empty()) continue;
+    if (!read_.take(page)) continue;
     next_.push_back(candidate);
     pages_asked_.push_back(page);
   }
@@ -118,7 +118,7 @@ void PagedWalk::gather(const Page& page, Id asked) {
   for (std::size_t link = 0; link < page.links(); ++link) {
     if (marked_[link] == 0) continue;
     const Id row = page.link(link);
-    if (work_.visited.take_new({&row, 1}).empty()) continue;
+    if (!work_.visited.take(row)) continue;
     rows_.push_back(row);
     places_.push_back(static_cast<Id>(link));
   }

@@ -31,8 +31,25 @@ class Visited {
   }
   /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call.
   std::span<const Id> take_new(std::span<const Id> ids);
+  /// True if `id` is a node that was not met before.
+  bool take(Id id) {
+    if (met_.size() == count_) met_.resize(2 * count_ + 1);
+    const bool is_new = mark(id);
+    met_[count_] = id;
+    count_ += is_new;
+    return is_new;
+  }
 
  private:
+  /// True if it is new. Without branches: whether it is, is a coin toss.
+  bool mark(Id id) {
+    const std::size_t bit = id < size_ ? id : size_;
+    std::uint32_t& word = words_[bit / kBits];
+    const bool is_new = (~word >> (bit % kBits)) & 1;
+    word |= std::uint32_t{1} << (bit % kBits);
+    return is_new;
+  }
+
   static constexpr std::size_t kBits = 32;
   std::size_t size_ = 0;
   std::vector<std::uint32_t> words_;

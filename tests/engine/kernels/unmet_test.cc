@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -18,6 +19,7 @@ using namespace test;
 
 TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
   for_each_target([] {
+    const bool filters = (hwy::SupportedTargets() & (HWY_AVX2 | HWY_AVX3)) != 0;
     for (unsigned seed = 0; seed < 400; ++seed) {
       SCOPED_TRACE(seed);
       Random random(seed);
@@ -33,7 +35,7 @@ TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
         met.insert(id);
       }
       const std::size_t n = below(random, 70);
-      const GuardedBytes id_bytes(n * sizeof(Id)), out_bytes((n + kUnmetOverrun) * sizeof(Id));
+      const GuardedBytes id_bytes(n * sizeof(Id)), out_bytes(n * sizeof(Id));
       const std::span<Id> ids(reinterpret_cast<Id*>(id_bytes.data()), n);
       std::vector<Id> fresh;
       for (Id& id : ids) {
@@ -54,6 +56,7 @@ TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
       std::vector<Id> of_them;
       std::ranges::copy_if(found, std::back_inserter(of_them), [&](Id id) { return id < size && !met.contains(id); });
       ASSERT_EQ(of_them, fresh);
+      if (filters) ASSERT_LE(count, fresh.size() + 15);  // what fills no vector
     }
   });
 }
