@@ -288,15 +288,25 @@ std::string described(const Trial& trial) {
 }
 
 std::uint64_t parse_memory(std::string_view text, std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, double>, 10> kUnits = {
-      {{"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}}};
+  constexpr std::array<std::pair<std::string_view, double>, 11> kUnits = {{{"", 1},
+                                                                           {"B", 1},
+                                                                           {"kB", 1e3},
+                                                                           {"KB", 1e3},
+                                                                           {"MB", 1e6},
+                                                                           {"GB", 1e9},
+                                                                           {"TB", 1e12},
+                                                                           {"KiB", 0x1p10},
+                                                                           {"MiB", 0x1p20},
+                                                                           {"GiB", 0x1p30},
+                                                                           {"TiB", 0x1p40}}};
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
   for (const auto& [known, bytes] : kUnits)
     if (error == std::errc{} && unit == known && value * bytes >= 1 && value * bytes < 0x1p63) return static_cast<std::uint64_t>(value * bytes);
-  invalid_argument(std::string(name) + ": '" + std::string(text) + "' given, expected a number of bytes over 0, such as 512MiB or 2GB");
+  invalid_argument(std::string(name) + ": '" + std::string(text) +
+                   "' given, expected a number of bytes over 0, such as 512MiB or 2GB (B; kB, MB, GB, TB; KiB, MiB, GiB, TiB)");
 }
 
 }  // namespace cassata

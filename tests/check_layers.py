@@ -19,7 +19,15 @@ LAYERS = [
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
     (
         "engine/search/",
-        ("engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/codes/row_fetch.h", "engine/kernels/", "format/types.h"),
+        (
+            "engine/search/",
+            "engine/postings/",
+            "engine/graph/",
+            "engine/codes/codes.h",
+            "engine/codes/row_fetch.h",
+            "engine/kernels/",
+            "format/types.h",
+        ),
     ),
     (
         "engine/build/",

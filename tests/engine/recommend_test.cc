@@ -132,6 +132,7 @@ TEST(ParseMemory, KnowsTheUsualUnits) {
                                                                                       {"512MiB", 512ULL << 20},
                                                                                       {"2GB", 2'000'000'000},
                                                                                       {"1.5 kB", 1500},
+                                                                                      {"1.5 KB", 1500},
                                                                                       {"0.5KiB", 512},
                                                                                       {"3 TiB", 3ULL << 40}})
     EXPECT_EQ(parse_memory(text), bytes) << text;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -12,6 +13,11 @@ import cassata
 import numpy as np
 import pytest
 from cli import run
+
+# What a shell or nohup starts in the background ignores these, and all that it starts in turn: then nothing could be interrupted.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 METRICS = ("dotproduct", "euclidean")
 CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
