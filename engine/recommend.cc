@@ -305,8 +305,10 @@ std::uint64_t parse_memory(std::string_view text, std::string_view name) {
   unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
   for (const auto& [known, bytes] : kUnits)
     if (error == std::errc{} && unit == known && value * bytes >= 1 && value * bytes < 0x1p63) return static_cast<std::uint64_t>(value * bytes);
+  std::string units;
+  for (const auto& unit_and_bytes : kUnits) units.append(units.empty() ? "" : ", ").append(unit_and_bytes.first);
   invalid_argument(std::string(name) + ": '" + std::string(text) +
-                   "' given, expected a number of bytes over 0, such as 512MiB or 2GB (B; kB, MB, GB, TB; KiB, MiB, GiB, TiB)");
+                   "' given, expected a number of bytes over 0, such as 512MiB or 2GB (units: " + units + ")");
 }
 
 }  // namespace cassata

@@ -9,6 +9,15 @@ import sys
 from pathlib import Path
 
 FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend", "two_level"))
+# What a walk is made of.
+WALK = (
+    "engine/search/",
+    "engine/postings/",
+    "engine/graph/",
+    "engine/codes/codes.h",
+    "engine/codes/row_fetch.h",
+    "engine/kernels/",
+)
 # Files by the start of their path (the first line that fits counts): what they may include, by the start of its path.
 LAYERS = [
     ("format/", ("format/",)),
@@ -17,18 +26,7 @@ LAYERS = [
     ("engine/codes/", ("engine/codes/", "engine/kernels/", "engine/parallel.h", "format/")),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
-    (
-        "engine/search/",
-        (
-            "engine/search/",
-            "engine/postings/",
-            "engine/graph/",
-            "engine/codes/codes.h",
-            "engine/codes/row_fetch.h",
-            "engine/kernels/",
-            "format/types.h",
-        ),
-    ),
+    ("engine/search/", (*WALK, "format/types.h")),
     (
         "engine/build/",
         ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/"),
@@ -42,12 +40,7 @@ LAYERS = [
             *FACADE,
             *(f"engine/{part}.h" for part in ("parallel", "answers", "centroids", "multivector", "registry", "searcher")),
             "engine/build/",
-            "engine/search/",
-            "engine/postings/",
-            "engine/graph/",
-            "engine/codes/codes.h",
-            "engine/codes/row_fetch.h",
-            "engine/kernels/",
+            *WALK,
             "format/",
         ),
     ),
