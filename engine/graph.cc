@@ -35,7 +35,8 @@ std::unique_ptr<Adjacency> open_ground(const MappedFile& file, const GraphEntry&
 class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
-      : codes_(*codes.first),
+      : file_(file),
+        codes_(*codes.first),
         second_(codes.second.get()),
         navigates_(codes.navigation),
         tokens_(codes.tokens),
@@ -57,9 +58,10 @@ class GraphSearcher final : public Searcher {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
       if (!plan.scans) {
         const auto start = [&](Lane& lane, std::size_t query) {
+          if (file_.cold()) file_.warm_on();
           lane.query = query;
           lane.first->bind(queries.row(query));
-          lane.descent.start(plan.width, plan.relax);
+          lane.descent.start(plan.width, plan.relax, file_.cold());
           lane.ranks = false;
         };
         const auto finish = [&](const Lane& lane) {
@@ -137,7 +139,7 @@ class GraphSearcher final : public Searcher {
   /// The next step of a query: of its walk, or of ranking what was found. At the end `found` are its answers.
   Turn step(Lane& lane, const Batch& queries, const Plan& plan) const {
     if (!lane.ranks) {
-      if (lane.descent.step()) return Turn::goes_on;
+      if (lane.descent.step()) return lane.descent.reads() ? Turn::rests : Turn::goes_on;
       lane.found = lane.work.beam.entries();
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
@@ -184,6 +186,7 @@ class GraphSearcher final : public Searcher {
   /// And those that wait for the disk meanwhile.
   static constexpr std::size_t kResting = 3;
 
+  const MappedFile& file_;
   const Codes& codes_;
   const Codes* second_;            // null: there are none
   bool navigates_;                 // the first ones only guide the walk

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -88,26 +89,68 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
   file->fits_ = fit(file->hot_bytes());
+  file->find_cold();
   file->advise_sections();
   return file;
 }
 
+/// What queries touch here and there is cold at first: of graphs, but those in pages, which read it at once.
+void MappedFile::find_cold() {
+  if (manifest_.kind != Kind::graph || in_pages()) return;
+  cold_ = hot_bytes() != 0;
+  if (!fits_) return;
+  for (const SectionEntry& s : manifest_.sections)
+    if (s.tier == Tier::hot && s.length != 0) to_warm_.push_back(bytes().subspan(s.offset, s.length));
+  std::ranges::stable_sort(to_warm_, std::greater(), [](auto part) { return part.size(); });
+}
+
 void MappedFile::advise_sections() const noexcept {
+  const std::lock_guard lock(warming_);
   Mapping::advise(bytes(), Advice::normal);
-  const bool short_of_memory = manifest_.graph && manifest_.graph->type == GraphType::paged;  // that is what pages are for
   for (const SectionEntry& s : manifest_.sections) {
     const auto part = bytes().subspan(s.offset, s.length);
-    if (s.tier == Tier::hot && short_of_memory) {  // read at once; what had to give way later comes back alone, and not with all around it
+    if (s.tier == Tier::hot && in_pages()) {  // read at once; what had to give way later comes back alone, and not with all around it
       Mapping::advise(part, Advice::will_need);
       Mapping::advise(part, Advice::random);
       continue;
     }
     if (touched_at_random(s))
       Mapping::advise(part, Advice::random);
-    else if (s.tier == Tier::hot && s.length >= kHugePageBytes)
+    else if (s.tier == Tier::hot && s.length >= kHugePageBytes && !cold())
       Mapping::advise(part, Advice::huge_pages);
   }
+  for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
 }
+
+/// Small pages that are there keep huge ones from being made, so they go first, if nobody else has them; what is read twice is little.
+void MappedFile::warm_piece(std::span<const std::byte> piece, const std::string& name) {
+  if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size()) Mapping::advise(piece, Advice::page_out);
+  Mapping::populate(piece, name);
+}
+
+void MappedFile::warm_on() const noexcept {
+  constexpr std::uint64_t kPieceBytes = 2 * kHugePageBytes;
+  const std::unique_lock lock(warming_, std::try_to_lock);
+  if (!lock || to_warm_.empty()) return;
+  std::span<const std::byte>& rest = to_warm_.back();
+  const auto begin = static_cast<std::uint64_t>(rest.data() - bytes().data());
+  const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // cuts no huge page
+  if (rest.size() < kHugePageBytes) {
+    Mapping::advise(piece, Advice::will_need);
+  } else {
+    Mapping::advise(piece, Advice::normal);
+    Mapping::advise(piece, Advice::huge_pages);
+  }
+  try {
+    warm_piece(piece, path_);
+  } catch (const Error&) {  // who needs these bytes is told
+  }
+  rest = rest.subspan(piece.size());
+  if (rest.empty()) to_warm_.pop_back();
+  if (to_warm_.empty()) cold_ = false;
+}
+
+bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.graph->type == GraphType::paged; }
 
 /// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row by row, and where a graph's
 /// hot ones do not fit into memory. Lists and scans read on.
@@ -135,11 +178,17 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
                      std::to_string(limit));
   constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
   {
+    const std::lock_guard lock_warming(warming_);
+    to_warm_.clear();
+    if (fits_) cold_ = false;
+  }
+  advise_sections();
+  {
     const FrontToBack reading(*this);  // huge pages stay huge; by random advice each would be read alone
     for (const SectionEntry* s : sections)
       for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
         const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
-        Mapping::populate(bytes().subspan(begin, stop - begin), path_);
+        warm_piece(bytes().subspan(begin, stop - begin), path_);
         done += stop - begin;
         begin = stop;
         if (progress) progress("warm", done, total);

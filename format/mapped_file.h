@@ -1,9 +1,11 @@
 // An index file, mapped read-only and shared: every process that opens it uses one physical copy.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,6 +68,14 @@ class MappedFile {
   /// or what is to be locked is more than the memory that this process may use).
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
+  /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on() has come to the end; always,
+  /// where it does not fit into memory.
+  bool cold() const noexcept { return cold_.load(std::memory_order_relaxed); }
+  /// Reads the next few MiB of what every query touches and maps it by huge pages. Called once a query, all of it comes to memory in the order
+  /// in which it lies, at the pace of the disk, and no query waits for more than its part. Until then pages are small, so that a query
+  /// reads what it touches and little around it. Where another thread is at it, or nothing is left, it does nothing.
+  void warm_on() const noexcept;
+
   /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others get no numbers.
   std::vector<SectionResidency> residency() const;
 
@@ -80,8 +90,11 @@ class MappedFile {
  private:
   MappedFile() = default;
   void check_places() const;
+  void find_cold();
   void advise_sections() const noexcept;
+  bool in_pages() const noexcept;
   bool touched_at_random(const SectionEntry& section) const noexcept;
+  static void warm_piece(std::span<const std::byte> piece, const std::string& name);
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;
@@ -89,6 +102,11 @@ class MappedFile {
   Header header_;
   Manifest manifest_;
   bool fits_ = true;  // the hot sections fit into memory
+
+  /// Hot sections that are still to be warmed, the shortest last, which is the next.
+  mutable std::vector<std::span<const std::byte>> to_warm_;
+  mutable std::mutex warming_;  // guards to_warm_
+  mutable std::atomic<bool> cold_ = false;
 };
 
 }  // namespace cassata

@@ -27,6 +27,12 @@ int kernel_advice(Advice advice) {
     case Advice::random: return MADV_RANDOM;
     case Advice::will_need: return MADV_WILLNEED;
     case Advice::dont_need: return MADV_DONTNEED;
+    case Advice::page_out:
+#ifdef MADV_PAGEOUT
+      return MADV_PAGEOUT;
+#else
+      return MADV_NORMAL;
+#endif
     case Advice::huge_pages:
 #ifdef MADV_HUGEPAGE
       return MADV_HUGEPAGE;

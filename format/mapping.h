@@ -11,7 +11,7 @@
 namespace cassata {
 
 /// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
-enum class Advice { normal, sequential, random, huge_pages, will_need, dont_need };
+enum class Advice { normal, sequential, random, huge_pages, will_need, dont_need, page_out };
 
 /// What the calling thread has had read from disk so far, in blocks of 512 bytes. A system that does not tell counts every call.
 std::uint64_t blocks_read() noexcept;
@@ -43,7 +43,7 @@ class Mapping {
   std::span<std::byte> writable_bytes() noexcept { return {const_cast<std::byte*>(bytes_.data()), bytes_.size()}; }
 
   /// `part` lies in bytes(). A hint: what the kernel refuses is ignored. `will_need` starts to read all of it, `dont_need` takes it out of this
-  /// process's memory; what it holds stays in the file.
+  /// process's memory and `page_out` out of everyone's, unless others use it or the file is not this user's; what it holds stays in the file.
   static void advise(std::span<const std::byte> part, Advice advice) noexcept;
   /// Reads `part` into memory, as it is advised, and makes it this process's to touch without a fault. Throws Error(io).
   static void populate(std::span<const std::byte> part, const std::string& name);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/codes/row_fetch.h"
 #include "format/manifest.h"
 #include "format/section.h"
 #include "format/types.h"
@@ -27,8 +28,8 @@ class Scorer {
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
   /// Starts to fetch vectors that score() is about to be asked of.
   virtual void prefetch(std::span<const Id>) const noexcept {}
-  /// Has vectors that score() may soon be asked of read from disk, all at once. Of codes that are large and seldom read. True if some are on
-  /// their way now, so that it pays to do something else first.
+  /// Has vectors that score() may soon be asked of read from disk, all at once. True if some are on their way now, so that it pays to do
+  /// something else first.
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
   /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after another, and not in their
   /// section). Of encodings whose Codes::row_bytes() tells how long a row is.
@@ -51,6 +52,8 @@ class Codes {
   /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors alone.
   virtual void decode(Id id, float* out) const;
 
+  /// Whether rows are in memory, as its scorers found them.
+  Residency& residency() const noexcept { return residency_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
 
@@ -60,6 +63,26 @@ class Codes {
  private:
   std::uint64_t size_;
   std::size_t dim_;
+  mutable Residency residency_;
+};
+
+/// The scorer of codes whose row `id` lies at bytes(id), in a mapping.
+template <class RowCodes>
+class RowScorer : public Scorer {
+ public:
+  explicit RowScorer(const RowCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
+  bool fetch(std::span<const Id> ids) noexcept override {
+    return fetch_.fetch(ids, [this](Id id) { return codes_.bytes(id); });
+  }
+
+ protected:
+  /// At the end of score().
+  void scored() noexcept { fetch_.scored(); }
+
+  const RowCodes& codes_;
+
+ private:
+  RowFetch fetch_;
 };
 
 /// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest say the same.

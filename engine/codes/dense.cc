@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/codes/half.h"
-#include "engine/codes/row_fetch.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/prefetch.h"
 #include "format/error.h"
@@ -51,21 +50,21 @@ class DenseCodes final : public Codes {
 
   const T* row(Id id) const { return rows_.data() + std::size_t{id} * dim(); }
   const T* rows() const { return rows_.data(); }
-  Residency& residency() const noexcept { return residency_; }
+  std::span<const std::byte> bytes(Id id) const { return std::as_bytes(std::span(row(id), dim())); }
 
  private:
   Section section_;
   std::span<const T> rows_;
-  mutable Residency residency_;
 };
 
 template <class T>
-class DenseScorer final : public Scorer {
+class DenseScorer final : public RowScorer<DenseCodes<T>> {
+  using RowScorer<DenseCodes<T>>::codes_;
+
  public:
   DenseScorer(const DenseCodes<T>& codes, Metric metric)
-      : codes_(codes),
+      : RowScorer<DenseCodes<T>>(codes),
         kernels_(kernels::dense_kernels(metric, DenseCodes<T>::kType)),
-        fetch_(codes.residency()),
         query_(codes.dim() / CacheLine::kFloats + 1) {}
 
   void bind(VectorView query) override { std::memcpy(query_.data(), query.values.data(), codes_.dim() * sizeof(float)); }
@@ -74,11 +73,7 @@ class DenseScorer final : public Scorer {
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels_.gather(query_.data()->values, codes_.rows(), codes_.dim(), ids.data(), ids.size(), out);
-    fetch_.scored();
-  }
-
-  bool fetch(std::span<const Id> ids) noexcept override {
-    return fetch_.fetch(ids, [&](Id id) { return std::as_bytes(std::span(codes_.row(id), codes_.dim())); });
+    this->scored();
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids); }
@@ -88,9 +83,7 @@ class DenseScorer final : public Scorer {
   }
 
  private:
-  const DenseCodes<T>& codes_;
   kernels::DenseKernels kernels_;
-  RowFetch fetch_;
   std::vector<CacheLine> query_;  // a copy: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays lie 16 bytes past one
 };
 

@@ -67,6 +67,7 @@ class ProductCodes final : public Codes {
   }
 
   const std::uint8_t* rows() const noexcept { return rows_.data(); }
+  std::span<const std::byte> bytes(Id id) const noexcept { return std::as_bytes(rows_.subspan(std::size_t{id} * cut.count, cut.count)); }
   const float* rotation() const noexcept { return model_.data(); }
   const float* codebook(std::size_t s) const noexcept { return model_.data() + cut.codebook_place(s); }
 
@@ -89,10 +90,10 @@ class ProductCodes final : public Codes {
   std::span<const float> model_;
 };
 
-class ProductScorer final : public Scorer {
+class ProductScorer final : public RowScorer<ProductCodes> {
  public:
   ProductScorer(const ProductCodes& codes, Metric metric)
-      : codes_(codes), kernels_(kernels::lookup_kernels(metric)), pieces_(codes.dim()), tables_(codes.cut.count * kCentroids) {}
+      : RowScorer(codes), kernels_(kernels::lookup_kernels(metric)), pieces_(codes.dim()), tables_(codes.cut.count * kCentroids) {}
 
   void bind(VectorView query) override {
     if (!codes_.cut.rotated) return fill(query.values.data());
@@ -107,6 +108,7 @@ class ProductScorer final : public Scorer {
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels_.gather(tables_.data(), codes_.cut.count, codes_.rows(), ids.data(), ids.size(), out);
+    scored();
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.cut.count, ids); }
@@ -122,7 +124,6 @@ class ProductScorer final : public Scorer {
       kernels_.fill(pieces + cut.begin(s), cut.width(s), codes_.codebook(s), tables_.data() + s * kCentroids);
   }
 
-  const ProductCodes& codes_;
   kernels::LookupKernels kernels_;
   std::vector<float> pieces_, tables_;
 };

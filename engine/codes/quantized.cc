@@ -123,6 +123,7 @@ class QuantizedCodes final : public Codes {
   const QuantizedLayout& layout() const { return layout_; }
   const Frame& frame() const { return frame_; }
   const std::byte* rows() const { return rows_.bytes.data(); }
+  std::span<const std::byte> bytes(Id id) const { return {row(id), layout_.row_bytes}; }
 
  private:
   const std::byte* row(Id id) const { return rows() + std::size_t{id} * layout_.row_bytes; }
@@ -142,9 +143,9 @@ class QuantizedCodes final : public Codes {
   Frame frame_;
 };
 
-class QuantizedScorer final : public Scorer {
+class QuantizedScorer final : public RowScorer<QuantizedCodes> {
  public:
-  QuantizedScorer(const QuantizedCodes& codes, Metric metric) : codes_(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
+  QuantizedScorer(const QuantizedCodes& codes, Metric metric) : RowScorer(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
 
   void bind(VectorView query) override {
     const Frame& frame = codes_.frame();
@@ -173,6 +174,7 @@ class QuantizedScorer final : public Scorer {
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     kernels::quantized_gather(query_, codes_.layout(), codes_.rows(), ids.data(), ids.size(), out);
+    scored();
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids); }
@@ -186,7 +188,6 @@ class QuantizedScorer final : public Scorer {
   }
 
  private:
-  const QuantizedCodes& codes_;
   Metric metric_;
   kernels::QuantizedQuery query_;
   std::vector<float> values_;   // of the query, in the frame of the codes

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -46,7 +47,17 @@ class RowFetch {
       return false;
     }
     const std::uint64_t before = blocks_read();
-    for (const Id id : ids) Mapping::advise(part_of(id), Advice::will_need);
+    std::span<const std::byte> run;  // of rows that lie one after another
+    for (const Id id : ids) {
+      const std::span<const std::byte> part = part_of(id);
+      if (run.data() + run.size() == part.data()) {
+        run = {run.data(), run.size() + part.size()};
+        continue;
+      }
+      Mapping::advise(run, Advice::will_need);
+      run = part;
+    }
+    Mapping::advise(run, Advice::will_need);
     const bool reads = blocks_read() != before;
     residency_.learn(reads);
     return reads;

@@ -16,15 +16,21 @@ namespace cassata {
 /// `Rows` is a SparseRows with a `Record`, record(id), kernels(metric) over records, and each(record, use), which calls
 /// use(component, value) for each entry in order.
 template <class Rows>
-class SparseScorer final : public Scorer {
+class SparseScorer final : public RowScorer<Rows> {
+  using RowScorer<Rows>::codes_;
+
  public:
   SparseScorer(const Rows& rows, Metric metric)
-      : rows_(rows), metric_(metric), kernels_(rows.kernels(metric)), limit_(static_cast<std::uint32_t>(rows.dim())), table_(rows.take_table()) {}
+      : RowScorer<Rows>(rows),
+        metric_(metric),
+        kernels_(rows.kernels(metric)),
+        limit_(static_cast<std::uint32_t>(rows.dim())),
+        table_(rows.take_table()) {}
   SparseScorer(const SparseScorer&) = delete;
   SparseScorer& operator=(const SparseScorer&) = delete;
   ~SparseScorer() override {
     clear();
-    rows_.give_table(std::move(table_));
+    codes_.give_table(std::move(table_));
   }
 
   void bind(VectorView query) override {
@@ -36,7 +42,7 @@ class SparseScorer final : public Scorer {
   void bind(Id id) override {
     components_.clear();
     values_.clear();
-    rows_.each(rows_.record(id), [&](std::uint32_t component, float value) {
+    codes_.each(codes_.record(id), [&](std::uint32_t component, float value) {
       components_.push_back(component);
       values_.push_back(value);
     });
@@ -45,18 +51,22 @@ class SparseScorer final : public Scorer {
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     constexpr std::size_t kAhead = 16;
-    for (const Id id : ids) rows_.prefetch_place(id);
-    for (std::size_t i = 0; i < std::min(kAhead, ids.size()); ++i) rows_.prefetch(ids[i]);
-    if (kernels_.few_each && kernel_ == kernels_.few && !table_.empty()) return score_each(ids, out);
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (i + kAhead < ids.size()) rows_.prefetch(ids[i + kAhead]);
-      out[i] = distance(ids[i]);
+    for (const Id id : ids) codes_.prefetch_place(id);
+    for (std::size_t i = 0; i < std::min(kAhead, ids.size()); ++i) codes_.prefetch(ids[i]);
+    if (kernels_.few_each && kernel_ == kernels_.few && !table_.empty()) {
+      score_each(ids, out);
+    } else {
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i + kAhead < ids.size()) codes_.prefetch(ids[i + kAhead]);
+        out[i] = distance(ids[i]);
+      }
     }
+    this->scored();
   }
 
   void prefetch(std::span<const Id> ids) const noexcept override {
-    for (const Id id : ids) rows_.prefetch_place(id);
-    for (const Id id : ids) rows_.prefetch(id);
+    for (const Id id : ids) codes_.prefetch_place(id);
+    for (const Id id : ids) codes_.prefetch(id);
   }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
@@ -72,14 +82,14 @@ class SparseScorer final : public Scorer {
     std::array<Record, kBatch> records;
     for (std::size_t begin = 0; begin < ids.size(); begin += kBatch) {
       const auto batch = ids.subspan(begin, std::min(kBatch, ids.size() - begin));
-      for (std::size_t i = begin + kBatch; i < std::min(begin + 2 * kBatch, ids.size()); ++i) rows_.prefetch(ids[i]);
-      for (std::size_t i = 0; i < batch.size(); ++i) records[i] = rows_.record(batch[i]);
+      for (std::size_t i = begin + kBatch; i < std::min(begin + 2 * kBatch, ids.size()); ++i) codes_.prefetch(ids[i]);
+      for (std::size_t i = 0; i < batch.size(); ++i) records[i] = codes_.record(batch[i]);
       kernels_.few_each({table_.data(), limit_, filter_.data()}, records.data(), batch.size(), out + begin);
     }
   }
 
   float distance(Id id) const noexcept {
-    const Record r = rows_.record(id);
+    const Record r = codes_.record(id);
     const float part = table_.empty() ? merged(r) : kernel_({table_.data(), limit_, filter_.data()}, r);
     return metric_ == Metric::euclidean ? std::max(part + norm_, 0.0F) : part;
   }
@@ -88,7 +98,7 @@ class SparseScorer final : public Scorer {
   float merged(const Record& r) const noexcept {
     float sum = 0;
     std::size_t q = 0;
-    rows_.each(r, [&](std::uint32_t component, float value) {
+    codes_.each(r, [&](std::uint32_t component, float value) {
       while (q < components_.size() && components_[q] < component) ++q;
       const float other = q < components_.size() && components_[q] == component ? values_[q] : 0.0F;
       sum += metric_ == Metric::euclidean ? value * (value - 2 * other) : -value * other;
@@ -124,7 +134,6 @@ class SparseScorer final : public Scorer {
     return ones <= kernels_.filter_words * 16;
   }
 
-  const Rows& rows_;
   Metric metric_;
   kernels::SparseKernels<Record> kernels_;
   float (*kernel_)(const kernels::SparseQuery&, const Record&) = nullptr;

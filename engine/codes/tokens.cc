@@ -9,7 +9,6 @@
 #include <string>
 
 #include "engine/codes/half.h"
-#include "engine/codes/row_fetch.h"
 #include "engine/codes/row_offsets.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/lookup.h"
@@ -30,8 +29,6 @@ class TokenCodes : public Codes {
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   /// Whole tokens of the document.
   std::size_t count(Id id) const noexcept { return bytes(id).size() / token_bytes_; }
-
-  Residency& residency() const noexcept { return residency_; }
 
  protected:
   TokenCodes(const RowSections& sections, std::uint64_t size, std::size_t dim, std::size_t token_bytes)
@@ -64,7 +61,6 @@ class TokenCodes : public Codes {
   Section rows_;
   RowOffsets offsets_;
   std::size_t token_bytes_;
-  mutable Residency residency_;
 };
 
 std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
@@ -74,9 +70,9 @@ std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
 }
 
 /// What scorers of token codes have in common.
-class TokenScorer : public Scorer {
+class TokenScorer : public RowScorer<TokenCodes> {
  public:
-  explicit TokenScorer(const TokenCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
+  using RowScorer::RowScorer;
 
   void bind(VectorView query) override {
     query_.pack(query.tokens.data(), query.tokens.size() / codes_.dim(), codes_.dim());
@@ -91,13 +87,10 @@ class TokenScorer : public Scorer {
       if (i + 1 < ids.size()) fetch_lines(ids[i + 1]);
       out[i] = distance(ids[i]);
     }
-    fetch_.scored();
+    scored();
   }
   void prefetch(std::span<const Id> ids) const noexcept override {
     if (!ids.empty()) fetch_lines(ids.front());
-  }
-  bool fetch(std::span<const Id> ids) noexcept override {
-    return fetch_.fetch(ids, [&](Id id) { return codes_.bytes(id); });
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
@@ -132,8 +125,6 @@ class TokenScorer : public Scorer {
     if (!document.empty()) kernels::prefetch(document.data(), std::min(document.size(), kMost));
   }
 
-  const TokenCodes& codes_;
-  RowFetch fetch_;
   kernels::PackedVectors query_;
 };
 

@@ -90,27 +90,34 @@ void Beam::insert(float distance, Id id) {
   while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
 }
 
-void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work,
+                     bool cold) {
   graph_ = &graph;
   scorer_ = &scorer;
   work_ = &work;
+  cold_ = cold;
   expanding_ = kNoId;
   const std::size_t most = std::max(graph.list_capacity(), entries.size());
   if (work.distances.size() < most) work.distances.resize(most);
   if (work.scratch.size() < most) work.scratch.resize(most);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
-  fresh_ = work.visited.take_new(entries);
-  scorer.prefetch(fresh_);
+  meet(entries);
+}
+
+void BeamWalk::meet(std::span<const Id> ids) {
+  fresh_ = work_->visited.take_new(ids);
+  if (cold_) reads_ = scorer_->fetch(fresh_);
+  scorer_->prefetch(fresh_);
 }
 
 bool BeamWalk::step() {
   if (expanding_ != kNoId) {
-    fresh_ = work_->visited.take_new(graph_->read(expanding_, list_, work_->scratch.data()));
-    scorer_->prefetch(fresh_);
+    meet(graph_->read(expanding_, list_, work_->scratch.data()));
     expanding_ = kNoId;
     return true;
   }
+  reads_ = false;
   const Id ahead = work_->beam.peek_next();  // it may still be next once the fresh ones are scored
   if (ahead != kNoId) list_ = graph_->locate(ahead);
   score_fresh();
@@ -144,17 +151,18 @@ void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> ent
   }
 }
 
-void Descent::start(std::size_t width, float relax) {
+void Descent::start(std::size_t width, float relax, bool cold) {
   width_ = width;
   relax_ = relax;
+  cold_ = cold;
   level_ = levels_.nodes().empty() ? 0 : levels_.levels().size();
   work_.entries.assign(1, 0);  // the entry point: a position where there are levels, else an id
   start_level();
 }
 
 void Descent::start_level() {
-  if (level_ == 0) return walk_.start(ground_, scorer_, work_.entries, width_, relax_, work_);
-  walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0, work_);
+  if (level_ == 0) return walk_.start(ground_, scorer_, work_.entries, width_, relax_, work_, cold_);
+  walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0, work_, cold_);
 }
 
 bool Descent::step() {

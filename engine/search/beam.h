@@ -39,12 +39,15 @@ class SubsetScorer final : public Scorer {
 class BeamWalk {
  public:
   /// From `entries` on. `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one relaxed by it:
-  /// d <= w + |w| * lambda. Borrows all but the entries.
-  void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
+  /// d <= w + |w| * lambda. `cold`: vectors may have to be read from disk, and are, those of each list at once. Borrows all but the entries.
+  void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work, bool cold = false);
   /// False once the walk has ended; then the beam of its workspace holds the `width` best met, best first.
   bool step();
+  /// Whether the last step had some read.
+  bool reads() const noexcept { return reads_; }
 
  private:
+  void meet(std::span<const Id> ids);
   void score_fresh();
 
   const Adjacency* graph_ = nullptr;
@@ -53,9 +56,10 @@ class BeamWalk {
   Id expanding_ = kNoId;             // whose neighbours come next, if none are to be scored
   std::span<const std::byte> list_;  // where they lie
   std::span<const Id> fresh_;        // met, not yet scored
+  bool cold_ = false, reads_ = false;
 };
 
-/// The whole of a walk.
+/// The whole of a walk, in memory.
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
 
 /// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk that came down beside
@@ -70,9 +74,10 @@ class Descent {
       : levels_(levels), ground_(ground), scorer_(scorer), of_positions_(scorer, levels.nodes(), ground.size()), work_(work) {}
 
   /// To what the scorer is bound to.
-  void start(std::size_t width, float relax);
+  void start(std::size_t width, float relax, bool cold = false);
   /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first.
   bool step();
+  bool reads() const noexcept { return walk_.reads(); }
 
  private:
   void start_level();
@@ -86,6 +91,7 @@ class Descent {
   std::size_t level_ = 0;  // that is walked; 0 is the ground
   std::size_t width_ = 0;
   float relax_ = 0;
+  bool cold_ = false;
 };
 
 }  // namespace cassata

@@ -8,6 +8,8 @@
 
 #include <functional>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
@@ -257,13 +259,77 @@ TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
   file->verify();
 }
 
-TEST_F(MappedFileTest, WhatWasDroppedFromMemoryIsNotResident) {
-  Random random(4);
-  write_parts(path_, {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)}, {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}}, random);
-  const int fd = ::open(path_.c_str(), O_RDWR);
+/// Has the kernel forget a file that nobody has mapped.
+void drop(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR);
   ASSERT_EQ(::fsync(fd), 0);
   ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
   ::close(fd);
+}
+
+/// A graph's file, as far as this layer looks at it: short and long hot sections, and a cold one.
+void write_graph_file(const fs::path& path, Random& random) {
+  FileWriter writer(path);
+  append(writer,
+         {{"part.0", Tier::hot, 0, random_bytes(random, 9 * kHugePageBytes + 77)},
+          {"part.1", Tier::hot, 0, {}},
+          {"part.2", Tier::hot, 0, random_bytes(random, 3 * kHugePageBytes / 2)},
+          {"part.3", Tier::cold, 0, random_bytes(random, 24 << 20)},
+          {"part.4", Tier::hot, 0, random_bytes(random, 5000)}},
+         random);
+  Manifest manifest = small_manifest();
+  manifest.kind = Kind::graph;
+  manifest.graph = GraphEntry{};
+  writer.finish(manifest);
+}
+
+TEST_F(MappedFileTest, AGraphIsWarmedPieceByPiece) {
+  Random random(5);
+  write_graph_file(path_, random);
+  drop(path_);
+  const auto file = MappedFile::open(path_);
+  if (*file->residency()[3].resident == file->residency()[3].bytes) GTEST_SKIP() << "this file system keeps its files in memory";
+  ASSERT_TRUE(file->cold());
+  static_cast<void>(*static_cast<const volatile std::byte*>(&file->section("part.0").bytes[5 * kHugePageBytes + 123]));
+  EXPECT_LE(*file->residency()[0].resident, 64u << 10) << "much was read around a byte";
+  file->warm_on();
+  EXPECT_EQ(*file->residency()[4].resident, file->residency()[4].bytes) << "the shortest comes first";
+  EXPECT_LE(*file->residency()[0].resident, 64u << 10);
+  std::size_t calls = 1;
+  for (; file->cold(); ++calls) file->warm_on();
+  EXPECT_GE(calls, 6u);
+  EXPECT_LE(calls, 9u);
+  for (const SectionResidency& s : file->residency()) EXPECT_EQ(s.tier == Tier::hot, *s.resident == s.bytes) << s.name;
+  file->warm_on();
+  EXPECT_FALSE(file->cold());
+}
+
+TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
+  Random random(6);
+  write_graph_file(path_, random);
+  drop(path_);
+  const auto file = MappedFile::open(path_);
+  file->warm_on();
+  file->verify();
+  EXPECT_TRUE(file->cold());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      while (file->cold()) file->warm_on();
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const SectionResidency& s : file->residency())
+    if (s.tier == Tier::hot) EXPECT_EQ(*s.resident, s.bytes) << s.name;
+  const auto again = MappedFile::open(path_);
+  EXPECT_TRUE(again->cold());
+  again->warm(Resident::hot);
+  EXPECT_FALSE(again->cold());
+}
+
+TEST_F(MappedFileTest, WhatWasDroppedFromMemoryIsNotResident) {
+  Random random(4);
+  write_parts(path_, {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)}, {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}}, random);
+  drop(path_);
   const auto file = MappedFile::open(path_);
   const auto before = file->residency();
   if (*before[1].resident == before[1].bytes) GTEST_SKIP() << "this file system keeps its files in memory";

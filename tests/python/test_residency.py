@@ -70,6 +70,22 @@ def test_open_reads_what_is_named(tiered):
         assert index.residency()["all"]["share"] == 1
 
 
+def test_queries_warm_an_index_little_by_little(tiered):
+    asked = clustered(8, 128, seed=2)
+    with cassata.open(tiered) as index:
+        if index.residency()["cold"]["share"] == 1:
+            pytest.skip("this file system keeps its files in memory")
+        first = index.search(asked[0], 10)[1].tolist()
+        shares = [index.residency()["hot"]["share"]]
+        for query in asked[1:]:
+            index.search(query, 10)
+            shares.append(index.residency()["hot"]["share"])
+        assert shares[0] < 1
+        assert shares[-1] == 1
+        assert shares == sorted(shares)
+        assert index.search(asked[0], 10)[1].tolist() == first
+
+
 def test_every_class_loads_hot(saved):
     for index in (type(saved).load(saved.path, resident="hot"), cassata.open(saved.path, resident="ALL", lock=False)):
         assert index.residency()["hot"]["share"] == 1
