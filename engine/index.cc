@@ -98,7 +98,8 @@ void check_budget(const BuildParams& params, const VectorStream& vectors, const 
   if (params.kind != Kind::graph)
     invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" + std::string(name_of(Kind::graph)) +
                      "'");
-  if (const std::uint64_t least = least_budget(vectors.size()); budget < least)
+  const std::size_t encodings = params.rerank ? 2 : 1;
+  if (const std::uint64_t least = least_budget(vectors.size(), vectors.shape() == Shape::sparse ? encodings : 0); budget < least)
     invalid_argument("memory_budget: " + std::to_string(budget) + " bytes given, expected at least " + std::to_string(least) + " for " +
                      std::to_string(vectors.size()) + " vectors");
 }

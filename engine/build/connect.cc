@@ -36,13 +36,16 @@ class Reached {
 
 }  // namespace
 
-void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, Workspace& work) {
+void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, Workspace& work, const Progress& progress) {
+  constexpr std::size_t kWalksAReport = 64;
   Reached reached(level);
   const auto has_room = [&](Id node) { return level.list(node).size() < level.max_degree(); };
   constexpr Id kEntry = 0;
   Id last = kEntry;  // where there is room if there is none among the closest
+  std::size_t walks = 0;
   for (Id node = 0; node < level.size(); ++node) {
     if (reached[node]) continue;
+    if (progress && ++walks % kWalksAReport == 0) progress("connect", node, level.size());
     scorer.bind(node);
     beam_search(level, scorer, {&kEntry, 1}, width, 0, work);
     const auto& found = work.beam.entries();

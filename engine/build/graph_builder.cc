@@ -97,7 +97,7 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
 
 void GraphBuilder::connect() {
   SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
-  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work);
+  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work, params_.progress);
 }
 
 void GraphBuilder::insert_batch(std::span<const Id> nodes) {

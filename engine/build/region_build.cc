@@ -35,7 +35,9 @@ InputMark mark_of(const VectorStream& vectors) {
 class RegionBuild {
  public:
   RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files)
-      : vectors_(vectors), encoders_(encoders), params_(params), budget_(budget), files_(files), lists_(files.unnamed()) {}
+      : vectors_(vectors), encoders_(encoders), params_(params), budget_(budget), files_(files), lists_(files.unnamed()) {
+    for (const auto& encoder : encoders.all) uneven_ += encoder->row_bytes() == 0;
+  }
   GraphParts run();
 
  private:
@@ -49,7 +51,7 @@ class RegionBuild {
   /// Whether the graph is built by these codes; others are only put in order.
   bool builds(std::size_t encoder) const { return encoder == encoders_.chosen || encoder == encoders_.walked; }
   /// Bytes of the budget that are there for vectors and lists.
-  std::uint64_t spare() const { return budget_ - least_budget(size()); }
+  std::uint64_t spare() const { return budget_ - least_budget(size(), uneven_); }
   /// Bytes that the codes that are walked take, if the process is to hold them.
   std::uint64_t held_bytes(std::span<const Spool> spools) const;
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
@@ -73,6 +75,7 @@ class RegionBuild {
   const BuildEncoders& encoders_;
   const GraphParams& params_;
   std::uint64_t budget_;
+  std::size_t uneven_ = 0;  // encodings whose rows differ in length
   WorkFiles& files_;
   PendingFile lists_;
   std::optional<GraphParts> parts_;
@@ -231,7 +234,9 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
 /// What a build has on disk at most: codes twice while they are sorted, or once beside the index and the log; lists.
 std::uint64_t RegionBuild::room() const {
   std::uint64_t codes = 0;
-  for (const auto& encoder : encoders_.all) codes += vectors_.size() * encoder->row_bytes();  // what differs in length is not known yet
+  constexpr std::uint64_t kEntryBytes = sizeof(std::uint32_t) + sizeof(float), kOffsetBytes = 2 * sizeof(std::uint64_t);
+  for (const auto& encoder : encoders_.all)  // where the length differs, no more than in which they were given
+    codes += encoder->row_bytes() != 0 ? vectors_.size() * encoder->row_bytes() : vectors_.entries() * kEntryBytes + vectors_.size() * kOffsetBytes;
   const std::uint64_t lists = vectors_.size() * 2 * params_.m * sizeof(Id);
   return 2 * codes + (files_.named() ? 6 : 2) * lists;
 }
@@ -301,9 +306,10 @@ GraphParts RegionBuild::run() {
 
 }  // namespace
 
-std::uint64_t least_budget(std::uint64_t size) {
+std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings) {
   constexpr std::uint64_t kBytesAVector = 40, kBytes = std::uint64_t{48} << 20;  // numbers of nodes, rows and ids, marks; chunks, threads
-  return kBytes + size * kBytesAVector;
+  const std::uint64_t offsets = uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // of each, and of one once more while it is sorted
+  return kBytes + size * (kBytesAVector + offsets * sizeof(std::uint64_t));
 }
 
 GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files) {

@@ -21,10 +21,10 @@ struct GraphParts {
 };
 
 /// Rises with whatever changes what such a build does, so that none goes on where another version left off.
-inline constexpr int kRegionBuildVersion = 1;
+inline constexpr int kRegionBuildVersion = 2;
 
-/// Bytes that a build in regions holds whatever the budget, for so many vectors.
-std::uint64_t least_budget(std::uint64_t size);
+/// Bytes that a build in regions holds whatever the budget, for so many vectors, stored as so many encodings whose rows differ in length.
+std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings = 0);
 
 /// Builds the graph with about `budget` bytes of memory. The vectors of the upper levels are inserted first. Every other one belongs to that of level
 /// 1 which it is close to; these are ordered so that neighbours lie close together (reorder.h), and the vectors with them, which are cut to regions

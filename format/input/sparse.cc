@@ -88,12 +88,13 @@ bool is_good(VectorView vector) {
 struct Extent {
   std::uint64_t rows;
   std::uint64_t dim;  // at least 1
+  std::uint64_t entries;
 };
 
 /// The first reading.
 Extent extent_of(const FileReader& file) {
   SparseFile vectors(file);
-  Extent extent{.rows = vectors.number(), .dim = 1};
+  Extent extent{.rows = vectors.number(), .dim = 1, .entries = 0};
   std::vector<std::uint32_t> components;
   std::vector<float> values;
   for (std::uint64_t row = 0; row < extent.rows; ++row) {
@@ -101,6 +102,7 @@ Extent extent_of(const FileReader& file) {
     values.clear();
     vectors.row(row, components, values);
     check_sparse_row(file.name(), row, {.values = values, .components = components});
+    extent.entries += values.size();
     if (!components.empty()) extent.dim = std::max<std::uint64_t>(extent.dim, std::uint64_t{components.back()} + 1);
   }
   if (vectors.left() != 0)
@@ -111,7 +113,7 @@ Extent extent_of(const FileReader& file) {
 class SparseFileStream final : public SparseStream {
  public:
   SparseFileStream(FileReader file, Extent extent)
-      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim), true), file_(std::move(file)), vectors_(file_) {
+      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim), extent.entries, true), file_(std::move(file)), vectors_(file_) {
     vectors_.number();
   }
 
@@ -127,7 +129,7 @@ class SparseMemoryStream final : public SparseStream {
  public:
   SparseMemoryStream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
                      std::span<const std::uint64_t> offsets, std::size_t dim)
-      : SparseStream(std::move(name), offsets.size() - 1, dim, false), components_(components), values_(values), offsets_(offsets) {}
+      : SparseStream(std::move(name), offsets.size() - 1, dim, components.size(), false), components_(components), values_(values), offsets_(offsets) {}
 
  private:
   void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override {

@@ -19,14 +19,16 @@ inline constexpr std::uint32_t kMaxComponent = 0xFFFF'FFFE;
 class SparseStream : public VectorStream {
  public:
   Batch next_batch() final;
+  std::uint64_t entries() const noexcept final { return entries_; }
 
  protected:
-  SparseStream(std::string name, std::uint64_t size, std::size_t dim, bool is_file)
-      : VectorStream(std::move(name), Shape::sparse, size, dim, is_file) {}
+  SparseStream(std::string name, std::uint64_t size, std::size_t dim, std::uint64_t entries, bool is_file)
+      : VectorStream(std::move(name), Shape::sparse, size, dim, is_file), entries_(entries) {}
   /// Appends the next vector's entries; called size() times.
   virtual void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) = 0;
 
  private:
+  std::uint64_t entries_;
   std::vector<std::uint32_t> components_;
   std::vector<float> values_;
   std::vector<std::uint64_t> offsets_;

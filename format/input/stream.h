@@ -29,6 +29,8 @@ class VectorStream {
   Shape shape() const noexcept { return shape_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
+  /// Of all vectors: numbers of dense ones, and of sparse ones what is not 0.
+  virtual std::uint64_t entries() const noexcept { return size_ * dim_; }
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
   /// Whether name() is the path of a file that is being read.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "engine/build/region_build.h"
 #include "engine/two_level.h"
 #include "tests/conformance/multivector_cases.h"
 #include "tests/support/child.h"
@@ -65,6 +66,23 @@ TEST(FullDisk, WritingGivesOneErrorAndLeavesTheFormerFile) {
       EXPECT_TRUE(read_file(path) == former);
     }
     MappedFile::open(path)->verify();
+  });
+}
+
+TEST(FullDisk, ABoundedBuildAsksForRoomBeforeItReads) {
+  const TempDir folder;
+  Random random(5);
+  const Vectors dense = normal_vectors(random, 1'000, 200);
+  const SparseVectors sparse = random_sparse(random, 1'000, 5'000, 200);
+  on_small_disk(folder, [&] {
+    write_file(folder / "index", "former");
+    BuildParams params{.m = 4, .num_threads = 1, .progress = [](auto...) { ADD_FAILURE() << "something was done already"; }};
+    params.memory_budget = least_budget(1'000, 1);
+    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(dense, params, folder / "index"); });
+    params.encoding = Encoding::sparse_f32;
+    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(sparse, params, folder / "index"); });
+    EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
+    EXPECT_EQ(read_file(folder / "index").size(), 6u);
   });
 }
 

@@ -23,7 +23,8 @@ using namespace test;
 constexpr std::size_t kSize = 2200;  // regions have 1,024 vectors where the budget is the least
 
 BuildParams bounded(BuildParams params, std::size_t size = kSize) {
-  params.memory_budget = least_budget(size);
+  const bool sparse = row_of(params.encoding).shape == Shape::sparse;
+  params.memory_budget = least_budget(size, sparse ? params.rerank ? 2 : 1 : 0);
   return params;
 }
 

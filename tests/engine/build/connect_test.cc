@@ -116,7 +116,15 @@ TEST(ConnectAll, AWalkOverEqualRowsFindsAll) {
   }
   const auto scorer = stored.codes().scorer(Metric::euclidean);
   Workspace work;
-  connect_all(level, *scorer, 10, work);
+  std::uint64_t reports = 0, last = 0;
+  connect_all(level, *scorer, 10, work, [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    EXPECT_EQ(stage, "connect");
+    EXPECT_EQ(total, kRows);
+    EXPECT_TRUE(done > last && done < total);
+    last = done;
+    ++reports;
+  });
+  EXPECT_GT(reports, 5u);
   scorer->bind(Id{0});
   beam_search(level, *scorer, std::vector<Id>{0}, kRows, 0, work);
   std::set<Id> found;
