@@ -208,7 +208,12 @@ std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& 
 
 void build_graph(const BuildTask& task) {
   const BuildParams& p = task.params;
-  const GraphParams graph{.metric = p.metric, .m = p.m, .ef_construction = p.ef_construction, .num_threads = p.num_threads, .progress = p.progress};
+  const GraphParams graph{.metric = p.metric,
+                          .m = p.m,
+                          .ef_construction = p.ef_construction,
+                          .num_threads = p.num_threads,
+                          .progress = p.progress,
+                          .checkpoint_interval = p.checkpoint_interval};
   task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
   if (p.graph_type == GraphType::paged) task.manifest.graph->links = link_codes();
 }

@@ -1,6 +1,7 @@
 // What a caller may choose, with the defaults that the command line, Python and C++ share.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -80,6 +81,8 @@ struct BuildParams {
   std::uint64_t memory_budget = 0;
   /// Goes on with what an interrupted build of the same input and parameters left there, if there is anything. Ends in the same bytes.
   bool resume = false;
+  /// After how much time such a build keeps what it did, at the end of a batch of nodes. Costs some of it.
+  std::chrono::milliseconds checkpoint_interval{5000};
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
   Progress progress = {};

@@ -1,6 +1,7 @@
 // Builds a hierarchical navigable graph over stored vectors, in parallel and always the same.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@ struct GraphParams {
   std::uint32_t ef_construction;  ///< candidates among which a node's neighbours are chosen
   unsigned num_threads;
   Progress progress;
+  std::chrono::milliseconds checkpoint_interval{0};  ///< of a build that keeps what it did
 };
 
 /// Nodes are numbered so that those of the upper levels come first, by position: a level's nodes are the first ones, and one number says what a

@@ -12,7 +12,6 @@
 namespace cassata {
 namespace {
 
-constexpr auto kInterval = std::chrono::seconds(5);
 constexpr std::size_t kRecordWords = std::size_t{1} << 18;  // of a record, about
 constexpr std::uint64_t kMostGrowth = 4;                    // times what all lists take; then the log is written anew
 
@@ -32,7 +31,8 @@ bool whole_record(std::span<const std::byte> bytes, std::uint64_t at, RecordHead
 
 }  // namespace
 
-GraphLog::GraphLog(const WorkFiles& files, BuiltGraph& graph) : files_(files), graph_(graph), file_(files.file(kName)) {
+GraphLog::GraphLog(const WorkFiles& files, BuiltGraph& graph, std::chrono::milliseconds interval)
+    : files_(files), graph_(graph), interval_(interval), file_(files.file(kName)) {
   for (const NeighborLists& level : graph.levels) changed_.emplace_back(level.size());
   if (file_.length() != 0) replay();
   file_.truncate(length_);
@@ -66,7 +66,7 @@ void GraphLog::note(std::size_t level, Id node) { changed_[level][node] = true; 
 
 void GraphLog::batch_done(std::size_t nodes) {
   inserted_ += nodes;
-  if (Clock::now() - last_ >= kInterval) commit();
+  if (Clock::now() - last_ >= interval_) commit();
 }
 
 void GraphLog::commit() {

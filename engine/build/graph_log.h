@@ -23,8 +23,8 @@ class GraphLog {
  public:
   inline static const std::string kName = "graph.log";
 
-  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both.
-  GraphLog(const WorkFiles& files, BuiltGraph& graph);
+  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both. Commits after `interval`.
+  GraphLog(const WorkFiles& files, BuiltGraph& graph, std::chrono::milliseconds interval = {});
 
   /// How many nodes have been inserted.
   std::size_t inserted() const noexcept { return inserted_; }
@@ -43,6 +43,7 @@ class GraphLog {
 
   const WorkFiles& files_;
   BuiltGraph& graph_;
+  std::chrono::milliseconds interval_;
   PendingFile file_;
   std::uint64_t length_ = 0;  // of whole commits
   std::size_t inserted_ = 0;

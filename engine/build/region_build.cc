@@ -264,7 +264,7 @@ GraphParts RegionBuild::run() {
   GraphBuilder builder(graph, params_, Threads::that_wait(params_.num_threads));
   std::optional<GraphLog> log;
   if (files_.named()) {
-    log.emplace(files_, graph);
+    log.emplace(files_, graph, params_.checkpoint_interval);
     builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](std::size_t nodes) { log->batch_done(nodes); });
   }
   const std::size_t top = upper(), done = log ? log->inserted() : 0;
@@ -307,7 +307,7 @@ GraphParts RegionBuild::run() {
 }  // namespace
 
 std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings) {
-  constexpr std::uint64_t kBytesAVector = 40, kBytes = std::uint64_t{48} << 20;  // numbers of nodes, rows and ids, marks; chunks, threads
+  constexpr std::uint64_t kBytesAVector = 40, kBytes = std::uint64_t{48} << 20;    // numbers of nodes, rows and ids, marks; chunks, threads
   const std::uint64_t offsets = uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // of each, and of one once more while it is sorted
   return kBytes + size * (kBytesAVector + offsets * sizeof(std::uint64_t));
 }

@@ -104,6 +104,7 @@ TEST(BudgetBuild, GoesOnWhereItWasInterrupted) {
   const TempDir folder;
   std::size_t calls = 0;
   BuildParams params = plain();
+  params.checkpoint_interval = {};  // after each batch: in the middle of regions, too
   params.progress = [&](auto...) { ++calls; };
   build(vectors, params, folder / "whole");
   const auto whole = read_file(folder / "whole");
@@ -134,6 +135,7 @@ TEST(BudgetBuild, GoesOnAfterKills) {
   const Vectors vectors = normal_vectors(random, kSize, 100);
   const TempDir folder;
   BuildParams params = plain();
+  params.checkpoint_interval = {};
   const auto begin = std::chrono::steady_clock::now();
   build(vectors, params, folder / "whole");
   const auto time = std::chrono::steady_clock::now() - begin;
