@@ -303,7 +303,10 @@ def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:
 
 def pieces(name: str, value: Any) -> int:
     """Into how many a vector is cut; whether it has as many dimensions is the engine's to say."""
-    return whole_number(name, value, 1, expected="1 to the vectors' dimension")
+    bounds = "1 to the vectors' dimension"
+    if value is None:
+        raise TypeError(f"{name}: missing, expected a whole number from {bounds}")
+    return whole_number(name, value, 1, expected=bounds)
 
 
 def truth(name: str, value: Any) -> bool:

@@ -122,7 +122,7 @@ def test_load_compares_what_is_given(vectors, tmp_path):
         ({"m_pq": 25}, ValueError, "m_pq: 25 given, expected 1 to 24"),
         ({"m_pq": -1}, ValueError, "m_pq: -1 given"),
         ({"m_pq": 2.5}, TypeError, "m_pq: 2.5 given, expected a whole number"),
-        ({}, TypeError, "m_pq: None given, expected a whole number"),
+        ({}, TypeError, "m_pq: missing, expected a whole number from 1 to the vectors' dimension"),
         ({"m_pq": 8, "opq": "yes"}, TypeError, "opq: 'yes' given"),
     ],
 )
