@@ -8,16 +8,26 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 _MARKERS = "osD^vP*X"
+_NUMBER = (int, float)
+_REPORT = {"k": int, "threads": int, "queries": dict, "indexes": list}
+_QUERIES = {"path": str, "n": int}
+_INDEX = {"path": str, "class": str, "encodings": str, "bytes_per_vector": _NUMBER, "hot_bytes": int, "n": int, "points": list}
+_POINT = {"recall": _NUMBER, "queries_per_second": _NUMBER}
 
 
 def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
-    """Draws a report, as parsed from JSON, into `file`; the picture's format is by its extension if none is given."""
+    """Draws a report, as parsed from JSON, into `file`; the picture's format is by its extension if none is given.
+
+    Raises:
+        ValueError: `report` is not what ``cassata bench --json`` prints.
+    """
+    _check(report)
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.add_subplot()
     for number, (index, name) in enumerate(zip(report["indexes"], _names(report["indexes"]))):
@@ -42,6 +52,22 @@ def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format
     figure.savefig(file, format=format, dpi=150)
 
 
+def _check(report: Any) -> None:
+    _expect("report", report, _REPORT)
+    _expect("queries", report["queries"], _QUERIES)
+    for i, index in enumerate(report["indexes"]):
+        _expect(f"indexes[{i}]", index, _INDEX)
+        for j, point in enumerate(index["points"]):
+            _expect(f"indexes[{i}], points[{j}]", point, _POINT)
+
+
+def _expect(place: str, value: Any, fields: dict[str, Any]) -> None:
+    """Raises ValueError unless `value` has these fields, of these types."""
+    missing = [name for name, kind in fields.items() if not isinstance(value, dict) or not isinstance(value.get(name), kind)]
+    if missing:
+        raise ValueError(f"{place}: {json.dumps(value):.60} given, {', '.join(missing)} missing or of another type")
+
+
 def _plain(text: str) -> str:
     """Text in which matplotlib sees no formulas."""
     return text.replace("$", r"\$")
@@ -56,12 +82,18 @@ def _names(indexes: list[dict[str, Any]]) -> list[str]:
 
 def _main(arguments: list[str]) -> None:
     if arguments not in (["png"], ["svg"], ["pdf"]):
-        sys.exit("usage: python -m cassata.plot png|svg|pdf < report.json > picture")
+        _refuse("usage: python -m cassata.plot png|svg|pdf < report.json > picture")
     try:
         report = json.load(sys.stdin.buffer)
+        _check(report)
     except ValueError as error:
-        sys.exit(f"cassata.plot: standard input: {error}; expected what 'cassata bench --json' prints")
+        _refuse(f"cassata.plot: standard input: {error}; expected what 'cassata bench --json' prints")
     draw(report, sys.stdout.buffer, arguments[0])
+
+
+def _refuse(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(2)  # as the command line does
 
 
 if __name__ == "__main__":

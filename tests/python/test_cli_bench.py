@@ -228,15 +228,23 @@ def test_plot_that_fails_leaves_no_file(folder, tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
-def test_plot_refuses_what_is_no_report():
+def test_plot_refuses_what_is_no_report(folder):
+    unlike = report(folder, "flat.cassata")
+    unlike["indexes"][0]["points"] = [[2]]
     for arguments, given, message in [
         (["png"], "", "cassata.plot: standard input: "),
         ([], "{}", "usage: python -m cassata.plot"),
         (["gif"], "{}", "usage: python -m cassata.plot"),
     ]:
         done = subprocess.run([sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert done.stderr.startswith(message)
+        (
+            ["png"],
+            "[1]",
+            "cassata.plot: standard input: report: [1] given, k, threads, queries, indexes missing or of another type; expected",
+        ),
+        (["png"], json.dumps(unlike), "cassata.plot: standard input: indexes[0], points[0]: [2] given, recall, queries_per_second missing"),
         assert len(done.stderr.splitlines()) == 1
 
 
