@@ -43,18 +43,14 @@ _BYTES_PER_RESULT = 12  # a float32 and an int64
 
 def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
     """`queries` as C-contiguous float32 of shape (rows, dim): its own memory if it is laid out so, else a copy."""
-    if type(queries) is np.ndarray and queries.dtype == _FLOAT32 and queries.flags.c_contiguous and queries.flags.aligned:
-        array = queries
-    else:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, which the engine reports with its row
-            array = np.require(_numbers("queries", queries), np.float32, ["C", "A"])
+    array = queries if type(queries) is np.ndarray and queries.dtype == _FLOAT32 else _numbers("queries", queries)
     if array.ndim == 1:
         if dim == 0 or array.size % dim:
             raise ValueError(f"queries: {array.size} numbers, expected {dim} (the index's dim) or a multiple of it")
-        return array.reshape(-1, dim)
+        array = array.reshape(-1, dim)
     if array.ndim != 2 or array.shape[1] != dim:
         raise ValueError(f"queries: shape {array.shape}, expected ({dim},) or (number of queries, {dim})")
-    return array
+    return _float32("queries", array, _row_and_column)
 
 
 def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[Any]:
@@ -72,15 +68,38 @@ def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[A
         raise ValueError(f"data_vec: shape {array.shape}, expected (number of vectors, dim), or one dimension and dim=")
     elif dim not in (None, array.shape[1]):
         raise ValueError(f"dim: {dim} given, but data_vec has shape {array.shape}")
-    return _streamed(array)
+    return _streamed("data_vec", array)
 
 
-def _streamed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _streamed(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.dtype in _STREAMED:
         return array
     native = array.dtype.newbyteorder("=")
+    return array.astype(native) if native in _STREAMED else _float32(name, array, _row_and_column)
+
+
+def _float32(name: str, array: npt.NDArray[Any], place: Callable[..., str]) -> npt.NDArray[np.float32]:
+    """`array` as C-contiguous float32: its own memory if it is laid out so. `place` tells what an element's indexes stand for."""
+    if array.dtype == _FLOAT32 and array.flags.c_contiguous and array.flags.aligned:
+        return array
     with np.errstate(over="ignore"):
-        return array.astype(native if native in _STREAMED else _FLOAT32)
+        narrow = np.require(array, np.float32, ["C", "A"])
+    if array.dtype.kind == "f" and array.dtype.itemsize > narrow.itemsize:
+        beyond = np.isinf(narrow) & np.isfinite(array)
+        if beyond.any():
+            at = tuple(map(int, np.unravel_index(np.argmax(beyond), beyond.shape)))
+            raise ValueError(f"{name}: {place(*at)}: {array[at]!s}, which f32 cannot hold")
+    return narrow
+
+
+def _row_and_column(row: int, column: int) -> str:
+    return f"row {row}, column {column}"
+
+
+def _within(place: int, ends: npt.NDArray[np.uint64]) -> tuple[int, int]:
+    """The row that holds the entry at `place`, and its number there."""
+    row = int(np.searchsorted(ends, place, side="right")) - 1
+    return row, place - int(ends[row])
 
 
 def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -88,7 +107,7 @@ def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
     array = _numbers(name, data)
     if array.ndim != 2:
         raise ValueError(f"{name}: shape {array.shape}, expected (number of vectors, dim)")
-    return _streamed(array)
+    return _streamed(name, array)
 
 
 def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> SparseRows:
@@ -101,8 +120,8 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
     if len(whole) != len(numbers):
         raise ValueError(f"{names[1]}: {len(numbers)} of them, expected {len(whole)}, as many as {names[0]}")
     ends = np.array([0, len(whole)], np.uint64) if offsets is None else _offsets(offsets, len(whole))
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, which the engine reports with its row
-        return _components(names[0], whole, ends), np.require(numbers, np.float32, ["C", "A"]), ends
+    narrow = _float32(names[1], numbers, lambda at: "row {}, entry {}".format(*_within(at, ends)))
+    return _components(names[0], whole, ends), narrow, ends
 
 
 def query_tokens(
@@ -111,8 +130,7 @@ def query_tokens(
     """Token vectors of `rows` queries, (tokens, dim) one after another, and where each query's begin: (rows + 1,)."""
     if tokens is None:
         raise TypeError("multivec_queries: missing, expected the queries' token vectors")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, which the engine reports with its query
-        array = np.require(_numbers("multivec_queries", tokens), np.float32, ["C", "A"])
+    array = _numbers("multivec_queries", tokens)
     if token_dim is not None and whole_number("token_dim", token_dim) != dim:
         raise ValueError(f"token_dim: {token_dim} given, the index's tokens have {dim}")
     count = None if n_tokens is None else whole_number("n_tokens", n_tokens)
@@ -136,13 +154,15 @@ def query_tokens(
         each = padded if padded is not None else (len(array) // rows if rows else 0)
         if len(array) != rows * each:
             raise ValueError(f"multivec_queries: {len(array)} token vectors, expected {each} for each of {rows} queries")
-        return array, np.arange(rows + 1, dtype=np.uint64) * np.uint64(each)
-    return _own_lengths(array, rows, padded, _whole("query_doclens", doclens))
+        ends = np.arange(rows + 1, dtype=np.uint64) * np.uint64(each)
+    else:
+        array, ends = _own_lengths(array, rows, padded, _whole("query_doclens", doclens))
+    return _float32("multivec_queries", array, lambda at, column: "query {}, token {}, column {}".format(*_within(at, ends), column)), ends
 
 
 def _own_lengths(
-    array: npt.NDArray[np.float32], rows: int, padded: int | None, lengths: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
+    array: npt.NDArray[Any], rows: int, padded: int | None, lengths: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint64]]:
     if len(lengths) != rows:
         raise ValueError(f"query_doclens: {len(lengths)} of them, expected {rows}, one a query")
     wrong = (lengths < 0) | (lengths > (len(array) if padded is None else padded))
@@ -197,8 +217,8 @@ def matrix_file(path: str) -> SparseMatrix:
 def _components(name: str, whole: npt.NDArray[Any], offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
     if whole.size and (whole.min() < 0 or whole.max() > _MAX_COMPONENT):
         place = int(np.argmax((whole < 0) | (whole > _MAX_COMPONENT)))
-        row = int(np.searchsorted(offsets, place, side="right")) - 1
-        raise ValueError(f"{name}: row {row}, entry {place - int(offsets[row])}: {whole[place]}, expected 0 to {_MAX_COMPONENT}")
+        row, entry = _within(place, offsets)
+        raise ValueError(f"{name}: row {row}, entry {entry}: {whole[place]}, expected 0 to {_MAX_COMPONENT}")
     if whole.dtype == np.int32:
         whole = whole.view(np.uint32)  # the same bits
     return np.require(whole, np.uint32, ["C", "A"])

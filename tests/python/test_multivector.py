@@ -270,6 +270,12 @@ def test_plain_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
     assert target.read_bytes() == b"former"
 
 
+def beyond_float32(shape, place):
+    array = np.zeros(shape)
+    array[place] = 1e300
+    return array
+
+
 def spoiled(array, row, column, value):
     array = array.copy()
     array[row, column] = value
@@ -397,6 +403,7 @@ def test_edges(plain, queries, query_tokens):
         ({"multivec_queries": np.zeros((NQ - 1, 6, DIM), np.float32)}, ValueError, str(NQ - 1)),
         ({"multivec_queries": np.zeros(NQ * 6 * DIM - 1, np.float32)}, ValueError, "multivec_queries"),
         ({"multivec_queries": np.full((NQ, 6, DIM), np.nan)}, ValueError, "query 0, token 0, column 0"),
+        ({"multivec_queries": beyond_float32((NQ, 6, DIM), (2, 3, 5))}, ValueError, r"query 2, token 3, column 5: 1e\+300, which f32"),
         ({"multivec_queries": "words"}, TypeError, "multivec_queries"),
         ({"token_dim": DIM + 1}, ValueError, "token_dim"),
         ({"n_tokens": 5}, ValueError, "n_tokens"),
