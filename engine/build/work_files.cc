@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -17,12 +18,27 @@ namespace {
 
 const std::string kWhat = "what", kKept = "kept", kFresh = ".new";
 
-/// The first line of each that the other does not have in its place.
+std::string text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// Lines by their first word.
+std::map<std::string, std::string> by_key(const std::string& lines) {
+  std::map<std::string, std::string> keyed;
+  std::istringstream all(lines);
+  for (std::string line; std::getline(all, line);) keyed.emplace(line.substr(0, line.find(' ')), line);
+  return keyed;
+}
+
+/// A line of each with the same first word, in which they differ; none: only one has such a line.
 std::string difference(const std::string& there, const std::string& now) {
-  std::istringstream a(there), b(now);
-  std::string x, y;
-  while (std::getline(a, x) && std::getline(b, y))
-    if (x != y) return "'" + x + "' then, '" + y + "' now";
+  const auto then = by_key(there), today = by_key(now);
+  auto keys = then;
+  keys.insert(today.begin(), today.end());
+  const auto shown = [](const auto& lines, const std::string& key) {
+    const auto line = lines.find(key);
+    return line == lines.end() ? "none" : "'" + line->second + "'";
+  };
+  for (const auto& [key, line] : keys)
+    if (const std::string x = shown(then, key), y = shown(today, key); x != y) return x + " then, " + y + " now";
   return "other parameters";
 }
 
@@ -38,8 +54,7 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
   if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
-    const std::vector<std::byte> bytes = get(kWhat);
-    const std::string then(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string then = text(get(kWhat));
     if (then != what) invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
     kept_ = resumed_ = true;
     return;

@@ -265,6 +265,17 @@ TEST(BudgetBuild, AFolderThatNoBuildMadeStays) {
   EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
 }
 
+TEST(WorkFiles, TellWhichLineIsAnother) {
+  const TempDir folder;
+  const auto refused = [&](const std::string& what, const std::string& told) {
+    expect_error(Errc::invalid_argument, {told}, [&] { WorkFiles(folder / "index", what, true); });
+  };
+  WorkFiles(folder / "index", "kind hnsw\nm 8\nresidual true\n", false).keep();
+  refused("kind hnsw\nbits 4\nm 8\nresidual true\n", ": none then, 'bits 4' now");
+  refused("kind hnsw\nresidual true\n", ": 'm 8' then, none now");
+  refused("kind hnsw\nresidual true\nm 9\n", ": 'm 8' then, 'm 9' now");
+}
+
 TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {
   Random random(7);
   const TempDir folder;
