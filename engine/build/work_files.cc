@@ -16,7 +16,7 @@ namespace cassata {
 namespace fs = std::filesystem;
 namespace {
 
-const std::string kWhat = "what", kKept = "kept", kFresh = ".new";
+const std::string kWhat = "what", kKept = "kept", kNames = "names", kFresh = ".new";
 
 std::string text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
@@ -52,6 +52,10 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   if (!error && there) fs::directory_iterator(folder_, error);
   if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
   if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
+  if (there && has(kNames)) {
+    std::istringstream names(text(get(kNames)));
+    for (std::string one; names >> one;) names_.insert(one);
+  }
   if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
     const std::string then = text(get(kWhat));
@@ -63,7 +67,7 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
   try {
-    put(kWhat, std::as_bytes(std::span(what)));
+    write(kWhat, std::as_bytes(std::span(what)));
   } catch (...) {
     clear();
     throw;
@@ -72,12 +76,29 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
 
 void WorkFiles::clear() const noexcept {
   std::error_code ignored;
-  fs::remove(folder_ / kKept, ignored);
-  std::error_code end_of_list;
-  for (fs::directory_iterator entry(folder_, end_of_list), end; !end_of_list && entry != end; entry.increment(end_of_list))
-    if (entry->path().filename() != kWhat) fs::remove_all(entry->path(), ignored);
-  fs::remove(folder_ / kWhat, ignored);
-  fs::remove(folder_, ignored);
+  const auto remove_both = [&](const std::string& name) {
+    fs::remove(folder_ / name, ignored);
+    fs::remove(folder_ / (name + kFresh), ignored);
+  };
+  remove_both(kKept);
+  for (const std::string& name : names_) remove_both(name);
+  names_.clear();
+  remove_both(kNames);
+  remove_both(kWhat);
+  fs::remove(folder_, ignored);  // which stays if it is not empty
+}
+
+void WorkFiles::note(const std::string& name) const {
+  if (!names_.insert(name).second) return;
+  std::string lines;
+  for (const std::string& one : names_) lines += one + "\n";
+  write(kNames, std::as_bytes(std::span(lines)));
+}
+
+PendingFile WorkFiles::file(const std::string& name) const {
+  if (!named_) return unnamed();
+  note(name);
+  return PendingFile::kept(folder_ / name);
 }
 
 bool WorkFiles::is_ours() const {
@@ -121,7 +142,7 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
 
 void WorkFiles::keep() {
   if (kept_ || !named_) return;
-  put(kKept, {});
+  write(kKept, {});
   kept_ = true;
 }
 
@@ -132,6 +153,11 @@ void WorkFiles::remove(const std::string& name) const noexcept {
 
 void WorkFiles::put(const std::string& name, std::span<const std::byte> bytes) const {
   if (!named_) return;
+  note(name);
+  write(name, bytes);
+}
+
+void WorkFiles::write(const std::string& name, std::span<const std::byte> bytes) const {
   const fs::path fresh = folder_ / (name + kFresh);
   PendingFile file = PendingFile::kept(fresh);
   file.truncate(0);

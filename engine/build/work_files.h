@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ class WorkFiles {
   WorkFiles(const std::filesystem::path& target, const std::string& what, bool resume);
   WorkFiles(const WorkFiles&) = delete;
   WorkFiles& operator=(const WorkFiles&) = delete;
-  /// Removes the folder unless something is kept.
+  /// Removes what was made unless something is kept.
   ~WorkFiles();
 
   /// Throws Error(io) unless the disk has room for so many bytes, beside those that the files hold.
@@ -35,7 +36,7 @@ class WorkFiles {
   /// An unnamed file.
   PendingFile unnamed() const { return PendingFile::unnamed(named_ ? folder_.parent_path() : folder_); }
   /// The file of that name, as it was left or empty; an unnamed one if files are not named.
-  PendingFile file(const std::string& name) const { return named_ ? PendingFile::kept(folder_ / name) : unnamed(); }
+  PendingFile file(const std::string& name) const;
   void remove(const std::string& name) const noexcept;
 
   /// Keeps `bytes` under a name, all of them or what was there before. Does nothing if files are not named.
@@ -56,10 +57,15 @@ class WorkFiles {
  private:
   /// Whether the folder is one that a build made, or an empty one.
   bool is_ours() const;
-  /// Removes the folder, so that whatever is left if that is interrupted is nothing to resume, and known for what it is.
+  /// Removes what builds made in the folder, and the folder if nothing else is in it, so that whatever is left if that is interrupted is nothing
+  /// to resume, and known for what it is.
   void clear() const noexcept;
+  /// Tells in the folder that a file of that name is the build's own, before there is one.
+  void note(const std::string& name) const;
+  void write(const std::string& name, std::span<const std::byte> bytes) const;
 
   std::filesystem::path folder_;
+  mutable std::set<std::string> names_;  // of the files that builds made there, but for those that tell of them
   bool named_ = false;
   bool kept_ = false;
   bool resumed_ = false;

@@ -265,6 +265,35 @@ TEST(BudgetBuild, AFolderThatNoBuildMadeStays) {
   EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
 }
 
+TEST(BudgetBuild, FilesOfOthersInItsFolderStay) {
+  struct Interrupted {};
+  Random random(10);
+  const Vectors vectors = normal_vectors(random, kSize, 10);
+  const TempDir folder;
+  const auto work = folder / "index.build";
+  for (const std::string_view at : {"read", "graph"}) {  // before and after there is something to resume
+    SCOPED_TRACE(at);
+    BuildParams params = plain();
+    params.progress = [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+      if (stage != at || done <= total / 2) return;
+      write_file(work / "mine", "mine");
+      std::filesystem::create_directory(work / "folder");
+      throw Interrupted();
+    };
+    EXPECT_THROW(build(vectors, params, folder / "index"), Interrupted);
+    EXPECT_EQ(std::filesystem::exists(work / "kept"), at == "graph");
+    if (at == "graph") {
+      params.resume = true;
+      params.progress = {};
+      build(vectors, params, folder / "index");
+    }
+    std::set<std::string> left;
+    for (const auto& entry : std::filesystem::directory_iterator(work)) left.insert(entry.path().filename().string());
+    EXPECT_EQ(left, (std::set<std::string>{"folder", "mine"}));
+    std::filesystem::remove_all(work);
+  }
+}
+
 TEST(WorkFiles, TellWhichLineIsAnother) {
   const TempDir folder;
   const auto refused = [&](const std::string& what, const std::string& told) {
