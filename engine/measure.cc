@@ -90,15 +90,20 @@ std::vector<Cell> cells_of(std::span<const Index> indexes, const MeasureParams& 
 }
 
 void check(const Batch& queries, std::span<const std::int64_t> expected, const MeasureParams& params) {
-  params.search.check();
+  params.check();
   if (queries.rows == 0) invalid_argument("queries: 0 given, expected at least 1");
-  if (params.ef_search.empty()) invalid_argument("ef_search: no value given, expected at least 1");
   if (expected.size() != queries.rows * params.search.k)
     invalid_argument("expected: " + std::to_string(expected.size()) +
                      " ids, expected queries x k = " + std::to_string(queries.rows * params.search.k));
 }
 
 }  // namespace
+
+void MeasureParams::check() const {
+  search.check();
+  if (ef_search.empty()) invalid_argument("ef_search: no value given, expected at least 1");
+  if (std::ranges::count(ef_search, 0) != 0) invalid_argument("ef_search: 0 given, expected at least 1");
+}
 
 double recall(std::span<const std::int64_t> found, std::span<const std::int64_t> expected, std::size_t k) {
   std::uint64_t right = 0, wanted = 0;

@@ -37,6 +37,9 @@ struct MeasureParams {
   /// Times that every point's batch is timed; 0: not at all.
   unsigned repeat = 3;
   Progress progress = {};
+
+  /// Throws Error(invalid_argument) naming the first field that is out of range.
+  void check() const;
 };
 
 /// From k on (10 at least), in about even steps of a logarithmic axis: what to try where nobody says.

@@ -227,7 +227,7 @@ std::string report_text(const Choices& choices, const Truth& truth, std::span<co
 int bench(const Words& words) {
   Choices choices;
   if (!read(words, choices)) return kOk;
-  choices.params.search.check();
+  choices.params.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   choices.params.progress = choices.opening.progress = progress_bar(choices.quiet);
   const std::vector<Index> indexes = open_all(choices);
