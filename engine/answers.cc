@@ -41,28 +41,30 @@ void check_tokens(const Batch& queries, std::size_t dim) {
   }
 }
 
-void check_queries(const Batch& queries, Shape shape, std::size_t dim) {
-  if (queries.sparse() != (shape == Shape::sparse))
-    invalid_argument(std::string("queries: ") + (queries.sparse() ? "sparse" : "dense") + ", the index's vectors are not");
+}  // namespace
+
+void check_queries(const Batch& queries, const Searched& searched) {
+  if (queries.sparse() != (searched.shape == Shape::sparse))
+    invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " + std::string(searched.name) +
+                     " are not");
   if (queries.sparse()) {
     for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
     return;
   }
-  if (queries.dim != dim) invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", the index has " + std::to_string(dim));
+  if (queries.dim != searched.dim)
+    invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", " + std::string(searched.name) + " has " + std::to_string(searched.dim));
   const std::span values(queries.data, queries.rows * queries.dim);
   if (const std::size_t at = first_not_finite(values); at != values.size())
     invalid_argument("queries: row " + std::to_string(at / queries.dim) + ", column " + std::to_string(at % queries.dim) + ": " +
                      std::to_string(values[at]) + ", expected a finite number");
 }
 
-}  // namespace
-
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
   const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
     invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
-  check_queries(queries, searched.shape, searched.dim);
+  check_queries(queries, searched);
   check_tokens(queries, searched.token_dim);
 }
 

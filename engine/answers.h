@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/index.h"
@@ -15,10 +16,12 @@ struct Searched {
   Shape shape;
   std::size_t dim;
   std::size_t token_dim = 0;  ///< 0: there are no token vectors
+  std::string_view name = "the index";
 };
 
-/// Throws Error(invalid_argument) unless `queries` are finite vectors of that shape and, if dense, of that dim, have token vectors where they
-/// must, and `out` has room for `k` results of each.
+/// Throws Error(invalid_argument) unless `queries` are finite vectors of that shape and, if dense, of that dim.
+void check_queries(const Batch& queries, const Searched& searched);
+/// The same, and unless they have token vectors where they must, and `out` has room for `k` results of each.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
 /// Puts best[i], at most `k`, best first, where the results of query i go. A query without entries has none.

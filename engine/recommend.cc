@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "engine/answers.h"
 #include "engine/exact.h"
 #include "engine/index.h"
 #include "engine/registry.h"
@@ -242,6 +243,7 @@ void RecommendParams::check() const {
 
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params) {
   params.check();
+  if (queries) check_queries(*queries, {.shape = vectors.shape(), .dim = vectors.dim(), .name = vectors.name()});
   Sample large = draw_sample(vectors, queries, params);
   Sample small{.vectors = some_of(large.vectors.batch(), large.vectors.size() / kParts), .queries = large.queries};
   large.find_answers(params);

@@ -120,8 +120,8 @@ def test_errors(vectors, queries):
         ("^memory: 0 given", {"memory": 0}),
         ("^k: 0 given", {"k": 0}),
         ("^metric: 'cosine' given", {"metric": "cosine"}),
-        ("^queries: dim is 15", {"queries": queries[:, :15]}),
-        ("^queries: sparse", {"queries": topics(3, 16, seed=1, entries=2)}),
+        ("^queries: dim is 15, data has 16$", {"queries": queries[:, :15]}),
+        ("^queries: sparse, the vectors of data are not$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
         ("^data: 50 vectors to try on", {"data": vectors[:50]}),
         (r"^data: row 3, column 1: NaN", {"data": np.where(np.arange(2500 * 16).reshape(-1, 16) == 49, np.nan, vectors)}),
@@ -163,7 +163,8 @@ def test_program(folder):
     assert output(*arguments, "-q", cwd=folder) == ""
 
 
-def test_program_refuses(folder):
+def test_program_refuses(folder, queries):
+    np.save(folder / "narrow.npy", queries[:, :15])
     common = ("build", "vectors.npy", "-o", "index", "--target-recall")
     for arguments, part in [
         ((*common, "0"), "--target-recall: 0.000000 given, expected over 0 and at most 1"),
@@ -171,6 +172,7 @@ def test_program_refuses(folder):
         ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no index here"),
         ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),
         ((*common, "0.9", "--queries", "index"), "index"),
+        ((*common, "0.9", "--queries", "narrow.npy"), "--queries: dim is 15, vectors.npy has 16"),
         (("build", "vectors.npy", "--target-recall=0.9"), "--output: none given"),
         (("build", "vectors.npy", "-o", "vectors.npy", "--target-recall=0.9"), "--output: vectors.npy is the input itself"),
     ]:
