@@ -230,7 +230,11 @@ std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
 Metric parse_metric(std::string_view text) { return parse("metric", metric_rows(), text).metric; }
-GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
+GraphType parse_graph_type(std::string_view text) {
+  std::vector<GraphTypeRow> rows;  // guided ones are asked for by a layout, and known by name
+  std::ranges::copy_if(kGraphTypes, std::back_inserter(rows), [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
+  return parse("graph_type", std::span<const GraphTypeRow>(rows), text).type;
+}
 Encoding parse_encoding(std::string_view text, Shape shape) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows), [&](const EncodingRow& row) { return row.shape == shape; });
