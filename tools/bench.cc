@@ -72,7 +72,7 @@ void add_outputs(CommandLine& line, Choices& choices) {
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
 }
 
-bool read(const Words& words, Choices& choices) {
+CommandLine line_of(const Words& words, Choices& choices) {
   CommandLine line(
       "bench INDEX... --queries FILE [OPTIONS]",
       "Measures recall against queries a second, for index files over the same vectors, by a sweep of ef_search. Of indexes in two stages\n"
@@ -99,7 +99,11 @@ bool read(const Words& words, Choices& choices) {
   line.option("save-truth", "FILE", "", "keep the exact answers that were computed, for --truth",
               [&](const std::string& text) { choices.truth.save = text; });
   add_outputs(line, choices);
-  if (!line.parse(words)) return false;
+  return line;
+}
+
+void check(Choices& choices) {
+  const SearchParams& search = choices.params.search;
   if (choices.queries.empty()) invalid_argument("--queries: none given, expected a file of vectors");
   if (!choices.truth.file.empty() && !(choices.truth.data + choices.truth.save).empty())
     invalid_argument("--truth: given, and so is --data or --save-truth, which are for answers that are computed");
@@ -111,7 +115,6 @@ bool read(const Words& words, Choices& choices) {
   for (const std::string& input : {choices.queries, choices.truth.data, choices.truth.file}) inputs.emplace_back(input);
   refuse_overwriting(choices.truth.save, inputs, "--save-truth");
   refuse_overwriting(choices.plot, inputs, "--plot");
-  return true;
 }
 
 /// Opens them; they must be over as many vectors, compared alike.
@@ -222,11 +225,8 @@ std::string report_text(const Choices& choices, const Truth& truth, std::span<co
   return text;
 }
 
-}  // namespace
-
-int bench(const Words& words) {
-  Choices choices;
-  if (!read(words, choices)) return kOk;
+int run(Choices& choices) {
+  check(choices);
   choices.params.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   choices.params.progress = choices.opening.progress = progress_bar(choices.quiet);
@@ -248,6 +248,15 @@ int bench(const Words& words) {
   picture.write(output_of({python, "-m", "cassata.plot", format_of(choices.plot)}, json));
   picture.finish();
   return kOk;
+}
+
+}  // namespace
+
+int bench(const Words& words) {
+  Choices choices;
+  CommandLine line = line_of(words, choices);
+  if (!line.parse(words)) return kOk;
+  return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return run(choices); });
 }
 
 }  // namespace cassata::tools

@@ -234,14 +234,6 @@ void tell_place(const std::string& option, const Way& way) {
   refuse(!places.empty(), option, places);
 }
 
-/// The engine's names, as options of the command line.
-std::string as_option(const std::string& name) {
-  if (name == "dtype") return "--encoding";
-  std::string option = (name.size() == 1 ? "-" : "--") + name;
-  std::ranges::replace(option, '_', '-');
-  return option;
-}
-
 }  // namespace
 
 int build(const Words& words) {
@@ -249,14 +241,10 @@ int build(const Words& words) {
   for (const Way& other : kOthers)
     if (way == &kPlain && std::ranges::any_of(words, [&](const std::string& word) { return word.starts_with(other.option); })) way = &other;
   try {
-    return way->run(words);
+    return naming_options(way->has, [&] { return way->run(words); });
   } catch (const boost::program_options::unknown_option& error) {
     tell_place(error.get_option_name(), *way);
     throw;
-  } catch (const Error& error) {
-    const std::string text = error.what(), option = as_option(text.substr(0, text.find(": ")));
-    if (error.code() != Errc::invalid_argument || text.starts_with('-') || !way->has(option)) throw;
-    invalid_argument(option + text.substr(text.find(": ")));
   }
 }
 

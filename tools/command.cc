@@ -1,5 +1,6 @@
 #include "tools/command.h"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -15,7 +16,40 @@ std::string_view without_name(std::string_view message) {
   return name != 0 && message.substr(name).starts_with(": ") ? message.substr(name + 2) : message;
 }
 
+/// The engine's name of a parameter, as an option.
+std::string as_option(std::string_view name) {
+  if (name == "dtype") return "--encoding";
+  std::string option = (name.size() == 1 ? "-" : "--") + std::string(name);
+  std::ranges::replace(option, '_', '-');
+  return option;
+}
+
+/// The first word of a message is a name if a colon follows it, another if it has an underscore. Options stay as they are.
+std::string with_options(std::string_view message, const std::function<bool(const std::string&)>& has) {
+  std::string text;
+  for (std::size_t begin = 0, end; begin < message.size(); begin = end) {
+    end = std::min(message.find(' ', begin), message.size());
+    std::string_view word = message.substr(begin, end - begin);
+    while (!word.empty() && (word.back() == ':' || word.back() == ',')) word.remove_suffix(1);
+    const bool leads = begin == 0 && message.substr(word.size()).starts_with(":"), name = leads || word.find('_') != word.npos;
+    const std::string option = as_option(word);
+    text += name && !word.starts_with('-') && has(option) ? option : std::string(word);
+    text += message.substr(begin + word.size(), end - begin - word.size());
+    if (end < message.size()) text += message[end++];
+  }
+  return text;
+}
+
 }  // namespace
+
+int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run) {
+  try {
+    return run();
+  } catch (const Error& error) {
+    if (error.code() != Errc::invalid_argument) throw;
+    invalid_argument(with_options(error.what(), has));
+  }
+}
 
 void about_option(const std::string& shown, const std::function<void()>& set) {
   try {

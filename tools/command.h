@@ -68,6 +68,10 @@ T number(std::string_view text, T least, T most, const std::string& limit = {}) 
   return value;
 }
 
+/// Calls `run` and returns what it does; an Error(invalid_argument) that it throws tells the engine's names of parameters as options of the command
+/// line, those that it `has`.
+int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run);
+
 /// Calls `set`, which looks at what the user gave for an option; an Error it throws gets the option's name in place of the parameter's.
 void about_option(const std::string& shown, const std::function<void()>& set);
 

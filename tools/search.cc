@@ -97,7 +97,7 @@ struct Choices {
   SearchParams params;
 };
 
-bool read(const Words& words, Choices& choices) {
+CommandLine line_of(Choices& choices) {
   CommandLine line("search INDEX QUERIES [OPTIONS]",
                    "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for standard input, one query a\n"
                    "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids are row numbers from 0.\n"
@@ -126,7 +126,7 @@ bool read(const Words& words, Choices& choices) {
   });
   line.option("output,o", "FILE", "standard output", "file to write, which appears complete or not at all",
               [&](const std::string& text) { choices.output = text; });
-  return line.parse(words);
+  return line;
 }
 
 std::string read_standard_input() {
@@ -190,11 +190,7 @@ class Answers {
   std::uint64_t done_ = 0;
 };
 
-}  // namespace
-
-int search(const Words& words) {
-  Choices choices;
-  if (!read(words, choices)) return kOk;
+int answer(Choices& choices) {
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
     inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
@@ -212,6 +208,15 @@ int search(const Words& words) {
   Answers(index, choices, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
   output.finish();
   return kOk;
+}
+
+}  // namespace
+
+int search(const Words& words) {
+  Choices choices;
+  CommandLine line = line_of(choices);
+  if (!line.parse(words)) return kOk;
+  return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return answer(choices); });
 }
 
 }  // namespace cassata::tools

@@ -172,7 +172,7 @@ def test_options_that_are_refused(folder):
         (("--queries", "queries.npy"), "INDEX is missing"),
         ((*common, "--ef-search", "10,,20"), "--ef-search: '' given, expected a whole number"),
         ((*common, "--ef-search", "10 20"), "--ef-search: '10 20' given"),
-        ((*common, "--ef-search", "10,0"), "ef_search: 0 given, expected at least 1"),
+        ((*common, "--ef-search", "10,0"), "--ef-search: 0 given, expected at least 1"),
         ((*common, "--recall", "0.5,1.1"), "--recall: '0.5,1.1' given"),
         ((*common, "--recall", "0"), "--recall: "),
         ((*common, "--repeat", 0), "--repeat: 0 given"),

@@ -94,8 +94,8 @@ def test_a_build_that_is_refused(folder, tmp_path, options, message):
     ("options", "message"),
     [
         (["--query-cut", "-1"], "--query-cut: '-1' given, expected a whole number"),
-        (["--heap-factor", "1.5"], "heap_factor: 1.500000 given, expected 0 to 1"),
-        (["--heap-factor", "nan"], "heap_factor: nan given"),
+        (["--heap-factor", "1.5"], "--heap-factor: 1.500000 given, expected 0 to 1"),
+        (["--heap-factor", "nan"], "--heap-factor: nan given"),
     ],
 )
 def test_a_search_that_is_refused(folder, tmp_path, options, message):

@@ -214,7 +214,7 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
         (["--prune-percentage", "nan"], "--prune-percentage: nan given"),
         (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
         (["--residual"], "--residual: given without --prune-percentage"),
-        (["--residual", "--prune-percentage", "100"], "residual: given with a prune_percentage of 100"),
+        (["--residual", "--prune-percentage", "100"], "--residual: given with a --prune-percentage of 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
         (["--rerank", "f16", "--metric", "euclidean"], "expected one that a SparseRerankHNSW has: 'dotproduct'"),
         (["--rerank", "f16", "--kind", "flat"], "rerank: given, which there is not for kind 'flat'"),
@@ -234,8 +234,8 @@ def test_dense_vectors_are_not_reranked(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--alpha", "-1"], "alpha: -1"),
-        (["--alpha", "nan"], "alpha: nan"),
+        (["--alpha", "-1"], "--alpha: -1"),
+        (["--alpha", "nan"], "--alpha: nan"),
         (["--beta", "1.5"], "--beta: '1.5'"),
         (["--k-candidates", "-3"], "--k-candidates: '-3'"),
     ],
