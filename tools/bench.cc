@@ -33,6 +33,7 @@ struct Choices {
   bool json = false, quiet = false;
   OpenParams opening;
   MeasureParams params;
+  SpecialOptions special;
 };
 
 /// Numbers separated by commas.
@@ -86,7 +87,7 @@ CommandLine line_of(const Words& words, Choices& choices) {
   line.option(",k", search.k, "results a query");
   line.option("ef-search", "N,N,...", "12 values from 10, or from k, on", "widths of search to measure (graphs and approximate lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
-  add_search_options(line, search);
+  add_search_options(line, search, choices.special);
   choices.params.sweep_k_candidates = std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", search.num_threads, "0: all processors. Queries a second are those of one batch over so many threads");
@@ -231,6 +232,7 @@ int run(Choices& choices) {
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   choices.params.progress = choices.opening.progress = progress_bar(choices.quiet);
   const std::vector<Index> indexes = open_all(choices);
+  choices.special.check(indexes);
   const Rows loaded = load_queries(choices.queries, indexes);
   const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, indexes.front(), loaded.size());
   Batch queries = loaded.batch();

@@ -40,6 +40,8 @@ std::string with_options(std::string_view message, const std::function<bool(cons
   return text;
 }
 
+constexpr std::string_view kOfLists = "an index of --kind postings", kOfRerank = "an index built with --rerank or --multivec";
+
 }  // namespace
 
 int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run) {
@@ -123,16 +125,33 @@ std::string CommandLine::help() const {
   return text.str();
 }
 
-void add_search_options(CommandLine& line, SearchParams& params) {
+void SpecialOptions::check(std::span<const Index> indexes) const {
+  const auto refuse = [&](const std::string& option, std::string_view place, auto has_use) {
+    if (option.empty() || std::ranges::any_of(indexes, [&](const Index& index) { return has_use(index.manifest()); })) return;
+    std::string held;
+    for (const Index& index : indexes) held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
+    invalid_argument(option + ": given, which there is only for " + std::string(place) + held);
+  };
+  refuse(of_lists, kOfLists, [](const Manifest& manifest) { return manifest.kind == Kind::postings; });
+  refuse(of_rerank, kOfRerank, [](const Manifest& manifest) { return manifest.rerank && !manifest.navigates(); });
+}
+
+void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special) {
   line.option("early-exit-threshold", params.early_exit_threshold,
               "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
-  line.option("query-cut", params.query_cut, "of an index of --kind postings: components of a query whose lists are summed; 0: all");
-  line.option("heap-factor", params.heap_factor, "... 0 to 1: lower looks at more blocks of vectors, more exact and slower");
-  line.option("k-candidates", params.k_candidates, "of an index built with --rerank or --multivec: results of the walk that are scored again");
+  line.option("query-cut", "N", std::to_string(params.query_cut),
+              "of " + std::string(kOfLists) + ": components of a query whose lists are summed; 0: all",
+              [&](const std::string& text) { special.of_lists = "--query-cut", params.query_cut = number<std::size_t>(text); });
+  line.option("heap-factor", "N", fixed(static_cast<double>(params.heap_factor), 1),
+              "... 0 to 1: lower looks at more blocks of vectors, more exact and slower",
+              [&](const std::string& text) { special.of_lists = "--heap-factor", params.heap_factor = number<float>(text); });
+  line.option("k-candidates", "N", std::to_string(params.k_candidates),
+              "of " + std::string(kOfRerank) + ": results of the walk that are scored again",
+              [&](const std::string& text) { special.of_rerank = "--k-candidates", params.k_candidates = number<std::size_t>(text); });
   line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
-              [&params](const std::string& text) { params.alpha = number<float>(text); });
+              [&](const std::string& text) { special.of_rerank = "--alpha", params.alpha = number<float>(text); });
   line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
-              [&params](const std::string& text) { params.beta = number<std::size_t>(text); });
+              [&](const std::string& text) { special.of_rerank = "--beta", params.beta = number<std::size_t>(text); });
 }
 
 void add_resident(CommandLine& line, OpenParams& params) {

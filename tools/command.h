@@ -7,12 +7,14 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <vector>
 
+#include "engine/index.h"
 #include "engine/params.h"
 #include "format/error.h"
 #include "tools/terminal.h"
@@ -115,8 +117,16 @@ class CommandLine {
   std::vector<const char*> required_;
 };
 
+/// Options of a search that not every index has a use for: of each kind the last one given, or none.
+struct SpecialOptions {
+  std::string of_lists, of_rerank;
+
+  /// Throws Error(invalid_argument) about one that none of `indexes` has a use for.
+  void check(std::span<const Index> indexes) const;
+};
+
 /// What tells a search how far to go, besides its width.
-void add_search_options(CommandLine& line, SearchParams& params);
+void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special);
 
 /// What of an index is in memory before the first query.
 void add_resident(CommandLine& line, OpenParams& params);

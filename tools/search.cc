@@ -95,6 +95,7 @@ struct Choices {
   bool exact = false;
   OpenParams opening;
   SearchParams params;
+  SpecialOptions special;
 };
 
 CommandLine line_of(Choices& choices) {
@@ -112,7 +113,7 @@ CommandLine line_of(Choices& choices) {
   line.option(
       "ef-search", params.ef_search,
       "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
-  add_search_options(line, params);
+  add_search_options(line, params, choices.special);
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
   add_resident(line, choices.opening);
@@ -199,6 +200,7 @@ int answer(Choices& choices) {
   choices.opening.progress = progress_bar(choices.output.empty());
   const Index index = Index::open(choices.index, choices.opening);
   choices.params.check();
+  choices.special.check({&index, 1});
   std::optional<TypedVectors> typed;
   if (choices.queries == "-") typed.emplace(read_standard_input(), index);
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);

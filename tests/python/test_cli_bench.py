@@ -173,6 +173,11 @@ def test_options_that_are_refused(folder):
         ((*common, "--ef-search", "10,,20"), "--ef-search: '' given, expected a whole number"),
         ((*common, "--ef-search", "10 20"), "--ef-search: '10 20' given"),
         ((*common, "--ef-search", "10,0"), "--ef-search: 0 given, expected at least 1"),
+        (
+            (*common, "graph.cassata", "--beta", 3),
+            "--beta: given, which there is only for an index built with --rerank or --multivec; flat.cassata holds a DenseFlatIndex; "
+            "graph.cassata holds a DensePlainHNSW",
+        ),
         ((*common, "--recall", "0.5,1.1"), "--recall: '0.5,1.1' given"),
         ((*common, "--recall", "0"), "--recall: "),
         ((*common, "--repeat", 0), "--repeat: 0 given"),
@@ -234,18 +239,18 @@ def test_plot_refuses_what_is_no_report(folder):
     unlike["indexes"][0]["points"] = [[2]]
     for arguments, given, message in [
         (["png"], "", "cassata.plot: standard input: "),
-        ([], "{}", "usage: python -m cassata.plot"),
-        (["gif"], "{}", "usage: python -m cassata.plot"),
-    ]:
-        done = subprocess.run([sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True)
-        assert done.returncode == 2
-        assert done.stderr.startswith(message)
         (
             ["png"],
             "[1]",
             "cassata.plot: standard input: report: [1] given, k, threads, queries, indexes missing or of another type; expected",
         ),
         (["png"], json.dumps(unlike), "cassata.plot: standard input: indexes[0], points[0]: [2] given, recall, queries_per_second missing"),
+        ([], "{}", "usage: python -m cassata.plot"),
+        (["gif"], "{}", "usage: python -m cassata.plot"),
+    ]:
+        done = subprocess.run([sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(message)
         assert len(done.stderr.splitlines()) == 1
 
 
