@@ -25,7 +25,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Curves = std::vector<std::vector<Point>>;
 
-struct Choices {
+struct BenchChoices {
   std::vector<std::string> indexes;
   std::string queries, multivec_queries, plot;
   TruthChoices truth;
@@ -64,7 +64,7 @@ std::string format_of(const std::string& path) {
   return extension.substr(1);
 }
 
-void add_outputs(CommandLine& line, Choices& choices) {
+void add_outputs(CommandLine& line, BenchChoices& choices) {
   line.option("recall", "N,N,...", "0.9,0.95,0.98", "also tell how fast each index reaches these",
               [&](const std::string& text) { choices.targets = parse_targets(text); });
   line.flag("json", choices.json, "print JSON");
@@ -73,7 +73,7 @@ void add_outputs(CommandLine& line, Choices& choices) {
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
 }
 
-CommandLine line_of(const Words& words, Choices& choices) {
+CommandLine line_of(const Words& words, BenchChoices& choices) {
   CommandLine line(
       "bench INDEX... --queries FILE [OPTIONS]",
       "Measures recall against queries a second, for index files over the same vectors, by a sweep of ef_search. Of indexes in two stages\n"
@@ -103,7 +103,7 @@ CommandLine line_of(const Words& words, Choices& choices) {
   return line;
 }
 
-void check(Choices& choices) {
+void check(BenchChoices& choices) {
   const SearchParams& search = choices.params.search;
   if (choices.queries.empty()) invalid_argument("--queries: none given, expected a file of vectors");
   if (!choices.truth.file.empty() && !(choices.truth.data + choices.truth.save).empty())
@@ -119,7 +119,7 @@ void check(Choices& choices) {
 }
 
 /// Opens them; they must be over as many vectors, compared alike.
-std::vector<Index> open_all(const Choices& choices) {
+std::vector<Index> open_all(const BenchChoices& choices) {
   std::vector<Index> indexes;
   for (const std::string& path : choices.indexes) indexes.push_back(Index::open(path, choices.opening));
   const Index& first = indexes.front();
@@ -181,7 +181,7 @@ Json curve_json(const Index& index, const std::vector<Point>& points, const std:
   return json;
 }
 
-Json report(const Choices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
+Json report(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
   Json json = {{"k", choices.params.search.k},
                {"queries", {{"path", choices.queries}, {"n", queries}}},
                {"threads", choices.params.search.num_threads},
@@ -217,7 +217,7 @@ std::string curve_text(const Index& index, const std::vector<Point>& points, con
   return text;
 }
 
-std::string report_text(const Choices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
+std::string report_text(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
   const unsigned threads = choices.params.search.num_threads;
   std::string text = "recall@" + std::to_string(choices.params.search.k) + " against " + truth.told + "\n" + grouped(queries) + " queries of " +
                      printable(choices.queries) + ", threads: " + (threads == 0 ? "all" : std::to_string(threads)) + ", median of " +
@@ -226,7 +226,7 @@ std::string report_text(const Choices& choices, const Truth& truth, std::span<co
   return text;
 }
 
-int run(Choices& choices) {
+int run(BenchChoices& choices) {
   check(choices);
   choices.params.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
@@ -255,7 +255,7 @@ int run(Choices& choices) {
 }  // namespace
 
 int bench(const Words& words) {
-  Choices choices;
+  BenchChoices choices;
   CommandLine line = line_of(words, choices);
   if (!line.parse(words)) return kOk;
   return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return run(choices); });

@@ -19,7 +19,7 @@
 namespace cassata::tools {
 namespace {
 
-struct Choices {
+struct BuildChoices {
   std::string input, output, encoding, navigation, second_encoding, layout;
   std::optional<double> prune_percentage;
   std::optional<std::uint32_t> m_pq, bits, second_bits;
@@ -35,7 +35,7 @@ void refuse(bool given, const std::string& option, const std::string& place) {
 }
 
 /// The vectors, in the encoding that was given, finish what codes of another guide.
-void choose_navigation(Choices& choices, Shape shape) {
+void choose_navigation(BuildChoices& choices, Shape shape) {
   BuildParams& params = choices.params;
   if (!choices.second_encoding.empty() || choices.prune_percentage || choices.residual)
     invalid_argument("--rerank, --prune-percentage, --residual: given with --navigation, which finishes with whole vectors");
@@ -46,7 +46,7 @@ void choose_navigation(Choices& choices, Shape shape) {
   params.rerank = RerankChoices{.encoding = whole, .navigation = true};
 }
 
-void choose_rerank(Choices& choices, Shape shape) {
+void choose_rerank(BuildChoices& choices, Shape shape) {
   BuildParams& params = choices.params;
   if (shape == Shape::dense && choices.prune_percentage) invalid_argument("--prune-percentage: given, which there is not for dense vectors");
   if (shape == Shape::sparse && choices.residual && !choices.prune_percentage)
@@ -61,7 +61,7 @@ void choose_rerank(Choices& choices, Shape shape) {
 }
 
 /// What the first codes leave open.
-void choose_code(Choices& choices) {
+void choose_code(BuildChoices& choices) {
   BuildParams& params = choices.params;
   refuse(choices.bits && params.encoding != Encoding::rabitq, "--bits", "--encoding rabitq or --navigation rabitq");
   refuse(choices.m_pq && params.encoding != Encoding::pq, "--m-pq", "--encoding pq");
@@ -73,7 +73,7 @@ void choose_code(Choices& choices) {
 }
 
 /// Where what guides the walk is to lie.
-void choose_layout(Choices& choices) {
+void choose_layout(BuildChoices& choices) {
   if (choices.layout.empty()) return;
   if (choices.layout != "paged")
     invalid_argument("--layout: " + tools::quoted(choices.layout) + " given, expected 'paged'; of tokens there are others, with --multivec");
@@ -85,7 +85,7 @@ void choose_layout(Choices& choices) {
 }
 
 /// Names of encodings mean others for other shapes of vectors.
-void choose_encodings(Choices& choices) {
+void choose_encodings(BuildChoices& choices) {
   const Shape shape = shape_of(choices.input);
   BuildParams& params = choices.params;
   if (shape == Shape::sparse) params.encoding = params.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
@@ -107,7 +107,7 @@ void choose_encodings(Choices& choices) {
                      " and vectors in f32 or f16");
 }
 
-void add_options_of_codes(CommandLine& line, Choices& choices) {
+void add_options_of_codes(CommandLine& line, BuildChoices& choices) {
   line.option("m-pq", "N", "", "of --encoding pq: pieces that a vector is cut into, and bytes that it takes",
               [&](const std::string& text) { choices.m_pq = number<std::uint32_t>(text, 1, kMaxDim, "the vectors' dimension"); });
   line.flag("opq", choices.params.code.rotated, "... learn a rotation first, after which less of the vectors is lost");
@@ -115,7 +115,7 @@ void add_options_of_codes(CommandLine& line, Choices& choices) {
               [&](const std::string& text) { choices.bits = number<std::uint32_t>(text, 1, kMaxBits); });
 }
 
-void add_options_of_lists(CommandLine& line, Choices& choices) {
+void add_options_of_lists(CommandLine& line, BuildChoices& choices) {
   PostingsChoices& params = choices.params.postings;
   line.option("n-postings", "N", std::to_string(params.n_postings), "of --kind postings: entries that a list has at most; 0: all",
               [&](const std::string& text) { choices.of_lists = "--n-postings", params.n_postings = number<std::uint32_t>(text); });
@@ -126,7 +126,7 @@ void add_options_of_lists(CommandLine& line, Choices& choices) {
               [&](const std::string& text) { choices.of_lists = "--n-knn", params.n_knn = number<std::uint32_t>(text); });
 }
 
-CommandLine line_of(Choices& choices) {
+CommandLine line_of(BuildChoices& choices) {
   CommandLine line(
       "build INPUT -o OUTPUT [OPTIONS]",
       "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, .fbin, .u8bin or .i8bin;\n"
@@ -201,7 +201,7 @@ CommandLine line_of(Choices& choices) {
 }
 
 int build_plainly(const Words& words) {
-  Choices choices;
+  BuildChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   choose_encodings(choices);
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
@@ -218,7 +218,7 @@ struct Way {
 };
 
 constexpr Way kPlain = {"", build_plainly, [](const std::string& option) {
-                          Choices choices;
+                          BuildChoices choices;
                           return line_of(choices).has(option);
                         }};
 constexpr Way kOthers[] = {{"--target-recall", build_recommended, recommended_has},

@@ -10,7 +10,7 @@
 namespace cassata::tools {
 namespace {
 
-struct Choices {
+struct MultivectorChoices {
   std::string input, folder, output;
   bool quiet = false, json = false;
   TokenChoices tokens;
@@ -22,7 +22,7 @@ TokenLayout parse_layout(const std::string& text) {
   invalid_argument(tools::quoted(text) + " given, expected plain or two-level");
 }
 
-CommandLine line_of(Choices& choices) {
+CommandLine line_of(MultivectorChoices& choices) {
   CommandLine line(
       "build INDEX --multivec FOLDER -o OUTPUT [OPTIONS]",
       "Puts token vectors beside an index of their documents, in one file that needs neither any more: what a search by INDEX finds is scored\n"
@@ -48,12 +48,12 @@ CommandLine line_of(Choices& choices) {
 }  // namespace
 
 bool multivector_has(const std::string& option) {
-  Choices choices;
+  MultivectorChoices choices;
   return line_of(choices).has(option);
 }
 
 int build_multivector(const Words& words) {
-  Choices choices;
+  MultivectorChoices choices;
   const bool asks = std::ranges::count(words, "--help") != 0;  // which would else be taken for the folder
   if (!line_of(choices).parse(asks ? Words{"--help"} : words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");

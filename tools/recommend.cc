@@ -18,13 +18,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Choices {
+struct RecommendChoices {
   std::string input, output, queries;
   bool quiet = false, json = false;
   RecommendParams params;
 };
 
-CommandLine line_of(Choices& choices) {
+CommandLine line_of(RecommendChoices& choices) {
   CommandLine line(
       "build INPUT -o OUTPUT --target-recall N [OPTIONS]",
       "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind that there is for such vectors is\n"
@@ -94,7 +94,7 @@ std::string table_of(const Recommendation& found) {
   return table(rows, {false, true, true, true, true});
 }
 
-Recommendation find(const Choices& choices) {
+Recommendation find(const RecommendChoices& choices) {
   const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
   if (choices.queries.empty()) return recommend(*vectors, nullptr, choices.params);
   const std::unique_ptr<VectorStream> stream = open_vectors(choices.queries);
@@ -106,12 +106,12 @@ Recommendation find(const Choices& choices) {
 }  // namespace
 
 bool recommended_has(const std::string& option) {
-  Choices choices;
+  RecommendChoices choices;
   return line_of(choices).has(option);
 }
 
 int build_recommended(const Words& words) {
-  Choices choices;
+  RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
   refuse_overwriting(choices.output, {choices.input, choices.queries});

@@ -89,7 +89,7 @@ const Format& parse_format(std::string_view name) {
   invalid_argument("'" + std::string(name) + "' given, expected one of " + known);
 }
 
-struct Choices {
+struct SearchChoices {
   std::string index, queries, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
   bool exact = false;
@@ -98,7 +98,7 @@ struct Choices {
   SpecialOptions special;
 };
 
-CommandLine line_of(Choices& choices) {
+CommandLine line_of(SearchChoices& choices) {
   CommandLine line("search INDEX QUERIES [OPTIONS]",
                    "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for standard input, one query a\n"
                    "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids are row numbers from 0.\n"
@@ -147,7 +147,7 @@ std::string read_standard_input() {
 class Answers {
  public:
   /// `tokens` are those of the queries, if the index has any.
-  Answers(const Index& index, const Choices& choices, const TokenBatch& tokens, Output& output)
+  Answers(const Index& index, const SearchChoices& choices, const TokenBatch& tokens, Output& output)
       : index_(index), choices_(choices), tokens_(tokens), output_(output), params_(choices.params) {
     params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
     rows_ = std::clamp<std::size_t>(kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
@@ -181,7 +181,7 @@ class Answers {
   }
 
   const Index& index_;
-  const Choices& choices_;
+  const SearchChoices& choices_;
   TokenBatch tokens_;
   Output& output_;
   SearchParams params_;
@@ -191,7 +191,7 @@ class Answers {
   std::uint64_t done_ = 0;
 };
 
-int answer(Choices& choices) {
+int answer(SearchChoices& choices) {
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
     inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
@@ -215,7 +215,7 @@ int answer(Choices& choices) {
 }  // namespace
 
 int search(const Words& words) {
-  Choices choices;
+  SearchChoices choices;
   CommandLine line = line_of(choices);
   if (!line.parse(words)) return kOk;
   return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return answer(choices); });

@@ -12,13 +12,13 @@
 namespace cassata::tools {
 namespace {
 
-struct Choices {
+struct TrainChoices {
   std::string input, output;
   bool two_level = true, quiet = false, json = false;
   TwoLevelChoices training;
 };
 
-CommandLine line_of(Choices& choices) {
+CommandLine line_of(TrainChoices& choices) {
   CommandLine line(
       "build FOLDER --two-level -o OUT_FOLDER [OPTIONS]",
       "Makes token vectors small: of each, OUT_FOLDER holds which of many centroids is near, and the rest as product-quantized bytes. Both are\n"
@@ -71,12 +71,12 @@ std::string summary_json(const TwoLevelSummary& made, const std::string& output,
 }  // namespace
 
 bool two_level_has(const std::string& option) {
-  Choices choices;
+  TrainChoices choices;
   return line_of(choices).has(option);
 }
 
 int build_two_level(const Words& words) {
-  Choices choices;
+  TrainChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   if (choices.output.empty()) invalid_argument("--output: none given, expected the folder to write");
   choices.training.progress = progress_bar(choices.quiet);

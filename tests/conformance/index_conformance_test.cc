@@ -15,7 +15,7 @@ using namespace test;
 
 TEST_P(EveryKind, ReopenedItAnswersTheSame) {
   const TempDir folder;
-  for (unsigned seed = 0; seed < 6; ++seed) {
+  for (unsigned seed = 0; seed < seeds(6); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = clustered_vectors(random, 100 + below(random, 500), 1 + below(random, 20), 5),
@@ -184,7 +184,7 @@ TEST_P(EveryKind, ScoresThatOverflowLoseNoRow) {
   }
 }
 
-TEST_P(EveryKind, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
+TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
   constexpr std::size_t kRows = 1000, kMost = kRows / 2;  // up to here graphs are walked
   const Vectors vectors{4, std::vector<float>(4 * kRows, 1.0F)};
   const Index index = build(vectors, GetParam());
