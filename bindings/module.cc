@@ -17,6 +17,7 @@
 #include "engine/recommend.h"
 #include "engine/two_level.h"
 #include "format/input/sparse.h"
+#include "format/memory.h"
 
 namespace cassata::python {
 namespace {
@@ -404,6 +405,7 @@ PYBIND11_MODULE(_core, module) {
   });
   define_index(module);
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
+  module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();

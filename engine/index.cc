@@ -14,6 +14,7 @@
 #include "engine/searcher.h"
 #include "format/error.h"
 #include "format/file_writer.h"
+#include "format/memory.h"
 
 namespace cassata {
 namespace {
@@ -100,7 +101,7 @@ void check_budget(const BuildParams& params, const VectorStream& vectors, const 
                      "'");
   const std::size_t encodings = params.rerank ? 2 : 1;
   if (const std::uint64_t least = least_budget(vectors.size(), vectors.shape() == Shape::sparse ? encodings : 0); budget < least)
-    invalid_argument("memory_budget: " + std::to_string(budget) + " bytes given, expected at least " + std::to_string(least) + " for " +
+    invalid_argument("memory_budget: " + bytes_text(budget) + " given, expected at least " + bytes_text(least) + " for " +
                      std::to_string(vectors.size()) + " vectors");
 }
 

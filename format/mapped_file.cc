@@ -174,8 +174,7 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
   for (const SectionEntry& s : manifest_.sections)
     if (s.tier == Tier::hot || resident == Resident::all) sections.push_back(&s), total += s.length;
   if (const std::uint64_t limit = lock ? memory_limit() : total; total > limit)
-    invalid_argument("lock: " + path_ + ": what is to be locked takes " + std::to_string(total) + " bytes, this process may use " +
-                     std::to_string(limit));
+    invalid_argument("lock: " + path_ + ": what is to be locked takes " + bytes_text(total) + ", this process may use " + bytes_text(limit));
   constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
   {
     const std::lock_guard lock_warming(warming_);
@@ -201,7 +200,7 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
       ::getrlimit(RLIMIT_MEMLOCK, &limit);
       throw Error(Errc::io,
                   "lock: " + path_ + ": the system refuses to lock section '" + s->name + "' in memory: " + std::strerror(refused) +
-                      "; RLIMIT_MEMLOCK (ulimit -l) is " + std::to_string(limit.rlim_cur) + " bytes, expected at least " + std::to_string(total),
+                      "; RLIMIT_MEMLOCK (ulimit -l) is " + bytes_text(limit.rlim_cur) + ", expected at least " + bytes_text(total),
                   refused);
     }
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "format/error.h"
+#include "format/memory.h"
 
 namespace cassata {
 namespace fs = std::filesystem;
@@ -174,7 +175,7 @@ Mapping PendingFile::map() const { return {readable_path(), name_}; }
 Mapping PendingFile::map_zeros(std::uint64_t bytes) {
   truncate(0);
   if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0)
-    io_error("cannot take " + std::to_string(bytes) + " bytes for " + name_, error);
+    io_error("cannot take " + bytes_text(bytes) + " for " + name_, error);
   return {readable_path(), name_, true};
 }
 

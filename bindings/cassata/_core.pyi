@@ -19,6 +19,7 @@ _Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArra
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
+def bytes_text(bytes: int) -> str: ...
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
 def train_two_level(
     folder: str, out_folder: str, progress: _Progress, pq_subspaces: int, n_centroids: int, num_threads: int

@@ -403,7 +403,12 @@ def results_fit(rows: int, k: int) -> None:
     """Refuses results that this machine could not hold."""
     needed, memory = rows * k * _BYTES_PER_RESULT, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > memory:
-        raise ValueError(f"k: {k} results for each of {rows} queries need {needed} bytes, this machine has {memory}")
+        raise ValueError(f"k: {k} results for each of {rows} queries need {_told(needed)}, this machine has {_told(memory)}")
+
+
+def _told(size: int) -> str:
+    """So many bytes, as the engine's messages tell them; more than it counts as a number alone."""
+    return _core.bytes_text(size) if size < 2**64 else f"{size} bytes"
 
 
 def progress_function(progress: Any) -> Callable[[str, int, int], object] | None:

@@ -10,6 +10,7 @@
 
 #include "format/checksum.h"
 #include "format/error.h"
+#include "format/memory.h"
 #include "format/section.h"
 
 namespace cassata {
@@ -137,7 +138,7 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
   if (named_)
     for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) held += file.file_size(error);
   if (room.available + held < bytes)
-    io_error(place.string() + ": " + std::to_string(room.available) + " bytes free, about " + std::to_string(bytes - held) + " needed", ENOSPC);
+    io_error(place.string() + ": " + bytes_text(room.available) + " free, about " + bytes_text(bytes - held) + " needed", ENOSPC);
 }
 
 void WorkFiles::keep() {

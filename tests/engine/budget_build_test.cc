@@ -10,6 +10,7 @@
 
 #include "engine/build/graph_log.h"
 #include "engine/build/region_build.h"
+#include "format/memory.h"
 #include "tests/conformance/cases.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"
@@ -315,7 +316,7 @@ TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {
     EXPECT_TRUE(folder.names().empty());
   };
   --params.memory_budget;
-  refused({"memory_budget: " + std::to_string(least_budget(100) - 1) + " bytes given", std::to_string(least_budget(100))}, folder / "index");
+  refused({"memory_budget: " + bytes_text(least_budget(100) - 1) + " given", bytes_text(least_budget(100))}, folder / "index");
   params = plain(100);
   params.kind = Kind::flat;
   refused({"memory_budget: given for kind 'flat'", "'hnsw'"}, folder / "index");

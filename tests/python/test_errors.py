@@ -97,7 +97,7 @@ def test_bad_search_parameters(small, arguments, error, message):
 def test_results_that_no_machine_holds(small):
     for k in (10**12, 2**62):
         for search in (small.search, small.batch_search):
-            with pytest.raises(ValueError, match=f"k: {k} results for each of 2 queries"):
+            with pytest.raises(ValueError, match=rf"k: {k} results for each of 2 queries .*, this machine has \d+ bytes \([\d.]+ .iB\)"):
                 search(np.ones((2, 8)), k)
     assert len(small.search(np.ones(8), 2**62)[1]) <= 100
 
