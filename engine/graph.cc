@@ -73,6 +73,7 @@ class GraphSearcher final : public Searcher {
       }
       if (!mine[0]) mine[0] = std::make_unique<Lane>(*this);
       for (std::size_t i = begin; i < end; ++i) {
+        if (file_.cold()) file_.warm_on();
         mine[0]->first->bind(queries.row(i));
         scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, {&mine[0]->found, 1});
         if (start_ranking(queries.row(i), *mine[0], plan))

@@ -19,7 +19,7 @@ namespace cassata {
 struct OpenParams {
   /// Every byte and rule is checked, as Index::verify() does.
   bool verify = false;
-  /// What is read into memory before any query, as Index::warm() does; none: queries read what they touch.
+  /// What is read into memory before any query, as Index::warm() does; none: queries read what they touch, and little by little what others will.
   Resident resident = Resident::none;
   /// That stays in memory.
   bool lock = false;

@@ -122,32 +122,32 @@ void MappedFile::advise_sections() const noexcept {
   for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
 }
 
-/// Small pages that are there keep huge ones from being made, so they go first, if nobody else has them; what is read twice is little.
-void MappedFile::warm_piece(std::span<const std::byte> piece, const std::string& name) {
-  if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size()) Mapping::advise(piece, Advice::page_out);
-  Mapping::populate(piece, name);
-}
-
 void MappedFile::warm_on() const noexcept {
-  constexpr std::uint64_t kPieceBytes = 2 * kHugePageBytes;
   const std::unique_lock lock(warming_, std::try_to_lock);
-  if (!lock || to_warm_.empty()) return;
-  std::span<const std::byte>& rest = to_warm_.back();
-  const auto begin = static_cast<std::uint64_t>(rest.data() - bytes().data());
-  const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // cuts no huge page
-  if (rest.size() < kHugePageBytes) {
-    Mapping::advise(piece, Advice::will_need);
-  } else {
+  if (!lock) return;
+  constexpr std::uint64_t kPieceBytes = 2 * kHugePageBytes;
+  for (std::uint64_t done = 0; done < kPieceBytes && !to_warm_.empty();) {
+    std::span<const std::byte>& rest = to_warm_.back();
+    const auto begin = static_cast<std::uint64_t>(rest.data() - bytes().data());
+    const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // cuts no huge page
+    if (rest.size() < kHugePageBytes) {
+      Mapping::advise(piece, Advice::will_need);
+    } else {
+      // Small pages that this process has there keep huge ones from being made, so they go first; what is read twice is little.
+      if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size()) Mapping::advise(piece, Advice::page_out);
+      Mapping::advise(piece, Advice::normal);
+      Mapping::advise(piece, Advice::huge_pages);
+    }
+    try {
+      Mapping::populate(piece, path_);
+    } catch (...) {  // a query that touches it comes to the same end
+    }
     Mapping::advise(piece, Advice::normal);
-    Mapping::advise(piece, Advice::huge_pages);
+    done += piece.size();
+    rest = rest.subspan(piece.size());
+    if (rest.empty()) to_warm_.pop_back();
   }
-  try {
-    warm_piece(piece, path_);
-  } catch (const Error&) {  // who needs these bytes is told
-  }
-  rest = rest.subspan(piece.size());
-  if (rest.empty()) to_warm_.pop_back();
-  if (to_warm_.empty()) cold_ = false;
+  if (to_warm_.empty() && fits_) cold_ = false;
 }
 
 bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.graph->type == GraphType::paged; }
@@ -177,21 +177,20 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
     invalid_argument("lock: " + path_ + ": what is to be locked takes " + bytes_text(total) + ", this process may use " + bytes_text(limit));
   constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
   {
-    const std::lock_guard lock_warming(warming_);
-    to_warm_.clear();
-    if (fits_) cold_ = false;
-  }
-  advise_sections();
-  {
     const FrontToBack reading(*this);  // huge pages stay huge; by random advice each would be read alone
     for (const SectionEntry* s : sections)
       for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
         const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
-        warm_piece(bytes().subspan(begin, stop - begin), path_);
+        const auto piece = bytes().subspan(begin, stop - begin);
+        if (s->tier == Tier::hot && s->length >= kHugePageBytes && fits_ && !in_pages()) Mapping::advise(piece, Advice::huge_pages);
+        Mapping::populate(piece, path_);
         done += stop - begin;
         begin = stop;
         if (progress) progress("warm", done, total);
       }
+    const std::lock_guard lock_warming(warming_);
+    to_warm_.clear();
+    if (fits_) cold_ = false;
   }
   if (!lock) return;
   for (const SectionEntry* s : sections)

@@ -31,7 +31,7 @@ struct SectionResidency {
 };
 
 /// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on the file's
-/// length; nothing else is read. Immutable, so any number of threads may use it.
+/// length; nothing else is read. Any number of threads may use it.
 class MappedFile {
  public:
   /// Throws Error: io (cannot be opened), corrupt (damaged, truncated, foreign), incompatible (needs a newer version).
@@ -71,9 +71,9 @@ class MappedFile {
   /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on() has come to the end; always,
   /// where it does not fit into memory.
   bool cold() const noexcept { return cold_.load(std::memory_order_relaxed); }
-  /// Reads the next few MiB of what every query touches and maps it by huge pages. Called once a query, all of it comes to memory in the order
-  /// in which it lies, at the pace of the disk, and no query waits for more than its part. Until then pages are small, so that a query
-  /// reads what it touches and little around it. Where another thread is at it, or nothing is left, it does nothing.
+  /// Reads the next 4 MiB of what every query touches, short sections first, and maps it by huge pages. Called once a query, all of it comes to
+  /// memory at the pace of the disk, and no query waits for more than its part. Until then pages are small, so that a query reads what it
+  /// touches and little around it. Where another thread is at it, or nothing is left, it does nothing.
   void warm_on() const noexcept;
 
   /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others get no numbers.
@@ -94,7 +94,6 @@ class MappedFile {
   void advise_sections() const noexcept;
   bool in_pages() const noexcept;
   bool touched_at_random(const SectionEntry& section) const noexcept;
-  static void warm_piece(std::span<const std::byte> piece, const std::string& name);
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;
@@ -105,7 +104,7 @@ class MappedFile {
 
   /// Hot sections that are still to be warmed, the shortest last, which is the next.
   mutable std::vector<std::span<const std::byte>> to_warm_;
-  mutable std::mutex warming_;  // guards to_warm_
+  mutable std::mutex warming_;  // guards to_warm_, and what is advised
   mutable std::atomic<bool> cold_ = false;
 };
 

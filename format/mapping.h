@@ -43,7 +43,7 @@ class Mapping {
   std::span<std::byte> writable_bytes() noexcept { return {const_cast<std::byte*>(bytes_.data()), bytes_.size()}; }
 
   /// `part` lies in bytes(). A hint: what the kernel refuses is ignored. `will_need` starts to read all of it, `dont_need` takes it out of this
-  /// process's memory and `page_out` out of everyone's, unless others use it or the file is not this user's; what it holds stays in the file.
+  /// process's memory, and `page_out` out of all memory what this process alone has mapped of a file of this user's; what it holds stays in the file.
   static void advise(std::span<const std::byte> part, Advice advice) noexcept;
   /// Reads `part` into memory, as it is advised, and makes it this process's to touch without a fault. Throws Error(io).
   static void populate(std::span<const std::byte> part, const std::string& name);

@@ -37,7 +37,7 @@ class Reached {
 }  // namespace
 
 void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, Workspace& work, const Progress& progress) {
-  constexpr std::size_t kWalksAReport = 64;
+  constexpr std::size_t kWalksAReport = 8;
   Reached reached(level);
   const auto has_room = [&](Id node) { return level.list(node).size() < level.max_degree(); };
   constexpr Id kEntry = 0;
@@ -54,6 +54,7 @@ void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, Worksp
     reached.add(node);
     last = node;
   }
+  if (progress && walks != 0) progress("connect", level.size(), level.size());
 }
 
 }  // namespace cassata

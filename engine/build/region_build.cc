@@ -231,12 +231,12 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
   }
 }
 
-/// What a build has on disk at most: codes twice while they are sorted, or once beside the index and the log; lists.
+/// What a build has on disk at most, if no row of uneven ones takes more than it must: codes twice while they are sorted, or once beside the index
+/// and the log; lists.
 std::uint64_t RegionBuild::room() const {
   std::uint64_t codes = 0;
-  constexpr std::uint64_t kEntryBytes = sizeof(std::uint32_t) + sizeof(float), kOffsetBytes = 2 * sizeof(std::uint64_t);
-  for (const auto& encoder : encoders_.all)  // where the length differs, no more than in which they were given
-    codes += encoder->row_bytes() != 0 ? vectors_.size() * encoder->row_bytes() : vectors_.entries() * kEntryBytes + vectors_.size() * kOffsetBytes;
+  for (const auto& encoder : encoders_.all)
+    codes += encoder->row_bytes() != 0 ? vectors_.size() * encoder->row_bytes() : vectors_.entries() * encoder->entry_bytes();
   const std::uint64_t lists = vectors_.size() * 2 * params_.m * sizeof(Id);
   return 2 * codes + (files_.named() ? 6 : 2) * lists;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/codes/row_fetch.h"
+#include "engine/codes/residency.h"
 #include "format/manifest.h"
 #include "format/section.h"
 #include "format/types.h"
@@ -66,25 +66,6 @@ class Codes {
   mutable Residency residency_;
 };
 
-/// The scorer of codes whose row `id` lies at bytes(id), in a mapping.
-template <class RowCodes>
-class RowScorer : public Scorer {
- public:
-  explicit RowScorer(const RowCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
-  bool fetch(std::span<const Id> ids) noexcept override {
-    return fetch_.fetch(ids, [this](Id id) { return codes_.bytes(id); });
-  }
-
- protected:
-  /// At the end of score().
-  void scored() noexcept { fetch_.scored(); }
-
-  const RowCodes& codes_;
-
- private:
-  RowFetch fetch_;
-};
-
 /// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest say the same.
 struct CodesSpec {
   std::size_t dim = 0;
@@ -120,6 +101,8 @@ class Encoder {
   virtual std::span<const std::byte> model() const noexcept { return {}; }
   /// Length of every row; 0 if it differs.
   virtual std::size_t row_bytes() const noexcept = 0;
+  /// Where it does, the least that an entry of a vector takes; 0: that depends on the vector.
+  virtual std::size_t entry_bytes() const noexcept { return 0; }
   /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are for messages.
   /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;

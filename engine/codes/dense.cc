@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/codes/half.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/prefetch.h"
 #include "format/error.h"

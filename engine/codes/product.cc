@@ -9,6 +9,7 @@
 
 #include "engine/codes/kmeans.h"
 #include "engine/codes/opq.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/kernels/lookup.h"
 #include "engine/kernels/prefetch.h"
 #include "engine/parallel.h"

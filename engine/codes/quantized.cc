@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/codes/rotation.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/quantized.h"
 #include "engine/kernels/prefetch.h"

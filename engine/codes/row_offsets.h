@@ -27,6 +27,11 @@ class RowOffsets {
     const std::uint64_t end = std::min<std::uint64_t>((*this)[i + 1], rows.size()), begin = std::min((*this)[i], end);
     return rows.subspan(begin, end - begin);
   }
+  /// The two numbers that tell where row `i` lies.
+  std::span<const std::byte> bytes(std::size_t i) const noexcept {
+    const std::size_t width = narrow_ ? sizeof *narrow_ : sizeof *wide_;
+    return section_.bytes.subspan(i * width, 2 * width);
+  }
   void prefetch(std::size_t i) const noexcept { __builtin_prefetch(narrow_ ? static_cast<const void*>(narrow_ + i) : wide_ + i); }
   /// Throws Error(corrupt) unless the first of `size` rows begins at 0 and the last ends with the section.
   void check_ends(std::size_t size, std::size_t length) const {

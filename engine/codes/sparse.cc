@@ -121,6 +121,7 @@ class SparseEncoder final : public Encoder {
   explicit SparseEncoder(std::size_t dim) : dim_(dim) {}
 
   std::size_t row_bytes() const noexcept override { return 0; }
+  std::size_t entry_bytes() const noexcept override { return component_bytes(dim_) + sizeof(typename Values::Stored); }
 
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     for (std::size_t i = 0; i < rows.rows; ++i) {

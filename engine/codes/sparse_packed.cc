@@ -109,6 +109,7 @@ class PackedEncoder final : public Encoder {
   explicit PackedEncoder(std::size_t dim) : dim_(dim), layout_(dim) {}
 
   std::size_t row_bytes() const noexcept override { return 0; }
+  std::size_t entry_bytes() const noexcept override { return layout_.low_bytes + 1; }
 
   void encode(const Batch& rows, std::string_view, std::uint64_t, EncodedRows& out) const override {
     for (std::size_t i = 0; i < rows.rows; ++i) {

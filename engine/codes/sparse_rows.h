@@ -22,6 +22,7 @@ class SparseRows : public Codes {
 
   /// The row's bytes: in the section, whatever the offsets of a damaged file say.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
+  std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   void prefetch(Id id) const noexcept {
     constexpr std::size_t kLine = 64, kMost = 1024;

@@ -6,7 +6,7 @@
 #include <bit>
 #include <vector>
 
-#include "engine/codes/codes.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/kernels/sparse.h"
 
 namespace cassata {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/codes/half.h"
+#include "engine/codes/row_fetch.h"
 #include "engine/codes/row_offsets.h"
 #include "engine/kernels/dense.h"
 #include "engine/kernels/lookup.h"
@@ -26,6 +27,7 @@ class TokenCodes : public Codes {
  public:
   /// The document's bytes: in the section, whatever a damaged file says.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
+  std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   /// Whole tokens of the document.
   std::size_t count(Id id) const noexcept { return bytes(id).size() / token_bytes_; }

@@ -30,7 +30,7 @@ class VectorStream {
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
   /// Of all vectors: numbers of dense ones, and of sparse ones what is not 0.
-  virtual std::uint64_t entries() const noexcept { return size_ * dim_; }
+  virtual std::uint64_t entries() const noexcept = 0;
   /// The file's path as given, or what else names the source in messages.
   const std::string& name() const noexcept { return name_; }
   /// Whether name() is the path of a file that is being read.
@@ -65,6 +65,7 @@ class DenseStream : public VectorStream {
  public:
   ElementType element_type() const noexcept { return element_type_; }
   Batch next_batch() final;
+  std::uint64_t entries() const noexcept final { return size() * dim(); }
 
   /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
   /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.

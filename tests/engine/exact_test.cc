@@ -28,6 +28,7 @@ class FewAtATime final : public VectorStream {
     note(rows, {});
     return batch;
   }
+  std::uint64_t entries() const noexcept override { return all_.sparse() ? all_.offsets[all_.rows] - all_.offsets[0] : size() * dim(); }
 
  private:
   Batch all_;

@@ -293,12 +293,12 @@ TEST_F(MappedFileTest, AGraphIsWarmedPieceByPiece) {
   static_cast<void>(*static_cast<const volatile std::byte*>(&file->section("part.0").bytes[5 * kHugePageBytes + 123]));
   EXPECT_LE(*file->residency()[0].resident, 64u << 10) << "much was read around a byte";
   file->warm_on();
-  EXPECT_EQ(*file->residency()[4].resident, file->residency()[4].bytes) << "the shortest comes first";
-  EXPECT_LE(*file->residency()[0].resident, 64u << 10);
+  for (const int shortest : {4, 2}) EXPECT_EQ(*file->residency()[shortest].resident, file->residency()[shortest].bytes);
+  EXPECT_LT(*file->residency()[0].resident, 10u << 20);
   std::size_t calls = 1;
   for (; file->cold(); ++calls) file->warm_on();
-  EXPECT_GE(calls, 6u);
-  EXPECT_LE(calls, 9u);
+  EXPECT_GE(calls, 4u);
+  EXPECT_LE(calls, 6u);
   for (const SectionResidency& s : file->residency()) EXPECT_EQ(s.tier == Tier::hot, *s.resident == s.bytes) << s.name;
   file->warm_on();
   EXPECT_FALSE(file->cold());

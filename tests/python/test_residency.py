@@ -82,7 +82,6 @@ def test_queries_warm_an_index_little_by_little(tiered):
             shares.append(index.residency()["hot"]["share"])
         assert shares[0] < 1
         assert shares[-1] == 1
-        assert shares == sorted(shares)
         assert index.search(asked[0], 10)[1].tolist() == first
 
 
