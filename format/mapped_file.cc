@@ -135,8 +135,7 @@ void MappedFile::warm_on() const noexcept {
     } else {
       // Small pages that this process has there keep huge ones from being made, so they go first; what is read twice is little.
       if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size()) Mapping::advise(piece, Advice::page_out);
-      Mapping::advise(piece, Advice::normal);
-      Mapping::advise(piece, Advice::huge_pages);
+      Mapping::advise(piece, Advice::huge_pages);  // read alone, as long as it is advised to be read at random
     }
     try {
       Mapping::populate(piece, path_);

@@ -70,10 +70,12 @@ def test_open_reads_what_is_named(tiered):
         assert index.residency()["all"]["share"] == 1
 
 
-def test_queries_warm_an_index_little_by_little(tiered):
-    asked = clustered(8, 128, seed=2)
-    with cassata.open(tiered) as index:
-        if index.residency()["cold"]["share"] == 1:
+def test_queries_warm_an_index_little_by_little(tmp_path):
+    asked, path = clustered(9, 512, seed=2), tmp_path / "hot"
+    cassata.DensePlainHNSW.build_from_array(clustered(12_000, 512, seed=1), m=8, ef_construction=40, path=path).close()
+    drop(path)
+    with cassata.open(path) as index:
+        if index.residency()["hot"]["share"] == 1:
             pytest.skip("this file system keeps its files in memory")
         first = index.search(asked[0], 10)[1].tolist()
         shares = [index.residency()["hot"]["share"]]
