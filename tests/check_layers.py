@@ -15,6 +15,7 @@ WALK = (
     "engine/postings/",
     "engine/graph/",
     "engine/codes/codes.h",
+    "engine/codes/residency.h",
     "engine/codes/row_fetch.h",
     "engine/kernels/",
 )

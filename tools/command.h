@@ -117,7 +117,7 @@ class CommandLine {
   std::vector<const char*> required_;
 };
 
-/// Options of a search that not every index has a use for: of each kind the last one given, or none.
+/// Options of a search that not every index has a use for: of each kind one that was given, or none.
 struct SpecialOptions {
   std::string of_lists, of_rerank;
 

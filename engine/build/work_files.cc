@@ -55,7 +55,10 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
   if (there && has(kNames)) {
     std::istringstream names(text(get(kNames)));
-    for (std::string one; names >> one;) names_.insert(one);
+    for (std::string one; names >> one;) {
+      if (fs::path(one).filename() != one || one == "." || one == "..") damaged(kNames, "'" + one + "', expected names of files in the folder");
+      names_.insert(one);
+    }
   }
   if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
@@ -65,6 +68,7 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
     return;
   }
   if (there) clear();  // interrupted before there was anything to resume
+  if (fs::exists(folder_, error)) io_error(name + " is in the way, and holds files that no build made: move them, and remove it", EEXIST);
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
   try {
@@ -136,7 +140,8 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
   if (error) return;  // writing will tell
   std::uint64_t held = 0;
   if (named_)
-    for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) held += file.file_size(error);
+    for (const std::string& file : names_)
+      if (const std::uint64_t length = fs::file_size(folder_ / file, error); !error) held += length;
   if (room.available + held < bytes)
     io_error(place.string() + ": " + bytes_text(room.available) + " free, about " + bytes_text(bytes - held) + " needed", ENOSPC);
 }

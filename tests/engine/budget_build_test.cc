@@ -295,6 +295,30 @@ TEST(BudgetBuild, FilesOfOthersInItsFolderStay) {
   }
 }
 
+TEST(WorkFiles, RemoveNothingOutsideTheirFolder) {
+  const TempDir folder;
+  write_file(folder / "mine", "mine");
+  WorkFiles(folder / "index", "kind hnsw\n", false).keep();
+  const WorkFiles resumed(folder / "index", "kind hnsw\n", true);
+  for (const std::string& name : {std::string("../mine"), (folder / "mine").string(), std::string(".."), std::string(".")}) {
+    const std::string line = name + "\n";
+    resumed.put("other", std::as_bytes(std::span(line)));
+    std::filesystem::rename(folder / "index.build" / "other", folder / "index.build" / "names");  // hashed as names are
+    expect_error(Errc::corrupt, {"names", "'" + name + "'"}, [&] { WorkFiles(folder / "index", "kind hnsw\n", true); });
+    EXPECT_EQ(read_file(folder / "mine").size(), 4u);
+  }
+}
+
+TEST(WorkFiles, StartNowhereAmongFilesOfOthers) {
+  const TempDir folder;
+  WorkFiles(folder / "index", "kind hnsw\n", false).keep();
+  std::filesystem::remove(folder / "index.build" / "kept");  // as if it was interrupted before there was anything to resume
+  write_file(folder / "index.build" / "graph.log", "mine");
+  expect_error(Errc::io, {"index.build is in the way, and holds files that no build made"},
+               [&] { WorkFiles(folder / "index", "kind hnsw\n", false); });
+  EXPECT_EQ(read_file(folder / "index.build" / "graph.log").size(), 4u);
+}
+
 TEST(WorkFiles, TellWhichLineIsAnother) {
   const TempDir folder;
   const auto refused = [&](const std::string& what, const std::string& told) {

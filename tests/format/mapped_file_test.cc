@@ -321,6 +321,8 @@ TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
   for (const SectionResidency& s : file->residency())
     if (s.tier == Tier::hot) EXPECT_EQ(*s.resident, s.bytes) << s.name;
   const auto again = MappedFile::open(path_);
+  struct Stop {};
+  EXPECT_THROW(again->warm(Resident::hot, false, [](auto...) { throw Stop(); }), Stop);
   EXPECT_TRUE(again->cold());
   again->warm(Resident::hot);
   EXPECT_FALSE(again->cold());
