@@ -318,8 +318,7 @@ TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
       while (file->cold()) file->warm_on();
     });
   for (std::thread& thread : threads) thread.join();
-  for (const SectionResidency& s : file->residency())
-    if (s.tier == Tier::hot) EXPECT_EQ(*s.resident, s.bytes) << s.name;
+  for (const SectionResidency& s : file->residency()) EXPECT_TRUE(s.tier == Tier::cold || *s.resident == s.bytes) << s.name;
   const auto again = MappedFile::open(path_);
   struct Stop {};
   EXPECT_THROW(again->warm(Resident::hot, false, [](auto...) { throw Stop(); }), Stop);
