@@ -192,6 +192,7 @@ TEST(BuildGraph, ProgressIsToldAndMayCancel) {
   GraphParams params{.metric = Metric::euclidean, .m = 4, .ef_construction = 20, .num_threads = 1, .progress = {}};
   std::uint64_t last = 0;
   params.progress = [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+    if (stage == "connect") return;  // of each level that has nodes no path leads to
     EXPECT_EQ(stage, "graph");
     EXPECT_GT(done, last);
     EXPECT_EQ(total, 300u);
