@@ -58,7 +58,7 @@ class GraphSearcher final : public Searcher {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
       if (!plan.scans) {
         const auto start = [&](Lane& lane, std::size_t query) {
-          if (file_.cold()) file_.warm_on();
+          file_.warm_on();
           lane.query = query;
           lane.first->bind(queries.row(query));
           lane.descent.start(plan.width, plan.relax, file_.cold());
@@ -73,7 +73,7 @@ class GraphSearcher final : public Searcher {
       }
       if (!mine[0]) mine[0] = std::make_unique<Lane>(*this);
       for (std::size_t i = begin; i < end; ++i) {
-        if (file_.cold()) file_.warm_on();
+        file_.warm_on();
         mine[0]->first->bind(queries.row(i));
         scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, {&mine[0]->found, 1});
         if (start_ranking(queries.row(i), *mine[0], plan))

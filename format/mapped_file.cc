@@ -116,13 +116,14 @@ void MappedFile::advise_sections() const noexcept {
     }
     if (touched_at_random(s))
       Mapping::advise(part, Advice::random);
-    else if (s.tier == Tier::hot && s.length >= kHugePageBytes && !cold())
+    else if (in_huge_pages(s) && !cold())
       Mapping::advise(part, Advice::huge_pages);
   }
   for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
 }
 
 void MappedFile::warm_on() const noexcept {
+  if (!cold()) return;
   const std::unique_lock lock(warming_, std::try_to_lock);
   if (!lock) return;
   constexpr std::uint64_t kPieceBytes = 2 * kHugePageBytes;
@@ -157,6 +158,11 @@ bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
   return section.tier == Tier::cold || (!fits_ && manifest_.kind == Kind::graph);
 }
 
+/// Whether a section is to lie in huge pages once it is in memory.
+bool MappedFile::in_huge_pages(const SectionEntry& section) const noexcept {
+  return section.tier == Tier::hot && section.length >= kHugePageBytes && !in_pages() && !touched_at_random(section);
+}
+
 std::uint64_t MappedFile::hot_bytes() const noexcept {
   std::uint64_t bytes = 0;
   for (const SectionEntry& section : manifest_.sections) bytes += section.tier == Tier::hot ? section.length : 0;
@@ -181,7 +187,7 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
       for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
         const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
         const auto piece = bytes().subspan(begin, stop - begin);
-        if (s->tier == Tier::hot && s->length >= kHugePageBytes && fits_ && !in_pages()) Mapping::advise(piece, Advice::huge_pages);
+        if (in_huge_pages(*s)) Mapping::advise(piece, Advice::huge_pages);
         Mapping::populate(piece, path_);
         done += stop - begin;
         begin = stop;

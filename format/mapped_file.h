@@ -94,6 +94,7 @@ class MappedFile {
   void advise_sections() const noexcept;
   bool in_pages() const noexcept;
   bool touched_at_random(const SectionEntry& section) const noexcept;
+  bool in_huge_pages(const SectionEntry& section) const noexcept;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
 
   std::string path_;
