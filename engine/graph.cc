@@ -8,8 +8,10 @@
 #include "engine/graph/compressed.h"
 #include "engine/graph/levels.h"
 #include "engine/graph/permutation.h"
+#include "engine/pool.h"
 #include "engine/registry.h"
 #include "engine/search/beam.h"
+#include "engine/search/expand.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
 #include "engine/search/turns.h"
@@ -26,7 +28,9 @@ const GraphEntry& graph_entry(const MappedFile& file) {
   return *graph;
 }
 
+/// Duplicates come after all nodes and have no list, unless rows stand in the order given.
 std::unique_ptr<Adjacency> open_ground(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
+  if (entry.type != GraphType::standard) size -= entry.duplicates;
   const Section edges = file.section(kEdgesSection);
   if (entry.type == GraphType::compressed) return std::make_unique<CompressedAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
   return std::make_unique<RowAdjacency>(edges, size, 2 * entry.m);
@@ -42,8 +46,10 @@ class GraphSearcher final : public Searcher {
         tokens_(codes.tokens),
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
+        duplicates_(open_duplicates(file, entry)),
         ground_(open_ground(file, entry, codes_.size())),
-        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()) {
+        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()),
+        expansion_(duplicates_, permutation_, codes_.size()) {
     if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
@@ -53,6 +59,10 @@ class GraphSearcher final : public Searcher {
     if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
     constexpr std::size_t kMost = kLanes + kResting;
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kMost);
+    const auto make = [this] {
+      auto lane = idle_.take();
+      return lane ? std::move(lane) : std::make_unique<Lane>(*this);
+    };
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
@@ -68,20 +78,22 @@ class GraphSearcher final : public Searcher {
           best[lane.query].assign(lane.found.begin(), lane.found.end());  // all that each walk kept would fill the memory
         };
         return take_turns<Lane>(
-            mine, kLanes, begin, end, [this] { return std::make_unique<Lane>(*this); }, start, [&](Lane& lane) { return step(lane, queries, plan); },
-            finish);
+            mine, kLanes, begin, end, make, start, [&](Lane& lane) { return step(lane, queries, plan); }, finish);
       }
-      if (!mine[0]) mine[0] = std::make_unique<Lane>(*this);
+      if (!mine[0]) mine[0] = make();
       for (std::size_t i = begin; i < end; ++i) {
         file_.warm_on();
         mine[0]->first->bind(queries.row(i));
         scan({&mine[0]->first, 1}, codes_.size(), {}, plan.wanted, {&mine[0]->found, 1});
+        std::vector<Candidate>& found = mine[0]->found;
         if (start_ranking(queries.row(i), *mine[0], plan))
           while (mine[0]->rest.step()) {
           }
-        best[i] = mine[0]->found;
+        found.resize(std::min(params.k, found.size()));
+        best[i] = found;
       }
     });
+    for (auto& lane : lanes) idle_.give(std::move(lane));
   }
 
   void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
@@ -93,11 +105,13 @@ class GraphSearcher final : public Searcher {
     ground_->verify();
     levels_.verify();
     permutation_.verify();
+    duplicates_.verify(permutation_, codes_.size());
   }
 
  private:
   /// What the parameters of a search come to.
   struct Plan {
+    std::size_t k;
     std::size_t width;   // of the walk
     std::size_t wanted;  // candidates that are ranked
     bool scans;          // a walk would see most vectors, and more slowly
@@ -106,12 +120,11 @@ class GraphSearcher final : public Searcher {
   };
 
   Plan plan_of(const SearchParams& params) const {
-    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
-    Plan plan{.width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size()), k = expansion_.representatives(params.k);
+    Plan plan{.k = params.k, .width = kept, .wanted = k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = k}};
     if (navigates_) {
-      plan.wanted = std::max(kept, params.k);
-      plan.rest.beta = std::max(kPatience, kLeast - std::min(kLeast, params.k));
-      plan.rest.margin = kMargin;
+      plan.wanted = std::max(kept, k);
+      plan.rest = guided_rerank(k);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
       plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
@@ -142,20 +155,24 @@ class GraphSearcher final : public Searcher {
     if (!lane.ranks) {
       if (lane.descent.step()) return lane.descent.reads() ? Turn::rests : Turn::goes_on;
       lane.found = lane.work.beam.entries();
+      if (!second_) {
+        to_ids(lane.found, plan.rest.k);
+        expansion_.add_ids(lane.found, plan.k, lane.first.get());
+        return Turn::ends;
+      }
+      lane.found.resize(std::min(plan.wanted, lane.found.size()));
+      if (!navigates_) expansion_.add_rows(lane.found, plan.wanted, *lane.first, tokens_);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
     }
-    if (!lane.rest.step()) return Turn::ends;
-    return lane.rest.reads() ? Turn::rests : Turn::goes_on;
+    if (lane.rest.step()) return lane.rest.reads() ? Turn::rests : Turn::goes_on;
+    if (!tokens_) expansion_.add_ids(lane.found, plan.k, navigates_ ? lane.second.get() : nullptr);
+    return Turn::ends;
   }
 
-  /// Has `found` ranked by the second codes, step by step. False where nothing is left to do: `found` are the k best rows, best first, as ids.
+  /// Has `found`, which are rows, ranked by the second codes, step by step; at the end they are the best, best first, as ids. False if nothing is
+  /// left to do.
   bool start_ranking(const VectorView& query, Lane& lane, const Plan& plan) const {
-    if (!second_) {
-      finish(lane.found, plan.rest.k);
-      return false;
-    }
-    lane.found.resize(std::min(plan.wanted, lane.found.size()));
     lane.second->bind(query);
     if (tokens_)
       for (Candidate& c : lane.found) {
@@ -168,8 +185,8 @@ class GraphSearcher final : public Searcher {
     return true;
   }
 
-  /// Rows become ids, in whose order ties stand.
-  void finish(std::vector<Candidate>& candidates, std::size_t k) const {
+  /// Rows become ids, in whose order ties stand. Leaves the `k` best.
+  void to_ids(std::vector<Candidate>& candidates, std::size_t k) const {
     std::size_t end = std::min(k, candidates.size());
     while (end != 0 && end < candidates.size() && candidates[end].distance == candidates[end - 1].distance) ++end;
     candidates.resize(end);
@@ -178,10 +195,6 @@ class GraphSearcher final : public Searcher {
     candidates.resize(std::min(k, candidates.size()));
   }
 
-  /// Where the first codes only guide the walk: candidates in a row that are none of the best, after which others are scored only if the
-  /// errors of at least so many make it likely enough that they are. Measured (docs/performance.md).
-  static constexpr std::size_t kPatience = 8, kLeast = 16;
-  static constexpr float kMargin = 2.5F;
   /// Walks that take turns on a thread. Measured (docs/performance.md): 2 to 4 are equally good, 8 worse.
   static constexpr std::size_t kLanes = 3;
   /// And those that wait for the disk meanwhile.
@@ -194,12 +207,25 @@ class GraphSearcher final : public Searcher {
   bool tokens_;                    // the second are token vectors, by id and not by row
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
+  Duplicates duplicates_;
   std::unique_ptr<Adjacency> ground_;
   Levels levels_;
   Permutation permutation_;
+  Expansion expansion_;
+  mutable Pool<Lane> idle_;  // as long as the collection, so kept from one search to the next
 };
 
 }  // namespace
+
+Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry) {
+  Duplicates out;
+  if (file.manifest().find(kCopiesSection) != nullptr) out.copies = RowGroups(file.section(kCopiesSection));
+  if (file.manifest().find(kNearCopiesSection) != nullptr) out.near = RowGroups(file.section(kNearCopiesSection));
+  if (out.rows() != entry.duplicates || entry.duplicates >= file.manifest().size)
+    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, and " + std::to_string(out.rows()) + " in the file's groups of " +
+            std::to_string(file.manifest().size) + " rows, expected as many, and fewer than rows");
+  return out;
+}
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {
   const GraphEntry& entry = graph_entry(file);

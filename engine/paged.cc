@@ -7,7 +7,9 @@
 #include "engine/graph/paged.h"
 #include "engine/graph/permutation.h"
 #include "engine/parallel.h"
+#include "engine/pool.h"
 #include "engine/registry.h"
+#include "engine/search/expand.h"
 #include "engine/search/paged.h"
 #include "engine/search/rerank.h"
 #include "engine/search/turns.h"
@@ -49,11 +51,13 @@ class PagedSearcher final : public Searcher {
         metric_(file.manifest().metric),
         pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, own_, *links_), exact_.size(), 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, exact_.size()),
-        permutation_(file.section(kIdsSection), exact_.size()) {}
+        permutation_(file.section(kIdsSection), exact_.size()),
+        duplicates_(open_duplicates(file, entry)),
+        expansion_(duplicates_, permutation_, exact_.size()) {}
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     if (params.k == 0) return;
-    const std::size_t width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), params.k);
+    const std::size_t k = expansion_.representatives(params.k), width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), k);
     if (width > exact_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
@@ -68,12 +72,18 @@ class PagedSearcher final : public Searcher {
       const auto finish = [&](Lane& lane) {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
         lane.exact->bind(queries.row(lane.query));
-        rerank(found, *lane.exact, permutation_.ids(), {.k = params.k, .beta = patience_of(width)});
+        rerank(found, *lane.exact, permutation_.ids(), guided_rerank(k));
+        expansion_.add_ids(found, params.k, lane.exact.get());
       };
       take_turns<Lane>(
-          mine, kLanes, begin, end, [this] { return std::make_unique<Lane>(*this); }, start,
-          [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
+          mine, kLanes, begin, end,
+          [this] {
+            auto lane = idle_.take();
+            return lane ? std::move(lane) : std::make_unique<Lane>(*this);
+          },
+          start, [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
     });
+    for (auto& lane : lanes) idle_.give(std::move(lane));
   }
 
   void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
@@ -90,6 +100,7 @@ class PagedSearcher final : public Searcher {
       for (std::size_t i = 0; i < page.links(); ++i) links_->verify_row(pages_.section(), pages_.link_code_at(number, i), page.link(i));
     }
     permutation_.verify();
+    duplicates_.verify(permutation_, exact_.size());
   }
 
  private:
@@ -118,7 +129,10 @@ class PagedSearcher final : public Searcher {
   Pages pages_;
   Levels levels_;
   Permutation permutation_;
+  Duplicates duplicates_;
+  Expansion expansion_;
   mutable Residency residency_;
+  mutable Pool<Lane> idle_;
 };
 
 }  // namespace

@@ -1,13 +1,13 @@
 // Inverted lists: the kind that sums them, and exact search of sparse vectors.
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "engine/parallel.h"
 #include "engine/build/postings_builder.h"
 #include "engine/graph/permutation.h"
+#include "engine/pool.h"
 #include "engine/search/postings.h"
 #include "engine/searcher.h"
 
@@ -43,12 +43,13 @@ class PostingsSearcher final : public Searcher {
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
     parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
-      std::unique_ptr<Work> work = take();
+      std::unique_ptr<Work> work = idle_.take();
+      if (!work) work = std::make_unique<Work>(Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
       for (std::size_t i = begin; i < end; ++i) {
         work->scorer->bind(queries.row(i));
         if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);
       }
-      give(std::move(work));
+      idle_.give(std::move(work));
     });
   }
 
@@ -72,22 +73,6 @@ class PostingsSearcher final : public Searcher {
     std::unique_ptr<Scorer> scorer;
   };
 
-  std::unique_ptr<Work> take() const {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        std::unique_ptr<Work> work = std::move(idle_.back());
-        idle_.pop_back();
-        return work;
-      }
-    }
-    return std::make_unique<Work>(Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
-  }
-  void give(std::unique_ptr<Work> work) const {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(work));
-  }
-
   /// Query `i` against all rows.
   void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
     params.num_threads = 1;
@@ -100,8 +85,7 @@ class PostingsSearcher final : public Searcher {
   Permutation permutation_;
   Section neighbors_section_;
   RowNeighbors neighbors_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Work>> idle_;
+  mutable Pool<Work> idle_;
 };
 
 }  // namespace

@@ -88,6 +88,7 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   header.manifest_length = manifest_bytes.size();
   header.manifest_hash = xxh3(manifest_bytes);
   header.file_length = header.manifest_offset + header.manifest_length;
+  if (manifest.graph && manifest.graph->duplicates != 0) header.incompatible_features |= kDuplicatesFeature;
   header.uuid = content_uuid(manifest.block_hashes.xxh3, header.manifest_hash);
   header.header_hash = xxh3(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_hash)));
   file_.write(manifest_bytes, header.manifest_offset);

@@ -27,7 +27,8 @@ inline constexpr std::uint64_t kHashBlockBytes = std::uint64_t{64} << 10;
 inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20;  ///< it is checked and copied whenever a file is opened
 
 /// Feature bits. A reader refuses a file with an unknown incompatible bit and ignores unknown compatible ones.
-inline constexpr std::uint64_t kKnownIncompatibleFeatures = 0;
+inline constexpr std::uint64_t kDuplicatesFeature = 1;  ///< a graph with rows that are not nodes of it (engine/graph/duplicates.h)
+inline constexpr std::uint64_t kKnownIncompatibleFeatures = kDuplicatesFeature;
 inline constexpr std::uint64_t kKnownCompatibleFeatures = 0;
 
 /// Page 0, written last. Its hash covers every byte of the page before it, the reserved ones too.

@@ -59,7 +59,9 @@ class Reader {
                    .m = from.m(),
                    .ef_construction = from.ef_construction(),
                    .level_sizes = {},
-                   .page_bytes = from.page_bytes()};
+                   .page_bytes = from.page_bytes(),
+                   .links = {},
+                   .duplicates = from.duplicates()};
     if (from.links()) out.links = codes(*from.links());
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
@@ -144,7 +146,8 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     flatbuffers::Offset<fb::Codes> links_at;
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
     graph_at =
-        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at);
+        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at,
+                        m.graph->duplicates);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)

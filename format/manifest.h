@@ -62,6 +62,7 @@ struct GraphEntry {
   std::vector<std::uint64_t> level_sizes;
   std::uint32_t page_bytes = 0;          ///< of paged: length of a page
   std::optional<CodesEntry> links = {};  ///< of paged: how neighbours' codes are stored
+  std::uint64_t duplicates = 0;          ///< rows that are not nodes of the graph
 };
 
 struct RerankEntry {

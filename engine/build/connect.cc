@@ -36,9 +36,11 @@ class Reached {
 
 }  // namespace
 
-void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, Workspace& work, const Progress& progress) {
+void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart, Workspace& work, const Progress& progress) {
   constexpr std::size_t kWalksAReport = 8;
   Reached reached(level);
+  for (const Id node : apart)
+    if (node < level.size()) reached.add(node);
   const auto has_room = [&](Id node) { return level.list(node).size() < level.max_degree(); };
   constexpr Id kEntry = 0;
   Id last = kEntry;  // where there is room if there is none among the closest

@@ -5,7 +5,8 @@
 #include <iterator>
 #include <limits>
 #include <memory>
-#include <numeric>
+#include <random>
+#include <tuple>
 #include <utility>
 
 #include "engine/build/connect.h"
@@ -51,6 +52,14 @@ BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground
   for (const std::uint64_t nodes : level_sizes) levels.emplace_back(nodes, m);
 }
 
+std::vector<Id> shuffled(Id begin, Id end) {
+  std::vector<Id> nodes(end - begin);
+  for (Id& node : nodes) node = static_cast<Id>(begin + (&node - nodes.data()));
+  std::mt19937 random(begin);  // NOLINT: the same order every time
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random() % i]);
+  return nodes;
+}
+
 GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads)
     : graph_(graph), params_(params), threads_(threads), workers_(threads.count) {}
 
@@ -85,6 +94,10 @@ std::size_t GraphBuilder::top_level(Id node) const {
 
 void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size_t met) {
   constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
+  if (!near_) {  // by the same nodes even where a build is resumed: those of the upper levels, whose numbers stay
+    SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
+    near_.emplace(params_.metric, graph_.upper() > 1 ? graph_.upper() : graph_.ids.size(), scorer);
+  }
   inserted_ += done;
   while (done < nodes.size()) {
     const auto batch = nodes.subspan(done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
@@ -97,7 +110,9 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
 
 void GraphBuilder::connect() {
   SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
-  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, workers_.front().work, params_.progress);
+  std::vector<Id> apart;
+  for (const auto& [node, representative] : graph_.duplicates) apart.push_back(node);
+  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, apart, workers_.front().work, params_.progress);
 }
 
 void GraphBuilder::insert_batch(std::span<const Id> nodes) {
@@ -105,9 +120,11 @@ void GraphBuilder::insert_batch(std::span<const Id> nodes) {
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("graph", 1 + inserted_ + done, graph_.ids.size());
   };
+  std::vector<Found> found(nodes.size());
   parallel_for(threads_, nodes.size(), kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
-    for (std::size_t i = first; i < last; ++i) find_neighbors(nodes[i], workers_[thread]);
+    for (std::size_t i = first; i < last; ++i) found[i] = find_neighbors(nodes[i], workers_[thread]);
   });
+  find_duplicates(nodes, found);
   for (std::size_t l = 0; l < graph_.levels.size(); ++l) connect_back(l, nodes);
 }
 
@@ -117,8 +134,43 @@ void GraphBuilder::bind(Id node, Worker& w) {
   w.query->bind(VectorView{.values = w.values});
 }
 
-void GraphBuilder::find_neighbors(Id node, Worker& w) {
+/// Duplicates within a batch have not seen each other, but the same nearest node at the same distance.
+void GraphBuilder::find_duplicates(std::span<const Id> nodes, std::span<Found> found) {
+  constexpr std::size_t kCompared = 8;
+  std::vector<std::size_t> fresh;
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (found[i].duplicate_of == kNoId && found[i].nearest.id != kNoId) fresh.push_back(i);
+  std::ranges::sort(fresh, {}, [&](std::size_t i) { return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]); });
+  Worker& w = workers_.front();
+  SubsetScorer pair(*w.pair, rows_, exact_->size());
+  std::vector<std::size_t> kept;  // with the same nearest node
+  for (const std::size_t i : fresh) {
+    const Candidate nearest = found[i].nearest;
+    if (!kept.empty() && found[kept.back()].nearest.id != nearest.id) kept.clear();
+    w.chosen.clear();
+    for (std::size_t back = 1; back <= std::min(kCompared, kept.size()); ++back) {
+      const std::size_t other = kept[kept.size() - back];
+      if (!near_->may_be_near(found[other].nearest.distance, nearest.distance)) break;
+      w.chosen.push_back(nodes[other]);
+    }
+    if (!w.chosen.empty()) {
+      w.candidates.clear();
+      for (const Id other : w.chosen) w.candidates.push_back({0, other});
+      score_exactly(nodes[i], w);
+      found[i].duplicate_of = near_->find(nodes[i], w.candidates, pair);
+    }
+    if (found[i].duplicate_of == kNoId) kept.push_back(i);
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (found[i].duplicate_of == kNoId) continue;
+    graph_.duplicates.emplace_back(nodes[i], found[i].duplicate_of);
+    for (std::size_t l = 0; l <= top_level(nodes[i]); ++l) graph_.levels[l].assign(nodes[i], {});
+  }
+}
+
+GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
   SubsetScorer query(*w.query, rows_, walked_->size()), pair(*w.pair, rows_, exact_->size());
+  Found out;
   bind(node, w);
   w.work.entries.assign(1, 0);
   const std::size_t top = top_level(node), width = params_.ef_construction;
@@ -128,12 +180,18 @@ void GraphBuilder::find_neighbors(Id node, Worker& w) {
     if (l <= top) {
       w.candidates = found;
       if (walked_ != exact_) score_exactly(node, w);
+      if (l == 0) {
+        out.duplicate_of = near_->find(node, w.candidates, pair);
+        if (out.duplicate_of != kNoId) return out;
+        if (!w.candidates.empty()) out.nearest = w.candidates.front();
+      }
       w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen);
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
     for (std::size_t i = 0; i < std::min(found.size(), entry_count(width)); ++i) w.work.entries.push_back(found[i].id);
   }
+  return out;
 }
 
 void GraphBuilder::place(Id first, std::span<Id> out) {
@@ -212,8 +270,10 @@ BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParam
   BuiltGraph graph(exact.size(), params.m);
   GraphBuilder builder(graph, params, params.num_threads);
   builder.use(walked, exact, graph.ids);
-  std::vector<Id> nodes(exact.size() - 1);  // the first needs no neighbours
-  std::iota(nodes.begin(), nodes.end(), Id{1});
+  const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(exact.size());
+  std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours
+  const std::vector<Id> others = shuffled(first, size);
+  nodes.insert(nodes.end(), others.begin(), others.end());
   builder.insert(nodes, 0, 1);
   builder.connect();
   return graph;

@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/build/near.h"
 #include "engine/codes/codes.h"
 #include "engine/graph/adjacency.h"
 #include "engine/graph/levels.h"
@@ -37,7 +40,13 @@ struct BuiltGraph {
   std::vector<Id> ids;                     ///< of the nodes
   std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
   std::vector<NeighborLists> levels;       ///< from the ground up
+  /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found. They have no edges.
+  std::vector<std::pair<Id, Id>> duplicates;
 };
+
+/// The nodes from `begin` to `end` in a random order, always the same: rows that follow one another are often alike, and those of a batch do not see
+/// each other.
+std::vector<Id> shuffled(Id begin, Id end);
 
 /// Inserts vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
 /// the graph as it stood before the batch; then the edges back are gathered by target, and lists that became too long are pruned. No
@@ -63,8 +72,8 @@ class GraphBuilder {
   /// What is told of every batch from now on.
   void tell(Changed changed, Done done);
   /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what they are added to: those
-  /// inserted of `nodes`, and `met` others that are like these. An order in which similar ones follow each other would leave them unconnected: those
-  /// of a batch do not see each other.
+  /// inserted of `nodes`, and `met` others that are like these. The order should be shuffled(). A node that turns out to be a duplicate of another
+  /// gets no edges.
   void insert(std::span<const Id> nodes, std::size_t done, std::size_t met);
   /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are inserted.
   void place(Id first, std::span<Id> out);
@@ -77,7 +86,13 @@ class GraphBuilder {
 
   void insert_batch(std::span<const Id> nodes);
   void bind(Id node, Worker& worker);
-  void find_neighbors(Id node, Worker& worker);
+  /// What of an inserted node is told apart from its lists.
+  struct Found {
+    Id duplicate_of = kNoId;
+    Candidate nearest = {0, kNoId};
+  };
+  Found find_neighbors(Id node, Worker& worker);
+  void find_duplicates(std::span<const Id> nodes, std::span<Found> found);
   void connect_back(std::size_t level, std::span<const Id> nodes);
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
   /// The level on which the node stands highest; 0 is the ground.
@@ -92,6 +107,7 @@ class GraphBuilder {
   std::span<const Id> rows_;
   Id have_begin_ = 0, have_end_ = kNoId;
   std::size_t inserted_ = 0;  // for progress
+  std::optional<NearRule> near_;
   Threads threads_;
   Changed changed_;
   Done done_;

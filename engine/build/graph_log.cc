@@ -53,6 +53,11 @@ void GraphLog::replay() {
     at += sizeof head;
     const auto words = std::span(reinterpret_cast<const std::uint32_t*>(bytes.data() + at), head.bytes / sizeof(std::uint32_t));
     for (std::size_t i = 0; i < words.size(); i += 3 + words[i + 2]) {
+      if (words.size() - i >= 4 && words[i] == graph_.levels.size() && words[i + 2] == 1 && words[i + 1] < graph_.ids.size() &&
+          words[i + 3] < graph_.ids.size()) {
+        graph_.duplicates.emplace_back(words[i + 1], words[i + 3]);
+        continue;
+      }
       if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() ||
           words[i + 2] > graph_.levels[words[i]].max_degree() || words[i + 2] > words.size() - i - 3)
         files_.damaged(kName, "at byte " + std::to_string(at + i * sizeof(std::uint32_t)) + " a list that the graph does not have");
@@ -60,6 +65,7 @@ void GraphLog::replay() {
     }
     at += head.bytes;
   }
+  duplicates_ = graph_.duplicates.size();
 }
 
 void GraphLog::note(std::size_t level, Id node) { changed_[level][node] = true; }
@@ -84,6 +90,7 @@ void GraphLog::rewrite() {
   file_ = files_.file(kFresh);
   length_ = 0;
   for (auto& level : changed_) level.assign(level.size(), true);
+  duplicates_ = 0;
 }
 
 void GraphLog::put_changed() {
@@ -97,6 +104,11 @@ void GraphLog::put_changed() {
       if (record_.size() >= kRecordWords) append(0);
     }
     changed_[l].assign(changed_[l].size(), false);
+  }
+  for (; duplicates_ < graph_.duplicates.size(); ++duplicates_) {
+    const auto& [node, representative] = graph_.duplicates[duplicates_];
+    record_.insert(record_.end(), {static_cast<std::uint32_t>(changed_.size()), node, 1, representative});
+    if (record_.size() >= kRecordWords) append(0);
   }
   append(inserted_ + 1);
   if (!fresh || !std::filesystem::exists(files_.folder() / kFresh)) return;

@@ -5,7 +5,8 @@
 //   u64   how many nodes have been inserted, and 1; or 0: the commit goes on in the next record
 //   u64   bytes of what follows the hash
 //   u64   xxh3 of that
-//   u32   for each list that has changed since the last commit: level, node, count, and so many neighbours
+//   u32   for each list that has changed since the last commit: level, node, count, and so many neighbours;
+//         for each new duplicate: the number of levels, node, 1, representative
 //
 // What a kill or a power cut leaves behind the last whole commit is passed over.
 #pragma once
@@ -48,6 +49,7 @@ class GraphLog {
   std::uint64_t length_ = 0;  // of whole commits
   std::size_t inserted_ = 0;
   std::vector<std::vector<bool>> changed_;  // by level and node
+  std::size_t duplicates_ = 0;              // of the graph's that are in the log
   std::vector<std::uint32_t> record_;
   Clock::time_point last_ = Clock::now();
 };

@@ -23,6 +23,7 @@ class Filler {
     for (std::size_t begin = 0; begin < order_.size(); ++begin) {
       if (placed(order_[begin])) continue;
       plan.first_rows.push_back(static_cast<Id>(plan.node_at.size()));
+      has_links_ = !graph_.list(order_[begin]).empty();
       for (Id node = order_[begin]; node != kNoId; node = best(begin)) {
         put(node);
         plan.node_at.push_back(node);
@@ -68,6 +69,7 @@ class Filler {
     Id best = kNoId;
     std::size_t least = shape_.page_bytes + 1;
     const auto consider = [&](Id node) {
+      if (graph_.list(node).empty() == has_links_) return;  // duplicates have pages of their own, to which no walk comes
       const Counts counts = with(node);
       if (std::max(counts.links, counts.slots) > PageShape::kMostSlots) return;
       const std::size_t bytes = shape_.used(counts.rows, counts.links, counts.slots);
@@ -97,6 +99,7 @@ class Filler {
   std::vector<Id> uses_;     // node -> nodes of the page whose neighbour it is, if it is not there itself
   std::vector<Id> linked_;   // nodes that have such, or had before they came
   Id page_ = 0;
+  bool has_links_ = true;    // the rows of the page
   Counts counts_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/build/graph_builder.h"
@@ -11,6 +12,7 @@
 #include "engine/build/reorder.h"
 #include "engine/build/spool.h"
 #include "engine/graph/compressed.h"
+#include "engine/graph/duplicates.h"
 
 namespace cassata {
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
@@ -69,6 +71,27 @@ class RowsOut {
   FileWriter& writer_;
 };
 
+/// What becomes of a graph's duplicates in the file.
+struct Groups {
+  std::vector<std::pair<Id, Id>> copies, near;  // (node, representative)
+
+  /// Whether the rows of both are stored alike shows in the codes that come into the file. A representative gets the lowest id of its copies: of rows
+  /// with the same score the lowest come first.
+  Groups(GraphParts& parts, const BuildEncoders& encoders) {
+    std::vector<Id>& ids = parts.graph.ids;
+    for (const auto& [node, representative] : parts.graph.duplicates) {
+      const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
+        return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]), parts.spools[encoder].row(parts.rows[representative]));
+      };
+      const bool copy = std::ranges::all_of(encoders.stored, stored_alike);
+      (copy ? copies : near).emplace_back(node, representative);
+      if (copy && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
+    }
+  }
+
+  std::size_t rows() const { return copies.size() + near.size(); }
+};
+
 /// Where the nodes of a graph come to stand in the file.
 struct Placement {
   std::vector<Id> node_at;  // row -> node
@@ -84,6 +107,20 @@ struct Placement {
         node_at.insert(node_at.end(), order.begin(), order.end());
       }
     }
+    put(std::move(node_at));
+    if (type != GraphType::standard && !parts.graph.duplicates.empty()) put_last(parts.graph);
+  }
+  /// Duplicates come after all others, those of a representative together.
+  void put_last(const BuiltGraph& graph) {
+    std::vector<bool> apart(node_at.size());
+    std::vector<std::pair<Id, Id>> last;  // row of the representative, node
+    for (const auto& [node, representative] : graph.duplicates) {
+      apart[node] = true;
+      last.emplace_back(row_of[representative], node);
+    }
+    std::ranges::sort(last, {}, [&](const auto& pair) { return std::pair(pair.first, graph.ids[pair.second]); });
+    std::erase_if(node_at, [&](Id node) { return apart[node]; });
+    for (const auto& [row, node] : last) node_at.push_back(node);
     put(std::move(node_at));
   }
   /// What `of_node` has for each node, in the order of rows.
@@ -103,22 +140,33 @@ void write_section(std::string_view name, std::span<const std::byte> bytes, File
   writer.append(bytes);
 }
 
-void write_ground(const NeighborLists& level, const Placement& place, GraphType type, const Progress& progress, FileWriter& writer) {
+/// Writes a section for the groups, if there are any.
+void write_groups(std::string_view name, std::span<const std::pair<Id, Id>> duplicates, const BuiltGraph& graph, const Placement& place,
+                  FileWriter& writer) {
+  if (duplicates.empty()) return;
+  std::vector<std::pair<Id, Id>> nodes(duplicates.begin(), duplicates.end()), rows;
+  std::ranges::sort(nodes, {}, [&](const auto& pair) { return std::pair(graph.ids[pair.second], graph.ids[pair.first]); });
+  for (const auto& [node, representative] : nodes) rows.emplace_back(graph.ids[representative], place.row_of[node]);
+  write_section(name, grouped(rows), writer);
+}
+
+void write_ground(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type, const Progress& progress,
+                  FileWriter& writer) {
   constexpr Id kRowsAReport = 65536;
   const auto list_of = [&](Id row, std::vector<Id>& list) {
-    if (progress && (row + 1) % kRowsAReport == 0) progress("write", row + 1, level.size());
+    if (progress && (row + 1) % kRowsAReport == 0) progress("write", row + 1, nodes);
     for (const Id neighbor : level.list(place.node_at[row])) list.push_back(place.row_of[neighbor]);
     if (type != GraphType::standard) std::sort(list.begin(), list.end());
   };
   if (type == GraphType::compressed) {
-    writer.begin(kEdgesSection, Tier::hot, level.size() * level.max_degree());  // about a byte a neighbour
-    const std::vector<std::byte> places = compress(level.size(), list_of, [&](std::span<const std::byte> bytes) { writer.append(bytes); });
+    writer.begin(kEdgesSection, Tier::hot, nodes * level.max_degree());  // about a byte a neighbour
+    const std::vector<std::byte> places = compress(nodes, list_of, [&](std::span<const std::byte> bytes) { writer.append(bytes); });
     return write_section(kPlacesSection, places, writer);
   }
-  RowsOut rows(level.size(), level.max_degree(), writer);
-  writer.begin(kEdgesSection, Tier::hot, level.size() * rows.row_bytes());
+  RowsOut rows(nodes, level.max_degree(), writer);
+  writer.begin(kEdgesSection, Tier::hot, nodes * rows.row_bytes());
   std::vector<Id> list;
-  for (Id row = 0; row < level.size(); ++row) {
+  for (Id row = 0; row < nodes; ++row) {
     list.clear();
     list_of(row, list);
     rows.append(list);
@@ -138,8 +186,8 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 }
 
 /// The same in pages, which hold the first codes, and those of neighbours.
-GraphEntry write_paged(const GraphParts& parts, Placement place, const BuildEncoders& encoders, const GraphParams& params, bool from_disk,
-                       FileWriter& writer) {
+GraphEntry write_paged(const GraphParts& parts, const Groups& groups, Placement place, const BuildEncoders& encoders, const GraphParams& params,
+                       bool from_disk, FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& ground = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
@@ -150,6 +198,8 @@ GraphEntry write_paged(const GraphParts& parts, Placement place, const BuildEnco
   write_upper(graph, place, writer);
   write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk, {}, writer);
   write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
+  write_groups(kCopiesSection, groups.copies, graph, place, writer);
+  write_groups(kNearCopiesSection, groups.near, graph, place, writer);
   write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
   write_pages(ground, plan, place.row_of, rows, parts.spools[own], parts.spools[links], params.progress, writer);
   write_rows(parts.spools[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
@@ -157,7 +207,8 @@ GraphEntry write_paged(const GraphParts& parts, Placement place, const BuildEnco
           .m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
-          .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes)};
+          .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
+          .duplicates = groups.rows()};
 }
 
 }  // namespace
@@ -173,18 +224,27 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
 
 GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
                        WorkFiles& files, FileWriter& writer) {
-  const GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
+  GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
+  const Groups groups(parts, encoders);
   Placement place(parts, type, params);
-  if (type == GraphType::paged) return write_paged(parts, std::move(place), encoders, params, budget != 0, writer);
+  if (type == GraphType::paged) return write_paged(parts, groups, std::move(place), encoders, params, budget != 0, writer);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
-  write_ground(graph.levels.front(), place, type, params.progress, writer);
+  const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - groups.rows();
+  write_ground(graph.levels.front(), nodes, place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
+  write_groups(kCopiesSection, groups.copies, graph, place, writer);
+  write_groups(kNearCopiesSection, groups.near, graph, place, writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, budget != 0,
                params.progress, writer);
-  return {.type = type, .m = params.m, .ef_construction = params.ef_construction, .level_sizes = graph.level_sizes, .page_bytes = 0};
+  return {.type = type,
+          .m = params.m,
+          .ef_construction = params.ef_construction,
+          .level_sizes = graph.level_sizes,
+          .page_bytes = 0,
+          .duplicates = groups.rows()};
 }
 
 }  // namespace cassata

@@ -6,7 +6,6 @@
 #include <memory>
 #include <numeric>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -201,15 +200,6 @@ std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, G
   return spools;
 }
 
-/// Some order of the nodes, always the same, in which similar ones do not follow each other.
-std::vector<Id> shuffled(Id begin, Id end) {
-  std::vector<Id> nodes(end - begin);
-  std::iota(nodes.begin(), nodes.end(), begin);
-  std::mt19937 random(begin);
-  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random() % i]);
-  return nodes;
-}
-
 void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done) {
   const Spool& chosen = spools[encoders_.chosen];
   // Single pages are read of codes and lists, and nothing around them, which would push out what is needed.
@@ -268,8 +258,7 @@ GraphParts RegionBuild::run() {
     builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](std::size_t nodes) { log->batch_done(nodes); });
   }
   const std::size_t top = upper(), done = log ? log->inserted() : 0;
-  std::vector<Id> first(top == 0 ? 0 : top - 1);  // the very first needs no neighbours
-  std::iota(first.begin(), first.end(), Id{1});
+  const std::vector<Id> first = shuffled(1, static_cast<Id>(std::max<std::size_t>(1, top)));  // node 0 needs no neighbours
   const std::size_t first_done = std::min(done, first.size());
   if (ordered) {
     if (first_done < first.size())

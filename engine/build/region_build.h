@@ -21,7 +21,7 @@ struct GraphParts {
 };
 
 /// Rises with whatever changes what such a build does, so that none goes on where another version left off.
-inline constexpr int kRegionBuildVersion = 3;
+inline constexpr int kRegionBuildVersion = 4;
 
 /// Bytes that a build in regions holds whatever the budget, for so many vectors, stored as so many encodings whose rows differ in length.
 std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings = 0);

@@ -27,9 +27,14 @@ struct RerankParams {
   bool sum = false;
 };
 
-/// RerankParams::beta where first codes only guide a walk: candidates in a row that are none of the best, after which the others are taken for
-/// worse; a quarter of a wider walk's. Measured (docs/performance.md): fewer lose recall with codes of 1 and 2 bits, more cost time for nothing.
-inline std::size_t patience_of(std::size_t candidates) { return std::max<std::size_t>(16, candidates / 4); }
+/// How a guided search, whose first codes only guide the walk, stops scoring: after kPatience candidates in a row that are not among the `k` best,
+/// and kLeast in all, unless the next one's first distance, corrected by kMargin standard deviations of the errors so far, could still be among
+/// them. Measured (docs/performance.md).
+inline RerankParams guided_rerank(std::size_t k) {
+  constexpr std::size_t kPatience = 8, kLeast = 16;
+  constexpr float kMargin = 2.5F;
+  return {.k = k, .beta = std::max(kPatience, kLeast - std::min(kLeast, k)), .margin = kMargin};
+}
 
 /// Scores `candidates`, rows with their first distances, best first, by `second` in their order. Leaves the k best, best first, ties by lower
 /// id; `ids` are those of the rows; empty: their numbers. A distance that is no number counts as infinity. In steps, between which rows may be
