@@ -297,7 +297,7 @@ py::list residency(const Index& index) {
 py::object describe(const std::optional<GraphEntry>& graph) {
   if (!graph) return py::none();
   return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
-                  "level_sizes"_a = py::cast(graph->level_sizes));
+                  "level_sizes"_a = py::cast(graph->level_sizes), "duplicates"_a = graph->duplicates);
 }
 
 py::object number_or_none(std::uint32_t number) { return number == 0 ? py::object(py::none()) : py::object(py::int_(number)); }
@@ -321,6 +321,12 @@ py::object describe(const std::optional<PostingsEntry>& postings) {
                   "n_knn"_a = postings->n_knn);
 }
 
+py::object describe(const std::optional<SelfCheck>& check) {
+  if (!check) return py::none();
+  return py::dict("k"_a = check->k, "ef_search"_a = check->ef_search, "rows"_a = check->rows, "recall_rows"_a = check->recall_rows,
+                  "fresh"_a = check->fresh, "recall_fresh"_a = check->recall_fresh, "recall"_a = check->recall());
+}
+
 py::dict describe(const Provenance& provenance) {
   py::list inputs;
   for (const InputEntry& input : provenance.inputs) {
@@ -328,7 +334,8 @@ py::dict describe(const Provenance& provenance) {
   }
   py::dict parameters;
   for (const auto& [name, value] : provenance.parameters) parameters[text(name)] = text(value);
-  return py::dict("library_version"_a = text(provenance.library_version), "inputs"_a = inputs, "parameters"_a = parameters);
+  return py::dict("library_version"_a = text(provenance.library_version), "inputs"_a = inputs, "parameters"_a = parameters,
+                  "self_check"_a = describe(provenance.self_check));
 }
 
 py::bytes uuid(const Index& index) {
@@ -412,5 +419,6 @@ PYBIND11_MODULE(_core, module) {
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
   module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::BuildParams::kMinM, cassata::BuildParams::kMaxM),
                                    "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
+  module.attr("low_recall") = cassata::SelfCheck::kLow;
   module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
 }

@@ -44,6 +44,7 @@ class GraphSearcher final : public Searcher {
         second_(codes.second.get()),
         navigates_(codes.navigation),
         tokens_(codes.tokens),
+        near_first_(second_ != nullptr && (codes.tokens || file.manifest().shape == Shape::sparse)),
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
         duplicates_(open_duplicates(file, entry)),
@@ -127,7 +128,7 @@ class GraphSearcher final : public Searcher {
       plan.rest = guided_rerank(k);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
-      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
+      plan.rest = {.k = near_first_ ? params.k : k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
     }
     plan.width = std::max(plan.width, plan.wanted);
     plan.scans = plan.width > codes_.size() / 2;
@@ -141,7 +142,7 @@ class GraphSearcher final : public Searcher {
           second(s.second_ ? s.second_->scorer(s.metric_) : nullptr),
           descent(s.levels_, *s.ground_, *first, work) {}
 
-    std::unique_ptr<Scorer> first, second;
+    std::unique_ptr<Scorer> first, second, summed;
     Workspace work;
     Descent descent;
     std::vector<Candidate> found;
@@ -161,13 +162,21 @@ class GraphSearcher final : public Searcher {
         return Turn::ends;
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
-      if (!navigates_) expansion_.add_rows(lane.found, plan.wanted, *lane.first, tokens_);
+      if (near_first_) expansion_.add_rows(lane.found, plan.wanted, *lane.first, tokens_);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
     }
     if (lane.rest.step()) return lane.rest.reads() ? Turn::rests : Turn::goes_on;
-    if (!tokens_) expansion_.add_ids(lane.found, plan.k, navigates_ ? lane.second.get() : nullptr);
+    if (!tokens_) expansion_.add_ids(lane.found, plan.k, near_first_ ? nullptr : &whole_scorer(queries.row(lane.query), lane));
     return Turn::ends;
+  }
+
+  /// Scores rows as results are.
+  Scorer& whole_scorer(const VectorView& query, Lane& lane) const {
+    if (!summed_) return *lane.second;
+    if (!lane.summed) lane.summed = summed_->scorer(metric_);
+    lane.summed->bind(query);
+    return *lane.summed;
   }
 
   /// Has `found`, which are rows, ranked by the second codes, step by step; at the end they are the best, best first, as ids. False if nothing is
@@ -205,6 +214,7 @@ class GraphSearcher final : public Searcher {
   const Codes* second_;            // null: there are none
   bool navigates_;                 // the first ones only guide the walk
   bool tokens_;                    // the second are token vectors, by id and not by row
+  bool near_first_;                // rows that are near by the first codes need not be near by the second
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
   Duplicates duplicates_;

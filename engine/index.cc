@@ -12,6 +12,7 @@
 #include "engine/multivector.h"
 #include "engine/registry.h"
 #include "engine/searcher.h"
+#include "engine/self_check.h"
 #include "format/error.h"
 #include "format/file_writer.h"
 #include "format/memory.h"
@@ -328,9 +329,14 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
     manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection), params.rerank->code});
     manifest.rerank = {params.rerank->prune_percentage, params.rerank->residual, params.rerank->navigation};
   }
-  row_of(params.kind).build({vectors, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
+  SampledStream sampled(vectors);
+  row_of(params.kind).build({sampled, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
   manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
-  auto file = writer.finish(std::move(manifest));
+  const auto check = [&](const std::shared_ptr<const MappedFile>& opened, Manifest& amended) {
+    const State state(opened, {});
+    amended.provenance.self_check = self_check(*state.searcher, amended, sampled.sample(), params.num_threads);
+  };
+  auto file = writer.finish(std::move(manifest), params.kind == Kind::flat ? FileWriter::Check() : check);
   files->drop();
   return Index(std::make_shared<State>(std::move(file), path));
 }

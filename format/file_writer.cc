@@ -70,7 +70,7 @@ void FileWriter::pad_to(std::uint64_t alignment) {
   while (offset_ % alignment != 0) put(std::span(kZeros).first(std::min<std::uint64_t>(kZeros.size(), alignment - offset_ % alignment)));
 }
 
-std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
+std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest, const Check& check) {
   end_section();
   pad_to(kSectionAlignBytes);
   if (block_fill_ != 0) hashes_.push_back(block_.digest());
@@ -79,12 +79,24 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   manifest.sections = std::move(sections_);
   manifest.block_hashes = {.offset = offset_, .count = hashes_.size(), .xxh3 = xxh3(table)};
   file_.write(table, offset_);
+  const std::uint64_t end = offset_ + table.size();
+  write_ends(manifest, end);
+  if (check) {
+    check(MappedFile::open(file_.readable_path(), file_.name()), manifest);
+    file_.truncate(end);
+    write_ends(manifest, end);
+  }
+  auto opened = MappedFile::open(file_.readable_path(), file_.name());  // before another writer can replace it
+  file_.publish();
+  return opened;
+}
 
+void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
   const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
   if (manifest_bytes.size() > kMaxManifestBytes)
     invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) + " bytes");
   Header header;
-  header.manifest_offset = offset_ + table.size();
+  header.manifest_offset = offset;
   header.manifest_length = manifest_bytes.size();
   header.manifest_hash = xxh3(manifest_bytes);
   header.file_length = header.manifest_offset + header.manifest_length;
@@ -93,10 +105,6 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   header.header_hash = xxh3(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_hash)));
   file_.write(manifest_bytes, header.manifest_offset);
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
-
-  auto opened = MappedFile::open(file_.readable_path(), file_.name());  // before another writer can replace it
-  file_.publish();
-  return opened;
 }
 
 void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,14 +38,19 @@ class FileWriter {
     append(std::as_bytes(values));
   }
 
-  /// Completes `manifest` with the table of sections and the block hashes, publishes the file and opens it.
-  std::shared_ptr<const MappedFile> finish(Manifest manifest);
+  /// Called with the file before it is published, and with its manifest, to which it may add.
+  using Check = std::function<void(const std::shared_ptr<const MappedFile>& file, Manifest& manifest)>;
+
+  /// Completes `manifest` with the table of sections and the block hashes, has the file checked, publishes it and opens it.
+  std::shared_ptr<const MappedFile> finish(Manifest manifest, const Check& check = {});
 
  private:
   void put(std::span<const std::byte> bytes);
   void flush();
   void pad_to(std::uint64_t alignment);
   void end_section();
+  /// Writes the manifest at `offset` and the header.
+  void write_ends(const Manifest& manifest, std::uint64_t offset);
 
   PendingFile file_;
   std::vector<std::byte> buffer_;  // bytes not yet written, the last of them at offset_ - 1

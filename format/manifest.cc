@@ -77,6 +77,13 @@ class Reader {
       std::string name = text(p.name());
       out.parameters.emplace_back(std::move(name), text(p.value()));
     });
+    if (const fb::SelfCheck* check = from.self_check())
+      out.self_check = {.k = check->k(),
+                        .ef_search = check->ef_search(),
+                        .rows = check->rows(),
+                        .recall_rows = check->recall_rows(),
+                        .fresh = check->fresh(),
+                        .recall_fresh = check->recall_fresh()};
     return out;
   }
 
@@ -114,7 +121,10 @@ flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuil
   const auto version = b.CreateString(provenance.library_version);
   const auto inputs_at = b.CreateVector(inputs);
   const auto parameters_at = b.CreateVector(parameters);
-  return fb::CreateProvenance(b, version, inputs_at, parameters_at);
+  flatbuffers::Offset<fb::SelfCheck> check_at;
+  if (const auto& check = provenance.self_check)
+    check_at = fb::CreateSelfCheck(b, check->k, check->ef_search, check->rows, check->recall_rows, check->fresh, check->recall_fresh);
+  return fb::CreateProvenance(b, version, inputs_at, parameters_at, check_at);
 }
 
 flatbuffers::Offset<fb::Codes> write_codes(flatbuffers::FlatBufferBuilder& b, const CodesEntry& codes) {

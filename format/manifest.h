@@ -1,6 +1,7 @@
 // The table of contents of an index file as plain structs; manifest.fbs is its form on disk.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -86,10 +87,25 @@ struct InputEntry {
   std::uint64_t xxh3 = 0;
 };
 
+/// How well an index answered when it was built, by default parameters, against a scan of all rows.
+struct SelfCheck {
+  std::uint32_t k = 0;
+  std::uint32_t ef_search = 0;
+  std::uint32_t rows = 0;   ///< of the collection, that were asked for
+  double recall_rows = 1;   ///< share of the results whose score reaches the k-th best
+  std::uint32_t fresh = 0;  ///< queries that are not in the collection
+  double recall_fresh = 1;
+
+  /// A recall below this one deserves a warning.
+  static constexpr double kLow = 0.9;
+  double recall() const { return std::min(recall_rows, recall_fresh); }
+};
+
 struct Provenance {
   std::string library_version;
   std::vector<InputEntry> inputs;
   std::vector<std::pair<std::string, std::string>> parameters;
+  std::optional<SelfCheck> self_check = {};  ///< of approximate indexes
 };
 
 struct BlockHashesEntry {

@@ -1,6 +1,7 @@
 #include "tools/build_and_tell.h"
 
 #include <chrono>
+#include <cstdio>
 #include <memory>
 
 #include "format/input/stream.h"
@@ -10,6 +11,8 @@
 
 namespace cassata::tools {
 namespace {
+
+constexpr char kLowRecallAdvice[] = "a larger --ef-search, --m, --ef-construction or more exact codes raise it";
 
 std::string summary(const Index& index, double seconds) {
   const double rate = static_cast<double>(index.size()) / seconds;
@@ -33,6 +36,9 @@ void build_and_tell(const std::function<Index(const Progress&)>& build, const Te
   const auto start = std::chrono::steady_clock::now();
   const Index index = build(progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (const auto& check = index.manifest().provenance.self_check; check && check->recall() < SelfCheck::kLow)
+    std::fprintf(stderr, "cassata build: warning: recall@%u of a sample is %s by default parameters; %s\n", check->k, fixed(check->recall(), 3).c_str(),
+                 kLowRecallAdvice);
   if (telling.json) {
     print(summary_json(index, seconds, telling.more));
   } else if (!telling.quiet) {

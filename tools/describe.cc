@@ -12,7 +12,7 @@ Json number_or_null(std::uint32_t number) { return number == 0 ? Json() : Json(n
 
 Json graph(const std::optional<GraphEntry>& entry) {
   if (!entry) return nullptr;
-  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}};
+  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}, {"duplicates", entry->duplicates}};
 }
 
 Json rerank(const Manifest& manifest) {
@@ -38,12 +38,23 @@ Json sections(const Manifest& manifest) {
   return list;
 }
 
+Json self_check(const std::optional<SelfCheck>& check) {
+  if (!check) return nullptr;
+  return {{"k", check->k},
+          {"ef_search", check->ef_search},
+          {"rows", check->rows},
+          {"recall_rows", check->recall_rows},
+          {"fresh", check->fresh},
+          {"recall_fresh", check->recall_fresh},
+          {"recall", check->recall()}};
+}
+
 Json provenance(const Provenance& held) {
   Json inputs = Json::array(), parameters = Json::object();
   for (const InputEntry& input : held.inputs)
     inputs.push_back({{"name", input.name}, {"rows", input.rows}, {"bytes", input.bytes}, {"xxh3", input.xxh3}});
   for (const auto& [name, value] : held.parameters) parameters[name] = value;
-  return {{"library_version", held.library_version}, {"inputs", inputs}, {"parameters", parameters}};
+  return {{"library_version", held.library_version}, {"inputs", inputs}, {"parameters", parameters}, {"self_check", self_check(held.self_check)}};
 }
 
 }  // namespace

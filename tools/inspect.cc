@@ -44,7 +44,8 @@ std::string facts(const Index& index) {
     rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) + ", ef_construction " +
                                  std::to_string(graph->ef_construction)});
     if (graph->links) rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " + encoding(*graph->links)});
-    rows.push_back({"levels", levels(index.size(), graph->level_sizes)});
+    rows.push_back({"levels", levels(index.size() - graph->duplicates, graph->level_sizes)});
+    if (graph->duplicates != 0) rows.push_back({"duplicates", grouped(graph->duplicates) + " rows that another one stands for"});
   }
   if (const auto& postings = manifest.postings)
     rows.push_back({"lists", grouped(postings->lists) + ", n_postings " + std::to_string(postings->n_postings) + ", summary_energy " +
@@ -100,6 +101,10 @@ std::string provenance(const Provenance& held) {
     rows.push_back(
         {"from", printable(input.name) + ": " + grouped(input.rows) + " rows, " + grouped(input.bytes) + " bytes, xxh3 " + hex(input.xxh3)});
   for (const auto& [name, value] : held.parameters) rows.push_back({"with", printable(name) + " = " + printable(value)});
+  if (const auto& check = held.self_check)
+    rows.push_back({"checked", "recall@" + std::to_string(check->k) + " " + fixed(check->recall_rows, 3) + " of " + std::to_string(check->rows) +
+                                   " rows, " + fixed(check->recall_fresh, 3) + " of " + std::to_string(check->fresh) +
+                                   " fresh queries, by default parameters"});
   return table(rows, {false, false});
 }
 

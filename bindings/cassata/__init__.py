@@ -20,7 +20,7 @@ from cassata._core import FormatError, __version__, simd_target
 from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.dense_rerank import DenseRerankHNSW
-from cassata.index import open
+from cassata.index import RecallWarning, open
 from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIndex, SparseMultivecTwoLevelsPQRerankIndex
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.product import DensePQHNSW
@@ -36,6 +36,7 @@ __all__ = [
     "DensePlainHNSW",
     "DenseRerankHNSW",
     "FormatError",
+    "RecallWarning",
     "Recommendation",
     "SparseDotPacking8HNSW",
     "SparseDotVByteHNSW",

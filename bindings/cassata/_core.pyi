@@ -9,6 +9,7 @@ __version__: str
 simd_target: str
 default_query_cut: int
 default_heap_factor: float
+low_recall: float
 bounds: dict[str, tuple[int, int]]
 
 class FormatError(Exception): ...

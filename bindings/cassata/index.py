@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+import warnings
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, TypeVar
 
 import numpy as np
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from cassata.sparse import SparsePlainHNSW
 
 Self = TypeVar("Self", bound="Index")
+
+
+class RecallWarning(UserWarning):
+    """A build searched its index for a sample of queries and found less than it should have. `info["provenance"]["self_check"]` has the numbers."""
+
+
 _switching = threading.Lock()  # held while an index takes another file for its own, not while that is opened
 Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
@@ -65,12 +72,22 @@ class Index:
         target = None if path is None else inputs.file_path("path", path)
         report = inputs.progress_function(progress)
         try:
-            return cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
+            face = cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
         except ValueError as error:
             name, _, rest = str(error).partition(": ")
             if name not in cls._told_as:
                 raise
             raise ValueError(f"{cls._told_as[name]}: {rest}") from None
+        face._warn_of_low_recall()
+        return face
+
+    def _warn_of_low_recall(self) -> None:
+        check = self._opened().info()["provenance"]["self_check"]
+        if check is None or check["recall"] >= _core.low_recall:
+            return
+        advice = "a larger ef_search, m, ef_construction or more exact codes raise it"
+        message = f"recall@{check['k']} of a sample is {check['recall']:.3f} by default parameters; {advice}"
+        warnings.warn(message, RecallWarning, stacklevel=4)
 
     @classmethod
     def load(
@@ -245,10 +262,13 @@ class Index:
 
         Keys: class, kind, n, dim, metric, dtype (of two stages: the first's), navigation (the codes that guide the walk, else None), bits
         (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
-        these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists, n_postings,
+        these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes, duplicates: rows that another row
+        stands for in the graph), postings (None, or lists, n_postings,
         summary_energy, n_knn), rerank (None, or of the second stage dtype, bits, prune_percentage and residual, or of token vectors dtype,
         token_dim and m_pq), sections (a list of name, offset, length and tier; in bytes), file_size (bytes), format_version (major,
-        minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
+        minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters; self_check:
+        None, or how well the index answered when it was built, against a scan of all rows: k, ef_search, rows and recall_rows of queries
+        from the collection, fresh and recall_fresh of others, and recall, the smaller of both).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
@@ -278,7 +298,7 @@ class Index:
         if self._held is None:
             return f"{type(self).__name__}(closed, path={self._path!r})"
         info = self._held.info()
-        graph = {name: value for name, value in (info["graph"] or {}).items() if name != "level_sizes"}
+        graph = {name: value for name, value in (info["graph"] or {}).items() if name not in ("level_sizes", "duplicates")}
         codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
         if info["opq"]:
             codes["opq"] = True

@@ -15,7 +15,7 @@ namespace cassata {
 /// most pairs of the collection have. So the few rows that lie far out do not count, nor does where the origin is.
 class NearRule {
  public:
-  static constexpr double kShare = 0.005;
+  static constexpr double kShare = 0.01;
 
   /// Copies alone are near.
   NearRule() = default;

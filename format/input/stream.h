@@ -41,7 +41,7 @@ class VectorStream {
   virtual Batch next_batch() = 0;
 
   /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
-  InputEntry entry() const;
+  virtual InputEntry entry() const;
 
  protected:
   VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim, bool is_file);
