@@ -32,7 +32,7 @@ struct RerankParams {
 /// them. Measured (docs/performance.md).
 inline RerankParams guided_rerank(std::size_t k) {
   constexpr std::size_t kPatience = 8, kLeast = 16;
-  constexpr float kMargin = 2.5F;
+  constexpr float kMargin = 3;
   return {.k = k, .beta = std::max(kPatience, kLeast - std::min(kLeast, k)), .margin = kMargin};
 }
 
