@@ -94,11 +94,12 @@ std::size_t GraphBuilder::top_level(Id node) const {
 
 void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size_t met) {
   constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
+  inserted_ += done;
+  if (done == nodes.size()) return;
   if (!near_) {  // by the same nodes even where a build is resumed: those of the upper levels, whose numbers stay
     SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
     near_.emplace(params_.metric, graph_.upper() > 1 ? graph_.upper() : graph_.ids.size(), scorer);
   }
-  inserted_ += done;
   while (done < nodes.size()) {
     const auto batch = nodes.subspan(done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
     insert_batch(batch);

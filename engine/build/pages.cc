@@ -13,8 +13,8 @@ constexpr std::size_t kWindow = 16;
 /// The page that is being filled.
 class Filler {
  public:
-  Filler(const NeighborLists& graph, std::span<const Id> order, const PageShape& shape)
-      : graph_(graph), order_(order), shape_(shape), place_(order.size()), page_of_(order.size(), kNoId), uses_(order.size()) {
+  Filler(const NeighborLists& graph, std::span<const Id> order, std::size_t nodes, const PageShape& shape)
+      : graph_(graph), order_(order), nodes_(nodes), shape_(shape), place_(order.size()), page_of_(order.size(), kNoId), uses_(order.size()) {
     for (Id i = 0; i < order.size(); ++i) place_[order[i]] = i;
   }
 
@@ -23,7 +23,6 @@ class Filler {
     for (std::size_t begin = 0; begin < order_.size(); ++begin) {
       if (placed(order_[begin])) continue;
       plan.first_rows.push_back(static_cast<Id>(plan.node_at.size()));
-      has_links_ = !graph_.list(order_[begin]).empty();
       for (Id node = order_[begin]; node != kNoId; node = best(begin)) {
         put(node);
         plan.node_at.push_back(node);
@@ -69,7 +68,7 @@ class Filler {
     Id best = kNoId;
     std::size_t least = shape_.page_bytes + 1;
     const auto consider = [&](Id node) {
-      if (graph_.list(node).empty() == has_links_) return;  // duplicates have pages of their own, to which no walk comes
+      if ((place_[node] < nodes_) != (begin < nodes_)) return;  // duplicates have pages of their own, to which no walk comes
       const Counts counts = with(node);
       if (std::max(counts.links, counts.slots) > PageShape::kMostSlots) return;
       const std::size_t bytes = shape_.used(counts.rows, counts.links, counts.slots);
@@ -93,24 +92,24 @@ class Filler {
 
   const NeighborLists& graph_;
   std::span<const Id> order_;
+  std::size_t nodes_;  // at the front of the order; the others are duplicates
   const PageShape& shape_;
   std::vector<Id> place_;    // node -> place in the order
   std::vector<Id> page_of_;  // node -> page; kNoId: none yet
   std::vector<Id> uses_;     // node -> nodes of the page whose neighbour it is, if it is not there itself
   std::vector<Id> linked_;   // nodes that have such, or had before they came
   Id page_ = 0;
-  bool has_links_ = true;    // the rows of the page
   Counts counts_;
 };
 
 }  // namespace
 
-PagePlan plan_pages(const NeighborLists& graph, std::span<const Id> order, std::size_t own_bytes, std::size_t link_bytes) {
+PagePlan plan_pages(const NeighborLists& graph, std::span<const Id> order, std::size_t nodes, std::size_t own_bytes, std::size_t link_bytes) {
   PageShape shape{.page_bytes = PageShape::kLeastBytes, .own_bytes = own_bytes, .link_bytes = link_bytes};
   std::size_t degree = 0;
   for (const Id node : order) degree = std::max(degree, graph.list(node).size());
   while (shape.used(1, degree, degree) > shape.page_bytes) shape.page_bytes *= 2;
-  return Filler(graph, order, shape).fill();
+  return Filler(graph, order, nodes, shape).fill();
 }
 
 void write_pages(const NeighborLists& graph, const PagePlan& plan, std::span<const Id> row_of, std::span<const Id> ids, const Spool& own,

@@ -6,46 +6,38 @@
 namespace cassata {
 
 RowGroups::RowGroups(const Section& section) : section_(section) {
-  const std::uint64_t numbers = section.bytes.size() / sizeof(Id);
-  const auto all = section.as<Id>(numbers);
-  const std::uint64_t groups = all.empty() ? 0 : all.front();
-  if (all.empty() || groups > (numbers - 1) / 2)
-    throw section.damaged(0, std::to_string(groups) + " groups in " + std::to_string(section.bytes.size()) + " bytes, expected fewer");
-  representatives_ = all.subspan(1, groups);
-  ends_ = all.subspan(1 + groups, groups);
-  rows_ = all.subspan(1 + 2 * groups);
+  const std::uint64_t rows = section.bytes.size() / (2 * sizeof(Id));
+  const auto all = section.as<Id>(2 * rows);
+  representatives_ = all.first(rows);
+  rows_ = all.subspan(rows);
 }
 
 std::span<const Id> RowGroups::of(Id representative) const noexcept {
-  const auto found = std::ranges::lower_bound(representatives_, representative);
-  if (found == representatives_.end() || *found != representative) return {};
-  const auto group = static_cast<std::size_t>(found - representatives_.begin());
-  const std::size_t end = std::min<std::size_t>(ends_[group], rows_.size());
-  const std::size_t begin = group == 0 ? 0 : std::min<std::size_t>(ends_[group - 1], end);
-  return rows_.subspan(begin, end - begin);
+  const auto group = std::ranges::equal_range(representatives_, representative);
+  return rows_.subspan(static_cast<std::size_t>(group.begin() - representatives_.begin()), group.size());
 }
 
 void RowGroups::verify(const Permutation& permutation, std::vector<bool>& is_duplicate) const {
-  const auto place = [&](const Id& number) { return static_cast<std::uint64_t>(reinterpret_cast<const std::byte*>(&number) - section_.bytes.data()); };
-  std::size_t begin = 0;
-  for (std::size_t group = 0; group < representatives_.size(); ++group) {
-    const Id &id = representatives_[group], &end = ends_[group];
-    if (id >= is_duplicate.size() || (group != 0 && id <= representatives_[group - 1]))
-      throw section_.damaged(place(id), "representative " + std::to_string(id) + ", expected ascending ids below " + std::to_string(is_duplicate.size()));
-    if (end <= begin || end > rows_.size())
-      throw section_.damaged(place(end), "a group that ends at " + std::to_string(end) + ", expected " + std::to_string(begin + 1) + " to " +
-                                             std::to_string(rows_.size()));
-    for (std::size_t i = begin; i < end; ++i) {
-      const Id& row = rows_[i];
-      const bool fits = row < is_duplicate.size() && !is_duplicate[row];
-      if (!fits || (i != begin && permutation.id(row) <= permutation.id(rows_[i - 1])))
-        throw section_.damaged(place(row), "row " + std::to_string(row) + ", expected rows below " + std::to_string(is_duplicate.size()) +
-                                               ", each once, by ascending ids");
-      is_duplicate[row] = true;
-    }
-    begin = end;
+  const std::string below = " below " + std::to_string(is_duplicate.size());
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Id representative = representatives_[i], row = rows_[i];
+    const bool goes_on = i != 0 && representative == representatives_[i - 1];
+    if (representative >= is_duplicate.size() || (i != 0 && representative < representatives_[i - 1]))
+      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) + ", expected ids that do not fall," + below);
+    if (row >= is_duplicate.size() || is_duplicate[row] || (goes_on && permutation.id(row) <= permutation.id(rows_[i - 1])))
+      throw section_.damaged((rows_.size() + i) * sizeof(Id),
+                             "row " + std::to_string(row) + ", expected rows" + below + ", each once, those of a representative by ascending ids");
+    is_duplicate[row] = true;
   }
-  if (begin != rows_.size()) throw section_.damaged(place(rows_[begin]), "a row after the last group");
+}
+
+void RowGroups::verify_representatives(const Permutation& permutation, const std::vector<bool>& is_duplicate) const {
+  std::vector<bool> is_duplicate_id(is_duplicate.size());
+  for (std::size_t row = 0; row < is_duplicate.size(); ++row)
+    if (is_duplicate[row]) is_duplicate_id[permutation.id(static_cast<Id>(row))] = true;
+  for (std::size_t i = 0; i < representatives_.size(); ++i)
+    if (is_duplicate_id[representatives_[i]])
+      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representatives_[i]) + ", which is a duplicate itself");
 }
 
 void Duplicates::verify(const Permutation& permutation, std::size_t size) const {
@@ -53,29 +45,14 @@ void Duplicates::verify(const Permutation& permutation, std::size_t size) const 
   std::vector<bool> is_duplicate(size);
   copies.verify(permutation, is_duplicate);
   near.verify(permutation, is_duplicate);
-  for (std::size_t row = 0; row < size; ++row) {
-    const Id id = permutation.id(static_cast<Id>(row));
-    if (is_duplicate[row] && (!copies.of(id).empty() || !near.of(id).empty()))
-      throw Error(Errc::corrupt, "id " + std::to_string(id) + " is a duplicate and the representative of others");
-  }
+  copies.verify_representatives(permutation, is_duplicate);
+  near.verify_representatives(permutation, is_duplicate);
 }
 
 std::vector<std::byte> grouped(std::span<const std::pair<Id, Id>> rows) {
-  std::vector<Id> representatives, ends, numbers;
-  for (const auto& [representative, row] : rows) {
-    if (representatives.empty() || representatives.back() != representative) {
-      representatives.push_back(representative);
-      ends.push_back(0);
-    }
-    numbers.push_back(row);
-    ends.back() = static_cast<Id>(numbers.size());
-  }
   std::vector<std::byte> bytes;
-  append_bytes(static_cast<Id>(representatives.size()), bytes);
-  for (const std::vector<Id>* part : {&representatives, &ends, &numbers}) {
-    const auto more = std::as_bytes(std::span(*part));
-    bytes.insert(bytes.end(), more.begin(), more.end());
-  }
+  for (const auto& [representative, row] : rows) append_bytes(representative, bytes);
+  for (const auto& [representative, row] : rows) append_bytes(row, bytes);
   return bytes;
 }
 

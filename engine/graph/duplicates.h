@@ -7,13 +7,11 @@
 //   graph.near_copies   groups of rows that are very close to it
 //
 // Each section:
-//   u32             number of groups
-//   u32 x groups    ids of the representatives, ascending
-//   u32 x groups    end of each group among the rows that follow
-//   u32 x rows      the rows of the groups; within a group in the order of their ids
+//   u32 x rows      id of each row's representative; they do not fall
+//   u32 x rows      the rows; those of a representative in the order of their ids
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -33,7 +31,7 @@ class RowGroups {
  public:
   /// No groups.
   RowGroups() = default;
-  /// Throws Error(corrupt) if the section's length does not fit its number of groups.
+  /// Throws Error(corrupt) if the section's length is odd.
   explicit RowGroups(const Section& section);
 
   /// Rows in all groups.
@@ -42,10 +40,12 @@ class RowGroups {
   std::span<const Id> of(Id representative) const noexcept;
   /// Checks order and range of all numbers. Marks the rows in `is_duplicate`, which has a place for every row. Throws Error(corrupt).
   void verify(const Permutation& permutation, std::vector<bool>& is_duplicate) const;
+  /// Checks that none of the representatives is a duplicate. Numbers are in range. Throws Error(corrupt).
+  void verify_representatives(const Permutation& permutation, const std::vector<bool>& is_duplicate) const;
 
  private:
   Section section_;
-  std::span<const Id> representatives_, ends_, rows_;
+  std::span<const Id> representatives_, rows_;
 };
 
 /// Both kinds of groups of a graph.

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <span>
 #include <string>
@@ -182,16 +183,41 @@ bool good_values(const Index& index, const CodesEntry& codes) {
   return true;
 }
 
+/// Copies and near copies: each row once, by representative and id; no representative is a duplicate.
+bool good_duplicates(const Index& index) {
+  std::vector<Id> ids(index.size());
+  std::iota(ids.begin(), ids.end(), Id{0});
+  if (index.manifest().find("ids") != nullptr) {
+    const auto stored = ids_of(index, "ids");
+    ids.assign(stored.begin(), stored.end());
+    if (!different_below(ids, index.size())) return false;
+  }
+  std::set<Id> representatives, duplicates;
+  for (const char* name : {"graph.copies", "graph.near_copies"}) {
+    if (index.manifest().find(name) == nullptr) continue;
+    const auto numbers = ids_of(index, name);
+    const std::size_t rows = numbers.size() / 2;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const Id representative = numbers[i], row = numbers[rows + i];
+      if (representative >= index.size() || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
+      if (i != 0 && std::pair(numbers[i - 1], ids[numbers[rows + i - 1]]) >= std::pair(representative, ids[row])) return false;
+      representatives.insert(representative);
+    }
+  }
+  return std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
+}
+
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
   if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); })) return false;
   if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size()))) return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
+  const std::size_t nodes = index.size() - (graph.type == GraphType::standard ? 0 : graph.duplicates);
   const bool good_ground = graph.type == GraphType::paged        ? good_pages(index)
                            : graph.type == GraphType::compressed ? good_compressed_lists(index)
-                                                                 : good_rows(neighbors_of(index, "graph.edges"), index.size(), 2 * graph.m);
-  if (!good_ground || !different_below(ids_of(index, "graph.upper_nodes"), index.size())) return false;
+                                                                 : good_rows(neighbors_of(index, "graph.edges"), nodes, 2 * graph.m);
+  if (!good_ground || !good_duplicates(index) || !different_below(ids_of(index, "graph.upper_nodes"), index.size())) return false;
   const std::vector<Id> upper = neighbors_of(index, "graph.upper_edges");
   std::span<const Id> rest = upper;
   for (const std::uint64_t size : graph.level_sizes) {

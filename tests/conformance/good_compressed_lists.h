@@ -50,7 +50,7 @@ inline bool good_compressed_list(std::span<const std::byte> bytes, std::span<con
 
 inline bool good_compressed_lists(const Index& index) {
   const auto edges = index.file().section("graph.edges").bytes, places = index.file().section("graph.places").bytes;
-  const auto rows = index.size();
+  const auto rows = index.size() - index.manifest().graph->duplicates;
   const bool narrow = places.size() == (rows + 55) / 56 * 64;
   const std::uint64_t rows_of_record = narrow ? 56 : 28;
   for (const std::byte width : edges.first(7))
