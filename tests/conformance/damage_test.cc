@@ -367,7 +367,7 @@ TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
     survive(crafted, asked);
     const std::string place = "crafted: section '" + name + "' at byte " + std::to_string(crafted.file().section(name).offset + at) + ": ";
     expect_error(Errc::corrupt, {place, found}, [&] { crafted.verify(); });
-    expect_error(Errc::corrupt, {place}, [&] { Index::open(folder / "crafted", {.verify = true}); });
+    expect_error(Errc::corrupt, {place}, [&] { Index::open(folder / "crafted", {.verify = Verify::all}); });
   };
   std::size_t full = 3;  // a document of tokens, and not the first ones
   while (offsets[full] == offsets[full + 1]) ++full;
