@@ -312,7 +312,7 @@ bool MappedFile::same_header() const noexcept {
 
 bool MappedFile::unchanged() const {
   Header now;
-  if (mapping_.file_bytes() != bytes().size()) return false;
+  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size()) return false;
   read(std::as_writable_bytes(std::span(&now, 1)), 0);
   return std::memcmp(&now, &header_, sizeof now) == 0;
 }
@@ -325,17 +325,20 @@ void MappedFile::note(const Error& damage) const noexcept {
 
 /// What happened to a file that lost pages, or has another header.
 Error MappedFile::change() const {
-  const std::string advice = "; replace index files by a rename, and open this one again";
+  const std::string changed = path_ + ": changed in place while it was in use; replace index files by a rename, and open this one again";
   try {
-    if (const std::uint64_t now = mapping_.file_bytes(); now < bytes().size())
-      return Error(Errc::io, path_ + ": truncated while it was in use: it has " + std::to_string(now) + " bytes, expected " +
-                                 std::to_string(bytes().size()) + advice);
+    if (mapping_.file_bytes() >= kHeaderBytes) {
+      Header now;
+      read(std::as_writable_bytes(std::span(&now, 1)), 0);
+      if (std::memcmp(&now, &header_, sizeof now) != 0) return Error(Errc::corrupt, changed);
+    }
     std::byte any;
+    read({&any, 1}, bytes().size() - 1);
     if (const auto lost = mapping_.lost()) read({&any, 1}, *lost);
-  } catch (const Error& e) {
-    return Error(e.code(), std::string(e.what()) + "; a page of the file cannot be read", e.system_error());
+  } catch (const Error& e) {  // truncated, or of the disk or the file server
+    return e;
   }
-  return Error(Errc::corrupt, path_ + ": changed in place while it was in use" + advice);
+  return Error(Errc::corrupt, changed);
 }
 
 void MappedFile::check_intact() const {

@@ -123,8 +123,8 @@ void Mapping::read(std::span<std::byte> out, std::uint64_t offset) const {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) io_error("cannot read " + name_ + " at byte " + std::to_string(offset));
     if (n == 0)
-      throw Error(Errc::io, name_ + ": ends at byte " + std::to_string(offset) + ", expected " + std::to_string(bytes_.size()) +
-                                " bytes; the file was truncated while it was in use");
+      throw Error(Errc::io, name_ + ": truncated while it was in use: it has " + std::to_string(file_bytes()) + " bytes, expected " +
+                                std::to_string(bytes_.size()));
     out = out.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }

@@ -84,6 +84,7 @@ void survive(const Index& index, const Asked& asked) {
 template <class BitsOf>
 void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bits_of) {
   const Index index = Index::open(path);
+  index.verify();  // so that warming compares no block with its hash again: searches are to meet what is damaged
   Scribbler scribbler(path);
   for (const SectionEntry& section : index.manifest().sections)
     for (std::uint64_t byte = section.offset; byte < section.offset + section.length; ++byte) {
