@@ -184,7 +184,7 @@ class Index:
         If nobody has put another file there, or changed this one in place, nothing is done.
 
         Args:
-            verify: True: check every byte and every rule of the new file before the index goes over to it. False and "touched": as of `load`.
+            verify: True: check every byte and every rule of the new file before the index goes over to it. False, "touched": as of `load`.
             resident: The same.
             lock: The same; for a moment both files are locked.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -326,8 +326,8 @@ def open(
 
     Args:
         path: The file.
-        verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and pages
-            when queries first use them.
+        verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+            pages when queries first use them.
         resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
         lock: Keep that in memory (mlock) while the index is open.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.

@@ -1,4 +1,4 @@
-#include "engine/codes/touched.h"
+#include "engine/search/touched.h"
 
 #include <utility>
 
