@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 #include <unistd.h>
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -112,7 +112,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 
 MappedFile::~MappedFile() { poison(false); }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __SANITIZE_ADDRESS__
 void MappedFile::poison(bool on) const noexcept {
   if (!on) {
     ASAN_UNPOISON_MEMORY_REGION(bytes().data(), bytes().size());

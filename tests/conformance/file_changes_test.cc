@@ -11,6 +11,7 @@
 
 #include "tests/conformance/cases.h"
 #include "tests/conformance/multivector_cases.h"
+#include "tests/support/child.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
@@ -201,6 +202,21 @@ TEST(Verify, AFileThatIsTruncatedMeanwhileCannotBeRead) {
   const Index index = long_index(folder / "index");
   expect_error(Errc::io, {"truncated while it was in use", "20000000"},
                [&] { index.verify([&](auto...) { ASSERT_EQ(::truncate((folder / "index").c_str(), 20'000'000), 0); }); });
+}
+
+TEST(SigbusGuard, IsSwitchedOffByAChoiceOfOpen) {
+  for (const bool guard : {true, false}) {
+    const TempDir folder;
+    const Asked asked = write_index({.kind = Kind::flat}, folder / "index");
+    Child child([&] {
+      const Index index = Index::open(folder / "index", {.sigbus_guard = guard});
+      if (::truncate((folder / "index").c_str(), kHeaderBytes) != 0) return 2;
+      expect_error(Errc::io, {"truncated"}, [&] { asked.search(index); });
+      return ::testing::Test::HasFailure() ? 1 : 0;
+    });
+    const int end = child.wait();
+    EXPECT_EQ(end == 0, guard) << end;  // sanitizers end it in their own way
+  }
 }
 
 TEST(Verify, TouchedBlocksAreCheckedOnceAndOthersNot) {
