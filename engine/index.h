@@ -86,8 +86,8 @@ class Index {
   /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use.
   /// Searches under way end over the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of
   /// the same dimension; all else may differ. It is verified whole unless `params.verify` says otherwise. Returns whether its content is another (by
-  /// uuid). If nobody has put another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error as open(), or invalid_argument: another kind of file, or the index has no path. Then the
-  /// one in use stays.
+  /// uuid). If nobody has put another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error as
+  /// open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
   bool reload(const OpenParams& params = {});
 
   /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.

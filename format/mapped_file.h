@@ -59,8 +59,8 @@ class MappedFile final : public TouchCheck {
   /// The bytes of a section; throws Error(corrupt) if the file has none of that name.
   Section section(std::string_view name) const;
 
-  /// Throws Error if damage was met since the file was opened: io (it was truncated, or a page cannot be read), corrupt (it was changed in place, or a
-  /// block differs from its hash). Damage stays: the file must be opened again.
+  /// Throws Error if damage was met since the file was opened: io (it was truncated, or a page cannot be read), corrupt (it was changed in place, or
+  /// a block differs from its hash). Damage stays: the file must be opened again.
   void check_intact() const;
   /// Calls work(), which reads the mapping, and check_intact(), whose error comes before an error of work().
   template <class Work>
@@ -94,9 +94,9 @@ class MappedFile final : public TouchCheck {
   };
 
   /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it. Compares its blocks with their
-  /// hashes, unless that was done. With `lock` it stays there while the file is open. Throws Error: io (it cannot be read, or the system does not allow
-  /// to lock so much; what it would take is told), corrupt, invalid_argument (nothing is named, or what is to be locked is more than the memory that
-  /// this process may use).
+  /// hashes, unless that was done. With `lock` it stays there while the file is open. Throws Error: io (it cannot be read, or the system does not
+  /// allow to lock so much; what it would take is told), corrupt, invalid_argument (nothing is named, or what is to be locked is more than the memory
+  /// that this process may use).
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
   /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on() has come to the end; always,
@@ -117,8 +117,8 @@ class MappedFile final : public TouchCheck {
   std::uint64_t hot_bytes() const noexcept;
 
   /// Reads every block of the file, not through the mapping, and compares it with its hash. `rules` checks the contents of the sections on the way,
-  /// and says by its argument what it is about to read: each block is read from disk once. `progress` is told of a stage "verify" every 16 MiB that are
-  /// hashed or checked. Throws Error: corrupt (naming the section and the byte of the first difference), io (a block cannot be read).
+  /// and says by its argument what it is about to read: each block is read from disk once. `progress` is told of a stage "verify" every 16 MiB that
+  /// are hashed or checked. Throws Error: corrupt (naming the section and the byte of the first difference), io (a block cannot be read).
   void verify(const Progress& progress = {}, const std::function<void(const Reading&)>& rules = {}) const;
 
  private:

@@ -17,7 +17,8 @@ class TouchedGroups {
   void touch(Id first, std::size_t count) noexcept {
     for (std::size_t group = first / kRows; group * kRows < first + count; ++group) {
       if (whole_[group].load(std::memory_order_relaxed)) continue;
-      for (std::size_t row = group * kRows; row < std::min<std::size_t>((group + 1) * kRows, codes_.size()); ++row) codes_.touch(static_cast<Id>(row));
+      const auto end = std::min<std::size_t>((group + 1) * kRows, codes_.size());
+      for (std::size_t row = group * kRows; row < end; ++row) codes_.touch(static_cast<Id>(row));
       whole_[group].store(true, std::memory_order_relaxed);
     }
   }

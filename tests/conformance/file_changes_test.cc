@@ -250,7 +250,9 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), 
 
 std::vector<MultivectorCase> few_multivector_cases() {
   std::vector<MultivectorCase> cases = multivector_cases();
-  std::erase_if(cases, [](const MultivectorCase& c) { return c.graph != BuildParams().graph_type || (c.first != Encoding::f32 && c.first != Encoding::sparse_f16); });
+  std::erase_if(cases, [](const MultivectorCase& c) {
+    return c.graph != BuildParams().graph_type || (c.first != Encoding::f32 && c.first != Encoding::sparse_f16);
+  });
   return cases;
 }
 
