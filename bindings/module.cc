@@ -275,8 +275,10 @@ void warm(const Index& index, const std::string& resident, bool lock, const py::
 
 /// The index over the file that stands now at its path, and whether that has another content. The given one stays as it is, for calls under way.
 py::tuple reloaded(const Index& index, const std::string& verify, const std::optional<std::string>& resident, bool lock, const py::object& progress) {
-  const OpenParams params{
-      .verify = parse_verify(verify), .resident = resident ? parse_resident(*resident) : Resident::none, .lock = lock, .progress = progress_of(progress)};
+  const OpenParams params{.verify = parse_verify(verify),
+                          .resident = resident ? parse_resident(*resident) : Resident::none,
+                          .lock = lock,
+                          .progress = progress_of(progress)};
   Index fresh(index);
   bool changed = false;
   {

@@ -39,7 +39,8 @@ class DenseCodes final : public Codes {
     for (std::uint64_t id = 0; id < size(); ++id) {
       reading(bytes(static_cast<Id>(id)));
       for (std::size_t i = id * dim(); i < (id + 1) * dim(); ++i)
-        if (!finite(rows_[i])) throw section_.damaged(i * sizeof(T), "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
+        if (!finite(rows_[i]))
+          throw section_.damaged(i * sizeof(T), "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
     }
   }
   void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
