@@ -274,9 +274,11 @@ void warm(const Index& index, const std::string& resident, bool lock, const py::
 }
 
 /// The index over the file that stands now at its path, and whether that has another content. The given one stays as it is, for calls under way.
-py::tuple reloaded(const Index& index, bool verify, const std::optional<std::string>& resident, bool lock, const py::object& progress) {
-  const OpenParams params{
-      .verify = verify, .resident = resident ? parse_resident(*resident) : Resident::none, .lock = lock, .progress = progress_of(progress)};
+py::tuple reloaded(const Index& index, const std::string& verify, const std::optional<std::string>& resident, bool lock, const py::object& progress) {
+  const OpenParams params{.verify = parse_verify(verify),
+                          .resident = resident ? parse_resident(*resident) : Resident::none,
+                          .lock = lock,
+                          .progress = progress_of(progress)};
   Index fresh(index);
   bool changed = false;
   {
@@ -378,6 +380,7 @@ void define_index(py::module_& module) {
            "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a)
       .def("verify", &verify, "progress"_a)
+      .def("check_touched", &Index::check_touched)
       .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
       .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
       .def("residency", &residency)

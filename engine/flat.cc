@@ -36,7 +36,7 @@ class FlatSearcher final : public Searcher {
   void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     search_by_scan(codes_, metric_, {}, queries, params, best);
   }
-  void verify() const override {}
+  void verify(const Reading&) const override {}
 
  private:
   const Codes& codes_;

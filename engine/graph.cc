@@ -102,11 +102,11 @@ class GraphSearcher final : public Searcher {
     search_by_scan(whole, metric_, tokens_ ? std::span<const Id>() : permutation_.ids(), queries, params, best);
   }
 
-  void verify() const override {
-    ground_->verify();
-    levels_.verify();
-    permutation_.verify();
-    duplicates_.verify(permutation_, codes_.size());
+  void verify(const Reading& reading) const override {
+    ground_->verify(reading);
+    levels_.verify(reading);
+    permutation_.verify(reading);
+    duplicates_.verify(permutation_, codes_.size(), reading);
   }
 
  private:

@@ -10,7 +10,9 @@
 #include "engine/graph/permutation.h"
 #include "engine/kernels/dense.h"
 #include "engine/multivector.h"
+#include "engine/postings/lists.h"
 #include "engine/registry.h"
+#include "engine/search/touched.h"
 #include "engine/searcher.h"
 #include "engine/self_check.h"
 #include "format/error.h"
@@ -224,7 +226,19 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entr
   if (encoding.shape != Shape::dense) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
   if (encoding.compact) sections.model = file.section(entry.section + std::string(kModelSuffix));
   const std::size_t dim = encoding.shape == Shape::tokens ? entry.code.token_dim : m.dim;
-  return encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
+  auto codes = encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
+  return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
+}
+
+/// Checks the hot sections that are not warmed, if those that queries touch are to be checked. Rows and lists, which are long, wait for their use.
+void touch_short_sections(const MappedFile& file) {
+  std::vector<std::string> later = {std::string(kListsSection)};
+  for (const CodesEntry& codes : file.manifest().codes) later.insert(later.end(), {codes.section, codes.section + std::string(kOffsetsSuffix)});
+  for (const SectionEntry& entry : file.manifest().sections) {
+    if (entry.tier != Tier::hot || std::ranges::count(later, entry.name) != 0) continue;
+    const Section section = file.section(entry.name);
+    section.touch(section.bytes);
+  }
 }
 
 }  // namespace
@@ -245,6 +259,14 @@ struct Index::State {
     codes.navigation = m.rerank && m.rerank->navigation;
     codes.tokens = m.rerank && row_of(m.codes[1].encoding).shape == Shape::tokens;
     searcher = row_of(m.kind).open(*file, codes);
+    touch_short_sections(*file);
+  }
+
+  /// Over a file that was opened; what stands at `from`.
+  static std::shared_ptr<const State> open(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from) {
+    std::shared_ptr<const State> state;
+    opened->reading([&] { state = std::make_shared<State>(opened, from); });
+    return state;
   }
 
   std::uint64_t size() const noexcept { return file->manifest().size; }
@@ -252,10 +274,11 @@ struct Index::State {
   std::size_t token_dim() const noexcept { return codes.tokens ? codes.second->dim() : 0; }
 
   void verify(const Progress& progress) const {
-    file->verify(progress);
-    codes.first->verify();
-    if (codes.second) codes.second->verify();
-    searcher->verify();
+    file->verify(progress, [this](const Reading& reading) {
+      codes.first->verify(reading);
+      if (codes.second) codes.second->verify(reading);
+      searcher->verify(reading);
+    });
   }
 
   /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
@@ -287,8 +310,10 @@ Index& Index::operator=(const Index& other) {
 }
 
 Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
-  Index index(std::make_shared<State>(MappedFile::open(path), path));
-  if (params.verify) index.verify(params.progress);
+  const auto lost = params.sigbus_guard ? Mapping::Lost::is_noted : Mapping::Lost::ends_process;
+  Index index(State::open(MappedFile::open(path, {}, lost), path));
+  if (params.verify == Verify::touched) index.check_touched();
+  if (params.verify == Verify::all) index.verify(params.progress);
   index.warm(params.resident, params.lock, params.progress);
   return index;
 }
@@ -299,10 +324,12 @@ bool Index::reload(const OpenParams& params) {
     if (former->path.empty())
       invalid_argument("reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open that first");
     try {
-      if (FileId::of(former->path) == former->file->id()) return false;
-      Index fresh = open(former->path, {});
+      if (FileId::of(former->path) == former->file->id() && former->file->unchanged()) return false;
+      const Verify verify = params.verify.value_or(Verify::all);
+      const Verify at_once = verify == Verify::all ? Verify::none : verify;
+      Index fresh = open(former->path, {.verify = at_once, .sigbus_guard = params.sigbus_guard});
       fresh.state_->check_replaces(*former);
-      if (params.verify) fresh.verify(params.progress);
+      if (verify == Verify::all) fresh.verify(params.progress);
       fresh.warm(params.resident, params.lock, params.progress);
       const std::lock_guard lock(mutex_);
       if (state_ != former) continue;  // another thread was faster, and may have found a newer file or an older one
@@ -312,6 +339,14 @@ bool Index::reload(const OpenParams& params) {
       throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
     }
   }
+}
+
+void Index::check_touched() {
+  const std::shared_ptr<const State> now = state();
+  now->file->check_touched();
+  auto fresh = State::open(now->file, now->path);
+  const std::lock_guard lock(mutex_);
+  state_ = std::move(fresh);
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
@@ -338,13 +373,15 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   };
   auto file = writer.finish(std::move(manifest), params.kind == Kind::flat ? FileWriter::Check() : check);
   files->drop();
-  return Index(std::make_shared<State>(std::move(file), path));
+  return Index(State::open(std::move(file), path));
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
   check_replaces_none(first, folder, choices, path);
   FileWriter writer(path);
-  return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer)), path));
+  Manifest manifest;
+  first.file().reading([&] { manifest = write_multivector(first, folder, choices, writer); });
+  return Index(State::open(writer.finish(std::move(manifest)), path));
 }
 
 std::uint64_t Index::size() const noexcept { return state()->size(); }
@@ -369,18 +406,23 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, now->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
-  (*now->searcher.*function)(queries, bounded, best);
-  for (const std::vector<Candidate>& found : best)
-    for (const Candidate& hit : found)
-      if (hit.id >= now->size())  // only a damaged file has such
-        corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
-                std::to_string(now->size()));
+  now->file->reading([&] {
+    (*now->searcher.*function)(queries, bounded, best);
+    for (const std::vector<Candidate>& found : best)
+      for (const Candidate& hit : found)
+        if (hit.id >= now->size())  // only a damaged file has such
+          corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
+                  std::to_string(now->size()));
+  });
   put_hits(best, queries, manifest.metric, params.k, out);
 }
 
 void Index::verify(const Progress& progress) const { state()->verify(progress); }
 
-void Index::warm(Resident resident, bool lock, const Progress& progress) const { state()->file->warm(resident, lock, progress); }
+void Index::warm(Resident resident, bool lock, const Progress& progress) const {
+  const auto file = state()->file;
+  file->reading([&] { file->warm(resident, lock, progress); });
+}
 std::vector<SectionResidency> Index::residency() const { return state()->file->residency(); }
 
 void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state()->file, path, progress); }

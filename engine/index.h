@@ -31,7 +31,9 @@ struct Hits {
 /// until it returns, references that were handed out are valid.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more.
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more. Whatever reads the file later throws Error(io) if it was
+  /// truncated or a page of it cannot be read, and Error(corrupt) if it was changed in place, or a block that is warmed, or touched if `params` asks
+  /// for it, differs from its hash. Then every later call throws the same.
   /// Throws Error: io, corrupt, incompatible, and as warm().
   static Index open(const std::filesystem::path& path, const OpenParams& params = {});
   Index(const Index& other) : state_(other.state()) {}
@@ -69,8 +71,11 @@ class Index {
   void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well formed).
-  /// Throws Error(corrupt) naming section and byte.
+  /// Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
+
+  /// From now on rows, lists and pages are compared with their hashes when queries first use them: OpenParams of Verify::touched.
+  void check_touched();
 
   /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
@@ -80,9 +85,9 @@ class Index {
 
   /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use.
   /// Searches under way end over the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of
-  /// the same dimension; all else may differ. Returns whether its content is another (by uuid). If nobody has put another file there, nothing is
-  /// done, and the rest of `params` ignored. Throws Error as open(), or invalid_argument: another kind of file, or the index has no path. Then the
-  /// one in use stays.
+  /// the same dimension; all else may differ. It is verified whole unless `params.verify` says otherwise. Returns whether its content is another (by
+  /// uuid). If nobody has put another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error as
+  /// open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
   bool reload(const OpenParams& params = {});
 
   /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.

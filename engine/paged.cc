@@ -90,17 +90,15 @@ class PagedSearcher final : public Searcher {
     search_by_scan(exact_, metric_, permutation_.ids(), queries, params, best);
   }
 
-  void verify() const override {
-    links_->verify();
-    levels_.verify();
-    pages_.verify(levels_.nodes(), upper_codes_.bytes);
-    for (std::uint32_t number = 0; number < pages_.count(); ++number) {
-      const Page page = pages_.page(number);
-      for (std::size_t i = 0; i < page.rows(); ++i) own_.verify_row(pages_.section(), pages_.own_code_at(number, i), page.first() + i);
-      for (std::size_t i = 0; i < page.links(); ++i) links_->verify_row(pages_.section(), pages_.link_code_at(number, i), page.link(i));
-    }
-    permutation_.verify();
-    duplicates_.verify(permutation_, exact_.size());
+  void verify(const Reading& reading) const override {
+    links_->verify(reading);
+    levels_.verify(reading);
+    pages_.verify(levels_.nodes(), upper_codes_.bytes, reading, [&](const Page& page) {
+      for (std::size_t i = 0; i < page.rows(); ++i) own_.verify_row(pages_.section(), pages_.own_code_at(page, i), page.first() + i);
+      for (std::size_t i = 0; i < page.links(); ++i) links_->verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
+    });
+    permutation_.verify(reading);
+    duplicates_.verify(permutation_, exact_.size(), reading);
   }
 
  private:

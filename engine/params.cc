@@ -27,6 +27,13 @@ void PostingsChoices::check() const {
   if (n_knn > kMaxKnn) invalid_argument("n_knn: " + std::to_string(n_knn) + " given, expected 0 to " + std::to_string(kMaxKnn));
 }
 
+Verify parse_verify(std::string_view text) {
+  if (text == "none") return Verify::none;
+  if (text == "touched") return Verify::touched;
+  if (text == "all") return Verify::all;
+  invalid_argument("verify: '" + std::string(text) + "' given, expected 'none', 'touched' or 'all'");
+}
+
 Resident parse_resident(std::string_view text) {
   if (text == "hot") return Resident::hot;
   if (text == "all") return Resident::all;

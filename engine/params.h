@@ -15,16 +15,28 @@
 
 namespace cassata {
 
+/// What of a file is compared with its hashes, besides header and manifest, and what is warmed.
+enum class Verify {
+  none,
+  touched,  ///< rows, lists and pages when queries first use them, by blocks of 64 KiB, each once (docs/format.md, Rules)
+  all,      ///< every byte, and every structural rule, before any query, as Index::verify() does
+};
+
 /// How an index is opened.
 struct OpenParams {
-  /// Every byte and rule is checked, as Index::verify() does.
-  bool verify = false;
+  /// Not given: none for Index::open(), all for Index::reload().
+  std::optional<Verify> verify = {};
   /// What is read into memory before any query, as Index::warm() does; none: queries read what they touch, and little by little what others will.
   Resident resident = Resident::none;
   /// That stays in memory.
   bool lock = false;
+  /// A page of the file that cannot be read any more is an error of the call that needs it. Else SIGBUS ends the process (format/sigbus.h).
+  bool sigbus_guard = true;
   Progress progress = {};
 };
+
+/// "none", "touched" or "all"; throws Error(invalid_argument) for another.
+Verify parse_verify(std::string_view text);
 
 /// "hot" or "all"; throws Error(invalid_argument) for another.
 Resident parse_resident(std::string_view text);

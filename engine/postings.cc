@@ -57,13 +57,15 @@ class PostingsSearcher final : public Searcher {
     search_by_scan(codes_, Metric::dot_product, permutation_.ids(), queries, params, best);
   }
 
-  void verify() const override {
-    lists_.verify();
-    permutation_.verify();
-    for (std::size_t i = 0; i < neighbors_.rows.size(); ++i)
+  void verify(const Reading& reading) const override {
+    lists_.verify(reading);
+    permutation_.verify(reading);
+    for (std::size_t i = 0; i < neighbors_.rows.size(); ++i) {
+      reading(std::as_bytes(neighbors_.rows.subspan(i, 1)));
       if (neighbors_.rows[i] >= codes_.size() && neighbors_.rows[i] != kNoId)
         throw neighbors_section_.damaged(
             i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) + ", expected a row below " + std::to_string(codes_.size()));
+    }
   }
 
  private:

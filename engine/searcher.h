@@ -23,8 +23,8 @@ class Searcher {
   virtual void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
   /// The same by scoring every vector.
   virtual void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
-  /// Checks every structural rule of the kind's own sections. Throws Error(corrupt).
-  virtual void verify() const = 0;
+  /// Checks every structural rule of the kind's own sections. Calls `reading` with each part before it is read. Throws Error(corrupt).
+  virtual void verify(const Reading& reading) const = 0;
 };
 
 /// The vectors of a file, as they are stored.

@@ -110,13 +110,15 @@ void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
 void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
   PendingFile out(path);
   file.verify(progress);
-  const MappedFile::FrontToBack reading(file);
-  const auto bytes = file.bytes();
-  for (std::size_t begin = 0; begin < bytes.size(); begin += kBufferBytes) {
-    const std::size_t n = std::min(kBufferBytes, bytes.size() - begin);
-    out.write(bytes.subspan(begin, n), begin);
-    if (progress) progress("save", begin + n, bytes.size());
+  const std::uint64_t length = file.bytes().size();
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(kBufferBytes, length));
+  for (std::uint64_t begin = 0; begin < length; begin += buffer.size()) {
+    const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), length - begin));
+    file.read(piece, begin);
+    out.write(piece, begin);
+    if (progress) progress("save", begin + piece.size(), length);
   }
+  file.check_intact();
   out.publish();
 }
 

@@ -2,8 +2,12 @@
 
 #include <sys/resource.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -38,14 +42,10 @@ bool fit(std::uint64_t hot_bytes) {
 /// True if [offset, offset + length) lies within `size`, whatever the numbers.
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { return offset <= size && length <= size - offset; }
 
-Header read_header(std::span<const std::byte> file, const std::string& path) {
-  if (file.size() < sizeof(Header))
-    corrupt(path + ": header at byte 0: the file has " + std::to_string(file.size()) + " bytes, an index file has at least " +
-            std::to_string(sizeof(Header)));
-  Header h;
-  std::memcpy(&h, file.data(), sizeof h);
+/// Of the first page as it was read, of a file of so many bytes.
+void check_header(const Header& h, std::uint64_t file_bytes, const std::string& path) {
   if (h.magic != kMagic) corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
-  const std::uint64_t hash = xxh3(file.first(offsetof(Header, header_hash)));
+  const std::uint64_t hash = xxh3(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_hash)));
   if (h.header_hash != hash)
     corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " + hex(h.header_hash));
   if (h.byte_order_mark != kByteOrderMark)
@@ -56,8 +56,8 @@ Header read_header(std::span<const std::byte> file, const std::string& path) {
                                         ".x; a newer Cassata wrote the file");
   if (const std::uint64_t unknown = h.incompatible_features & ~kKnownIncompatibleFeatures)
     throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) + "; a newer Cassata wrote the file");
-  if (h.file_length != file.size())
-    corrupt(path + ": header at byte 16: the file has " + std::to_string(file.size()) + " bytes, expected " + std::to_string(h.file_length));
+  if (h.file_length != file_bytes)
+    corrupt(path + ": header at byte 16: the file has " + std::to_string(file_bytes) + " bytes, expected " + std::to_string(h.file_length));
   if (h.manifest_offset < kHeaderBytes || !inside(h.manifest_offset, h.manifest_length, h.file_length) ||
       h.manifest_offset % alignof(std::uint64_t) != 0 || h.manifest_offset + h.manifest_length != h.file_length)
     corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " +
@@ -65,12 +65,22 @@ Header read_header(std::span<const std::byte> file, const std::string& path) {
   if (h.manifest_length > kMaxManifestBytes)
     corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) + " bytes, expected at most " +
             std::to_string(kMaxManifestBytes));
-  return h;
 }
+
+[[noreturn]] void too_short(std::uint64_t file_bytes, const std::string& path) {
+  corrupt(path + ": header at byte 0: the file has " + std::to_string(file_bytes) + " bytes, an index file has at least " +
+          std::to_string(sizeof(Header)));
+}
+
+constexpr std::uint64_t kBlocksAtOnce = 64;  // 4 MiB: read by one call
+
+/// The block that holds a byte, which is none of the header's.
+std::uint64_t block_of(std::uint64_t byte) { return (byte - kHeaderBytes) / kHashBlockBytes; }
+std::uint64_t begin_of(std::uint64_t block) { return kHeaderBytes + block * kHashBlockBytes; }
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, const std::string& name) {
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, const std::string& name, Mapping::Lost lost) {
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = name.empty() ? path.string() : name;
   std::error_code error;
@@ -78,29 +88,54 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (error) io_error("cannot open " + file->path_, error.value());
   if (std::filesystem::is_directory(status)) io_error("cannot open " + file->path_, EISDIR);
   if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
-  if (std::filesystem::file_size(path, error) == 0 && !error) read_header({}, file->path_);  // nothing to map
-  file->mapping_ = Mapping(path, file->path_);
-  Mapping::advise(file->bytes(), Advice::random);  // header and manifest alone: else each is read with megabytes around it
-  file->header_ = read_header(file->bytes(), file->path_);
-  const Header& h = file->header_;
-  const auto manifest = file->bytes().subspan(h.manifest_offset, h.manifest_length);
+  if (std::filesystem::file_size(path, error) == 0 && !error) too_short(0, file->path_);  // nothing to map
+  file->mapping_ = Mapping(path, file->path_, false, lost);
+  file->mapping_.expect_random_reads();
+  // Header and manifest are read and then checked: what is mapped may change in between.
+  Header& h = file->header_;
+  if (file->bytes().size() < sizeof h) too_short(file->bytes().size(), file->path_);
+  file->read(std::as_writable_bytes(std::span(&h, 1)), 0);
+  check_header(h, file->bytes().size(), file->path_);
+  std::vector<std::byte> manifest(h.manifest_length);
+  file->read(manifest, h.manifest_offset);
   if (const std::uint64_t hash = xxh3(manifest); hash != h.manifest_hash)
     corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
+  file->checked_ = std::vector<std::atomic<std::uint64_t>>(file->manifest_.block_hashes.count / 64 + 1);
   file->fits_ = fit(file->hot_bytes());
   file->find_cold();
   file->advise_sections();
+  file->poison(true);
   return file;
 }
+
+MappedFile::~MappedFile() { poison(false); }
+
+#ifdef __SANITIZE_ADDRESS__
+void MappedFile::poison(bool on) const noexcept {
+  if (!on) {
+    ASAN_UNPOISON_MEMORY_REGION(bytes().data(), bytes().size());
+    return;
+  }
+  std::uint64_t end = kHeaderBytes;
+  const auto poison_to = [&](std::uint64_t begin) { ASAN_POISON_MEMORY_REGION(bytes().data() + end, begin - end); };
+  for (const SectionEntry& s : manifest_.sections) {
+    poison_to(s.offset);
+    end = s.offset + s.length;
+  }
+  poison_to(manifest_.block_hashes.offset);
+}
+#else
+void MappedFile::poison(bool) const noexcept {}
+#endif
 
 /// What queries touch here and there is cold at first: of graphs, but those in pages, which read it at once.
 void MappedFile::find_cold() {
   if (manifest_.kind != Kind::graph || in_pages()) return;
   cold_ = hot_bytes() != 0;
-  if (!fits_) return;
   for (const SectionEntry& s : manifest_.sections)
-    if (s.tier == Tier::hot && s.length != 0) to_warm_.push_back(bytes().subspan(s.offset, s.length));
+    if (warms(s) && s.length != 0) to_warm_.push_back(bytes().subspan(s.offset, s.length));
   std::ranges::stable_sort(to_warm_, std::greater(), [](auto part) { return part.size(); });
 }
 
@@ -143,11 +178,16 @@ void MappedFile::warm_on() const noexcept {
     } catch (...) {  // a query that touches it comes to the same end
     }
     Mapping::advise(piece, Advice::normal);
+    check_warmed(begin, begin + piece.size(), piece.size() == rest.size());
     done += piece.size();
     rest = rest.subspan(piece.size());
     if (rest.empty()) to_warm_.pop_back();
   }
   if (to_warm_.empty() && fits_) cold_ = false;
+}
+
+bool MappedFile::warms(const SectionEntry& section) const noexcept {
+  return manifest_.kind == Kind::graph && !in_pages() && fits_ && section.tier == Tier::hot;
 }
 
 bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.graph->type == GraphType::paged; }
@@ -169,6 +209,18 @@ std::uint64_t MappedFile::hot_bytes() const noexcept {
   return bytes;
 }
 
+void MappedFile::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_the_end) const {
+  try {
+    Mapping::populate(bytes().subspan(begin, end - begin), path_);
+  } catch (const Error&) {
+    check_warmed(begin, end, to_the_end);  // which knows the byte
+    check_intact();
+    throw;
+  }
+  check_warmed(begin, end, to_the_end);
+  check_intact();
+}
+
 void MappedFile::warm(Resident resident, bool lock, const Progress& progress) const {
   if (resident == Resident::none) {
     if (lock) invalid_argument("lock: given without resident, expected what is to be locked, 'hot' or 'all'");
@@ -188,7 +240,7 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
         const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
         const auto piece = bytes().subspan(begin, stop - begin);
         if (in_huge_pages(*s)) Mapping::advise(piece, Advice::huge_pages);
-        Mapping::populate(piece, path_);
+        warm_piece(begin, stop, stop == end);
         done += stop - begin;
         begin = stop;
         if (progress) progress("warm", done, total);
@@ -245,7 +297,58 @@ void MappedFile::check_places() const {
 Section MappedFile::section(std::string_view name) const {
   const SectionEntry* s = manifest_.find(name);
   if (!s) corrupt(manifest_place() + "the file has no section '" + std::string(name) + "'");
-  return {.file = path_, .name = s->name, .offset = s->offset, .bytes = bytes().subspan(s->offset, s->length)};
+  return {.file = path_,
+          .name = s->name,
+          .offset = s->offset,
+          .bytes = bytes().subspan(s->offset, s->length),
+          .check = checks_touched_ && !warms(*s) ? this : nullptr};
+}
+
+bool MappedFile::same_header() const noexcept {
+  // Two lines of the cache: the fields, and the hash of the whole page.
+  return std::memcmp(bytes().data(), &header_, offsetof(Header, reserved)) == 0 &&
+         std::memcmp(bytes().data() + offsetof(Header, header_hash), &header_.header_hash, sizeof header_.header_hash) == 0;
+}
+
+bool MappedFile::unchanged() const {
+  Header now;
+  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size()) return false;
+  read(std::as_writable_bytes(std::span(&now, 1)), 0);
+  return std::memcmp(&now, &header_, sizeof now) == 0;
+}
+
+void MappedFile::note(const Error& damage) const noexcept {
+  const std::lock_guard lock(damage_mutex_);
+  if (!damage_) damage_.emplace(damage);
+  damaged_.store(true, std::memory_order_release);
+}
+
+/// What happened to a file that lost pages, or has another header.
+Error MappedFile::change() const {
+  const std::string changed = path_ + ": changed in place while it was in use; replace index files by a rename, and open this one again";
+  try {
+    if (mapping_.file_bytes() >= kHeaderBytes) {
+      Header now;
+      read(std::as_writable_bytes(std::span(&now, 1)), 0);
+      if (std::memcmp(&now, &header_, sizeof now) != 0) return Error(Errc::corrupt, changed);
+    }
+    std::byte any;
+    read({&any, 1}, bytes().size() - 1);
+    if (const auto lost = mapping_.lost()) read({&any, 1}, *lost);
+  } catch (const Error& e) {  // truncated, or of the disk or the file server
+    return e;
+  }
+  return Error(Errc::corrupt, changed);
+}
+
+void MappedFile::check_intact() const {
+  if (!damaged_.load(std::memory_order_acquire)) {
+    const bool same = same_header();  // which may lose its page, too
+    if (same && !mapping_.lost()) return;
+    note(change());
+  }
+  const std::lock_guard lock(damage_mutex_);
+  throw Error(*damage_);
 }
 
 std::string MappedFile::where(std::uint64_t begin, std::uint64_t end) const {
@@ -254,22 +357,126 @@ std::string MappedFile::where(std::uint64_t begin, std::uint64_t end) const {
   return "padding" + at_byte(begin);
 }
 
-void MappedFile::verify(const Progress& progress) const {
+void MappedFile::check_hash_table() const {
   const BlockHashesEntry& entry = manifest_.block_hashes;
-  const auto table = bytes().subspan(entry.offset, entry.count * sizeof(std::uint64_t));
-  if (xxh3(table) != entry.xxh3) corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
-  constexpr std::uint64_t kBlocksAReport = 1024;  // 64 MiB
-  const FrontToBack reading(*this);
-  for (std::uint64_t i = 0; i < entry.count; ++i) {
-    const std::uint64_t begin = kHeaderBytes + i * kHashBlockBytes, end = std::min(begin + kHashBlockBytes, entry.offset);
-    std::uint64_t expected;
-    std::memcpy(&expected, table.data() + i * sizeof expected, sizeof expected);
-    const std::uint64_t found = xxh3(bytes().subspan(begin, end - begin));
-    if (found != expected)
-      corrupt(path_ + ": " + where(begin, end) + ": the 64 KiB block from byte " + std::to_string(begin) + " has hash " + hex(found) + ", expected " +
-              hex(expected));
-    if (progress && ((i + 1) % kBlocksAReport == 0 || i + 1 == entry.count)) progress("verify", end - kHeaderBytes, entry.offset - kHeaderBytes);
+  std::vector<std::byte> piece(std::min(entry.count * sizeof(std::uint64_t), kBlocksAtOnce * kHashBlockBytes));
+  Xxh3 hash;
+  for (std::uint64_t at = entry.offset; at < header_.manifest_offset; at += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(piece.size(), header_.manifest_offset - at));
+    read(piece, at);
+    hash.update(piece);
   }
+  if (hash.digest() != entry.xxh3) corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
+}
+
+/// Compares up to kBlocksAtOnce blocks, which `buffer` has room for, with their hashes.
+void MappedFile::check_blocks(std::uint64_t first, std::uint64_t end, std::span<std::byte> buffer) const {
+  const BlockHashesEntry& entry = manifest_.block_hashes;
+  std::array<std::uint64_t, kBlocksAtOnce> expected;
+  const std::uint64_t offset = begin_of(first), stop = std::min(begin_of(end), entry.offset);
+  read(std::as_writable_bytes(std::span(expected).first(end - first)), entry.offset + first * sizeof(std::uint64_t));
+  read(buffer.first(stop - offset), offset);
+  for (std::uint64_t i = first; i < end; ++i) {
+    const std::uint64_t block = begin_of(i), block_end = std::min(block + kHashBlockBytes, entry.offset);
+    const std::uint64_t found = xxh3(buffer.subspan(block - offset, block_end - block));
+    if (found != expected[i - first])
+      corrupt(path_ + ": " + where(block, block_end) + ": the 64 KiB block from byte " + std::to_string(block) + " has hash " + hex(found) +
+              ", expected " + hex(expected[i - first]));
+  }
+}
+
+void MappedFile::check_block_once(std::uint64_t block) const noexcept {
+  try {
+    if (!table_checked_.load(std::memory_order_relaxed)) {
+      check_hash_table();
+      table_checked_.store(true, std::memory_order_relaxed);
+    }
+    std::array<std::byte, kHashBlockBytes> buffer;
+    check_blocks(block, block + 1, buffer);
+  } catch (const Error& e) {
+    note(e);
+  } catch (const std::exception& e) {
+    note(Error(Errc::io, path_ + ": cannot check the block" + at_byte(begin_of(block)) + ": " + e.what()));
+  }
+  checked_[block / 64].fetch_or(std::uint64_t{1} << (block % 64), std::memory_order_relaxed);
+}
+
+void MappedFile::touch(std::span<const std::byte> part) const noexcept {
+  if (part.empty()) return;
+  const auto begin = static_cast<std::uint64_t>(part.data() - bytes().data());
+  for (std::uint64_t block = block_of(begin); block <= block_of(begin + part.size() - 1); ++block)
+    if ((checked_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) == 0) check_block_once(block);
+}
+
+/// Compares the blocks that end in [begin, end), and with `to_the_end` of a section the one that goes on beyond: what lies there may not be warm yet.
+void MappedFile::check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept {
+  if (!to_the_end) end = begin_of(block_of(end));
+  if (begin < end) touch(bytes().subspan(begin, end - begin));
+}
+
+/// The reading of all blocks, in the order in which rules ask for them.
+class MappedFile::Verification {
+ public:
+  Verification(const MappedFile& file, const Progress& progress)
+      : file_(file),
+        progress_(progress),
+        end_(file.manifest_.block_hashes.offset),
+        checked_(file.manifest_.block_hashes.count),
+        buffer_(std::min(checked_.size(), kBlocksAtOnce) * kHashBlockBytes) {}
+
+  /// Has the blocks that hold `part` read and compared.
+  void reach(std::span<const std::byte> part) {
+    if (part.empty()) return;
+    const auto begin = static_cast<std::uint64_t>(part.data() - file_.bytes().data());
+    for (std::uint64_t block = block_of(begin); block <= block_of(begin + part.size() - 1); ++block)
+      if (!checked_[block]) check_from(block);
+    advance(part.size());
+  }
+  void finish() {
+    for (std::uint64_t block = 0; block < checked_.size(); ++block)
+      if (!checked_[block]) check_from(block);
+    if (progress_ && !checked_.empty()) progress_("verify", done_, end_ - kHeaderBytes);
+  }
+
+ private:
+  /// Checks `block`, and those after it that were not, as many as are read at once.
+  void check_from(std::uint64_t block) {
+    std::uint64_t end = block;
+    while (end < checked_.size() && end - block < kBlocksAtOnce && !checked_[end]) ++end;
+    file_.mapping_.read_ahead(begin_of(end), buffer_.size());
+    file_.check_blocks(block, end, buffer_);
+    std::fill(checked_.begin() + static_cast<std::ptrdiff_t>(block), checked_.begin() + static_cast<std::ptrdiff_t>(end), true);
+    const std::uint64_t bytes = std::min(begin_of(end), end_) - begin_of(block);
+    done_ += bytes;
+    advance(bytes);
+  }
+  /// So much was hashed, or checked by rules.
+  void advance(std::uint64_t bytes) {
+    constexpr std::uint64_t kBytesAReport = std::uint64_t{16} << 20;
+    since_report_ += bytes;
+    if (since_report_ < kBytesAReport) return;
+    since_report_ = 0;
+    if (progress_) progress_("verify", done_, end_ - kHeaderBytes);
+  }
+
+  const MappedFile& file_;
+  const Progress& progress_;
+  std::uint64_t end_;
+  std::vector<bool> checked_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t done_ = 0, since_report_ = 0;  // bytes
+};
+
+void MappedFile::verify(const Progress& progress, const std::function<void(const Reading&)>& rules) const {
+  reading([&] {
+    check_hash_table();
+    const FrontToBack front_to_back(*this);
+    Verification verification(*this, progress);
+    if (rules) rules(Reading([&](std::span<const std::byte> part) { verification.reach(part); }));
+    verification.finish();
+  });
+  for (auto& bits : checked_) bits.store(~std::uint64_t{0}, std::memory_order_relaxed);
+  table_checked_.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace cassata

@@ -1,8 +1,10 @@
 #include "format/mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/interprocess/file_mapping.hpp>
 #include <boost/interprocess/mapped_region.hpp>
@@ -11,8 +13,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <string>
 
 #include "format/error.h"
+#include "format/sigbus.h"
 
 namespace cassata {
 namespace bip = boost::interprocess;
@@ -73,7 +77,10 @@ std::uint64_t blocks_read() noexcept {
 }
 
 struct Mapping::Region {
+  bip::file_mapping file;  // stays open, to be read by read()
   bip::mapped_region region;
+  std::optional<SigbusGuard> guard;  // goes before the region does
+  int descriptor() const noexcept { return file.get_mapping_handle().handle; }
 };
 
 Mapping::Mapping() = default;
@@ -81,19 +88,52 @@ Mapping::Mapping(Mapping&&) noexcept = default;
 Mapping& Mapping::operator=(Mapping&&) noexcept = default;
 Mapping::~Mapping() = default;
 
-Mapping::Mapping(const std::filesystem::path& path, const std::string& name, bool writable) : region_(std::make_unique<Region>()) {
+Mapping::Mapping(const std::filesystem::path& path, const std::string& name, bool writable, Lost lost)
+    : region_(std::make_unique<Region>()), name_(name) {
   const bip::mode_t mode = writable ? bip::read_write : bip::read_only;
   try {
-    const bip::file_mapping file(path.c_str(), mode);
+    region_->file = bip::file_mapping(path.c_str(), mode);
+    ::fcntl(region_->descriptor(), F_SETFD, FD_CLOEXEC);
     struct stat status {};
-    if (::fstat(file.get_mapping_handle().handle, &status) != 0) io_error("cannot look at " + name);
+    if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name);
     id_ = id_of(status);
     owner_ = status.st_uid;
-    region_->region = bip::mapped_region(file, mode);
+    region_->region = bip::mapped_region(region_->file, mode);
   } catch (const bip::interprocess_exception& e) {
     io_error("cannot map " + name, e.get_native_error());
   }
   bytes_ = {static_cast<const std::byte*>(region_->region.get_address()), region_->region.get_size()};
+  if (lost == Lost::is_noted) region_->guard.emplace(bytes_, writable);
+}
+
+std::optional<std::uint64_t> Mapping::lost() const noexcept {
+  if (!region_ || !region_->guard || !region_->guard->tripped()) return std::nullopt;
+  return region_->guard->first_lost();
+}
+
+std::uint64_t Mapping::file_bytes() const {
+  struct stat status {};
+  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name_);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void Mapping::read(std::span<std::byte> out, std::uint64_t offset) const {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(region_->descriptor(), out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) io_error("cannot read " + name_ + " at byte " + std::to_string(offset));
+    if (n == 0)
+      throw Error(Errc::io, name_ + ": truncated while it was in use: it has " + std::to_string(file_bytes()) + " bytes, expected " +
+                                std::to_string(bytes_.size()));
+    out = out.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+void Mapping::expect_random_reads() const noexcept { ::posix_fadvise(region_->descriptor(), 0, 0, POSIX_FADV_RANDOM); }
+
+void Mapping::read_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  ::posix_fadvise(region_->descriptor(), static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 void Mapping::advise(std::span<const std::byte> part, Advice advice) noexcept {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -26,17 +27,32 @@ struct FileId {
 
 class Mapping {
  public:
+  /// What happens if a page of the file cannot be read any more: the process ends by SIGBUS, or the page holds zeros and lost() is true.
+  enum class Lost { ends_process, is_noted };
+
   /// Maps nothing.
   Mapping();
-  /// Maps all of the regular file at `path`, which has at least one byte; `name` stands for it in messages. `writable`: to be written, too.
+  /// Maps all of the regular file at `path`, which has at least one byte; `name` stands for it in messages. `writable`: to be written, too. The file
+  /// stays open while it is mapped. Who has lost pages noted must look at lost() after reading, before using what was read.
   /// Throws Error(io).
-  Mapping(const std::filesystem::path& path, const std::string& name, bool writable = false);
+  Mapping(const std::filesystem::path& path, const std::string& name, bool writable = false, Lost lost = Lost::ends_process);
   Mapping(Mapping&&) noexcept;
   Mapping& operator=(Mapping&&) noexcept;
   ~Mapping();
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
   FileId id() const noexcept { return id_; }
+  /// The offset of the first page that could not be read since the file was mapped; none: all could.
+  std::optional<std::uint64_t> lost() const noexcept;
+  /// The length of the file as it is now. Throws Error(io).
+  std::uint64_t file_bytes() const;
+  /// Reads out.size() bytes of the file from `offset` on, and not through the mapping, so that a page that cannot be read is an error.
+  /// Throws Error(io), also where the file ends before.
+  void read(std::span<std::byte> out, std::uint64_t offset) const;
+  /// read() reads what it is asked for, and nothing around it. A hint.
+  void expect_random_reads() const noexcept;
+  /// Starts to read so many bytes from `offset` on. A hint.
+  void read_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept;
   /// The user whose file it is.
   std::uint32_t owner() const noexcept { return owner_; }
   /// The same, of a mapping that was made writable: what is written there is in the file.
@@ -57,6 +73,7 @@ class Mapping {
  private:
   struct Region;
   std::unique_ptr<Region> region_;
+  std::string name_;
   std::span<const std::byte> bytes_;
   FileId id_;
   std::uint32_t owner_ = 0;

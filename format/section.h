@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "format/error.h"
@@ -17,12 +19,43 @@ namespace cassata {
 /// How a section is used: `hot` by every query (graph, codes), `cold` for few of its bytes a query (full vectors, payload).
 enum class Tier : std::uint8_t { hot = 0, cold = 1 };
 
+/// Compares parts of a mapped file with their hashes before they are used.
+class TouchCheck {
+ public:
+  /// Compares the blocks that hold `part` with their hashes, each once. A difference is an error of the call that is under way. Any thread.
+  virtual void touch(std::span<const std::byte> part) const noexcept = 0;
+
+ protected:
+  ~TouchCheck() = default;
+};
+
+/// What checks the contents of sections calls this with each part of the mapping just before it reads the part, about front to back. The part has
+/// been read from disk and hashed when the call returns. Throws Error, or what the caller's progress function throws.
+class Reading {
+ public:
+  /// Nothing is to be done.
+  Reading() = default;
+  explicit Reading(std::function<void(std::span<const std::byte>)> function) : function_(std::move(function)) {}
+  void operator()(std::span<const std::byte> part) const {
+    if (function_) function_(part);
+  }
+
+ private:
+  std::function<void(std::span<const std::byte>)> function_;
+};
+
 /// A section's bytes, borrowed: valid while its MappedFile lives.
 struct Section {
   std::string_view file;  ///< for messages
   std::string_view name;
   std::uint64_t offset = 0;  ///< of its first byte in the file
   std::span<const std::byte> bytes;
+  const TouchCheck* check = nullptr;  ///< to be told of what is used of the section; null: nothing
+
+  /// `part` of the section is about to be used.
+  void touch(std::span<const std::byte> part) const noexcept {
+    if (check) check->touch(part);
+  }
 
   /// The section as exactly `count` elements; throws Error(corrupt) if its length is another.
   template <class T>
@@ -52,6 +85,11 @@ noexcept {
   std::memcpy(&number, from, sizeof number);
   return number;
 }
+
+/// A number in a mapping, whose file another process may change at any time: exactly one read. What was checked of the result stays true.
+template <class T>
+requires std::is_integral_v<T> T read_once(const T& from)
+noexcept { return __atomic_load_n(&from, __ATOMIC_RELAXED); }
 
 /// Appends a number's bytes.
 template <class T>

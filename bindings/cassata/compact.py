@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar, TypeVar
 import numpy.typing as npt
 
 from cassata.index import Self
-from cassata.inputs import Path, Progress, SparseMatrix, graph_choices
+from cassata.inputs import Path, Progress, SparseMatrix, Verify, graph_choices
 from cassata.sparse import SparseIndex, SparsePlainHNSW, from_arrays, from_file
 
 _F = TypeVar("_F", bound="_Fixed")
@@ -44,7 +44,7 @@ class _Fixed(SparseIndex):
         graph_type: str | None = None,
         dtype: str | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         *,
         resident: str | None = None,
         lock: bool = False,

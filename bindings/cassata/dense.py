@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.index import Hits, Index, Self, found, padded, trimmed
-from cassata.inputs import Path, Progress, choices, graph_choices, laid_out, navigation_choices
+from cassata.inputs import Path, Progress, Verify, choices, graph_choices, laid_out, navigation_choices
 
 _Build = TypeVar("_Build", bound=Callable[..., object])
 
@@ -247,7 +247,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         dtype: str | None = None,
         m_pq: int | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         *,
         navigation: str | None = None,
         bits: int | None = None,
@@ -266,7 +266,8 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
             dtype: "f32" or "f16".
             m_pq: As product-quantized classes have it; any value is refused.
             dim: Length of a vector.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             navigation: Codes that guide the walk, "int8", "int4" or "rabitq".
             bits: Bits a dimension of rabitq codes.
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.

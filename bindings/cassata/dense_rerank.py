@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.dense import DenseIndex, arguments_told, one_of
 from cassata.index import Hits, Self, compare, found, padded, trimmed
-from cassata.inputs import Path, Progress, graph_choices
+from cassata.inputs import Path, Progress, Verify, graph_choices
 
 
 class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
@@ -114,7 +114,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         rabitq_total_bits: int | None = None,
         dtype: str | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         resident: str | None = None,
         lock: bool = False,
         progress: Progress = None,
@@ -135,7 +135,8 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             rabitq_total_bits: Of rabitq-ext; ignored of other encoders.
             dtype: Of the second stage: "f16", "f32" or "rabitq".
             dim: Length of a vector.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.inputs import Path, Progress
+from cassata.inputs import Path, Progress, Verify
 
 if TYPE_CHECKING:
     from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
@@ -98,7 +98,7 @@ class Index:
         dtype: str | None = None,
         m_pq: int | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         *,
         resident: str | None = None,
         lock: bool = False,
@@ -115,7 +115,8 @@ class Index:
             dtype: As of a build.
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -132,7 +133,7 @@ class Index:
         index = cls._load(path, metric=metric, graph_type=graph_type, dtype=dtype, m_pq=m_pq, dim=dim)
         return index._made_ready(verify, resident, lock, progress)
 
-    def _made_ready(self: Self, verify: bool, resident: str | None, lock: bool, progress: Progress) -> Self:
+    def _made_ready(self: Self, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> Self:
         """What an opening is asked for besides, once nothing contradicts the file."""
         core = self._held
         assert core is not None, "it was loaded just now"
@@ -192,15 +193,15 @@ class Index:
         tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
         return {"sections": sections, **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()}}
 
-    def reload(self, verify: bool = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
+    def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
         """Goes over to the file that stands now under the path that the index was opened from, or saved or built at.
 
         Searches under way in other threads end over the file that they began with; the next ones see the new file. It must be of the same
         class and metric, with vectors (unless sparse) and tokens of the same dimension; the number of vectors and all else may differ.
-        If nobody has put another file there, nothing is done.
+        If nobody has put another file there, or changed this one in place, nothing is done.
 
         Args:
-            verify: As of `load`, of the new file, before the index goes over to it.
+            verify: True: check every byte and every rule of the new file before the index goes over to it. False, "touched": as of `load`.
             resident: The same.
             lock: The same; for a moment both files are locked.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -213,7 +214,7 @@ class Index:
             FormatError: The new file is damaged.
             OSError: There is none, or it cannot be opened. Whatever is raised, the file opened before stays in use.
         """
-        choices = (inputs.truth("verify", verify), *_residence(resident, lock), inputs.progress_function(progress))
+        choices = (inputs.verification(verify), *_residence(resident, lock), inputs.progress_function(progress))
         while True:
             core = self._opened()
             fresh, changed = core.reloaded(*choices)
@@ -324,7 +325,7 @@ class Index:
 
 
 def open(
-    path: Path, verify: bool = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
+    path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
 ) -> (
     DenseFlatIndex
     | DensePlainHNSW
@@ -345,7 +346,8 @@ def open(
 
     Args:
         path: The file.
-        verify: Also read the whole file and check every byte and every rule.
+        verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+            pages when queries first use them.
         resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
         lock: Keep that in memory (mlock) while the index is open.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -365,11 +367,14 @@ def open(
     return face._face(core, path)  # type: ignore[no-any-return]
 
 
-def make_ready(core: _core.Index, verify: bool, resident: str | None, lock: bool, progress: Progress) -> None:
+def make_ready(core: _core.Index, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> None:
     """Does what an opening is asked for besides."""
     what, keep = _residence(resident, lock)
     report = inputs.progress_function(progress)
-    if verify:
+    checked = inputs.verification(verify)
+    if checked == "touched":
+        core.check_touched()
+    if checked == "all":
         core.verify(report)
     if what is not None:
         core.warm(what, keep, report)

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 import time
-from typing import Any, Callable, Protocol, Union
+from typing import Any, Callable, Literal, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from cassata import _core
 
 Progress = Union[None, bool, Callable[[str, int, int], object]]
 Path = Union[str, "os.PathLike[str]"]
+Verify = Union[bool, Literal["touched"]]
 
 SparseRows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]  # components, values, offsets
 
@@ -334,6 +335,15 @@ def truth(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}: {value!r:.60} given, expected True or False")
     return bool(value)
+
+
+def verification(value: Any) -> str:
+    """What is to be verified, by the engine's name: of True, False and "touched"."""
+    if isinstance(value, str) and value.lower() == "touched":
+        return "touched"
+    if not isinstance(value, (bool, np.bool_)):
+        raise (ValueError if isinstance(value, str) else TypeError)(f"verify: {value!r:.60} given, expected True, False or 'touched'")
+    return "all" if value else "none"
 
 
 def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1, expected: str | None = None) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.dense import one_of
 from cassata.index import Hits, Index, Self, compare, found, padded, trimmed
-from cassata.inputs import Path, Progress
+from cassata.inputs import Path, Progress, Verify
 from cassata.sparse import take_queries
 
 
@@ -62,7 +62,7 @@ class MultivectorIndex(Index):
         dtype: str | None = None,
         dim: int | None = None,
         token_dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         metric: str | None = None,
         *,
         resident: str | None = None,
@@ -80,7 +80,8 @@ class MultivectorIndex(Index):
             dtype: How the first stage stores vectors.
             dim: Length of the first stage's vectors; of sparse ones, the largest component plus 1.
             token_dim: Length of a token vector.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             metric: "dotproduct".
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.

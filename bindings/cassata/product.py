@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.dense import DenseGraphIndex, arguments_told
 from cassata.index import Self
-from cassata.inputs import Path, Progress, graph_choices, product_choices
+from cassata.inputs import Path, Progress, Verify, graph_choices, product_choices
 
 
 class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
@@ -92,7 +92,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         graph_type: str | None = None,
         dtype: str | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         *,
         opq: bool | None = None,
         resident: str | None = None,
@@ -108,7 +108,8 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             graph_type: "standard", "permuted" or "compressed".
             dtype: "pq".
             dim: Length of a vector.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             opq: Whether the vectors are rotated first.
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cassata import inputs
 from cassata.index import Hits, Index, Self, compare, padded
-from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, graph_choices
+from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, Verify, graph_choices
 from cassata.sparse import answer_batch, answer_some, from_arrays, from_file
 
 _STAGES = {"blocked-sparse": "f16"}  # kANNolo's name for f16 values that lie in another order
@@ -165,7 +165,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         prune_percentage: float | None = None,
         second_stage_value_type: str | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         metric: str | None = None,
         *,
         resident: str | None = None,
@@ -184,7 +184,8 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             prune_percentage: What the first stage keeps.
             second_stage_value_type: How the second stage stores vectors.
             dim: The largest component plus 1.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             metric: "dotproduct".
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.index import Hits, Index, Self, found, padded, trimmed
-from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, graph_choices
+from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, Verify, graph_choices
 
 
 class SparseIndex(Index):
@@ -24,7 +24,7 @@ class SparseIndex(Index):
         metric: str | None = None,
         dtype: str | None = None,
         dim: int | None = None,
-        verify: bool = False,
+        verify: Verify = False,
         *,
         resident: str | None = None,
         lock: bool = False,
@@ -40,7 +40,8 @@ class SparseIndex(Index):
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
-            verify: Also read the whole file and check every byte and every rule, as `verify()` does.
+            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
+                pages when queries first use them.
             resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
             lock: Keep that in memory (mlock) while the index is open.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.

@@ -43,8 +43,11 @@ class Codes {
  public:
   virtual ~Codes() = default;
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
-  /// Checks what hashes cannot: values that no writer of ours stores. Throws Error(corrupt) naming the byte.
-  virtual void verify() const = 0;
+  /// Checks what hashes cannot: values that no writer of ours stores. Calls `reading` with each part before it is read. Throws Error(corrupt) naming
+  /// the byte.
+  virtual void verify(const Reading& reading = {}) const = 0;
+  /// Says to the sections that row `id` is about to be used (Section::touch()).
+  virtual void touch(Id) const noexcept {}
   /// Length of a row where rows may lie elsewhere than in their section, as in the pages of a graph; else 0.
   virtual std::size_t row_bytes() const noexcept { return 0; }
   /// As verify(), of one such row, at byte `at` of `section`. `row` is its number, for the message.

@@ -35,11 +35,15 @@ class DenseCodes final : public Codes {
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
 
-  void verify() const override {
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      if (!finite(rows_[i]))
-        throw section_.damaged(i * sizeof(T), "row " + std::to_string(i / dim()) + " has a NaN or an infinity, expected finite numbers");
+  void verify(const Reading& reading) const override {
+    for (std::uint64_t id = 0; id < size(); ++id) {
+      reading(bytes(static_cast<Id>(id)));
+      for (std::size_t i = id * dim(); i < (id + 1) * dim(); ++i)
+        if (!finite(rows_[i]))
+          throw section_.damaged(i * sizeof(T), "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
+    }
   }
+  void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
 
   void decode(Id id, float* out) const override {
     if constexpr (sizeof(T) == sizeof(float)) {
@@ -49,9 +53,9 @@ class DenseCodes final : public Codes {
     }
   }
 
-  const T* row(Id id) const { return rows_.data() + std::size_t{id} * dim(); }
+  const T* row(Id id) const noexcept { return rows_.data() + std::size_t{id} * dim(); }
   const T* rows() const { return rows_.data(); }
-  std::span<const std::byte> bytes(Id id) const { return std::as_bytes(std::span(row(id), dim())); }
+  std::span<const std::byte> bytes(Id id) const noexcept { return std::as_bytes(std::span(row(id), dim())); }
 
  private:
   Section section_;

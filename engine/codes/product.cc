@@ -37,19 +37,22 @@ struct Subspaces {
 class ProductCodes final : public Codes {
  public:
   ProductCodes(const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim), cut(checked(sections.rows, size, spec)), model_section_(sections.model) {
+      : Codes(size, spec.dim), cut(checked(sections.rows, size, spec)), section_(sections.rows), model_section_(sections.model) {
     rows_ = sections.rows.as<std::uint8_t>(size * cut.count);
     model_ = sections.model.as<float>(cut.model_floats());
   }
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
 
-  void verify() const override {
+  void verify(const Reading& reading) const override {
+    reading(model_section_.bytes);
     const auto place = std::ranges::find_if_not(model_, [](float value) { return std::isfinite(value); });
     if (place == model_.end()) return;
     throw model_section_.damaged(static_cast<std::uint64_t>(place - model_.begin()) * sizeof(float),
                                  "a NaN or an infinity among what was learned, expected finite numbers");
   }
+
+  void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
 
   void decode(Id id, float* out) const override {
     if (!cut.rotated) return decode_pieces(id, out);
@@ -86,7 +89,7 @@ class ProductCodes final : public Codes {
     return Subspaces(spec);
   }
 
-  Section model_section_;
+  Section section_, model_section_;
   std::span<const std::uint8_t> rows_;
   std::span<const float> model_;
 };

@@ -90,13 +90,18 @@ class QuantizedCodes final : public Codes {
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
 
-  void verify() const override {
+  void verify(const Reading& reading) const override {
+    reading(model_.bytes);
     for (std::size_t i = 0; i < dim(); ++i)
       if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF}) throw model_.damaged(i, "a sign that is neither 1 nor -1");
-    for (std::uint64_t id = 0; id < size(); ++id) verify_row(rows_, id * layout_.row_bytes, id);
+    for (std::uint64_t id = 0; id < size(); ++id) {
+      reading(bytes(static_cast<Id>(id)));
+      verify_row(rows_, id * layout_.row_bytes, id);
+    }
   }
+  void touch(Id id) const noexcept override { rows_.touch(bytes(id)); }
 
   std::size_t row_bytes() const noexcept override { return layout_.row_bytes; }
 
@@ -123,11 +128,11 @@ class QuantizedCodes final : public Codes {
 
   const QuantizedLayout& layout() const { return layout_; }
   const Frame& frame() const { return frame_; }
-  const std::byte* rows() const { return rows_.bytes.data(); }
-  std::span<const std::byte> bytes(Id id) const { return {row(id), layout_.row_bytes}; }
+  const std::byte* rows() const noexcept { return rows_.bytes.data(); }
+  std::span<const std::byte> bytes(Id id) const noexcept { return {row(id), layout_.row_bytes}; }
 
  private:
-  const std::byte* row(Id id) const { return rows() + std::size_t{id} * layout_.row_bytes; }
+  const std::byte* row(Id id) const noexcept { return rows() + std::size_t{id} * layout_.row_bytes; }
   std::span<const std::byte> model(const Form& form) const {
     if (model_.bytes.size() != model_bytes(form, dim()))
       throw model_.damaged(0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));

@@ -27,7 +27,7 @@ class LeftOut final : public Codes {
  public:
   LeftOut(const Encoder& first, const Codes& vectors) : Codes(vectors.size(), vectors.dim()), first_(first), vectors_(vectors) {}
   std::unique_ptr<Scorer> scorer(Metric) const override { return nullptr; }
-  void verify() const override {}
+  void verify(const Reading&) const override {}
   void decode(Id id, float* out) const override {
     vectors_.decode(id, out);
     const std::vector<float> rest = left_out(first_, {.data = out, .rows = 1, .dim = dim()});

@@ -86,8 +86,8 @@ class SparseCodes final : public SparseRows {
     for (std::size_t i = 0; i < r.count; ++i) use(component(r, i), value(r, i));
   }
 
-  void verify() const override {
-    verify_rows([&](Id id) {
+  void verify(const Reading& reading) const override {
+    verify_rows(reading, [&](Id id) {
       const auto row = bytes(id);
       if (row.size() < Values::kHeadBytes || (row.size() - Values::kHeadBytes) % entry_bytes() != 0) throw wrong_length(id);
       const Record r = record(id);

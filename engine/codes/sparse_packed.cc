@@ -70,8 +70,8 @@ class PackedCodes final : public SparseRows {
     for (; i < r.count; ++i) use(component(r, i, 0 - i), fixed_value(r.scale, r.values[i]));  // of a damaged row, as the kernels have it
   }
 
-  void verify() const override {
-    verify_rows([&](Id id) {
+  void verify(const Reading& reading) const override {
+    verify_rows(reading, [&](Id id) {
       const Record r = record(id);
       if (bytes(id).size() != layout_.row_bytes(r.count)) throw wrong_length(id);
       if (!std::isfinite(r.scale)) throw wrong_scale(id, r.scale);

@@ -24,6 +24,10 @@ class SparseRows : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
+  void touch(Id id) const noexcept override {
+    offsets_.touch(id);
+    rows_.touch(bytes(id));
+  }
   void prefetch(Id id) const noexcept {
     constexpr std::size_t kLine = 64, kMost = 1024;
     const auto row = bytes(id);
@@ -58,8 +62,10 @@ class SparseRows : public Codes {
 
   /// Checks the offsets; calls check(id) for each row. Throws Error(corrupt).
   template <class Check>
-  void verify_rows(Check check) const {
+  void verify_rows(const Reading& reading, Check check) const {
     for (std::size_t i = 0; i < size(); ++i) {
+      reading(offsets_.bytes(i));
+      reading(bytes(static_cast<Id>(i)));
       if (offsets_[i] > offsets_[i + 1]) throw wrong_length(static_cast<Id>(i));
       check(static_cast<Id>(i));
     }

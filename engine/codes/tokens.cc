@@ -29,23 +29,30 @@ class TokenCodes : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
-  /// Whole tokens of the document.
-  std::size_t count(Id id) const noexcept { return bytes(id).size() / token_bytes_; }
+  /// Whole tokens of a document. Its bytes are looked up once: what the file says of their place may change at any time.
+  std::size_t count(std::span<const std::byte> document) const noexcept { return document.size() / token_bytes_; }
+  void touch(Id id) const noexcept override {
+    offsets_.touch(id);
+    rows_.touch(bytes(id));
+  }
 
  protected:
   TokenCodes(const RowSections& sections, std::uint64_t size, std::size_t dim, std::size_t token_bytes)
       : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, checked(sections.offsets, size)), token_bytes_(token_bytes) {}
 
-  /// Checks the offsets; calls check(id) for each document.
+  /// Checks the offsets; calls check(id, bytes) for each document.
   template <class Check>
-  void verify_documents(Check check) const {
+  void verify_documents(const Reading& reading, Check check) const {
     for (std::size_t i = 0; i < size(); ++i) {
+      reading(offsets_.bytes(i));
       const std::uint64_t begin = offsets_[i], end = offsets_[i + 1];
       if (begin > end || end > rows_.bytes.size() || (end - begin) % token_bytes_ != 0)
         throw offsets_.damaged(i, "document " + std::to_string(i) + " from byte " + std::to_string(begin) + " to " + std::to_string(end) +
                                       ", expected whole tokens of " + std::to_string(token_bytes_) + " bytes within " +
                                       std::to_string(rows_.bytes.size()));
-      check(static_cast<Id>(i));
+      const auto document = bytes(static_cast<Id>(i));
+      reading(document);
+      check(static_cast<Id>(i), document);
     }
     offsets_.check_ends(size(), rows_.bytes.size());
   }
@@ -114,10 +121,11 @@ class TokenScorer : public RowScorer<TokenCodes> {
 
   float distance(Id id) noexcept {
     if (query().count == 0) return 0;
-    const std::size_t count = codes_.count(id);
+    const auto document = codes_.bytes(id);
+    const std::size_t count = codes_.count(document);
     if (count == 0) return std::numeric_limits<float>::infinity();
     kernels_.forget(query());
-    raise(codes_.bytes(id), count);
+    raise(document, count);
     return -kernels_.sum(query());
   }
   /// The document's first lines; the kernel fetches those that follow.
@@ -137,10 +145,9 @@ class HalfTokens final : public TokenCodes {
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
 
-  void verify() const override {
-    verify_documents([&](Id id) {
-      const auto document = bytes(id);
-      for (std::size_t at = 0; at < document.size(); at += sizeof(std::uint16_t))
+  void verify(const Reading& reading) const override {
+    verify_documents(reading, [&](Id id, std::span<const std::byte> document) {
+      for (std::size_t at = 0; at + sizeof(std::uint16_t) <= document.size(); at += sizeof(std::uint16_t))
         if (!finite_half(number_at<std::uint16_t>(document.data() + at)))
           throw wrong_token(id, at / sizeof(std::uint16_t) / dim(), at, "a NaN or an infinity, expected finite numbers");
     });
@@ -199,14 +206,14 @@ class TwoLevelTokens final : public TokenCodes {
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
 
-  void verify() const override {
+  void verify(const Reading& reading) const override {
+    reading(model_section_.bytes);
     const auto place = std::ranges::find_if_not(model_, [](float value) { return std::isfinite(value); });
     if (place != model_.end())
       throw model_section_.damaged(static_cast<std::uint64_t>(place - model_.begin()) * sizeof(float),
                                    "a NaN or an infinity among centroids, expected finite numbers");
-    verify_documents([&](Id id) {
-      const auto document = bytes(id);
-      for (std::size_t t = 0; t < count(id); ++t)
+    verify_documents(reading, [&](Id id, std::span<const std::byte> document) {
+      for (std::size_t t = 0; t < count(document); ++t)
         if (const std::uint32_t number = stored_number(document, t); number >= n_centroids)
           throw wrong_token(id, t, t * number_bytes(n_centroids),
                             "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
@@ -289,7 +296,7 @@ class TwoLevelScorer final : public TokenScorer {
     const std::size_t before = known_;
     for (const Id id : ids) {
       const auto document = codes_.bytes(id);
-      const std::size_t count = codes_.count(id);
+      const std::size_t count = codes_.count(document);
       for (std::size_t t = 0; t < count && known_ < most_; ++t) place(codes_.number(document, t));
     }
     multiply_centroids(before);

@@ -30,12 +30,13 @@ std::span<const Id> RowAdjacency::read(Id, std::span<const std::byte> list, Id* 
   return {scratch, max_degree()};
 }
 
-void RowAdjacency::verify() const {
+void RowAdjacency::verify(const Reading& reading) const {
   const Id unused = width_ == sizeof(Id) ? kNoId : Id{0xFFFF};
   std::vector<Id> seen_by(size(), kNoId);  // the last node that had each as its neighbour
-  std::vector<Id> scratch(max_degree());
+  std::vector<Id> list(max_degree()), scratch(max_degree());
   for (Id node = 0; node < size(); ++node) {
-    const auto list = neighbors(node, scratch.data());
+    reading(locate(node));
+    std::ranges::copy(neighbors(node, scratch.data()), list.begin());  // which may lie in the file, and change between two looks
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (list[i] == unused) continue;
       const bool follows_unused = i != 0 && list[i - 1] == unused;

@@ -30,8 +30,8 @@ class Adjacency {
   virtual std::span<const std::byte> locate(Id id) const noexcept = 0;
   /// and once other work is done, the neighbours.
   virtual std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept = 0;
-  /// Checks all that a file's bytes must be. Throws Error(corrupt).
-  virtual void verify() const {}
+  /// Checks all that a file's bytes must be. Calls `reading` with each part before it is read. Throws Error(corrupt).
+  virtual void verify(const Reading& = {}) const {}
 
   std::size_t size() const noexcept { return size_; }
   std::size_t max_degree() const noexcept { return max_degree_; }
@@ -66,7 +66,7 @@ class RowAdjacency final : public Adjacency {
       : Adjacency(size, max_degree), section_(section), offset_(offset), width_(width) {}
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
-  void verify() const override;
+  void verify(const Reading& reading = {}) const override;
 
  private:
   const std::byte* row(Id id) const noexcept { return section_.bytes.data() + offset_ + std::size_t{id} * max_degree() * width_; }

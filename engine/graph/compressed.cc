@@ -205,12 +205,13 @@ std::span<const Id> CompressedAdjacency::read(Id id, std::span<const std::byte> 
   return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
 }
 
-void CompressedAdjacency::verify_places() const {
+void CompressedAdjacency::verify_places(const Reading& reading) const {
   const std::size_t rows = rows_of_record(wide_);
   std::uint64_t end = kHead;
   for (std::size_t row = 0; row < places_.bytes.size() / kRecordBytes * rows; ++row) {
     const std::size_t at = row / rows * kRecordBytes;
     const std::byte* const record = places_.bytes.data() + at;
+    if (row % rows == 0) reading(places_.bytes.subspan(at, kRecordBytes));
     if (row % rows == 0 && number_at<std::uint64_t>(record) != end)
       throw places_.damaged(at, "the list of row " + std::to_string(row) + " begins at byte " + std::to_string(number_at<std::uint64_t>(record)) +
                                     ", expected " + std::to_string(end));
@@ -223,8 +224,10 @@ void CompressedAdjacency::verify_places() const {
     throw edges_.damaged(end, "lists end before byte " + std::to_string(edges_.bytes.size() - kTail) + " of the section, where they must");
 }
 
-void CompressedAdjacency::verify() const {
-  verify_places();
+void CompressedAdjacency::verify(const Reading& reading) const {
+  verify_places(reading);
+  reading(edges_.bytes.first(kHead));
+  reading(edges_.bytes.last(kTail));
   for (std::size_t c = 0; c < kGapClasses; ++c)
     if (edges_.bytes[c] > std::byte{kMaxGapWidth})
       throw edges_.damaged(
@@ -235,7 +238,8 @@ void CompressedAdjacency::verify() const {
   std::vector<Id> scratch(list_capacity()), ids;
   for (Id row = 0; row < size(); ++row) {
     const auto bytes = list(row);
-    const auto decoded = neighbors(row, scratch.data());
+    reading(bytes);
+    const auto decoded = read(row, bytes, scratch.data());
     ids.assign(decoded.begin(), decoded.end());
     const bool has_self = std::erase(ids, kNoId) == 1;
     const bool fits = has_self && std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()) && (ids.empty() || ids.back() < size());

@@ -31,13 +31,13 @@ class CompressedAdjacency final : public Adjacency {
   void foresee(Id id) const noexcept override;
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
-  void verify() const override;
+  void verify(const Reading& reading = {}) const override;
 
  private:
   /// The bytes of a list; none where a damaged file has none for it.
   std::span<const std::byte> list(Id id) const noexcept;
   std::size_t length(const std::byte* record, std::size_t i) const noexcept;
-  void verify_places() const;
+  void verify_places(const Reading& reading) const;
 
   Section edges_, places_;
   bool wide_;  // lengths are u16

@@ -38,10 +38,10 @@ class RowGroups {
   std::size_t rows() const noexcept { return rows_.size(); }
   /// The rows that the row with this id stands for. A damaged file may hold any numbers.
   std::span<const Id> of(Id representative) const noexcept;
-  /// Checks order and range of all numbers. Marks the rows in `is_duplicate`, which has a place for every row. Throws Error(corrupt).
-  void verify(const Permutation& permutation, std::vector<bool>& is_duplicate) const;
-  /// Checks that none of the representatives is a duplicate. Numbers are in range. Throws Error(corrupt).
-  void verify_representatives(const Permutation& permutation, const std::vector<bool>& is_duplicate) const;
+  /// Checks order and range of all numbers. Marks the rows' ids in `is_duplicate`, which has a place for every id. Throws Error(corrupt).
+  void verify(const Permutation& permutation, std::vector<bool>& is_duplicate, const Reading& reading) const;
+  /// Checks that none of the representatives is a duplicate. Throws Error(corrupt).
+  void verify_representatives(const std::vector<bool>& is_duplicate) const;
 
  private:
   Section section_;
@@ -54,7 +54,7 @@ struct Duplicates {
 
   std::size_t rows() const noexcept { return copies.rows() + near.rows(); }
   /// Checks that each row belongs to at most one group and that no representative is a duplicate. Throws Error(corrupt).
-  void verify(const Permutation& permutation, std::size_t size) const;
+  void verify(const Permutation& permutation, std::size_t size, const Reading& reading) const;
 };
 
 /// The bytes of a section for groups of (representative's id, row), which are sorted by representative and then by the row's id.

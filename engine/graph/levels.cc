@@ -59,14 +59,16 @@ Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::
   }
 }
 
-void Levels::verify() const {
+void Levels::verify(const Reading& reading) const {
   std::vector<bool> seen(ground_size_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i] >= ground_size_ || seen[nodes_[i]])
-      throw nodes_section_.damaged(i * sizeof(Id), "node " + std::to_string(nodes_[i]) + ", expected a new id below " + std::to_string(ground_size_));
-    seen[nodes_[i]] = true;
+    reading(std::as_bytes(nodes_.subspan(i, 1)));
+    const Id node = read_once(nodes_[i]);
+    if (node >= ground_size_ || seen[node])
+      throw nodes_section_.damaged(i * sizeof(Id), "node " + std::to_string(node) + ", expected a new id below " + std::to_string(ground_size_));
+    seen[node] = true;
   }
-  for (const RowAdjacency& level : levels_) level.verify();
+  for (const RowAdjacency& level : levels_) level.verify(reading);
 }
 
 }  // namespace cassata

@@ -41,8 +41,8 @@ class Levels {
   std::span<const RowAdjacency> levels() const noexcept { return levels_; }
   /// The ids that positions stand for.
   std::span<const Id> nodes() const noexcept { return nodes_; }
-  /// Checks every id and position. Throws Error(corrupt).
-  void verify() const;
+  /// Checks every id and position. Calls `reading` with each part before it is read. Throws Error(corrupt).
+  void verify(const Reading& reading = {}) const;
 
  private:
   Section nodes_section_;

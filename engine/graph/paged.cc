@@ -40,16 +40,17 @@ std::uint32_t Pages::page_of(Id row) const noexcept {
 }
 
 Page Pages::page(std::uint32_t number) const noexcept {
-  const Id begin = first_rows_[number], end = first_rows_[number + 1];
+  const Id begin = read_once(first_rows_[number]), end = read_once(first_rows_[number + 1]);
+  section_.touch(bytes(number));
   return {bytes(number), begin, begin < end && end <= size_ ? end - begin : 0, shape_};
 }
 
-std::uint64_t Pages::own_code_at(std::uint32_t number, std::size_t i) const noexcept {
-  return static_cast<std::uint64_t>(page(number).own_codes() - section_.bytes.data()) + i * shape_.own_bytes;
+std::uint64_t Pages::own_code_at(const Page& page, std::size_t i) const noexcept {
+  return static_cast<std::uint64_t>(page.own_codes() - section_.bytes.data()) + i * shape_.own_bytes;
 }
 
-std::uint64_t Pages::link_code_at(std::uint32_t number, std::size_t i) const noexcept {
-  return static_cast<std::uint64_t>(page(number).link_codes() - section_.bytes.data()) + i * shape_.link_bytes;
+std::uint64_t Pages::link_code_at(const Page& page, std::size_t i) const noexcept {
+  return static_cast<std::uint64_t>(page.link_codes() - section_.bytes.data()) + i * shape_.link_bytes;
 }
 
 void Pages::compare_code(std::span<const std::byte> code, Id row, std::uint64_t at, std::span<std::uint64_t> hashes) const {
@@ -59,8 +60,7 @@ void Pages::compare_code(std::span<const std::byte> code, Id row, std::uint64_t 
   hashes[row] = hash;
 }
 
-void Pages::verify_page(std::uint32_t number, std::span<std::uint64_t> hashes) const {
-  const Page page = this->page(number);
+void Pages::verify_page(std::uint32_t number, const Page& page, std::span<std::uint64_t> hashes) const {
   const std::uint64_t at = number * shape_.page_bytes;
   const auto damaged = [&](const std::string& found) { return section_.damaged(at, "page " + std::to_string(number) + ": " + found); };
   if (page.rows() == 0) throw damaged("its rows, links and slots do not fit into it");
@@ -69,7 +69,7 @@ void Pages::verify_page(std::uint32_t number, std::span<std::uint64_t> hashes) c
     if (row >= size_ || (row >= page.first() && row - page.first() < page.rows()) || (i > 0 && row <= page.link(i - 1)))
       throw damaged("link " + std::to_string(i) + " is to row " + std::to_string(row) + ", expected rows of other pages that rise");
     const std::byte* const code = page.link_codes() + i * shape_.link_bytes;
-    compare_code({code, shape_.link_bytes}, row, link_code_at(number, i), hashes);
+    compare_code({code, shape_.link_bytes}, row, link_code_at(page, i), hashes);
   }
   std::vector<bool> used(page.links());
   for (std::size_t i = 0; i < page.rows(); ++i) {
@@ -78,9 +78,10 @@ void Pages::verify_page(std::uint32_t number, std::span<std::uint64_t> hashes) c
     if (end < begin || end - begin > max_degree_ || number_at<std::uint16_t>(bytes(number).data() + sizeof(std::uint16_t) * (i + 1)) != end)
       throw damaged("the slots of " + row + " end at " + std::to_string(end) + ", expected up to " + std::to_string(max_degree_));
     for (std::size_t s = begin; s < end; ++s) {
-      if (page.slot(s) >= page.links() || (s > begin && page.slot(s) <= page.slot(s - 1)))
-        throw damaged("a slot of " + row + " holds " + std::to_string(page.slot(s)) + ", expected numbers of links that rise");
-      used[page.slot(s)] = true;
+      const std::size_t link = page.slot(s);
+      if (link >= page.links() || (s > begin && link <= page.slot(s - 1)))
+        throw damaged("a slot of " + row + " holds " + std::to_string(link) + ", expected numbers of links that rise");
+      used[link] = true;
     }
   }
   if (std::ranges::find(used, false) != used.end()) throw damaged("a link that is of no row");
@@ -90,7 +91,9 @@ void Pages::verify_page(std::uint32_t number, std::span<std::uint64_t> hashes) c
   if (!zeros(bytes.subspan(slots_end, head - slots_end)) || !zeros(bytes.subspan(page.used()))) throw damaged("padding that is not zero");
 }
 
-void Pages::verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes) const {
+void Pages::verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
+                   const std::function<void(const Page&)>& codes) const {
+  reading(rows_section_.bytes);
   for (std::size_t i = 0; i < first_rows_.size(); ++i)
     if (i == 0 ? first_rows_[0] != 0 : first_rows_[i] <= first_rows_[i - 1] || first_rows_[i] > size_)
       throw rows_section_.damaged(i * sizeof(Id),
@@ -100,8 +103,14 @@ void Pages::verify(std::span<const Id> upper_nodes, std::span<const std::byte> u
                                 "row " + std::to_string(first_rows_.back()) + ", expected " + std::to_string(size_) + " at the end");
   std::vector<std::uint64_t> hashes(size_);
   for (std::size_t i = 0; i < upper_nodes.size(); ++i)
-    if (upper_nodes[i] < size_) hashes[upper_nodes[i]] = xxh3(upper_codes.subspan(i * shape_.link_bytes, shape_.link_bytes)) | 1;
-  for (std::uint32_t number = 0; number < count(); ++number) verify_page(number, hashes);
+    if (const Id node = read_once(upper_nodes[i]); node < size_)
+      hashes[node] = xxh3(upper_codes.subspan(i * shape_.link_bytes, shape_.link_bytes)) | 1;
+  for (std::uint32_t number = 0; number < count(); ++number) {
+    reading(bytes(number));
+    const Page page = this->page(number);
+    verify_page(number, page, hashes);
+    codes(page);
+  }
 }
 
 }  // namespace cassata

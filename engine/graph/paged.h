@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -86,14 +87,16 @@ class Pages {
   Page page(std::uint32_t page) const noexcept;
   /// Checks all that pages must be, but for their own codes: among others that a row has one code, whoever links to it, and that of `upper_nodes`
   /// is the one in `upper_codes`. Throws Error(corrupt).
-  void verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes) const;
+  /// Before each part is read, calls `reading` with it. Has `codes` check the own codes of each page.
+  void verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
+              const std::function<void(const Page&)>& codes) const;
   /// Where in the section the own code of row `i` of a page lies, and that of its link `i`.
-  std::uint64_t own_code_at(std::uint32_t page, std::size_t i) const noexcept;
-  std::uint64_t link_code_at(std::uint32_t page, std::size_t i) const noexcept;
+  std::uint64_t own_code_at(const Page& page, std::size_t i) const noexcept;
+  std::uint64_t link_code_at(const Page& page, std::size_t i) const noexcept;
   const Section& section() const noexcept { return section_; }
 
  private:
-  void verify_page(std::uint32_t number, std::span<std::uint64_t> hashes) const;
+  void verify_page(std::uint32_t number, const Page& page, std::span<std::uint64_t> hashes) const;
   void compare_code(std::span<const std::byte> code, Id row, std::uint64_t at, std::span<std::uint64_t> hashes) const;
 
   Section section_, rows_section_;

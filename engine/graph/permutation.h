@@ -21,14 +21,17 @@ class Permutation {
 
   /// Of the rows; empty if they stand in the order of their ids.
   std::span<const Id> ids() const noexcept { return ids_; }
-  Id id(Id row) const noexcept { return ids_.empty() ? row : ids_[row]; }
+  Id id(Id row) const noexcept { return ids_.empty() ? row : read_once(ids_[row]); }
 
-  void verify() const {
+  /// Calls `reading` with each part before it is read. Throws Error(corrupt).
+  void verify(const Reading& reading) const {
     std::vector<bool> seen(ids_.size());
     for (std::size_t row = 0; row < ids_.size(); ++row) {
-      if (ids_[row] >= ids_.size() || seen[ids_[row]])
-        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(ids_[row]) + ", expected a new one below " + std::to_string(ids_.size()));
-      seen[ids_[row]] = true;
+      reading(std::as_bytes(ids_.subspan(row, 1)));
+      const Id id = read_once(ids_[row]);
+      if (id >= ids_.size() || seen[id])
+        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(id) + ", expected a new one below " + std::to_string(ids_.size()));
+      seen[id] = true;
     }
   }
 

@@ -46,10 +46,14 @@ bool PostingLists::inside(const ListEntry& list) const noexcept {
   return (list.flags & ListEntry::kSummarized) == 0 || (list.length >= table_bytes(blocks_) && list.offset % 8 == 0);
 }
 
-std::span<const std::byte> PostingLists::runs(const ListEntry& list) const noexcept { return section_.bytes.subspan(list.offset, list.length); }
+std::span<const std::byte> PostingLists::runs(const ListEntry& list) const noexcept {
+  const auto runs = section_.bytes.subspan(list.offset, list.length);
+  section_.touch(runs);
+  return runs;
+}
 
 kernels::RunTable PostingLists::table(const ListEntry& list) const noexcept {
-  const std::byte* at = section_.bytes.data() + list.offset;
+  const std::byte* at = runs(list).data();
   const std::size_t places = table_places(blocks_), bytes = table_bytes(blocks_);
   return {.maxima = reinterpret_cast<const std::uint8_t*>(at),
           .offsets = reinterpret_cast<const std::uint16_t*>(at + places),
@@ -58,39 +62,43 @@ kernels::RunTable PostingLists::table(const ListEntry& list) const noexcept {
           .bytes = list.length - bytes};
 }
 
-void PostingLists::verify() const {
+void PostingLists::verify(const Reading& reading) const {
+  reading(buckets_section_.bytes);
+  reading(directory_section_.bytes);
   verify_buckets();
-  for (std::size_t i = 0; i < directory_.size(); ++i) verify_list(i);
+  for (std::size_t i = 0; i < directory_.size(); ++i) verify_list(i, reading);
 }
 
 void PostingLists::verify_buckets() const {
   for (std::size_t b = 0; b + 1 < buckets_.size(); ++b) {
-    const bool rises = buckets_[b] <= buckets_[b + 1] && buckets_[b + 1] <= directory_.size() && (b != 0 || buckets_[0] == 0);
-    if (!rises || (b + 2 == buckets_.size() && buckets_[b + 1] != directory_.size()))
-      throw buckets_section_.damaged(b * sizeof(std::uint32_t), "lists " + std::to_string(buckets_[b]) + " to " + std::to_string(buckets_[b + 1]) +
+    const std::uint32_t first = read_once(buckets_[b]), end = read_once(buckets_[b + 1]);
+    const bool rises = first <= end && end <= directory_.size() && (b != 0 || first == 0);
+    if (!rises || (b + 2 == buckets_.size() && end != directory_.size()))
+      throw buckets_section_.damaged(b * sizeof(std::uint32_t), "lists " + std::to_string(first) + " to " + std::to_string(end) +
                                                                     ", expected numbers that rise from 0 to " + std::to_string(directory_.size()));
-    for (std::size_t i = buckets_[b]; i < buckets_[b + 1]; ++i)
+    for (std::size_t i = first; i < end; ++i)
       if (std::size_t{directory_[i].component} >> shift_ != b)
         throw directory_section_.damaged(i * sizeof(ListEntry),
                                          "component " + std::to_string(directory_[i].component) + " in bucket " + std::to_string(b));
   }
 }
 
-void PostingLists::verify_list(std::size_t number) const {
-  const ListEntry& list = directory_[number];
+void PostingLists::verify_list(std::size_t number, const Reading& reading) const {
+  const auto list = number_at<ListEntry>(directory_section_.bytes.data() + number * sizeof(ListEntry));  // a copy: the file may change
   const auto order = [](const ListEntry& l) { return std::uint64_t{l.component} << 1 | (l.flags & ListEntry::kNegative); };
   const bool ordered = number == 0 || order(directory_[number - 1]) < order(list);
   if (!ordered || list.component >= dim_ || (list.flags & ~(ListEntry::kNegative | ListEntry::kSummarized)) != 0 || !inside(list))
     throw directory_section_.damaged(number * sizeof(ListEntry), "list " + std::to_string(number) + " of component " +
                                                                      std::to_string(list.component) +
                                                                      ": out of order, with unknown flags or a wrong step, or not inside the lists");
+  reading(runs(list));
   const bool summarized = (list.flags & ListEntry::kSummarized) != 0;
   Walk walk{summarized ? table_bytes(blocks_) : 0, 0};
   if (summarized) {
     const kernels::RunTable table = this->table(list);
     for (std::size_t block = 0; block < table_places(blocks_); ++block)
-      if (table.offsets[block] != kernels::RunTable::kNoRun)
-        verify_run(number, block, table.bases[block / 64] + table.offsets[block] + table_bytes(blocks_), table.maxima[block], walk);
+      if (const std::uint16_t offset = table.offsets[block]; offset != kernels::RunTable::kNoRun)
+        verify_run(number, list, block, table.bases[block / 64] + offset + table_bytes(blocks_), table.maxima[block], walk);
       else if (table.maxima[block] != 0)
         throw section_.damaged(list.offset + block,
                                "list " + std::to_string(number) + ": a largest code where block " + std::to_string(block) + " has no run");
@@ -98,7 +106,7 @@ void PostingLists::verify_list(std::size_t number) const {
   for (std::size_t next = 0; !summarized && walk.at < list.length;) {
     const std::size_t block = list.length - walk.at < sizeof(std::uint32_t) ? blocks_ : number_at<std::uint32_t>(runs(list).data() + walk.at);
     walk.at += sizeof(std::uint32_t);
-    verify_run(number, block < next ? blocks_ : block, walk.at, 0, walk);
+    verify_run(number, list, block < next ? blocks_ : block, walk.at, 0, walk);
     next = block + 1;
   }
   if (walk.at != list.length || walk.entries != list.entries)
@@ -106,10 +114,10 @@ void PostingLists::verify_list(std::size_t number) const {
                                             std::to_string(list.entries) + " to its end");
 }
 
-void PostingLists::verify_run(std::size_t number, std::size_t block, std::uint64_t at, std::uint8_t bound, Walk& walk) const {
-  const std::span<const std::byte> bytes = runs(directory_[number]);
+void PostingLists::verify_run(std::size_t number, const ListEntry& list, std::size_t block, std::uint64_t at, std::uint8_t bound, Walk& walk) const {
+  const std::span<const std::byte> bytes = runs(list);
   const auto wrong = [&](const std::string& found) {
-    return section_.damaged(directory_[number].offset + std::min<std::uint64_t>(walk.at, bytes.size()),
+    return section_.damaged(list.offset + std::min<std::uint64_t>(walk.at, bytes.size()),
                             "list " + std::to_string(number) + ": " + found);
   };
   if (at != walk.at) throw wrong("the run of block " + std::to_string(block) + " does not begin where the one before ends");

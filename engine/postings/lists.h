@@ -74,8 +74,8 @@ class PostingLists {
   std::span<const std::byte> runs(const ListEntry& list) const noexcept;
   /// The table of a list that has one, with the runs it is about.
   kernels::RunTable table(const ListEntry& list) const noexcept;
-  /// Checks every rule of the lists. Throws Error(corrupt).
-  void verify() const;
+  /// Checks every rule of the lists. Calls `reading` with each part before it is read. Throws Error(corrupt).
+  void verify(const Reading& reading) const;
 
  private:
   bool inside(const ListEntry& list) const noexcept;
@@ -84,8 +84,8 @@ class PostingLists {
     std::uint64_t at;
     std::uint64_t entries;
   };
-  void verify_list(std::size_t number) const;
-  void verify_run(std::size_t number, std::size_t block, std::uint64_t at, std::uint8_t bound, Walk& walk) const;
+  void verify_list(std::size_t number, const Reading& reading) const;
+  void verify_run(std::size_t number, const ListEntry& list, std::size_t block, std::uint64_t at, std::uint8_t bound, Walk& walk) const;
   void verify_buckets() const;
 
   Section section_, directory_section_, buckets_section_;

@@ -171,7 +171,7 @@ bool Descent::step() {
   work_.entries.clear();
   for (const Candidate& c : work_.beam.entries()) work_.entries.push_back(c.id);
   if (--level_ == 0)  // positions become ids; a damaged file may hold any
-    for (Id& entry : work_.entries) entry = std::min(levels_.nodes()[entry], static_cast<Id>(ground_.size() - 1));
+    for (Id& entry : work_.entries) entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(ground_.size() - 1));
   start_level();
   return true;
 }

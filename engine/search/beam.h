@@ -26,7 +26,7 @@ class SubsetScorer final : public Scorer {
   void score_range(Id first, std::size_t count, float* out) noexcept override;
 
  private:
-  Id id(Id position) const noexcept { return ids_[position] < last_ ? ids_[position] : last_; }  // a damaged file may hold any
+  Id id(Id position) const noexcept { return std::min(read_once(ids_[position]), last_); }  // a damaged file may hold any
 
   static constexpr std::size_t kBatch = 64;
   Scorer& scorer_;

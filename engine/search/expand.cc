@@ -23,7 +23,7 @@ void Expansion::add_near(Id representative, bool as_ids, Scorer& scorer, std::ve
   for (std::size_t at = 0; at < group.size();) {
     std::size_t count = 0;
     for (; count < kBlock && at < group.size(); ++at)
-      if (const Id row = group[at]; row < size_) rows[count++] = row;  // a damaged file may hold any number
+      if (const Id row = read_once(group[at]); row < size_) rows[count++] = row;  // a damaged file may hold any number
     const std::span<const Id> block(rows.data(), count);
     scorer.fetch(block);
     scorer.prefetch(block);
@@ -36,8 +36,8 @@ void Expansion::add_near(Id representative, bool as_ids, Scorer& scorer, std::ve
 /// At most `most`: those with the lowest ids, which come first.
 void Expansion::add_copies(const Candidate& representative, Id id, bool as_ids, std::size_t most, std::vector<Candidate>& found) const {
   const std::span<const Id> group = duplicates_.copies.of(id);
-  for (const Id row : group.first(std::min(most, group.size())))
-    if (row < size_) found.push_back(named(representative.distance, row, as_ids));
+  for (const Id& number : group.first(std::min(most, group.size())))
+    if (const Id row = read_once(number); row < size_) found.push_back(named(representative.distance, row, as_ids));
 }
 
 void Expansion::add_rows(std::vector<Candidate>& found, std::size_t limit, Scorer& scorer, bool copies) const {

@@ -163,9 +163,14 @@ std::unique_ptr<Scorer> SummedCodes::scorer(Metric metric) const {
   return std::make_unique<SummedScorer>(first_.scorer(metric), second_.scorer(metric));
 }
 
-void SummedCodes::verify() const {
-  first_.verify();
-  second_.verify();
+void SummedCodes::verify(const Reading& reading) const {
+  first_.verify(reading);
+  second_.verify(reading);
+}
+
+void SummedCodes::touch(Id id) const noexcept {
+  first_.touch(id);
+  second_.touch(id);
 }
 
 }  // namespace cassata

@@ -106,7 +106,8 @@ class SummedCodes final : public Codes {
  public:
   SummedCodes(const Codes& first, const Codes& second) : Codes(first.size(), first.dim()), first_(first), second_(second) {}
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
-  void verify() const override;
+  void verify(const Reading& reading) const override;
+  void touch(Id id) const noexcept override;
 
  private:
   const Codes& first_;

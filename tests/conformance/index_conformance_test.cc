@@ -22,7 +22,7 @@ TEST_P(EveryKind, ReopenedItAnswersTheSame) {
                   queries = normal_vectors(random, 20, vectors.dim);
     const SearchParams params{.k = 1 + below(random, 10), .ef_search = 20};
     const Index built = build(vectors, GetParam(), folder / "index");
-    const Index opened = Index::open(folder / "index", {.verify = true});
+    const Index opened = Index::open(folder / "index", {.verify = Verify::all});
     ASSERT_EQ(search(opened, queries, params), search(built, queries, params));
     ASSERT_EQ(search_exact(opened, queries, params), search_exact(built, queries, params));
     EXPECT_EQ(opened.size(), vectors.size());

@@ -118,7 +118,7 @@ TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
   const Index copy = index;
   EXPECT_FALSE(index.reload()) << "nothing has changed";
   build(second, {.kind = Kind::graph, .encoding = Encoding::f16, .graph_type = GraphType::standard}, folder / "index");
-  EXPECT_TRUE(index.reload({.verify = true, .resident = Resident::hot}));
+  EXPECT_TRUE(index.reload({.verify = Verify::all, .resident = Resident::hot}));
   EXPECT_EQ(index.size(), 80u);
   EXPECT_EQ(copy.size(), 50u);
   copy.verify();
@@ -152,7 +152,7 @@ TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
   damaged[kHeaderBytes] ^= std::byte{1};
   write_file(folder / "other", damaged);
   std::filesystem::rename(folder / "other", folder / "index");
-  refused(Errc::corrupt, {"index: section"}, {.verify = true});
+  refused(Errc::corrupt, {"index: section"}, {.verify = Verify::all});
   damaged[100] ^= std::byte{1};
   write_file(folder / "other", damaged);
   std::filesystem::rename(folder / "other", folder / "index");
@@ -276,7 +276,7 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
         for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
         const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
         Index::build(*stream, {.metric = metric.metric, .encoding = encoding, .m = 8}, folder / "index");
-        const Index index = Index::open(folder / "index", {.verify = true});
+        const Index index = Index::open(folder / "index", {.verify = Verify::all});
         EXPECT_EQ(index.dim(), dim);
         std::vector<std::int64_t> ids(300);
         std::vector<float> scores(300), best(1);
@@ -305,7 +305,7 @@ TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
     if (type.guided) continue;
     const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
     Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type}, folder / "index");
-    const Index index = Index::open(folder / "index", {.verify = true});
+    const Index index = Index::open(folder / "index", {.verify = Verify::all});
     SparseVectors query;
     query.add(9, 3);
     query.end_row();

@@ -138,7 +138,7 @@ TEST_P(EveryMultivector, OneFileIsEnough) {
   build(c.vectors, first_params(GetParam()), folder / "first");
   const Index joined = join(Index::open(folder / "first"), c.tokens, GetParam().layout, folder / "index");
   std::filesystem::remove(folder / "first");
-  const Index opened = Index::open(folder / "index", {.verify = true});
+  const Index opened = Index::open(folder / "index", {.verify = Verify::all});
   const SearchParams params{.k = 9, .ef_search = 20, .k_candidates = 20};
   EXPECT_EQ(answers(opened, c.queries, params, &Index::search, c.asked.batch()), answers(joined, c.queries, params, &Index::search, c.asked.batch()));
   EXPECT_EQ(opened.token_dim(), c.tokens.dim);
@@ -192,7 +192,7 @@ TEST(MultivectorIndex, WideOffsetsAreRead) {
     const std::vector<std::uint64_t> wide(offsets.begin(), offsets.end());
     const auto bytes = std::as_bytes(std::span(wide));
     write_with_sections(folder / "wide", narrow.file(), {{name, {bytes.begin(), bytes.end()}}});
-    const Index index = Index::open(folder / "wide", {.verify = true});
+    const Index index = Index::open(folder / "wide", {.verify = Verify::all});
     EXPECT_EQ(answers(index, c.queries, params, &Index::search, c.asked.batch()),
               answers(narrow, c.queries, params, &Index::search, c.asked.batch()));
   }

@@ -264,9 +264,9 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   craft(link_rows, page.first(), "link 0 is to row " + std::to_string(page.first()));
   craft(link_rows + 4, page.link(0), "link 1 is to row");
   craft(begin + 4095, std::uint8_t{1}, "padding");
-  craft(section.offset + pages.own_code_at(number, 1), std::numeric_limits<float>::quiet_NaN(), "a NaN or an infinity");
-  craft(section.offset + pages.link_code_at(number, 1) + 13,
-        std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(number, 1) + 13])), "differs from the one elsewhere");
+  craft(section.offset + pages.own_code_at(page, 1), std::numeric_limits<float>::quiet_NaN(), "a NaN or an infinity");
+  craft(section.offset + pages.link_code_at(page, 1) + 13,
+        std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(page, 1) + 13])), "differs from the one elsewhere");
   const Section rows = index.file().section(kPageRowsSection);
   craft(rows.offset, Id{1}, "row 1, expected rows from 0");
   craft(rows.offset + 4, Id{kRows + 1}, "expected rows from 0");

@@ -140,7 +140,7 @@ TEST(RerankIndex, EmptyVectorsAndQueries) {
     queries.end_row();
     queries.add(0, 2);
     queries.end_row();
-    const Answers found = ask(Index::open(folder / "index", {.verify = true}), queries, {.k = 2, .k_candidates = 5});
+    const Answers found = ask(Index::open(folder / "index", {.verify = Verify::all}), queries, {.k = 2, .k_candidates = 5});
     EXPECT_EQ(found.ids, (std::vector<std::int64_t>{-1, -1, 0, 1})) << "a query without entries finds nothing";
     EXPECT_EQ(found.scores, (std::vector<float>{-kInfinity, -kInfinity, 0, 0}));
     SparseVectors some;

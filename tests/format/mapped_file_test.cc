@@ -233,6 +233,24 @@ TEST_F(MappedFileTest, AWrongHashTableIsFound) {
   expect_error(Errc::corrupt, {"block hashes at byte"}, [&] { MappedFile::open(folder_ / "crafted")->verify(); });
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/// In sanitized builds alone. A read of one byte more than a section has lies in the mapping, so that nothing but poison finds it.
+TEST_F(MappedFileTest, ABytePastASectionMayNotBeRead) {
+  const auto file = MappedFile::open(path_);
+  const auto read = [](std::span<const std::byte> bytes, std::size_t at) { return *static_cast<const volatile std::byte*>(bytes.data() + at); };
+  for (const SectionEntry& s : file->manifest().sections) {
+    const auto bytes = file->section(s.name).bytes;
+    if (bytes.empty()) continue;  // the next one begins there
+    read(bytes, bytes.size() - 1);
+    EXPECT_DEATH(read(bytes, bytes.size()), "use-after-poison") << s.name;
+  }
+  file->verify();
+  copy_file(*file, folder_ / "copy");
+  read(file->bytes(), 0);
+  read(file->bytes(), file->bytes().size() - 1);
+}
+#endif
+
 TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
   Random random(3);
   const auto file = write_parts(path_,

@@ -50,7 +50,7 @@ std::vector<Answer> answers_of(const fs::path& path) {
 class Golden : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Golden, AnswersAsWhenItWasWritten) {
-  const Index index = Index::open(GetParam(), {.verify = true});
+  const Index index = Index::open(GetParam(), {.verify = Verify::all});
   const auto answers = answers_of(fs::path(GetParam()).replace_extension(".answers"));
   ASSERT_FALSE(answers.empty());
   for (const Answer& answer : answers) {

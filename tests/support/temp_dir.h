@@ -59,6 +59,13 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
   EXPECT_TRUE(file.flush()) << path;
 }
 
+/// Puts other bytes into a file where it lies, as cp does: whoever has it mapped sees them.
+inline void overwrite_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  EXPECT_TRUE(file.flush()) << path;
+}
+
 inline void write_file(const std::filesystem::path& path, const std::string& text) { write_file(path, std::as_bytes(std::span(text))); }
 
 }  // namespace cassata::test

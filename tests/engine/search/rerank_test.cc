@@ -186,7 +186,7 @@ TEST(SummedCodes, AddWhatTheirPartsAnswer) {
     const SparseVectors a = random_sparse(random, n, 50, 20), b = random_sparse(random, n, 50, 20), query = random_sparse(random, 1, 50, 40);
     const StoredVectors first(encoder_sparse_f32(50), a.batch(50)), second(encoder_sparse_f16(50), b.batch(50));
     const SummedCodes both(first.codes(), second.codes());
-    both.verify();
+    both.verify({});
     EXPECT_EQ(both.size(), n);
     EXPECT_EQ(both.dim(), 50u);
     const auto one = first.codes().scorer(Metric::dot_product), other = second.codes().scorer(Metric::dot_product),
