@@ -24,13 +24,14 @@ LAYERS = [
     ("format/", ("format/",)),
     ("engine/kernels/", ("engine/kernels/", "format/types.h")),
     ("engine/parallel.", ("engine/parallel.h",)),
-    ("engine/codes/", ("engine/codes/", "engine/kernels/", "engine/parallel.h", "format/")),
+    ("engine/sampling.h", ()),
+    ("engine/codes/", ("engine/codes/", "engine/kernels/", "engine/parallel.h", "engine/sampling.h", "format/")),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", "format/")),
     ("engine/postings/", ("engine/postings/", "engine/kernels/", "format/")),
     ("engine/search/", (*WALK, "format/types.h")),
     (
         "engine/build/",
-        ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "format/"),
+        ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "engine/sampling.h", "format/"),
     ),
     *((header, (*FACADE, "format/")) for header in FACADE),
     ("engine/registry.cc", ("engine/", "format/")),  # the only file that names concrete encodings, but for those of tokens
@@ -39,7 +40,7 @@ LAYERS = [
         "engine/",
         (
             *FACADE,
-            *(f"engine/{part}.h" for part in ("parallel", "answers", "centroids", "multivector", "registry", "searcher")),
+            *(f"engine/{part}.h" for part in ("parallel", "sampling", "answers", "centroids", "multivector", "registry", "searcher")),
             "engine/build/",
             *WALK,
             "format/",
