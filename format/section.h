@@ -53,6 +53,20 @@ noexcept {
   return number;
 }
 
+/// A copy of what is mapped at `from`. Other processes may write into a mapped file: what was checked must be what is used, so it is read once.
+template <class T>
+requires std::is_trivially_copyable_v<T> T read_once(const T* from)
+noexcept {
+  T copy;
+  std::memcpy(&copy, from, sizeof copy);
+  // For all that the compiler knows it is no copy from here on, so that it cannot read `from` again instead.
+  if constexpr (std::is_scalar_v<T>)
+    asm("" : "+r"(copy));
+  else
+    asm("" : "+m"(copy));
+  return copy;
+}
+
 /// Appends a number's bytes.
 template <class T>
 requires std::is_trivially_copyable_v<T>

@@ -31,7 +31,16 @@ LAYERS = [
     ("engine/search/", (*WALK, "format/types.h")),
     (
         "engine/build/",
-        ("engine/build/", "engine/search/", "engine/postings/", "engine/graph/", "engine/codes/codes.h", "engine/parallel.h", "engine/sampling.h", "format/"),
+        (
+            "engine/build/",
+            "engine/search/",
+            "engine/postings/",
+            "engine/graph/",
+            "engine/codes/codes.h",
+            "engine/parallel.h",
+            "engine/sampling.h",
+            "format/",
+        ),
     ),
     *((header, (*FACADE, "format/")) for header in FACADE),
     ("engine/registry.cc", ("engine/", "format/")),  # the only file that names concrete encodings, but for those of tokens

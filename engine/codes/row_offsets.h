@@ -21,7 +21,7 @@ class RowOffsets {
     else
       wide_ = section.as<std::uint64_t>(size + 1).data();
   }
-  std::uint64_t operator[](std::size_t i) const noexcept { return narrow_ ? narrow_[i] : wide_[i]; }
+  std::uint64_t operator[](std::size_t i) const noexcept { return narrow_ ? read_once(narrow_ + i) : read_once(wide_ + i); }
   /// The part of `rows` where row `i` lies: in them, whatever a damaged file says.
   std::span<const std::byte> part(std::span<const std::byte> rows, std::size_t i) const noexcept {
     const std::uint64_t end = std::min<std::uint64_t>((*this)[i + 1], rows.size()), begin = std::min((*this)[i], end);

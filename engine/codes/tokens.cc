@@ -29,8 +29,8 @@ class TokenCodes : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
-  /// Whole tokens of the document.
-  std::size_t count(Id id) const noexcept { return bytes(id).size() / token_bytes_; }
+  /// Whole tokens of a document with these bytes.
+  std::size_t count(std::span<const std::byte> document) const noexcept { return document.size() / token_bytes_; }
 
  protected:
   TokenCodes(const RowSections& sections, std::uint64_t size, std::size_t dim, std::size_t token_bytes)
@@ -114,10 +114,11 @@ class TokenScorer : public RowScorer<TokenCodes> {
 
   float distance(Id id) noexcept {
     if (query().count == 0) return 0;
-    const std::size_t count = codes_.count(id);
+    const auto document = codes_.bytes(id);  // once: the file may change
+    const std::size_t count = codes_.count(document);
     if (count == 0) return std::numeric_limits<float>::infinity();
     kernels_.forget(query());
-    raise(codes_.bytes(id), count);
+    raise(document, count);
     return -kernels_.sum(query());
   }
   /// The document's first lines; the kernel fetches those that follow.
@@ -206,7 +207,7 @@ class TwoLevelTokens final : public TokenCodes {
                                    "a NaN or an infinity among centroids, expected finite numbers");
     verify_documents([&](Id id) {
       const auto document = bytes(id);
-      for (std::size_t t = 0; t < count(id); ++t)
+      for (std::size_t t = 0; t < count(document); ++t)
         if (const std::uint32_t number = stored_number(document, t); number >= n_centroids)
           throw wrong_token(id, t, t * number_bytes(n_centroids),
                             "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
@@ -289,7 +290,7 @@ class TwoLevelScorer final : public TokenScorer {
     const std::size_t before = known_;
     for (const Id id : ids) {
       const auto document = codes_.bytes(id);
-      const std::size_t count = codes_.count(id);
+      const std::size_t count = codes_.count(document);
       for (std::size_t t = 0; t < count && known_ < most_; ++t) place(codes_.number(document, t));
     }
     multiply_centroids(before);

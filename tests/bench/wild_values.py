@@ -67,7 +67,11 @@ def dense(build, **choices):
 
 def sparse(build, **choices):
     def answer(x, q, metric):
-        return build(*entries(x), **({"metric": metric} if metric != "dotproduct" else {}), **choices).batch_search(*entries(q), k=K)[1].reshape(len(q), K)
+        return (
+            build(*entries(x), **({"metric": metric} if metric != "dotproduct" else {}), **choices)
+            .batch_search(*entries(q), k=K)[1]
+            .reshape(len(q), K)
+        )
 
     return answer
 
