@@ -164,6 +164,16 @@ class HalfTokenEncoder final : public Encoder {
 
   std::size_t row_bytes() const noexcept override { return 0; }
 
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override {
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+      const auto tokens = rows.tokens.row(i);
+      for (std::size_t at = 0; at < tokens.size(); at += spec_.dim)
+        check_halves(
+            tokens.subspan(at, spec_.dim), [&] { return std::string(source) + ": row " + std::to_string(first + i); },
+            [&](std::size_t column) { return "token " + std::to_string(at / spec_.dim) + ", column " + std::to_string(column); });
+    }
+  }
+
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     std::vector<std::uint16_t> halves;
     for (std::size_t i = 0; i < rows.rows; ++i) {

@@ -51,3 +51,105 @@ def test_rows_beside_wild_ones_are_found(kind):
     expected = recall_of(tame(ROWS, 0))
     assert recall_of(make_wild(tame(ROWS, 0), "value", np.float32(1e9))) > expected - 0.02
     assert recall_of(make_wild(tame(ROWS, 0), "rows", np.float32(1e4))) > expected - 0.02
+
+
+SMALL = np.random.default_rng(3).standard_normal((40, 8), dtype=np.float32)
+OUTSIDE = r"in a vector of length [0-9.e+-]+, expected 0 or 1e-15 to 2e\+18"
+
+
+def sparse(scale, column=0):
+    """Compressed rows, of which the last one is multiplied."""
+    values = np.abs(SMALL).astype(np.float64)
+    values[-1] *= scale
+    return np.tile(np.arange(8) + column, 40), values.ravel(), np.arange(41) * 8
+
+
+@pytest.mark.parametrize("factor", [1e20, 1e30, 1e-20, 1e-30, 1e-60])
+def test_vectors_whose_squares_leave_f32_are_refused(factor, tmp_path):
+    wild = SMALL.astype(np.float64)
+    wild[-1] *= factor
+    place = rf"row 39, column {np.abs(SMALL[-1]).argmax() if factor != 1e-60 else 0}: \S+ "
+    np.save(tmp_path / "wild.npy", wild)
+    builds = [
+        (cassata.DenseFlatIndex, {}),
+        (cassata.DenseFlatIndex, {"metric": "euclidean", "dtype": "f16"}),
+        (cassata.DensePlainHNSW, {"metric": "euclidean"}),
+        (cassata.DensePlainHNSW, {"navigation": "int8"}),
+        (cassata.DensePQHNSW, {"m_pq": 4}),
+        (cassata.DenseRerankHNSW, {"encoder": "rabitq"}),
+    ]
+    for face, choices in builds:
+        with pytest.raises(ValueError, match="data_vec: " + place + OUTSIDE):
+            face.build_from_array(wild, **choices)
+        with pytest.raises(ValueError, match=r"wild\.npy: " + place + OUTSIDE):
+            face.build_from_file(tmp_path / "wild.npy", **choices)
+    for face in (
+        cassata.SparseFlatIndex,
+        cassata.SparsePlainHNSW,
+        cassata.SparseFixedU8HNSW,
+        cassata.SparseDotVByteHNSW,
+        cassata.SparsePostingsIndex,
+    ):
+        with pytest.raises(ValueError, match=r"values: row 39, entry \d: \S+ " + OUTSIDE):
+            face.build_from_arrays(*sparse(factor))
+    dense, flat = cassata.DenseFlatIndex.build_from_array(SMALL), cassata.SparseFlatIndex.build_from_arrays(*sparse(1))
+    with pytest.raises(ValueError, match="queries: " + place + OUTSIDE):
+        dense.batch_search(wild, 3)
+    with pytest.raises(ValueError, match="queries: row 39, entry .*" + OUTSIDE):
+        flat.batch_search(*sparse(factor), k=3)
+    with pytest.raises(ValueError, match="data: " + place.replace("39", "2439") + OUTSIDE):
+        cassata.recommend(np.vstack([np.tile(SMALL, (60, 1)), wild]))
+
+
+@pytest.mark.parametrize("metric", ["dotproduct", "euclidean"])
+@pytest.mark.parametrize("scale", [2e-15, 1e-10, 1e10, 1e17])
+def test_vectors_of_any_other_length_are_ranked(scale, metric):
+    vectors = (SMALL.astype("f8") * scale).astype("f4")
+    truth = nearest(vectors, vectors, metric)
+    for face, choices in [(cassata.DenseFlatIndex, {}), (cassata.DensePlainHNSW, {}), (cassata.DensePlainHNSW, {"navigation": "int8"})]:
+        scores, ids = face.build_from_array(vectors, metric=metric, **choices).batch_search(vectors, K)
+        assert recall(ids, truth) > 0.99
+        assert np.all(np.isfinite(scores))
+        if metric == "dotproduct":
+            assert np.all(scores[:, 0] > 0)
+
+
+def test_zeros_are_vectors_as_ever():
+    vectors = np.vstack([SMALL, np.zeros((2, 8), "f4")])
+    index = cassata.DenseFlatIndex.build_from_array(vectors, metric="euclidean", dtype="f16")
+    assert index.search(np.zeros(8, "f4"), 2)[1].tolist() == [40, 41]
+
+
+SCALES = [(1e-4, True), (1e-9, False)]  # what f16 holds, and what it does not
+
+
+@pytest.mark.parametrize(("scale", "held"), SCALES)
+def test_vectors_that_vanish_in_f16_are_refused(scale, held):
+    def build(call):
+        if held:
+            return call()
+        with pytest.raises(ValueError, match=r"row 0, (column|entry) \d: \S+ is the vector's largest value and too small for f16"):
+            call()
+        return None
+
+    vectors = SMALL * np.float32(scale)
+    components, values, offsets = sparse(1)
+    for metric in ("dotproduct", "euclidean"):
+        index = build(lambda m=metric: cassata.DenseFlatIndex.build_from_array(vectors, metric=m, dtype="f16"))
+        assert index is None or recall(index.batch_search(vectors, K)[1], nearest(vectors, vectors, metric)) > 0.95
+        build(lambda m=metric: cassata.DensePlainHNSW.build_from_array(vectors, metric=m, dtype="f16"))
+        build(lambda m=metric: cassata.SparsePlainHNSW.build_from_arrays(components, values * scale, offsets, metric=m))
+    build(lambda: cassata.DenseRerankHNSW.build_from_array(vectors, encoder="pq", pq_subspaces=4))
+    build(lambda: cassata.SparsePostingsIndex.build_from_arrays(components, values * scale, offsets))
+    for face in (cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW, cassata.SparseDotVByteHNSW):
+        assert face.build_from_arrays(components, values * scale, offsets).n == 40  # each row has a scale
+
+
+def test_single_values_that_vanish_in_f16_do_no_harm():
+    vectors = SMALL.copy()
+    vectors[:, 0] *= np.float32(1e-9)
+    assert cassata.DenseFlatIndex.build_from_array(vectors, dtype="f16").n == 40
+    components, values, offsets = sparse(1)
+    values[::8] *= 1e-9
+    index = cassata.SparseRerankHNSW.build_from_arrays(components, values, offsets, prune_percentage=99.9999, residual_rerank=True)
+    assert index.n == 40
