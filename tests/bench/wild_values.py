@@ -100,7 +100,7 @@ def reranked(**choices):
 def budgeted(**choices):
     def answer(x, q, metric):
         with tempfile.TemporaryDirectory() as folder:
-            return plain(path=Path(folder, "index"), memory_budget=1 << 25, **choices)(x, q, metric)
+            return plain(path=Path(folder, "index"), memory_budget=1 << 26, **choices)(x, q, metric)
 
     return answer
 

@@ -153,3 +153,51 @@ def test_single_values_that_vanish_in_f16_do_no_harm():
     values[::8] *= 1e-9
     index = cassata.SparseRerankHNSW.build_from_arrays(components, values, offsets, prune_percentage=99.9999, residual_rerank=True)
     assert index.n == 40
+
+
+def topical(n, seed):
+    """Sparse rows around 40 topics, sorted by topic, and where each row's values end."""
+    random, words = np.random.default_rng(seed), np.random.default_rng(0).permuted(np.tile(np.arange(400), (40, 1)), axis=1)[:, :60]
+    rows = np.zeros((n, 400), np.float32)
+    for row, topic in zip(rows, np.sort(random.integers(0, 40, n)), strict=True):
+        own = random.choice(words[topic], 20, replace=False)
+        row[own] = np.exp(random.standard_normal(20) / 2)
+    return rows
+
+
+def compressed(rows):
+    return np.nonzero(rows)[1], rows[rows != 0], np.concatenate([[0], np.cumsum((rows != 0).sum(1))])
+
+
+def recall_by_score(rows, queries, **choices):
+    """Recall of results whose score reaches the tenth's."""
+    build = {name: value for name, value in choices.items() if name != "ef_search"}
+    index = cassata.SparsePostingsIndex.build_from_arrays(*compressed(rows), dtype="f32", **build)
+    ids = index.batch_search(*compressed(queries), k=K, ef_search=choices.get("ef_search", 60))[1].reshape(-1, K)
+    scores = queries.astype("f8") @ rows.astype("f8").T
+    tenth = np.sort(scores, 1)[:, -K]
+    return np.mean(np.take_along_axis(scores, ids, 1) >= tenth[:, None] * (1 - 1e-6))
+
+
+@pytest.mark.parametrize("n_knn", [0, 8])
+@pytest.mark.parametrize("factor", [1e3, 1e9])
+def test_lists_with_wild_values_find_the_rows_beside_them(factor, n_knn):
+    rows, queries = topical(4000, 1), topical(100, 2)
+    expected = recall_by_score(rows, queries, n_knn=n_knn)
+    for column in range(0, 400, 10):
+        rows[np.flatnonzero(rows[:, column])[17], column] *= factor
+    assert recall_by_score(rows, queries, n_knn=n_knn) > expected - 0.02
+
+
+def test_the_order_of_rows_does_not_matter_to_lists():
+    rows, queries = topical(4000, 1), topical(100, 2)
+    shuffled = np.random.default_rng(3).permutation(rows)
+    for n_knn in (0, 8):
+        assert abs(recall_by_score(rows, queries, n_knn=n_knn) - recall_by_score(shuffled, queries, n_knn=n_knn)) < 0.01
+
+
+def test_one_row_many_times_takes_no_place_from_others():
+    rows, queries = topical(2000, 1), topical(100, 2)
+    copied = np.random.default_rng(3).permutation(np.vstack([rows, np.repeat(rows[7:8], 500, 0)]))
+    for n_knn in (0, 8):
+        assert recall_by_score(copied, queries, n_knn=n_knn) > recall_by_score(rows, queries, n_knn=n_knn) - 0.01
