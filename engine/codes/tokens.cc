@@ -331,8 +331,8 @@ class TwoLevelScorer final : public TokenScorer {
 
   void multiply(std::size_t n, const std::uint8_t* codes) noexcept {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    for (std::size_t first = 0; first < n; first += kernels::kBlockRows) {
-      const std::size_t rows = std::min(kernels::kBlockRows, n - first);
+    for (std::size_t first = 0; first < n; first += kernels::kTileRows) {
+      const std::size_t rows = std::min(kernels::kTileRows, n - first);
       float* to = tokens_.data();
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
@@ -347,7 +347,7 @@ class TwoLevelScorer final : public TokenScorer {
   /// The codebooks, a centroid after another.
   void prepare_rows() {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    tokens_.resize(kernels::kBlockRows * dim);
+    tokens_.resize(kernels::kTileRows * dim);
     if (!pieces_.empty()) return;
     pieces_.resize(kCentroids * dim);
     for (std::size_t j = 0; j < dim; ++j)
