@@ -53,7 +53,7 @@ def collection(seed):
     components = np.unique(np.append(random.integers(0, spread, random.choice([5, 40, 400])), spread - 1))
     asked = np.unique(np.append(components, random.integers(0, 2**32 - 1, 5)))
     whole, signed = seed % 3 != 0, random.random() < 0.5
-    scale = 1.0 if whole else random.choice([1e-14, 1.0, 1e15])
+    scale = 1.0 if whole else random.choice([1e-12, 1.0, 1e15])
 
     def value(size):
         values = random.integers(1, 5, size) / 2 if whole else random.lognormal(0, 1, size) * scale
