@@ -1,25 +1,26 @@
 #include "engine/answers.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 
 #include "format/error.h"
+#include "format/input/lengths.h"
 #include "format/input/sparse.h"
 
 namespace cassata {
 namespace {
 
-/// The place of the first value that is not finite, or their number. Without branches where all are, so that it is vectorized.
-std::size_t first_not_finite(std::span<const float> values) {
-  constexpr std::int32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
-  std::int32_t largest = 0;
-  for (const float value : values) largest = std::max(largest, std::bit_cast<std::int32_t>(value) & kMagnitude);
-  if (largest < kInfinity) return values.size();
-  return static_cast<std::size_t>(std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); }) - values.begin());
+/// Throws unless the vector, which `name` is called, can be compared.
+void check_vector(std::span<const float> values, const std::function<std::string()>& name) {
+  if (comparable(values)) return;
+  const auto bad = std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); });
+  const bool finite = bad == values.end();
+  const std::size_t column = finite ? largest_value(values) : static_cast<std::size_t>(bad - values.begin());
+  invalid_argument(name() + ", column " + std::to_string(column) + ": " +
+                   (finite ? length_fault(values) : std::to_string(*bad) + ", expected a finite number"));
 }
 
 void check_tokens(const Batch& queries, std::size_t dim) {
@@ -35,9 +36,8 @@ void check_tokens(const Batch& queries, std::size_t dim) {
       invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
                        std::to_string(tokens.offsets[i + 1]) + ", expected numbers that do not fall");
     const auto values = tokens.row(i);
-    if (const std::size_t j = first_not_finite(values); j != values.size())
-      invalid_argument("multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(j / dim) + ", column " + std::to_string(j % dim) +
-                       ": " + std::to_string(values[j]) + ", expected a finite number");
+    for (std::size_t at = 0; at < values.size(); at += dim)
+      check_vector(values.subspan(at, dim), [&] { return "multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(at / dim); });
   }
 }
 
@@ -53,10 +53,7 @@ void check_queries(const Batch& queries, const Searched& searched) {
   }
   if (queries.dim != searched.dim)
     invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", " + std::string(searched.name) + " has " + std::to_string(searched.dim));
-  const std::span values(queries.data, queries.rows * queries.dim);
-  if (const std::size_t at = first_not_finite(values); at != values.size())
-    invalid_argument("queries: row " + std::to_string(at / queries.dim) + ", column " + std::to_string(at % queries.dim) + ": " +
-                     std::to_string(values[at]) + ", expected a finite number");
+  for (std::size_t i = 0; i < queries.rows; ++i) check_vector(queries.row(i).values, [&] { return "queries: row " + std::to_string(i); });
 }
 
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {

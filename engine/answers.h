@@ -19,7 +19,7 @@ struct Searched {
   std::string_view name = "the index";
 };
 
-/// Throws Error(invalid_argument) unless `queries` are finite vectors of that shape and, if dense, of that dim.
+/// Throws Error(invalid_argument) unless `queries` are vectors of that shape, finite and of a length (L2) of 0 or 1e-15 to 2e18, and, if dense, of that dim.
 void check_queries(const Batch& queries, const Searched& searched);
 /// The same, and unless they have token vectors where they must, and `out` has room for `k` results of each.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);

@@ -10,6 +10,7 @@
 
 #include "engine/kernels/maxsim.h"
 #include "engine/parallel.h"
+#include "engine/sampling.h"
 
 namespace cassata {
 namespace {
@@ -53,10 +54,10 @@ class Lloyd {
         which_(size_),
         distances_(size_) {}
 
-  /// Samples, evenly spread.
+  /// Samples from everywhere.
   std::vector<float> first_rows() const {
     std::vector<float> rows(count_ * dim_);
-    for (std::size_t c = 0; c < count_; ++c) std::copy_n(sample(c * size_ / count_), dim_, rows.data() + c * dim_);
+    for (std::size_t c = 0; c < count_; ++c) std::copy_n(sample(sampled(c, count_, size_)), dim_, rows.data() + c * dim_);
     return rows;
   }
 

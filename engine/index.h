@@ -63,7 +63,7 @@ class Index {
   std::string_view class_name() const noexcept;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k places.
-  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity (naming the row), params out of range.
+  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor 1e-15 to 2e18 (naming the row), params out of range.
   void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors alone, where there are any.

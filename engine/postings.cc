@@ -99,6 +99,7 @@ std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCode
 void build_postings(const BuildTask& task) {
   PostingsParams params{.num_threads = task.params.num_threads, .progress = task.params.progress};
   if (task.params.kind != Kind::flat) {
+    params.bounds = false;
     params.n_postings = task.params.postings.n_postings;
     params.summary_energy = task.params.postings.summary_energy;
     params.n_knn = task.params.postings.n_knn;

@@ -10,6 +10,7 @@
 #include "engine/exact.h"
 #include "engine/index.h"
 #include "engine/registry.h"
+#include "engine/sampling.h"
 #include "format/error.h"
 
 namespace cassata {
@@ -67,10 +68,11 @@ struct Sample {
   }
 };
 
-/// About every n-th row.
+/// Rows from everywhere.
 Rows some_of(const Batch& all, std::size_t count) {
   Rows some(all.sparse() ? Shape::sparse : Shape::dense, all.dim);
-  for (std::size_t i = 0; i < std::min(count, all.rows); ++i) some.append(all.part(i * all.rows / std::min(count, all.rows), 1));
+  const std::size_t kept = std::min(count, all.rows);
+  for (std::size_t i = 0; i < kept; ++i) some.append(all.part(sampled(i, kept, all.rows), 1));
   return some;
 }
 

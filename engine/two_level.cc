@@ -15,6 +15,7 @@
 #include "engine/centroids.h"
 #include "engine/parallel.h"
 #include "engine/registry.h"
+#include "engine/sampling.h"
 #include "format/error.h"
 #include "format/input/npy.h"
 #include "format/input/tokens.h"
@@ -76,17 +77,8 @@ class TokenReader {
   std::size_t rows_ = 0;
 };
 
-/// SplitMix64 (Steele et al., OOPSLA 2014).
-std::uint64_t scattered(std::uint64_t number) {
-  number = (number + 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
-  number = (number ^ (number >> 27)) * 0x94D049BB133111EB;
-  return number ^ (number >> 31);
-}
-
-/// The tokens, cut into as many stretches as samples are wanted, and one of each, wherever: a regular step might always meet the same word.
 std::vector<float> take_sample(TokenReader& tokens, const Plan& plan) {
-  const auto begin_of = [&](std::uint64_t i) { return plan.tokens / plan.samples * i + plan.tokens % plan.samples * i / plan.samples; };
-  const auto token_of = [&](std::uint64_t i) { return begin_of(i) + scattered(i) % (begin_of(i + 1) - begin_of(i)); };
+  const auto token_of = [&](std::uint64_t i) { return sampled(i, plan.samples, plan.tokens); };
   std::vector<float> sample;
   sample.reserve(plan.samples * plan.dim);
   std::uint64_t i = 0;
@@ -108,7 +100,7 @@ class TwoLevelModel {
         quantizer_(row_of(Encoding::pq).encoder({.dim = plan.dim, .code = {.m_pq = static_cast<std::uint32_t>(plan.m_pq)}})) {
     if (choices.progress) choices.progress("residuals", 0, 1);
     const std::size_t piece = Centroids::piece(plan.dim), size = std::min<std::size_t>(plan.samples, kPqSamples);
-    for (std::size_t i = 0; i < size; ++i) std::copy_n(sample.data() + i * plan.samples / size * plan.dim, plan.dim, sample.data() + i * plan.dim);
+    for (std::size_t i = 0; i < size; ++i) std::copy_n(sample.data() + sampled(i, size, plan.samples) * plan.dim, plan.dim, sample.data() + i * plan.dim);
     sample.resize(size * plan.dim);
     parallel_for(choices.num_threads, (size + piece - 1) / piece, 1, [&](std::size_t begin, std::size_t end, unsigned) {
       std::vector<std::uint32_t> which(piece);

@@ -86,10 +86,20 @@ noexcept {
   return number;
 }
 
-/// A number in a mapping, whose file another process may change at any time: exactly one read. What was checked of the result stays true.
+/// A copy of what lies mapped at `from`. Another process may write into a mapped file at any time: what was checked must be what is used, so it is
+/// read once.
 template <class T>
-requires std::is_integral_v<T> T read_once(const T& from)
-noexcept { return __atomic_load_n(&from, __ATOMIC_RELAXED); }
+requires std::is_trivially_copyable_v<T> T read_once(const T& from)
+noexcept {
+  T copy;
+  std::memcpy(&copy, &from, sizeof copy);
+  // The compiler takes it for no copy from here on, so it cannot read `from` again instead.
+  if constexpr (std::is_scalar_v<T>)
+    asm("" : "+r"(copy));
+  else
+    asm("" : "+m"(copy));
+  return copy;
+}
 
 /// Appends a number's bytes.
 template <class T>

@@ -90,6 +90,9 @@ def _float32(name: str, array: npt.NDArray[Any], place: Callable[..., str]) -> n
         if beyond.any():
             at = tuple(map(int, np.unravel_index(np.argmax(beyond), beyond.shape)))
             raise ValueError(f"{name}: {place(*at)}: {array[at]!s}, which f32 cannot hold")
+        vanished = (narrow == 0) & (array != 0)
+        if vanished.any():  # a vector of such values is not to pass for one of zeros
+            narrow[vanished] = np.copysign(np.finfo(np.float32).smallest_subnormal, array[vanished])
     return narrow
 
 

@@ -1,9 +1,12 @@
 #include "engine/build/order.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "engine/parallel.h"
+#include "engine/sampling.h"
+#include "format/input/lengths.h"
 
 namespace cassata {
 namespace {
@@ -46,7 +49,8 @@ struct Part {
 
 class Splitter {
  public:
-  Splitter(const Batch& rows, std::vector<Id>& order) : rows_(rows), order_(order), along_(rows.rows) {}
+  Splitter(const Batch& rows, std::vector<Id>& order, unsigned num_threads)
+      : rows_(rows), order_(order), along_(rows.rows), weights_(weights_of(rows, num_threads)) {}
 
   /// Reorders the part so that its first half, of whole blocks, and its second are each more similar than the whole. Returns the middle.
   std::size_t split(const Part& part, std::size_t block, Direction& direction, unsigned num_threads) {
@@ -54,8 +58,8 @@ class Splitter {
     for (std::size_t pass = 0; pass < kPasses; ++pass) {
       direction.clear();
       if (pass == 0) {
-        direction.add(rows_.row(order_[part.begin]), 1);
-        direction.add(rows_.row(order_[part.begin + part.size() / 2]), -1);
+        add(part.begin + sampled(0, 2, part.size()), 1, direction);
+        add(part.begin + sampled(1, 2, part.size()), -1, direction);
       } else {
         add_mean({part.begin, middle}, 1, direction);
         add_mean({middle, part.end}, -1, direction);
@@ -72,15 +76,32 @@ class Splitter {
   }
 
  private:
+  /// By which rows count in means: those of more than kMostTimes the usual length as if they had that, so that a few of them do not count for all.
+  static std::vector<float> weights_of(const Batch& rows, unsigned num_threads) {
+    constexpr float kMostTimes = 4;
+    std::vector<float> lengths(rows.rows);
+    parallel_for(num_threads, rows.rows, 1024, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = begin; i < end; ++i) lengths[i] = std::sqrt(squared_length(rows.row(i).values));
+    });
+    std::vector<float> sorted = lengths;
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::nth_element(sorted.begin(), middle, sorted.end());
+    const float most = kMostTimes * (sorted.empty() ? 0 : *middle);
+    for (float& length : lengths) length = length > most && most > 0 ? most / length : 1;
+    return lengths;
+  }
+  void add(std::size_t place, float factor, Direction& direction) const {
+    direction.add(rows_.row(order_[place]), factor * weights_[order_[place]]);
+  }
   void add_mean(const Part& half, float sign, Direction& direction) const {
-    const std::size_t stride = std::max<std::size_t>(1, half.size() / kSample);
-    for (std::size_t i = half.begin; i < half.end; i += stride)
-      direction.add(rows_.row(order_[i]), sign * static_cast<float>(stride) / static_cast<float>(half.size()));
+    const std::size_t count = std::min(half.size(), kSample);
+    for (std::size_t i = 0; i < count; ++i) add(half.begin + sampled(i, count, half.size()), sign / static_cast<float>(count), direction);
   }
 
   const Batch& rows_;
   std::vector<Id>& order_;
   std::vector<float> along_;
+  std::vector<float> weights_;
 };
 
 }  // namespace
@@ -89,7 +110,7 @@ std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsign
   std::vector<Id> order(rows.rows);
   std::iota(order.begin(), order.end(), Id{0});
   std::vector<Direction> directions(threads_of(num_threads), Direction(rows.dim));
-  Splitter splitter(rows, order);
+  Splitter splitter(rows, order, num_threads);
   std::vector<Part> parts = {{0, order.size()}};
   std::uint64_t placed = 0;  // rows whose block is known
   while (!parts.empty()) {

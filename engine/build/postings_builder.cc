@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -37,9 +38,7 @@ class ListEncoder {
   /// `entries` are of one component and sign, by row.
   ListEntry encode(std::vector<Entry>& entries, std::vector<std::byte>& out) {
     prune(entries);
-    float most = 0;
-    for (const Entry& e : entries) most = std::max(most, std::abs(e.value));
-    step_ = std::max(most / 255, std::numeric_limits<float>::min());
+    step_ = std::max(most_of(entries) / 255, std::numeric_limits<float>::min());
     std::size_t runs = 0;
     for (std::size_t i = 0; i < entries.size(); ++i) runs += i == 0 || entries[i].row / kBlockRows != entries[i - 1].row / kBlockRows;
     const bool summarized = runs >= (blocks_ + kSparseBlocks - 1) / kSparseBlocks;
@@ -63,7 +62,20 @@ class ListEncoder {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
   }
 
-  /// The smallest code that stands for as much.
+  /// What the largest code stands for: the largest value; where codes need not be bounds, no more than kMostTimes that of all but the largest
+  /// sixteenth, since a few values far beyond the others would leave these one code for all.
+  float most_of(const std::vector<Entry>& entries) {
+    constexpr float kMostTimes = 16;
+    magnitudes_.clear();
+    for (const Entry& e : entries) magnitudes_.push_back(std::abs(e.value));
+    const float largest = *std::max_element(magnitudes_.begin(), magnitudes_.end());
+    if (params_.bounds || entries.size() == 1) return largest;
+    const auto usual = magnitudes_.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, entries.size() / 16));
+    std::nth_element(magnitudes_.begin(), usual, magnitudes_.end(), std::greater<>());
+    return std::min(largest, kMostTimes * *usual);
+  }
+
+  /// The smallest code that stands for as much, if there is one.
   std::uint8_t code(float value) const {
     float code = std::ceil(std::abs(value) / step_);
     if (code * step_ < std::abs(value)) ++code;
@@ -129,6 +141,7 @@ class ListEncoder {
   float step_ = 0;
   std::uint8_t largest_ = 0;
   std::vector<std::uint8_t> maxima_;
+  std::vector<float> magnitudes_;
 };
 
 /// All lists of `rows`, in an unnamed file, searchable where they lie.

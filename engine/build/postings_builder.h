@@ -13,6 +13,7 @@
 namespace cassata {
 
 struct PostingsParams {
+  bool bounds = true;            ///< no code stands for less than its value, as exact search needs; else codes of a few values far beyond may
   std::uint32_t n_postings = 0;  ///< entries of a list, at most; 0: all
   float summary_energy = 1;      ///< share of a summary that is kept
   std::uint32_t n_knn = 0;       ///< neighbours of a row

@@ -43,6 +43,7 @@ void read_all(VectorStream& vectors, const Progress& progress, const std::functi
 void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first, EncodedRows& rows) {
   rows.bytes.clear();
   rows.ends.clear();
+  encoder.check(batch, source, first);
   encoder.encode(batch, source, first, rows);
 }
 

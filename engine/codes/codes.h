@@ -106,6 +106,9 @@ class Encoder {
   virtual std::size_t row_bytes() const noexcept = 0;
   /// Where it does, the least that an entry of a vector takes; 0: that depends on the vector.
   virtual std::size_t entry_bytes() const noexcept { return 0; }
+  /// Throws Error(invalid_argument) at a vector of which the encoding would keep next to nothing; names `source` and the row, of which the batch's
+  /// first has the number `first`.
+  virtual void check(const Batch&, std::string_view, std::uint64_t) const {}
   /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are for messages.
   /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;

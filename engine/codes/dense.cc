@@ -104,6 +104,15 @@ class DenseEncoder final : public Encoder {
 
   std::size_t row_bytes() const noexcept override { return dim_ * sizeof(T); }
 
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override {
+    if constexpr (sizeof(T) != sizeof(float))
+      for (std::size_t i = 0; i < rows.rows; ++i) {
+        check_halves(
+            rows.row(i).values, [&] { return std::string(source) + ": row " + std::to_string(first + i); },
+            [](std::size_t column) { return "column " + std::to_string(column); });
+      }
+  }
+
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     const std::size_t count = rows.rows * dim_;
     if constexpr (sizeof(T) == sizeof(float)) {

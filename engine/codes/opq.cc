@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/codes/center.h"
 #include "engine/kernels/dense.h"
 #include "engine/parallel.h"
 
@@ -105,12 +106,20 @@ bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
   return false;
 }
 
-/// The samples' covariances, times their number.
+/// The samples' covariances, times their number. Values outside of their usual range count at its ends: a few wild ones would hide all others.
 Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads, const Report& report) {
   Matrix centred(samples.size() / dim, dim);
-  std::vector<double> means(dim);
-  for (std::size_t i = 0; i < samples.size(); ++i) means[i % dim] += static_cast<double>(samples[i]) / static_cast<double>(centred.rows);
-  for (std::size_t i = 0; i < samples.size(); ++i) centred.values[i] = static_cast<float>(static_cast<double>(samples[i]) - means[i % dim]);
+  std::vector<float> column(centred.rows);
+  for (std::size_t j = 0; j < dim; ++j) {
+    for (std::size_t i = 0; i < centred.rows; ++i) column[i] = samples[i * dim + j];
+    const Range usual = usual_range(column);
+    double mean = 0;
+    for (std::size_t i = 0; i < centred.rows; ++i) {
+      column[i] = std::clamp(samples[i * dim + j], usual.low, usual.high);
+      mean += static_cast<double>(column[i]) / static_cast<double>(centred.rows);
+    }
+    for (std::size_t i = 0; i < centred.rows; ++i) centred.row(i)[j] = static_cast<float>(static_cast<double>(column[i]) - mean);
+  }
   return squares_of_columns(centred, num_threads, report);
 }
 

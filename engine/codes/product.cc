@@ -13,6 +13,7 @@
 #include "engine/kernels/lookup.h"
 #include "engine/kernels/prefetch.h"
 #include "engine/parallel.h"
+#include "engine/sampling.h"
 #include "format/error.h"
 
 namespace cassata {
@@ -144,7 +145,7 @@ class Samples {
   }
 
   std::size_t size() const noexcept { return size_; }
-  void decode(std::size_t i, float* out) const { vectors_.decode(static_cast<Id>(i * stride_ % size_ * vectors_.size() / size_), out); }
+  void decode(std::size_t i, float* out) const { vectors_.decode(static_cast<Id>(sampled(i * stride_ % size_, size_, vectors_.size())), out); }
 
  private:
   const Codes& vectors_;

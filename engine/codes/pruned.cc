@@ -28,6 +28,8 @@ class PartEncoder final : public Encoder {
 
   std::size_t row_bytes() const noexcept override { return whole_->row_bytes(); }
 
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override { whole_->check(rows, source, first); }
+
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     Rows parts;
     for (std::size_t i = 0; i < rows.rows; ++i) append_part(rows.row(i), parts);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/codes/center.h"
 #include "engine/codes/rotation.h"
 #include "engine/codes/row_fetch.h"
 #include "engine/kernels/dense.h"
@@ -264,16 +265,7 @@ class QuantizedEncoder final : public Encoder {
   bool trains() const noexcept override { return true; }
 
   void train(const Codes& vectors, unsigned, const Progress& progress) override {
-    constexpr std::uint64_t kRowsAReport = 1024;  // decoding one may take long
-    std::vector<double> sums(spec_.dim);
-    std::vector<float> row(spec_.dim);
-    for (std::uint64_t id = 0; id < vectors.size(); ++id) {
-      vectors.decode(static_cast<Id>(id), row.data());
-      for (std::size_t i = 0; i < row.size(); ++i) sums[i] += row[i];
-      if (progress && ((id + 1) % kRowsAReport == 0 || id + 1 == vectors.size())) progress("learn", id + 1, vectors.size());
-    }
-    std::vector<float> mean(spec_.dim);
-    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = static_cast<float>(sums[i] / static_cast<double>(vectors.size()));
+    const std::vector<float> mean = robust_mean(vectors, progress);
     const std::vector<std::int8_t> signs = form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
     const auto means = std::as_bytes(std::span(mean)), flips = std::as_bytes(std::span(signs));
     model_.assign(means.begin(), means.end());

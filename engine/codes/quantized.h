@@ -1,7 +1,7 @@
 // Dense rows of a few bits a dimension: what a walk goes by, so that it reads a quarter, an eighth or a thirtieth of the bytes.
 //
 //   <section>         n rows: f32 scale, bias, rest; then dim codes (engine/kernels/quantized.h says how they lie)
-//   <section>.model   f32 x dim: the vectors' mean; for rabitq then i8 x 4 x dim: the signs of a rotation (rotation.h)
+//   <section>.model   f32 x dim: the vectors' mean (center.h); for rabitq then i8 x 4 x dim: the signs of a rotation (rotation.h)
 //
 // A vector x is held as  r = rotation(x - mean),  r being near  bias + scale x codes. With q' = rotation(q - a mean) the distance is
 //   dot product:  -q . mean + a rest - q' . (bias + scale x codes),   rest = -mean . (x - mean),  a = q . mean / |mean|^2

@@ -123,6 +123,15 @@ class SparseEncoder final : public Encoder {
   std::size_t row_bytes() const noexcept override { return 0; }
   std::size_t entry_bytes() const noexcept override { return component_bytes(dim_) + sizeof(typename Values::Stored); }
 
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override {
+    if constexpr (std::is_same_v<Values, HalfValues>)
+      for (std::size_t i = 0; i < rows.rows; ++i) {
+        check_halves(
+            rows.row(i).values, [&] { return std::string(source) + ": row " + std::to_string(first + i); },
+            [](std::size_t entry) { return "entry " + std::to_string(entry); });
+      }
+  }
+
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     for (std::size_t i = 0; i < rows.rows; ++i) {
       const VectorView row = rows.row(i);

@@ -170,6 +170,16 @@ class HalfTokenEncoder final : public Encoder {
 
   std::size_t row_bytes() const noexcept override { return 0; }
 
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override {
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+      const auto tokens = rows.tokens.row(i);
+      for (std::size_t at = 0; at < tokens.size(); at += spec_.dim)
+        check_halves(
+            tokens.subspan(at, spec_.dim), [&] { return std::string(source) + ": row " + std::to_string(first + i); },
+            [&](std::size_t column) { return "token " + std::to_string(at / spec_.dim) + ", column " + std::to_string(column); });
+    }
+  }
+
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     std::vector<std::uint16_t> halves;
     for (std::size_t i = 0; i < rows.rows; ++i) {
@@ -327,8 +337,8 @@ class TwoLevelScorer final : public TokenScorer {
 
   void multiply(std::size_t n, const std::uint8_t* codes) noexcept {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    for (std::size_t first = 0; first < n; first += kernels::kBlockRows) {
-      const std::size_t rows = std::min(kernels::kBlockRows, n - first);
+    for (std::size_t first = 0; first < n; first += kernels::kTileRows) {
+      const std::size_t rows = std::min(kernels::kTileRows, n - first);
       float* to = tokens_.data();
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
@@ -343,7 +353,7 @@ class TwoLevelScorer final : public TokenScorer {
   /// The codebooks, a centroid after another.
   void prepare_rows() {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    tokens_.resize(kernels::kBlockRows * dim);
+    tokens_.resize(kernels::kTileRows * dim);
     if (!pieces_.empty()) return;
     pieces_.resize(kCentroids * dim);
     for (std::size_t j = 0; j < dim; ++j)

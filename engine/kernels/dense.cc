@@ -13,6 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 template <class Element>
 const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
@@ -91,6 +92,7 @@ void from_f16(const void* from, float* to, std::size_t n) {
 
 const char* name() { return hwy::TargetName(HWY_TARGET); }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

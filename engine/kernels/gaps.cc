@@ -16,6 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 HWY_INLINE std::uint64_t word_at(const std::byte* from) {
   std::uint64_t word;
@@ -379,6 +380,7 @@ GapKernels pick_gaps([[maybe_unused]] std::uint32_t widest, [[maybe_unused]] boo
   return {decode_each, sum};
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 template <class M>
 void fill(const float* query, std::size_t dims, const float* codebook, float* table) {
@@ -115,6 +116,7 @@ LookupKernels pick(Metric metric) {
   return with_metric(metric, []<class M>(M) { return LookupKernels{fill<M>, gather, range}; });
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -21,6 +21,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 using Full = hn::CappedTag<float, 16>;
 using FullVector = hn::Vec<Full>;
@@ -142,7 +143,7 @@ HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t
   clear(Full(), sums0, FirstRows<kRows>());
   clear(Full(), sums1, FirstRows<kRows>());
   block += first * kStretch;
-  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kBlockRows * kStretch) {
+  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kTileRows * kStretch) {
     const std::size_t n = std::min(kStretch, dim - begin);
     add_products<InBlock, kRegisters, kCoordinates>(Full(), block, vectors, n, sums0, sums1, FirstRows<kRows>());
     vectors += (n + kCoordinates - 1) / kCoordinates * kRegisters * kLanes;
@@ -189,7 +190,7 @@ HWY_INLINE void multiply(const Packed& packed, std::size_t rows, Take& take) {
 template <class Element>
 HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* block) {
   const Full d;
-  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kBlockRows * kStretch) {
+  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kTileRows * kStretch) {
     const std::size_t n = std::min(kStretch, dim - begin);
     std::size_t j = 0;
     for (; j + kLanes <= n; j += kLanes) hn::Store(load_f32(d, row + begin + j), d, block + j);
@@ -206,8 +207,8 @@ HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* block) {
 /// Multiplies rows 0 to n - 1, which `fill` puts into the block, block by block; Take is told where in the rows the block lies.
 template <class Fill, class Take>
 HWY_INLINE void multiply_all(const Packed& packed, std::size_t n, Fill fill, Take& take) {
-  for (std::size_t first = 0; first < n; first += kBlockRows) {
-    const std::size_t rows = std::min(kBlockRows, n - first), filled = (rows + 3) / 4 * 4;
+  for (std::size_t first = 0; first < n; first += kTileRows) {
+    const std::size_t rows = std::min(kTileRows, n - first), filled = (rows + 3) / 4 * 4;
     for (std::size_t i = 0; i < filled; ++i) fill(first + std::min(i, rows - 1), packed.block + i * kStretch);
     take.begin = first;
     take.end = n;
@@ -259,7 +260,7 @@ void raise_by(const Packed& packed, const void* rows, std::size_t n) {
 }
 
 /// Rows that lie anywhere are fetched this many ahead.
-constexpr std::size_t kRowsAhead = 2 * kBlockRows;
+constexpr std::size_t kRowsAhead = 2 * kTileRows;
 
 /// Keeps every product.
 struct Every {
@@ -385,6 +386,7 @@ void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
 
 MaxSimKernels pick() { return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables}; }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -400,7 +402,7 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   constexpr std::size_t kMostLanes = 16;
   const std::size_t lanes = HWY_DYNAMIC_DISPATCH(lanes_of)(count);
   values_.reserve((lanes + kMostLanes / 2) * (dim + 1));
-  block_.reserve((dim + kStretch - 1) / kStretch * kStretch * kBlockRows);
+  block_.reserve((dim + kStretch - 1) / kStretch * kStretch * kTileRows);
   largest_.reserve(lanes + kMostLanes);
   parts_ = {.count = count, .dim = dim, .lanes = lanes, .values = values_.data(), .block = block_.data(), .largest = largest_.data()};
   HWY_DYNAMIC_DISPATCH(lay_out)(vectors, count, dim, parts_.values);

@@ -35,8 +35,8 @@ class AlignedFloats {
   std::size_t lines_ = 0;
 };
 
-/// Rows are multiplied a block at a time, in f32, coordinates in stretches: [dim / kStretch][kBlockRows][kStretch].
-inline constexpr std::size_t kBlockRows = 12, kStretch = 128;
+/// Rows are multiplied a tile at a time, in f32, coordinates in stretches: [dim / kStretch][kTileRows][kStretch].
+inline constexpr std::size_t kTileRows = 12, kStretch = 128;
 
 /// Packed vectors and the buffers of their multiplication, as kernels see them.
 struct Packed {

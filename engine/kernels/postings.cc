@@ -15,6 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 template <class Number>
 HWY_INLINE Number number_at(const std::byte* from) {
@@ -166,6 +167,7 @@ const PostingKernels* pick_postings() {
   return &kKernels;
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -18,6 +18,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 /// The sum over a part of code times query.
@@ -232,6 +233,7 @@ float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQu
   return head.rest;
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

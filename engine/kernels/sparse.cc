@@ -13,6 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 /// What an entry adds, for the row's value `v` and the query's `t`.
 struct SparseDot {
@@ -143,6 +144,7 @@ SparseKernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes,
   return of_values<SparseEuclidean>(component_bytes, values);
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -34,6 +34,7 @@ inline constexpr PlacesOfOnes kPlacesOfOnes;
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 /// 0, 1, 2 and so on, as many as a vector may have. Highway puts such a vector together lane by lane.
 alignas(64) constexpr std::uint8_t kCounting[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
@@ -199,6 +200,7 @@ SparseKernels<PackedRow> pick_packed(std::size_t low_bytes) {
   return {all_packed<1>, nullptr, 0};
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -11,6 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 /// By vectors on x86 that gathers; what is left over is passed on.
 std::size_t unmet([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] Id size, std::span<const Id> ids, Id* out) {
@@ -31,6 +32,7 @@ std::size_t unmet([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] 
   return count + ids.size() - i;
 }
 
+}  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

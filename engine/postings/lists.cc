@@ -31,12 +31,16 @@ PostingLists::Found PostingLists::find(std::uint32_t component) const noexcept {
   const std::size_t bucket = std::size_t{component} >> shift_;
   Found found;
   if (bucket + 1 >= buckets_.size()) return found;
-  const std::size_t end = std::min<std::size_t>(buckets_[bucket + 1], directory_.size()), begin = std::min<std::size_t>(buckets_[bucket], end);
+  const std::size_t end = std::min<std::size_t>(read_once(buckets_[bucket + 1]), directory_.size());
+  const std::size_t begin = std::min<std::size_t>(read_once(buckets_[bucket]), end);
   const auto last = directory_.begin() + static_cast<std::ptrdiff_t>(end);
   auto at = std::lower_bound(directory_.begin() + static_cast<std::ptrdiff_t>(begin), last, component,
                              [](const ListEntry& list, std::uint32_t c) { return list.component < c; });
-  for (; at != last && at->component == component; ++at)
-    if (inside(*at)) ((at->flags & ListEntry::kNegative) != 0 ? found.negative : found.positive) = &*at;
+  for (; at != last; ++at) {
+    const ListEntry list = read_once(*at);
+    if (list.component != component) break;
+    if (inside(list)) ((list.flags & ListEntry::kNegative) != 0 ? found.negative : found.positive) = list;
+  }
   return found;
 }
 

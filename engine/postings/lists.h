@@ -64,15 +64,14 @@ class PostingLists {
 
   std::size_t rows() const noexcept { return rows_; }
   std::size_t blocks() const noexcept { return blocks_; }
-  /// The lists of a component's values above and below 0; null where there is none.
+  /// The lists of a component's values above and below 0, if there are any. Copies: the file may change while it is searched.
   struct Found {
-    const ListEntry* positive = nullptr;
-    const ListEntry* negative = nullptr;
+    std::optional<ListEntry> positive, negative;
   };
   Found find(std::uint32_t component) const noexcept;
-  /// The bytes of its runs; nothing where a damaged file's entry leaves the section.
+  /// The bytes of its runs, of an entry that find() returned.
   std::span<const std::byte> runs(const ListEntry& list) const noexcept;
-  /// The table of a list that has one, with the runs it is about.
+  /// The table of such a list that has one, with the runs it is about.
   kernels::RunTable table(const ListEntry& list) const noexcept;
   /// Checks every rule of the lists. Calls `reading` with each part before it is read. Throws Error(corrupt).
   void verify(const Reading& reading) const;

@@ -68,10 +68,10 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
     if (value == 0) continue;
     small_rounding_ += std::abs(value) * kSmallRounding;
     const PostingLists::Found found = lists_.find(query.components[i]);
-    opposed_ |= (value > 0 ? found.negative : found.positive) != nullptr;
-    if (const ListEntry* list = value > 0 ? found.positive : found.negative) terms_.push_back({list, std::abs(value) * list->step * 255, 0});
+    opposed_ |= (value > 0 ? found.negative : found.positive).has_value();
+    if (const auto& list = value > 0 ? found.positive : found.negative) terms_.push_back({*list, std::abs(value) * list->step * 255, 0});
   }
-  const auto more = [](const Term& a, const Term& b) { return a.most != b.most ? a.most > b.most : a.list < b.list; };
+  const auto more = [](const Term& a, const Term& b) { return a.most != b.most ? a.most > b.most : a.list.component < b.list.component; };
   if (cut != 0 && terms_.size() > cut) {
     std::nth_element(terms_.begin(), terms_.begin() + static_cast<std::ptrdiff_t>(cut), terms_.end(), more);
     terms_.resize(cut);
@@ -88,8 +88,8 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
 
 void PostingSearch::sum_short_lists() {
   for (const Term& term : terms_) {
-    if (term.list->flags & ListEntry::kSummarized) continue;
-    const auto runs = lists_.runs(*term.list);
+    if (term.list.flags & ListEntry::kSummarized) continue;
+    const auto runs = lists_.runs(term.list);
     kernels_.add_runs(runs.data(), runs.data() + runs.size(), lists_.blocks(), term.weight, sums_.data(), touched_.data());
   }
 }
@@ -97,7 +97,7 @@ void PostingSearch::sum_short_lists() {
 void PostingSearch::bound_blocks() {
   std::fill(bounds_.begin(), bounds_.end(), 0);
   for (const Term& term : terms_)
-    if (term.list->flags & ListEntry::kSummarized) kernels_.add_maxima(lists_.table(*term.list).maxima, bounds_.size(), term.weight, bounds_.data());
+    if (term.list.flags & ListEntry::kSummarized) kernels_.add_maxima(lists_.table(term.list).maxima, bounds_.size(), term.weight, bounds_.data());
   std::size_t count = 0;
   for (std::uint32_t block = 0; block < lists_.blocks(); ++block) {
     blocks_[count] = block;
@@ -113,7 +113,7 @@ void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
   const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, blocks_.data());
   const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
   for (const Term& term : terms_)
-    if (term.list->flags & ListEntry::kSummarized) kernels_.add_chosen(lists_.table(*term.list), chosen, term.weight, sums_.data());
+    if (term.list.flags & ListEntry::kSummarized) kernels_.add_chosen(lists_.table(term.list), chosen, term.weight, sums_.data());
   for (const std::uint32_t block : chosen) touched_[block] = 1;
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
 }

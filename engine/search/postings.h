@@ -45,7 +45,7 @@ class PostingSearch {
 
  private:
   struct Term {
-    const ListEntry* list;
+    ListEntry list;
     double most;  ///< that it adds to a score
     std::uint16_t weight;
   };

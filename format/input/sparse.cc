@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "format/input/file_reader.h"
+#include "format/input/lengths.h"
 
 namespace cassata {
 namespace {
@@ -77,12 +78,10 @@ class SparseFile {
 
 /// Whether check_sparse_row() would return; without an early exit, so that the loops are compiled to vector code.
 bool is_good(VectorView vector) {
-  constexpr std::uint32_t kExponent = 0x7F80'0000;
   const std::span<const std::uint32_t> components = vector.components;
   std::uint32_t bad = !components.empty() && components.back() > kMaxComponent ? 1u : 0u;
   for (std::size_t i = 1; i < components.size(); ++i) bad |= components[i] <= components[i - 1] ? 1u : 0u;
-  for (const float v : vector.values) bad |= (std::bit_cast<std::uint32_t>(v) & kExponent) == kExponent ? 1u : 0u;
-  return bad == 0;
+  return bad == 0 && comparable(vector.values);
 }
 
 struct Extent {
@@ -161,6 +160,7 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
                     ", expected components that rise strictly");
     if (!std::isfinite(vector.values[i])) refuse(i, std::to_string(vector.values[i]) + ", expected a finite number");
   }
+  refuse(largest_value(vector.values), length_fault(vector.values));
 }
 
 void check_offsets(const std::string& name, std::span<const std::uint64_t> offsets, std::uint64_t components, std::uint64_t values) {

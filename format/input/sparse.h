@@ -43,7 +43,7 @@ std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& pa
 std::unique_ptr<SparseStream> sparse_memory_stream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
                                                    std::span<const std::uint64_t> offsets);
 
-/// Throws Error(invalid_argument) unless the components rise strictly and are at most kMaxComponent, and the values are finite. `name` and
+/// Throws Error(invalid_argument) unless the components rise strictly and are at most kMaxComponent, the values are finite, and the vector's length is within its bounds (lengths.h). `name` and
 /// `row` are for the message.
 void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector);
 

@@ -6,11 +6,13 @@
 #include <cctype>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string_view>
 #include <utility>
 
 #include "format/error.h"
 #include "format/input/formats.h"
+#include "format/input/lengths.h"
 
 namespace cassata {
 namespace {
@@ -36,21 +38,19 @@ void convert_each(std::span<const std::byte> raw, std::span<float> out, Convert 
 }
 
 void convert(ElementType type, std::span<const std::byte> raw, std::span<float> out) {
-  const auto plain = [](auto value) { return static_cast<float>(value); };  // an f64 beyond f32 becomes an infinity
+  const auto plain = [](auto value) { return static_cast<float>(value); };
+  /// A value beyond f32 becomes an infinity, one below it the smallest that is not 0: a vector of such values is not to pass for one of zeros.
+  const auto narrow = [](double value) {
+    const auto rounded = static_cast<float>(value);
+    return rounded == 0 && value != 0 ? std::copysign(std::numeric_limits<float>::denorm_min(), static_cast<float>(value)) : rounded;
+  };
   switch (type) {
     case ElementType::f32: return convert_each<float>(raw, out, plain);
     case ElementType::f16: return convert_each<std::uint16_t>(raw, out, widen);
-    case ElementType::f64: return convert_each<double>(raw, out, plain);
+    case ElementType::f64: return convert_each<double>(raw, out, narrow);
     case ElementType::u8: return convert_each<std::uint8_t>(raw, out, plain);
     case ElementType::i8: return convert_each<std::int8_t>(raw, out, plain);
   }
-}
-
-bool all_finite(std::span<const float> values) {
-  constexpr std::uint32_t kExponent = 0x7F80'0000;
-  std::uint32_t bad = 0;  // no early exit, so that the loop is compiled to vector code
-  for (const float v : values) bad |= (std::bit_cast<std::uint32_t>(v) & kExponent) == kExponent ? 1u : 0u;
-  return bad == 0;
 }
 
 /// What element `i` of raw rows holds, for a message, given the f32 that it became.
@@ -148,19 +148,27 @@ std::size_t DenseStream::next(std::span<float> out) {
     }
     read_rows(raw, rows);
     if (element_type_ != ElementType::f32) convert(element_type_, raw, to);
-    if (!all_finite(to) || (most_ == kMostHalf && !std::ranges::all_of(to, [this](float v) { return fits(v); }))) refuse(raw, to);
+    for (std::size_t i = 0; i < rows; ++i) check(raw.subspan(i * row_bytes, row_bytes), to.subspan(i * dim(), dim()), done() + i);
     note(rows, raw);
     read += rows;
   }
   return wanted;
 }
 
-void DenseStream::refuse(std::span<const std::byte> raw, std::span<const float> values) const {
-  const auto bad = std::ranges::find_if_not(values, [this](float v) { return fits(v); });
-  const auto i = static_cast<std::size_t>(bad - values.begin());
-  const std::uint64_t row = done() + i / dim();
-  invalid_argument(name() + ": " + (row_name_ ? row_name_(row) : "row " + std::to_string(row)) + ", column " + std::to_string(i % dim()) + ": " +
-                   describe(element_type_, raw, i, *bad) + "; expected a finite number" + (most_ == kMostHalf ? " within f16's +-65504" : ""));
+void DenseStream::check(std::span<const std::byte> raw, std::span<const float> values, std::uint64_t row) const {
+  constexpr float kMostHalf = 65504;
+  const bool halves = expected_ == Expected::halves;
+  const auto fits = [=](float value) { return std::abs(value) <= (halves ? kMostHalf : std::numeric_limits<float>::max()); };
+  if ((expected_ == Expected::numbers || comparable(values)) && (expected_ == Expected::vectors || std::ranges::all_of(values, fits))) return;
+  const auto refuse = [&](std::size_t column, const std::string& found) {
+    invalid_argument(name() + ": " + (row_name_ ? row_name_(row) : "row " + std::to_string(row)) + ", column " + std::to_string(column) + ": " +
+                     found);
+  };
+  if (const auto bad = std::ranges::find_if_not(values, fits); bad != values.end()) {
+    const auto column = static_cast<std::size_t>(bad - values.begin());
+    refuse(column, describe(element_type_, raw, column, *bad) + "; expected a finite number" + (halves ? " within f16's +-65504" : ""));
+  }
+  refuse(largest_value(values), length_fault(values));
 }
 
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {

@@ -68,13 +68,16 @@ class DenseStream : public VectorStream {
   std::uint64_t entries() const noexcept final { return size() * dim(); }
 
   /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
-  /// Error(invalid_argument) naming row and column at a NaN, an infinity or a value beyond f32, and where the file ends early.
+  /// Error(invalid_argument) naming row and column at a NaN, an infinity, a value beyond f32 or a vector too long or short (lengths.h), and
+  /// where the file ends early.
   std::size_t next(std::span<float> out);
 
   /// What messages call a row from now on, instead of "row 7".
   void call_rows(std::function<std::string(std::uint64_t row)> name) { row_name_ = std::move(name); }
   /// From now on values beyond f16 are refused, too.
-  void expect_halves() { most_ = kMostHalf; }
+  void expect_halves() { expected_ = Expected::halves; }
+  /// From now on rows may have any length (L2): they are not vectors that are compared.
+  void expect_numbers() { expected_ = Expected::numbers; }
 
  protected:
   DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file = false);
@@ -82,14 +85,14 @@ class DenseStream : public VectorStream {
   virtual void read_rows(std::span<std::byte> out, std::size_t rows) = 0;
 
  private:
-  static constexpr float kMostHalf = 65504;
+  enum class Expected { vectors, halves, numbers };
 
-  bool fits(float value) const noexcept { return std::abs(value) <= most_; }
-  [[noreturn]] void refuse(std::span<const std::byte> raw, std::span<const float> values) const;
+  /// Throws unless a row, raw and as f32, is what is expected.
+  void check(std::span<const std::byte> raw, std::span<const float> values, std::uint64_t row) const;
 
   ElementType element_type_;
   std::function<std::string(std::uint64_t row)> row_name_;
-  float most_ = std::numeric_limits<float>::max();
+  Expected expected_ = Expected::vectors;
   std::vector<std::byte> raw_;
   std::vector<float> batch_;
 };

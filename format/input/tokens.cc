@@ -126,6 +126,7 @@ std::vector<float> read_floats(FileReader file, const NpyHeader& header, std::ui
                                std::function<std::string(std::uint64_t)> row_name, std::vector<InputEntry>& read) {
   const auto stream = packed_rows(std::move(file), header.offset, rows, dim, kFloatTypes[header.type]);
   stream->call_rows(std::move(row_name));
+  stream->expect_numbers();  // means of tokens, and parts of vectors: of any length
   std::vector<float> values = read_all(*stream);
   read.push_back(stream->entry());
   return values;

@@ -44,8 +44,8 @@ SparseVectors collection(Random& random, std::size_t rows, std::size_t dim, std:
       float v = magnitude(random) + 0.01F;
       if (values == Values::few) v = static_cast<float>(1 + below(random, 3));
       if (values == Values::mixed && random() % 2) v = -v;
-      if (values == Values::tiny) v *= std::pow(10.0F, -static_cast<float>(below(random, 44)));
-      if (values == Values::huge) v *= 1e18F;
+      if (values == Values::tiny) v *= std::pow(10.0F, -static_cast<float>(below(random, 14)));
+      if (values == Values::huge) v *= 1e17F;
       if (values == Values::zeros && random() % 3) v = 0;
       out.add(c, v);
     }

@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "engine/index.h"
+#include "engine/search/postings.h"
+#include "format/mapped_file.h"
 #include "format/input/sparse.h"
 #include "tests/support/random_case.h"
 #include "tests/support/sparse_index.h"
+#include "tests/support/temp_dir.h"
 
 namespace cassata {
 namespace {
@@ -29,8 +32,8 @@ float random_value(Random& random, Values values) {
     case Values::mixed: return normal(random);
     case Values::whole: return static_cast<float>(below(random, 5)) - 1;  // many ties, zeros among them
     case Values::wide: return std::exp(6 * normal(random));
-    case Values::tiny: return 1e-44F * static_cast<float>(below(random, 1000));
-    case Values::huge: return 1e37F * share(random);
+    case Values::tiny: return 1e-14F * static_cast<float>(below(random, 1000));
+    case Values::huge: return 1e17F * share(random);
     default: return below(random, 4) == 0 ? 1000 - share(random) : 0.1F * share(random);
   }
 }
@@ -67,7 +70,56 @@ Case random_case(Random& random, Values values, Values query_values) {
 /// The bound of a check that f16 can hold.
 Values values_of(unsigned seed, Encoding encoding) {
   const auto values = static_cast<Values>(seed % static_cast<unsigned>(Values::kCount));
-  return encoding == Encoding::sparse_f16 && (values == Values::huge || values == Values::wide) ? Values::mixed : values;
+  return encoding == Encoding::sparse_f16 && (values == Values::huge || values == Values::wide || values == Values::tiny) ? Values::mixed : values;
+}
+
+/// The bytes of a section, which a search may change.
+struct Copy {
+  std::vector<std::byte> bytes;
+  Copy(const MappedFile& file, std::string_view name) : name_(name) {
+    const auto mapped = file.section(name).bytes;
+    bytes.assign(mapped.begin(), mapped.end());
+  }
+  Section section() const { return {.file = "file", .name = name_, .bytes = bytes}; }
+
+ private:
+  std::string_view name_;
+};
+
+/// Scores nothing but overwrites the lists' directory, as another process may that writes into the file.
+class Vandal final : public Scorer {
+ public:
+  explicit Vandal(std::vector<std::byte>& bytes) : bytes_(bytes) {}
+  void bind(VectorView) override {}
+  void bind(Id) override {}
+  void score(std::span<const Id> ids, float* out) noexcept override {
+    std::ranges::fill(bytes_, std::byte{0x5A});
+    for (std::size_t i = 0; i < ids.size(); ++i) out[i] = -1e-6F;
+  }
+  void score_range(Id, std::size_t, float*) noexcept override {}
+
+ private:
+  std::vector<std::byte>& bytes_;
+};
+
+TEST(Postings, ADirectoryThatChangesDuringASearchLeadsItNowhere) {
+  TempDir dir;
+  Random random(1);
+  const SparseVectors rows = random_rows(random, 3000, 40, 20, Values::positive);
+  build(rows, {.kind = Kind::flat, .encoding = Encoding::sparse_f32}, dir / "index");
+  const auto mapped = MappedFile::open(dir / "index");
+  const MappedFile& file = *mapped;
+  const PostingsEntry& entry = *file.manifest().postings;
+  const Copy lists(file, kListsSection), buckets(file, kBucketsSection);
+  for (const bool exact : {true, false}) {
+    Copy directory(file, kDirectorySection);
+    const PostingLists opened(lists.section(), directory.section(), buckets.section(), entry.lists, entry.bucket_shift, 3000, 40);
+    PostingSearch search(opened, {}, {});
+    Vandal vandal(directory.bytes);
+    std::vector<Candidate> best;
+    search.find(rows.view(7), vandal, {.k = 10, .exact = exact, .candidates = 100}, best);
+    EXPECT_EQ(best.size(), 10u);
+  }
 }
 
 TEST(PostingsIndex, ExactAnswersAreThoseOfAScan) {

@@ -239,6 +239,32 @@ TEST(Quantized, ExtremeValuesAreStoredAsFiniteOnes) {
         }
 }
 
+TEST(Quantized, AFewWildRowsMoveTheCenterByNextToNothing) {
+  constexpr std::size_t kDim = 7;
+  for (const std::size_t rows : {100, 300, 6000})
+    for (const float factor : {1e2F, 1e6F, 1e17F})
+      for (const bool one_side : {false, true}) {
+        SCOPED_TRACE(::testing::Message() << rows << " rows, 1 % times " << factor << (one_side ? ", of one side" : ""));
+        Random random(static_cast<unsigned>(rows));
+        Vectors tame = normal_vectors(random, rows, kDim);
+        for (float& value : tame.values) value += 3;
+        Vectors wild = tame;
+        for (std::size_t row = 17; row < rows; row += 100)
+          for (std::size_t i = 0; i < kDim; ++i) {
+            float& value = wild.values[row * kDim + i];
+            value = factor * (one_side ? std::abs(value) : value - 3);
+          }
+        const StoredVectors of_tame(encoder_dense_int8({.dim = kDim}), tame), of_wild(encoder_dense_int8({.dim = kDim}), wild);
+        const Book tame_book(kInt8, of_tame.sections(), kDim), wild_book(kInt8, of_wild.sections(), kDim);
+        for (std::size_t i = 0; i < kDim; ++i) {
+          double mean = 0;
+          for (std::size_t row = 0; row < rows; ++row) mean += tame.values[row * kDim + i] / static_cast<double>(rows);
+          ASSERT_NEAR(tame_book.mean(i), mean, 0.01) << "coordinate " << i;
+          ASSERT_NEAR(wild_book.mean(i), mean, 0.1) << "coordinate " << i;
+        }
+      }
+}
+
 TEST(Quantized, BitsAndDimensionsThatThereAreNotAreRefused) {
   for (const unsigned bits : {0u, 9u, 16u, 4294967295u}) {
     const CodesSpec spec = rabitq(bits).spec(6, Metric::dot_product);
