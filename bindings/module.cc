@@ -391,11 +391,12 @@ void define_index(py::module_& module) {
 PYBIND11_MODULE(_core_of_main, module) {
   using namespace cassata::python;
   module.doc() = "The engine. Use the classes of the package cassata.";
+  const py::tuple bases = py::make_tuple(py::handle(PyExc_OSError), py::handle(PyExc_ValueError));
   format_error = PyErr_NewExceptionWithDoc(
       "cassata.FormatError",
       "An index file is damaged, truncated, not one of ours, or needs a newer version of this library. The message names the file, and\n"
-      "where it can the section and the byte.",
-      nullptr, nullptr);
+      "where it can the section and the byte. It is an OSError and a ValueError, too, as what readers of files raise; its errno is None.",
+      bases.ptr(), nullptr);
   if (format_error == nullptr) throw py::error_already_set();
   module.add_object("FormatError", py::handle(format_error));
   py::register_local_exception_translator([](std::exception_ptr pointer) {

@@ -11,7 +11,7 @@ default_query_cut: int
 default_heap_factor: float
 bounds: dict[str, tuple[int, int]]
 
-class FormatError(Exception): ...
+class FormatError(OSError, ValueError): ...
 
 _Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
 

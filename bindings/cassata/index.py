@@ -94,7 +94,7 @@ class Index:
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             dtype: As of a build.
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
@@ -373,18 +373,12 @@ def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
-def found(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, min(k, n)) results of `ask`, a search by that many queries."""
-    n = core.size
-    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
-    inputs.results_fit(rows, k)
-    return ask(k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
-
-
 def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, k) results."""
+    """(rows, k) results of `ask`, a search by that many queries. What the index has not k of is missing."""
+    n = core.size
     inputs.results_fit(rows, k := inputs.count("k", k))
-    distances, ids = found(core, ask, rows, k, ef_search, relax, num_threads)
+    ef_search = min(inputs.count("ef_search", ef_search), n)
+    distances, ids = ask(min(k, n), ef_search, inputs.threshold(relax), inputs.threads(num_threads))
     missing = k - ids.shape[1]
     if missing == 0:
         return distances, ids
@@ -394,12 +388,6 @@ def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_se
     return all_distances, all_ids
 
 
-def trimmed(distances: npt.NDArray[np.float32], ids: npt.NDArray[np.int64]) -> Hits:
-    """The results of the one query, without missing places."""
-    there = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
-    return distances[0, :there], ids[0, :there]
-
-
 def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
     index = cls.load(path)
     if index.uuid != identity:
@@ -407,7 +395,10 @@ def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
     return index
 
 
+_INTERCHANGEABLE = ("standard", "permuted")  # graph types: who loads either need not know which was built
+
+
 def compare(path: str, name: str, asked: object, held: object) -> None:
     """Raises ValueError where what was asked for is not what the file at `path` holds."""
-    if asked is not None and asked != held:
+    if asked is not None and asked != held and not (name == "graph_type" and asked in _INTERCHANGEABLE and held in _INTERCHANGEABLE):
         raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")

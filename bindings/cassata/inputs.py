@@ -361,7 +361,7 @@ def count(name: str, value: Any) -> int:
 
 def threshold(early_exit_threshold: Any) -> float:
     """Lambda: 0 for None; its bounds are the engine's to check."""
-    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 to 0.5 or None")
+    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 on or None")
 
 
 def number(name: str, value: Any, expected: str = "a number") -> float:

@@ -105,7 +105,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             path: The file.
             m_pq: Pieces of a vector. The file knows them and all that follows; what is given all the same is compared with it.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             dtype: "pq".
             dim: Length of a vector.
             verify: Also read the whole file and check every byte and every rule, as `verify()` does.

@@ -386,9 +386,9 @@ def test_queries_of_different_lengths(request, first, face, tokens, queries, que
 def test_edges(plain, queries, query_tokens):
     one = queries[0]
     assert plain.search(one.indices, one.data, query_tokens[0], k=0)[1].size == 0
-    assert plain.search(one.indices, one.data, query_tokens[0], k=5, k_candidates=0)[1].size == 0
-    assert len(plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1]) == 20
-    assert plain.search([], [], query_tokens[0])[1].size == 0
+    assert plain.search(one.indices, one.data, query_tokens[0], k=5, k_candidates=0)[1].tolist() == [-1] * 5
+    assert np.flatnonzero(plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1] == -1).tolist() == [*range(20, 50)]
+    assert np.all(plain.search([], [], query_tokens[0])[1] >= 0), "all documents are as good candidates as any"
     scores, ids = plain.batch_search(queries, query_tokens, k=30, k_candidates=20)
     assert np.all(ids[:, 20:] == -1)
     assert np.all(np.isneginf(scores[:, 20:]))
@@ -419,7 +419,7 @@ def test_edges(plain, queries, query_tokens):
         ({"k_candidates": 1.5}, TypeError, "k_candidates"),
         ({"alpha": -1}, ValueError, "alpha"),
         ({"beta": "x"}, TypeError, "beta"),
-        ({"early_exit_threshold": 0.7}, ValueError, "early_exit_threshold"),
+        ({"early_exit_threshold": -0.7}, ValueError, "early_exit_threshold"),
         ({"nonsense": 1}, TypeError, "nonsense"),
     ],
 )
