@@ -323,7 +323,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="Spars
             multivec_data_folder: A folder with `doclens.npy`, (n,) i4 or i8, tokens of each document; `centroids.npy`, (centroids,
                 token_dim) f4; `index_assignment.npy`, (tokens,) whole numbers, the centroid of each token; `pq_centroids.npy`, (M,
                 256, token_dim / M) f4 or flat; `residuals.npy`, (tokens, M) u1. A token is its centroid plus the PQ centroids that its
-                codes name, one after another.
+                codes name, one after another. With `residual_norms.npy`, (tokens,) f2, these are multiplied by the token's norm.
             pq_subspaces: M, which the files tell, too, and which must agree.
             ids: As of `SparseMultivecRerankIndex.build_from_file`, as are the next two.
             path: The index file to write.

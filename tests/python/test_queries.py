@@ -155,4 +155,6 @@ def test_pruned_to_nothing_is_pruned_to_one_entry(queries):
     scores, ids = index.batch_search(queries, k=5, k_candidates=N, ef_search=N)
     np.testing.assert_array_equal(ids, exact.batch_search(queries, k=5)[1])
     first = index.batch_search(queries, k=1, k_candidates=1, ef_search=N)[1].ravel()
-    np.testing.assert_array_equal(np.max(largest @ queries.T, axis=0).toarray().ravel() == 0, (largest @ queries.T).toarray()[first, range(20)] == 0)
+    np.testing.assert_array_equal(
+        np.max(largest @ queries.T, axis=0).toarray().ravel() == 0, (largest @ queries.T).toarray()[first, range(20)] == 0
+    )
