@@ -302,9 +302,9 @@ def spoiled(array, row, column, value):
         ({"residual_norms": lambda t: t.norms.astype("f4")}, "residual_norms.npy: dtype '<f4', expected one of <f2"),
         (
             {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, -1, t.norms).astype("f2")},
-            "document 8, token 3: a negative",
+            "token 3: a negative",
         ),
-        ({"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")}, "document 8, token 3: a NaN"),
+        ({"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")}, "token 3: a NaN"),
     ],
 )
 def test_coded_folders_that_do_not_fit(first, tokens, tmp_path, files, told):

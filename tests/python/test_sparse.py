@@ -170,13 +170,10 @@ def test_shapes(index, queries):
 def test_missing_places(metric):
     worst = np.inf if metric == "euclidean" else -np.inf
     index = Face.build_from_arrays([1, 2], [1.0, 1.0], [0, 1, 2], metric=metric)
-    for scores, ids in (
-        index.search([1], [1.0], 4),
-        index.search([1], [1.0], [0, 1], 4),
-        index.batch_search([1], [1.0], 4),
-        index.batch_search([1], [1.0], [0, 1], 4),
-    ):
-        assert (ids.tolist(), scores[2:].tolist()) == ([0, 1, -1, -1], [worst, worst])
+    for search in (index.search, index.batch_search):
+        for offsets in (None, [0, 1]):
+            scores, ids = search([1], [1.0], offsets, 4)
+            assert (ids.tolist(), scores[2:].tolist()) == ([0, 1, -1, -1], [worst, worst])
 
 
 def test_other_matrices(index, queries):

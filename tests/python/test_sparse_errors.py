@@ -188,7 +188,7 @@ def test_save_load_open_pickle_verify(tmp_path, vectors, queries, metric):
     again = pickle.loads(pickle.dumps(index))
     assert (answers(again, queries), again.uuid) == (expected, index.uuid)
     assert repr(again).startswith(f"SparsePlainHNSW(n=500, dim={index.dim}, metric={metric!r}, dtype='f16', graph_type='permuted', m=8")
-    for name, other in (("metric", "cosine"), ("graph_type", "standard"), ("dtype", "f32"), ("dim", 5)):
+    for name, other in (("metric", "cosine"), ("graph_type", "compressed"), ("dtype", "f32"), ("dim", 5)):
         with pytest.raises(ValueError, match=f"{name}: {other!r} given"):
             Face.load(path, **{name: other})
     with pytest.raises(ValueError, match="holds a SparsePlainHNSW, not a DensePlainHNSW"):
