@@ -7,7 +7,6 @@ import textwrap
 from functools import partial
 from typing import Callable, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
@@ -112,10 +111,10 @@ class DenseIndex(Index):
         return distances.reshape(-1), ids.reshape(-1)
 
     def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
-        core = self._opened()
+        core, queries = self._opened(), inputs.numbers("queries", queries)
         matrix = inputs.queries_matrix(queries, core.dim)
         distances, ids = padded(core, partial(core.search, matrix), len(matrix), k, ef_search, early_exit_threshold, num_threads)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))
 
 
 class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
@@ -142,7 +141,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         Example:
             >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
         """
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
@@ -313,7 +312,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         Example:
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 

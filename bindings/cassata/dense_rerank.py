@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
@@ -57,7 +56,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             >>> index = cassata.DenseRerankHNSW.build_from_file("vectors.npy", m=16, encoder="rabitq", path="vectors.cassata")
         """
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **stages)
 
@@ -237,8 +236,9 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
+        queries = inputs.numbers("queries", queries)
         distances, ids = self._search(queries, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))
 
     def _search(
         self,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
+import re
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, TypeVar
@@ -41,12 +45,19 @@ class Index:
     _path: str | None
 
     def __init_subclass__(cls, holds: str | None = None) -> None:
-        """Makes the class of the files that it `holds` known to `open`."""
+        """Makes the class of the files that it `holds` known to `open`, and has its methods tell near names of unknown arguments."""
         if holds is not None:
             cls._holds, Index._classes[holds] = holds, cls
+        if cls.__module__.startswith("cassata."):
+            tell_near_names(cls)
 
-    def __init__(self) -> None:
-        """Raises TypeError: indexes are built or loaded."""
+    def __init__(self, *arguments: object, **named: object) -> None:
+        """Raises TypeError: indexes are built or loaded.
+
+        Args:
+            *arguments: Any.
+            **named: Any.
+        """
         name = type(self).__name__
         arrays = "build_from_arrays" if hasattr(type(self), "build_from_arrays") else "build_from_array"
         raise TypeError(f"{name}: use {name}.build_from_file, {arrays} or load")
@@ -303,6 +314,44 @@ class Index:
         return core
 
 
+def tell_near_names(cls: type[Index]) -> None:
+    """Wraps the public methods that the class itself has, for the sake of errors alone."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_") or not callable(function := getattr(member, "__func__", member)) or isinstance(function, type):
+            continue
+        helpful = _telling_near_names(function)
+        setattr(cls, name, classmethod(helpful) if isinstance(member, classmethod) else helpful)  # none is static
+
+
+def _telling_near_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return method(*arguments, **named)
+        except TypeError as error:
+            found = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+            known = _argument_names(method)
+            if found is None or found[1] not in named or found[1] in known:  # one of a function that it called
+                raise
+            near = difflib.get_close_matches(_plain(found[1]), list(map(_plain, known)), 1, 0.6)
+            told = f"did you mean {known[list(map(_plain, known)).index(near[0])]!r}?" if near else f"expected one of {', '.join(known)}"
+        owner = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
+        raise TypeError(f"{found[1]}: unknown argument of {owner.__name__}.{method.__name__}, {told}")
+
+    return call
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _argument_names(method: Callable[..., Any]) -> list[str]:
+    """All that its docstring names, among them those that it takes by **named."""
+    told = inspect.cleandoc(method.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    listed = re.findall(r"^ +(\w+): ", told, re.MULTILINE)
+    return listed or [name for name in inspect.signature(method).parameters if name not in ("self", "cls")]
+
+
 def open(
     path: Path, verify: bool = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
 ) -> (
@@ -402,3 +451,6 @@ def compare(path: str, name: str, asked: object, held: object) -> None:
     """Raises ValueError where what was asked for is not what the file at `path` holds."""
     if asked is not None and asked != held and not (name == "graph_type" and asked in _INTERCHANGEABLE and held in _INTERCHANGEABLE):
         raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")
+
+
+tell_near_names(Index)

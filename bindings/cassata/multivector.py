@@ -199,7 +199,7 @@ class _SparseMultivectorIndex(MultivectorIndex):
             TypeError: As `search`.
         """
         distances, ids = self._search(True, query_components, arguments, named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        return (distances, ids) if inputs.is_rows(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
     def _search(self, batch: bool, query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
         if not inputs.is_matrix(query_components) and _has_no_offsets(arguments):
@@ -463,8 +463,8 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        core = self._opened()
+        core, queries = self._opened(), inputs.numbers("queries", queries)
         matrix = inputs.queries_matrix(queries, core.dim)
         ask = partial(core.search, matrix)
         distances, ids = self._answer(ask, len(matrix), multivec_queries, *arguments, num_threads=num_threads, **named)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))

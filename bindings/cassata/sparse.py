@@ -306,7 +306,7 @@ def plain_dtype(dtype: str) -> str:
 
 def from_file(data_file: Path, path: Path | None) -> Callable[..., _core.Index]:
     """A build of the engine that reads a .bin or .npz file and writes to `path`."""
-    source = inputs.file_path("data_file", data_file)
+    source = inputs.sparse_file("data_file", data_file)
     if not source.endswith(".npz"):
         return partial(_core.Index.build_from_sparse_file, source)
     matrix = inputs.matrix_file(source)
@@ -340,7 +340,7 @@ def answer_batch(search: Callable[..., Hits], query_components: Any, arguments: 
     """What a `batch_search` returns, by a function of the rows and the arguments after them."""
     rows, arguments = take_queries(query_components, arguments, named)
     distances, ids = search(rows, *arguments, **named)
-    return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+    return (distances, ids) if inputs.is_rows(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
 
 def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, tuple[Any, ...]]:
