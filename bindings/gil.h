@@ -4,7 +4,7 @@
 // then, which unwinds its stack, and std::terminate() follows at the first destructor. Here such a thread sleeps until the process is gone.
 #pragma once
 
-#include <Python.h>
+#include <pybind11/pybind11.h>
 
 #include <chrono>
 #include <thread>

@@ -317,15 +317,13 @@ class TwoLevelScorer final : public TokenScorer {
     std::uint32_t places[kStep];
     for (std::size_t i = 0; i < n; ++i) places[i] = place(numbers_[i]);
     multiply_centroids(before);
-    kernels_.raise_coded(
-        query(),
-        {.count = n,
-         .subspaces = codes_.subspaces,
-         .places = places,
-         .codes = codes,
-         .products = products_.data(),
-         .tables = tables_.data(),
-         .norms = codes_.has_norms ? norms_ : nullptr});
+    kernels_.raise_coded(query(), {.count = n,
+                                   .subspaces = codes_.subspaces,
+                                   .places = places,
+                                   .codes = codes,
+                                   .products = products_.data(),
+                                   .tables = tables_.data(),
+                                   .norms = codes_.has_norms ? norms_ : nullptr});
   }
   /// Of those that became known after the first `before`.
   void multiply_centroids(std::size_t before) noexcept {

@@ -177,7 +177,8 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       std::vector<float> tokens(s.rows * dim);
       for (std::size_t t = 0; t < s.rows; ++t)
         for (std::size_t j = 0; j < dim; ++j)
-          tokens[t * dim + j] = rows[ids[places[t]] * dim + j] + (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
+          tokens[t * dim + j] =
+              rows[ids[places[t]] * dim + j] + (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
 
       const MaxSimKernels kernels = max_sim_kernels();
       PackedVectors packed;
@@ -186,7 +187,8 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       kernels.products(packed.parts(), rows.data(), ids.data(), 5, products.data());
       kernels.fill_tables(packed.parts(), books.data(), subspaces, width, tables.data());
       kernels.forget(packed.parts());
-      kernels.raise_coded(packed.parts(), {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data(), has_norms ? norms.data() : nullptr});
+      kernels.raise_coded(packed.parts(),
+                          {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data(), has_norms ? norms.data() : nullptr});
       const float coded = kernels.sum(packed.parts());
       kernels.forget(packed.parts());
       kernels.raise_f32(packed.parts(), tokens.data(), s.rows);
