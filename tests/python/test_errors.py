@@ -38,7 +38,7 @@ def with_value(shape, place, value, kind="f4"):
         (np.ones((2, 2, 8)), r"queries: shape \(2, 2, 8\)"),
         (1.5, r"queries: shape \(\)"),
         (np.ones(8, complex), "queries: dtype complex128"),
-        (np.array([None] * 8), "queries: dtype object"),
+        (np.array([None] * 8), "queries: row 0: None, expected an array of numbers"),
         (np.array(["a"] * 8), "queries: dtype <U1"),
         (np.ones(8, bool), "queries: dtype bool"),
         (np.ones(8, "M8[s]"), "queries: dtype datetime64"),
