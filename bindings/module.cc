@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "engine/index.h"
 #include "engine/recommend.h"
@@ -52,7 +53,7 @@ void raise(const Error& error) {
 /// Calls `callback`, if there is one, and lets Ctrl-C through. Borrows it: the engine copies the function where the GIL is not held.
 Progress progress_of(const py::object& callback) {
   return [callback = &callback](std::string_view stage, std::uint64_t done, std::uint64_t total) {
-    const py::gil_scoped_acquire acquire;
+    const WithGil with;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!callback->is_none()) (*callback)(text(stage), done, total);
   };
@@ -101,13 +102,13 @@ Index build_from_file(const Path& data_path, const Path& path, const py::object&
   BuildParams params = params_of(choices, progress);
   const std::unique_ptr<VectorStream> vectors = open_stream(data_path);
   choose_pieces(choices, *vectors, params);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
 
 Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
   const BuildParams params = params_of(choices, progress, Shape::sparse);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::build(*open_sparse_stream(data_path), params, path);
 }
 
@@ -115,7 +116,7 @@ Index build_from_sparse_arrays(const ComponentArray& components, const FloatArra
                                const py::object& progress, const Path& name, const py::kwargs& choices) {
   const BuildParams params = params_of(choices, progress, Shape::sparse);
   const std::unique_ptr<SparseStream> vectors = sparse_memory_stream(name.string(), span(components), span(values), span(offsets));
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
 
@@ -123,12 +124,12 @@ Index build_from_array(const py::array& data_vec, const Path& path, const py::ob
   BuildParams params = params_of(choices, progress);
   const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
   choose_pieces(choices, *vectors, params);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
 
 Index open_file(const Path& path) {
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::open(path);
 }
 
@@ -138,7 +139,7 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
   py::array_t<std::int64_t> ids(shape);
   const Hits out{.ids = {ids.mutable_data(), queries.rows * params.k}, .scores = {scores.mutable_data(), queries.rows * params.k}};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil without;
     index.search(queries, params, out);
   }
   return py::make_tuple(std::move(scores), std::move(ids));
@@ -218,7 +219,7 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
   const std::unique_ptr<VectorStream> asked = queries.is_none() ? nullptr : stream_of("queries", queries);
   Recommendation found;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil without;
     const Rows rows = asked ? Rows(*asked) : Rows(Shape::dense, 1);
     const Batch batch = rows.batch();
     found = recommend(*collection, asked ? &batch : nullptr, params);
@@ -237,7 +238,7 @@ py::dict train(const Path& folder, const Path& out_folder, const py::object& pro
       .pq_subspaces = pq_subspaces, .n_centroids = n_centroids, .num_threads = num_threads, .progress = progress_of(progress)};
   TwoLevelSummary made;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil without;
     made = train_two_level(folder, out_folder, choices);
   }
   return py::dict("documents"_a = made.documents, "tokens"_a = made.tokens, "token_dim"_a = made.token_dim, "pq_subspaces"_a = made.pq_subspaces,
@@ -250,26 +251,26 @@ Index join(const Index& first, const Path& folder, const Path& path, const py::o
   TokenChoices choices{.ids = ids, .progress = progress_of(progress)};
   if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
   if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   return Index::join(first, folder, choices, path);
 }
 
 void save(const Index& index, const Path& path, const py::object& progress) {
   const Progress report = progress_of(progress);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   index.save(path, report);
 }
 
 void verify(const Index& index, const py::object& progress) {
   const Progress report = progress_of(progress);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   index.verify(report);
 }
 
 void warm(const Index& index, const std::string& resident, bool lock, const py::object& progress) {
   const Resident what = parse_resident(resident);
   const Progress report = progress_of(progress);
-  const py::gil_scoped_release release;
+  const WithoutGil without;
   index.warm(what, lock, report);
 }
 
@@ -282,7 +283,7 @@ py::tuple reloaded(const Index& index, const std::string& verify, const std::opt
   Index fresh(index);
   bool changed = false;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil without;
     changed = fresh.reload(params);
   }
   return py::make_tuple(std::move(fresh), changed);
@@ -396,14 +397,16 @@ void define_index(py::module_& module) {
 }  // namespace
 }  // namespace cassata::python
 
-PYBIND11_MODULE(_core, module) {
+// Python calls PyInit__core, below, instead of what this defines.
+PYBIND11_MODULE(_core_of_main, module) {
   using namespace cassata::python;
   module.doc() = "The engine. Use the classes of the package cassata.";
+  const py::tuple bases = py::make_tuple(py::handle(PyExc_OSError), py::handle(PyExc_ValueError));
   format_error = PyErr_NewExceptionWithDoc(
       "cassata.FormatError",
       "An index file is damaged, truncated, not one of ours, or needs a newer version of this library. The message names the file, and\n"
-      "where it can the section and the byte.",
-      nullptr, nullptr);
+      "where it can the section and the byte. It is an OSError and a ValueError, too, as what readers of files raise; its errno is None.",
+      bases.ptr(), nullptr);
   if (format_error == nullptr) throw py::error_already_set();
   module.add_object("FormatError", py::handle(format_error));
   py::register_local_exception_translator([](std::exception_ptr pointer) {
@@ -424,4 +427,13 @@ PYBIND11_MODULE(_core, module) {
                                    "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
   module.attr("low_recall") = cassata::SelfCheck::kLow;
   module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
+}
+
+/// pybind11 would wait for the lock that this thread holds, for ever, if another interpreter than the first imported the module.
+PYBIND11_PLUGIN_IMPL(_core) {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return PyInit__core_of_main();
+  PyErr_SetString(PyExc_ImportError,
+                  "cassata: imported in a sub-interpreter, which is unsupported: expected the main interpreter of a process "
+                  "(mod_wsgi: WSGIApplicationGroup %{GLOBAL})");
+  return nullptr;
 }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include "format/error.h"
@@ -48,7 +50,7 @@ void check_queries(const Batch& queries, const Searched& searched) {
     invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " + std::string(searched.name) +
                      " are not");
   if (queries.sparse()) {
-    for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i));
+    for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i), ComponentOrder::any);
     return;
   }
   if (queries.dim != searched.dim)
@@ -65,9 +67,41 @@ void check_search(const Batch& queries, const Searched& searched, std::size_t k,
   check_tokens(queries, searched.token_dim);
 }
 
+OrderedQueries::OrderedQueries(const Batch& queries) : batch_(queries) {
+  if (!queries.sparse()) return;
+  const auto rises = [&](std::size_t row) {
+    const auto components = queries.row(row).components;
+    return std::ranges::adjacent_find(components, std::ranges::greater_equal()) == components.end();
+  };
+  std::size_t row = 0;
+  while (row < queries.rows && rises(row)) ++row;
+  if (row == queries.rows) return;
+  for (std::size_t i = 0; i < queries.rows; ++i) append(i, queries.row(i));
+  batch_.data = values_.data();
+  batch_.components = components_.data();
+  batch_.offsets = offsets_.data();
+}
+
+void OrderedQueries::append(std::size_t row, VectorView query) {
+  std::vector<std::size_t> order(query.values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return query.components[i]; });
+  for (std::size_t i = 0; i < order.size();) {
+    const std::uint32_t component = query.components[order[i]];
+    double sum = 0;
+    for (; i < order.size() && query.components[order[i]] == component; ++i) sum += static_cast<double>(query.values[order[i]]);
+    const auto value = static_cast<float>(sum);
+    if (!std::isfinite(value))
+      invalid_argument("queries: row " + std::to_string(row) + ", component " + std::to_string(component) + ": its values sum to " +
+                       std::to_string(sum) + ", which f32 cannot hold");
+    components_.push_back(component);
+    values_.push_back(value);
+  }
+  offsets_.push_back(values_.size());
+}
+
 void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out) {
   for (std::size_t i = 0; i < queries.rows; ++i) {
-    if (queries.sparse() && queries.row(i).values.empty()) best[i].clear();  // a query of nothing matches nothing
     const auto ids = out.ids.subspan(i * k, k);
     const auto scores = out.scores.subspan(i * k, k);
     for (std::size_t j = 0; j < best[i].size(); ++j) {

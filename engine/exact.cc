@@ -25,6 +25,7 @@ void merge(std::vector<Candidate>& best, const std::vector<Candidate>& more, std
 void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params, const Hits& out, const Progress& progress) {
   params.check();
   check_search(queries, {.shape = vectors.shape(), .dim = vectors.dim(), .name = vectors.name()}, params.k, out);
+  const OrderedQueries ordered(queries);
   const Encoding whole = vectors.shape() == Shape::sparse ? Encoding::sparse_f32 : Encoding::f32;
   const std::unique_ptr<Encoder> encoder = row_of(whole).encoder({.dim = vectors.dim(), .metric = metric});
   std::vector<std::vector<Candidate>> best(queries.rows), found(queries.rows);
@@ -42,7 +43,7 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
     const std::unique_ptr<Codes> codes = encoder->open(sections, batch.rows);
     SearchParams bounded = params;
     bounded.k = std::min(params.k, batch.rows);
-    search_by_scan(*codes, metric, ids, queries, bounded, found);
+    search_by_scan(*codes, metric, ids, ordered.batch(), bounded, found);
     for (std::size_t i = 0; i < queries.rows; ++i) merge(best[i], found[i], params.k);
   });
   put_hits(best, queries, metric, params.k, out);

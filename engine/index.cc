@@ -213,8 +213,8 @@ const ClassRow& check_manifest(const MappedFile& file) {
     corrupt(place + "a residual, which there is not with such metric and codes");
   if (m.kind == Kind::graph && m.graph && row_of(m.graph->type).guided && row->second != Second::navigation)
     corrupt(place + "a graph of type '" + std::string(name_of(m.graph->type)) + "' without codes that guide the walk");
-  if (m.rerank && !(m.rerank->prune_percentage > 0 && m.rerank->prune_percentage <= 100))
-    corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected over 0 and at most 100");
+  if (m.rerank && !(m.rerank->prune_percentage >= 0 && m.rerank->prune_percentage <= 100))
+    corrupt(place + "prune_percentage is " + std::to_string(m.rerank->prune_percentage) + ", expected 0 to 100");
   return *row;
 }
 
@@ -407,7 +407,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   bounded.k = std::min<std::uint64_t>(params.k, now->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   now->file->reading([&] {
-    (*now->searcher.*function)(queries, bounded, best);
+    (*now->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= now->size())  // only a damaged file has such

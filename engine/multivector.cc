@@ -95,12 +95,17 @@ class Documents {
       const auto centroids = tokens.centroids.subspan(at, count);
       const auto* const codes = reinterpret_cast<const std::uint8_t*>(tokens.codes.data()) + at * m_pq;
       centroids_.insert(centroids_.end(), centroids.begin(), centroids.end());
+      if (!tokens.norms.empty()) {
+        const auto norms = tokens.norms.subspan(at, count);
+        norms_.insert(norms_.end(), norms.begin(), norms.end());
+      }
       codes_.insert(codes_.end(), codes, codes + count * m_pq);
       at += count;
       done_ += count;
       if (done_ != ends_[document_]) break;
-      append_two_level(centroids_, codes_, n_centroids_, bytes_);
+      append_two_level(centroids_, norms_, codes_, n_centroids_, bytes_);
       centroids_.clear();
+      norms_.clear();
       codes_.clear();
     }
     return bytes_;
@@ -112,26 +117,29 @@ class Documents {
   std::size_t document_ = 0;
   std::uint64_t done_ = 0;                // tokens
   std::vector<std::uint32_t> centroids_;  // of the document's tokens that are there
+  std::vector<std::uint16_t> norms_;
   std::vector<std::uint8_t> codes_;
   std::vector<std::byte> bytes_;
 };
 
 /// Of one token.
-std::uint64_t two_level_bytes(std::size_t n_centroids, std::size_t m_pq) {
+std::uint64_t two_level_bytes(std::size_t n_centroids, bool has_norms, std::size_t m_pq) {
   std::vector<std::byte> bytes;
-  append_two_level(std::vector<std::uint32_t>(1), std::vector<std::uint8_t>(m_pq), n_centroids, bytes);
+  append_two_level(std::vector<std::uint32_t>(1), std::vector<std::uint16_t>(has_norms), std::vector<std::uint8_t>(m_pq), n_centroids, bytes);
   return bytes.size();
 }
 
-std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, CodeParams& code, FileWriter& writer) {
+std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, CodesEntry& entry, FileWriter& writer) {
   const std::unique_ptr<TwoLevelStream> stream = tokens.two_level_tokens(choices.pq_subspaces);
+  if (stream->has_norms()) entry.encoding = Encoding::tokens_two_level_norms;
+  CodeParams& code = entry.code;
   const std::size_t dim = stream->token_dim(), n_centroids = stream->centroids().size() / dim;
   code.token_dim = static_cast<std::uint32_t>(dim);
   code.m_pq = static_cast<std::uint32_t>(stream->m_pq());
   const std::vector<std::byte> model = two_level_model(stream->centroids(), stream->pq_centroids(), code.m_pq);
   writer.begin(std::string(kRerankSection) + std::string(kModelSuffix), Tier::hot, model.size());
   writer.append(std::span<const std::byte>(model));
-  begin_rows(tokens, two_level_bytes(n_centroids, code.m_pq), writer);
+  begin_rows(tokens, two_level_bytes(n_centroids, stream->has_norms(), code.m_pq), writer);
   Documents documents(tokens, n_centroids);
   std::uint64_t done = 0;
   for (auto some = stream->next(); !some.centroids.empty(); some = stream->next()) {
@@ -158,8 +166,9 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
   manifest.sections.clear();
   manifest.codes.push_back({plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, std::string(kRerankSection)});
   manifest.rerank = RerankEntry{};
-  CodeParams& code = manifest.codes.back().code;
-  const std::vector<InputEntry> read = plain ? write_plain(tokens, code, choices.progress, writer) : write_two_level(tokens, choices, code, writer);
+  CodesEntry& entry = manifest.codes.back();
+  const std::vector<InputEntry> read =
+      plain ? write_plain(tokens, entry.code, choices.progress, writer) : write_two_level(tokens, choices, entry, writer);
   Provenance& provenance = manifest.provenance;
   provenance.library_version = std::string(library_version());
   provenance.inputs.push_back(tokens.doclens());

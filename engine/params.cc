@@ -17,8 +17,8 @@ void BuildParams::check() const {
 }
 
 void RerankChoices::check() const {
-  if (!(prune_percentage > 0 && prune_percentage <= 100))
-    invalid_argument("prune_percentage: " + std::to_string(prune_percentage) + " given, expected over 0 and at most 100");
+  if (!(prune_percentage >= 0 && prune_percentage <= 100))
+    invalid_argument("prune_percentage: " + std::to_string(prune_percentage) + " given, expected 0 to 100");
 }
 
 void PostingsChoices::check() const {
@@ -42,8 +42,8 @@ Resident parse_resident(std::string_view text) {
 
 void SearchParams::check() const {
   if (!(heap_factor >= 0 && heap_factor <= 1)) invalid_argument("heap_factor: " + std::to_string(heap_factor) + " given, expected 0 to 1");
-  if (!(early_exit_threshold >= 0 && early_exit_threshold <= 0.5F))
-    invalid_argument("early_exit_threshold: " + std::to_string(early_exit_threshold) + " given, expected 0 to 0.5");
+  if (!(early_exit_threshold >= 0 && early_exit_threshold <= std::numeric_limits<float>::max()))
+    invalid_argument("early_exit_threshold: " + std::to_string(early_exit_threshold) + " given, expected a finite number from 0 on");
   if (alpha && !(*alpha >= 0 && *alpha <= std::numeric_limits<float>::max()))
     invalid_argument("alpha: " + std::to_string(*alpha) + " given, expected a finite number from 0 on");
 }

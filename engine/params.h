@@ -46,7 +46,8 @@ struct RerankChoices {
   /// Of the second codes; of the same shape as the first.
   Encoding encoding = Encoding::sparse_f16;
   CodeParams code = {};
-  /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. Over 0, at most 100: all.
+  /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. 0 to 100: all. Never none of
+  /// a vector that has any.
   double prune_percentage = 100;
   /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where the first leave something out.
   bool residual = false;
@@ -124,7 +125,7 @@ struct SearchParams {
   std::size_t query_cut = 12;
   /// Blocks of rows are summed whose bound is at least this share of the k-th best sum met, 0 to 1. Lower: more blocks, better recall.
   float heap_factor = 1;
-  /// Lambda, 0 to 0.5: the walk goes on while a node's score is within the worst kept one relaxed by it.
+  /// Lambda, 0 or more: the walk goes on while a node's score is within the worst kept one relaxed by it.
   float early_exit_threshold = 0;
   /// Results by the first codes that are scored again by the second; the next three are ignored where a file has no second codes.
   std::size_t k_candidates = 100;

@@ -65,6 +65,7 @@ constexpr EncodingRow kEncodings[] = {
     compact(Encoding::pq, "pq", open_product, encoder_product),
     tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
     tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
+    tokens(Encoding::tokens_two_level_norms, "two-level-pq-norms", true, open_tokens_two_level_norms),
 };
 // clang-format on
 
@@ -84,7 +85,7 @@ constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encodi
 constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
                                      Encoding::sparse_packed};
 constexpr Encoding kDenseFirst[] = {Encoding::f32, Encoding::f16, Encoding::pq};
-constexpr Encoding kTokens[] = {Encoding::tokens_f16}, kTwoLevelTokens[] = {Encoding::tokens_two_level};
+constexpr Encoding kTokens[] = {Encoding::tokens_f16}, kTwoLevelTokens[] = {Encoding::tokens_two_level, Encoding::tokens_two_level_norms};
 
 // A row a line.
 // clang-format off
@@ -137,7 +138,7 @@ template <class Rerank>
 Second second_of(const std::optional<Rerank>& rerank, Encoding encoding) noexcept {
   if (!rerank) return Second::none;
   if (encoding == Encoding::tokens_f16) return Second::tokens;
-  if (encoding == Encoding::tokens_two_level) return Second::two_level_tokens;
+  if (std::ranges::count(kTwoLevelTokens, encoding) != 0) return Second::two_level_tokens;
   return rerank->navigation ? Second::navigation : Second::rerank;
 }
 

@@ -285,6 +285,8 @@ void check_folders(const fs::path& folder, const fs::path& out_folder) {
     if (fs::exists(out_folder / name, absent) && !fs::exists(folder / name, absent))
       invalid_argument("out_folder: " + (out_folder / name).string() + " is there, of other tokens, since " + folder.string() +
                        " has none; expected a folder without it");
+  if (const fs::path norms = out_folder / "residual_norms.npy"; fs::exists(norms, absent))
+    invalid_argument("out_folder: " + norms.string() + " is there, of other tokens; expected a folder without it");
   for (const char* const name : {"doclens.npy", "centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"})
     if (fs::is_symlink(out_folder / name, absent))
       invalid_argument("out_folder: " + (out_folder / name).string() + " is a symbolic link, expected a file that may be replaced");

@@ -14,8 +14,9 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
-static_assert(same(Encoding::tokens_two_level, fb::Encoding_tokens_two_level) && fb::Encoding_MAX == fb::Encoding_tokens_two_level &&
-              same(GraphType::paged, fb::GraphType_paged) && same(Tier::cold, fb::Tier_cold));
+static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
+              fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
+              same(Tier::cold, fb::Tier_cold));
 
 /// Reads the parts of a manifest that the verifier found well formed.
 class Reader {

@@ -31,7 +31,8 @@ enum class Encoding : std::uint8_t {
   rabitq = 9,
   pq = 10,
   tokens_f16 = 11,
-  tokens_two_level = 12
+  tokens_two_level = 12,
+  tokens_two_level_norms = 13
 };
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2, paged = 3 };
 

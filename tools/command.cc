@@ -138,7 +138,7 @@ void SpecialOptions::check(std::span<const Index> indexes) const {
 
 void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special) {
   line.option("early-exit-threshold", params.early_exit_threshold,
-              "0 to 0.5: the walk goes on while a score is within the worst kept one relaxed by it");
+              "0 or more: the walk goes on while a score is within the worst kept one relaxed by it");
   line.option("query-cut", "N", std::to_string(params.query_cut),
               "of " + std::string(kOfLists) + ": components of a query whose lists are summed; 0: all",
               [&](const std::string& text) { special.of_lists = "--query-cut", params.query_cut = number<std::size_t>(text); });

@@ -13,7 +13,8 @@ Build an index once, copy the file anywhere, open it in a time that does not dep
     with cassata.open("vectors.cassata") as same:               # any index file, in any process
         print(same, same.info["provenance"])
 
-The classes are named and called as kANNolo's: ``import cassata as kannolo`` runs code written for it.
+The classes are named and called as kANNolo's: ``import cassata as kannolo`` runs code written for it, and
+``python -m cassata.as_kannolo script.py`` a script as it is.
 """
 
 from cassata._core import FormatError, __version__, simd_target
@@ -25,6 +26,7 @@ from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIn
 from cassata.postings import SparseFlatIndex, SparsePostingsIndex
 from cassata.product import DensePQHNSW
 from cassata.recommendation import Recommendation, recommend
+from cassata.renamed import install_as
 from cassata.rerank import SparseRerankHNSW
 from cassata.sparse import SparsePlainHNSW
 from cassata.two_level import train_two_level
@@ -49,6 +51,7 @@ __all__ = [
     "SparsePostingsIndex",
     "SparseRerankHNSW",
     "__version__",
+    "install_as",
     "open",
     "recommend",
     "simd_target",

@@ -12,7 +12,7 @@ default_heap_factor: float
 low_recall: float
 bounds: dict[str, tuple[int, int]]
 
-class FormatError(Exception): ...
+class FormatError(OSError, ValueError): ...
 
 _Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
 

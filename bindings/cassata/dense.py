@@ -7,11 +7,10 @@ import textwrap
 from functools import partial
 from typing import Callable, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Hits, Index, Self, found, padded, trimmed
+from cassata.index import Hits, Index, Self, padded
 from cassata.inputs import Path, Progress, Verify, choices, graph_choices, laid_out, navigation_choices
 
 _Build = TypeVar("_Build", bound=Callable[..., object])
@@ -87,15 +86,15 @@ class DenseIndex(Index):
             k: Results a query, 0 or more.
             ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. An exact index
                 ignores it.
-            early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's score is within the worst kept one
+            early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's score is within the worst kept one
                 relaxed by this share: larger is more exact and slower. An exact index ignores it.
             num_threads: Threads over the queries; 0 = all processors.
             query: Another name for `queries`, as in kANNolo.
 
         Returns:
             (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products (largest first) or
-            squared Euclidean distances (smallest first). One query of shape (dim,) has up to `k` entries. Several have nq * k;
-            missing places hold id -1 and distance -inf (dot product) or inf (Euclidean).
+            squared Euclidean distances (smallest first). There are nq * k entries; missing places
+            hold id -1 and distance -inf (dot product) or inf (Euclidean).
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.
@@ -108,16 +107,14 @@ class DenseIndex(Index):
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         matrix = inputs.queries_matrix(given, core.dim)
         ask = partial(core.search, matrix)
-        if len(matrix) == 1 and np.ndim(given) == 1:
-            return trimmed(*found(core, ask, 1, k, ef_search, early_exit_threshold, num_threads))
         distances, ids = padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
     def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
-        core = self._opened()
+        core, queries = self._opened(), inputs.numbers("queries", queries)
         matrix = inputs.queries_matrix(queries, core.dim)
         distances, ids = padded(core, partial(core.search, matrix), len(matrix), k, ef_search, early_exit_threshold, num_threads)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))
 
 
 class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
@@ -144,7 +141,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         Example:
             >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
         """
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
@@ -262,7 +259,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted", "compressed" or "paged".
+            graph_type: "standard" or "permuted", which stand for each other, "compressed" or "paged".
             dtype: "f32" or "f16".
             m_pq: As product-quantized classes have it; any value is refused.
             dim: Length of a vector.
@@ -316,7 +313,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         Example:
             >>> index = cassata.DensePlainHNSW.build_from_file("vectors.npy", m=16, path="vectors.cassata", progress=True)
         """
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.dense import DenseIndex, arguments_told, one_of
-from cassata.index import Hits, Self, compare, found, padded, trimmed
+from cassata.index import Hits, Self, compare, padded
 from cassata.inputs import Path, Progress, Verify, graph_choices
 
 
@@ -57,7 +56,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             >>> index = cassata.DenseRerankHNSW.build_from_file("vectors.npy", m=16, encoder="rabitq", path="vectors.cassata")
         """
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **stages)
 
@@ -126,7 +125,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             encoder: As of a build. "rabitq" is one bit a dimension, "rabitq-ext" more.
             pq_subspaces: Of pq; ignored of other encoders, as by kANNolo.
             rabitq_query_bits: 1 to 8, without effect.
@@ -189,7 +188,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
                 None: all are.
             beta: A whole number. Once k candidates are scored, the search ends after so many in a row that are none of the k best;
                 None: all are scored.
-            early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's first score is within the worst kept one
+            early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's first score is within the worst kept one
                 relaxed by this share.
             num_threads: Threads over the queries; 0 = all processors.
             query: Another name for `queries`, as in kANNolo.
@@ -205,7 +204,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             >>> distances, ids = index.search(vectors[0], k=3, k_candidates=30)
         """
         given = one_of(queries, query)
-        distances, ids = self._search(given, True, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
+        distances, ids = self._search(given, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
     def batch_search(
@@ -238,13 +237,13 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        distances, ids = self._search(queries, False, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        queries = inputs.numbers("queries", queries)
+        distances, ids = self._search(queries, k, k_candidates, ef_search, alpha, beta, early_exit_threshold, num_threads)
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))
 
     def _search(
         self,
         queries: npt.ArrayLike,
-        trims: bool,
         k: int,
         k_candidates: int,
         ef_search: int,
@@ -253,7 +252,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         early_exit_threshold: float | None,
         num_threads: int,
     ) -> Hits:
-        """Results of shape (nq, k); with `trims`, of a single 1-D query those that there are."""
+        """Results of shape (nq, k)."""
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         matrix = inputs.queries_matrix(queries, core.dim)
         ask = partial(
@@ -263,8 +262,6 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
             alpha=None if alpha is None else inputs.number("alpha", alpha, "a number from 0 on or None"),
             beta=None if beta is None else inputs.count("beta", beta),
         )
-        if trims and len(matrix) == 1 and np.ndim(queries) == 1:
-            return trimmed(*found(core, ask, 1, k, ef_search, early_exit_threshold, num_threads))
         return padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
 
     def set_query_bits(self, bits: int) -> None:

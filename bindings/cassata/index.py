@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
+import re
 import threading
 import uuid
 import warnings
@@ -48,12 +52,19 @@ class Index:
     _path: str | None
 
     def __init_subclass__(cls, holds: str | None = None) -> None:
-        """Makes the class of the files that it `holds` known to `open`."""
+        """Makes the class of the files that it `holds` known to `open`, and has its methods tell near names of unknown arguments."""
         if holds is not None:
             cls._holds, Index._classes[holds] = holds, cls
+        if cls.__module__.startswith("cassata."):
+            tell_near_names(cls)
 
-    def __init__(self) -> None:
-        """Raises TypeError: indexes are built or loaded."""
+    def __init__(self, *arguments: object, **named: object) -> None:
+        """Raises TypeError: indexes are built or loaded.
+
+        Args:
+            *arguments: Any.
+            **named: Any.
+        """
         name = type(self).__name__
         arrays = "build_from_arrays" if hasattr(type(self), "build_from_arrays") else "build_from_array"
         raise TypeError(f"{name}: use {name}.build_from_file, {arrays} or load")
@@ -111,7 +122,7 @@ class Index:
         Args:
             path: The file.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             dtype: As of a build.
             m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
             dim: Length of a vector.
@@ -324,6 +335,44 @@ class Index:
         return core
 
 
+def tell_near_names(cls: type[Index]) -> None:
+    """Wraps the public methods that the class itself has, for the sake of errors alone."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_") or not callable(function := getattr(member, "__func__", member)) or isinstance(function, type):
+            continue
+        helpful = _telling_near_names(function)
+        setattr(cls, name, classmethod(helpful) if isinstance(member, classmethod) else helpful)  # none is static
+
+
+def _telling_near_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return method(*arguments, **named)
+        except TypeError as error:
+            found = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+            known = _argument_names(method)
+            if found is None or found[1] not in named or found[1] in known:  # one of a function that it called
+                raise
+            near = difflib.get_close_matches(_plain(found[1]), list(map(_plain, known)), 1, 0.6)
+            told = f"did you mean {known[list(map(_plain, known)).index(near[0])]!r}?" if near else f"expected one of {', '.join(known)}"
+        owner = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
+        raise TypeError(f"{found[1]}: unknown argument of {owner.__name__}.{method.__name__}, {told}")
+
+    return call
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _argument_names(method: Callable[..., Any]) -> list[str]:
+    """All that its docstring names, among them those that it takes by **named."""
+    told = inspect.cleandoc(method.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    listed = re.findall(r"^ +(\w+): ", told, re.MULTILINE)
+    return listed or [name for name in inspect.signature(method).parameters if name not in ("self", "cls")]
+
+
 def open(
     path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
 ) -> (
@@ -398,18 +447,12 @@ def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
-def found(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, min(k, n)) results of `ask`, a search by that many queries."""
-    n = core.size
-    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
-    inputs.results_fit(rows, k)
-    return ask(k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
-
-
 def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
-    """(rows, k) results."""
+    """(rows, k) results of `ask`, a search by that many queries. What the index has not k of is missing."""
+    n = core.size
     inputs.results_fit(rows, k := inputs.count("k", k))
-    distances, ids = found(core, ask, rows, k, ef_search, relax, num_threads)
+    ef_search = min(inputs.count("ef_search", ef_search), n)
+    distances, ids = ask(min(k, n), ef_search, inputs.threshold(relax), inputs.threads(num_threads))
     missing = k - ids.shape[1]
     if missing == 0:
         return distances, ids
@@ -419,12 +462,6 @@ def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_se
     return all_distances, all_ids
 
 
-def trimmed(distances: npt.NDArray[np.float32], ids: npt.NDArray[np.int64]) -> Hits:
-    """The results of the one query, without missing places."""
-    there = ids.size if ids.size == 0 or ids[0, -1] >= 0 else int(np.count_nonzero(ids >= 0))
-    return distances[0, :there], ids[0, :there]
-
-
 def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
     index = cls.load(path)
     if index.uuid != identity:
@@ -432,7 +469,13 @@ def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
     return index
 
 
+_INTERCHANGEABLE = ("standard", "permuted")  # graph types: who loads either need not know which was built
+
+
 def compare(path: str, name: str, asked: object, held: object) -> None:
     """Raises ValueError where what was asked for is not what the file at `path` holds."""
-    if asked is not None and asked != held:
+    if asked is not None and asked != held and not (name == "graph_type" and asked in _INTERCHANGEABLE and held in _INTERCHANGEABLE):
         raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")
+
+
+tell_near_names(Index)

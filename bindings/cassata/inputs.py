@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import re
 import sys
 import time
 from typing import Any, Callable, Literal, Protocol, Union
@@ -34,7 +35,21 @@ class SparseMatrix(Protocol):
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
-_METRIC_ALIASES = {"ip": "dotproduct", "l2": "euclidean"}  # as kANNolo calls them, too
+_METRIC_ALIASES = {
+    **dict.fromkeys(("ip", "dot", "inner_product", "innerproduct", "dot_product"), "dotproduct"),
+    **dict.fromkeys(("l2", "l2sq", "sqeuclidean"), "euclidean"),
+}
+_UNSUPPORTED_METRICS = {
+    **dict.fromkeys(
+        ("cosine", "cos", "angular"), "normalize vectors and queries to length 1 and use 'dotproduct', whose scores are cosines then"
+    ),
+    **dict.fromkeys(
+        ("hamming", "jaccard"), "packed bits would be read as numbers; unpack them, e.g. by numpy.unpackbits, and use 'euclidean'"
+    ),
+}
+_DENSE_FILES = (".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin")  # read by the engine
+_SPARSE_FILES = (".bin", ".npz")
+_TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # that pandas, pyarrow or polars read
 _MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
 BITS = (1, 8)  # a dimension, of rabitq codes
@@ -44,7 +59,7 @@ _BYTES_PER_RESULT = 12  # a float32 and an int64
 
 def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
     """`queries` as C-contiguous float32 of shape (rows, dim): its own memory if it is laid out so, else a copy."""
-    array = queries if type(queries) is np.ndarray and queries.dtype == _FLOAT32 else _numbers("queries", queries)
+    array = queries if type(queries) is np.ndarray and queries.dtype == _FLOAT32 else numbers("queries", queries)
     if array.ndim == 1:
         if dim == 0 or array.size % dim:
             raise ValueError(f"queries: {array.size} numbers, expected {dim} (the index's dim) or a multiple of it")
@@ -56,7 +71,7 @@ def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
 
 def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[Any]:
     """`data_vec` as (rows, dim) in a type that the engine streams: its own memory, whatever its strides, unless of another type."""
-    array = _numbers("data_vec", data_vec)
+    array = numbers("data_vec", data_vec)
     if dim is not None:
         dim = whole_number("dim", dim, 1)
     if array.ndim == 1:
@@ -108,7 +123,7 @@ def _within(place: int, ends: npt.NDArray[np.uint64]) -> tuple[int, int]:
 
 def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
     """`data` as (rows, dim) in a type that the engine streams."""
-    array = _numbers(name, data)
+    array = numbers(name, data)
     if array.ndim != 2:
         raise ValueError(f"{name}: shape {array.shape}, expected (number of vectors, dim)")
     return _streamed(name, array)
@@ -120,11 +135,11 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
     Whether the components of a row rise and the values are finite is left to the engine.
     """
     names = f"{prefix}components", f"{prefix}values"
-    whole, numbers = _whole(names[0], components), _flat(names[1], values)
-    if len(whole) != len(numbers):
-        raise ValueError(f"{names[1]}: {len(numbers)} of them, expected {len(whole)}, as many as {names[0]}")
+    whole, floats = _whole(names[0], components), _flat(names[1], values)
+    if len(whole) != len(floats):
+        raise ValueError(f"{names[1]}: {len(floats)} of them, expected {len(whole)}, as many as {names[0]}")
     ends = np.array([0, len(whole)], np.uint64) if offsets is None else _offsets(offsets, len(whole))
-    narrow = _float32(names[1], numbers, lambda at: "row {}, entry {}".format(*_within(at, ends)))
+    narrow = _float32(names[1], floats, lambda at: "row {}, entry {}".format(*_within(at, ends)))
     return _components(names[0], whole, ends), narrow, ends
 
 
@@ -134,7 +149,7 @@ def query_tokens(
     """Token vectors of `rows` queries, (tokens, dim) one after another, and where each query's begin: (rows + 1,)."""
     if tokens is None:
         raise TypeError("multivec_queries: missing, expected the queries' token vectors")
-    array = _numbers("multivec_queries", tokens)
+    array = numbers("multivec_queries", tokens)
     if token_dim is not None and whole_number("token_dim", token_dim) != dim:
         raise ValueError(f"token_dim: {token_dim} given, the index's tokens have {dim}")
     count = None if n_tokens is None else whole_number("n_tokens", n_tokens)
@@ -182,16 +197,19 @@ def _own_lengths(
 
 
 def matrix_rows(name: str, matrix: Any) -> SparseRows:
-    """The rows of a scipy.sparse matrix, with components sorted and duplicates summed; the matrix itself stays as it is."""
+    """The rows of a scipy.sparse matrix, or the one that an array of one dimension is; the matrix itself stays as it is.
+
+    Components are sorted and duplicates summed.
+    """
     from scipy import sparse  # type: ignore[import-untyped]  # an optional dependency
 
-    if len(matrix.shape) != 2:
-        raise ValueError(f"{name}: shape {matrix.shape}, expected (number of rows, number of columns)")
+    if len(matrix.shape) not in (1, 2):
+        raise ValueError(f"{name}: shape {matrix.shape}, expected (number of rows, number of columns), or one dimension for one row")
     try:
         if matrix.format in ("csr", "csc", "bsr"):
             matrix = type(matrix)(matrix)  # shares the arrays, and is not the caller's own
             matrix.check_format(full_check=True)  # a conversion trusts it
-        rows = sparse.csr_array(matrix)
+        rows = sparse.csr_array(matrix if len(matrix.shape) == 2 else matrix.reshape((1, -1)))
     except ValueError as error:
         raise ValueError(f"{name}: {error}, expected a valid scipy.sparse matrix") from None
     if not rows.has_canonical_format:
@@ -203,6 +221,11 @@ def matrix_rows(name: str, matrix: Any) -> SparseRows:
 def is_matrix(data: object) -> bool:
     """Whether `data` is a matrix or array of scipy.sparse."""
     return hasattr(data, "tocsr")
+
+
+def is_rows(data: object) -> bool:
+    """Whether it is one of two dimensions."""
+    return is_matrix(data) and len(data.shape) == 2  # type: ignore[attr-defined]
 
 
 def matrix_file(path: str) -> SparseMatrix:
@@ -242,7 +265,7 @@ def _offsets(offsets: Any, entries: int) -> npt.NDArray[np.uint64]:
 
 
 def _flat(name: str, data: Any) -> npt.NDArray[Any]:
-    array = _numbers(name, data)
+    array = numbers(name, data)
     if array.ndim != 1:
         raise ValueError(f"{name}: shape {array.shape}, expected one dimension")
     return array
@@ -255,18 +278,49 @@ def _whole(name: str, data: Any) -> npt.NDArray[Any]:
     return array
 
 
-def _numbers(name: str, data: Any) -> npt.NDArray[Any]:
+def numbers(name: str, data: Any) -> npt.NDArray[Any]:
+    """`data` as an array of real numbers, of any shape."""
     if data is None or isinstance(data, (str, bytes)):
         raise TypeError(f"{name}: {data!r:.60} given, expected an array of numbers")
     if isinstance(data, np.ma.MaskedArray):
         raise ValueError(f"{name}: a masked array, expected every number to be there")
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+        data = _from_dlpack(name, data)
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"{name}: rows of different lengths, expected a rectangular array ({error})") from None
+    if array.dtype.kind == "O" and array.ndim == 1 and array.size:
+        array = _stacked(name, array)
+    if array.dtype.kind == "V" and array.dtype.type.__module__ == "ml_dtypes":  # bfloat16 and its kin
+        array = array.astype(np.float32)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name}: dtype {array.dtype}, expected real numbers, such as float32")
     return array
+
+
+def _from_dlpack(name: str, data: Any) -> npt.NDArray[Any]:
+    """The array of another library that speaks DLPack alone."""
+    try:
+        return np.from_dlpack(data)
+    except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        kind = f"{type(data).__module__}.{type(data).__name__}"
+        raise ValueError(
+            f"{name}: NumPy cannot take this {kind} ({error}), expected numbers of a type that NumPy has, in main memory"
+        ) from None
+
+
+def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The rows that an array of objects holds, as a column of a data frame does."""
+    rows: list[npt.NDArray[Any]] = []
+    for i, row in enumerate(column):
+        if row is None or np.ndim(row) != 1:
+            found = f"{row!r:.60}" if np.ndim(row) == 0 else f"shape {np.shape(row)}"
+            raise ValueError(f"{name}: row {i}: {found}, expected an array of numbers of one dimension")
+        if rows and len(row) != len(rows[0]):
+            raise ValueError(f"{name}: row {i}: {len(row)} numbers, expected {len(rows[0])}, as many as in row 0")
+        rows.append(np.asarray(row))
+    return np.stack(rows)
 
 
 def choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
@@ -369,12 +423,12 @@ def threads(num_threads: Any) -> int:
 
 def count(name: str, value: Any) -> int:
     """A number of results or candidates: any that is not negative."""
-    return whole_number(name, value, 0, sys.maxsize)
+    return whole_number(name, value, 0, sys.maxsize, expected="0 on")
 
 
 def threshold(early_exit_threshold: Any) -> float:
     """Lambda: 0 for None; its bounds are the engine's to check."""
-    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 to 0.5 or None")
+    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 on or None")
 
 
 def number(name: str, value: Any, expected: str = "a number") -> float:
@@ -392,7 +446,11 @@ def word(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: {value!r:.60} given, expected a string")
     value = value.lower()
-    return _METRIC_ALIASES.get(value, value) if name == "metric" else value
+    if name != "metric":
+        return value
+    if value in _UNSUPPORTED_METRICS:
+        raise ValueError(f"metric: {value!r} given, which is unsupported: {_UNSUPPORTED_METRICS[value]}")
+    return _METRIC_ALIASES.get(value, value)
 
 
 def file_path(name: str, path: Any) -> str:
@@ -403,7 +461,26 @@ def file_path(name: str, path: Any) -> str:
         raise TypeError(f"{name}: {path!r:.60} given, expected a path") from None
     if not text or "\0" in text:
         raise ValueError(f"{name}: {text!r:.60} given, expected the path of a file")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise ValueError(f"{name}: {text!r:.200} given, a URL; expected the path of a file on this machine, to which it is copied first")
     return os.path.abspath(text)
+
+
+def dense_file(name: str, path: Any) -> str:
+    """`path` as that of a file of dense vectors; which it can be is the engine's to say, but for tables, which it knows nothing of."""
+    text = file_path(name, path)
+    if text.lower().endswith(_TABLES):
+        raise ValueError(f"{name}: {text}: a table, expected one of {', '.join(_DENSE_FILES)}; or read its column, and give the array")
+    return text
+
+
+def sparse_file(name: str, path: Any) -> str:
+    """`path` as that of a file of sparse vectors. A .bin file may have any name but those of others."""
+    text = file_path(name, path)
+    if text.lower().endswith((*_DENSE_FILES, *_TABLES, ".csr", ".mtx")):
+        told = "dense vectors" if text.lower().endswith(_DENSE_FILES) else "unsupported"
+        raise ValueError(f"{name}: {text}: {told}, expected one of {', '.join(_SPARSE_FILES)} (by scipy.sparse.save_npz)")
+    return text
 
 
 def not_the_input(path: Any, source: str) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.dense import one_of
-from cassata.index import Hits, Index, Self, compare, found, padded, trimmed
+from cassata.index import Hits, Index, Self, compare, padded
 from cassata.inputs import Path, Progress, Verify
 from cassata.sparse import take_queries
 
@@ -76,7 +76,7 @@ class MultivectorIndex(Index):
         Args:
             path: The file.
             pq_subspaces: Pieces of the tokens' residuals, where they are coded in two levels.
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             dtype: How the first stage stores vectors.
             dim: Length of the first stage's vectors; of sparse ones, the largest component plus 1.
             token_dim: Length of a token vector.
@@ -105,7 +105,6 @@ class MultivectorIndex(Index):
     def _answer(
         self,
         ask: Callable[..., Hits],
-        one: bool,
         rows: int,
         multivec_queries: npt.ArrayLike | None,
         n_tokens: int | None = None,
@@ -130,7 +129,7 @@ class MultivectorIndex(Index):
             beta=None if beta is None else inputs.count("beta", beta),
             sum_stages=inputs.truth("residuals", residuals),
         )
-        return (found if one else padded)(core, asked, rows, k, ef_search, early_exit_threshold, num_threads)
+        return padded(core, asked, rows, k, ef_search, early_exit_threshold, num_threads)
 
 
 class _SparseMultivectorIndex(MultivectorIndex):
@@ -144,8 +143,8 @@ class _SparseMultivectorIndex(MultivectorIndex):
         scipy.sparse matrix takes the place of the sparse arrays: ``search(queries, multivec_queries, ...)``.
 
         Args:
-            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), rising strictly in each query; or the queries as
-                rows of a scipy.sparse matrix or array.
+            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; or the queries as rows of a
+                scipy.sparse matrix or array. The values of a repeated component are summed.
             *arguments: By position or by name, all that follow.
             **named: By name, all that follow:
                 query_values: Real numbers of shape (entries,).
@@ -162,7 +161,7 @@ class _SparseMultivectorIndex(MultivectorIndex):
                     where s is the k-th first score; None: all are.
                 beta: A whole number. Once k candidates are scored, the search ends after so many in a row that are none of the k
                     best; None: all are scored.
-                early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's first score is within the worst kept
+                early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's first score is within the worst kept
                     one relaxed by this share: larger is more exact and slower.
                 residuals: A document's score is the sum of those of both stages; False.
                 num_threads: Threads over the queries; 0 = all processors; 1.
@@ -171,19 +170,19 @@ class _SparseMultivectorIndex(MultivectorIndex):
 
         Returns:
             (distances, ids), float32 and int64, of one dimension, query after query. Distances are sums of dot products, largest
-            first; that to a document without tokens is -inf. One query without offsets has up to `k` entries. Else there are nq * k;
-            missing places hold id -1 and distance -inf. A query without sparse entries finds nothing.
+            first; that to a document without tokens is -inf. There are nq * k entries; missing places
+            hold id -1 and distance -inf. A query without sparse entries is a vector of zeros.
 
         Raises:
-            ValueError: Wrong shape or dtype, components that are out of range or do not rise, NaN or infinity (the query and the place
+            ValueError: Wrong shape or dtype, components that are out of range, NaN or infinity (the query and the place
                 are named), lengths that do not add up, a number out of its range; the index is closed.
             TypeError: An argument is of a type that makes no sense, missing, or given twice.
 
         Example:
             >>> distances, ids = index.search([3, 17, 90], [0.5, 1.0, 0.25], tokens, k_candidates=50, k=3)  # tokens: (8, token_dim)
         """
-        one, (distances, ids) = self._search(False, query_components, arguments, named)
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        distances, ids = self._search(False, query_components, arguments, named)
+        return distances.reshape(-1), ids.reshape(-1)
 
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """As `search`, for many queries at once, by all processors unless `num_threads` says otherwise.
@@ -200,21 +199,20 @@ class _SparseMultivectorIndex(MultivectorIndex):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        _, (distances, ids) = self._search(True, query_components, arguments, named)
-        return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+        distances, ids = self._search(True, query_components, arguments, named)
+        return (distances, ids) if inputs.is_rows(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
-    def _search(self, batch: bool, query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[bool, Hits]:
-        """Whether the queries are one without offsets, and their results."""
+    def _search(self, batch: bool, query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
         if not inputs.is_matrix(query_components) and _has_no_offsets(arguments):
-            rows, one, _ = take_queries(query_components, arguments[:1], named)
+            rows, _ = take_queries(query_components, arguments[:1], named)
             rest = arguments[1:]
         else:
-            rows, one, rest = take_queries(query_components, arguments, named)
+            rows, rest = take_queries(query_components, arguments, named)
         last = ("num_threads", "residuals") if batch else ("residuals", "num_threads")  # as kANNolo has them
         given = _bound((*_ARGUMENTS, *last), rest, named)
         given.setdefault("num_threads", 0 if batch else 1)
         ask = partial(self._opened().search_sparse, *rows)
-        return one, self._answer(ask, one and not batch, len(rows[2]) - 1, given.pop("multivec_queries", None), **given)
+        return self._answer(ask, len(rows[2]) - 1, given.pop("multivec_queries", None), **given)
 
 
 _ARGUMENTS = (
@@ -326,7 +324,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="Spars
             multivec_data_folder: A folder with `doclens.npy`, (n,) i4 or i8, tokens of each document; `centroids.npy`, (centroids,
                 token_dim) f4; `index_assignment.npy`, (tokens,) whole numbers, the centroid of each token; `pq_centroids.npy`, (M,
                 256, token_dim / M) f4 or flat; `residuals.npy`, (tokens, M) u1. A token is its centroid plus the PQ centroids that its
-                codes name, one after another.
+                codes name, one after another. With `residual_norms.npy`, (tokens,) f2, these are multiplied by the token's norm.
             pq_subspaces: M, which the files tell, too, and which must agree.
             ids: As of `SparseMultivecRerankIndex.build_from_file`, as are the next two.
             path: The index file to write.
@@ -411,7 +409,7 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             ef_search: The walk keeps the max(ef_search, k_candidates) best.
             alpha: How far behind the k-th a candidate may be; None: all are scored.
             beta: Candidates in a row that are none of the k best, after which the search ends; None: all are scored.
-            early_exit_threshold: From 0 to 0.5, None = 0.
+            early_exit_threshold: 0 or more, None = 0.
             residuals: A document's score is the sum of those of both stages.
             num_threads: Threads over the queries; 0 = all processors.
             query_doclens: Tokens of each query.
@@ -429,10 +427,8 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
         """
         given = one_of(queries, query)
         matrix = inputs.queries_matrix(given, self._opened().dim)
-        one = len(matrix) == 1 and np.ndim(given) == 1
         distances, ids = self._answer(
             partial(self._opened().search, matrix),
-            one,
             len(matrix),
             multivec_queries,
             n_tokens,
@@ -447,7 +443,7 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             residuals=residuals,
             query_doclens=query_doclens,
         )
-        return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+        return distances.reshape(-1), ids.reshape(-1)
 
     def batch_search(
         self, queries: npt.ArrayLike, multivec_queries: npt.ArrayLike | None = None, *arguments: Any, num_threads: int = 0, **named: Any
@@ -468,8 +464,8 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        core = self._opened()
+        core, queries = self._opened(), inputs.numbers("queries", queries)
         matrix = inputs.queries_matrix(queries, core.dim)
         ask = partial(core.search, matrix)
-        distances, ids = self._answer(ask, False, len(matrix), multivec_queries, *arguments, num_threads=num_threads, **named)
-        return (distances, ids) if np.ndim(queries) == 2 else (distances.reshape(-1), ids.reshape(-1))
+        distances, ids = self._answer(ask, len(matrix), multivec_queries, *arguments, num_threads=num_threads, **named)
+        return (distances, ids) if queries.ndim == 2 else (distances.reshape(-1), ids.reshape(-1))

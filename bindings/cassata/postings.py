@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import numpy.typing as npt
 
@@ -99,9 +99,9 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         ``search(queries, k=10, ...)``.
 
         Args:
-            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), rising strictly in each query; or the queries as
-                rows of a scipy.sparse matrix or array (a copy is sorted and its duplicates summed). Components that no vector of the
-                index has are allowed.
+            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; or the queries as rows of a
+                scipy.sparse matrix or array. The values of a repeated component are summed. Components that no vector of the index
+                has are allowed.
             *arguments: By position or by name, all that follow.
             **named: By name, all that follow:
                 query_values: Real numbers of shape (entries,).
@@ -112,13 +112,13 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
                 num_threads: Threads over the queries; 0 = all processors; 1.
 
         Returns:
-            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. One
-            query without offsets has up to `k` entries. Else there are nq * k; missing places, as k > n leaves them, hold id -1 and
-            distance -inf. A query without entries finds nothing.
+            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. There
+            are nq * k entries; missing places, as k > n leaves them, hold id -1 and distance -inf. All vectors score 0 for a query
+            without entries.
 
         Raises:
-            ValueError: Wrong shape or dtype, components that are out of range or do not rise, NaN or infinity (the row and the entry
-                are named), offsets that fall or do not end at the number of entries, a number out of its range; the index is closed.
+            ValueError: Wrong shape or dtype, components that are out of range, NaN or infinity (the row and the entry are named), offsets
+                that fall or do not end at the number of entries, a number out of its range; the index is closed.
             TypeError: An argument is of a type that makes no sense, missing, or given twice.
 
         Example:
@@ -149,7 +149,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
     def _batch(
         self, rows: SparseRows, k: int = 10, num_threads: int = 0, *, ef_search: int = 200, early_exit_threshold: float | None = None
     ) -> Hits:
-        return self._search(padded, 0, rows, k, ef_search, early_exit_threshold, num_threads)
+        return self._search(0, rows, k, ef_search, early_exit_threshold, num_threads)
 
 
 class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
@@ -266,7 +266,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
                 offsets: As of `SparseFlatIndex.search`.
                 k: Results a query, 0 or more; 10.
                 ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower; 200.
-                early_exit_threshold: From 0 to 0.5 or None, as the graphs' classes take it, and not used: there is no walk.
+                early_exit_threshold: 0 or more, or None, as the graphs' classes take it, and not used: there is no walk.
                 num_threads: Threads over the queries; 0 = all processors; 1.
                 query_cut: Components of a query whose lists are summed, those that can add most; 0: all. The scores are of all. Unless
                     given, what ``cassata search --help`` shows, like the next.
@@ -274,9 +274,8 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
                     exact and slower.
 
         Returns:
-            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. One
-            query without offsets has up to `k` entries. Else there are nq * k; missing places hold id -1 and distance -inf. A query
-            without entries finds nothing.
+            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. There
+            are nq * k entries; missing places hold id -1 and distance -inf. All vectors score 0 for a query without entries.
 
         Raises:
             ValueError: As `SparseFlatIndex.search`.
@@ -309,7 +308,6 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
 
     def _search(
         self,
-        gather: Callable[..., Hits],
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
@@ -324,7 +322,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         cut, factor = inputs.count("query_cut", query_cut), inputs.number("heap_factor", heap_factor, "a number from 0 to 1")
         ask = partial(core.search_sparse, *rows, query_cut=cut, heap_factor=factor)
         threads = usual_threads if num_threads is None else num_threads
-        return gather(core, ask, len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
+        return padded(core, ask, len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
 
 
 def _choices(

@@ -46,7 +46,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         Example:
             >>> index = cassata.DensePQHNSW.build_from_file("vectors.npy", m_pq=32, m=16, path="vectors.cassata")
         """
-        build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
+        build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, "pq", m, ef_construction, graph_type, memory_budget, resume)
         return cls._build(build, path, num_threads, progress, **graph, **product_choices(m_pq, opq))
 
@@ -105,7 +105,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
             path: The file.
             m_pq: Pieces of a vector. The file knows them and all that follows; what is given all the same is compared with it.
             metric: "dotproduct" or "euclidean".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             dtype: "pq".
             dim: Length of a vector.
             verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, ClassVar, overload
+from typing import Any, ClassVar, overload
 
 import numpy.typing as npt
 
@@ -52,8 +52,8 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             data_file: A .bin file (u32 n; then for each vector u32 nnz, nnz x u32 components, nnz x f32 values; little-endian),
                 streamed: memory does not grow with it. Or an .npz file written by scipy.sparse.save_npz, which is read whole, its
                 rows sorted and their duplicates summed.
-            prune_percentage: Over 0, at most 100. The first stage keeps of each vector the fewest entries that have this share of
-                the sum of its absolute values: less is a faster and less exact walk.
+            prune_percentage: 0 to 100. The first stage keeps of each vector the fewest entries, one at least, that have this share
+                of the sum of its absolute values: less is a faster and less exact walk.
             m: Neighbours of a node on the upper levels, 2 to 512; twice as many on the ground level.
             ef_construction: Candidates among which neighbours are chosen: larger is a better graph and a longer build.
             first_stage_value_type: How the first stage stores vectors: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
@@ -179,7 +179,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         Args:
             path: The file.
             first_stage_value_type: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             residual_rerank: Whether the second stage holds only what the first leaves out.
             prune_percentage: What the first stage keeps.
             second_stage_value_type: How the second stage stores vectors.
@@ -259,9 +259,9 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         the place of all three arrays: ``search(queries, k_candidates=100, ...)``.
 
         Args:
-            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), rising strictly in each query; or the queries as
-                rows of a scipy.sparse matrix or array (a copy is sorted and its duplicates summed). Components that no vector of the
-                index has are allowed.
+            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; or the queries as rows of a
+                scipy.sparse matrix or array. The values of a repeated component are summed. Components that no vector of the index
+                has are allowed.
             *arguments: By position or by name, all that follow.
             **named: By name, all that follow:
                 query_values: Real numbers of shape (entries,).
@@ -274,18 +274,17 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
                     the k-th first score; None: all are.
                 beta: A whole number. Once k candidates are scored, the search ends after so many in a row that are none of the k
                     best; None: all are scored.
-                early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's first score is within the worst kept
+                early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's first score is within the worst kept
                     one relaxed by this share: larger is more exact and slower.
                 num_threads: Threads over the queries; 0 = all processors; 1.
 
         Returns:
-            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. One
-            query without offsets has up to `k` entries. Else there are nq * k; missing places hold id -1 and distance -inf. A query
-            without entries finds nothing.
+            (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products, largest first. There
+            are nq * k entries; missing places hold id -1 and distance -inf. A query without entries is a vector of zeros.
 
         Raises:
-            ValueError: Wrong shape or dtype, components that are out of range or do not rise, NaN or infinity (the row and the entry
-                are named), offsets that fall or do not end at the number of entries, a number out of its range; the index is closed.
+            ValueError: Wrong shape or dtype, components that are out of range, NaN or infinity (the row and the entry are named), offsets
+                that fall or do not end at the number of entries, a number out of its range; the index is closed.
             TypeError: An argument is of a type that makes no sense, missing, or given twice.
 
         Example:
@@ -347,11 +346,10 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        return answer_batch(partial(self._search, padded, 0), query_components, arguments, named)
+        return answer_batch(partial(self._search, 0), query_components, arguments, named)
 
     def _search(
         self,
-        gather: Callable[..., Hits],
         usual_threads: int,
         rows: SparseRows,
         k_candidates: int = 100,
@@ -371,7 +369,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             beta=None if beta is None else inputs.count("beta", beta),
         )
         threads = usual_threads if num_threads is None else num_threads
-        return gather(core, ask, len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
+        return padded(core, ask, len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
 
 
 def _value_type(name: str, value_type: object) -> str:
@@ -391,7 +389,7 @@ def _choices(
     resume: bool,
 ) -> dict[str, Any]:
     if prune_percentage is None:
-        raise TypeError("prune_percentage: missing, expected a number over 0 and at most 100")
+        raise TypeError("prune_percentage: missing, expected a number from 0 to 100")
     dtype = _value_type("first_stage_value_type", first_stage_value_type)
     return {
         **graph_choices("dotproduct", dtype, m, ef_construction, graph_type, memory_budget, resume),

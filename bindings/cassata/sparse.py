@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Hits, Index, Self, found, padded, trimmed
+from cassata.index import Hits, Index, Self, padded
 from cassata.inputs import Path, Progress, SparseMatrix, SparseRows, Verify, graph_choices
 
 
@@ -36,7 +36,7 @@ class SparseIndex(Index):
 
         Args:
             path: The file.
-            graph_type: "standard", "permuted" or "compressed".
+            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored, by the name that the property `dtype` has.
             dim: The largest component plus 1.
@@ -95,27 +95,27 @@ class SparseIndex(Index):
         ``search(queries, k=10, ...)``.
 
         Args:
-            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), rising strictly in each query; or the queries as
-                rows of a scipy.sparse matrix or array (a copy is sorted and its duplicates summed). Components that no vector of the
-                index has are allowed.
+            query_components: Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; or the queries as rows of a
+                scipy.sparse matrix or array. The values of a repeated component are summed. Components that no vector of the index
+                has are allowed.
             *arguments: By position or by name, all that follow.
             **named: By name, all that follow:
                 query_values: Real numbers of shape (entries,).
                 offsets: Query i has the entries offsets[i] to offsets[i + 1] - 1; shape (nq + 1,). None: all are one query.
                 k: Results a query, 0 or more; 10.
                 ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower; 200.
-                early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's score is within the worst kept one
+                early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's score is within the worst kept one
                     relaxed by this share: larger is more exact and slower.
                 num_threads: Threads over the queries; 0 = all processors; 1.
 
         Returns:
             (distances, ids), float32 and int64, of one dimension, query after query. Distances are dot products (largest first) or
-            squared Euclidean distances (smallest first). One query without offsets has up to `k` entries. Else there are nq * k;
-            missing places hold id -1 and distance -inf (dot product) or inf (Euclidean). A query without entries finds nothing.
+            squared Euclidean distances (smallest first). There are nq * k entries; missing places
+            hold id -1 and distance -inf (dot product) or inf (Euclidean). A query without entries is a vector of zeros.
 
         Raises:
-            ValueError: Wrong shape or dtype, components that are out of range or do not rise, NaN or infinity (the row and the entry
-                are named), offsets that fall or do not end at the number of entries, a number out of its range; the index is closed.
+            ValueError: Wrong shape or dtype, components that are out of range, NaN or infinity (the row and the entry are named), offsets
+                that fall or do not end at the number of entries, a number out of its range; the index is closed.
             TypeError: An argument is of a type that makes no sense, missing, or given twice.
 
         Example:
@@ -168,11 +168,10 @@ class SparseIndex(Index):
             ValueError: As `search`.
             TypeError: As `search`.
         """
-        return answer_batch(partial(self._search, padded, 0), query_components, arguments, named)
+        return answer_batch(partial(self._search, 0), query_components, arguments, named)
 
     def _search(
         self,
-        gather: Callable[..., Hits],
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
@@ -182,7 +181,7 @@ class SparseIndex(Index):
     ) -> Hits:
         core = self._opened()  # held until the end, whoever closes the index meanwhile
         threads = usual_threads if num_threads is None else num_threads
-        return gather(core, partial(core.search_sparse, *rows), len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
+        return padded(core, partial(core.search_sparse, *rows), len(rows[2]) - 1, k, ef_search, early_exit_threshold, threads)
 
 
 class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
@@ -308,7 +307,7 @@ def plain_dtype(dtype: str) -> str:
 
 def from_file(data_file: Path, path: Path | None) -> Callable[..., _core.Index]:
     """A build of the engine that reads a .bin or .npz file and writes to `path`."""
-    source = inputs.file_path("data_file", data_file)
+    source = inputs.sparse_file("data_file", data_file)
     if not source.endswith(".npz"):
         return partial(_core.Index.build_from_sparse_file, source)
     matrix = inputs.matrix_file(source)
@@ -333,25 +332,25 @@ def from_arrays(
 
 def answer_some(search: Callable[..., Hits], query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
     """What a `search` of a class returns, by its `_search`."""
-    rows, one, arguments = take_queries(query_components, arguments, named)
-    distances, ids = search(found if one else padded, 1, rows, *arguments, **named)
-    return trimmed(distances, ids) if one else (distances.reshape(-1), ids.reshape(-1))
+    rows, arguments = take_queries(query_components, arguments, named)
+    distances, ids = search(1, rows, *arguments, **named)
+    return distances.reshape(-1), ids.reshape(-1)
 
 
 def answer_batch(search: Callable[..., Hits], query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Hits:
     """What a `batch_search` returns, by a function of the rows and the arguments after them."""
-    rows, _, arguments = take_queries(query_components, arguments, named)
+    rows, arguments = take_queries(query_components, arguments, named)
     distances, ids = search(rows, *arguments, **named)
-    return (distances, ids) if inputs.is_matrix(query_components) else (distances.reshape(-1), ids.reshape(-1))
+    return (distances, ids) if inputs.is_rows(query_components) else (distances.reshape(-1), ids.reshape(-1))
 
 
-def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, bool, tuple[Any, ...]]:
-    """The queries, whether they are one without offsets, and the arguments after them. Takes its own out of `named`.
+def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[SparseRows, tuple[Any, ...]]:
+    """The queries, and the arguments after them. Takes its own out of `named`.
 
     Offsets are called `offsets`, or `sparse_offsets` as by kANNolo.
     """
     if inputs.is_matrix(query_components):
-        return inputs.matrix_rows("query_components", query_components), False, arguments
+        return inputs.matrix_rows("query_components", query_components), arguments
     values, arguments = (arguments[0], arguments[1:]) if arguments else (named.pop("query_values", None), ())
     if values is None:
         raise TypeError("query_values: missing, expected an array of numbers beside query_components")
@@ -363,4 +362,4 @@ def take_queries(query_components: Any, arguments: tuple[Any, ...], named: dict[
         if offsets is not None:
             raise TypeError("offsets: given twice, by position and by name")
         offsets, arguments = arguments[0], arguments[1:]
-    return inputs.sparse_rows(query_components, values, offsets, "query_"), offsets is None, arguments
+    return inputs.sparse_rows(query_components, values, offsets, "query_"), arguments

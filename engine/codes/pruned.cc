@@ -72,7 +72,8 @@ std::vector<std::size_t> kept_entries(std::span<const float> values, double perc
   for (const std::size_t i : order) all += weight(i);
   const double share = all * percentage / 100;
   std::size_t count = 0;
-  while (count < order.size() && kept < share) kept += weight(order[count++]);
+  const auto counts = [&](std::size_t i) { return weight(order[i]) > 0 && (i == 0 || kept < share); };
+  while (count < order.size() && counts(count)) kept += weight(order[count++]);
   order.resize(count);
   std::ranges::sort(order);
   return order;

@@ -15,7 +15,7 @@ enum class Part {
 };
 
 /// Places, rising, of the fewest entries that together have `percentage` % of the sum of all absolute values: the largest, and of equal ones
-/// the first. `percentage` is over 0 and at most 100. Entries of 0 are never among them.
+/// the first; one at least. `percentage` is 0 to 100. Entries of 0 are never among them.
 std::vector<std::size_t> kept_entries(std::span<const float> values, double percentage);
 
 /// Stores that part of each vector as `whole` does.

@@ -206,10 +206,12 @@ std::size_t number_bytes(std::size_t n) { return n <= std::size_t{1} << 16 ? siz
 
 class TwoLevelTokens final : public TokenCodes {
  public:
-  TwoLevelTokens(const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : TokenCodes(sections, size, checked_dim(sections, spec), number_bytes(centroid_count(sections, spec)) + spec.code.m_pq),
+  TwoLevelTokens(const RowSections& sections, std::uint64_t size, const CodesSpec& spec, bool with_norms)
+      : TokenCodes(sections, size, checked_dim(sections, spec),
+                   number_bytes(centroid_count(sections, spec)) + (with_norms ? kNormBytes : 0) + spec.code.m_pq),
         subspaces(spec.code.m_pq),
         n_centroids(centroid_count(sections, spec)),
+        has_norms(with_norms),
         model_section_(sections.model) {
     model_ = sections.model.as<float>((kCentroids + n_centroids) * dim());
   }
@@ -227,6 +229,11 @@ class TwoLevelTokens final : public TokenCodes {
         if (const std::uint32_t number = stored_number(document, t); number >= n_centroids)
           throw wrong_token(id, t, t * number_bytes(n_centroids),
                             "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
+      for (std::size_t t = 0; has_norms && t < count(id); ++t) {
+        const std::size_t at = count(id) * number_bytes(n_centroids) + t * kNormBytes;
+        if (const auto norm = number_at<std::uint16_t>(document.data() + at); !finite_half(norm) || norm > kMinusZero)
+          throw wrong_token(id, t, at, "a norm that is negative or not finite, expected a finite number from 0 on");
+      }
     });
   }
 
@@ -234,16 +241,25 @@ class TwoLevelTokens final : public TokenCodes {
   std::uint32_t number(std::span<const std::byte> document, std::size_t t) const noexcept {
     return std::min(stored_number(document, t), static_cast<std::uint32_t>(n_centroids - 1));
   }
+  /// The norms of the residuals of `count` tokens, f16 at any byte. Only with has_norms.
+  const std::byte* norms(std::span<const std::byte> document, std::size_t count) const noexcept {
+    return document.data() + count * number_bytes(n_centroids);
+  }
   /// The codes of the residuals of `count` tokens.
   const std::uint8_t* codes(std::span<const std::byte> document, std::size_t count) const noexcept {
-    return reinterpret_cast<const std::uint8_t*>(document.data() + count * number_bytes(n_centroids));
+    return reinterpret_cast<const std::uint8_t*>(norms(document, count) + (has_norms ? count * kNormBytes : 0));
   }
   const float* codebooks() const noexcept { return model_.data(); }
   const float* centroids() const noexcept { return model_.data() + kCentroids * dim(); }
 
   const std::size_t subspaces, n_centroids;
+  const bool has_norms;
+
+  static constexpr std::size_t kNormBytes = sizeof(std::uint16_t);
 
  private:
+  static constexpr std::uint16_t kMinusZero = 0x8000;  // f16 beyond it are negative
+
   static std::size_t centroid_count(const RowSections& sections, const CodesSpec& spec) {
     const std::size_t dim = checked_dim(sections, spec), m_pq = spec.code.m_pq, row = dim * sizeof(float);
     if (m_pq == 0 || dim % m_pq != 0)
@@ -296,6 +312,7 @@ class TwoLevelScorer final : public TokenScorer {
     for (std::size_t first = 0; first < count; first += kStep, codes += kStep * codes_.subspaces) {
       const std::size_t n = std::min(kStep, count - first);
       for (std::size_t i = 0; i < n; ++i) numbers_[i] = codes_.number(document, first + i);
+      if (codes_.has_norms) kernels::f16_to_f32(codes_.norms(document, count) + first * TwoLevelTokens::kNormBytes, norms_, n);
       looks_up_ ? look_up(n, codes) : multiply(n, codes);
     }
   }
@@ -317,9 +334,13 @@ class TwoLevelScorer final : public TokenScorer {
     std::uint32_t places[kStep];
     for (std::size_t i = 0; i < n; ++i) places[i] = place(numbers_[i]);
     multiply_centroids(before);
-    kernels_.raise_coded(
-        query(),
-        {.count = n, .subspaces = codes_.subspaces, .places = places, .codes = codes, .products = products_.data(), .tables = tables_.data()});
+    kernels_.raise_coded(query(), {.count = n,
+                                   .subspaces = codes_.subspaces,
+                                   .places = places,
+                                   .codes = codes,
+                                   .products = products_.data(),
+                                   .tables = tables_.data(),
+                                   .norms = codes_.has_norms ? norms_ : nullptr});
   }
   /// Of those that became known after the first `before`.
   void multiply_centroids(std::size_t before) noexcept {
@@ -342,9 +363,10 @@ class TwoLevelScorer final : public TokenScorer {
       float* to = tokens_.data();
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
+        const float norm = codes_.has_norms ? norms_[i] : 1;
         for (const float* piece = pieces_.data(); piece != pieces_.data() + pieces_.size(); piece += kCentroids * width) {
           const float* residual = piece + *codes++ * width;
-          for (std::size_t w = 0; w < width; ++w) *to++ = *centroid++ + residual[w];
+          for (std::size_t w = 0; w < width; ++w) *to++ = *centroid++ + norm * residual[w];
         }
       }
       kernels_.raise_f32(query(), tokens_.data(), rows);
@@ -367,6 +389,7 @@ class TwoLevelScorer final : public TokenScorer {
   std::vector<std::uint32_t> number_at_;  // of such a row: the centroid
   std::size_t known_ = 0, most_ = 0;      // rows there are, and may be
   std::uint32_t numbers_[kStep];
+  float norms_[kStep];
   std::vector<float> pieces_, tokens_;
 };
 
@@ -378,16 +401,18 @@ std::unique_ptr<Codes> open_tokens_f16(const RowSections& sections, std::uint64_
   return std::make_unique<HalfTokens>(sections, size, spec);
 }
 std::unique_ptr<Codes> open_tokens_two_level(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  return std::make_unique<TwoLevelTokens>(sections, size, spec);
+  return std::make_unique<TwoLevelTokens>(sections, size, spec, false);
+}
+std::unique_ptr<Codes> open_tokens_two_level_norms(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
+  return std::make_unique<TwoLevelTokens>(sections, size, spec, true);
 }
 std::unique_ptr<Encoder> encoder_tokens_f16(const CodesSpec& spec) { return std::make_unique<HalfTokenEncoder>(spec); }
 
-void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint8_t> residuals, std::size_t n_centroids,
-                      std::vector<std::byte>& out) {
+void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint16_t> norms, std::span<const std::uint8_t> residuals,
+                      std::size_t n_centroids, std::vector<std::byte>& out) {
   for (const std::uint32_t number : centroids)
     number_bytes(n_centroids) == sizeof(std::uint16_t) ? append_bytes(static_cast<std::uint16_t>(number), out) : append_bytes(number, out);
-  const auto codes = std::as_bytes(residuals);
-  out.insert(out.end(), codes.begin(), codes.end());
+  for (const auto part : {std::as_bytes(norms), std::as_bytes(residuals)}) out.insert(out.end(), part.begin(), part.end());
 }
 
 std::vector<std::byte> two_level_model(std::span<const float> centroids, std::span<const float> pq_centroids, std::size_t m_pq) {

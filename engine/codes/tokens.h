@@ -12,6 +12,9 @@
 //                      codes of residuals
 //   <section>.model    for each of m_pq subspaces, its dim / m_pq x 256 f32: the first coordinate of all its centroids, then the second, ...
 //                      then the centroids of tokens, each of dim f32, as many as the section has room for
+//
+// Of two levels with norms: each token's residual is multiplied by a norm of its own. As above, but
+//   <section>          has t f16, the norms, finite and not negative, between the numbers and the codes of a document
 #pragma once
 
 #include <cstddef>
@@ -29,13 +32,15 @@ namespace cassata {
 std::unique_ptr<Codes> open_tokens_f16(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
 /// Also if m_pq does not divide dim, or there are tokens but no centroid.
 std::unique_ptr<Codes> open_tokens_two_level(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
+std::unique_ptr<Codes> open_tokens_two_level_norms(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
 
 /// Encodes Batch::tokens. Refuses values beyond f16.
 std::unique_ptr<Encoder> encoder_tokens_f16(const CodesSpec& spec);
 
-/// Appends a document of two levels: the number of each token's centroid, out of `n_centroids`, and m_pq codes for each.
-void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint8_t> residuals, std::size_t n_centroids,
-                      std::vector<std::byte>& out);
+/// Appends a document of two levels: the number of each token's centroid, out of `n_centroids`, its norm (the bits of an f16), unless there are no
+/// norms, and m_pq codes for each.
+void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint16_t> norms, std::span<const std::uint8_t> residuals,
+                      std::size_t n_centroids, std::vector<std::byte>& out);
 
 /// The model of two levels. `centroids` are n x dim, row by row; `pq_centroids` m_pq x 256 x dim / m_pq, row by row.
 std::vector<std::byte> two_level_model(std::span<const float> centroids, std::span<const float> pq_centroids, std::size_t m_pq);

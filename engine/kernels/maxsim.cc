@@ -354,18 +354,24 @@ void tables(const Packed& query, const float* codebooks, std::size_t subspaces, 
 #endif
 }
 
-template <std::size_t kRegisters, class D>
+template <std::size_t kRegisters, bool kNorms, class D>
 HWY_INLINE void look_up(D d, const CodedTokens& t, std::size_t lane, std::size_t lanes, float* largest) {
   constexpr std::size_t kSecond = (kRegisters - 1) * hn::MaxLanes(d);
   auto most0 = hn::LoadU(d, largest + lane), most1 = hn::LoadU(d, largest + lane + kSecond);
   for (std::size_t i = 0; i < t.count; ++i) {
     const float* at = t.products + std::size_t{t.places[i]} * lanes + lane;
     const std::uint8_t* codes = t.codes + i * t.subspaces;
-    auto sum0 = hn::LoadU(d, at), sum1 = hn::LoadU(d, at + kSecond);
+    const auto product0 = hn::LoadU(d, at), product1 = hn::LoadU(d, at + kSecond);
+    auto sum0 = kNorms ? hn::Zero(d) : product0, sum1 = kNorms ? hn::Zero(d) : product1;
     const float* table = t.tables + lane;
     for (std::size_t s = 0; s < t.subspaces; ++s, table += kCentroids * lanes) {
       sum0 = hn::Add(sum0, hn::LoadU(d, table + codes[s] * lanes));
       if constexpr (kRegisters == 2) sum1 = hn::Add(sum1, hn::LoadU(d, table + codes[s] * lanes + kSecond));
+    }
+    if constexpr (kNorms) {
+      const auto norm = hn::Set(d, t.norms[i]);
+      sum0 = hn::MulAdd(sum0, norm, product0);
+      if constexpr (kRegisters == 2) sum1 = hn::MulAdd(sum1, norm, product1);
     }
     most0 = hn::Max(most0, sum0);
     if constexpr (kRegisters == 2) most1 = hn::Max(most1, sum1);
@@ -374,14 +380,19 @@ HWY_INLINE void look_up(D d, const CodedTokens& t, std::size_t lane, std::size_t
   if constexpr (kRegisters == 2) hn::StoreU(most1, d, largest + lane + kSecond);
 }
 
-void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
+template <bool kNorms>
+void look_up_all(const Packed& query, const CodedTokens& tokens) {
   const Spread spread(query.count);
   std::size_t r = 0;
-  for (; r + 2 <= spread.whole; r += 2) look_up<2>(Full(), tokens, r * kLanes, query.lanes, query.largest);
-  for (; r < spread.whole; ++r) look_up<1>(Full(), tokens, r * kLanes, query.lanes, query.largest);
+  for (; r + 2 <= spread.whole; r += 2) look_up<2, kNorms>(Full(), tokens, r * kLanes, query.lanes, query.largest);
+  for (; r < spread.whole; ++r) look_up<1, kNorms>(Full(), tokens, r * kLanes, query.lanes, query.largest);
 #if HWY_TARGET != HWY_SCALAR
-  if (spread.half) look_up<1>(hn::Half<Full>(), tokens, r * kLanes, query.lanes, query.largest);
+  if (spread.half) look_up<1, kNorms>(hn::Half<Full>(), tokens, r * kLanes, query.lanes, query.largest);
 #endif
+}
+
+void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
+  tokens.norms == nullptr ? look_up_all<false>(query, tokens) : look_up_all<true>(query, tokens);
 }
 
 MaxSimKernels pick() { return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables}; }

@@ -63,13 +63,14 @@ class PackedVectors {
   AlignedFloats values_, block_, largest_;
 };
 
-/// Tokens that are looked up: each the sum of a row whose dot products are known and of `subspaces` pieces, by their codes.
+/// Tokens that are looked up: each the sum of a row whose dot products are known and of `subspaces` pieces, by their codes, times its norm.
 struct CodedTokens {
   std::size_t count = 0, subspaces = 0;
   const std::uint32_t* places = nullptr;  ///< of each token's row in `products`
   const std::uint8_t* codes = nullptr;    ///< count x subspaces
   const float* products = nullptr;        ///< from products()
   const float* tables = nullptr;          ///< from fill_tables()
+  const float* norms = nullptr;           ///< of each token; null: all are 1
 };
 
 /// MaxSim step by step: forget(), raise() by parts of a document in any number, sum(). All are noexcept in effect.

@@ -76,7 +76,7 @@ class SparseFile {
   Window window_;
 };
 
-/// Whether check_sparse_row() would return; without an early exit, so that the loops are compiled to vector code.
+/// Whether check_sparse_row() would return, whatever the order; without an early exit, so that the loops are compiled to vector code.
 bool is_good(VectorView vector) {
   const std::span<const std::uint32_t> components = vector.components;
   std::uint32_t bad = !components.empty() && components.back() > kMaxComponent ? 1u : 0u;
@@ -147,7 +147,7 @@ class SparseMemoryStream final : public SparseStream {
 
 }  // namespace
 
-void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector) {
+void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector, ComponentOrder order) {
   if (is_good(vector)) return;
   const auto refuse = [&](std::size_t i, const std::string& found) {
     invalid_argument(name + ": row " + std::to_string(row) + ", entry " + std::to_string(i) + ": " + found);
@@ -155,7 +155,7 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
   for (std::size_t i = 0; i < vector.values.size(); ++i) {
     const std::uint32_t component = vector.components[i];
     if (component > kMaxComponent) refuse(i, "component " + std::to_string(component) + ", expected at most " + std::to_string(kMaxComponent));
-    if (i != 0 && component <= vector.components[i - 1])
+    if (order == ComponentOrder::rising && i != 0 && component <= vector.components[i - 1])
       refuse(i, "component " + std::to_string(component) + " after " + std::to_string(vector.components[i - 1]) +
                     ", expected components that rise strictly");
     if (!std::isfinite(vector.values[i])) refuse(i, std::to_string(vector.values[i]) + ", expected a finite number");

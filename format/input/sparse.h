@@ -43,9 +43,13 @@ std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& pa
 std::unique_ptr<SparseStream> sparse_memory_stream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
                                                    std::span<const std::uint64_t> offsets);
 
-/// Throws Error(invalid_argument) unless the components rise strictly and are at most kMaxComponent, the values are finite, and the vector's length is within its bounds (lengths.h). `name` and
+/// The order of a row's components: of stored vectors they rise strictly, of queries they need not.
+enum class ComponentOrder { rising, any };
+
+/// Throws Error(invalid_argument) unless the components are in that order and at most kMaxComponent, the values are finite, and the vector's length is
+/// within its bounds (lengths.h). `name` and
 /// `row` are for the message.
-void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector);
+void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector, ComponentOrder order = ComponentOrder::rising);
 
 /// Throws Error(invalid_argument), beginning with `name`, unless the offsets start at 0, do not fall, and end at the number of components and
 /// values, which agree.

@@ -198,6 +198,10 @@ TwoLevelStream::TwoLevelStream(const std::filesystem::path& folder, std::span<co
   token_dim_ = static_cast<std::size_t>(header.shape[1]);
   check_total(assignment_, offsets.back());
   check_total(residuals_, offsets.back());
+  if (const auto norms = folder / "residual_norms.npy"; is_there(norms)) {
+    norms_.emplace(norms, std::array<std::string_view, 1>{"<f2"}, std::initializer_list<NpyShape>{{1, "(total_tokens,)"}});
+    check_total(*norms_, offsets.back());
+  }
   check_subspaces(residuals_, token_dim_, pq_subspaces);
   const std::vector<std::uint64_t> expected = {m_pq(), kPqCentroids, token_dim_ / m_pq()}, flat = {kPqCentroids * token_dim_};
   if (pq.shape != expected && pq.shape != flat)
@@ -223,10 +227,26 @@ TwoLevelStream::Tokens TwoLevelStream::next() {
       batch_.push_back(static_cast<std::uint32_t>(centroid));
     }
   });
-  return {.centroids = batch_, .codes = residuals_.next(rows)};
+  batch_norms_.clear();
+  if (norms_) {
+    const std::span<const std::byte> halves = norms_->next(rows);
+    for (std::size_t at = 0; at < halves.size(); at += sizeof(std::uint16_t)) {
+      const auto norm = number_at<std::uint16_t>(halves.data() + at);
+      const bool is_finite = (norm & 0x7C00) != 0x7C00, is_negative = norm > 0x8000;  // 0x8000 is -0
+      if (!is_finite || is_negative)
+        norms_->refuse(token_place("document", offsets_, first + batch_norms_.size()) + ": " +
+                       (is_finite ? "a negative number" : "a NaN or an infinity") + ", expected a finite norm from 0 on");
+      batch_norms_.push_back(norm);
+    }
+  }
+  return {.centroids = batch_, .norms = batch_norms_, .codes = residuals_.next(rows)};
 }
 
-std::vector<InputEntry> TwoLevelStream::entries() const { return {read_[0], assignment_.entry(), read_[1], residuals_.entry()}; }
+std::vector<InputEntry> TwoLevelStream::entries() const {
+  std::vector<InputEntry> all = {read_[0], assignment_.entry(), read_[1], residuals_.entry()};
+  if (norms_) all.push_back(norms_->entry());
+  return all;
+}
 
 TokenFolder::TokenFolder(const std::filesystem::path& folder, std::optional<TokenLayout> layout) : folder_(folder) {
   const bool plain = is_there(folder / "documents.npy"), two_level = is_there(folder / "centroids.npy");

@@ -21,12 +21,14 @@ namespace cassata {
 /// How a folder holds the tokens' vectors: as they are, or as a centroid and a product-quantized residual each.
 enum class TokenLayout { plain, two_level };
 
-/// Tokens of two levels, document after document: the vector of one is its centroid plus its pq centroids, one of each subspace, one after another.
+/// Tokens of two levels, document after document: the vector of one is its centroid plus its pq centroids, one of each subspace, one after another,
+/// which are multiplied by its norm where there are norms.
 class TwoLevelStream {
  public:
-  /// Some tokens: the centroid of each, and its `m_pq()` codes.
+  /// Some tokens: the centroid of each, its norm (the bits of an f16; none without has_norms()), and its `m_pq()` codes.
   struct Tokens {
     std::span<const std::uint32_t> centroids;
+    std::span<const std::uint16_t> norms;
     std::span<const std::byte> codes;
   };
 
@@ -35,13 +37,15 @@ class TwoLevelStream {
   std::size_t token_dim() const noexcept { return token_dim_; }
   /// Subspaces, of token_dim() / m_pq() dimensions each.
   std::size_t m_pq() const noexcept { return static_cast<std::size_t>(residuals_.header().shape[1]); }
+  /// Whether each token has a norm.
+  bool has_norms() const noexcept { return norms_.has_value(); }
   /// Row by row, of token_dim() values.
   std::span<const float> centroids() const noexcept { return centroids_; }
   /// m_pq() x 256 x token_dim() / m_pq() values.
   std::span<const float> pq_centroids() const noexcept { return pq_centroids_; }
 
   /// The next thousands of tokens, valid until the next call; none at the end. Throws Error(invalid_argument) naming document and token where a
-  /// centroid is none of those there are.
+  /// centroid is none of those there are, or a norm is negative or not finite.
   Tokens next();
 
   /// The files, and what has been read of them so far, for the manifest's provenance.
@@ -53,10 +57,12 @@ class TwoLevelStream {
 
   std::span<const std::uint64_t> offsets_;
   NpyReader assignment_, residuals_;
+  std::optional<NpyReader> norms_;
   std::size_t token_dim_;
   std::vector<float> centroids_, pq_centroids_;
   std::vector<InputEntry> read_;
   std::vector<std::uint32_t> batch_;
+  std::vector<std::uint16_t> batch_norms_;
 };
 
 /// The token vectors of a collection:
@@ -69,6 +75,7 @@ class TwoLevelStream {
 ///   index_assignment.npy  (total_tokens,) whole numbers of any type: each token's centroid
 ///   pq_centroids.npy      (m_pq, 256, token_dim / m_pq) f4 or f2, or the same flat
 ///   residuals.npy         (total_tokens, m_pq) u1
+///   residual_norms.npy    (total_tokens,) f2, not negative, if it is there: what each token's residual is multiplied by
 /// All functions throw Error: invalid_argument, naming the file, the place, what was found and what was expected; io, naming a file that is not
 /// there.
 class TokenFolder {

@@ -1,4 +1,5 @@
 // The public interface: what it accepts, and what it says of what it does not.
+#include "engine/exact.h"
 #include "engine/index.h"
 
 #include <gtest/gtest.h>
@@ -64,9 +65,9 @@ TEST(BuildParams, AreCheckedFieldByField) {
 
 TEST(SearchParams, AreCheckedFieldByField) {
   SearchParams().check();
-  for (const float lambda : {-0.01F, 0.51F, kNaN, kInfinity})
-    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "0 to 0.5"}, [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
-  for (const float lambda : {0.0F, 0.5F}) SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
+  for (const float lambda : {-0.01F, -1.0F, kNaN, kInfinity})
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"}, [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
+  for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F}) SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
 }
 
 TEST(IndexBuild, RefusesWhatItCannotHold) {
@@ -238,11 +239,38 @@ TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
     std::vector<std::int64_t> ids(9);
     std::vector<float> scores(9);
     index.search(queries.batch(4), {.k = 3}, {ids, scores});
-    EXPECT_EQ(std::vector(ids.begin(), ids.begin() + 3), (std::vector<std::int64_t>{-1, -1, -1}));
-    EXPECT_GE(ids[3], 0);
+    if (metric.metric == Metric::dot_product) {
+      EXPECT_EQ(std::vector(scores.begin(), scores.begin() + 3), (std::vector<float>{0, 0, 0})) << "a vector of zeros";
+    }
+    for (const std::int64_t id : ids) EXPECT_GE(id, 0);
     EXPECT_EQ(std::vector(ids.begin() + 3, ids.begin() + 6), std::vector(ids.begin() + 6, ids.end()));
     EXPECT_EQ(std::vector(scores.begin() + 3, scores.begin() + 6), std::vector(scores.begin() + 6, scores.end()));
   }
+}
+
+TEST(IndexSearch, ComponentsOfQueriesStandInAnyOrder) {
+  const Index index = Index::build(*of_shape(Shape::sparse), {.kind = Kind::graph, .encoding = Encoding::sparse_f16, .m = 4});
+  SparseVectors risen, any;
+  for (const auto& [component, value] : {std::pair{3u, 1.5F}, {7u, 2.0F}, {8u, -1.0F}}) risen.add(component, value);
+  for (const auto& [component, value] : {std::pair{8u, 1.0F}, {3u, 1.5F}, {7u, 0.5F}, {8u, -2.0F}, {7u, 1.5F}}) any.add(component, value);
+  for (SparseVectors* queries : {&risen, &any}) {
+    queries->end_row();
+    queries->end_row();
+    queries->add(2, 1);
+    queries->end_row();
+  }
+  std::vector<std::int64_t> ids(9), other_ids(9);
+  std::vector<float> scores(9), other_scores(9);
+  for (const auto search : {&Index::search, &Index::search_exact}) {
+    (index.*search)(risen.batch(10), {.k = 3}, {ids, scores});
+    (index.*search)(any.batch(10), {.k = 3}, {other_ids, other_scores});
+    EXPECT_EQ(ids, other_ids);
+    EXPECT_EQ(scores, other_scores);
+  }
+  search_exact(*of_shape(Shape::sparse), Metric::dot_product, risen.batch(10), {.k = 3}, {ids, scores});
+  search_exact(*of_shape(Shape::sparse), Metric::dot_product, any.batch(10), {.k = 3}, {other_ids, other_scores});
+  EXPECT_EQ(ids, other_ids);
+  EXPECT_EQ(scores, other_scores);
 }
 
 /// The scores of a query with all rows, best first, by definition.
@@ -401,7 +429,7 @@ TEST(IndexSearch, RefusesWhatDoesNotFit) {
     refuse({"queries: dim is 3", "4"}, {vectors.values.data(), 2, 3}, {.k = 10}, out);
     refuse({"out: room for 20", "30"}, {vectors.values.data(), 3, 4}, {.k = 10}, out);
     refuse({"out: "}, {vectors.values.data(), 2, 4}, {.k = 10}, {ids, std::span(scores).first(19)});
-    refuse({"early_exit_threshold"}, {vectors.values.data(), 2, 4}, {.k = 10, .early_exit_threshold = 1}, out);
+    refuse({"early_exit_threshold"}, {vectors.values.data(), 2, 4}, {.k = 10, .early_exit_threshold = -1}, out);
     for (const float wrong : {kNaN, kInfinity, -kInfinity}) {
       Vectors queries = vectors.part(0, 2);
       queries.values[4 + 3] = wrong;

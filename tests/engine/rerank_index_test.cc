@@ -86,7 +86,7 @@ TEST(RerankIndexAtSize, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) 
   }
 }
 
-/// Up to the rounding of a sum in f32; a query without entries has no scores.
+/// Up to the rounding of a sum in f32.
 void expect_near(const std::vector<float>& a, const std::vector<float>& b) {
   for (std::size_t i = 0; i < a.size(); ++i)
     if (a[i] != b[i]) {
@@ -141,14 +141,14 @@ TEST(RerankIndex, EmptyVectorsAndQueries) {
     queries.add(0, 2);
     queries.end_row();
     const Answers found = ask(Index::open(folder / "index", {.verify = Verify::all}), queries, {.k = 2, .k_candidates = 5});
-    EXPECT_EQ(found.ids, (std::vector<std::int64_t>{-1, -1, 0, 1})) << "a query without entries finds nothing";
-    EXPECT_EQ(found.scores, (std::vector<float>{-kInfinity, -kInfinity, 0, 0}));
+    EXPECT_EQ(found.ids, (std::vector<std::int64_t>{0, 1, 0, 1})) << "a query without entries is a vector of zeros";
+    EXPECT_EQ(found.scores, (std::vector<float>{0, 0, 0, 0}));
     SparseVectors some;
     some.end_row();
     some.add(0, 3);
     some.add(1, 1);
     some.end_row();
-    EXPECT_EQ(ask(build(some, params_of(50, residual)), queries, {.k = 2}).ids, (std::vector<std::int64_t>{-1, -1, 1, 0}));
+    EXPECT_EQ(ask(build(some, params_of(50, residual)), queries, {.k = 2}).ids, (std::vector<std::int64_t>{0, 1, 1, 0}));
   }
 }
 
@@ -170,8 +170,8 @@ TEST(RerankIndex, SaysWhatItHolds) {
 }
 
 TEST(RerankIndex, ParametersAreChecked) {
-  for (const float wrong : {0.0F, -1.0F, 100.5F, kNaN, kInfinity})
-    expect_error(Errc::invalid_argument, {"prune_percentage: ", "over 0 and at most 100"}, [&] { params_of(wrong).check(); });
+  for (const float wrong : {-0.5F, -1.0F, 100.5F, kNaN, kInfinity})
+    expect_error(Errc::invalid_argument, {"prune_percentage: ", "0 to 100"}, [&] { params_of(wrong).check(); });
   for (const float wrong : {-0.5F, kNaN, kInfinity, -kInfinity})
     expect_error(Errc::invalid_argument, {"alpha: ", "from 0 on"}, [&] { SearchParams{.alpha = wrong}.check(); });
   SearchParams{.k_candidates = 0, .alpha = 3.0F, .beta = 0}.check();
@@ -210,7 +210,7 @@ TEST(RerankIndex, AManifestThatDoesNotFitIsRefused) {
   refuse(Errc::corrupt, "shape", [](Manifest& m) { m.codes[1].encoding = Encoding::f32; });
   refuse(Errc::corrupt, "no section 'elsewhere'", [](Manifest& m) { m.codes[1].section = "elsewhere"; });
   refuse(Errc::incompatible, "3 encodings", [](Manifest& m) { m.codes.push_back(m.codes[0]); });
-  for (const float wrong : {0.0F, -5.0F, 101.0F, kNaN})
+  for (const float wrong : {-0.5F, -5.0F, 101.0F, kNaN})
     refuse(Errc::corrupt, "prune_percentage", [&](Manifest& m) { m.rerank->prune_percentage = wrong; });
 }
 

@@ -202,6 +202,10 @@ TEST(TwoLevel, FoldersThatDoNotFitAreRefused) {
   write_tokens(folder / "short", tokens, {41});
   expect_error(Errc::invalid_argument, {"40 tokens", "41", "doclens.npy"}, [&] { train_two_level(folder / "short", folder / "out", choices); });
   EXPECT_FALSE(fs::exists(folder / "out"));
+  fs::create_directory(folder / "others");
+  write_file(folder / "others" / "residual_norms.npy", "of other tokens");
+  expect_error(Errc::invalid_argument, {"out_folder: ", "residual_norms.npy is there, of other tokens"},
+               [&] { train_two_level(folder / "in", folder / "others", choices); });
 }
 
 TEST(TwoLevel, WhatProgressThrowsLeavesFormerFilesAlone) {

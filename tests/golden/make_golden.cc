@@ -40,6 +40,7 @@ struct Golden {
   BuildParams params;
   std::optional<TokenLayout> tokens = {};  // that are put beside
   std::size_t dim = kDim;
+  bool norms = false;  // of tokens of two levels
 };
 
 const std::vector<Golden> kGoldens = {
@@ -192,6 +193,11 @@ const std::vector<Golden> kGoldens = {
     {"multivec-two-level-sparse-f16-permuted-dot",
      {.encoding = Encoding::sparse_f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
      TokenLayout::two_level},
+    {"multivec-two-level-norms-sparse-f16-permuted-dot",
+     {.encoding = Encoding::sparse_f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
+     TokenLayout::two_level,
+     kDim,
+     true},
     {"multivec-dense-f16-compressed-dot",
      {.encoding = Encoding::f16, .graph_type = GraphType::compressed, .m = 4, .ef_construction = 40},
      TokenLayout::plain},
@@ -215,18 +221,24 @@ struct Tokens {
   std::vector<float> centroids = ::values(kCentroids * kTokenDim, 3, 32), pq_centroids = ::values(kPqCentroids * kTokenDim, 4, 32), values;
   std::vector<std::uint64_t> assignment;
   std::vector<std::uint8_t> codes;
+  std::vector<std::uint16_t> norms;  // bits of f16: of 0.25 times 0, 1, 2, 4 or 8
 
-  Tokens() {
+  explicit Tokens(bool has_norms) {
+    constexpr std::uint16_t kNorms[] = {0, 0x3400, 0x3800, 0x3C00, 0x4000};
+    constexpr float kValues[] = {0, 0.25F, 0.5F, 1, 2};
+    std::mt19937 norm_random(6);
     std::mt19937 random(5);
     for (std::size_t i = 0; i < kRows; ++i) {
       doclens.push_back(static_cast<std::int32_t>(i % 4));
       for (std::size_t t = 0; t < i % 4; ++t) {
         assignment.push_back(random() % kCentroids);
+        const std::size_t picked = has_norms ? norm_random() % 5 : 3;
+        if (has_norms) norms.push_back(kNorms[picked]);
         for (std::size_t s = 0; s < kPieces; ++s) {
           codes.push_back(static_cast<std::uint8_t>(random() % kPqCentroids));
           for (std::size_t w = 0; w < kWidth; ++w)
             values.push_back(centroids[assignment.back() * kTokenDim + s * kWidth + w] +
-                             pq_centroids[(s * kPqCentroids + codes.back()) * kWidth + w]);
+                             kValues[picked] * pq_centroids[(s * kPqCentroids + codes.back()) * kWidth + w]);
         }
       }
     }
@@ -245,6 +257,7 @@ struct Tokens {
     put("pq_centroids.npy", "<f4", {kPieces, kPqCentroids, kWidth}, pq_centroids);
     put("index_assignment.npy", "<u8", {n}, assignment);
     put("residuals.npy", "|u1", {n, kPieces}, codes);
+    if (!norms.empty()) put("residual_norms.npy", "<f2", {n}, norms);
   }
 
   /// By MaxSim, best first, ties by lower id.
@@ -330,7 +343,7 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   if (sparse(golden))
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 0 ? rows[i] : 0;
   const std::filesystem::path path = folder / (golden.name + ".cassata");
-  const Tokens tokens;
+  const Tokens tokens(golden.norms);
   golden.tokens ? join(path, build({}, golden, rows), tokens, *golden.tokens) : void(build(path, golden, rows));
   std::ofstream answers(folder / (golden.name + ".answers"));
   for (std::size_t q = 0; q < kQueries; ++q) {

@@ -17,7 +17,7 @@ HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved byt
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
-TOKENS_F16, TOKENS_TWO_LEVEL = 11, 12  # encodings
+TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
@@ -96,7 +96,7 @@ class PlainIndex:
     @staticmethod
     def _tokens(codes: Table) -> dict[str, Any] | None:
         encoding = codes.number(0, "B")
-        if encoding not in (TOKENS_F16, TOKENS_TWO_LEVEL):
+        if encoding not in (TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS):
             return None
         return {"encoding": encoding, "section": codes.text(1), "m_pq": codes.number(2, "I"), "token_dim": codes.number(5, "I")}
 
@@ -201,10 +201,12 @@ class PlainIndex:
         model = self.section(name + ".model", "<f4")
         pieces, centroids = model[: 256 * dim].reshape(m_pq, dim // m_pq, 256), model[256 * dim :].reshape(-1, dim)
         number = np.dtype("<u2" if len(centroids) <= 65536 else "<u4")
-        count = len(held) // (number.itemsize + m_pq)
+        norm_bytes = 2 if self.tokens["encoding"] == TOKENS_TWO_LEVEL_NORMS else 0
+        count = len(held) // (number.itemsize + norm_bytes + m_pq)
         numbers = held[: count * number.itemsize].view(number)
-        codes = held[count * number.itemsize :].reshape(count, m_pq)
-        return centroids[numbers] + pieces[np.arange(m_pq), :, codes].reshape(count, dim)
+        norms = held[count * number.itemsize :][: count * norm_bytes].view("<f2")
+        residuals = pieces[np.arange(m_pq), :, held[count * (number.itemsize + norm_bytes) :].reshape(count, m_pq)].reshape(count, dim)
+        return centroids[numbers] + (residuals * norms[:, None].astype(np.float32) if norm_bytes else residuals)
 
     def max_sim(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """As search, by the tokens of all documents: `query` is (tokens, token_dim)."""

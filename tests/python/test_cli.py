@@ -79,7 +79,7 @@ def test_defaults_are_those_of_python():
         (("search", "index.cassata", "queries.npy", "-k=-1"), "-k"),
         (("search", "index.cassata", "queries.npy", "--format", "xml"), "--format: 'xml' given, expected one of tsv, trec, json"),
         (("search", "index.cassata", "queries.npy", "--run-name", "my run"), "--run-name: 'my run' given"),
-        (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "0.7"), "--early-exit-threshold: 0.7"),
+        (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "-0.7"), "--early-exit-threshold: -0.7"),
         (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "nan"), "--early-exit-threshold: nan"),
         (
             ("search", "index.cassata", "queries.npy", "--k-candidates", "5"),

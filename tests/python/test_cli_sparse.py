@@ -210,7 +210,7 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prune-percentage", "0"], "--prune-percentage: 0.000000 given, expected over 0 and at most 100"),
+        (["--prune-percentage", "-1"], "--prune-percentage: -1.000000 given, expected 0 to 100"),
         (["--prune-percentage", "nan"], "--prune-percentage: nan given"),
         (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
         (["--residual"], "--residual: given without --prune-percentage"),

@@ -50,10 +50,10 @@ def test_load_accepts_what_the_file_says(tmp_path):
     path = tmp_path / "index"
     cassata.DensePlainHNSW.build_from_array(np.eye(8), metric="euclidean", dtype="f16", graph_type="standard", path=path)
     load = cassata.DensePlainHNSW.load
-    assert len(load(path)) == len(load(path, "l2", "standard", "f16", None, 8, True)) == 8
+    assert len(load(path)) == len(load(path, "l2", "standard", "f16", None, 8, True)) == len(load(path, graph_type="permuted")) == 8
     for arguments, message in [
         ({"metric": "dotproduct"}, "metric: 'dotproduct' given, but .*index holds 'euclidean'"),
-        ({"graph_type": "permuted"}, "graph_type: 'permuted' given, but .*index holds 'standard'"),
+        ({"graph_type": "compressed"}, "graph_type: 'compressed' given, but .*index holds 'standard'"),
         ({"dtype": "f32"}, "dtype: 'f32' given, but .*index holds 'f16'"),
         ({"m_pq": 16}, "m_pq: 16 given, but .*index holds none"),
         ({"dim": 9}, "dim: 9 given, but .*index holds 8"),

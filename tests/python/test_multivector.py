@@ -31,6 +31,8 @@ class Tokens:
         self.codes = random.integers(0, 256, (len(self.tokens), PIECES)).astype(np.uint8)
         residuals = self.pieces[np.arange(PIECES), self.codes].reshape(-1, DIM)
         self.decoded = self.centroids[self.assignment].astype(np.float64) + residuals
+        self.norms = random.exponential(3, len(self.tokens)).astype(np.float16)
+        self.scaled = self.centroids[self.assignment].astype(np.float64) + residuals * self.norms[:, None].astype(np.float64)
         self.rounded = self.tokens.astype(np.float16).astype(np.float64)
 
     def write_plain(self, folder, documents=None, **files):
@@ -296,6 +298,13 @@ def spoiled(array, row, column, value):
         ({"pq_centroids": lambda t: t.pieces.reshape(-1)[:-1]}, "pq_centroids.npy"),
         ({"centroids": lambda t: t.centroids[:, :-1]}, "centroids.npy"),
         ({"centroids": lambda t: spoiled(t.centroids, 3, 4, np.inf)}, "3"),
+        ({"residual_norms": lambda t: t.norms[:-1]}, "residual_norms.npy: .* tokens, expected .*, the sum of doclens.npy"),
+        ({"residual_norms": lambda t: t.norms.astype("f4")}, "residual_norms.npy: dtype '<f4', expected one of <f2"),
+        (
+            {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, -1, t.norms).astype("f2")},
+            "token 3: a negative",
+        ),
+        ({"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")}, "token 3: a NaN"),
     ],
 )
 def test_coded_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
@@ -305,6 +314,27 @@ def test_coded_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
     with pytest.raises(ValueError, match=told) as error:
         Coded.build_from_file(first, folder, PIECES)
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize("size", [1, 40], ids=["looked up", "multiplied"])
+def test_norms_of_residuals(first, tokens, queries, tmp_path, size):
+    asked = clustered(NQ * 6 * size, DIM, 9).reshape(NQ, -1, DIM)
+    folder = tokens.write_coded(tmp_path / "folder", residual_norms=tokens.norms)
+    index = Coded.build_from_file(first, folder, PIECES, path=tmp_path / "index")
+    without = Coded.build_from_file(first, tokens.write_coded(tmp_path / "without"))
+    assert (index.info["rerank"]["dtype"], without.info["rerank"]["dtype"]) == ("two-level-pq-norms", "two-level-pq")
+    assert [entry["name"] for entry in index.info["provenance"]["inputs"]][-1] == "residual_norms.npy"
+    sizes = [next(s["length"] for s in i.info["sections"] if s["name"] == "rerank.rows") for i in (index, without)]
+    assert sizes[0] - sizes[1] == 2 * len(tokens.norms)
+    index.save(tmp_path / "saved")
+    for opened in (cassata.open(tmp_path / "index", verify=True), Coded.load(tmp_path / "saved", PIECES, verify=True)):
+        assert opened.uuid == index.uuid
+        scores, ids = opened.batch_search(queries, asked, k=N, k_candidates=N, ef_search=N)
+        expected = tokens.scores(tokens.scaled, asked)
+        there = ids >= 0
+        assert np.mean(there) > 0.9
+        found = np.take_along_axis(expected, np.where(there, ids, 0), 1)
+        np.testing.assert_allclose(scores[there], found[there], rtol=1e-4, atol=1e-3 * size)
 
 
 def test_other_misuse_of_folders(first, tokens, tmp_path):
@@ -386,9 +416,9 @@ def test_queries_of_different_lengths(request, first, face, tokens, queries, que
 def test_edges(plain, queries, query_tokens):
     one = queries[0]
     assert plain.search(one.indices, one.data, query_tokens[0], k=0)[1].size == 0
-    assert plain.search(one.indices, one.data, query_tokens[0], k=5, k_candidates=0)[1].size == 0
-    assert len(plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1]) == 20
-    assert plain.search([], [], query_tokens[0])[1].size == 0
+    assert plain.search(one.indices, one.data, query_tokens[0], k=5, k_candidates=0)[1].tolist() == [-1] * 5
+    assert np.flatnonzero(plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1] == -1).tolist() == [*range(20, 50)]
+    assert np.all(plain.search([], [], query_tokens[0])[1] >= 0), "all documents are as good candidates as any"
     scores, ids = plain.batch_search(queries, query_tokens, k=30, k_candidates=20)
     assert np.all(ids[:, 20:] == -1)
     assert np.all(np.isneginf(scores[:, 20:]))
@@ -419,7 +449,7 @@ def test_edges(plain, queries, query_tokens):
         ({"k_candidates": 1.5}, TypeError, "k_candidates"),
         ({"alpha": -1}, ValueError, "alpha"),
         ({"beta": "x"}, TypeError, "beta"),
-        ({"early_exit_threshold": 0.7}, ValueError, "early_exit_threshold"),
+        ({"early_exit_threshold": -0.7}, ValueError, "early_exit_threshold"),
         ({"nonsense": 1}, TypeError, "nonsense"),
     ],
 )

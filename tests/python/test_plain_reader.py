@@ -168,9 +168,13 @@ def test_reads_golden_files_of_tokens(path):
         assert scores.tolist() == [float(score) for _, score in expected]
 
 
-@pytest.mark.parametrize("centroids", [0, 50, 70_000], ids=["plain", "two-level", "many-centroids"])
+@pytest.mark.parametrize(
+    ("centroids", "norms"),
+    [(0, False), (50, False), (70_000, False), (50, True), (70_000, True)],
+    ids=["plain", "two-level", "many-centroids", "norms", "many-centroids-norms"],
+)
 @pytest.mark.parametrize("first", ["dense", "sparse"])
-def test_scores_tokens_as_the_library(tmp_path, first, centroids):
+def test_scores_tokens_as_the_library(tmp_path, first, centroids, norms):
     n, dim, pieces = 200, 6, 3
     random = np.random.default_rng(41)
     doclens = random.integers(0, 6, n).astype("i4")
@@ -183,6 +187,8 @@ def test_scores_tokens_as_the_library(tmp_path, first, centroids):
         np.save(tmp_path / "index_assignment.npy", random.integers(0, centroids, len(tokens)).astype("u4"))
         np.save(tmp_path / "pq_centroids.npy", 0.2 * clustered(256, dim, 46).reshape(-1))
         np.save(tmp_path / "residuals.npy", random.integers(0, 256, (len(tokens), pieces)).astype("u1"))
+    if norms:
+        np.save(tmp_path / "residual_norms.npy", random.exponential(2, len(tokens)).astype("f2"))
     if first == "dense":
         cassata.DensePlainHNSW.build_from_array(vectors, m=8, path=tmp_path / "first")
         index = cassata.DenseMultivecRerankIndex.build_from_file(tmp_path / "first", tmp_path, path=tmp_path / "index")

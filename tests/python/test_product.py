@@ -107,7 +107,7 @@ def test_load_compares_what_is_given(vectors, tmp_path):
     for arguments, message in [
         ({"m_pq": 16}, "m_pq: 16 given, but .*index holds 8"),
         ({"metric": "dotproduct"}, "metric: 'dotproduct' given, but .*index holds 'euclidean'"),
-        ({"graph_type": "permuted"}, "graph_type: 'permuted' given, but .*index holds 'standard'"),
+        ({"graph_type": "compressed"}, "graph_type: 'compressed' given, but .*index holds 'standard'"),
     ]:
         with pytest.raises(ValueError, match=message):
             load(path, **arguments)

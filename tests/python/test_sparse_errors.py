@@ -66,6 +66,8 @@ def test_bad_rows(place, bad, message, tmp_path):
     with pytest.raises(ValueError, match=f"(^|^values: ){message}"):
         Face.build_from_arrays(*with_bad(place, bad), path=tmp_path / "index")
     assert list(tmp_path.iterdir()) == []
+    if "rise strictly" in message:
+        return  # the components of queries need not
     index = Face.build_from_arrays(*ROWS)
     for search in (index.search, index.batch_search):
         with pytest.raises(ValueError, match=f"^(query_|queries: )?{message}"):
@@ -86,7 +88,7 @@ def test_bad_rows(place, bad, message, tmp_path):
         (lambda index: index.search([1], [1.0], 3, 10, None, 1, 5), TypeError, "positional"),
         (lambda index: index.search([1], [1.0], ef_search=-1), ValueError, "ef_search: -1 given"),
         (lambda index: index.search([1], [1.0], num_threads=-1), ValueError, "num_threads: -1 given"),
-        (lambda index: index.search([1], [1.0], early_exit_threshold=0.7), ValueError, "early_exit_threshold"),
+        (lambda index: index.search([1], [1.0], early_exit_threshold=-0.7), ValueError, "early_exit_threshold"),
         (lambda index: index.batch_search([1], [1.0], [0, 1], 10**15), ValueError, "k: 1000000000000000 results for each of 1 queries"),
         (lambda _: Face.build_from_arrays([1], [1.0]), TypeError, "expected all three, or a scipy.sparse matrix alone"),
         (lambda _: Face.build_from_arrays(sparse.eye(3), [1.0], [0, 1]), TypeError, "given beside a scipy.sparse matrix"),
@@ -186,7 +188,7 @@ def test_save_load_open_pickle_verify(tmp_path, vectors, queries, metric):
     again = pickle.loads(pickle.dumps(index))
     assert (answers(again, queries), again.uuid) == (expected, index.uuid)
     assert repr(again).startswith(f"SparsePlainHNSW(n=500, dim={index.dim}, metric={metric!r}, dtype='f16', graph_type='permuted', m=8")
-    for name, other in (("metric", "cosine"), ("graph_type", "standard"), ("dtype", "f32"), ("dim", 5)):
+    for name, other in (("metric", "cosine"), ("graph_type", "compressed"), ("dtype", "f32"), ("dim", 5)):
         with pytest.raises(ValueError, match=f"{name}: {other!r} given"):
             Face.load(path, **{name: other})
     with pytest.raises(ValueError, match="holds a SparsePlainHNSW, not a DensePlainHNSW"):

@@ -164,8 +164,8 @@ def test_odd_numbers_of_results(either, queries):
     assert ids.shape == (3, 5000)
     assert np.all((ids == -1) == (scores == -np.inf))
     assert np.all(ids[:, 4000:] == -1)
-    assert either.search([], [])[1].shape == (0,)
-    assert either.batch_search([], [], [0, 0, 0], 2)[1].tolist() == [-1] * 4
+    assert either.search([], [], k=2)[0].tolist() == [0.0, 0.0]
+    assert either.batch_search([], [], [0, 0, 0], 2)[0].tolist() == [0.0] * 4
     assert either.batch_search([], [], [0], 2)[1].shape == (0,)
 
 
@@ -195,7 +195,7 @@ def test_programs_of_kannolo(tmp_path, vectors, queries):
         ({"query_cut": 2.5}, TypeError, "query_cut: 2.5 given, expected a whole number"),
         ({"heap_factor": float("nan")}, ValueError, "heap_factor: nan"),
         ({"heap_factor": "x"}, TypeError, "heap_factor: 'x' given, expected a number from 0 to 1"),
-        ({"early_exit_threshold": 0.7}, ValueError, "early_exit_threshold: 0.7"),
+        ({"early_exit_threshold": -0.7}, ValueError, "early_exit_threshold: -0.7"),
         ({"ef_search": -1}, ValueError, "ef_search: -1 given"),
         ({"k": "ten"}, TypeError, "k: 'ten' given"),
         ({"beta": 3}, TypeError, "beta"),

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-import cassata
 from cassata.demo import bm25, measure, store, texts
 from cassata.demo.latent import Floats
 
@@ -151,6 +150,6 @@ def main() -> None:
         print()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (OSError, ValueError, cassata.FormatError) as error:
+    except (OSError, ValueError) as error:
         print(f"cassata demo: {error}", file=sys.stderr)
         sys.exit(2)

@@ -113,7 +113,7 @@ def _whole(folder: Path) -> Entry | None:
         kept = Entry(folder)
         for kind in KINDS:
             kept.open(kind).close()
-    except (OSError, ValueError, KeyError, cassata.FormatError):
+    except (OSError, ValueError, KeyError):
         return None
     return kept
 

@@ -98,7 +98,7 @@ Case half_case(unsigned seed) {
   return c;
 }
 
-Case two_level_case(unsigned seed) {
+Case coded_case(unsigned seed, bool has_norms) {
   Random random(seed);
   const std::size_t m_pq = 1 + below(random, 12), width = 1 + below(random, 9), dim = m_pq * width;
   Case c{.spec = {.dim = dim, .code = {.m_pq = static_cast<std::uint32_t>(m_pq)}}, .stored = {}, .ends = {}, .tokens = {}};
@@ -113,17 +113,25 @@ Case two_level_case(unsigned seed) {
     std::vector<std::uint8_t> codes(count * m_pq);
     for (auto& number : numbers) number = static_cast<std::uint32_t>(random() % 9 == 0 ? c.n_centroids - 1 : below(random, c.n_centroids));
     for (auto& code : codes) code = static_cast<std::uint8_t>(random());
-    append_two_level(numbers, codes, c.n_centroids, c.stored.rows);
+    std::vector<_Float16> norms(has_norms ? count : 0);
+    for (auto& norm : norms) norm = static_cast<_Float16>(random() % 9 == 0 ? 0.0F : static_cast<float>(random() % 1000) / 300);
+    std::vector<std::uint16_t> halves(norms.size());
+    if (has_norms && count != 0) std::memcpy(halves.data(), norms.data(), count * sizeof(std::uint16_t));
+    append_two_level(numbers, halves, codes, c.n_centroids, c.stored.rows);
     byte_ends.push_back(c.stored.rows.size());
     for (std::size_t t = 0; t < count; ++t)
       for (std::size_t j = 0; j < dim; ++j) {
         const std::size_t s = j / width, code = codes[t * m_pq + s];
-        c.tokens.push_back(centroids[numbers[t] * dim + j] + pq[(s * 256 + code) * width + j % width]);
+        const float norm = has_norms ? static_cast<float>(norms[t]) : 1;
+        c.tokens.push_back(centroids[numbers[t] * dim + j] + norm * pq[(s * 256 + code) * width + j % width]);
       }
   }
   set_ends(c, byte_ends, seed % 2);
   return c;
 }
+
+Case two_level_case(unsigned seed) { return coded_case(seed, false); }
+Case norms_case(unsigned seed) { return coded_case(seed, true); }
 
 struct Form {
   const char* name;
@@ -131,7 +139,8 @@ struct Form {
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
 };
 
-const Form kHalf{"f16", half_case, open_tokens_f16}, kTwoLevel{"two_level", two_level_case, open_tokens_two_level};
+const Form kHalf{"f16", half_case, open_tokens_f16}, kTwoLevel{"two_level", two_level_case, open_tokens_two_level},
+    kNorms{"two_level_norms", norms_case, open_tokens_two_level_norms};
 
 struct Expected {
   double distance, tolerance;
@@ -273,7 +282,7 @@ TEST_P(TokenCodes, VerifyNamesTheDocumentWhoseOffsetsAreWrong) {
 }
 
 constexpr auto kFormName = [](const ::testing::TestParamInfo<Form>& info) { return std::string(info.param.name); };
-INSTANTIATE_TEST_SUITE_P(Forms, TokenCodes, ::testing::Values(kHalf, kTwoLevel), kFormName);
+INSTANTIATE_TEST_SUITE_P(Forms, TokenCodes, ::testing::Values(kHalf, kTwoLevel, kNorms), kFormName);
 
 TEST(HalfTokens, ValuesBeyondF16AreRefusedByDocumentAndToken) {
   const std::vector<float> tokens{1, 2, 3, 4, 5, 65520};
@@ -294,10 +303,11 @@ TEST(HalfTokens, VerifyFindsWhatIsNotFinite) {
                [&] { open_tokens_f16(guarded.sections, 3, {.dim = 2})->verify(); });
 }
 
-TEST(TwoLevelTokens, AreNumbersThenCodes) {
-  std::vector<std::byte> narrow, wide;
-  append_two_level(std::vector<std::uint32_t>{0x0102, 3}, std::vector<std::uint8_t>{7, 8, 9, 10}, 65536, narrow);
-  append_two_level(std::vector<std::uint32_t>{0x010203}, std::vector<std::uint8_t>{7}, 65537, wide);
+TEST(TwoLevelTokens, AreNumbersThenNormsThenCodes) {
+  std::vector<std::byte> narrow, wide, with_norms;
+  append_two_level(std::vector<std::uint32_t>{0x0102, 3}, {}, std::vector<std::uint8_t>{7, 8, 9, 10}, 65536, narrow);
+  append_two_level(std::vector<std::uint32_t>{0x0102, 3}, std::vector<std::uint16_t>{0x0405, 6}, std::vector<std::uint8_t>{7, 8}, 65536, with_norms);
+  append_two_level(std::vector<std::uint32_t>{0x010203}, {}, std::vector<std::uint8_t>{7}, 65537, wide);
   const auto bytes = [](std::initializer_list<int> values) {
     std::vector<std::byte> out;
     for (const int value : values) out.push_back(static_cast<std::byte>(value));
@@ -305,6 +315,7 @@ TEST(TwoLevelTokens, AreNumbersThenCodes) {
   };
   EXPECT_EQ(narrow, bytes({2, 1, 3, 0, 7, 8, 9, 10}));
   EXPECT_EQ(wide, bytes({3, 2, 1, 0, 7}));
+  EXPECT_EQ(with_norms, bytes({2, 1, 3, 0, 5, 4, 6, 0, 7, 8}));
 }
 
 TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
@@ -322,7 +333,7 @@ TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
       codes[t] = static_cast<std::uint8_t>(random());
       for (std::size_t j = 0; j < dim; ++j) c.tokens.push_back(centroids[numbers[t] * dim + j] + pq[codes[t] * dim + j]);
     }
-    append_two_level(numbers, codes, n_centroids, c.stored.rows);
+    append_two_level(numbers, {}, codes, n_centroids, c.stored.rows);
     byte_ends.push_back(c.stored.rows.size());
     c.ends.push_back(c.tokens.size() / dim);
   }
@@ -343,7 +354,7 @@ TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
 
 TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheCentroid) {
   Stored stored;
-  append_two_level(std::vector<std::uint32_t>{1, 3}, std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
+  append_two_level(std::vector<std::uint32_t>{1, 3}, {}, std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
   stored.set_offsets(std::vector<std::uint32_t>{0, 0, 6});
   stored.model = two_level_model(std::vector<float>(3 * 2), std::vector<float>(256 * 2), 1);
   const CodesSpec spec{.dim = 2, .code = {.m_pq = 1}};
@@ -358,9 +369,23 @@ TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheCentroid) {
   expect_error(Errc::corrupt, {"f: section 'rows.model' at byte 14348: a NaN"}, [&] { open_tokens_two_level(guarded.sections, 2, spec)->verify(); });
 }
 
+TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheNorm) {
+  const auto verify = [](std::uint16_t norm) {
+    Stored stored;
+    append_two_level(std::vector<std::uint32_t>{1, 2}, std::vector<std::uint16_t>{0x3C00, norm}, std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
+    stored.set_offsets(std::vector<std::uint32_t>{0, 0, 10});
+    stored.model = two_level_model(std::vector<float>(3 * 2), std::vector<float>(256 * 2), 1);
+    const Guarded guarded(stored);
+    open_tokens_two_level_norms(guarded.sections, 2, {.dim = 2, .code = {.m_pq = 1}})->verify();
+  };
+  for (const std::uint16_t good : {0x0000, 0x8000, 0x0001, 0x7BFF}) verify(good);
+  for (const std::uint16_t bad : {0x7C00, 0x7E00, 0x8001, 0xBC00, 0xFC00})
+    expect_error(Errc::corrupt, {"f: section 'rows' at byte 4102: document 1, token 1: a norm that is negative or not finite"}, [&] { verify(bad); });
+}
+
 TEST(TwoLevelTokens, OpenRefusesModelsOfNoShape) {
   Stored stored;
-  append_two_level(std::vector<std::uint32_t>{0}, std::vector<std::uint8_t>{0, 0}, 1, stored.rows);
+  append_two_level(std::vector<std::uint32_t>{0}, {}, std::vector<std::uint8_t>{0, 0}, 1, stored.rows);
   stored.set_offsets(std::vector<std::uint32_t>{0, 4});
   const auto open = [&](std::size_t model_floats, std::size_t dim, std::uint32_t m_pq) {
     stored.model.assign(model_floats * 4, std::byte{0});

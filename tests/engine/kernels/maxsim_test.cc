@@ -172,10 +172,13 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       for (auto& place : places) place = static_cast<std::uint32_t>(random() % 5);
       std::vector<std::uint8_t> codes(s.rows * subspaces);
       for (auto& code : codes) code = static_cast<std::uint8_t>(random());
+      const bool has_norms = seed % 2 == 1;
+      const std::vector<float> norms = random_values(random, s.rows);
       std::vector<float> tokens(s.rows * dim);
       for (std::size_t t = 0; t < s.rows; ++t)
         for (std::size_t j = 0; j < dim; ++j)
-          tokens[t * dim + j] = rows[ids[places[t]] * dim + j] + books[j * kCentroids + codes[t * subspaces + j / width]];
+          tokens[t * dim + j] =
+              rows[ids[places[t]] * dim + j] + (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
 
       const MaxSimKernels kernels = max_sim_kernels();
       PackedVectors packed;
@@ -184,7 +187,8 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       kernels.products(packed.parts(), rows.data(), ids.data(), 5, products.data());
       kernels.fill_tables(packed.parts(), books.data(), subspaces, width, tables.data());
       kernels.forget(packed.parts());
-      kernels.raise_coded(packed.parts(), {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data()});
+      kernels.raise_coded(packed.parts(),
+                          {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data(), has_norms ? norms.data() : nullptr});
       const float coded = kernels.sum(packed.parts());
       kernels.forget(packed.parts());
       kernels.raise_f32(packed.parts(), tokens.data(), s.rows);

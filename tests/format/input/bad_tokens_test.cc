@@ -195,6 +195,24 @@ TEST_F(BadTokens, AnAssignmentFarIntoTheFile) {
   expect_refused(files, "index_assignment.npy", npy_of("<u2", {kTokens}, assignment), {"document 2, token 40023: centroid 300,"});
 }
 
+TEST_F(BadTokens, ResidualNorms) {
+  Files files = two_level_files();
+  files["residual_norms.npy"] = npy_of<int>("<f2", {5}, {0x3C00, 0, 0x8000, 0x7BFF, 1});
+  const auto refuse = [&](const std::string& bytes, const std::vector<std::string>& parts) {
+    expect_refused(files, "residual_norms.npy", bytes, parts);
+  };
+  refuse(npy_of<int>("<f2", {5}, {0x3C00, 0, 0, 0xBC00, 1}), {"document 2, token 1: a negative number, expected a finite norm from 0 on"});
+  refuse(npy_of<int>("<f2", {5}, {0x3C00, 0x7E00, 0, 0, 1}), {"document 0, token 1: a NaN or an infinity, expected a finite norm from 0 on"});
+  refuse(npy_of<int>("<f2", {5}, {0x3C00, 0, 0, 0, 0x7C00}), {"document 2, token 2: a NaN or an infinity"});
+  refuse(npy_of<int>("<f2", {5}, {0x3C00, 0, 0, 0, 0xFE00}), {"document 2, token 2: a NaN or an infinity"});
+  refuse(npy_of<int>("<f2", {4}, {0x3C00, 0, 0, 0}), {"4 tokens, expected 5, the sum of doclens.npy"});
+  refuse(npy_of<int>("<f2", {6}, {0x3C00, 0, 0, 0, 0, 0}), {"6 tokens, expected 5, the sum of doclens.npy"});
+  refuse(npy_of<int>("<f2", {5, 1}, {0x3C00, 0, 0, 0, 0}), {"shape '(5, 1)', expected (total_tokens,)"});
+  for (const char* descr : {"<f4", "<u2", ">f2"}) refuse(npy(descr, {5}, std::string(20, '\0')), {"dtype '" + std::string(descr) + "'", "<f2"});
+  refuse(npy_of<int>("<f2", {5}, {0x3C00, 0, 0, 0}), {"8 bytes after the header", "truncated"});
+  refuse("", {"residual_norms.npy"});
+}
+
 TEST_F(BadTokens, Residuals) {
   const auto refuse = [&](const std::string& bytes, const std::vector<std::string>& parts, const std::string& blamed = {}) {
     expect_refused(two_level_files(), "residuals.npy", bytes, parts, blamed);

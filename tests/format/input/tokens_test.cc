@@ -146,12 +146,14 @@ struct TwoLevel {
   std::vector<int> residuals;
   std::uint64_t n_centroids = 0, m_pq = 0, width = 0;
   std::vector<float> centroids, pq_centroids;
+  std::vector<std::uint64_t> norms;  // the bits of f16; none: there is no such file
 
   void write(const TempDir& folder, const std::string& assigned, bool flat) const {
     write_file(folder / "doclens.npy", npy_of("<i4", {doclens.size()}, doclens));
     write_file(folder / "centroids.npy", npy_of("<f4", {n_centroids, m_pq * width}, centroids));
     write_file(folder / "index_assignment.npy", npy_of(assigned, {assignment.size()}, assignment));
     write_file(folder / "residuals.npy", npy_of("|u1", {assignment.size(), m_pq}, residuals));
+    if (!norms.empty()) write_file(folder / "residual_norms.npy", npy_of("<f2", {norms.size()}, norms));
     const std::vector<std::uint64_t> shape = flat ? std::vector<std::uint64_t>{pq_centroids.size()} : std::vector<std::uint64_t>{m_pq, 256, width};
     write_file(folder / "pq_centroids.npy", npy_of("<f4", shape, pq_centroids));
   }
@@ -180,7 +182,9 @@ TEST(TokenFolder, ReadsTokensOfTwoLevels) {
     Random random(seed);
     const std::string type = types[seed % types.size()];
     const std::size_t most = type == "|u1" ? 256 : type == "|i1" ? 128 : 3000;
-    const TwoLevel t = random_two_level(random, 300, seed % 3 == 0 ? 200 : 9, 1 + below(random, most));  // up to 60,000 tokens: several batches
+    TwoLevel t = random_two_level(random, 300, seed % 3 == 0 ? 200 : 9, 1 + below(random, most));  // up to 60,000 tokens: several batches
+    if (seed % 5 < 2)
+      for (std::size_t i = 0; i < t.assignment.size(); ++i) t.norms.push_back(i % 7 == 0 ? 0x8000 : below(random, 0x7C00));
     t.write(folder, type, seed % 2 == 0);
     const TokenFolder tokens(folder.path());
     ASSERT_EQ(tokens.layout(), TokenLayout::two_level);
@@ -191,15 +195,18 @@ TEST(TokenFolder, ReadsTokensOfTwoLevels) {
     ASSERT_EQ(stream->m_pq(), t.m_pq);
     ASSERT_EQ(copy(stream->centroids()), t.centroids);
     ASSERT_EQ(copy(stream->pq_centroids()), t.pq_centroids);
-    std::vector<std::uint64_t> assignment;
+    ASSERT_EQ(stream->has_norms(), !t.norms.empty());
+    std::vector<std::uint64_t> assignment, norms;
     std::vector<int> residuals;
     for (auto batch = stream->next(); !batch.centroids.empty(); batch = stream->next()) {
       ASSERT_EQ(batch.codes.size(), batch.centroids.size() * t.m_pq);
       assignment.insert(assignment.end(), batch.centroids.begin(), batch.centroids.end());
+      norms.insert(norms.end(), batch.norms.begin(), batch.norms.end());
       for (const std::byte code : batch.codes) residuals.push_back(static_cast<int>(code));
     }
     ASSERT_EQ(assignment, t.assignment);
     ASSERT_EQ(residuals, t.residuals);
+    ASSERT_EQ(norms, t.norms);
     const std::vector<InputEntry> entries = stream->entries();
     const auto expect = [&](std::size_t i, const std::string& name, std::uint64_t rows, const std::string& bytes) {
       EXPECT_EQ(entries[i].name, name);
@@ -207,7 +214,8 @@ TEST(TokenFolder, ReadsTokensOfTwoLevels) {
       EXPECT_EQ(entries[i].bytes, bytes.size());
       EXPECT_EQ(entries[i].xxh3, hash_of(bytes));
     };
-    ASSERT_EQ(entries.size(), 4u);
+    ASSERT_EQ(entries.size(), t.norms.empty() ? 4u : 5u);
+    if (!t.norms.empty()) expect(4, "residual_norms.npy", t.norms.size(), elements("<f2", t.norms));
     expect(0, "centroids.npy", t.n_centroids, elements("<f4", t.centroids));
     expect(1, "index_assignment.npy", t.assignment.size(), elements(type, t.assignment));
     expect(2, "pq_centroids.npy", 256 * t.m_pq, elements("<f4", t.pq_centroids));
