@@ -229,8 +229,8 @@ class TwoLevelTokens final : public TokenCodes {
         if (const std::uint32_t number = stored_number(document, t); number >= n_centroids)
           throw wrong_token(id, t, t * number_bytes(n_centroids),
                             "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
-      for (std::size_t t = 0; has_norms && t < count(id); ++t) {
-        const std::size_t at = count(id) * number_bytes(n_centroids) + t * kNormBytes;
+      for (std::size_t t = 0; has_norms && t < count(document); ++t) {
+        const std::size_t at = count(document) * number_bytes(n_centroids) + t * kNormBytes;
         if (const auto norm = number_at<std::uint16_t>(document.data() + at); !finite_half(norm) || norm > kMinusZero)
           throw wrong_token(id, t, at, "a norm that is negative or not finite, expected a finite number from 0 on");
       }
