@@ -43,7 +43,13 @@ void raise(const Error& error) {
     case Errc::invalid_argument: return set(PyExc_ValueError, py::make_tuple(message));
     case Errc::io:
       if (error.system_error() == 0) return set(PyExc_OSError, py::make_tuple(message));
-      return set(PyExc_OSError, py::make_tuple(error.system_error(), message));  // Python makes it FileNotFoundError and its like
+      set(PyExc_OSError, py::make_tuple(error.system_error(), message));  // Python makes it FileNotFoundError and its like
+      if (error.published()) {
+        py::error_already_set raised;
+        py::setattr(raised.value(), "published", py::bool_(true));
+        raised.restore();
+      }
+      return;
     case Errc::corrupt:
     case Errc::incompatible: return set(format_error, py::make_tuple(message));
   }
@@ -56,6 +62,14 @@ Progress progress_of(const py::object& callback) {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!callback->is_none()) (*callback)(text(stage), done, total);
   };
+}
+
+/// Notes become warnings.
+ReplaceParams replacing(bool overwrite) {
+  return {.overwrite = overwrite, .note = [](const std::string& message) {
+            const py::gil_scoped_acquire acquire;
+            if (PyErr_WarnFormat(PyExc_UserWarning, 2, "%U", text(message).ptr()) != 0) throw py::error_already_set();
+          }};
 }
 
 /// Of a build of the class that `choices` name.
@@ -87,6 +101,7 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
     if (choices.contains("memory_budget")) params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
     params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
   }
+  params.replace = replacing(choices["overwrite"].cast<bool>());
   params.progress = progress_of(progress);
   return params;
 }
@@ -232,9 +247,12 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
 }
 
 py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces, std::uint64_t n_centroids,
-               unsigned num_threads) {
-  const TwoLevelChoices choices{
-      .pq_subspaces = pq_subspaces, .n_centroids = n_centroids, .num_threads = num_threads, .progress = progress_of(progress)};
+               unsigned num_threads, bool overwrite) {
+  const TwoLevelChoices choices{.pq_subspaces = pq_subspaces,
+                                .n_centroids = n_centroids,
+                                .num_threads = num_threads,
+                                .replace = replacing(overwrite),
+                                .progress = progress_of(progress)};
   TwoLevelSummary made;
   {
     const py::gil_scoped_release release;
@@ -245,19 +263,19 @@ py::dict train(const Path& folder, const Path& out_folder, const py::object& pro
                   "plain_bytes_per_token"_a = made.plain_bytes, "bytes_per_token"_a = made.bytes);
 }
 
-Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress, std::optional<bool> two_level,
+Index join(const Index& first, const Path& folder, const Path& path, bool overwrite, const py::object& progress, std::optional<bool> two_level,
            std::size_t pq_subspaces, const Path& ids) {
-  TokenChoices choices{.ids = ids, .progress = progress_of(progress)};
+  TokenChoices choices{.ids = ids, .replace = replacing(overwrite), .progress = progress_of(progress)};
   if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
   if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
   const py::gil_scoped_release release;
   return Index::join(first, folder, choices, path);
 }
 
-void save(const Index& index, const Path& path, const py::object& progress) {
+void save(const Index& index, const Path& path, const py::object& progress, bool overwrite) {
   const Progress report = progress_of(progress);
   const py::gil_scoped_release release;
-  index.save(path, report);
+  index.save(path, report, replacing(overwrite));
 }
 
 void verify(const Index& index, const py::object& progress) {
@@ -362,14 +380,14 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
                   "path"_a, "progress"_a, "name"_a)
-      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a, "two_level"_a, "pq_subspaces"_a, "ids"_a)
+      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a, "pq_subspaces"_a, "ids"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor, "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
            "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(), "tokens"_a = py::none(),
            "sum_stages"_a = false)
-      .def("save", &save, "path"_a, "progress"_a)
+      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
       .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
@@ -406,7 +424,7 @@ PYBIND11_MODULE(_core, module) {
   define_index(module);
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
-  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a);
+  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a, "overwrite"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;

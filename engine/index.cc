@@ -315,7 +315,7 @@ bool Index::reload(const OpenParams& params) {
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   check_build(vectors, params, path);
-  FileWriter writer(path);
+  FileWriter writer(path, params.replace);
   const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
   Manifest manifest;
   manifest.kind = params.kind;
@@ -337,7 +337,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
   check_replaces_none(first, folder, choices, path);
-  FileWriter writer(path);
+  FileWriter writer(path, choices.replace);
   return Index(std::make_shared<State>(writer.finish(write_multivector(first, folder, choices, writer)), path));
 }
 
@@ -377,7 +377,9 @@ void Index::verify(const Progress& progress) const { state()->verify(progress); 
 void Index::warm(Resident resident, bool lock, const Progress& progress) const { state()->file->warm(resident, lock, progress); }
 std::vector<SectionResidency> Index::residency() const { return state()->file->residency(); }
 
-void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state()->file, path, progress); }
+void Index::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) const {
+  copy_file(*state()->file, path, progress, replace);
+}
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
 std::string_view simd_target() noexcept { return kernels::target_name(); }

@@ -39,8 +39,10 @@ class Index {
   ~Index() = default;
 
   /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
-  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
-  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work).
+  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads. What stands at `path` must be an index file or
+  /// empty, unless `params.replace` says otherwise.
+  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work, another file at `path`; published(): the file stands, but
+  /// may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
   /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more (`format/input/tokens.h` tells
@@ -85,8 +87,8 @@ class Index {
   /// one in use stays.
   bool reload(const OpenParams& params = {});
 
-  /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.
-  void save(const std::filesystem::path& path, const Progress& progress = {}) const;
+  /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws Error: io, corrupt.
+  void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {}) const;
 
  private:
   struct State;

@@ -11,6 +11,7 @@
 #include "format/input/tokens.h"
 #include "format/manifest.h"
 #include "format/mapped_file.h"
+#include "format/publish.h"
 #include "format/types.h"
 
 namespace cassata {
@@ -85,6 +86,8 @@ struct BuildParams {
   std::chrono::milliseconds checkpoint_interval{5000};
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
+  /// What the file may replace.
+  ReplaceParams replace = {};
   Progress progress = {};
 
   /// Throws Error(invalid_argument) naming the first field that is out of range.
@@ -99,6 +102,8 @@ struct TokenChoices {
   std::optional<std::size_t> pq_subspaces = {};
   /// A .npy file of what the index's vectors are called outside, to be compared with the folder's ids.npy; empty: nothing is compared.
   std::filesystem::path ids = {};
+  /// What the file may replace.
+  ReplaceParams replace = {};
   Progress progress = {};
 };
 

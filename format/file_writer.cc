@@ -25,7 +25,11 @@ std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-FileWriter::FileWriter(const std::filesystem::path& path) : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
+const FileKind kIndexFile = {.name = "a Cassata index file",
+                             .fits = [](std::string_view start) { return start.starts_with(std::string_view(kMagic.data(), kMagic.size())); }};
+
+FileWriter::FileWriter(const std::filesystem::path& path, const ReplaceParams& replace)
+    : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path, kIndexFile, replace)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
   buffer_.resize(kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
 }
@@ -93,13 +97,14 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest) {
   file_.write(manifest_bytes, header.manifest_offset);
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
 
+  file_.complete();
   auto opened = MappedFile::open(file_.readable_path(), file_.name());  // before another writer can replace it
   file_.publish();
   return opened;
 }
 
-void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
-  PendingFile out(path);
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) {
+  PendingFile out(path, kIndexFile, replace);
   file.verify(progress);
   const MappedFile::FrontToBack reading(file);
   const auto bytes = file.bytes();

@@ -1,6 +1,7 @@
 #include "tools/command.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -159,8 +160,19 @@ void add_resident(CommandLine& line, OpenParams& params) {
               [&params](const std::string& text) { params.resident = parse_resident(text); });
 }
 
+void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option) {
+  line.flag("force,f", replace.overwrite, "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
+  replace.note = [](const std::string& message) { std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str()); };
+}
+
+void check_output(const std::string& output, const std::string& expected) {
+  if (output.empty()) invalid_argument("--output: none given, expected " + expected);
+  if (output == "-") invalid_argument("--output: '-' given, which means standard output, expected " + expected + " (./- is a file of that name)");
+}
+
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs, const std::string& option) {
   std::error_code absent;
+  if (!std::filesystem::is_regular_file(output, absent)) return;  // to write to a terminal that was read from destroys nothing
   for (const std::filesystem::path& input : inputs)
     if (std::filesystem::equivalent(output, input, absent)) invalid_argument(option + ": " + output.string() + " is the input itself");
 }

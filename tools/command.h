@@ -131,6 +131,12 @@ void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions&
 /// What of an index is in memory before the first query.
 void add_resident(CommandLine& line, OpenParams& params);
 
+/// Adds --force, which has `replace` overwrite any file; notes of `replace` go to stderr.
+void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option = "--output");
+
+/// Throws Error(invalid_argument) unless --output was given, and names a file or folder, as `expected`.
+void check_output(const std::string& output, const std::string& expected);
+
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
                         const std::string& option = "--output");

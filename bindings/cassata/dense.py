@@ -44,7 +44,8 @@ _ARGUMENTS = {
     "residual_rerank": "The second stage holds only what the first leaves out, and both scores are summed: more exact for its size. "
     "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
-    "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
+    "path": "The index file to write; an index file there is replaced at the very end. None: a temporary file, until `save(path)`.",
+    "overwrite": "Let `path` replace any file; else only an empty one, or an index file.",
     "memory_budget": 'Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built in '
     'regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there. None: no bound.',
     "resume": "With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is the "
@@ -132,6 +133,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         *,
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseFlatIndex:
@@ -145,7 +147,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
             >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
-        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
+        return cls._build(build, path, overwrite, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
     @arguments_told
@@ -157,6 +159,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         *,
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseFlatIndex:
@@ -170,7 +173,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
             >>> index = cassata.DenseFlatIndex.build_from_array(np.eye(8), metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
+        return cls._build(build, path, overwrite, num_threads, progress, **choices("flat", metric, dtype))
 
     def batch_search(
         self,
@@ -301,6 +304,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         bits: int | None = None,
         layout: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -317,7 +321,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         """
         build = partial(_core.Index.build_from_file, inputs.file_path("data_path", data_path))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
     @classmethod
     @arguments_told
@@ -335,6 +339,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         bits: int | None = None,
         layout: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -351,7 +356,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
 
 def one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:

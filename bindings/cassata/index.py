@@ -59,11 +59,18 @@ class Index:
 
     @classmethod
     def _build(
-        cls: type[Self], build: Callable[..., _core.Index], path: Path | None, num_threads: int, progress: Progress, **choices: object
+        cls: type[Self],
+        build: Callable[..., _core.Index],
+        path: Path | None,
+        overwrite: bool,
+        num_threads: int,
+        progress: Progress,
+        **choices: object,
     ) -> Self:
         """Builds by a function of the engine that already knows its collection."""
         target = None if path is None else inputs.file_path("path", path)
         report = inputs.progress_function(progress)
+        choices["overwrite"] = inputs.truth("overwrite", overwrite)
         try:
             return cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
         except ValueError as error:
@@ -135,22 +142,24 @@ class Index:
             compare(path, name, inputs.word(name, value) if is_word and value is not None else value, info[name])
         return cls._face(core, path)
 
-    def save(self, path: Path, progress: Progress = None) -> None:
+    def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
         """Writes the index file to `path`, checking every byte on the way.
 
         The file appears complete or not at all: what stood there stays until the new one is whole. An index that was built without
         `path=` lives at `path` from now on.
 
         Args:
-            path: Where to; an existing file is replaced.
+            path: Where to; an index file there is replaced, or an empty file.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+            overwrite: Replace any other file, too.
 
         Raises:
-            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there.
+            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there; FileExistsError: another file is
+                there. If the error has a true attribute `published`, the file stands, complete, but may not survive a power loss.
             FormatError: The index's own file is damaged.
         """
         core, target = self._opened(), inputs.file_path("path", path)
-        core.save(target, inputs.progress_function(progress))
+        core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
         if self._path is None:
             self._held, self._path = _core.Index.open(target), target  # lets go of the temporary file
 

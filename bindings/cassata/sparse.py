@@ -198,6 +198,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -216,6 +217,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored: "f16", or "f32" for exact ones.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -235,6 +237,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),
@@ -253,6 +256,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -272,6 +276,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: "f16" or "f32".
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -292,6 +297,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),

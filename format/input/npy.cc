@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cctype>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -233,7 +234,20 @@ InputEntry NpyReader::entry() const {
   return {.name = std::filesystem::path(name()).filename().string(), .rows = done_, .bytes = done_ * row_bytes_, .xxh3 = hash_.digest()};
 }
 
-NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape) : file_(path) {
+FileKind npy_kind(std::string_view type, std::size_t dimensions) {
+  if (type.empty()) return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kMagic); }};
+  return {.name = "a .npy file of dtype " + std::string(type) + " and " + std::to_string(dimensions) + " dimensions",
+          .fits = [descr = "'descr': '" + std::string(type) + "'", dimensions](std::string_view start) {
+            const std::size_t begin = start.find("'shape': ("), end = start.find(')', std::min(begin, start.size()));
+            if (!start.starts_with(kMagic) || start.find(descr) == start.npos || end == start.npos) return false;
+            std::size_t found = 0;
+            for (std::size_t i = begin; i < end; ++i) found += std::isdigit(start[i + 1]) == 0 && std::isdigit(start[i]) != 0 ? 1 : 0;
+            return found == dimensions;
+          }};
+}
+
+NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape, const ReplaceParams& replace)
+    : file_(path, npy_kind(type, shape.size()), replace) {
   constexpr std::size_t kStart = 10, kAlign = 64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
   std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
   header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');

@@ -71,11 +71,11 @@ TEST(SearchParams, AreCheckedFieldByField) {
 
 TEST(IndexBuild, RefusesWhatItCannotHold) {
   const TempDir folder;
-  write_file(folder / "index", "former");
+  write_file(folder / "index", kFormerIndex);
   const auto refuse = [&](const std::vector<std::string>& parts, const Vectors& vectors, const BuildParams& params) {
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"}) << "something is left behind";
-    EXPECT_EQ(read_file(folder / "index").size(), 6u) << "the former file is gone";
+    EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size()) << "the former file is gone";
   };
   refuse({"vectors.npy: 0 vectors"}, {4, {}}, {});
   refuse({"m: 1 given"}, small_vectors(), {.m = 1});

@@ -21,6 +21,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 METRICS = ("dotproduct", "euclidean")
 CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
+FORMER = b"\x89CASSA\r\nformer"  # begins as an index file does, so that builds may replace it
 
 
 def clustered(rows, dim, seed):
