@@ -185,6 +185,17 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
   throw Error(Errc::io, path.string() + ": is there and begins with " + shown(*start) + expected, EEXIST);
 }
 
+void check_target(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {
+  const std::string name = path.string();
+  if (path.filename().empty()) invalid_argument("path: '" + name + "' names no file");
+  if (descriptor_of(path)) invalid_argument(name + ": an open descriptor, expected a regular file or none");
+  std::error_code absent;
+  const fs::file_status standing = fs::status(path, absent);
+  if (fs::is_directory(standing)) io_error("cannot write " + name, EISDIR);
+  if (fs::is_other(standing)) invalid_argument(name + ": a device or a pipe, expected a regular file or none");
+  check_replaceable(path, kind, replace);
+}
+
 std::optional<int> descriptor_of(const fs::path& path) {
   std::error_code error;
   const std::string ours = "/proc/" + std::to_string(::getpid()) + "/";
@@ -234,14 +245,8 @@ PendingFile::PendingFile(const fs::path& path, FileKind kind, ReplaceParams repl
   name_ = path.string();
   kind_ = std::move(kind);
   replace_ = std::move(replace);
-  if (path.filename().empty()) invalid_argument("path: '" + name_ + "' names no file");
-  if (descriptor_of(path)) invalid_argument(name_ + ": an open descriptor, expected a regular file or none");
+  check_target(path, kind_, replace_);
   path_ = final_target(path);
-  std::error_code absent;
-  const fs::file_status standing = fs::status(path_, absent);
-  if (fs::is_directory(standing)) io_error("cannot write " + name_, EISDIR);
-  if (fs::is_other(standing)) invalid_argument(name_ + ": a device or a pipe, expected a regular file or none");
-  check_replaceable(path_, kind_, replace_);
   fs::path partial = path_;
   partial += ".partial";
   fd_ = create_locked(partial, name_);

@@ -30,8 +30,11 @@ struct ReplaceParams {
 };
 
 /// Throws Error(io, EEXIST) if a file stands at `path` that is neither empty nor of this kind, and Error(io) if it cannot be read; links are
-/// followed. Does nothing if `overwrite` is given. PendingFile calls it; before a long computation it can be called earlier, too.
+/// followed. Does nothing if `overwrite` is given.
 void check_replaceable(const std::filesystem::path& path, const FileKind& kind, const ReplaceParams& replace);
+
+/// Throws what PendingFile throws for `path`, as far as that can be told before anything is written: to be called before a long computation, too.
+void check_target(const std::filesystem::path& path, const FileKind& kind, const ReplaceParams& replace);
 
 /// The descriptor that `path` names, also through symbolic links: 1 of /dev/stdout, 3 of /dev/fd/3 or /proc/self/fd/3; none: it names a file.
 std::optional<int> descriptor_of(const std::filesystem::path& path);

@@ -125,7 +125,7 @@ void check(BenchChoices& choices) {
   for (const std::string& input : {choices.queries, choices.truth.data, choices.truth.file}) inputs.emplace_back(input);
   refuse_overwriting(choices.truth.save, inputs, "--save-truth");
   refuse_overwriting(choices.plot, inputs, "--plot");
-  if (!choices.truth.save.empty()) check_replaceable(choices.truth.save, id_table_kind(), choices.truth.replace);
+  if (!choices.truth.save.empty()) check_target(choices.truth.save, id_table_kind(), choices.truth.replace);
   if (!choices.plot.empty()) check_replaceable(choices.plot, picture_kind(), choices.truth.replace);
 }
 

@@ -118,7 +118,7 @@ int build_recommended(const Words& words) {
   if (!line_of(choices).parse(words)) return kOk;
   check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input, choices.queries});
-  check_replaceable(choices.output, kIndexFile, choices.replace);
+  check_target(choices.output, kIndexFile, choices.replace);
   choices.params.progress = progress_bar(choices.quiet);
   const Recommendation found = find(choices);
   if (!choices.quiet && !choices.json) print(table_of(found) + "\n" + found.why + "\n");

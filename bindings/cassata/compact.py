@@ -155,7 +155,12 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         """Builds from a file of sparse vectors: as `SparsePlainHNSW.build_from_file`; `metric` can only be "dotproduct"."""
         build = from_file(data_file, path)
         return cls._build(
-            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+            build,
+            path,
+            overwrite,
+            num_threads,
+            progress,
+            **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume),
         )
 
     @classmethod
@@ -180,7 +185,12 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         """Builds from compressed rows: as `SparsePlainHNSW.build_from_arrays`; `metric` can only be "dotproduct"."""
         build = from_arrays(components, values, offsets)
         return cls._build(
-            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+            build,
+            path,
+            overwrite,
+            num_threads,
+            progress,
+            **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume),
         )
 
 

@@ -334,7 +334,7 @@ TEST(IndexBuild, RefusesToReplaceItsInput) {
       EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"})) << "something is left behind";
     }
   const auto memory = memory_stream((folder / "vectors.fbin").string(), vectors.values.data(), 50, 4, ElementType::f32);
-  Index::build(*memory, {}, folder / "vectors.fbin");  // an array's name is no path
+  Index::build(*memory, {.replace = {.overwrite = true}}, folder / "vectors.fbin");  // an array's name is no path
 }
 
 TEST(IndexBuild, ProgressIsToldAndMayCancel) {
