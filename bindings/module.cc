@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bindings/numpy.h"
+#include "engine/clean.h"
 #include "engine/index.h"
 #include "engine/recommend.h"
 #include "engine/two_level.h"
@@ -263,6 +264,19 @@ py::dict train(const Path& folder, const Path& out_folder, const py::object& pro
                   "plain_bytes_per_token"_a = made.plain_bytes, "bytes_per_token"_a = made.bytes);
 }
 
+py::list clean_folder(const Path& folder, bool resumable, bool dry_run) {
+  std::vector<Leftover> found;
+  {
+    const py::gil_scoped_release release;
+    found = clean(folder, {.dry_run = dry_run, .resumable = resumable});
+  }
+  py::list out;
+  for (const Leftover& one : found)
+    out.append(py::dict("path"_a = text(one.path.string()), "what"_a = one.what == Leftover::What::partial ? "unfinished file" : "work folder",
+                        "bytes"_a = one.bytes, "kept"_a = one.kept.empty() ? py::object(py::none()) : py::object(text(one.kept))));
+  return out;
+}
+
 Index join(const Index& first, const Path& folder, const Path& path, bool overwrite, const py::object& progress, std::optional<bool> two_level,
            std::size_t pq_subspaces, const Path& ids) {
   TokenChoices choices{.ids = ids, .replace = replacing(overwrite), .progress = progress_of(progress)};
@@ -424,6 +438,7 @@ PYBIND11_MODULE(_core, module) {
   define_index(module);
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
+  module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a, "overwrite"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();

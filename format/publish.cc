@@ -217,20 +217,16 @@ std::optional<int> descriptor_of(const fs::path& path) {
   return {};
 }
 
-int open_leftover(const fs::path& partial) noexcept {
+PartialState partial_state(const fs::path& partial) noexcept {
   const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return -1;
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, partial) && is_unfinished(fd)) return fd;
+  if (fd < 0) return PartialState::other;
+  const PartialState state = !is_unfinished(fd) ? PartialState::other : ::flock(fd, LOCK_EX | LOCK_NB) == 0 ? PartialState::left : PartialState::in_use;
   ::close(fd);
-  return -1;
+  return state;
 }
 
-bool is_held(const fs::path& partial) noexcept {
-  const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return errno != ENOENT;
-  const bool held = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
-  ::close(fd);
-  return held;
+void remove_partial(const fs::path& partial) {
+  if (partial_state(partial) == PartialState::left) remove_leftover(partial, partial.string());
 }
 
 void sync_folder(const fs::path& folder) {
@@ -248,7 +244,7 @@ PendingFile::PendingFile(const fs::path& path, FileKind kind, ReplaceParams repl
   check_target(path, kind_, replace_);
   path_ = final_target(path);
   fs::path partial = path_;
-  partial += ".partial";
+  partial += kPartialSuffix;
   fd_ = create_locked(partial, name_);
   partial_ = std::move(partial);
   marked_ = (status_of(fd_, partial_).st_mode & kUnfinished) == 0;

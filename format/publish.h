@@ -42,11 +42,13 @@ std::optional<int> descriptor_of(const std::filesystem::path& path);
 /// Has the names in a folder reach the disk. Throws Error(io).
 void sync_folder(const std::filesystem::path& folder);
 
-/// Opens and locks what a killed writer left at `partial`, an unfinished `<path>.partial` of this user that no writer holds. Returns its
-/// descriptor, or -1 if there is no such file.
-int open_leftover(const std::filesystem::path& partial) noexcept;
-/// Whether a writer holds `partial` now, or might: the file system has no locks, and the file is there.
-bool is_held(const std::filesystem::path& partial) noexcept;
+inline constexpr std::string_view kPartialSuffix = ".partial";
+/// What stands at a path: an unfinished file of this user that a writer holds, or might hold, where a file system has no locks; one that a killed
+/// writer left; or anything else, or nothing.
+enum class PartialState { in_use, left, other };
+PartialState partial_state(const std::filesystem::path& partial) noexcept;
+/// Removes what a killed writer left; anything else stays. Throws Error(io).
+void remove_partial(const std::filesystem::path& partial);
 
 /// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
 /// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial`, which the next writer removes; a

@@ -36,6 +36,7 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int demo(const Words& words);
+int clean(const Words& words);
 /// `build` where --target-recall is given, and whether it has such an option.
 int build_recommended(const Words& words);
 bool recommended_has(const std::string& option);

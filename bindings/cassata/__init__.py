@@ -17,6 +17,7 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 """
 
 from cassata._core import FormatError, __version__, simd_target
+from cassata.cleaning import clean
 from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.dense_rerank import DenseRerankHNSW
@@ -48,6 +49,7 @@ __all__ = [
     "SparsePostingsIndex",
     "SparseRerankHNSW",
     "__version__",
+    "clean",
     "open",
     "recommend",
     "simd_target",

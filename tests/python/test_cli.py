@@ -22,7 +22,7 @@ from conftest import brute_force
 def test_help_and_version():
     overview = output("--help")
     commands = re.findall(r"^  (\w+) ", overview, re.MULTILINE)
-    assert commands == ["build", "search", "inspect", "verify", "bench", "demo"]
+    assert commands == ["build", "search", "inspect", "verify", "bench", "clean", "demo"]
     for command in commands[:-1]:
         assert output(command, "--help").startswith(f"Usage: cassata {command} ")
         assert output(command, "-h") == output(command, "--help")
