@@ -196,7 +196,7 @@ py::tuple search_sparse(const Index& index, const ComponentArray& components, co
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors) {
   if (py::isinstance<py::str>(vectors)) {
     const Path path = vectors.cast<Path>();
-    if (path.extension() == ".bin") return open_sparse_stream(path);
+    if (input_extension(path) == ".bin") return open_sparse_stream(path);
     return open_stream(path);
   }
   if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
@@ -381,6 +381,7 @@ py::dict info(const Index& index) {
                   "navigation"_a = navigation(manifest), "bits"_a = number_or_none(manifest.codes.front().code.bits),
                   "m_pq"_a = number_or_none(manifest.codes.front().code.m_pq), "opq"_a = manifest.codes.front().code.rotated,
                   "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
+                  "ef_search"_a = number_or_none(manifest.ef_search),
                   "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
@@ -411,6 +412,7 @@ void define_index(py::module_& module) {
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
       .def_property_readonly("size", &Index::size)
       .def_property_readonly("dim", &Index::dim)
+      .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
       .def_property_readonly("metric", [](const Index& index) { return text(name_of(index.manifest().metric)); });
 }
@@ -442,6 +444,10 @@ PYBIND11_MODULE(_core, module) {
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a, "overwrite"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
+  py::dict aliases;
+  for (const cassata::Metric metric : {cassata::Metric::dot_product, cassata::Metric::euclidean})
+    for (const std::string_view alias : cassata::aliases_of(metric)) aliases[text(alias)] = text(cassata::name_of(metric));
+  module.attr("metric_aliases") = aliases;
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
   module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::BuildParams::kMinM, cassata::BuildParams::kMaxM),
                                    "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));

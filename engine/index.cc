@@ -150,6 +150,7 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
   if (params.code.rotated) out.emplace_back("opq", "true");
   if (params.code.bits != 0) out.emplace_back("bits", std::to_string(params.code.bits));
+  if (params.ef_search != 0) out.emplace_back("ef_search", std::to_string(params.ef_search));
   if (params.memory_budget != 0) out.emplace_back("memory_budget", std::to_string(params.memory_budget));
   return out;
 }
@@ -323,6 +324,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.metric = params.metric;
   manifest.size = vectors.size();
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
+  manifest.ef_search = params.ef_search;
   manifest.codes = {{params.encoding, std::string(kRowsSection), params.code}};
   if (params.rerank) {
     manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection), params.rerank->code});
@@ -344,6 +346,10 @@ Index Index::join(const Index& first, const std::filesystem::path& folder, const
 std::uint64_t Index::size() const noexcept { return state()->size(); }
 std::size_t Index::dim() const noexcept { return state()->dim(); }
 std::size_t Index::token_dim() const noexcept { return state()->token_dim(); }
+std::size_t Index::default_ef_search() const noexcept {
+  const std::uint32_t found = state()->file->manifest().ef_search;
+  return found != 0 ? found : SearchParams().ef_search;
+}
 const Manifest& Index::manifest() const noexcept { return state()->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state()->file; }
 std::uint64_t Index::hot_bytes() const noexcept { return state()->file->hot_bytes(); }

@@ -55,6 +55,8 @@ class Index {
   std::size_t dim() const noexcept;
   /// Length of a token vector, which queries have, too; 0: the index holds none.
   std::size_t token_dim() const noexcept;
+  /// Width of a search that is asked for without one: what its build has found, else that of SearchParams.
+  std::size_t default_ef_search() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
   /// Bytes of the sections that every query touches: what memory should hold for searches not to wait for the disk.
@@ -111,7 +113,9 @@ std::string_view name_of(Metric metric) noexcept;      ///< "dotproduct", "eucli
 std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted", "compressed"
 std::string_view name_of(Encoding encoding) noexcept;  ///< "f32", "f16"
 std::string_view name_of(Kind kind) noexcept;          ///< "flat", "hnsw"
+/// In any case; also by the names that other libraries have for it, aliases_of() one.
 Metric parse_metric(std::string_view text);
+std::span<const std::string_view> aliases_of(Metric metric) noexcept;
 GraphType parse_graph_type(std::string_view text);
 Encoding parse_encoding(std::string_view text, Shape shape = Shape::dense);
 /// How a class, by its name, stores vectors.

@@ -77,6 +77,8 @@ struct BuildParams {
   std::uint32_t m = 32;
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer build.
   std::uint32_t ef_construction = 200;
+  /// Width of search that the file keeps, for searches that are asked for without one; 0: none, which is SearchParams::ef_search.
+  std::uint32_t ef_search = 0;
   /// Bytes of memory that the build of a graph is to hold, collection and graph; 0: no bound. A smaller one makes another graph, as good. With a path
   /// to build to, what was done is kept beside it, in `<path>.build`, until the file is there.
   std::uint64_t memory_budget = 0;

@@ -243,8 +243,8 @@ int build(const Words& words) {
     if (way == &kPlain && std::ranges::any_of(words, [&](const std::string& word) { return word.starts_with(other.option); })) way = &other;
   try {
     return naming_options(way->has, [&] { return way->run(words); });
-  } catch (const boost::program_options::unknown_option& error) {
-    tell_place(error.get_option_name(), *way);
+  } catch (const UnknownOption& error) {
+    tell_place(error.option(), *way);
     throw;
   }
 }

@@ -55,8 +55,7 @@ bool multivector_has(const std::string& option) {
 
 int build_multivector(const Words& words) {
   MultivectorChoices choices;
-  const bool asks = std::ranges::count(words, "--help") != 0;  // which would else be taken for the folder
-  if (!line_of(choices).parse(asks ? Words{"--help"} : words)) return kOk;
+  if (!line_of(choices).parse(words)) return kOk;
   check_output(choices.output, "the index file to write");
   build_and_tell(
       [&](const Progress& progress) {

@@ -125,6 +125,7 @@ int build_recommended(const Words& words) {
   BuildParams params = found.choice().params;
   params.num_threads = choices.params.num_threads;
   params.replace = choices.replace;
+  params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
   build_and_tell(choices.input, params, choices.output,
                  {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
   return kOk;

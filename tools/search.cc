@@ -118,6 +118,7 @@ struct SearchChoices {
   ReplaceParams replace;
   OpenParams opening;
   SearchParams params;
+  std::optional<std::size_t> ef_search;
   SpecialOptions special;
 
   /// Whether results go to the place that the progress bar would go to, too.
@@ -137,8 +138,9 @@ CommandLine line_of(SearchChoices& choices) {
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
   line.option(
-      "ef-search", params.ef_search,
-      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
+      "ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
+      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower",
+      [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
   add_search_options(line, params, choices.special);
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
@@ -227,6 +229,7 @@ int answer(SearchChoices& choices) {
   }
   choices.opening.progress = progress_bar(choices.on_terminal());
   const Index index = Index::open(choices.index, choices.opening);
+  choices.params.ef_search = choices.ef_search.value_or(index.default_ef_search());
   choices.params.check();
   choices.special.check({&index, 1});
   std::optional<TypedVectors> typed;

@@ -9,6 +9,7 @@ __version__: str
 simd_target: str
 default_query_cut: int
 default_heap_factor: float
+metric_aliases: dict[str, str]
 bounds: dict[str, tuple[int, int]]
 
 class FormatError(Exception): ...
@@ -94,6 +95,8 @@ class Index:
     def size(self) -> int: ...
     @property
     def dim(self) -> int: ...
+    @property
+    def default_ef_search(self) -> int: ...
     @property
     def token_dim(self) -> int: ...
     @property

@@ -9,10 +9,11 @@ from cassata.inputs import Path
 
 
 def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> list[dict[str, Any]]:
-    """Removes what killed builds left in a folder: unfinished files (`.partial`) and work folders of builds with a `memory_budget` (`.build`).
+    """Removes what killed builds left in a folder: unfinished files (`.partial`) and work folders of builds with a `memory_budget`
+    (`.build`).
 
-    Only those of this user that no build is at work on. Folders in `folder` are not looked into, links are not followed, and files that
-    builds did not make stay.
+    Only those of this user that no build is at work on. Folders in `folder` are not looked into, links are not followed, and files
+    that builds did not make stay.
 
     Args:
         folder: Where indexes are built.
@@ -20,7 +21,8 @@ def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> li
         dry_run: Remove nothing.
 
     Returns:
-        What was found, ordered by path, each with path, what ("unfinished file" or "work folder"), bytes, and kept: None if it is removed (or
+        What was found, ordered by path, each with path, what ("unfinished file" or "work folder"), bytes, and kept: None if it is
+        removed (or
         would be), else why it stays.
 
     Raises:

@@ -74,7 +74,7 @@ class DenseIndex(Index):
         self,
         queries: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
         *,
@@ -86,8 +86,8 @@ class DenseIndex(Index):
             queries: Real numbers. One query: shape (dim,). Several: shape (nq, dim), or (nq * dim,). C-contiguous float32 arrays are
                 used as they lie, others are copied.
             k: Results a query, 0 or more.
-            ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. An exact index
-                ignores it.
+            ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. None: what the file says,
+                if its build found a width, else 200. An exact index ignores it.
             early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's score is within the worst kept one
                 relaxed by this share: larger is more exact and slower. An exact index ignores it.
             num_threads: Threads over the queries; 0 = all processors.
@@ -114,7 +114,7 @@ class DenseIndex(Index):
         distances, ids = padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
-    def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
+    def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int | None, early_exit_threshold: float | None, num_threads: int) -> Hits:
         core = self._opened()
         matrix = inputs.queries_matrix(queries, core.dim)
         distances, ids = padded(core, partial(core.search, matrix), len(matrix), k, ef_search, early_exit_threshold, num_threads)
@@ -181,7 +181,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         k: int = 10,
         num_threads: int = 0,
         *,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
     ) -> Hits:
         """As `search`, for many queries at once.
@@ -210,7 +210,7 @@ class DenseGraphIndex(DenseIndex):
         self,
         queries: npt.ArrayLike,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits:

@@ -256,8 +256,8 @@ class Index:
         (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
         these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes), postings (None, or lists, n_postings,
         summary_energy, n_knn), rerank (None, or of the second stage dtype, bits, prune_percentage and residual, or of token vectors dtype,
-        token_dim and m_pq), sections (a list of name, offset, length and tier; in bytes), file_size (bytes), format_version (major,
-        minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
+        token_dim and m_pq), ef_search (what a search without one takes, if the build found it, else None), sections (a list of name, offset,
+        length and tier; in bytes), file_size (bytes), format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
@@ -382,15 +382,20 @@ def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
-def found(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+def found(
+    core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int | None, relax: float | None, num_threads: int
+) -> Hits:
     """(rows, min(k, n)) results of `ask`, a search by that many queries."""
     n = core.size
-    k, ef_search = min(inputs.count("k", k), n), min(inputs.count("ef_search", ef_search), n)
+    width = core.default_ef_search if ef_search is None else inputs.count("ef_search", ef_search)
+    k, ef_search = min(inputs.count("k", k), n), min(width, n)
     inputs.results_fit(rows, k)
     return ask(k, ef_search, inputs.threshold(relax), inputs.threads(num_threads))
 
 
-def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+def padded(
+    core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int | None, relax: float | None, num_threads: int
+) -> Hits:
     """(rows, k) results."""
     inputs.results_fit(rows, k := inputs.count("k", k))
     distances, ids = found(core, ask, rows, k, ef_search, relax, num_threads)

@@ -33,7 +33,6 @@ class SparseMatrix(Protocol):
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
-_METRIC_ALIASES = {"ip": "dotproduct", "l2": "euclidean"}  # as kANNolo calls them, too
 _MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
 BITS = (1, 8)  # a dimension, of rabitq codes
@@ -379,7 +378,7 @@ def word(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: {value!r:.60} given, expected a string")
     value = value.lower()
-    return _METRIC_ALIASES.get(value, value) if name == "metric" else value
+    return _core.metric_aliases.get(value, value) if name == "metric" else value
 
 
 def file_path(name: str, path: Any) -> str:

@@ -151,7 +151,13 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         return answer_batch(self._batch, query_components, arguments, named)
 
     def _batch(
-        self, rows: SparseRows, k: int = 10, num_threads: int = 0, *, ef_search: int = 200, early_exit_threshold: float | None = None
+        self,
+        rows: SparseRows,
+        k: int = 10,
+        num_threads: int = 0,
+        *,
+        ef_search: int | None = None,
+        early_exit_threshold: float | None = None,
     ) -> Hits:
         return self._search(padded, 0, rows, k, ef_search, early_exit_threshold, num_threads)
 
@@ -262,7 +268,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
     def search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query, best first, ties by lower id.
 
-        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=200, early_exit_threshold=None,
+        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=None, early_exit_threshold=None,
         num_threads=1)`` as the graphs' classes, and by name also query_cut and heap_factor; without the offsets, or with a scipy.sparse
         matrix in place of the three arrays.
 
@@ -273,7 +279,8 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
                 query_values: As of `SparseFlatIndex.search`.
                 offsets: As of `SparseFlatIndex.search`.
                 k: Results a query, 0 or more; 10.
-                ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower; 200.
+                ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower. None: what the
+                    file says, if its build found a width, else 200.
                 early_exit_threshold: From 0 to 0.5 or None, as the graphs' classes take it, and not used: there is no walk.
                 num_threads: Threads over the queries; 0 = all processors; 1.
                 query_cut: Components of a query whose lists are summed, those that can add most; 0: all. The scores are of all. Unless
@@ -298,7 +305,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query; on all processors unless told otherwise.
 
-        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=200, early_exit_threshold=None, num_threads=0)``,
+        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=None, early_exit_threshold=None, num_threads=0)``,
         or with a scipy.sparse matrix in place of the three arrays.
 
         Args:
@@ -321,7 +328,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int | None = None,
         *,

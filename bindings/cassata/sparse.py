@@ -61,7 +61,7 @@ class SparseIndex(Index):
         self,
         query_components: SparseMatrix,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -72,7 +72,7 @@ class SparseIndex(Index):
         query_values: npt.ArrayLike,
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -82,7 +82,7 @@ class SparseIndex(Index):
         query_components: npt.ArrayLike,
         query_values: npt.ArrayLike,
         k: int,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -102,7 +102,8 @@ class SparseIndex(Index):
                 query_values: Real numbers of shape (entries,).
                 offsets: Query i has the entries offsets[i] to offsets[i + 1] - 1; shape (nq + 1,). None: all are one query.
                 k: Results a query, 0 or more; 10.
-                ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower; 200.
+                ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. None: what the
+                    file says, if its build found a width, else 200.
                 early_exit_threshold: From 0 to 0.5, None = 0. The walk goes on while a vector's score is within the worst kept one
                     relaxed by this share: larger is more exact and slower.
                 num_threads: Threads over the queries; 0 = all processors; 1.
@@ -127,7 +128,7 @@ class SparseIndex(Index):
         self,
         query_components: SparseMatrix,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -138,7 +139,7 @@ class SparseIndex(Index):
         query_values: npt.ArrayLike,
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -148,7 +149,7 @@ class SparseIndex(Index):
         query_components: npt.ArrayLike,
         query_values: npt.ArrayLike,
         k: int,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -175,7 +176,7 @@ class SparseIndex(Index):
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int | None = None,
     ) -> Hits:

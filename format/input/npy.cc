@@ -107,6 +107,21 @@ struct Type {
   std::size_t bytes;  // of an element
 };
 
+/// A dtype's name as NumPy writes it, of one of the other names that NumPy reads: "=f4", "f4" and "float32" are "<f4"; "<u1" is "|u1".
+std::string canonical(std::string_view descr) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"int8", "i1"},   {"int16", "i2"},  {"int32", "i4"},
+      {"int64", "i8"},   {"uint8", "u1"},   {"uint16", "u2"},  {"uint32", "u4"}, {"uint64", "u8"},
+  };
+  for (const auto& [name, code] : kNames)
+    if (descr == name) descr = code;
+  const bool ordered = descr.starts_with('<') || descr.starts_with('=') || descr.starts_with('|');
+  const std::string_view code = ordered ? descr.substr(1) : descr;
+  if (code.size() < 2 || std::string_view("fiuUS").find(code[0]) == std::string_view::npos) return std::string(descr);
+  const bool order_matters = code[0] != 'S' && code.substr(1) != "1";
+  return (order_matters || code[0] == 'U' ? "<" : "|") + std::string(code);
+}
+
 /// The bytes of an element of `descr`, if that is `type` or a text of the kind `type`; else 0.
 std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
   const bool text = type == "<U" || type == "|S";
@@ -119,8 +134,9 @@ std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
 
 Type type_of(std::string_view descr, std::span<const std::string_view> types, const FileReader& file) {
   std::string known;
+  const std::string name = canonical(descr);
   for (std::size_t i = 0; i < types.size(); ++i) {
-    if (const std::size_t bytes = bytes_of_type(descr, types[i])) return {.place = i, .bytes = bytes};
+    if (const std::size_t bytes = bytes_of_type(name, types[i])) return {.place = i, .bytes = bytes};
     known += (i == 0 ? "" : ", ") + std::string(types[i]);
   }
   std::string_view why;
