@@ -9,8 +9,7 @@ from cassata.inputs import Path
 
 
 def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> list[dict[str, Any]]:
-    """Removes what killed builds left in a folder: unfinished files (`.partial`) and work folders of builds with a `memory_budget`
-    (`.build`).
+    """Removes what killed builds left: unfinished files (`.partial`) and work folders of builds with a `memory_budget` (`.build`).
 
     Only those of this user that no build is at work on. Folders in `folder` are not looked into, links are not followed, and files
     that builds did not make stay.
