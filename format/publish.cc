@@ -127,16 +127,17 @@ int create_locked(const fs::path& partial, const std::string& target) {
       remove_leftover(partial, target);
       continue;
     }
+    Lock lock = Lock::unknown;
     try {
-      const Lock lock = try_lock(fd, partial);
-      if (lock == Lock::unknown || (lock == Lock::taken && same_file(fd, partial))) return fd;
-      ::close(fd);  // another writer took it, before it was locked, for a leftover
-      if (lock == Lock::held_by_another) at_work(partial, target);
+      lock = try_lock(fd, partial);
     } catch (...) {
       ::unlink(partial.c_str());
       ::close(fd);
       throw;
     }
+    if (lock == Lock::unknown || (lock == Lock::taken && same_file(fd, partial))) return fd;
+    ::close(fd);  // another writer took it for a leftover before it was locked: whatever has the name now is that writer's
+    if (lock == Lock::held_by_another) at_work(partial, target);
   }
 }
 
