@@ -14,6 +14,7 @@
 
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
+#include "engine/clean.h"
 #include "engine/index.h"
 #include "engine/recommend.h"
 #include "engine/two_level.h"
@@ -44,7 +45,13 @@ void raise(const Error& error) {
     case Errc::invalid_argument: return set(PyExc_ValueError, py::make_tuple(message));
     case Errc::io:
       if (error.system_error() == 0) return set(PyExc_OSError, py::make_tuple(message));
-      return set(PyExc_OSError, py::make_tuple(error.system_error(), message));  // Python makes it FileNotFoundError and its like
+      set(PyExc_OSError, py::make_tuple(error.system_error(), message));  // Python makes it FileNotFoundError and its like
+      if (error.published()) {
+        py::error_already_set raised;
+        py::setattr(raised.value(), "published", py::bool_(true));
+        raised.restore();
+      }
+      return;
     case Errc::corrupt:
     case Errc::incompatible: return set(format_error, py::make_tuple(message));
   }
@@ -57,6 +64,14 @@ Progress progress_of(const py::object& callback) {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!callback->is_none()) (*callback)(text(stage), done, total);
   };
+}
+
+/// Notes become warnings.
+ReplaceParams replacing(bool overwrite) {
+  return {.overwrite = overwrite, .note = [](const std::string& message) {
+            const py::gil_scoped_acquire acquire;
+            if (PyErr_WarnFormat(PyExc_UserWarning, 2, "%U", text(message).ptr()) != 0) throw py::error_already_set();
+          }};
 }
 
 /// Of a build of the class that `choices` name.
@@ -88,6 +103,7 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
     if (choices.contains("memory_budget")) params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
     params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
   }
+  params.replace = replacing(choices["overwrite"].cast<bool>());
   params.progress = progress_of(progress);
   return params;
 }
@@ -181,7 +197,7 @@ py::tuple search_sparse(const Index& index, const ComponentArray& components, co
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors) {
   if (py::isinstance<py::str>(vectors)) {
     const Path path = vectors.cast<Path>();
-    if (path.extension() == ".bin") return open_sparse_stream(path);
+    if (input_extension(path) == ".bin") return open_sparse_stream(path);
     return open_stream(path);
   }
   if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
@@ -233,9 +249,12 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
 }
 
 py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces, std::uint64_t n_centroids,
-               unsigned num_threads) {
-  const TwoLevelChoices choices{
-      .pq_subspaces = pq_subspaces, .n_centroids = n_centroids, .num_threads = num_threads, .progress = progress_of(progress)};
+               unsigned num_threads, bool overwrite) {
+  const TwoLevelChoices choices{.pq_subspaces = pq_subspaces,
+                                .n_centroids = n_centroids,
+                                .num_threads = num_threads,
+                                .replace = replacing(overwrite),
+                                .progress = progress_of(progress)};
   TwoLevelSummary made;
   {
     const WithoutGil without;
@@ -246,19 +265,32 @@ py::dict train(const Path& folder, const Path& out_folder, const py::object& pro
                   "plain_bytes_per_token"_a = made.plain_bytes, "bytes_per_token"_a = made.bytes);
 }
 
-Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress, std::optional<bool> two_level,
+py::list clean_folder(const Path& folder, bool resumable, bool dry_run) {
+  std::vector<Leftover> found;
+  {
+    const WithoutGil without;
+    found = clean(folder, {.dry_run = dry_run, .resumable = resumable});
+  }
+  py::list out;
+  for (const Leftover& one : found)
+    out.append(py::dict("path"_a = text(one.path.string()), "what"_a = one.what == Leftover::What::partial ? "unfinished file" : "work folder",
+                        "bytes"_a = one.bytes, "kept"_a = one.kept.empty() ? py::object(py::none()) : py::object(text(one.kept))));
+  return out;
+}
+
+Index join(const Index& first, const Path& folder, const Path& path, bool overwrite, const py::object& progress, std::optional<bool> two_level,
            std::size_t pq_subspaces, const Path& ids) {
-  TokenChoices choices{.ids = ids, .progress = progress_of(progress)};
+  TokenChoices choices{.ids = ids, .replace = replacing(overwrite), .progress = progress_of(progress)};
   if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
   if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
   const WithoutGil without;
   return Index::join(first, folder, choices, path);
 }
 
-void save(const Index& index, const Path& path, const py::object& progress) {
+void save(const Index& index, const Path& path, const py::object& progress, bool overwrite) {
   const Progress report = progress_of(progress);
   const WithoutGil without;
-  index.save(path, report);
+  index.save(path, report, replacing(overwrite));
 }
 
 void verify(const Index& index, const py::object& progress) {
@@ -359,6 +391,7 @@ py::dict info(const Index& index) {
                   "navigation"_a = navigation(manifest), "bits"_a = number_or_none(manifest.codes.front().code.bits),
                   "m_pq"_a = number_or_none(manifest.codes.front().code.m_pq), "opq"_a = manifest.codes.front().code.rotated,
                   "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
+                  "ef_search"_a = number_or_none(manifest.ef_search),
                   "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
@@ -372,14 +405,14 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
                   "path"_a, "progress"_a, "name"_a)
-      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a, "two_level"_a, "pq_subspaces"_a, "ids"_a)
+      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a, "pq_subspaces"_a, "ids"_a)
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(), "k"_a, "ef_search"_a,
            "early_exit_threshold"_a, "num_threads"_a, "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor, "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
            "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(), "tokens"_a = py::none(),
            "sum_stages"_a = false)
-      .def("save", &save, "path"_a, "progress"_a)
+      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("check_touched", &Index::check_touched)
       .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
@@ -390,6 +423,7 @@ void define_index(py::module_& module) {
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
       .def_property_readonly("size", &Index::size)
       .def_property_readonly("dim", &Index::dim)
+      .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
       .def_property_readonly("metric", [](const Index& index) { return text(name_of(index.manifest().metric)); });
 }
@@ -419,9 +453,14 @@ PYBIND11_MODULE(_core_of_main, module) {
   define_index(module);
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
-  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a);
+  module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
+  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a, "num_threads"_a, "overwrite"_a);
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
+  py::dict aliases;
+  for (const cassata::Metric metric : {cassata::Metric::dot_product, cassata::Metric::euclidean})
+    for (const std::string_view alias : cassata::aliases_of(metric)) aliases[text(alias)] = text(cassata::name_of(metric));
+  module.attr("metric_aliases") = aliases;
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
   module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::BuildParams::kMinM, cassata::BuildParams::kMaxM),
                                    "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));

@@ -153,6 +153,7 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
   if (params.code.rotated) out.emplace_back("opq", "true");
   if (params.code.bits != 0) out.emplace_back("bits", std::to_string(params.code.bits));
+  if (params.ef_search != 0) out.emplace_back("ef_search", std::to_string(params.ef_search));
   if (params.memory_budget != 0) out.emplace_back("memory_budget", std::to_string(params.memory_budget));
   return out;
 }
@@ -351,7 +352,7 @@ void Index::check_touched() {
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   check_build(vectors, params, path);
-  FileWriter writer(path);
+  FileWriter writer(path, params.replace);
   const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
   Manifest manifest;
   manifest.kind = params.kind;
@@ -359,6 +360,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   manifest.metric = params.metric;
   manifest.size = vectors.size();
   manifest.dim = static_cast<std::uint32_t>(vectors.dim());
+  manifest.ef_search = params.ef_search;
   manifest.codes = {{params.encoding, std::string(kRowsSection), params.code}};
   if (params.rerank) {
     manifest.codes.push_back({params.rerank->encoding, std::string(kRerankSection), params.rerank->code});
@@ -378,7 +380,7 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
   check_replaces_none(first, folder, choices, path);
-  FileWriter writer(path);
+  FileWriter writer(path, choices.replace);
   Manifest manifest;
   first.file().reading([&] { manifest = write_multivector(first, folder, choices, writer); });
   return Index(State::open(writer.finish(std::move(manifest)), path));
@@ -387,6 +389,10 @@ Index Index::join(const Index& first, const std::filesystem::path& folder, const
 std::uint64_t Index::size() const noexcept { return state()->size(); }
 std::size_t Index::dim() const noexcept { return state()->dim(); }
 std::size_t Index::token_dim() const noexcept { return state()->token_dim(); }
+std::size_t Index::default_ef_search() const noexcept {
+  const std::uint32_t found = state()->file->manifest().ef_search;
+  return found != 0 ? found : SearchParams().ef_search;
+}
 const Manifest& Index::manifest() const noexcept { return state()->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state()->file; }
 std::uint64_t Index::hot_bytes() const noexcept { return state()->file->hot_bytes(); }
@@ -425,7 +431,9 @@ void Index::warm(Resident resident, bool lock, const Progress& progress) const {
 }
 std::vector<SectionResidency> Index::residency() const { return state()->file->residency(); }
 
-void Index::save(const std::filesystem::path& path, const Progress& progress) const { copy_file(*state()->file, path, progress); }
+void Index::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) const {
+  copy_file(*state()->file, path, progress, replace);
+}
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
 std::string_view simd_target() noexcept { return kernels::target_name(); }

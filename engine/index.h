@@ -41,8 +41,10 @@ class Index {
   ~Index() = default;
 
   /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
-  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
-  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work).
+  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads. What stands at `path` must be an index file or
+  /// empty, unless `params.replace` says otherwise.
+  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work, another file at `path`; published(): the file stands, but
+  /// may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
   /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more (`format/input/tokens.h` tells
@@ -55,6 +57,8 @@ class Index {
   std::size_t dim() const noexcept;
   /// Length of a token vector, which queries have, too; 0: the index holds none.
   std::size_t token_dim() const noexcept;
+  /// Width of a search that is asked for without one: what its build has found, else that of SearchParams.
+  std::size_t default_ef_search() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
   /// Bytes of the sections that every query touches: what memory should hold for searches not to wait for the disk.
@@ -90,8 +94,8 @@ class Index {
   /// open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
   bool reload(const OpenParams& params = {});
 
-  /// Publishes a copy of the file at `path`, checking hashes on the way. Throws Error: io, corrupt.
-  void save(const std::filesystem::path& path, const Progress& progress = {}) const;
+  /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws Error: io, corrupt.
+  void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {}) const;
 
  private:
   struct State;
@@ -114,7 +118,9 @@ std::string_view name_of(Metric metric) noexcept;      ///< "dotproduct", "eucli
 std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted", "compressed"
 std::string_view name_of(Encoding encoding) noexcept;  ///< "f32", "f16"
 std::string_view name_of(Kind kind) noexcept;          ///< "flat", "hnsw"
+/// In any case; also by the names that other libraries have for it, aliases_of() one.
 Metric parse_metric(std::string_view text);
+std::span<const std::string_view> aliases_of(Metric metric) noexcept;
 GraphType parse_graph_type(std::string_view text);
 Encoding parse_encoding(std::string_view text, Shape shape = Shape::dense);
 /// How a class, by its name, stores vectors.

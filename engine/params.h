@@ -11,6 +11,7 @@
 #include "format/input/tokens.h"
 #include "format/manifest.h"
 #include "format/mapped_file.h"
+#include "format/publish.h"
 #include "format/types.h"
 
 namespace cassata {
@@ -89,6 +90,8 @@ struct BuildParams {
   std::uint32_t m = 32;
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer build.
   std::uint32_t ef_construction = 200;
+  /// Width of search that the file keeps, for searches that are asked for without one; 0: none, which is SearchParams::ef_search.
+  std::uint32_t ef_search = 0;
   /// Bytes of memory that the build of a graph is to hold, collection and graph; 0: no bound. A smaller one makes another graph, as good. With a path
   /// to build to, what was done is kept beside it, in `<path>.build`, until the file is there.
   std::uint64_t memory_budget = 0;
@@ -98,6 +101,8 @@ struct BuildParams {
   std::chrono::milliseconds checkpoint_interval{5000};
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
+  /// What the file may replace.
+  ReplaceParams replace = {};
   Progress progress = {};
 
   /// Throws Error(invalid_argument) naming the first field that is out of range.
@@ -112,6 +117,8 @@ struct TokenChoices {
   std::optional<std::size_t> pq_subspaces = {};
   /// A .npy file of what the index's vectors are called outside, to be compared with the folder's ids.npy; empty: nothing is compared.
   std::filesystem::path ids = {};
+  /// What the file may replace.
+  ReplaceParams replace = {};
   Progress progress = {};
 };
 

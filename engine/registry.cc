@@ -1,6 +1,7 @@
 #include "engine/registry.h"
 
 #include <algorithm>
+#include <cctype>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@
 namespace cassata {
 namespace {
 
-constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct"}, {Metric::euclidean, "euclidean"}};
+constexpr std::string_view kDotProductNames[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
+constexpr std::string_view kEuclideanNames[] = {"l2", "sqeuclidean", "squared_euclidean"};
+constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames}, {Metric::euclidean, "euclidean", kEuclideanNames}};
 
 constexpr GraphTypeRow kGraphTypes[] = {
     {GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}, {GraphType::compressed, "compressed"}, {GraphType::paged, "paged", true}};
@@ -230,7 +233,14 @@ std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &Metric
 std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
-Metric parse_metric(std::string_view text) { return parse("metric", metric_rows(), text).metric; }
+Metric parse_metric(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const MetricRow& row : kMetrics)
+    if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
+  return parse("metric", metric_rows(), lower).metric;
+}
+std::span<const std::string_view> aliases_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).aliases; }
 GraphType parse_graph_type(std::string_view text) {
   std::vector<GraphTypeRow> rows;  // guided ones are asked for by a layout, and known by name
   std::ranges::copy_if(kGraphTypes, std::back_inserter(rows), [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });

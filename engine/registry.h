@@ -17,6 +17,7 @@ namespace cassata {
 struct MetricRow {
   Metric metric;
   std::string_view name;
+  std::span<const std::string_view> aliases;  ///< what other libraries call it
 };
 
 struct GraphTypeRow {

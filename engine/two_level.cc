@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -203,13 +204,14 @@ class OutFolder {
 /// The files, none of which has its name before publish().
 class TwoLevelFiles {
  public:
-  TwoLevelFiles(const OutFolder& folder, const Plan& plan, std::span<const std::uint64_t> offsets)
-      : centroids(folder / "centroids.npy", "<f4", {plan.n_centroids, plan.dim}),
-        assignment(folder / "index_assignment.npy", "<u8", {plan.tokens}),
-        pq_centroids(folder / "pq_centroids.npy", "<f4", {kPqCentroids * plan.dim}),
-        residuals(folder / "residuals.npy", "|u1", {plan.tokens, plan.m_pq}),
-        doclens_(folder / "doclens.npy", "<i4", {offsets.size() - 1}),
-        folder_(folder) {
+  TwoLevelFiles(const OutFolder& folder, const Plan& plan, std::span<const std::uint64_t> offsets, const ReplaceParams& replace)
+      : centroids(folder / "centroids.npy", "<f4", {plan.n_centroids, plan.dim}, replace),
+        assignment(folder / "index_assignment.npy", "<u8", {plan.tokens}, replace),
+        pq_centroids(folder / "pq_centroids.npy", "<f4", {kPqCentroids * plan.dim}, replace),
+        residuals(folder / "residuals.npy", "|u1", {plan.tokens, plan.m_pq}, replace),
+        doclens_(folder / "doclens.npy", "<i4", {offsets.size() - 1}, replace),
+        folder_(folder),
+        replace_(replace) {
     std::vector<std::int32_t> some;
     for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
       some.push_back(static_cast<std::int32_t>(offsets[i + 1] - offsets[i]));
@@ -221,7 +223,7 @@ class TwoLevelFiles {
 
   void copy(const fs::path& from) {
     const FileReader file(from);
-    PendingFile& to = copies_.emplace_back(folder_ / from.filename());
+    PendingFile& to = copies_.emplace_back(folder_ / from.filename(), npy_kind(), replace_);
     std::vector<std::byte> some;
     for (std::uint64_t at = 0; at < file.bytes(); at += some.size()) {
       some.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kSome, file.bytes() - at)));
@@ -248,6 +250,7 @@ class TwoLevelFiles {
   NpyWriter doclens_;
   std::vector<PendingFile> copies_;
   const OutFolder& folder_;
+  ReplaceParams replace_;
 };
 
 /// Encodes all tokens.
@@ -276,6 +279,26 @@ TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& mo
 
 /// What belongs to a collection besides its tokens, and is copied.
 constexpr const char* kCompanions[] = {"queries.npy", "query_doclens.npy", "ids.npy"};
+/// What a former call has left in any case. doclens.npy may have been removed, and not yet replaced.
+constexpr const char* kWritten[] = {"centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"};
+
+/// Throws Error(io, EEXIST) if `out_folder` holds files that would be replaced, but not as a former call left them: then they are the user's.
+void check_out_folder(const fs::path& out_folder) {
+  std::error_code absent;
+  const auto there = [&](const char* name) { return fs::exists(out_folder / name, absent); };
+  const bool former = std::ranges::all_of(kWritten, there) && !there("documents.npy");
+  const auto refuse_if_there = [&](const char* name) {
+    if (there(name) && !former)
+      throw Error(Errc::io,
+                  "out_folder: " + (out_folder / name).string() +
+                      " is there, of another collection, expected a folder without it, or one that was written so before; to replace it all the "
+                      "same: --force, in Python overwrite=True",
+                  EEXIST);
+  };
+  refuse_if_there("doclens.npy");
+  for (const char* const name : kWritten) refuse_if_there(name);
+  for (const char* const name : kCompanions) refuse_if_there(name);
+}
 
 void check_folders(const fs::path& folder, const fs::path& out_folder) {
   std::error_code absent;
@@ -287,9 +310,12 @@ void check_folders(const fs::path& folder, const fs::path& out_folder) {
                        " has none; expected a folder without it");
   if (const fs::path norms = out_folder / "residual_norms.npy"; fs::exists(norms, absent))
     invalid_argument("out_folder: " + norms.string() + " is there, of other tokens; expected a folder without it");
-  for (const char* const name : {"doclens.npy", "centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"})
+  const auto refuse_link = [&](const char* name) {
     if (fs::is_symlink(out_folder / name, absent))
       invalid_argument("out_folder: " + (out_folder / name).string() + " is a symbolic link, expected a file that may be replaced");
+  };
+  refuse_link("doclens.npy");
+  for (const char* const name : kWritten) refuse_link(name);
 }
 
 }  // namespace
@@ -302,6 +328,7 @@ std::uint64_t automatic_centroids(std::uint64_t tokens) {
 
 TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_folder, const TwoLevelChoices& choices) {
   check_folders(folder, out_folder);
+  if (!choices.replace.overwrite) check_out_folder(out_folder);
   const TokenFolder collection(folder, TokenLayout::plain);
   const Plan plan(*collection.tokens(), choices);
   for (std::uint64_t i = 0; i < collection.size(); ++i)
@@ -309,7 +336,7 @@ TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_fold
       invalid_argument((folder / "doclens.npy").string() + ": row " + std::to_string(i) + ": " + std::to_string(n) +
                        " tokens, expected at most 2147483647");
   const OutFolder out(out_folder);
-  TwoLevelFiles files(out, plan, collection.offsets());
+  TwoLevelFiles files(out, plan, collection.offsets(), choices.replace);
   for (const char* const name : kCompanions)
     if (std::error_code absent; fs::exists(folder / name, absent)) files.copy(folder / name);
   const auto reader = [&](std::string_view stage) { return TokenReader(collection, plan, choices.num_threads, choices.progress, stage); };

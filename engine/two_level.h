@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "format/publish.h"
 #include "format/types.h"
 
 namespace cassata {
@@ -13,6 +14,7 @@ struct TwoLevelChoices {
   std::size_t pq_subspaces = 32;  ///< bytes of a token's residual; divides token_dim
   std::uint64_t n_centroids = 0;  ///< 0: as many as automatic_centroids()
   unsigned num_threads = 0;       ///< 0: all processors. The files do not depend on it
+  ReplaceParams replace = {};     ///< what the files may replace; else `out_folder` must hold none of their names, or all that a former call wrote
   Progress progress = {};         ///< stages: sample, centroids, residuals, tokens
 };
 

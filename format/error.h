@@ -16,14 +16,18 @@ enum class Errc {
 /// The message names the file or the argument, the place, what was found and what was expected.
 class Error : public std::runtime_error {
  public:
-  Error(Errc code, const std::string& message, int system_error = 0) : std::runtime_error(message), code_(code), system_error_(system_error) {}
+  Error(Errc code, const std::string& message, int system_error = 0, bool published = false)
+      : std::runtime_error(message), code_(code), system_error_(system_error), published_(published) {}
   Errc code() const noexcept { return code_; }
   /// The errno value behind Errc::io, else 0.
   int system_error() const noexcept { return system_error_; }
+  /// Behind Errc::io: whether the file that was to be written stands under its name all the same, complete, though it may not survive a power loss.
+  bool published() const noexcept { return published_; }
 
  private:
   Errc code_;
   int system_error_;
+  bool published_;
 };
 
 [[noreturn]] inline void invalid_argument(const std::string& message) { throw Error(Errc::invalid_argument, message); }

@@ -25,7 +25,11 @@ std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-FileWriter::FileWriter(const std::filesystem::path& path) : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path)), offset_(kHeaderBytes) {
+const FileKind kIndexFile = {.name = "a Cassata index file",
+                             .fits = [](std::string_view start) { return start.starts_with(std::string_view(kMagic.data(), kMagic.size())); }};
+
+FileWriter::FileWriter(const std::filesystem::path& path, const ReplaceParams& replace)
+    : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path, kIndexFile, replace)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
   buffer_.resize(kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
 }
@@ -81,6 +85,7 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest, const Ch
   file_.write(table, offset_);
   const std::uint64_t end = offset_ + table.size();
   write_ends(manifest, end);
+  file_.complete();
   if (check) {
     check(MappedFile::open(file_.readable_path(), file_.name()), manifest);
     file_.truncate(end);
@@ -107,8 +112,8 @@ void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
 }
 
-void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress) {
-  PendingFile out(path);
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) {
+  PendingFile out(path, kIndexFile, replace);
   file.verify(progress);
   const std::uint64_t length = file.bytes().size();
   std::vector<std::byte> buffer(std::min<std::uint64_t>(kBufferBytes, length));

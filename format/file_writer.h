@@ -17,12 +17,15 @@
 
 namespace cassata {
 
+/// Known by the magic of its header.
+extern const FileKind kIndexFile;
+
 /// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves what stood at the path.
 class FileWriter {
  public:
   /// With an empty path the file is an unnamed temporary one that lives as long as the mapping that finish() returns.
-  /// Throws Error(io), also while another writer is at work on `path`.
-  explicit FileWriter(const std::filesystem::path& path);
+  /// Throws as PendingFile: what stands at `path` must be an index file, unless `replace` says otherwise.
+  explicit FileWriter(const std::filesystem::path& path, const ReplaceParams& replace = {});
 
   /// The folder that the file comes to stand in; empty for an unnamed one.
   std::filesystem::path folder() const {
@@ -62,7 +65,7 @@ class FileWriter {
 };
 
 /// Publishes a copy of `file` at `path`, once every block has been checked against its hash. Throws Error(corrupt) and leaves what
-/// stood at the path if one differs.
-void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {});
+/// stood at the path if one differs. Throws Error(io) as FileWriter.
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {});
 
 }  // namespace cassata

@@ -38,6 +38,7 @@ class Reader {
     m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
     m.provenance = provenance(*from.provenance());
     if (const fb::Postings* p = from.postings()) m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
+    m.ef_search = from.ef_search();
     if (const fb::Rerank* rerank = from.rerank()) m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
     return m;
   }
@@ -173,7 +174,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     postings_at =
         fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, m.postings->summary_energy, m.postings->n_knn);
   fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric),
-                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at));
+                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

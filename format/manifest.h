@@ -128,6 +128,7 @@ struct Manifest {
   Provenance provenance;
   std::optional<RerankEntry> rerank;
   std::optional<PostingsEntry> postings;
+  std::uint32_t ef_search = 0;  ///< width of a search that is asked for without one; 0: the library's default
 
   const SectionEntry* find(std::string_view section) const;
   /// Whether the first codes only guide a search.

@@ -3,23 +3,62 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "format/mapping.h"
 
 namespace cassata {
 
+/// A kind of file, known by its first bytes. A writer replaces files of the kind that it writes, and no others.
+struct FileKind {
+  static constexpr std::size_t kStartBytes = 4096;  ///< as many are looked at
+
+  std::string name;                                  ///< for messages: "a Cassata index file"
+  std::function<bool(std::string_view start)> fits;  ///< true for the first bytes of such a file
+};
+
+/// How a file takes the place of another.
+struct ReplaceParams {
+  /// Whatever stands there is replaced; else only an empty file, or one of the kind that is written.
+  bool overwrite = false;
+  /// Is told, once the file is published, whom it shuts out: those who could read the former file by its owner or group, which could not be kept.
+  std::function<void(const std::string& message)> note = {};
+};
+
+/// Throws Error(io, EEXIST) if a file stands at `path` that is neither empty nor of this kind, and Error(io) if it cannot be read; links are
+/// followed. Does nothing if `overwrite` is given.
+void check_replaceable(const std::filesystem::path& path, const FileKind& kind, const ReplaceParams& replace);
+
+/// Throws what PendingFile throws for `path`, as far as that can be told before anything is written: to be called before a long computation, too.
+void check_target(const std::filesystem::path& path, const FileKind& kind, const ReplaceParams& replace);
+
+/// The descriptor that `path` names, also through symbolic links: 1 of /dev/stdout, 3 of /dev/fd/3 or /proc/self/fd/3; none: it names a file.
+std::optional<int> descriptor_of(const std::filesystem::path& path);
+
 /// Has the names in a folder reach the disk. Throws Error(io).
 void sync_folder(const std::filesystem::path& folder);
 
+inline constexpr std::string_view kPartialSuffix = ".partial";
+/// What stands at a path: an unfinished file of this user that a writer holds, or might hold, where a file system has no locks; one that a killed
+/// writer left; or anything else, or nothing.
+enum class PartialState { in_use, left, other };
+PartialState partial_state(const std::filesystem::path& partial) noexcept;
+/// Removes what a killed writer left; anything else stays. Throws Error(io).
+void remove_partial(const std::filesystem::path& partial);
+
 /// A file being written. With a path it is `<path>.partial`, locked against other writers, until publish() renames it; without one it
-/// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial`, which the next writer takes over; a
-/// file of that name that no writer of ours left is refused. A file that is replaced passes its permissions on.
+/// is an unnamed temporary file. What was not published leaves no trace, except after a kill a `.partial`, which the next writer removes; a
+/// file of that name that no writer of this user left is refused. Only its owner may open it until publish() gives it the owner, the group and the
+/// permissions of the file that it replaces, or those of a new one.
 class PendingFile {
  public:
-  /// Throws Error(io), also if another writer is at work on `path`. A symbolic link at `path` is followed.
-  explicit PendingFile(const std::filesystem::path& path);
+  /// Throws Error: io, also if another writer is at work on `path`, and as check_replaceable(); invalid_argument if `path` names a device, a pipe or a
+  /// descriptor. A symbolic link at `path` is followed.
+  PendingFile(const std::filesystem::path& path, FileKind kind, ReplaceParams replace = {});
   /// An unnamed file in `folder`, or in the system's folder for temporary files; it is gone with its last user.
   static PendingFile unnamed(const std::filesystem::path& folder = {});
   /// A file for one's own use at `path`, which stays there with what it holds: as it was left, or empty.
@@ -30,7 +69,10 @@ class PendingFile {
 
   /// Writes all of `bytes` at `offset`. Throws Error(io) naming the file, e.g. when the disk is full.
   void write(std::span<const std::byte> bytes, std::uint64_t offset);
-  /// fsync, rename over the path, fsync of the folder. For an unnamed file: nothing.
+  /// Puts all that was written where readable_path() leads to. To be called before a named file is read there. publish() calls it, too.
+  void complete();
+  /// fsync, rename over the path, fsync of the folder. For an unnamed file: nothing. Throws Error(io); if that is published(), the file stands
+  /// under its name all the same.
   void publish();
   /// Maps what has been written so far, at least one byte. The mapping outlives this object.
   Mapping map() const;
@@ -52,11 +94,19 @@ class PendingFile {
  private:
   PendingFile() = default;
   void close() noexcept;
+  void write_all(std::span<const std::byte> bytes, std::uint64_t offset);
+  /// Gives the file its owner, group and permissions. Returns a note on what is not as it was, or nothing.
+  std::string pass_rights_on();
 
   std::string name_;
   std::filesystem::path path_;     // empty: unnamed
   std::filesystem::path partial_;  // empty: unnamed or published
-  unsigned permissions_ = 0;       // of the file that is replaced; 0: there is none
+  FileKind kind_;
+  ReplaceParams replace_;
+  std::string start_;      // where the file system keeps no mark: the first bytes, until complete() writes them; till then kMark stands there
+  bool marked_ = false;    // it does: kMark stands in the file
+  std::uint64_t end_ = 0;  // where the last byte written ends
+  unsigned permissions_ = 0;
   int fd_ = -1;
 };
 

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend", "two_level"))
+FACADE = tuple(f"engine/{part}.h" for part in ("index", "params", "exact", "measure", "recommend", "two_level", "clean"))
 # What a walk is made of.
 WALK = (
     "engine/search/",

@@ -10,6 +10,7 @@
 
 #include "engine/index.h"
 #include "engine/measure.h"
+#include "format/input/ids.h"
 #include "format/input/rows.h"
 #include "tools/command.h"
 #include "tools/describe.h"
@@ -70,7 +71,15 @@ void add_outputs(CommandLine& line, BenchChoices& choices) {
   line.flag("json", choices.json, "print JSON");
   line.option("plot", "FILE", "", "draw the curves: a .png, .svg or .pdf file (needs the Python package and matplotlib)",
               [&](const std::string& text) { format_of(choices.plot = text); });
+  add_force(line, choices.truth.replace, "--save-truth and --plot");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
+}
+
+/// Pictures of all formats, so that one may take the place of another.
+FileKind picture_kind() {
+  return {.name = "a picture (.png, .svg, .pdf)", .fits = [](std::string_view start) {
+            return start.starts_with("\x89PNG") || start.starts_with("%PDF") || start.find("<svg") != start.npos || start.find("DOCTYPE svg") != start.npos;
+          }};
 }
 
 CommandLine line_of(const Words& words, BenchChoices& choices) {
@@ -116,6 +125,8 @@ void check(BenchChoices& choices) {
   for (const std::string& input : {choices.queries, choices.truth.data, choices.truth.file}) inputs.emplace_back(input);
   refuse_overwriting(choices.truth.save, inputs, "--save-truth");
   refuse_overwriting(choices.plot, inputs, "--plot");
+  if (!choices.truth.save.empty()) check_target(choices.truth.save, id_table_kind(), choices.truth.replace);
+  if (!choices.plot.empty()) check_replaceable(choices.plot, picture_kind(), choices.truth.replace);
 }
 
 /// Opens them; they must be over as many vectors, compared alike.
@@ -246,7 +257,7 @@ int run(BenchChoices& choices) {
     print(report_text(choices, truth, indexes, queries.rows, curves));
   }
   if (choices.plot.empty()) return kOk;
-  Output picture(choices.plot);
+  Output picture(choices.plot, picture_kind(), choices.truth.replace);
   picture.write(output_of({python, "-m", "cassata.plot", format_of(choices.plot)}, json));
   picture.finish();
   return kOk;

@@ -193,6 +193,7 @@ CommandLine line_of(BuildChoices& choices) {
                 choices.of_graph = "--memory-budget";
                 params.memory_budget = parse_memory(text, "memory_budget");
               });
+  add_force(line, params.replace);
   line.flag("resume", params.resume, "... go on with what an interrupted build left there, if there is anything; the file is the same");
   line.option("threads", params.num_threads, "0: all processors");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -204,7 +205,7 @@ int build_plainly(const Words& words) {
   BuildChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   choose_encodings(choices);
-  if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
+  check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input});
   build_and_tell(choices.input, choices.params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
@@ -242,8 +243,8 @@ int build(const Words& words) {
     if (way == &kPlain && std::ranges::any_of(words, [&](const std::string& word) { return word.starts_with(other.option); })) way = &other;
   try {
     return naming_options(way->has, [&] { return way->run(words); });
-  } catch (const boost::program_options::unknown_option& error) {
-    tell_place(error.get_option_name(), *way);
+  } catch (const UnknownOption& error) {
+    tell_place(error.option(), *way);
     throw;
   }
 }

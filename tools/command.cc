@@ -1,6 +1,9 @@
 #include "tools/command.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <numeric>
 #include <sstream>
 #include <utility>
 
@@ -91,19 +94,56 @@ void CommandLine::flag(const char* names, bool& into, const std::string& help) {
   options_.add_options()(names, po::bool_switch(&into), help.c_str());
 }
 
+namespace {
+
+/// How many letters are to be changed, left out or added to make one word of the other.
+std::size_t edits(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) diagonal = std::exchange(row[j + 1], std::min({diagonal + (a[i] != b[j] ? 1 : 0), row[j] + 1, row[j + 1] + 1}));
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string CommandLine::nearest(const std::string& option) const {
+  std::string wanted = option, best;
+  std::ranges::replace(wanted, '_', '-');
+  std::ranges::transform(wanted, wanted.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::size_t least = 1 + wanted.size() / 4;
+  for (const auto& known : options_.options()) {
+    std::istringstream names(known->format_name());  // "-o [ --output ]"
+    for (std::string name; names >> name;) {
+      if (!name.starts_with('-')) continue;
+      const bool short_one = name.size() == 2;
+      const std::size_t distance = short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size()) : edits(wanted, name);
+      if (distance < least || (distance == 0 && best.empty())) least = distance, best = name;
+    }
+  }
+  return best;
+}
+
 bool CommandLine::parse(const Words& words) {
+  const auto end = std::ranges::find(words, "--");
+  if (std::any_of(words.begin(), end, [](const std::string& word) { return word == "--help" || word == "-h"; })) {  // also behind an option with a value
+    print(help());
+    return false;
+  }
   po::options_description all;
   all.add(options_).add(hidden_);
   po::variables_map given;
   constexpr int kNoGuessing = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   try {
     po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
+  } catch (const po::unknown_option& error) {
+    const std::string option = error.get_option_name(), known = nearest(option);
+    throw UnknownOption(option, "no option " + tools::quoted(option) + (known.empty() ? "; see" : "; did you mean " + known + "? See") + " 'cassata " + synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
   } catch (const po::too_many_positional_options_error&) {
     invalid_argument("too many arguments; usage: cassata " + synopsis_);
-  }
-  if (given.count("help") != 0) {
-    print(help());
-    return false;
   }
   check_arguments(given);
   po::notify(given);
@@ -159,8 +199,19 @@ void add_resident(CommandLine& line, OpenParams& params) {
               [&params](const std::string& text) { params.resident = parse_resident(text); });
 }
 
+void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option) {
+  line.flag("force,f", replace.overwrite, "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
+  replace.note = [](const std::string& message) { std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str()); };
+}
+
+void check_output(const std::string& output, const std::string& expected) {
+  if (output.empty()) invalid_argument("--output: none given, expected " + expected);
+  if (output == "-") invalid_argument("--output: '-' given, which means standard output, expected " + expected + " (./- is a file of that name)");
+}
+
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs, const std::string& option) {
   std::error_code absent;
+  if (!std::filesystem::is_regular_file(output, absent)) return;  // to write to a terminal that was read from destroys nothing
   for (const std::filesystem::path& input : inputs)
     if (std::filesystem::equivalent(output, input, absent)) invalid_argument(option + ": " + output.string() + " is the input itself");
 }

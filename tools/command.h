@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/index.h"
@@ -36,6 +37,7 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int demo(const Words& words);
+int clean(const Words& words);
 /// `build` where --target-recall is given, and whether it has such an option.
 int build_recommended(const Words& words);
 bool recommended_has(const std::string& option);
@@ -47,16 +49,26 @@ int build_multivector(const Words& words);
 bool multivector_has(const std::string& option);
 int bench(const Words& words);
 
+/// An option that there is not.
+class UnknownOption : public Error {
+ public:
+  UnknownOption(std::string option, const std::string& message) : Error(Errc::invalid_argument, message), option_(std::move(option)) {}
+  const std::string& option() const noexcept { return option_; }
+
+ private:
+  std::string option_;
+};
+
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
 template <class T>
 T number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size())
-    invalid_argument(
-        quoted(text) + " given, expected " +
-        (std::is_integral_v<T> ? "a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()) : "a number that f32 can hold"));
-  return value;
+  if (error == std::errc{} && end == text.data() + text.size()) return value;
+  std::string expected = "a number that f32 can hold";
+  if (std::is_integral_v<T>)
+    expected = error == std::errc::result_out_of_range ? "at most " + std::to_string(std::numeric_limits<T>::max()) : "a whole number, 0 or more";
+  invalid_argument(quoted(text) + " given, expected " + expected);
 }
 
 /// The same, and whole, from `least` to `most`, which `limit` names if it is no plain number.
@@ -108,6 +120,8 @@ class CommandLine {
     char text[32];
     return {text, std::to_chars(text, text + sizeof text, value).ptr};
   }
+  /// The option that was meant; empty: none is like it.
+  std::string nearest(const std::string& option) const;
   void check_arguments(const boost::program_options::variables_map& given) const;
   std::string help() const;
 
@@ -130,6 +144,12 @@ void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions&
 
 /// What of an index is in memory before the first query.
 void add_resident(CommandLine& line, OpenParams& params);
+
+/// Adds --force, which has `replace` overwrite any file; notes of `replace` go to stderr.
+void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option = "--output");
+
+/// Throws Error(invalid_argument) unless --output was given, and names a file or folder, as `expected`.
+void check_output(const std::string& output, const std::string& expected);
 
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,

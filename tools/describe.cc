@@ -85,6 +85,7 @@ Json describe(const Index& index) {
   json["graph"] = graph(manifest.graph);
   json["rerank"] = rerank(manifest);
   json["postings"] = postings(manifest.postings);
+  json["ef_search"] = number_or_null(manifest.ef_search);
   json["sections"] = sections(manifest);
   json["block_hashes"] = {{"offset", manifest.block_hashes.offset}, {"count", manifest.block_hashes.count}, {"xxh3", manifest.block_hashes.xxh3}};
   json["manifest"] = {{"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};

@@ -50,6 +50,7 @@ std::string facts(const Index& index) {
   if (const auto& postings = manifest.postings)
     rows.push_back({"lists", grouped(postings->lists) + ", n_postings " + std::to_string(postings->n_postings) + ", summary_energy " +
                                  fixed(static_cast<double>(postings->summary_energy), 2) + ", n_knn " + std::to_string(postings->n_knn)});
+  if (manifest.ef_search != 0) rows.push_back({"ef_search", std::to_string(manifest.ef_search) + ", unless a search is given another"});
   rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
   rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
   rows.push_back({"features", "incompatible 0x" + hex(header.incompatible_features) + ", compatible 0x" + hex(header.compatible_features)});

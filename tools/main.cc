@@ -24,6 +24,7 @@ constexpr Command kCommands[] = {
     {"inspect", "print what an index file says about itself", inspect},
     {"verify", "check every byte of index files", verify},
     {"bench", "measure recall against queries a second", bench},
+    {"clean", "remove what killed builds left in a folder", clean},
     {"demo", "search this machine's package descriptions (needs the Python package)", demo},
 };
 

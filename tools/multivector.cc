@@ -40,6 +40,7 @@ CommandLine line_of(MultivectorChoices& choices) {
               [&](const std::string& text) { choices.tokens.pq_subspaces = number<std::size_t>(text); });
   line.option("ids", "FILE", "", "what the vectors of INDEX are called, a .npy file of numbers or text, to be compared with ids.npy in FOLDER",
               [&](const std::string& text) { choices.tokens.ids = text; });
+  add_force(line, choices.tokens.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -54,9 +55,8 @@ bool multivector_has(const std::string& option) {
 
 int build_multivector(const Words& words) {
   MultivectorChoices choices;
-  const bool asks = std::ranges::count(words, "--help") != 0;  // which would else be taken for the folder
-  if (!line_of(choices).parse(asks ? Words{"--help"} : words)) return kOk;
-  if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
+  if (!line_of(choices).parse(words)) return kOk;
+  check_output(choices.output, "the index file to write");
   build_and_tell(
       [&](const Progress& progress) {
         choices.tokens.progress = progress;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "format/file_writer.h"
 #include "tools/build_and_tell.h"
 #include "tools/command.h"
 #include "tools/table.h"
@@ -22,6 +23,7 @@ struct RecommendChoices {
   std::string input, output, queries;
   bool quiet = false, json = false;
   RecommendParams params;
+  ReplaceParams replace;
 };
 
 CommandLine line_of(RecommendChoices& choices) {
@@ -45,6 +47,7 @@ CommandLine line_of(RecommendChoices& choices) {
   line.option(",k", params.k, "results a query");
   line.option("sample", params.sample, "vectors to try on, at most");
   line.option("threads", params.num_threads, "of builds; 0: all processors");
+  add_force(line, choices.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON, with all that was tried");
   return line;
@@ -113,13 +116,16 @@ bool recommended_has(const std::string& option) {
 int build_recommended(const Words& words) {
   RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  if (choices.output.empty()) invalid_argument("--output: none given, expected the index file to write");
+  check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input, choices.queries});
+  check_target(choices.output, kIndexFile, choices.replace);
   choices.params.progress = progress_bar(choices.quiet);
   const Recommendation found = find(choices);
   if (!choices.quiet && !choices.json) print(table_of(found) + "\n" + found.why + "\n");
   BuildParams params = found.choice().params;
   params.num_threads = choices.params.num_threads;
+  params.replace = choices.replace;
+  params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
   build_and_tell(choices.input, params, choices.output,
                  {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
   return kOk;

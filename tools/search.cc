@@ -74,6 +74,16 @@ void write_json(std::string& text, const Found& found, Metric, const std::string
   text += "]}\n";
 }
 
+std::vector<std::string_view> split(std::string_view line, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t end = line.find(separator); end != line.npos; end = line.find(separator)) {
+    parts.push_back(line.substr(0, end));
+    line.remove_prefix(end + 1);
+  }
+  parts.push_back(line);
+  return parts;
+}
+
 struct Format {
   std::string_view name;
   void (*write)(std::string& text, const Found& found, Metric metric, const std::string& run_name);
@@ -89,13 +99,30 @@ const Format& parse_format(std::string_view name) {
   invalid_argument("'" + std::string(name) + "' given, expected one of " + known);
 }
 
+bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
+
+/// Results of any format, so that one may take the place of another: their first line tells.
+FileKind results_kind() {
+  return {.name = "results of a search", .fits = [](std::string_view start) {
+            const std::string_view line = start.substr(0, start.find('\n'));
+            const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
+            return line.starts_with("{\"query\": ") || (tsv.size() == 4 && std::all_of(tsv.begin(), tsv.begin() + 3, is_number)) ||
+                   (trec.size() == 6 && trec[1] == "Q0" && is_number(trec[3]));
+          }};
+}
+
 struct SearchChoices {
   std::string index, queries, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
   bool exact = false;
+  ReplaceParams replace;
   OpenParams opening;
   SearchParams params;
+  std::optional<std::size_t> ef_search;
   SpecialOptions special;
+
+  /// Whether results go to the place that the progress bar would go to, too.
+  bool on_terminal() const { return output.empty() || descriptor_of(output).has_value(); }
 };
 
 CommandLine line_of(SearchChoices& choices) {
@@ -111,8 +138,9 @@ CommandLine line_of(SearchChoices& choices) {
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
   line.option(
-      "ef-search", params.ef_search,
-      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower");
+      "ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
+      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower",
+      [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
   add_search_options(line, params, choices.special);
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
@@ -125,8 +153,10 @@ CommandLine line_of(SearchChoices& choices) {
       invalid_argument("'" + text + "' given, expected a word without blanks");
     choices.run_name = text;
   });
-  line.option("output,o", "FILE", "standard output", "file to write, which appears complete or not at all",
-              [&](const std::string& text) { choices.output = text; });
+  line.option("output,o", "FILE", "standard output",
+              "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and pipes are written as results come",
+              [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
+  add_force(line, choices.replace);
   return line;
 }
 
@@ -156,7 +186,7 @@ class Answers {
   }
 
   void print(VectorStream& queries) {
-    const Progress progress = progress_bar(choices_.output.empty());  // a bar would mix with results on a terminal
+    const Progress progress = progress_bar(choices_.on_terminal());  // a bar would mix with results on a terminal
     for (Batch batch = queries.next_batch(); batch.rows != 0; batch = queries.next_batch())
       for (std::size_t first = 0; first < batch.rows; first += rows_) {
         print(batch.part(first, std::min(rows_, batch.rows - first)));
@@ -197,8 +227,9 @@ int answer(SearchChoices& choices) {
     inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
     refuse_overwriting(choices.output, inputs);
   }
-  choices.opening.progress = progress_bar(choices.output.empty());
+  choices.opening.progress = progress_bar(choices.on_terminal());
   const Index index = Index::open(choices.index, choices.opening);
+  choices.params.ef_search = choices.ef_search.value_or(index.default_ef_search());
   choices.params.check();
   choices.special.check({&index, 1});
   std::optional<TypedVectors> typed;
@@ -206,7 +237,7 @@ int answer(SearchChoices& choices) {
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
   check_queries(*queries, index);
   const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, index, queries->size());
-  Output output(choices.output);
+  Output output(choices.output, results_kind(), choices.replace);
   Answers(index, choices, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
   output.finish();
   return kOk;

@@ -108,21 +108,32 @@ void stop_if_interrupted() {
   if (const int signal = asked_to_end) throw Interrupted{signal};
 }
 
-Output::Output(const std::string& path) : name_(path) {
+Output::Output() : name_("standard output") { write_to(STDOUT_FILENO); }
+
+Output::Output(const std::string& path, const FileKind& kind, const ReplaceParams& replace) : name_(path) {
   if (path.empty() || path == "-") {
     name_ = "standard output";
-    fd_ = ::dup(STDOUT_FILENO);
-    if (fd_ < 0) io_error("cannot write " + name_);
+    write_to(STDOUT_FILENO);
+    return;
+  }
+  if (const std::optional<int> descriptor = descriptor_of(path)) {
+    write_to(*descriptor);
     return;
   }
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) {
-    file_.emplace(path);
+    file_.emplace(path, kind, replace);
   } else {
     fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd_ < 0) io_error("cannot write " + name_);
   }
+}
+
+/// As it stands: a file that it leads to is written where the descriptor points, or appended to.
+void Output::write_to(int descriptor) {
+  fd_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (fd_ < 0) io_error("cannot write " + name_);
 }
 
 Output::~Output() {

@@ -23,11 +23,13 @@ void prepare_process();
 void stop_if_interrupted();
 
 /// Text written somewhere, wholly or with an error: to standard output; to a file, which appears complete at finish() or not at all; or to
-/// what is no regular file, such as a pipe or a device, as it comes.
+/// what is no regular file, such as a pipe or a device, or names an open descriptor, such as /dev/stdout, as it comes.
 class Output {
  public:
-  /// An empty path or "-" is standard output. Throws Error(io).
-  explicit Output(const std::string& path = {});
+  /// Standard output. Throws Error(io).
+  Output();
+  /// An empty path or "-" is standard output. A file is replaced as PendingFile does it. Throws Error(io).
+  Output(const std::string& path, const FileKind& kind, const ReplaceParams& replace);
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output();
@@ -38,6 +40,7 @@ class Output {
 
  private:
   void flush();
+  void write_to(int descriptor);
 
   std::string name_;
   std::optional<PendingFile> file_;

@@ -92,7 +92,7 @@ Truth over_index(std::span<const Index> indexes, const Batch& queries, std::size
 Truth find_truth(const TruthChoices& choices, std::span<const Index> indexes, const Batch& queries, std::size_t k, const Progress& progress) {
   if (!choices.file.empty()) return read(choices.file, indexes, queries, k);
   Truth truth = choices.data.empty() ? over_index(indexes, queries, k, progress) : over_data(choices.data, indexes, queries, k, progress);
-  if (!choices.save.empty()) write_ids(choices.save, truth.ids, k);
+  if (!choices.save.empty()) write_ids(choices.save, truth.ids, k, choices.replace);
   return truth;
 }
 

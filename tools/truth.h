@@ -16,6 +16,7 @@ struct TruthChoices {
   std::string file;  ///< holds the answers
   std::string data;  ///< holds the vectors that the indexes were built from
   std::string save;  ///< is to hold the answers
+  ReplaceParams replace = {};
 };
 
 /// The k best ids for each query, and where they are from.

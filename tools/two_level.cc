@@ -39,6 +39,7 @@ CommandLine line_of(TrainChoices& choices) {
                 if (training.n_centroids == 0) invalid_argument("0 given, expected 1 or more");
               });
   line.option("threads", training.num_threads, "0: all processors");
+  add_force(line, training.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -78,7 +79,7 @@ bool two_level_has(const std::string& option) {
 int build_two_level(const Words& words) {
   TrainChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  if (choices.output.empty()) invalid_argument("--output: none given, expected the folder to write");
+  check_output(choices.output, "the folder to write");
   choices.training.progress = progress_bar(choices.quiet);
   const auto start = std::chrono::steady_clock::now();
   const TwoLevelSummary made = train_two_level(choices.input, choices.output, choices.training);

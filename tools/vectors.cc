@@ -1,7 +1,7 @@
 #include "tools/vectors.h"
 
 #include <algorithm>
-#include <cctype>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
@@ -38,9 +38,7 @@ T number_at(std::string_view word, std::size_t row, const char* place, std::size
 }  // namespace
 
 Shape shape_of(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".bin" ? Shape::sparse : Shape::dense;
+  return input_extension(path) == ".bin" ? Shape::sparse : Shape::dense;
 }
 
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
@@ -85,7 +83,45 @@ void add_multivec_queries(CommandLine& line, std::string& path) {
               [&path](const std::string& text) { path = text; });
 }
 
-TypedVectors::TypedVectors(const std::string& text, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
+namespace {
+
+/// What JSON holds as the lines that would be typed: of an array of numbers one, of an array of arrays one each. An object stands for a sparse
+/// vector, its keys for components.
+void append_lines(const nlohmann::json& json, std::string& lines) {
+  const bool rows = json.is_array() && !json.empty() && (json[0].is_array() || json[0].is_object());
+  if (rows) {
+    for (const nlohmann::json& row : json) append_lines(row, lines);
+    return;
+  }
+  if (!json.is_array() && !json.is_object()) invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) + " given, expected a JSON array or object");
+  std::string line;
+  for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";
+  lines += line + "\n";
+}
+
+/// Text without the mark that some editors and shells begin it with, and JSON as lines of numbers.
+std::string plain_text(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  if (start == text.npos || (text[start] != '[' && text[start] != '{')) return std::string(text);
+  std::string lines;
+  std::istringstream input{std::string(text)};
+  try {
+    for (nlohmann::json json; input >> std::ws && !input.eof();) {
+      input >> json;
+      append_lines(json, lines);
+    }
+  } catch (const nlohmann::json::exception& error) {
+    invalid_argument(std::string(kSource) + ": not JSON, which it begins as: " + error.what());
+  }
+  return lines;
+}
+
+}  // namespace
+
+TypedVectors::TypedVectors(const std::string& typed, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
+  const std::string text = plain_text(typed);
   std::istringstream lines(text);
   std::string line;
   for (std::size_t row = 0; std::getline(lines, line);) {

@@ -18,6 +18,7 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 """
 
 from cassata._core import FormatError, __version__, simd_target
+from cassata.cleaning import clean
 from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
 from cassata.dense import DenseFlatIndex, DensePlainHNSW
 from cassata.dense_rerank import DenseRerankHNSW
@@ -51,6 +52,7 @@ __all__ = [
     "SparsePostingsIndex",
     "SparseRerankHNSW",
     "__version__",
+    "clean",
     "install_as",
     "open",
     "recommend",

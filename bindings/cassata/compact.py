@@ -64,6 +64,7 @@ class _Fixed(SparseIndex):
         graph_type: str = "permuted",
         *,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -74,6 +75,7 @@ class _Fixed(SparseIndex):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, cls._encoding, m, ef_construction, graph_type, memory_budget, resume),
@@ -92,6 +94,7 @@ class _Fixed(SparseIndex):
         graph_type: str = "permuted",
         *,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -102,6 +105,7 @@ class _Fixed(SparseIndex):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, cls._encoding, m, ef_construction, graph_type, memory_budget, resume),
@@ -142,6 +146,7 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         *,
         metric: str = "dotproduct",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -150,7 +155,12 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         """Builds from a file of sparse vectors: as `SparsePlainHNSW.build_from_file`; `metric` can only be "dotproduct"."""
         build = from_file(data_file, path)
         return cls._build(
-            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+            build,
+            path,
+            overwrite,
+            num_threads,
+            progress,
+            **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume),
         )
 
     @classmethod
@@ -166,6 +176,7 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         *,
         metric: str = "dotproduct",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -174,7 +185,12 @@ class SparseDotVByteHNSW(SparseIndex, holds="SparseDotVByteHNSW"):
         """Builds from compressed rows: as `SparsePlainHNSW.build_from_arrays`; `metric` can only be "dotproduct"."""
         build = from_arrays(components, values, offsets)
         return cls._build(
-            build, path, num_threads, progress, **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume)
+            build,
+            path,
+            overwrite,
+            num_threads,
+            progress,
+            **graph_choices(metric, "dotvbyte", m, ef_construction, graph_type, memory_budget, resume),
         )
 
 

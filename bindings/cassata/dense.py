@@ -43,7 +43,8 @@ _ARGUMENTS = {
     "residual_rerank": "The second stage holds only what the first leaves out, and both scores are summed: more exact for its size. "
     "It needs a first stage of rabitq, int8 or int4 codes, `rerank_bits` and dot products.",
     "opq": "Learn a rotation of the vectors first, after which less of them is lost: better recall, and a little more work a query.",
-    "path": "The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.",
+    "path": "The index file to write; an index file there is replaced at the very end. None: a temporary file, until `save(path)`.",
+    "overwrite": "Let `path` replace any file; else only an empty one, or an index file.",
     "memory_budget": 'Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built in '
     'regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there. None: no bound.',
     "resume": "With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is the "
@@ -72,7 +73,7 @@ class DenseIndex(Index):
         self,
         queries: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
         *,
@@ -84,8 +85,8 @@ class DenseIndex(Index):
             queries: Real numbers. One query: shape (dim,). Several: shape (nq, dim), or (nq * dim,). C-contiguous float32 arrays are
                 used as they lie, others are copied.
             k: Results a query, 0 or more.
-            ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. An exact index
-                ignores it.
+            ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. None: what the file says,
+                if its build found a width, else 200. An exact index ignores it.
             early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's score is within the worst kept one
                 relaxed by this share: larger is more exact and slower. An exact index ignores it.
             num_threads: Threads over the queries; 0 = all processors.
@@ -110,7 +111,7 @@ class DenseIndex(Index):
         distances, ids = padded(core, ask, len(matrix), k, ef_search, early_exit_threshold, num_threads)
         return distances.reshape(-1), ids.reshape(-1)
 
-    def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int, early_exit_threshold: float | None, num_threads: int) -> Hits:
+    def _batch(self, queries: npt.ArrayLike, k: int, ef_search: int | None, early_exit_threshold: float | None, num_threads: int) -> Hits:
         core, queries = self._opened(), inputs.numbers("queries", queries)
         matrix = inputs.queries_matrix(queries, core.dim)
         distances, ids = padded(core, partial(core.search, matrix), len(matrix), k, ef_search, early_exit_threshold, num_threads)
@@ -129,6 +130,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         *,
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseFlatIndex:
@@ -142,7 +144,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
             >>> index = cassata.DenseFlatIndex.build_from_file("vectors.npy", path="vectors.cassata")
         """
         build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
-        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
+        return cls._build(build, path, overwrite, num_threads, progress, **choices("flat", metric, dtype))
 
     @classmethod
     @arguments_told
@@ -154,6 +156,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         *,
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> DenseFlatIndex:
@@ -167,7 +170,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
             >>> index = cassata.DenseFlatIndex.build_from_array(np.eye(8), metric="euclidean")
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
-        return cls._build(build, path, num_threads, progress, **choices("flat", metric, dtype))
+        return cls._build(build, path, overwrite, num_threads, progress, **choices("flat", metric, dtype))
 
     def batch_search(
         self,
@@ -175,7 +178,7 @@ class DenseFlatIndex(DenseIndex, holds="DenseFlatIndex"):
         k: int = 10,
         num_threads: int = 0,
         *,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
     ) -> Hits:
         """As `search`, for many queries at once.
@@ -204,7 +207,7 @@ class DenseGraphIndex(DenseIndex):
         self,
         queries: npt.ArrayLike,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits:
@@ -299,6 +302,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         bits: int | None = None,
         layout: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -315,7 +319,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         """
         build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
     @classmethod
     @arguments_told
@@ -333,6 +337,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         bits: int | None = None,
         layout: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -349,7 +354,7 @@ class DensePlainHNSW(DenseGraphIndex, holds="DensePlainHNSW"):
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
         graph = graph_choices(metric, dtype, m, ef_construction, laid_out(layout, graph_type, navigation), memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **navigation_choices(navigation, bits))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **navigation_choices(navigation, bits))
 
 
 def one_of(queries: npt.ArrayLike | None, query: npt.ArrayLike | None) -> npt.ArrayLike:

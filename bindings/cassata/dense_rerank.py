@@ -41,6 +41,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         *,
         dtype: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -58,7 +59,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
         build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **stages)
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **stages)
 
     @classmethod
     @arguments_told
@@ -79,6 +80,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         *,
         dtype: str | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -96,7 +98,7 @@ class DenseRerankHNSW(DenseIndex, holds="DenseRerankHNSW"):
         stages = _stages(encoder, pq_subspaces, rabitq_total_bits, rabitq_query_bits, rerank_bits, residual_rerank, dtype)
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
         graph = graph_choices(metric, stages.pop("dtype"), m, ef_construction, graph_type, memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **stages)
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **stages)
 
     @classmethod
     def load(  # type: ignore[override]  # kANNolo's arguments are others than those of the other classes

@@ -77,11 +77,18 @@ class Index:
 
     @classmethod
     def _build(
-        cls: type[Self], build: Callable[..., _core.Index], path: Path | None, num_threads: int, progress: Progress, **choices: object
+        cls: type[Self],
+        build: Callable[..., _core.Index],
+        path: Path | None,
+        overwrite: bool,
+        num_threads: int,
+        progress: Progress,
+        **choices: object,
     ) -> Self:
         """Builds by a function of the engine that already knows its collection."""
         target = None if path is None else inputs.file_path("path", path)
         report = inputs.progress_function(progress)
+        choices["overwrite"] = inputs.truth("overwrite", overwrite)
         try:
             face = cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
         except ValueError as error:
@@ -164,22 +171,24 @@ class Index:
             compare(path, name, inputs.word(name, value) if is_word and value is not None else value, info[name])
         return cls._face(core, path)
 
-    def save(self, path: Path, progress: Progress = None) -> None:
+    def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
         """Writes the index file to `path`, checking every byte on the way.
 
         The file appears complete or not at all: what stood there stays until the new one is whole. An index that was built without
         `path=` lives at `path` from now on.
 
         Args:
-            path: Where to; an existing file is replaced.
+            path: Where to; an index file there is replaced, or an empty file.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+            overwrite: Replace any other file, too.
 
         Raises:
-            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there.
+            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there; FileExistsError: another file is
+                there. If the error has a true attribute `published`, the file stands, complete, but may not survive a power loss.
             FormatError: The index's own file is damaged.
         """
         core, target = self._opened(), inputs.file_path("path", path)
-        core.save(target, inputs.progress_function(progress))
+        core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
         if self._path is None:
             self._held, self._path = _core.Index.open(target), target  # lets go of the temporary file
 
@@ -275,12 +284,12 @@ class Index:
         Keys: class, kind, n, dim, metric, dtype (of two stages: the first's), navigation (the codes that guide the walk, else None), bits
         (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
         these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes, duplicates: rows that another row
-        stands for in the graph), postings (None, or lists, n_postings,
-        summary_energy, n_knn), rerank (None, or of the second stage dtype, bits, prune_percentage and residual, or of token vectors dtype,
-        token_dim and m_pq), sections (a list of name, offset, length and tier; in bytes), file_size (bytes), format_version (major,
-        minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash; parameters; self_check:
-        None, or how well the index answered when it was built, against a scan of all rows: k, ef_search, rows and recall_rows of queries
-        from the collection, fresh and recall_fresh of others, and recall, the smaller of both).
+        stands for in the graph), postings (None, or lists, n_postings, summary_energy, n_knn), rerank (None, or of the second stage
+        dtype, bits, prune_percentage and residual, or of token vectors dtype, token_dim and m_pq), ef_search (what a search without one
+        takes, if the build found it, else None), sections (a list of name, offset, length and tier; in bytes), file_size (bytes),
+        format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash;
+        parameters; self_check: None, or how well the index answered when it was built, against a scan of all rows: k, ef_search, rows and
+        recall_rows of queries from the collection, fresh and recall_fresh of others, and recall, the smaller of both).
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
@@ -447,12 +456,14 @@ def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
-def padded(core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int, relax: float | None, num_threads: int) -> Hits:
+def padded(
+    core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int | None, relax: float | None, num_threads: int
+) -> Hits:
     """(rows, k) results of `ask`, a search by that many queries. What the index has not k of is missing."""
     n = core.size
+    width = core.default_ef_search if ef_search is None else inputs.count("ef_search", ef_search)
     inputs.results_fit(rows, k := inputs.count("k", k))
-    ef_search = min(inputs.count("ef_search", ef_search), n)
-    distances, ids = ask(min(k, n), ef_search, inputs.threshold(relax), inputs.threads(num_threads))
+    distances, ids = ask(min(k, n), min(width, n), inputs.threshold(relax), inputs.threads(num_threads))
     missing = k - ids.shape[1]
     if missing == 0:
         return distances, ids

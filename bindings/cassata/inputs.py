@@ -35,10 +35,6 @@ class SparseMatrix(Protocol):
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
-_METRIC_ALIASES = {
-    **dict.fromkeys(("ip", "dot", "inner_product", "innerproduct", "dot_product"), "dotproduct"),
-    **dict.fromkeys(("l2", "l2sq", "sqeuclidean"), "euclidean"),
-}
 _UNSUPPORTED_METRICS = {
     **dict.fromkeys(
         ("cosine", "cos", "angular"), "normalize vectors and queries to length 1 and use 'dotproduct', whose scores are cosines then"
@@ -450,7 +446,7 @@ def word(name: str, value: object) -> str:
         return value
     if value in _UNSUPPORTED_METRICS:
         raise ValueError(f"metric: {value!r} given, which is unsupported: {_UNSUPPORTED_METRICS[value]}")
-    return _METRIC_ALIASES.get(value, value)
+    return _core.metric_aliases.get(value, value)
 
 
 def file_path(name: str, path: Any) -> str:

@@ -31,6 +31,7 @@ class MultivectorIndex(Index):
         pq_subspaces: int | None,
         ids: Path | None,
         path: Path | None,
+        overwrite: bool,
         progress: Progress,
     ) -> Self:
         core = _core.Index.open(first)
@@ -41,6 +42,7 @@ class MultivectorIndex(Index):
             core,
             inputs.file_path("multivec_data_folder", folder),
             target or "",
+            inputs.truth("overwrite", overwrite),
             inputs.progress_function(progress),
             two_level=two_level,
             pq_subspaces=0 if pq_subspaces is None else inputs.whole_number("pq_subspaces", pq_subspaces, 1),
@@ -268,6 +270,7 @@ class SparseMultivecRerankIndex(_SparseMultivectorIndex, holds="SparseMultivecRe
         *,
         ids: Path | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         progress: Progress = None,
     ) -> SparseMultivecRerankIndex:
         """Joins a sparse index and a folder of token vectors in one file, which needs neither any more.
@@ -283,6 +286,7 @@ class SparseMultivecRerankIndex(_SparseMultivectorIndex, holds="SparseMultivecRe
             ids: A .npy file with the id of each vector of the sparse index, (n,) whole numbers or text. It is compared with `ids.npy`
                 in the folder, which must be there.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
@@ -294,7 +298,7 @@ class SparseMultivecRerankIndex(_SparseMultivectorIndex, holds="SparseMultivecRe
             >>> index = cassata.SparseMultivecRerankIndex.build_from_file("sparse.cassata", "tokens", path="documents.cassata")
         """
         first = inputs.file_path("sparse_index_path", sparse_index_path)
-        return cls._join(first, multivec_data_folder, False, None, ids, path, progress)
+        return cls._join(first, multivec_data_folder, False, None, ids, path, overwrite, progress)
 
 
 class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="SparseMultivecTwoLevelsPQRerankIndex"):
@@ -313,6 +317,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="Spars
         *,
         ids: Path | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         progress: Progress = None,
     ) -> SparseMultivecTwoLevelsPQRerankIndex:
         """Joins a sparse index and a folder of coded token vectors in one file, which needs neither any more.
@@ -328,6 +333,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="Spars
             pq_subspaces: M, which the files tell, too, and which must agree.
             ids: As of `SparseMultivecRerankIndex.build_from_file`, as are the next two.
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             progress: None, True or a function.
 
         Raises:
@@ -339,7 +345,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(_SparseMultivectorIndex, holds="Spars
             >>> index = cassata.SparseMultivecTwoLevelsPQRerankIndex.build_from_file("sparse.cassata", "codes", 32, path="d.cassata")
         """
         first = inputs.file_path("sparse_index_path", sparse_index_path)
-        return cls._join(first, multivec_data_folder, True, pq_subspaces, ids, path, progress)
+        return cls._join(first, multivec_data_folder, True, pq_subspaces, ids, path, overwrite, progress)
 
 
 class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex"):
@@ -355,6 +361,7 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
         two_level: bool | None = None,
         ids: Path | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         progress: Progress = None,
     ) -> DenseMultivecRerankIndex:
         """Joins a dense index and a folder of token vectors, plain or coded, in one file, which needs neither any more.
@@ -366,6 +373,7 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             two_level: Whether to take the coded tokens of a folder that has both; None: there is one kind.
             ids: As of `SparseMultivecRerankIndex.build_from_file`, as are the next two.
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             progress: None, True or a function.
 
         Raises:
@@ -377,7 +385,7 @@ class DenseMultivecRerankIndex(MultivectorIndex, holds="DenseMultivecRerankIndex
             >>> index = cassata.DenseMultivecRerankIndex.build_from_file("dense.cassata", "tokens", path="documents.cassata")
         """
         first = inputs.file_path("dense_index_path", dense_index_path)
-        return cls._join(first, multivec_data_folder, two_level, pq_subspaces, ids, path, progress)
+        return cls._join(first, multivec_data_folder, two_level, pq_subspaces, ids, path, overwrite, progress)
 
     def search(
         self,

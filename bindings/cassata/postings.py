@@ -27,6 +27,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         metric: str = "dotproduct",
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseFlatIndex:
@@ -39,6 +40,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             metric: Can only be "dotproduct".
             dtype: How values are stored: "f32", or "f16" for half the size; search is exact for what is stored.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             num_threads: 0 = all processors. The file does not depend on it.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
@@ -50,7 +52,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         Example:
             >>> index = cassata.SparseFlatIndex.build_from_file("documents.bin", path="documents.cassata")
         """
-        return cls._build(from_file(data_file, path), path, num_threads, progress, **choices("flat", metric, plain_dtype(dtype)))
+        return cls._build(from_file(data_file, path), path, overwrite, num_threads, progress, **choices("flat", metric, plain_dtype(dtype)))
 
     @classmethod
     def build_from_arrays(
@@ -62,6 +64,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         metric: str = "dotproduct",
         dtype: str = "f32",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
     ) -> SparseFlatIndex:
@@ -76,6 +79,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             metric: As of `build_from_file`, like all that follow.
             dtype: "f32" or "f16".
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             num_threads: 0 = all processors.
             progress: None, True or a function.
 
@@ -89,7 +93,7 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
             >>> index = cassata.SparseFlatIndex.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3])
         """
         build = from_arrays(components, values, offsets)
-        return cls._build(build, path, num_threads, progress, **choices("flat", metric, plain_dtype(dtype)))
+        return cls._build(build, path, overwrite, num_threads, progress, **choices("flat", metric, plain_dtype(dtype)))
 
     def search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
@@ -147,7 +151,13 @@ class SparseFlatIndex(SparseIndex, holds="SparseFlatIndex"):
         return answer_batch(self._batch, query_components, arguments, named)
 
     def _batch(
-        self, rows: SparseRows, k: int = 10, num_threads: int = 0, *, ef_search: int = 200, early_exit_threshold: float | None = None
+        self,
+        rows: SparseRows,
+        k: int = 10,
+        num_threads: int = 0,
+        *,
+        ef_search: int | None = None,
+        early_exit_threshold: float | None = None,
     ) -> Hits:
         return self._search(0, rows, k, ef_search, early_exit_threshold, num_threads)
 
@@ -170,6 +180,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
         m: int | None = None,
@@ -188,6 +199,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             metric: Can only be "dotproduct".
             dtype: How the vectors that are scored are stored: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             num_threads: 0 = all processors. The file does not depend on it.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
             m: What the builders of graphs take, so that one script can build either; a whole number, and not used: there is no graph.
@@ -202,7 +214,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             >>> index = cassata.SparsePostingsIndex.build_from_file("documents.bin", path="documents.cassata", progress=True)
         """
         chosen = _choices(n_postings, summary_energy, n_knn, metric, dtype, m, ef_construction)
-        return cls._build(from_file(data_file, path), path, num_threads, progress, **chosen)
+        return cls._build(from_file(data_file, path), path, overwrite, num_threads, progress, **chosen)
 
     @classmethod
     def build_from_arrays(
@@ -217,6 +229,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         num_threads: int = 0,
         progress: Progress = None,
         m: int | None = None,
@@ -234,6 +247,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             metric: Can only be "dotproduct".
             dtype: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             num_threads: 0 = all processors.
             progress: None, True or a function.
             m: A whole number, not used.
@@ -249,12 +263,12 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
             >>> index = cassata.SparsePostingsIndex.build_from_arrays([3, 17, 4], [0.5, 1.0, 2.0], [0, 2, 3], n_knn=8)
         """
         chosen = _choices(n_postings, summary_energy, n_knn, metric, dtype, m, ef_construction)
-        return cls._build(from_arrays(components, values, offsets), path, num_threads, progress, **chosen)
+        return cls._build(from_arrays(components, values, offsets), path, overwrite, num_threads, progress, **chosen)
 
     def search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query, best first, ties by lower id.
 
-        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=200, early_exit_threshold=None,
+        Called as ``search(query_components, query_values, offsets=None, k=10, ef_search=None, early_exit_threshold=None,
         num_threads=1)`` as the graphs' classes, and by name also query_cut and heap_factor; without the offsets, or with a scipy.sparse
         matrix in place of the three arrays.
 
@@ -265,7 +279,8 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
                 query_values: As of `SparseFlatIndex.search`.
                 offsets: As of `SparseFlatIndex.search`.
                 k: Results a query, 0 or more; 10.
-                ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower; 200.
+                ef_search: Vectors that are scored, at least k, those with the largest sums: larger is more exact and slower. None: what the
+                    file says, if its build found a width, else 200.
                 early_exit_threshold: 0 or more, or None, as the graphs' classes take it, and not used: there is no walk.
                 num_threads: Threads over the queries; 0 = all processors; 1.
                 query_cut: Components of a query whose lists are summed, those that can add most; 0: all. The scores are of all. Unless
@@ -289,7 +304,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
     def batch_search(self, query_components: Any, *arguments: Any, **named: Any) -> Hits:
         """Finds about the `k` closest vectors to each query; on all processors unless told otherwise.
 
-        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=200, early_exit_threshold=None, num_threads=0)``,
+        Called as ``batch_search(query_components, query_values, offsets, k=10, ef_search=None, early_exit_threshold=None, num_threads=0)``,
         or with a scipy.sparse matrix in place of the three arrays.
 
         Args:
@@ -311,7 +326,7 @@ class SparsePostingsIndex(SparseIndex, holds="SparsePostingsIndex"):
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int | None = None,
         *,

@@ -32,6 +32,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         *,
         opq: bool = False,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -48,7 +49,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         """
         build = partial(_core.Index.build_from_file, inputs.dense_file("data_path", data_path))
         graph = graph_choices(metric, "pq", m, ef_construction, graph_type, memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **product_choices(m_pq, opq))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **product_choices(m_pq, opq))
 
     @classmethod
     @arguments_told
@@ -64,6 +65,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         *,
         opq: bool = False,
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -81,7 +83,7 @@ class DensePQHNSW(DenseGraphIndex, holds="DensePQHNSW"):
         """
         build = partial(_core.Index.build_from_array, inputs.collection_matrix(data_vec, dim))
         graph = graph_choices(metric, "pq", m, ef_construction, graph_type, memory_budget, resume)
-        return cls._build(build, path, num_threads, progress, **graph, **product_choices(m_pq, opq))
+        return cls._build(build, path, overwrite, num_threads, progress, **graph, **product_choices(m_pq, opq))
 
     @classmethod
     def load(  # type: ignore[override]  # kANNolo's order is another than that of the other classes

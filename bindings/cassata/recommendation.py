@@ -36,7 +36,9 @@ class Recommendation:
     trials: list[dict[str, Any]] = field(repr=False)
     """All that was tried, as dicts of the same; what does not reach the target has None there, what cannot be built has a `refusal`."""
 
-    def build(self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None) -> Index:
+    def build(
+        self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None, *, overwrite: bool = False
+    ) -> Index:
         """Builds the recommended index.
 
         Args:
@@ -44,6 +46,7 @@ class Recommendation:
             path: The index file; None: an unnamed temporary one, until `save(path)`.
             num_threads: 0 = all processors.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+            overwrite: Let `path` replace any file; else only an empty one, or an index file.
 
         Raises:
             ValueError: The collection is of another shape, or not what it must be.
@@ -56,7 +59,7 @@ class Recommendation:
         build = face.build_from_file
         if not isinstance(data, (str, os.PathLike)):
             build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
-        return build(data, **self.arguments, path=path, num_threads=num_threads, progress=progress)  # type: ignore[no-any-return]
+        return build(data, **self.arguments, path=path, overwrite=overwrite, num_threads=num_threads, progress=progress)  # type: ignore[no-any-return]
 
 
 def recommend(

@@ -41,6 +41,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         *,
         second_stage_value_type: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -63,6 +64,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             residual_rerank: The second stage holds only what the first leaves out, and both scores are summed: a smaller file.
             second_stage_value_type: How the second stage does: "f16", "f32" for exact scores, or any other of these.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -89,7 +91,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             memory_budget,
             resume,
         )
-        return cls._build(from_file(data_file, path), path, num_threads, progress, **choices)
+        return cls._build(from_file(data_file, path), path, overwrite, num_threads, progress, **choices)
 
     @classmethod
     def build_from_arrays(
@@ -106,6 +108,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
         *,
         second_stage_value_type: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -126,6 +129,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             residual_rerank: The second stage holds only what the first leaves out.
             second_stage_value_type: "f16", "f32" or any other of these.
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -153,7 +157,7 @@ class SparseRerankHNSW(Index, holds="SparseRerankHNSW"):
             memory_budget,
             resume,
         )
-        return cls._build(from_arrays(components, values, offsets), path, num_threads, progress, **choices)
+        return cls._build(from_arrays(components, values, offsets), path, overwrite, num_threads, progress, **choices)
 
     @classmethod
     def load(  # type: ignore[override]  # kANNolo's arguments, too, are others than those of its other classes

@@ -62,7 +62,7 @@ class SparseIndex(Index):
         self,
         query_components: SparseMatrix,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -73,7 +73,7 @@ class SparseIndex(Index):
         query_values: npt.ArrayLike,
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -83,7 +83,7 @@ class SparseIndex(Index):
         query_components: npt.ArrayLike,
         query_values: npt.ArrayLike,
         k: int,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 1,
     ) -> Hits: ...
@@ -103,7 +103,8 @@ class SparseIndex(Index):
                 query_values: Real numbers of shape (entries,).
                 offsets: Query i has the entries offsets[i] to offsets[i + 1] - 1; shape (nq + 1,). None: all are one query.
                 k: Results a query, 0 or more; 10.
-                ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower; 200.
+                ef_search: The walk over the graph keeps the max(ef_search, k) best: larger is more exact and slower. None: what the
+                    file says, if its build found a width, else 200.
                 early_exit_threshold: 0 or more, None = 0. The walk goes on while a vector's score is within the worst kept one
                     relaxed by this share: larger is more exact and slower.
                 num_threads: Threads over the queries; 0 = all processors; 1.
@@ -128,7 +129,7 @@ class SparseIndex(Index):
         self,
         query_components: SparseMatrix,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -139,7 +140,7 @@ class SparseIndex(Index):
         query_values: npt.ArrayLike,
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -149,7 +150,7 @@ class SparseIndex(Index):
         query_components: npt.ArrayLike,
         query_values: npt.ArrayLike,
         k: int,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int = 0,
     ) -> Hits: ...
@@ -175,7 +176,7 @@ class SparseIndex(Index):
         usual_threads: int,
         rows: SparseRows,
         k: int = 10,
-        ef_search: int = 200,
+        ef_search: int | None = None,
         early_exit_threshold: float | None = None,
         num_threads: int | None = None,
     ) -> Hits:
@@ -198,6 +199,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -216,6 +218,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: How values are stored: "f16", or "f32" for exact ones.
             path: The index file to write; replaced at the very end. None: a temporary file, until `save(path)`.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -235,6 +238,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),
@@ -253,6 +257,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         metric: str = "dotproduct",
         dtype: str = "f16",
         path: Path | None = None,
+        overwrite: bool = False,
         memory_budget: int | str | None = None,
         resume: bool = False,
         num_threads: int = 0,
@@ -272,6 +277,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
             metric: "dotproduct" or "euclidean".
             dtype: "f16" or "f32".
             path: The index file to write.
+            overwrite: Let it replace any file; else only an empty one, or an index file.
             memory_budget: Bytes of memory, or a text such as "512MiB", that the build is to hold, collection and graph: then it is built
                 in regions that fit, from files beside `path`. What was done is kept in `path` + ".build" until the file is there.
             resume: With `memory_budget`: go on with what an interrupted build of the same left there, if there is anything. The file is
@@ -292,6 +298,7 @@ class SparsePlainHNSW(SparseIndex, holds="SparsePlainHNSW"):
         return cls._build(
             build,
             path,
+            overwrite,
             num_threads,
             progress,
             **graph_choices(metric, plain_dtype(dtype), m, ef_construction, graph_type, memory_budget, resume),

@@ -15,6 +15,8 @@ def train_two_level(
     n_centroids: int | None = None,
     num_threads: int = 0,
     progress: Progress = None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Learns to hold token vectors in two levels, a centroid and a product-quantized residual each, and writes a collection so.
 
@@ -33,6 +35,7 @@ def train_two_level(
         n_centroids: None: the power of two next below 16 sqrt(total_tokens), at most 65,536.
         num_threads: 0 = all processors.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel: then nothing is written.
+        overwrite: Replace files of these names in `out_folder` whatever they are; else only those that a former call wrote.
 
     Returns:
         documents, tokens, token_dim, pq_subspaces, n_centroids; samples: tokens that were learned from; centroid_error and error:
@@ -54,4 +57,5 @@ def train_two_level(
         pq_subspaces=inputs.count("pq_subspaces", pq_subspaces),
         n_centroids=0 if n_centroids is None else inputs.whole_number("n_centroids", n_centroids, 1, 2**31 - 1),
         num_threads=inputs.threads(num_threads),
+        overwrite=inputs.truth("overwrite", overwrite),
     )

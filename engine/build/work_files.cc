@@ -1,5 +1,8 @@
 #include "engine/build/work_files.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -46,20 +49,14 @@ std::string difference(const std::string& there, const std::string& now) {
 }  // namespace
 
 WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resume) : folder_(fs::absolute(target)), named_(true) {
-  folder_ += ".build";
+  folder_ += kSuffix;
   const std::string name = folder_.string();
   std::error_code error;
   const bool there = fs::exists(folder_, error);
   if (!error && there) fs::directory_iterator(folder_, error);
   if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
   if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
-  if (there && has(kNames)) {
-    std::istringstream names(text(get(kNames)));
-    for (std::string one; names >> one;) {
-      if (fs::path(one).filename() != one || one == "." || one == "..") damaged(kNames, "'" + one + "', expected names of files in the folder");
-      names_.insert(one);
-    }
-  }
+  if (there) read_names();
   if (there && has(kKept)) {
     if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
     const std::string then = text(get(kWhat));
@@ -77,6 +74,39 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
     clear();
     throw;
   }
+}
+
+void WorkFiles::read_names() {
+  if (!has(kNames)) return;
+  std::istringstream names(text(get(kNames)));
+  for (std::string one; names >> one;) {
+    if (fs::path(one).filename() != one || one == "." || one == "..") damaged(kNames, "'" + one + "', expected names of files in the folder");
+    names_.insert(one);
+  }
+}
+
+std::unique_ptr<WorkFiles> WorkFiles::left_in(const fs::path& folder) {
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) return nullptr;
+  std::unique_ptr<WorkFiles> files(new WorkFiles);
+  files->folder_ = fs::absolute(folder);
+  try {
+    if (!files->has(kWhat) || !text(files->get(kWhat)).starts_with("cassata ")) return nullptr;
+    files->read_names();
+  } catch (const Error&) {
+    return nullptr;  // whatever it is, it is not as a build left it
+  }
+  return files;
+}
+
+bool WorkFiles::resumable() const noexcept { return has(kKept); }
+
+std::uint64_t WorkFiles::bytes() const noexcept {
+  std::uint64_t sum = 0;
+  std::error_code error;
+  for (const std::string& name : names_)
+    if (const std::uint64_t length = fs::file_size(folder_ / name, error); !error) sum += length;
+  return sum;
 }
 
 void WorkFiles::clear() const noexcept {
@@ -138,10 +168,7 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
   const fs::path place = folder_.empty() ? fs::temp_directory_path(error) : folder_;
   const fs::space_info room = error ? fs::space_info{} : fs::space(place, error);
   if (error) return;  // writing will tell
-  std::uint64_t held = 0;
-  if (named_)
-    for (const std::string& file : names_)
-      if (const std::uint64_t length = fs::file_size(folder_ / file, error); !error) held += length;
+  const std::uint64_t held = this->bytes();
   if (room.available + held < bytes)
     io_error(place.string() + ": " + bytes_text(room.available) + " free, about " + bytes_text(bytes - held) + " needed", ENOSPC);
 }

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "format/publish.h"
@@ -17,11 +19,15 @@ namespace cassata {
 /// target. The folder is locked by the lock of the target.
 class WorkFiles {
  public:
+  static constexpr std::string_view kSuffix = ".build";  ///< of the folder, behind the target's name
+
   /// Unnamed, in `folder`; empty: in the system's folder for temporary files.
   explicit WorkFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
   /// Named, in the folder `<target>.build`. `what` tells what is built, of what, line by line. With `resume` and a folder that a build of the same
   /// left: what it kept. Throws Error: invalid_argument if it was a build of something else, or there is one and `resume` was not given; io.
   WorkFiles(const std::filesystem::path& target, const std::string& what, bool resume);
+  /// What an interrupted build of this user left in `folder`; null if that is anything else. The lock is the caller's to take.
+  static std::unique_ptr<WorkFiles> left_in(const std::filesystem::path& folder);
   WorkFiles(const WorkFiles&) = delete;
   WorkFiles& operator=(const WorkFiles&) = delete;
   /// Removes what was made unless something is kept.
@@ -49,12 +55,19 @@ class WorkFiles {
   /// Whether an interrupted build left something, which is resumed.
   bool resumed() const noexcept { return resumed_; }
 
+  /// Whether a build kept something there that can be resumed.
+  bool resumable() const noexcept;
+  /// Bytes of the files.
+  std::uint64_t bytes() const noexcept;
   /// From now on there is something to resume, which outlives this object. Does nothing if files are not named.
   void keep();
   /// There no longer is: the index is there.
   void drop() noexcept { kept_ = false; }
 
  private:
+  WorkFiles() : named_(true), kept_(true) {}
+  /// Reads which names the files in the folder have.
+  void read_names();
   /// Whether the folder is one that a build made, or an empty one.
   bool is_ours() const;
   /// Removes what builds made in the folder, and the folder if nothing else is in it, so that whatever is left if that is interrupted is nothing

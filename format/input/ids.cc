@@ -23,8 +23,10 @@ IdTable read_ids(const std::filesystem::path& path) {
   return table;
 }
 
-void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns) {
-  NpyWriter file(path, "<i8", {columns == 0 ? 0 : ids.size() / columns, columns});
+FileKind id_table_kind() { return npy_kind("<i8", 2); }
+
+void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns, const ReplaceParams& replace) {
+  NpyWriter file(path, "<i8", {columns == 0 ? 0 : ids.size() / columns, columns}, replace);
   file.append(std::as_bytes(ids));
   file.publish();
 }

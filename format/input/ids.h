@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "format/publish.h"
+
 namespace cassata {
 
 /// Rows of as many ids, row after row.
@@ -19,7 +21,9 @@ struct IdTable {
 /// or Error(io).
 IdTable read_ids(const std::filesystem::path& path);
 
-/// Writes one, of i8. It appears under its name complete, or not at all. Throws Error(io).
-void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns);
+/// What write_ids() writes.
+FileKind id_table_kind();
+/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace` says otherwise. Throws Error(io).
+void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns, const ReplaceParams& replace = {});
 
 }  // namespace cassata

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cctype>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -106,6 +107,21 @@ struct Type {
   std::size_t bytes;  // of an element
 };
 
+/// A dtype's name as NumPy writes it, of one of the other names that NumPy reads: "=f4", "f4" and "float32" are "<f4"; "<u1" is "|u1".
+std::string canonical(std::string_view descr) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"int8", "i1"},   {"int16", "i2"},  {"int32", "i4"},
+      {"int64", "i8"},   {"uint8", "u1"},   {"uint16", "u2"},  {"uint32", "u4"}, {"uint64", "u8"},
+  };
+  for (const auto& [name, code] : kNames)
+    if (descr == name) descr = code;
+  const bool ordered = descr.starts_with('<') || descr.starts_with('=') || descr.starts_with('|');
+  const std::string_view code = ordered ? descr.substr(1) : descr;
+  if (code.size() < 2 || std::string_view("fiuUS").find(code[0]) == std::string_view::npos) return std::string(descr);
+  const bool order_matters = code[0] != 'S' && code.substr(1) != "1";
+  return (order_matters || code[0] == 'U' ? "<" : "|") + std::string(code);
+}
+
 /// The bytes of an element of `descr`, if that is `type` or a text of the kind `type`; else 0.
 std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
   const bool text = type == "<U" || type == "|S";
@@ -118,8 +134,9 @@ std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
 
 Type type_of(std::string_view descr, std::span<const std::string_view> types, const FileReader& file) {
   std::string known;
+  const std::string name = canonical(descr);
   for (std::size_t i = 0; i < types.size(); ++i) {
-    if (const std::size_t bytes = bytes_of_type(descr, types[i])) return {.place = i, .bytes = bytes};
+    if (const std::size_t bytes = bytes_of_type(name, types[i])) return {.place = i, .bytes = bytes};
     known += (i == 0 ? "" : ", ") + std::string(types[i]);
   }
   std::string_view why;
@@ -233,7 +250,20 @@ InputEntry NpyReader::entry() const {
   return {.name = std::filesystem::path(name()).filename().string(), .rows = done_, .bytes = done_ * row_bytes_, .xxh3 = hash_.digest()};
 }
 
-NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape) : file_(path) {
+FileKind npy_kind(std::string_view type, std::size_t dimensions) {
+  if (type.empty()) return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kMagic); }};
+  return {.name = "a .npy file of dtype " + std::string(type) + " and " + std::to_string(dimensions) + " dimensions",
+          .fits = [descr = "'descr': '" + std::string(type) + "'", dimensions](std::string_view start) {
+            const std::size_t begin = start.find("'shape': ("), end = start.find(')', std::min(begin, start.size()));
+            if (!start.starts_with(kMagic) || start.find(descr) == start.npos || end == start.npos) return false;
+            std::size_t found = 0;
+            for (std::size_t i = begin; i < end; ++i) found += std::isdigit(start[i + 1]) == 0 && std::isdigit(start[i]) != 0 ? 1 : 0;
+            return found == dimensions;
+          }};
+}
+
+NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape, const ReplaceParams& replace)
+    : file_(path, npy_kind(type, shape.size()), replace) {
   constexpr std::size_t kStart = 10, kAlign = 64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
   std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
   header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');

@@ -85,13 +85,17 @@ class NpyReader {
   Xxh3 hash_;
 };
 
+/// A .npy file of so many dimensions whose elements NumPy names `type`; of any array, if `type` is empty.
+FileKind npy_kind(std::string_view type = {}, std::size_t dimensions = 0);
+
 /// A .npy file being written, of format version 1. It appears under its name complete, or not at all. Throws Error(io).
 class NpyWriter {
  public:
-  /// An array in C order of elements that NumPy names `type`: "<f4", "|u1".
-  NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape);
-  NpyWriter(const std::filesystem::path& path, std::string_view type, std::initializer_list<std::uint64_t> shape)
-      : NpyWriter(path, type, std::span(shape.begin(), shape.size())) {}
+  /// An array in C order of elements that NumPy names `type`: "<f4", "|u1". It replaces one of the same type and number of dimensions, unless
+  /// `replace` says otherwise.
+  NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape, const ReplaceParams& replace = {});
+  NpyWriter(const std::filesystem::path& path, std::string_view type, std::initializer_list<std::uint64_t> shape, const ReplaceParams& replace = {})
+      : NpyWriter(path, type, std::span(shape.begin(), shape.size()), replace) {}
 
   /// The next elements.
   void append(std::span<const std::byte> elements);

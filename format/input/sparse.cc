@@ -197,6 +197,8 @@ Batch SparseStream::next_batch() {
 }
 
 std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& path) {
+  if (const std::string extension = input_extension(path); extension != ".bin")
+    invalid_argument(path.string() + ": extension '" + extension + "', expected .bin: u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values");
   FileReader file(path);
   const Extent extent = extent_of(file);
   return std::make_unique<SparseFileStream>(std::move(file), extent);

@@ -171,14 +171,25 @@ void DenseStream::check(std::span<const std::byte> raw, std::span<const float> v
   refuse(largest_value(values), length_fault(values));
 }
 
-std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
-  std::string extension = path.extension().string(), known;
+std::string input_extension(const std::filesystem::path& path) {
+  constexpr std::string_view kCropped = ".crop_nb_";
+  std::filesystem::path name = path.filename();
+  const std::string last = name.extension().string();
+  const bool cropped = last.starts_with(kCropped) && last.size() > kCropped.size() && last.find_first_not_of("0123456789", kCropped.size()) == last.npos;
+  std::string extension = (cropped ? name.stem() : name).extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
+  const std::string extension = input_extension(path);
+  std::string known;
   for (const Format& format : kFormats) {
     if (extension == format.extension) return format.open(FileReader(path), format.type);
     known += (known.empty() ? "" : ", ") + std::string(format.extension);
   }
-  invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known + "; sparse vectors are in .bin files");
+  invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known + "; sparse vectors are in .bin files" +
+                   (extension == ".npz" ? ", or in Python: cassata.SparsePlainHNSW.build_from_file reads what scipy.sparse.save_npz wrote" : ""));
 }
 
 std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type) {

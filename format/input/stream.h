@@ -97,6 +97,10 @@ class DenseStream : public VectorStream {
   std::vector<float> batch_;
 };
 
+/// The extension that tells a file's format, in small letters; big-ann-benchmarks adds how many rows of a collection a file holds, as in
+/// "base.1B.fbin.crop_nb_10000000": that is left out.
+std::string input_extension(const std::filesystem::path& path);
+
 /// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the file and what is
 /// wrong with it, or Error(io).
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path);

@@ -75,14 +75,14 @@ TEST(FullDisk, ABoundedBuildAsksForRoomBeforeItReads) {
   const Vectors dense = normal_vectors(random, 1'000, 200);
   const SparseVectors sparse = random_sparse(random, 1'000, 5'000, 200);
   on_small_disk(folder, [&] {
-    write_file(folder / "index", "former");
+    write_file(folder / "index", kFormerIndex);
     BuildParams params{.m = 4, .num_threads = 1, .progress = [](auto...) { ADD_FAILURE() << "something was done already"; }};
     params.memory_budget = least_budget(1'000, 1);
     expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(dense, params, folder / "index"); });
     params.encoding = Encoding::sparse_f32;
     expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(sparse, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
-    EXPECT_EQ(read_file(folder / "index").size(), 6u);
+    EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size());
   });
 }
 
@@ -91,7 +91,7 @@ TEST(FullDisk, CopyingGivesOneErrorAndLeavesTheFormerFile) {
   Random random(2);
   const auto large = write_parts(elsewhere / "large", {{"part.0", Tier::hot, 0, random_bytes(random, 3'000'000)}}, random);
   on_small_disk(folder, [&] {
-    write_file(folder / "index", "former");
+    write_file(folder / "index", kFormerIndex);
     try {
       copy_file(*large, folder / "index");
       ADD_FAILURE() << "3 MB on a disk of 1 MiB";
@@ -99,7 +99,7 @@ TEST(FullDisk, CopyingGivesOneErrorAndLeavesTheFormerFile) {
       EXPECT_EQ(e.system_error(), ENOSPC) << e.what();
     }
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
-    EXPECT_EQ(read_file(folder / "index").size(), 6u);
+    EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size());
   });
 }
 
@@ -112,7 +112,7 @@ TEST(FullDisk, TrainingGivesOneErrorAndLeavesTheFormerFiles) {
   on_small_disk(folder, [&] {
     write_file(folder / "doclens.npy", "former");
     try {
-      train_two_level(elsewhere.path(), folder.path(), {.num_threads = 1});
+      train_two_level(elsewhere.path(), folder.path(), {.num_threads = 1, .replace = {.overwrite = true}});
       ADD_FAILURE() << "20,000 x (8 + 32) bytes and 2,048 x 128 on a disk of 1 MiB";
     } catch (const Error& e) {
       EXPECT_EQ(e.system_error(), ENOSPC) << e.what();
@@ -130,7 +130,7 @@ TEST(FullDisk, JoiningGivesOneErrorAndLeavesTheFormerFile) {
   for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) tokens.write(elsewhere.path(), layout);
   for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level})
     on_small_disk(folder, [&] {
-      write_file(folder / "index", "former");
+      write_file(folder / "index", kFormerIndex);
       try {
         Index::join(Index::open(elsewhere / "first"), elsewhere.path(), {.layout = layout}, folder / "index");
         ADD_FAILURE() << "50,000 tokens of 34 or 64 bytes on a disk of 1 MiB";
@@ -138,7 +138,7 @@ TEST(FullDisk, JoiningGivesOneErrorAndLeavesTheFormerFile) {
         EXPECT_EQ(e.system_error(), ENOSPC) << e.what();
       }
       EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
-      EXPECT_EQ(read_file(folder / "index").size(), 6u);
+      EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size());
     });
 }
 

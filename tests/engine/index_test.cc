@@ -72,11 +72,11 @@ TEST(SearchParams, AreCheckedFieldByField) {
 
 TEST(IndexBuild, RefusesWhatItCannotHold) {
   const TempDir folder;
-  write_file(folder / "index", "former");
+  write_file(folder / "index", kFormerIndex);
   const auto refuse = [&](const std::vector<std::string>& parts, const Vectors& vectors, const BuildParams& params) {
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"}) << "something is left behind";
-    EXPECT_EQ(read_file(folder / "index").size(), 6u) << "the former file is gone";
+    EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size()) << "the former file is gone";
   };
   refuse({"vectors.npy: 0 vectors"}, {4, {}}, {});
   refuse({"m: 1 given"}, small_vectors(), {.m = 1});
@@ -362,7 +362,7 @@ TEST(IndexBuild, RefusesToReplaceItsInput) {
       EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"})) << "something is left behind";
     }
   const auto memory = memory_stream((folder / "vectors.fbin").string(), vectors.values.data(), 50, 4, ElementType::f32);
-  Index::build(*memory, {}, folder / "vectors.fbin");  // an array's name is no path
+  Index::build(*memory, {.replace = {.overwrite = true}}, folder / "vectors.fbin");  // an array's name is no path
 }
 
 TEST(IndexBuild, ProgressIsToldAndMayCancel) {

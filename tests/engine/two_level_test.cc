@@ -212,8 +212,10 @@ TEST(TwoLevel, WhatProgressThrowsLeavesFormerFilesAlone) {
   const TempDir folder;
   Random random(6);
   write_tokens(folder / "in", normal_vectors(random, 3000, 4), {3000});
-  fs::create_directory(folder / "former");
-  for (const std::string& name : kFiles) write_file(folder / "former" / name, "former");
+  write_tokens(folder / "other", normal_vectors(random, 300, 4), {300});
+  train_two_level(folder / "other", folder / "former", {.pq_subspaces = 2});
+  std::map<std::string, std::vector<std::byte>> former;
+  for (const std::string& name : kFiles) former[name] = read_file(folder / "former" / name);
   for (const std::string at : {"sample", "centroids", "residuals", "tokens"}) {
     SCOPED_TRACE(at);
     const auto stop = [&](std::string_view stage, std::uint64_t, std::uint64_t) {
@@ -223,7 +225,7 @@ TEST(TwoLevel, WhatProgressThrowsLeavesFormerFilesAlone) {
       EXPECT_THROW(train_two_level(folder / "in", folder / out, {.pq_subspaces = 2, .progress = stop}), std::runtime_error);
     EXPECT_FALSE(fs::exists(folder / "new"));
     EXPECT_EQ(names(folder / "former"), kFiles);
-    for (const std::string& name : kFiles) EXPECT_EQ(read_file(folder / "former" / name).size(), 6u);
+    for (const std::string& name : kFiles) EXPECT_EQ(read_file(folder / "former" / name), former[name]);
   }
   std::vector<std::string> stages;
   train_two_level(folder / "in", folder / "former",
@@ -233,6 +235,29 @@ TEST(TwoLevel, WhatProgressThrowsLeavesFormerFilesAlone) {
                    }});
   EXPECT_EQ(stages, (std::vector<std::string>{"sample", "centroids", "residuals", "tokens"}));
   EXPECT_EQ(TokenFolder(folder / "former").total_tokens(), 3000u);
+}
+
+TEST(TwoLevel, ReplacesNoFilesThatItDidNotWrite) {
+  const TempDir folder;
+  Random random(7);
+  const auto tokens = normal_vectors(random, 300, 4);
+  write_tokens(folder / "in", tokens, {300});
+  std::vector<std::string> names(kFiles.begin(), kFiles.end());
+  names.insert(names.end(), {"queries.npy", "query_doclens.npy", "ids.npy"});
+  for (const std::string& name : {"queries.npy", "query_doclens.npy", "ids.npy"}) write_file(folder / "in" / name, "\x93NUMPY of the input");
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const fs::path out = folder / ("with " + name);
+    fs::create_directory(out);
+    write_file(out / name, "the user's");
+    const auto refused = [&] { train_two_level(folder / "in", out, {.pq_subspaces = 2}); };
+    expect_error(Errc::io, {(out / name).string(), "--force", "overwrite=True"}, refused);
+    EXPECT_EQ(read_file(out / name).size(), std::string("the user's").size());
+    train_two_level(folder / "in", out, {.pq_subspaces = 2, .replace = {.overwrite = true}});
+    train_two_level(folder / "in", out, {.pq_subspaces = 2});  // over what was written so
+    write_tokens(out, tokens, {300});                          // documents.npy, of which doclens.npy tells now
+    expect_error(Errc::io, {(out / "doclens.npy").string()}, refused);
+  }
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ TEST(FileWriter, WithoutAPathTheFileHasNoNameAndLivesWithItsMapping) {
 
 TEST(FileWriter, AbandonedLeavesWhatStoodThere) {
   const TempDir folder;
-  write_file(folder / "index", "former");
+  write_file(folder / "index", kFormerIndex);
   {
     Random random(5);
     FileWriter writer(folder / "index");
@@ -99,7 +99,7 @@ TEST(FileWriter, AbandonedLeavesWhatStoodThere) {
     EXPECT_EQ(folder.names(), (std::set<std::string>{"index", "index.partial"}));
   }
   EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
-  EXPECT_EQ(read_file(folder / "index").size(), 6u);
+  EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size());
 }
 
 TEST(FileWriter, ReplacesAFileThatIsOpen) {
@@ -143,10 +143,10 @@ TEST(CopyFile, RefusesDamageAndLeavesWhatStoodThere) {
   Bytes bytes = read_file(folder / "a");
   bytes[50'000] ^= std::byte{1};
   write_file(folder / "a", bytes);
-  write_file(folder / "b", "former");
+  write_file(folder / "b", kFormerIndex);
   expect_error(Errc::corrupt, {(folder / "a").string(), "part.0"}, [&] { copy_file(*MappedFile::open(folder / "a"), folder / "b"); });
   EXPECT_EQ(folder.names(), (std::set<std::string>{"a", "b"}));
-  EXPECT_EQ(read_file(folder / "b").size(), 6u);
+  EXPECT_EQ(read_file(folder / "b").size(), kFormerIndex.size());
 }
 
 TEST(CopyFile, ProgressMayCancel) {

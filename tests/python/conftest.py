@@ -21,6 +21,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 METRICS = ("dotproduct", "euclidean")
 CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
+FORMER = b"\x89CASSA\r\nformer"  # begins as an index file does, so that builds may replace it
 
 
 def clustered(rows, dim, seed):
@@ -80,10 +81,10 @@ def recall(found, expected):
     return np.mean([len(set(f) & set(e)) / len(e) for f, e in zip(found.tolist(), expected.tolist())])
 
 
-def run_python(code, *arguments):
+def run_python(code, *arguments, cwd=None, env=os.environ):
     """What `code` prints in a process of its own."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONWARNINGS": "error"})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env={**env, "PYTHONWARNINGS": "error"})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

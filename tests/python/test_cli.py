@@ -22,7 +22,7 @@ from conftest import brute_force
 def test_help_and_version():
     overview = output("--help")
     commands = re.findall(r"^  (\w+) ", overview, re.MULTILINE)
-    assert commands == ["build", "search", "inspect", "verify", "bench", "demo"]
+    assert commands == ["build", "search", "inspect", "verify", "bench", "clean", "demo"]
     for command in commands[:-1]:
         assert output(command, "--help").startswith(f"Usage: cassata {command} ")
         assert output(command, "-h") == output(command, "--help")
@@ -320,3 +320,113 @@ def test_verify_finds_damage(built, files):
     damaged.write_bytes(sound[:-1])
     refusal("verify", damaged, code=1)
     refusal("search", damaged, files / "queries.npy", code=2)
+
+
+# --- what Python takes, too, and what is misspelt --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ip", "IP", "inner_product", "dot", "DotProduct", "l2", "L2", "sqeuclidean", "Euclidean"])
+def test_names_of_metrics_are_shared(files, name):
+    run("build", files / "vectors.npy", "-o", files / "cli", "--metric", name, "-q")
+    index = cassata.DensePlainHNSW.build_from_file(files / "vectors.npy", metric=name, path=files / "python")
+    assert (files / "cli").read_bytes() == (files / "python").read_bytes()
+    assert cassata.DensePlainHNSW.load(files / "cli", metric=name).metric == index.metric
+
+
+def test_vectors_named_by_big_ann_benchmarks(files, vectors):
+    with open(files / "base.1B.fbin.crop_nb_800", "wb") as file:
+        np.array([800, vectors.shape[1]], "<u4").tofile(file)
+        vectors[:800].tofile(file)
+    run("build", "base.1B.fbin.crop_nb_800", "-o", "cropped", "-q", cwd=files)
+    run("build", "vectors.npy", "-o", "whole", "-q", cwd=files)
+    assert len(cassata.DenseFlatIndex.build_from_file(files / "base.1B.fbin.crop_nb_800")) == 800
+    expected = output("search", "whole", "queries.npy", cwd=files)
+    assert output("search", "cropped", "queries.npy", cwd=files) == expected
+    os.rename(files / "base.1B.fbin.crop_nb_800", files / "base.1B.fbin.crop_nb_x")
+    assert "extension '.crop_nb_x', expected one of .npy" in refusal("build", "base.1B.fbin.crop_nb_x", "-o", "x", cwd=files)
+
+
+@pytest.mark.parametrize("descr", ["<u1", "=u1", "|u1", "u1", "uint8"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_npy_files_of_other_writers(tmp_path, descr, wide):
+    array = np.arange(80).reshape(10, 8).astype("f4" if wide else "u1")
+    descr = descr.replace("u1", "f4").replace("uint8", "float32") if wide else descr
+    np.save(tmp_path / "a.npy", array)
+    content = (tmp_path / "a.npy").read_bytes()
+    written = b"'<f4'" if wide else b"'|u1'"
+    (tmp_path / "a.npy").write_bytes(_with_descr(content, written, descr))
+    run("build", "a.npy", "-o", "index", "-q", cwd=tmp_path)
+    assert cassata.open(tmp_path / "index").n == 10
+
+
+def _with_descr(content, written, descr):
+    """A .npy file of version 1 with another descriptor in its header."""
+    length = int.from_bytes(content[8:10], "little")
+    header = content[10 : 10 + length].rstrip().replace(written, f"'{descr}'".encode()).ljust(length - 1) + b"\n"
+    return content[:10] + header + content[10 + length :]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{rows}",
+        "\ufeff{rows}",
+        "[{row}]\n[{row}]",
+        "[[{row}],\n [{row}]]",
+        "\ufeff  [[{row}], [{row}]]\r\n",
+    ],
+)
+def test_typed_queries_as_programs_print_them(built, queries, typed):
+    path, _ = built
+    row = ", ".join(map(repr, queries[0].tolist()))
+    expected = output("search", path, "-", input=f"{row}\n{row}\n".encode())
+    assert len(expected.splitlines()) == 20
+    assert output("search", path, "-", input=typed.format(row=row, rows=f"{row}\n{row}\n").encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("[1, 2", "standard input: not JSON, which it begins as"),
+        ("[1, 2]", "standard input: row 0 has 2 numbers, expected 24"),
+        ("[[1, 2], 3]", "standard input: "),
+        ('["a", "b"]', "standard input: row 0, column 0: "),
+        ('[{"a": 1}]', "standard input: row 0, column 0: "),
+    ],
+)
+def test_typed_json_that_does_not_fit(built, typed, message):
+    assert message in refusal("search", built[0], "-", input=typed.encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("search", "i", "q", "--ef_search", "9"), "--ef_search'; did you mean --ef-search?"),
+        (("search", "i", "q", "--efsearch=9"), "did you mean --ef-search?"),
+        (("search", "i", "q", "--k", "3"), "did you mean -k?"),
+        (("build", "i", "-o", "o", "-M", "3"), "did you mean -m?"),
+        (("build", "i", "-o", "o", "--encodng", "f16"), "did you mean --encoding?"),
+        (("bench", "i", "--querys", "q"), "did you mean --queries?"),
+        (("build", "i", "-o", "o", "--colour", "red"), "no option '--colour'; see 'cassata build --help'"),
+        (("search", "i", "q", "-k", "-1"), "-k: '-1' given, expected a whole number, 0 or more"),
+        (("search", "i", "q", "-k", "99999999999999999999"), "-k: '99999999999999999999' given, expected at most 18446744073709551615"),
+    ],
+)
+def test_what_is_misspelt(words, told):
+    assert told in refusal(*words)
+
+
+def test_a_found_width_is_kept_in_the_file(files):
+    made = json.loads(output("build", "vectors.npy", "-o", "found", "--target-recall", "0.9", "--sample", "400", "--json", cwd=files))
+    width = made["recommendation"]["ef_search"]
+    index = cassata.open(files / "found")
+    assert index.info["ef_search"] == json.loads(output("inspect", "found", "--json", cwd=files))["ef_search"] == width
+    assert "--ef-search N " in output("search", "--help")
+    usual = output("search", "found", "queries.npy", cwd=files)
+    assert usual == output("search", "found", "queries.npy", *(("--ef-search", width) if width else ()), cwd=files)
+    run("build", "vectors.npy", "-o", "plain", "-q", cwd=files)
+    plain = cassata.open(files / "plain")
+    assert plain.info["ef_search"] is None
+    queries = np.load(files / "queries.npy")
+    np.testing.assert_array_equal(plain.batch_search(queries, 10), plain.batch_search(queries, 10, ef_search=200))
+    np.testing.assert_array_equal(plain.search(queries, 10, None), plain.search(queries, 10, 200))

@@ -12,7 +12,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import BINARY, refusal, run
-from conftest import clustered
+from conftest import FORMER, clustered
 
 QUICK = ("-m", "4", "--ef-construction", "20")  # a large file after a short build
 
@@ -70,13 +70,13 @@ def _wait_for_bytes(path, process):
 def test_interruption_leaves_the_former_file(number, files):
     np.save(files / "large.npy", clustered(60_000, 24, seed=3))
     target = files / "index"
-    target.write_bytes(b"former")
+    target.write_bytes(FORMER)
     process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _wait_for_bytes(files / "index.partial", process)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out, error) == (-number, b"", b"")
-    assert target.read_bytes() == b"former"
+    assert target.read_bytes() == FORMER
     assert sorted(os.listdir(files)) == ["index", "large.npy", "queries.npy", "vectors.npy"]
 
 

@@ -13,7 +13,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import BINARY, output, refusal, run
-from conftest import clustered, recall, topics, write_sparse
+from conftest import FORMER, clustered, recall, topics, write_sparse
 
 pytest.importorskip("scipy.sparse")
 
@@ -140,12 +140,12 @@ def changed(folder, tmp_path, name, make):
 )
 def test_build_of_files_that_do_not_fit(folder, tmp_path, name, make, told):
     tokens = changed(folder, tmp_path, name, make)
-    (tmp_path / "out").write_bytes(b"former")
+    (tmp_path / "out").write_bytes(FORMER)
     ids = ("--ids", folder / "ids.npy") if name == "ids.npy" else ()
     message = refusal("build", folder / "sparse.cassata", "--multivec", tokens, "-o", tmp_path / "out", *ids)
     assert told in message
     assert str(tokens) in message
-    assert (tmp_path / "out").read_bytes() == b"former"
+    assert (tmp_path / "out").read_bytes() == FORMER
     assert sorted(os.listdir(tmp_path)) == ["changed", "out"]
 
 
@@ -185,7 +185,7 @@ def test_interrupted_build_leaves_the_former_file(folder, tmp_path):
     np.save(tokens / "doclens.npy", np.full(N, 2000, "i4"))
     documents = np.lib.format.open_memmap(tokens / "documents.npy", mode="w+", dtype="f4", shape=(N * 2000, 64))  # 205 MB of zeros
     del documents
-    target.write_bytes(b"former")
+    target.write_bytes(FORMER)
     command = [BINARY, "build", folder / "sparse.cassata", "--multivec", tokens, "-o", target]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not (partial.exists() and partial.stat().st_size):
@@ -194,7 +194,7 @@ def test_interrupted_build_leaves_the_former_file(folder, tmp_path):
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out, error) == (-signal.SIGINT, b"", b"")
-    assert target.read_bytes() == b"former"
+    assert target.read_bytes() == FORMER
     assert not partial.exists()
 
 

@@ -79,7 +79,7 @@ def test_no_queries_or_twice(small):
         ({"k": 2.0}, TypeError, r"k: 2\.0 given, expected a whole number"),
         ({"k": "ten"}, TypeError, "k: 'ten' given"),
         ({"ef_search": -5}, ValueError, "ef_search: -5 given"),
-        ({"ef_search": None}, TypeError, "ef_search: None given"),
+        ({"ef_search": "many"}, TypeError, "ef_search: .many. given"),
         ({"num_threads": -1}, ValueError, "num_threads: -1 given"),
         ({"num_threads": 10**6}, ValueError, "num_threads: 1000000 given"),
         ({"early_exit_threshold": -0.1}, ValueError, "early_exit_threshold"),

@@ -8,7 +8,7 @@ import shutil
 import cassata
 import numpy as np
 import pytest
-from conftest import clustered, recall, run_python, topics
+from conftest import FORMER, clustered, recall, run_python, topics
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -265,11 +265,11 @@ def test_plain_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
     for name, make in files.items():
         np.save(folder / f"{name}.npy", make(tokens))
     target = tmp_path / "former.cassata"
-    target.write_bytes(b"former")
+    target.write_bytes(FORMER)
     with pytest.raises(ValueError, match=told) as error:
         Plain.build_from_file(first, folder, path=target)
     assert str(folder) in str(error.value)
-    assert target.read_bytes() == b"former"
+    assert target.read_bytes() == FORMER
 
 
 def beyond_float32(shape, place):

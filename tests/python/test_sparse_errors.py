@@ -10,7 +10,7 @@ import struct
 import cassata
 import numpy as np
 import pytest
-from conftest import answers, topics, write_sparse
+from conftest import FORMER, answers, topics, write_sparse
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -234,12 +234,12 @@ def test_truncated_files(tmp_path, vectors):
 
 def test_a_build_that_is_called_off_leaves_the_former_file(tmp_path, vectors):
     path = tmp_path / "index"
-    path.write_bytes(b"former")
+    path.write_bytes(FORMER)
 
     def stop(stage, done, total):
         raise RuntimeError(stage)
 
     with pytest.raises(RuntimeError):
         Face.build_from_arrays(vectors, path=path, progress=stop)
-    assert path.read_bytes() == b"former"
+    assert path.read_bytes() == FORMER
     assert [entry.name for entry in tmp_path.iterdir()] == ["index"]

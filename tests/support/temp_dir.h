@@ -44,6 +44,9 @@ class TempDir {
   std::filesystem::path path_;
 };
 
+/// Begins as an index file does, so that builds may replace it.
+inline const std::string kFormerIndex = "\x89" "CASSA\r\nformer";
+
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file) << path;

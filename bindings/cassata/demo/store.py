@@ -121,7 +121,7 @@ def _whole(folder: Path) -> Entry | None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time; the next one finds the work done."""
-    with open(folder / "lock", "w") as file:
+    with open(folder / "lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
