@@ -69,7 +69,7 @@ Progress progress_of(const py::object& callback) {
 /// Notes become warnings.
 ReplaceParams replacing(bool overwrite) {
   return {.overwrite = overwrite, .note = [](const std::string& message) {
-            const py::gil_scoped_acquire acquire;
+            const WithGil with;
             if (PyErr_WarnFormat(PyExc_UserWarning, 2, "%U", text(message).ptr()) != 0) throw py::error_already_set();
           }};
 }

@@ -7,7 +7,7 @@
 #include "engine/parallel.h"
 #include "engine/build/postings_builder.h"
 #include "engine/graph/permutation.h"
-#include "engine/pool.h"
+#include "engine/search/pool.h"
 #include "engine/search/postings.h"
 #include "engine/searcher.h"
 

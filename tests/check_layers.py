@@ -49,7 +49,9 @@ LAYERS = [
         "engine/",
         (
             *FACADE,
-            *(f"engine/{part}.h" for part in ("parallel", "sampling", "answers", "centroids", "multivector", "registry", "searcher")),
+            *(f"engine/{part}.h" for part in ("parallel", "sampling", "answers", "centroids", "multivector", "registry")),
+            "engine/searcher.h",
+            "engine/self_check.h",
             "engine/build/",
             *WALK,
             "format/",

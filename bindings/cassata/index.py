@@ -31,7 +31,7 @@ Self = TypeVar("Self", bound="Index")
 
 
 class RecallWarning(UserWarning):
-    """A build searched its index for a sample of queries and found less than it should have. `info["provenance"]["self_check"]` has the numbers."""
+    """A build searched its index for a sample of queries and found too little. `info["provenance"]["self_check"]` has the numbers."""
 
 
 _switching = threading.Lock()  # held while an index takes another file for its own, not while that is opened

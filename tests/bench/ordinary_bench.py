@@ -3,9 +3,10 @@
 
 usage: ordinary_bench.py [--data FOLDER] [--collection NAME,NAME,...] [--class NAME,NAME,...]
 
-Prints recall@10 by score, at ef_search 50 and 200: a result counts if its exact score reaches the tenth best. Product-quantized classes are
-judged by their own codes, against a search that scores every row. FOLDER holds the real collections js_minilm_f16.npy, js_minilm_queries.npy,
-js_expanded.bin, js_expanded_queries.bin, and the same of debian; without it the made collections alone are measured.
+Prints recall@10 by score, at ef_search 50 and 200: a result counts if its exact score reaches the tenth best. In brackets: queries that
+found none. Product-quantized classes are judged by their own codes, against a search that scores every row. FOLDER holds the real
+collections js_minilm_f16.npy, js_minilm_queries.npy, js_expanded.bin, js_expanded_queries.bin, and the same of debian; without it only
+the made collections are measured.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def sparse_copies(count, noise=0.0):
 
     def some(n, entries):
         rows = [rng.choice(3000, entries, replace=False, p=share) for _ in range(n)]
-        return sp.csr_array((rng.gamma(2, 0.5, n * entries).astype("f4"), np.concatenate(rows), np.arange(n + 1) * entries), shape=(n, 3000))
+        values, ends = rng.gamma(2, 0.5, n * entries).astype("f4"), np.arange(n + 1) * entries
+        return sp.csr_array((values, np.concatenate(rows), ends), shape=(n, 3000))
 
     rows, queries = some(8000, 40), some(200, 15)
     one = np.zeros(3000, "f4")
