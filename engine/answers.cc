@@ -76,13 +76,13 @@ OrderedQueries::OrderedQueries(const Batch& queries) : batch_(queries) {
   std::size_t row = 0;
   while (row < queries.rows && rises(row)) ++row;
   if (row == queries.rows) return;
-  for (std::size_t i = 0; i < queries.rows; ++i) append(i, queries.row(i));
+  for (std::size_t i = 0; i < queries.rows; ++i) append(queries.row(i));
   batch_.data = values_.data();
   batch_.components = components_.data();
   batch_.offsets = offsets_.data();
 }
 
-void OrderedQueries::append(std::size_t row, VectorView query) {
+void OrderedQueries::append(VectorView query) {
   std::vector<std::size_t> order(query.values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return query.components[i]; });
@@ -90,12 +90,8 @@ void OrderedQueries::append(std::size_t row, VectorView query) {
     const std::uint32_t component = query.components[order[i]];
     double sum = 0;
     for (; i < order.size() && query.components[order[i]] == component; ++i) sum += static_cast<double>(query.values[order[i]]);
-    const auto value = static_cast<float>(sum);
-    if (!std::isfinite(value))
-      invalid_argument("queries: row " + std::to_string(row) + ", component " + std::to_string(component) + ": its values sum to " +
-                       std::to_string(sum) + ", which f32 cannot hold");
     components_.push_back(component);
-    values_.push_back(value);
+    values_.push_back(static_cast<float>(sum));
   }
   offsets_.push_back(values_.size());
 }

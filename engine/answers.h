@@ -37,7 +37,7 @@ class OrderedQueries {
   const Batch& batch() const noexcept { return batch_; }
 
  private:
-  void append(std::size_t row, VectorView query);
+  void append(VectorView query);
 
   Batch batch_;
   std::vector<std::uint32_t> components_;

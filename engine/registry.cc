@@ -22,7 +22,7 @@ namespace cassata {
 namespace {
 
 constexpr std::string_view kDotProductNames[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
-constexpr std::string_view kEuclideanNames[] = {"l2", "sqeuclidean", "squared_euclidean"};
+constexpr std::string_view kEuclideanNames[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
 constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames}, {Metric::euclidean, "euclidean", kEuclideanNames}};
 
 constexpr GraphTypeRow kGraphTypes[] = {

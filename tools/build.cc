@@ -241,12 +241,14 @@ int build(const Words& words) {
   const Way* way = &kPlain;
   for (const Way& other : kOthers)
     if (way == &kPlain && std::ranges::any_of(words, [&](const std::string& word) { return word.starts_with(other.option); })) way = &other;
-  try {
-    return naming_options(way->has, [&] { return way->run(words); });
-  } catch (const UnknownOption& error) {
-    tell_place(error.option(), *way);
-    throw;
-  }
+  return naming_options(way->has, [&] {
+    try {
+      return way->run(words);
+    } catch (const UnknownOption& error) {
+      tell_place(error.option(), *way);
+      throw;
+    }
+  });
 }
 
 }  // namespace cassata::tools

@@ -186,7 +186,7 @@ GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
         if (out.duplicate_of != kNoId) return out;
         if (!w.candidates.empty()) out.nearest = w.candidates.front();
       }
-      w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen);
+      w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen, near_->wild());
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
@@ -262,7 +262,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
     w.candidates.clear();
     for (const Id id : w.chosen) w.candidates.push_back({0, id});
     score_exactly(target, w);
-    w.pruner.choose(w.candidates, list_limit(level), pair, w.chosen);
+    w.pruner.choose(w.candidates, list_limit(level), pair, w.chosen, near_->wild());
   }
   level.assign(target, w.chosen);
 }

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace cassata {
 namespace {
 
-/// A squared distance that is made of dot products is wrong by up to this share of the squared lengths, unless it is 0.
+/// A squared distance that is made of dot products is wrong by up to this share of the squared lengths.
 constexpr double kRounding = 1e-6;
 
 float score_one(Id id, Scorer& scorer) {
@@ -35,29 +36,26 @@ NearRule::NearRule(Metric metric, std::size_t nodes, Scorer& scorer) : metric_(m
     const auto a = static_cast<Id>(random() % nodes), b = static_cast<Id>((a + 1 + random() % (nodes - 1)) % nodes);
     scorer.bind(a);
     const double own = metric == Metric::dot_product ? -double{score_one(a, scorer)} : 0;
-    const Pair found = pair(b, score_one(b, scorer), own, scorer);
-    if (std::isfinite(found.squared)) squares.push_back(found.squared);
+    const double squared = squared_distance(b, score_one(b, scorer), own, scorer);
+    if (std::isfinite(squared)) squares.push_back(squared);
     lengths.push_back(own);
   }
   limit_ = kShare * kShare * std::max(0.0, nine_tenths(squares));
   length_ = std::sqrt(std::max(0.0, nine_tenths(lengths)));
 }
 
-NearRule::Pair NearRule::pair(Id other, float distance, double own, Scorer& scorer) const {
-  if (metric_ == Metric::euclidean) return {distance, 0};
+/// Of a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it is 0 for copies alone.
+double NearRule::squared_distance(Id other, float distance, double own, Scorer& scorer) const {
+  if (metric_ == Metric::euclidean) return distance;
   scorer.bind(other);
   const double others = -double{score_one(other, scorer)};
-  return {own + others + 2 * double{distance}, own + others};
-}
-
-bool NearRule::is_near(const Pair& pair) const {
-  if (pair.squared <= 0) return true;  // a copy
-  return pair.squared <= limit_ && limit_ > kRounding * pair.lengths;
+  if (own == others && own == -double{distance}) return 0;
+  return std::max(own + others + 2 * double{distance}, kRounding * (own + others));
 }
 
 Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const {
   if (candidates.empty()) return kNoId;
-  if (metric_ == Metric::euclidean) return is_near({candidates.front().distance, 0}) ? candidates.front().id : kNoId;
+  if (metric_ == Metric::euclidean) return candidates.front().distance <= limit_ ? candidates.front().id : kNoId;
   // The product of near copies is about the squared length of either. It need not be the largest.
   constexpr std::size_t kMost = 4;
   scorer.bind(node);
@@ -65,7 +63,7 @@ Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer
   std::size_t looked_at = 0;
   for (const Candidate& c : candidates) {
     if (std::abs(own + double{c.distance}) > margin) continue;
-    if (is_near(pair(c.id, c.distance, own, scorer))) return c.id;
+    if (squared_distance(c.id, c.distance, own, scorer) <= limit_) return c.id;
     if (++looked_at == kMost) break;
   }
   return kNoId;
@@ -74,6 +72,11 @@ Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer
 bool NearRule::may_be_near(float a, float b) const {
   if (metric_ == Metric::euclidean) return std::abs(std::sqrt(double{a}) - std::sqrt(double{b})) <= std::sqrt(limit_);
   return std::abs(double{a} - double{b}) <= 2 * std::sqrt(limit_) * length_;
+}
+
+float NearRule::wild() const {
+  constexpr double kTimes = 4;
+  return metric_ == Metric::euclidean ? -std::numeric_limits<float>::infinity() : static_cast<float>(-kTimes * kTimes * length_ * length_);
 }
 
 }  // namespace cassata

@@ -27,14 +27,11 @@ class NearRule {
   Id find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const;
   /// Whether vectors with these distances to the same third one may be near copies.
   bool may_be_near(float a, float b) const;
+  /// No two vectors are closer unless one is several times as long as most are. Of squared Euclidean distances: none is.
+  float wild() const;
 
  private:
-  struct Pair {
-    double squared;  // distance
-    double lengths;  // sum of squared lengths, of dot products
-  };
-  Pair pair(Id other, float distance, double own, Scorer& scorer) const;
-  bool is_near(const Pair& pair) const;
+  double squared_distance(Id other, float distance, double own, Scorer& scorer) const;
 
   Metric metric_ = Metric::euclidean;
   double limit_ = 0;   // squared distance of near copies

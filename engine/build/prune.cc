@@ -4,14 +4,15 @@
 
 namespace cassata {
 
-void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out) {
+void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out, float wild) {
   out.clear();
   alive_.assign(candidates.begin(), candidates.end());
   while (!alive_.empty() && out.size() < limit) {
-    const Id chosen = alive_.front().id;
+    const auto [distance, chosen] = alive_.front();
     out.push_back(chosen);
     alive_.erase(alive_.begin());
     if (alive_.empty() || out.size() == limit) break;
+    if (distance < wild) continue;
     ids_.clear();
     for (const Candidate& c : alive_) ids_.push_back(c.id);
     distances_.resize(ids_.size());

@@ -184,6 +184,48 @@ TEST_P(EveryKind, ScoresThatOverflowLoseNoRow) {
   }
 }
 
+/// Share of the results whose score reaches the tenth best, of walks that keep 150.
+double recall_by_score(const Index& index, const Vectors& queries) {
+  const Metric metric = index.manifest().metric;
+  const Answers found = search(index, queries, {.k = 10, .ef_search = 150}), expected = search_exact(index, queries, {.k = 10});
+  std::size_t hits = 0;
+  for (std::size_t i = 0; i < found.scores.size(); ++i)
+    hits += score_of(metric, found.scores[i]) <= score_of(metric, expected.scores[i / 10 * 10 + 9]);
+  return static_cast<double>(hits) / static_cast<double>(found.scores.size());
+}
+
+BuildParams usual_graph(BuildParams params) {
+  params.m = 16;
+  params.ef_construction = 100;
+  return params;
+}
+
+/// 1,500 rows around a centre, and between them 500 that are the centre, give or take some noise.
+TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
+  constexpr std::size_t kDim = 16;
+  for (const float noise : {0.0F, 1e-4F}) {
+    SCOPED_TRACE(noise);
+    Random random(8);
+    Vectors vectors = normal_vectors(random, 2000, kDim), queries = normal_vectors(random, 60, kDim);
+    for (std::size_t i = 0; i < vectors.values.size(); ++i) vectors.values[i] = 0.5F + (i / kDim % 4 == 3 ? noise : 1.0F) * vectors.values[i];
+    for (float& value : queries.values) value += 0.5F;
+    EXPECT_GE(recall_by_score(build(vectors, usual_graph(GetParam())), queries), 0.95);
+  }
+}
+
+/// 100 documents of 20 chunks, one document after another: those of one are close together.
+TEST_P(EveryKindAtSize, TheOrderOfRowsDoesNotMatter) {
+  constexpr std::size_t kDim = 16, kDocuments = 100, kChunks = 20;
+  Random random(9);
+  const Vectors documents = normal_vectors(random, kDocuments, kDim);
+  Vectors vectors = normal_vectors(random, kDocuments * kChunks, kDim), queries = normal_vectors(random, 60, kDim);
+  for (std::size_t i = 0; i < vectors.values.size(); ++i)
+    vectors.values[i] = documents.values[i / (kChunks * kDim) * kDim + i % kDim] + 0.1F * vectors.values[i];
+  for (std::size_t i = 0; i < queries.values.size(); ++i)
+    queries.values[i] = vectors.values[i / kDim * 33 * kDim + i % kDim] + 0.05F * queries.values[i];
+  EXPECT_GE(recall_by_score(build(vectors, usual_graph(GetParam())), queries), 0.95);
+}
+
 TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
   constexpr std::size_t kRows = 1000, kMost = kRows / 2;  // up to here graphs are walked
   const Vectors vectors{4, std::vector<float>(4 * kRows, 1.0F)};

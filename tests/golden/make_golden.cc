@@ -40,7 +40,8 @@ struct Golden {
   BuildParams params;
   std::optional<TokenLayout> tokens = {};  // that are put beside
   std::size_t dim = kDim;
-  bool norms = false;  // of tokens of two levels
+  bool norms = false;       // of tokens of two levels
+  bool duplicates = false;  // most rows are copies or near copies of a few
 };
 
 const std::vector<Golden> kGoldens = {
@@ -201,6 +202,17 @@ const std::vector<Golden> kGoldens = {
     {"multivec-dense-f16-compressed-dot",
      {.encoding = Encoding::f16, .graph_type = GraphType::compressed, .m = 4, .ef_construction = 40},
      TokenLayout::plain},
+    {.name = "hnsw-f32-duplicates-permuted-euclidean",
+     .params = {.metric = Metric::euclidean, .encoding = Encoding::f32, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
+     .duplicates = true},
+    {.name = "hnsw-f32-int8-duplicates-paged-dot",
+     .params = {.metric = Metric::dot_product,
+                .encoding = Encoding::dense_int8,
+                .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true},
+                .graph_type = GraphType::paged,
+                .m = 4,
+                .ef_construction = 40},
+     .duplicates = true},
 };
 
 bool sparse(const Golden& golden) { return golden.params.encoding >= Encoding::sparse_f16 && golden.params.encoding <= Encoding::sparse_packed; }
@@ -342,6 +354,11 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   const std::vector<float> queries = values(kQueries * golden.dim, 2, steps);
   if (sparse(golden))
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 0 ? rows[i] : 0;
+  if (golden.duplicates)  // rows from 40 on are copies of one of the first 8; every third of them is a near copy
+    for (std::size_t i = 40 * golden.dim; i < rows.size(); ++i) {
+      const std::size_t row = i / golden.dim, column = i % golden.dim;
+      rows[i] = rows[row % 8 * golden.dim + column] + (row % 3 == 0 && column == 0 ? 1.0F / 128 : 0.0F);
+    }
   const std::filesystem::path path = folder / (golden.name + ".cassata");
   const Tokens tokens(golden.norms);
   golden.tokens ? join(path, build({}, golden, rows), tokens, *golden.tokens) : void(build(path, golden, rows));

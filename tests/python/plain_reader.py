@@ -109,11 +109,19 @@ class PlainIndex:
             "m": table.number(1, "I"),
             "ef_construction": table.number(2, "I"),
             "level_sizes": table.numbers(3, "Q"),
+            "duplicates": table.number(6, "Q"),
         }
 
     def section(self, name: str, dtype: Any) -> np.ndarray:
         offset, length, _ = self.sections[name]
         return self.file[offset : offset + length].view(dtype)
+
+    def groups(self, name: str) -> list[tuple[int, int]]:
+        """(Id of the representative, row) of each duplicate in `graph.copies` or `graph.near_copies`."""
+        if name not in self.sections:
+            return []
+        numbers = self.section(name, "<u4").tolist()
+        return list(zip(numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]))
 
     def rows(self) -> np.ndarray:
         """The vectors in the file's order."""

@@ -385,7 +385,8 @@ def damage(source, target, section):
 def test_damage_is_found(folder, tmp_path, section):
     block = damage(folder / "small.cassata", tmp_path / "damaged", section)
     assert block in refusal("verify", tmp_path / "damaged", code=1)
-    run("search", tmp_path / "damaged", "queries.bin", "--multivec-queries", "tokens", cwd=folder)  # which looks at no hashes
+    # The file is so small that a hot section shares the block, which a search compares as it warms it.
+    assert block in refusal("search", tmp_path / "damaged", "queries.bin", "--multivec-queries", "tokens", cwd=folder)
 
 
 def test_a_damaged_index_is_not_joined(folder, tmp_path):

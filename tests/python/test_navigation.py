@@ -269,7 +269,7 @@ def test_command_line_refuses(tmp_path):
         ("--pq-subspaces 4", "--pq-subspaces: given, which there is only with --multivec or --two-level"),
         ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
         ("--two-level -m 4", "-m: given, which there is not with --two-level"),
-        ("--nonsense", "unrecognised option '--nonsense'"),
+        ("--nonsense", "no option '--nonsense'"),
     ]:
         assert message in refusal("build", tmp_path / "x.npy", "-o", tmp_path / "no", *options.split()), options
 

@@ -103,6 +103,35 @@ def test_graph_is_as_specified(graph):
             assert set(graph.upper_neighbors(level, position).tolist()) <= on_level - {int(nodes[position])}
 
 
+@pytest.mark.parametrize("choices", [{"graph_type": "standard"}, {}, {"graph_type": "compressed"}, {"navigation": "int4", "layout": "paged"}])
+def test_duplicates_are_as_specified(tmp_path, choices):
+    vectors = clustered(300, 19)
+    vectors[200:260] = vectors[::5]
+    vectors[260:] = vectors[::8][:40] + np.float32(1e-4)
+    order = np.random.default_rng(1).permutation(300)
+    index = cassata.DensePlainHNSW.build_from_array(vectors[order], metric="euclidean", m=4, path=tmp_path / "index", **choices)
+    plain = PlainIndex(tmp_path / "index")
+    ids, rows = plain.ids(), plain.rows()
+    row_of = np.argsort(ids)
+    copies, near = plain.groups("graph.copies"), plain.groups("graph.near_copies")
+    assert len(copies) >= 50
+    assert len(near) >= 30
+    assert plain.graph["duplicates"] == len(copies) + len(near) == index.info["graph"]["duplicates"]
+    assert struct.unpack_from("<Q", plain.file.tobytes(), 48)[0] & 1, "the feature bit"
+    representatives, duplicates = {r for r, _ in copies + near}, {int(ids[row]) for _, row in copies + near}
+    assert not representatives & duplicates
+    assert len(duplicates) == len(copies) + len(near)
+    for representative, row in copies:
+        np.testing.assert_array_equal(rows[row], rows[row_of[representative]])
+        assert ids[row] > representative
+    for representative, row in near:
+        assert 0 < np.abs(rows[row] - rows[row_of[representative]]).max() < 1e-2
+    for group in (copies, near):
+        assert group == sorted(group, key=lambda pair: (pair[0], ids[pair[1]]))
+    if choices.get("graph_type") != "standard":
+        assert sorted(row_of[list(duplicates)]) == list(range(300 - len(duplicates), 300))
+
+
 def test_walks_the_graph(graph):
     """A greedy walk over what the sections say comes to a vector's own row for most vectors."""
     if graph.metric != "euclidean":

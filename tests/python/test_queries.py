@@ -87,9 +87,9 @@ def test_components_in_any_order_beside_tokens(documents, queries):
 def test_faults_are_told_of_the_entry_as_it_was_given(sparse_index):
     with pytest.raises(ValueError, match="queries: row 1, entry 2: nan"):
         sparse_index.batch_search([3, 5, 4, 4], [1.0, 1.0, 1.0, np.nan], [0, 1, 4], k=1)
-    with pytest.raises(ValueError, match=r"queries: row 1, component 4: its values sum to 6\d+\.0+, which f32 cannot hold"):
+    with pytest.raises(ValueError, match=r"queries: row 1, entry 1: 3e\+38 in a vector of length 4\.24"):
         sparse_index.batch_search([3, 5, 4, 4], [1.0, 1.0, 3e38, 3e38], [0, 1, 4], k=1)
-    assert sparse_index.search([4, 4, 3], [3e38, -3e38, 1.0], k=1)[1].shape == (1,)
+    assert sparse_index.search([4, 4, 3], [1e18, -1e18, 1.0], k=1)[1].shape == (1,)
 
 
 def test_results_are_as_many_as_asked_for(sparse_index, queries):
@@ -143,6 +143,7 @@ def test_a_large_threshold_visits_all():
     np.testing.assert_array_equal(index.batch_search(asked, 10, 10, early_exit_threshold=1e30)[1], exact[1])
 
 
+@pytest.mark.filterwarnings("ignore::cassata.RecallWarning")  # one entry a vector tells little
 def test_pruned_to_nothing_is_pruned_to_one_entry(queries):
     vectors = topics(N, COLUMNS, seed=1)
     index = cassata.SparseRerankHNSW.build_from_arrays(vectors, prune_percentage=0, m=8, ef_construction=40)

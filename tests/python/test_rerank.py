@@ -187,6 +187,7 @@ def test_answers_do_not_depend_on_threads(index, queries):
     np.testing.assert_array_equal(one, all_of_them)
 
 
+@pytest.mark.filterwarnings("ignore::cassata.RecallWarning")  # so few entries are kept
 def test_a_saved_file_is_opened_as_what_it_is(tmp_path, index, queries):
     expected = index.batch_search(queries)
     path = tmp_path / "index.cassata"
