@@ -121,7 +121,7 @@ class GraphSearcher final : public Searcher {
   };
 
   Plan plan_of(const SearchParams& params) const {
-    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size()), k = expansion_.representatives(params.k);
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size()), k = expansion_.representatives(params.k, kept);
     Plan plan{.k = params.k, .width = kept, .wanted = k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = k}};
     if (navigates_) {
       plan.wanted = std::max(kept, k);

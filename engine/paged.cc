@@ -57,7 +57,8 @@ class PagedSearcher final : public Searcher {
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     if (params.k == 0) return;
-    const std::size_t k = expansion_.representatives(params.k), width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), k);
+    const std::size_t width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), params.k);
+    const std::size_t k = expansion_.representatives(params.k, width);
     if (width > exact_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);

@@ -1,6 +1,7 @@
 // Adds to what a walk found the rows that are no nodes of its graph: the duplicates of those it found.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -13,16 +14,16 @@ namespace cassata {
 
 class Expansion {
  public:
-  /// A near copy may be closer to a query than its representative is. So this many more representatives than results are kept until near copies
-  /// are added.
-  static constexpr std::size_t kSlack = 8;
-
   /// Borrows all. `size` is the number of rows.
   Expansion(const Duplicates& duplicates, const Permutation& permutation, std::size_t size)
       : duplicates_(duplicates), permutation_(permutation), size_(size) {}
 
-  /// How many representatives to rank for `k` results.
-  std::size_t representatives(std::size_t k) const noexcept { return duplicates_.near.rows() == 0 ? k : k + kSlack; }
+  /// How many of the representatives that a walk of `width` finds to rank for `k` results. A near copy may be closer to a query than its
+  /// representative is, so these are more than k if there are near copies.
+  std::size_t representatives(std::size_t k, std::size_t width) const noexcept {
+    constexpr std::size_t kMore = 2, kLeast = 8;
+    return duplicates_.near.rows() == 0 ? k : std::min(std::max(k + kMore, kLeast), std::max(k, width));
+  }
 
   /// `found` are rows with their distances, best first. Adds their near copies, scored by `scorer`, and, if asked, their copies. Leaves the `limit`
   /// best, by distance and row.

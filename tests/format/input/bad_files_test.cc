@@ -63,7 +63,7 @@ TEST_F(BadFile, NpyOfAnotherKind) {
   expect_dict_refused(npy_dict(">f4", "(3, 4)"), {"'>f4' (big-endian)", "<f4, <f2, <f8, |u1, |i1"});
   expect_dict_refused(npy_dict("|O", "(3, 4)"), {"'|O' (Python objects)"});
   expect_dict_refused("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (6,), }", {"(a structure)"});
-  for (const char* descr : {"<i4", "<u2", "<c8", "|b1", "<U3", "<f16", "", "f4"})
+  for (const char* descr : {"<i4", "<u2", "<c8", "|b1", "<U3", "<f16", "", "f3"})
     expect_dict_refused(npy_dict(descr, "(3, 4)"), {"dtype '" + std::string(descr) + "'"});
   for (const char* shape :
        {"(12,)", "()", "(2, 2, 3)", "(-3, 4)", "(3, x)", "(3.0, 4)", "(18446744073709551616, 4)", "[3, 4]", "(3 4)", "(3,,4)", "12"})
