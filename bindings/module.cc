@@ -332,7 +332,8 @@ py::list residency(const Index& index) {
 py::object describe(const std::optional<GraphEntry>& graph) {
   if (!graph) return py::none();
   return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
-                  "level_sizes"_a = py::cast(graph->level_sizes), "duplicates"_a = graph->duplicates);
+                  "level_sizes"_a = py::cast(graph->level_sizes), "duplicates"_a = graph->duplicates,
+                  "near_copies"_a = graph->near_copies);
 }
 
 py::object number_or_none(std::uint32_t number) { return number == 0 ? py::object(py::none()) : py::object(py::int_(number)); }

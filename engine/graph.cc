@@ -50,7 +50,7 @@ class GraphSearcher final : public Searcher {
         duplicates_(open_duplicates(file, entry)),
         ground_(open_ground(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()),
-        expansion_(duplicates_, permutation_, codes_.size()) {
+        expansion_(duplicates_, permutation_, entry.near_copies, codes_.size()) {
     if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
@@ -158,22 +158,26 @@ class GraphSearcher final : public Searcher {
       lane.found = lane.work.beam.entries();
       if (!second_) {
         to_ids(lane.found, plan.rest.k);
-        expansion_.add_ids(lane.found, plan.k, lane.first.get());
+        expansion_.add(Expansion::Of::ids, lane.found, plan.k, *lane.first);
         return Turn::ends;
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
-      if (near_first_) expansion_.add_rows(lane.found, plan.wanted, *lane.first, tokens_);
+      if (near_first_) expansion_.add(tokens_ ? Expansion::Of::rows : Expansion::Of::rows_near, lane.found, plan.wanted, *lane.first);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
     }
     if (lane.rest.step()) return lane.rest.reads() ? Turn::rests : Turn::goes_on;
-    if (!tokens_) expansion_.add_ids(lane.found, plan.k, near_first_ ? nullptr : &whole_scorer(queries.row(lane.query), lane));
+    if (near_first_) {
+      if (!tokens_) expansion_.add(Expansion::Of::ids_of_copies, lane.found, plan.k, *lane.second);
+    } else {
+      expansion_.add(Expansion::Of::ids, lane.found, plan.k, whole_scorer(queries.row(lane.query), lane));
+    }
     return Turn::ends;
   }
 
   /// Scores rows as results are.
   Scorer& whole_scorer(const VectorView& query, Lane& lane) const {
-    if (!summed_) return *lane.second;
+    if (!summed_ || !expansion_.has_near_copies()) return *lane.second;
     if (!lane.summed) lane.summed = summed_->scorer(metric_);
     lane.summed->bind(query);
     return *lane.summed;
@@ -228,13 +232,11 @@ class GraphSearcher final : public Searcher {
 }  // namespace
 
 Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry) {
-  Duplicates out;
-  if (file.manifest().find(kCopiesSection) != nullptr) out.copies = RowGroups(file.section(kCopiesSection));
-  if (file.manifest().find(kNearCopiesSection) != nullptr) out.near = RowGroups(file.section(kNearCopiesSection));
-  if (out.rows() != entry.duplicates || entry.duplicates >= file.manifest().size)
-    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, and " + std::to_string(out.rows()) + " in the file's groups of " +
-            std::to_string(file.manifest().size) + " rows, expected as many, and fewer than rows");
-  return out;
+  if (entry.duplicates >= file.manifest().size || entry.near_copies > entry.duplicates)
+    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, " + std::to_string(entry.near_copies) +
+            " of them near copies, among " + std::to_string(file.manifest().size) + " rows, expected fewer");
+  if (entry.duplicates == 0) return {};
+  return Duplicates(file.section(kDuplicatesSection), entry.duplicates);
 }
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {

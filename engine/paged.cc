@@ -53,7 +53,7 @@ class PagedSearcher final : public Searcher {
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, exact_.size()),
         permutation_(file.section(kIdsSection), exact_.size()),
         duplicates_(open_duplicates(file, entry)),
-        expansion_(duplicates_, permutation_, exact_.size()) {}
+        expansion_(duplicates_, permutation_, entry.near_copies, exact_.size()) {}
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     if (params.k == 0) return;
@@ -74,7 +74,7 @@ class PagedSearcher final : public Searcher {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
         lane.exact->bind(queries.row(lane.query));
         rerank(found, *lane.exact, permutation_.ids(), guided_rerank(k));
-        expansion_.add_ids(found, params.k, lane.exact.get());
+        expansion_.add(Expansion::Of::ids, found, params.k, *lane.exact);
       };
       take_turns<Lane>(
           mine, kLanes, begin, end,

@@ -57,7 +57,7 @@ void build_flat(const BuildTask& task);
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes);
 void build_postings(const BuildTask& task);
 
-/// The rows of a graph that are not its nodes. Throws Error(corrupt) if they are not as many as the manifest says.
+/// The rows of a graph that are not its nodes. Throws Error(corrupt) if there are not as many as the manifest says.
 Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry);
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
 /// Of a graph in pages. `codes.first` has no rows of its own: they lie in the pages.

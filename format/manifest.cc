@@ -63,7 +63,8 @@ class Reader {
                    .level_sizes = {},
                    .page_bytes = from.page_bytes(),
                    .links = {},
-                   .duplicates = from.duplicates()};
+                   .duplicates = from.duplicates(),
+                   .near_copies = from.near_copies()};
     if (from.links()) out.links = codes(*from.links());
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
@@ -159,7 +160,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
     graph_at =
         fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at,
-                        m.graph->duplicates);
+                        m.graph->duplicates, m.graph->near_copies);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)

@@ -64,7 +64,8 @@ struct GraphEntry {
   std::vector<std::uint64_t> level_sizes;
   std::uint32_t page_bytes = 0;          ///< of paged: length of a page
   std::optional<CodesEntry> links = {};  ///< of paged: how neighbours' codes are stored
-  std::uint64_t duplicates = 0;          ///< rows that are not nodes of the graph
+  std::uint64_t duplicates = 0;          ///< rows that are not nodes of the graph: copies and near copies of one
+  std::uint64_t near_copies = 0;         ///< how many of them are near copies
 };
 
 struct RerankEntry {

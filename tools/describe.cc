@@ -12,7 +12,7 @@ Json number_or_null(std::uint32_t number) { return number == 0 ? Json() : Json(n
 
 Json graph(const std::optional<GraphEntry>& entry) {
   if (!entry) return nullptr;
-  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}, {"duplicates", entry->duplicates}};
+  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}, {"duplicates", entry->duplicates}, {"near_copies", entry->near_copies}};
 }
 
 Json rerank(const Manifest& manifest) {

@@ -269,12 +269,15 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
 
 BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) {
   BuiltGraph graph(exact.size(), params.m);
-  GraphBuilder builder(graph, params, params.num_threads);
-  builder.use(walked, exact, graph.ids);
   const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(exact.size());
   std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours
-  const std::vector<Id> others = shuffled(first, size);
-  nodes.insert(nodes.end(), others.begin(), others.end());
+  // The others are numbered in the order of their insertion: lists that are made together lie together.
+  std::vector<Id> ids;
+  for (const Id node : shuffled(first, size)) ids.push_back(graph.ids[node]);
+  std::ranges::copy(ids, graph.ids.begin() + first);
+  for (Id node = first; node < size; ++node) nodes.push_back(node);
+  GraphBuilder builder(graph, params, params.num_threads);
+  builder.use(walked, exact, graph.ids);
   builder.insert(nodes, 0, 1);
   builder.connect();
   return graph;

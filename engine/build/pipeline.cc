@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -71,26 +72,20 @@ class RowsOut {
   FileWriter& writer_;
 };
 
-/// What becomes of a graph's duplicates in the file.
-struct Groups {
-  std::vector<std::pair<Id, Id>> copies, near;  // (node, representative)
-
-  /// Whether the rows of both are stored alike shows in the codes that come into the file. A representative gets the lowest id of its copies: of rows
-  /// with the same score the lowest come first.
-  Groups(GraphParts& parts, const BuildEncoders& encoders) {
-    std::vector<Id>& ids = parts.graph.ids;
-    for (const auto& [node, representative] : parts.graph.duplicates) {
-      const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
-        return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]), parts.spools[encoder].row(parts.rows[representative]));
-      };
-      const bool copy = std::ranges::all_of(encoders.stored, stored_alike);
-      (copy ? copies : near).emplace_back(node, representative);
-      if (copy && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
-    }
+/// A graph's duplicates that are stored byte for byte as their representative, in the codes that come into the file, are copies. A
+/// representative gets the lowest id of its copies: of rows with the same score the lowest come first. Returns whether each is a copy.
+std::vector<bool> find_copies(GraphParts& parts, const BuildEncoders& encoders) {
+  std::vector<Id>& ids = parts.graph.ids;
+  std::vector<bool> copies;
+  for (const auto& [node, representative] : parts.graph.duplicates) {
+    const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
+      return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]), parts.spools[encoder].row(parts.rows[representative]));
+    };
+    copies.push_back(std::ranges::all_of(encoders.stored, stored_alike));
+    if (copies.back() && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
   }
-
-  std::size_t rows() const { return copies.size() + near.size(); }
-};
+  return copies;
+}
 
 /// Where the nodes of a graph come to stand in the file.
 struct Placement {
@@ -140,15 +135,18 @@ void write_section(std::string_view name, std::span<const std::byte> bytes, File
   writer.append(bytes);
 }
 
-/// Writes a section for the groups, if there are any.
-void write_groups(std::string_view name, std::span<const std::pair<Id, Id>> duplicates, const BuiltGraph& graph, const Placement& place,
-                  FileWriter& writer) {
-  if (duplicates.empty()) return;
-  std::vector<std::pair<Id, Id>> nodes(duplicates.begin(), duplicates.end()), rows;
-  std::ranges::sort(nodes, {}, [&](const auto& pair) { return std::pair(graph.ids[pair.second], graph.ids[pair.first]); });
-  for (const auto& [node, representative] : nodes) rows.emplace_back(graph.ids[representative], place.row_of[node]);
-  write_section(name, grouped(rows), writer);
+void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& copies, const Placement& place, FileWriter& writer) {
+  if (copies.empty()) return;
+  std::vector<Duplicate> all;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const auto& [node, representative] = graph.duplicates[i];
+    all.push_back({graph.ids[representative], place.row_of[node], copies[i]});
+  }
+  std::ranges::sort(all, {}, [&](const Duplicate& one) { return std::tuple(one.representative, !one.copy, graph.ids[place.node_at[one.row]]); });
+  write_section(kDuplicatesSection, Duplicates::write(all), writer);
 }
+
+std::uint64_t near_copies(const std::vector<bool>& copies) { return static_cast<std::uint64_t>(std::ranges::count(copies, false)); }
 
 void write_ground(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type, const Progress& progress,
                   FileWriter& writer) {
@@ -186,20 +184,19 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 }
 
 /// The same in pages, which hold the first codes, and those of neighbours.
-GraphEntry write_paged(const GraphParts& parts, const Groups& groups, Placement place, const BuildEncoders& encoders, const GraphParams& params,
+GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place, const BuildEncoders& encoders, const GraphParams& params,
                        bool from_disk, FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& ground = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
-  const PagePlan plan = plan_pages(ground, place.node_at, place.node_at.size() - groups.rows(), encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
+  const PagePlan plan = plan_pages(ground, place.node_at, place.node_at.size() - copies.size(), encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);
   write_upper(graph, place, writer);
   write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk, {}, writer);
   write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
-  write_groups(kCopiesSection, groups.copies, graph, place, writer);
-  write_groups(kNearCopiesSection, groups.near, graph, place, writer);
+  write_duplicates(graph, copies, place, writer);
   write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
   write_pages(ground, plan, place.row_of, rows, parts.spools[own], parts.spools[links], params.progress, writer);
   write_rows(parts.spools[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
@@ -208,7 +205,8 @@ GraphEntry write_paged(const GraphParts& parts, const Groups& groups, Placement 
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
-          .duplicates = groups.rows()};
+          .duplicates = copies.size(),
+          .near_copies = near_copies(copies)};
 }
 
 }  // namespace
@@ -226,16 +224,15 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
                        WorkFiles& files, FileWriter& writer) {
   GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
-  const Groups groups(parts, encoders);
+  const std::vector<bool> copies = find_copies(parts, encoders);
   Placement place(parts, type, params);
-  if (type == GraphType::paged) return write_paged(parts, groups, std::move(place), encoders, params, budget != 0, writer);
+  if (type == GraphType::paged) return write_paged(parts, copies, std::move(place), encoders, params, budget != 0, writer);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
-  const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - groups.rows();
+  const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - copies.size();
   write_ground(graph.levels.front(), nodes, place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
-  write_groups(kCopiesSection, groups.copies, graph, place, writer);
-  write_groups(kNearCopiesSection, groups.near, graph, place, writer);
+  write_duplicates(graph, copies, place, writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, budget != 0,
                params.progress, writer);
@@ -244,7 +241,8 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = 0,
-          .duplicates = groups.rows()};
+          .duplicates = copies.size(),
+          .near_copies = near_copies(copies)};
 }
 
 }  // namespace cassata

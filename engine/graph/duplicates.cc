@@ -1,58 +1,57 @@
 #include "engine/graph/duplicates.h"
 
-#include <algorithm>
 #include <string>
+#include <tuple>
 
 namespace cassata {
 
-RowGroups::RowGroups(const Section& section) : section_(section) {
-  const std::uint64_t rows = section.bytes.size() / (2 * sizeof(Id));
-  const auto all = section.as<Id>(2 * rows);
-  representatives_ = all.first(rows);
-  rows_ = all.subspan(rows);
+Duplicates::Duplicates(const Section& section, std::uint64_t count) : section_(section) {
+  const auto all = section.as<Id>(2 * count);
+  representatives_ = all.first(count);
+  rows_ = all.subspan(count);
 }
 
-std::span<const Id> RowGroups::of(Id representative) const noexcept {
-  const auto group = std::ranges::equal_range(representatives_, representative);
-  return rows_.subspan(static_cast<std::size_t>(group.begin() - representatives_.begin()), group.size());
-}
-
-void RowGroups::verify(const Permutation& permutation, std::vector<bool>& is_duplicate, const Reading& reading) const {
-  reading(section_.bytes);
-  const std::string below = " below " + std::to_string(is_duplicate.size());
-  Id last = 0, last_id = 0;
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const Id representative = read_once(representatives_[i]), row = read_once(rows_[i]);
-    if (representative >= is_duplicate.size() || representative < last)
-      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) + ", expected ids that do not fall," + below);
-    const Id id = row < is_duplicate.size() ? permutation.id(row) : kNoId;
-    if (id >= is_duplicate.size() || is_duplicate[id] || (i != 0 && representative == last && id <= last_id))
-      throw section_.damaged((rows_.size() + i) * sizeof(Id),
-                             "row " + std::to_string(row) + ", expected rows" + below + ", each once, those of a representative by ascending ids");
-    is_duplicate[id] = true;
-    last = representative;
-    last_id = id;
+/// By halves, without branches: where it comes to is a coin toss.
+std::span<const Id> Duplicates::of(Id representative) const noexcept {
+  const Id* at = representatives_.data();
+  for (std::size_t left = representatives_.size(); left > 1;) {
+    const std::size_t half = left / 2;
+    at += at[half - 1] < representative ? half : 0;
+    left -= half;
   }
-}
-
-void RowGroups::verify_representatives(const std::vector<bool>& is_duplicate) const {
-  for (std::size_t i = 0; i < representatives_.size(); ++i)
-    if (const Id id = read_once(representatives_[i]); id >= is_duplicate.size() || is_duplicate[id])
-      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(id) + ", which is a duplicate itself");
+  const auto begin = static_cast<std::size_t>(at - representatives_.data());
+  std::size_t end = begin;
+  while (end < rows_.size() && representatives_[end] == representative) ++end;
+  return rows_.subspan(begin, end - begin);
 }
 
 void Duplicates::verify(const Permutation& permutation, std::size_t size, const Reading& reading) const {
-  std::vector<bool> is_duplicate(rows() == 0 ? 0 : size);
-  copies.verify(permutation, is_duplicate, reading);
-  near.verify(permutation, is_duplicate, reading);
-  copies.verify_representatives(is_duplicate);
-  near.verify_representatives(is_duplicate);
+  reading(section_.bytes);
+  const std::string below = " below " + std::to_string(size);
+  std::vector<bool> is_duplicate(empty() ? 0 : size);  // by id
+  std::tuple<Id, bool, Id> last = {};
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Id representative = read_once(representatives_[i]), stored = read_once(rows_[i]);
+    if (representative >= size || representative < std::get<0>(last))
+      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) + ", expected ids that do not fall," + below);
+    const Id id = row(stored) < size ? permutation.id(row(stored)) : kNoId;
+    const std::tuple here(representative, !is_copy(stored), id);
+    const bool fits = id < size && !is_duplicate[id] && (i == 0 || here > last) && (!is_copy(stored) || id > representative);
+    if (!fits)
+      throw section_.damaged((rows_.size() + i) * sizeof(Id), "row " + std::to_string(row(stored)) + ", expected rows" + below +
+                                                                  ", each once, of each representative the copies first, by ascending ids");
+    is_duplicate[id] = true;
+    last = here;
+  }
+  for (std::size_t i = 0; i < rows_.size(); ++i)
+    if (const Id id = read_once(representatives_[i]); id >= size || is_duplicate[id])
+      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(id) + ", which is a duplicate itself");
 }
 
-std::vector<std::byte> grouped(std::span<const std::pair<Id, Id>> rows) {
+std::vector<std::byte> Duplicates::write(std::span<const Duplicate> duplicates) {
   std::vector<std::byte> bytes;
-  for (const auto& [representative, row] : rows) append_bytes(representative, bytes);
-  for (const auto& [representative, row] : rows) append_bytes(row, bytes);
+  for (const Duplicate& one : duplicates) append_bytes(one.representative, bytes);
+  for (const Duplicate& one : duplicates) append_bytes(one.copy ? one.row | kCopy : one.row, bytes);
   return bytes;
 }
 

@@ -3,18 +3,15 @@
 // Links among many equal rows lead nowhere else, and a walk that comes to one of them keeps nothing but its copies. So a walk sees the
 // representative alone; its duplicates are added to the results at the end.
 //
-//   graph.copies        groups of rows that are stored byte for byte as their representative
-//   graph.near_copies   groups of rows that are very close to it
-//
-// Each section:
-//   u32 x rows      id of each row's representative; they do not fall
-//   u32 x rows      the rows; those of a representative in the order of their ids
+//   graph.duplicates   u32 x d   id of each duplicate's representative; they do not fall
+//                      u32 x d   the duplicates: rows; bit 31 is set of copies, which are stored byte for byte as their representative and have
+//                                higher ids. Those of one representative: copies first, then near copies, both in the order of their ids
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "engine/graph/permutation.h"
@@ -23,41 +20,40 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kCopiesSection = "graph.copies";
-inline constexpr std::string_view kNearCopiesSection = "graph.near_copies";
+inline constexpr std::string_view kDuplicatesSection = "graph.duplicates";
 
-/// Groups of duplicates as they lie in a file.
-class RowGroups {
+/// A row that another one stands for.
+struct Duplicate {
+  Id representative;  ///< its id
+  Id row;
+  bool copy;  ///< else a near copy
+};
+
+/// The duplicates of a graph as they lie in a file.
+class Duplicates {
  public:
-  /// No groups.
-  RowGroups() = default;
-  /// Throws Error(corrupt) if the section's length is odd.
-  explicit RowGroups(const Section& section);
+  /// None.
+  Duplicates() = default;
+  /// Throws Error(corrupt) if the section's length is not that of `count` duplicates.
+  Duplicates(const Section& section, std::uint64_t count);
 
-  /// Rows in all groups.
-  std::size_t rows() const noexcept { return rows_.size(); }
-  /// The rows that the row with this id stands for. A damaged file may hold any numbers.
+  bool empty() const noexcept { return rows_.empty(); }
+  /// Those of the row with this id, as they are stored. A damaged file may hold any numbers.
   std::span<const Id> of(Id representative) const noexcept;
-  /// Checks order and range of all numbers. Marks the rows' ids in `is_duplicate`, which has a place for every id. Throws Error(corrupt).
-  void verify(const Permutation& permutation, std::vector<bool>& is_duplicate, const Reading& reading) const;
-  /// Checks that none of the representatives is a duplicate. Throws Error(corrupt).
-  void verify_representatives(const std::vector<bool>& is_duplicate) const;
+  static bool is_copy(Id stored) noexcept { return (stored & kCopy) != 0; }
+  static Id row(Id stored) noexcept { return stored & ~kCopy; }
+
+  /// Checks order and range of all numbers, that each row is a duplicate once at most, and that no representative is one. Throws Error(corrupt).
+  void verify(const Permutation& permutation, std::size_t size, const Reading& reading) const;
+
+  /// The section's bytes. `duplicates` are in its order.
+  static std::vector<std::byte> write(std::span<const Duplicate> duplicates);
 
  private:
+  static constexpr Id kCopy = Id{1} << 31;
+  static_assert(kMaxSize < kCopy);
   Section section_;
   std::span<const Id> representatives_, rows_;
 };
-
-/// Both kinds of groups of a graph.
-struct Duplicates {
-  RowGroups copies, near;
-
-  std::size_t rows() const noexcept { return copies.rows() + near.rows(); }
-  /// Checks that each row belongs to at most one group and that no representative is a duplicate. Throws Error(corrupt).
-  void verify(const Permutation& permutation, std::size_t size, const Reading& reading) const;
-};
-
-/// The bytes of a section for groups of (representative's id, row), which are sorted by representative and then by the row's id.
-std::vector<std::byte> grouped(std::span<const std::pair<Id, Id>> rows);
 
 }  // namespace cassata

@@ -14,6 +14,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -184,8 +185,9 @@ bool good_values(const Index& index, const CodesEntry& codes) {
   return true;
 }
 
-/// Copies and near copies: each row once, by representative and id; no representative is a duplicate.
+/// Each row once, by representative, copies first, and by id; no representative is a duplicate.
 bool good_duplicates(const Index& index) {
+  if (index.manifest().find("graph.duplicates") == nullptr) return true;
   std::vector<Id> ids(index.size());
   std::iota(ids.begin(), ids.end(), Id{0});
   if (index.manifest().find("ids") != nullptr) {
@@ -194,16 +196,17 @@ bool good_duplicates(const Index& index) {
     if (!different_below(ids, index.size())) return false;
   }
   std::set<Id> representatives, duplicates;
-  for (const char* name : {"graph.copies", "graph.near_copies"}) {
-    if (index.manifest().find(name) == nullptr) continue;
-    const auto numbers = ids_of(index, name);
-    const std::size_t rows = numbers.size() / 2;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const Id representative = numbers[i], row = numbers[rows + i];
-      if (representative >= index.size() || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
-      if (i != 0 && std::pair(numbers[i - 1], ids[numbers[rows + i - 1]]) >= std::pair(representative, ids[row])) return false;
-      representatives.insert(representative);
-    }
+  std::tuple<Id, bool, Id> last = {};
+  const auto numbers = ids_of(index, "graph.duplicates");
+  const std::size_t count = numbers.size() / 2;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Id representative = numbers[i], row = numbers[count + i] & 0x7FFFFFFF;
+    const bool copy = numbers[count + i] >> 31 != 0;
+    if (representative >= index.size() || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
+    const std::tuple here(representative, !copy, ids[row]);
+    if ((i != 0 && here <= last) || (copy && ids[row] <= representative)) return false;
+    last = here;
+    representatives.insert(representative);
   }
   return std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
 }

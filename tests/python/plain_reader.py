@@ -110,18 +110,18 @@ class PlainIndex:
             "ef_construction": table.number(2, "I"),
             "level_sizes": table.numbers(3, "Q"),
             "duplicates": table.number(6, "Q"),
+            "near_copies": table.number(7, "Q"),
         }
 
     def section(self, name: str, dtype: Any) -> np.ndarray:
         offset, length, _ = self.sections[name]
         return self.file[offset : offset + length].view(dtype)
 
-    def groups(self, name: str) -> list[tuple[int, int]]:
-        """(Id of the representative, row) of each duplicate in `graph.copies` or `graph.near_copies`."""
-        if name not in self.sections:
-            return []
-        numbers = self.section(name, "<u4").tolist()
-        return list(zip(numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]))
+    def duplicates(self) -> list[tuple[int, bool, int]]:
+        """(Id of the representative, whether it is a near copy, row) of each duplicate."""
+        numbers = self.section("graph.duplicates", "<u4").tolist()
+        representatives, rows = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+        return [(id_, row < 2**31, row % 2**31) for id_, row in zip(representatives, rows)]
 
     def rows(self) -> np.ndarray:
         """The vectors in the file's order."""
