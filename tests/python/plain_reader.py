@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
+DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
@@ -68,7 +69,7 @@ class PlainIndex:
     def __init__(self, path: str) -> None:
         self.file = np.memmap(path, np.uint8, "r")
         magic, self.major, self.minor, mark, length, offset, size, _, incompatible, _, self.uuid = HEADER.unpack_from(self.file)
-        if magic != MAGIC or mark != 0x01020304 or self.major != 1 or incompatible != 0 or length != len(self.file):
+        if magic != MAGIC or mark != 0x01020304 or self.major != 1 or incompatible & ~DUPLICATES or length != len(self.file):
             raise ValueError(f"{path}: not an index file of version 1")
         self._read_manifest(self.file[offset : offset + size].tobytes())
 
