@@ -53,6 +53,21 @@ def test_rows_beside_wild_ones_are_found(kind):
     assert recall_of(make_wild(tame(ROWS, 0), "rows", np.float32(1e4))) > expected - 0.02
 
 
+@pytest.mark.parametrize("kind", ["f32", "int8", "int4", "rabitq 4"])
+def test_one_long_row_leaves_the_others_their_neighbours_by_dot_product(kind):
+    """It is the nearest of half of the rows, and closer to most candidates than any node is."""
+    face, choices = DENSE[kind]
+    queries, vectors = tame(200, 1), tame(ROWS, 0)
+
+    def recall_of(vectors):
+        index = face.build_from_array(vectors, m=16, **choices)
+        return recall(index.batch_search(queries, K, 60)[1], nearest(vectors, queries, "dotproduct"))
+
+    expected = recall_of(vectors)
+    vectors[17] *= np.float32(1e6)
+    assert recall_of(vectors) > expected - 0.02
+
+
 SMALL = np.random.default_rng(3).standard_normal((40, 8), dtype=np.float32)
 OUTSIDE = r"in a vector of length [0-9.e+-]+, expected 0 or 1e-15 to 2e\+18"
 
