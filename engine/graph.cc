@@ -50,7 +50,8 @@ class GraphSearcher final : public Searcher {
         duplicates_(open_duplicates(file, entry)),
         ground_(open_ground(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()),
-        expansion_(duplicates_, permutation_, entry.near_copies, codes_.size()) {
+        expansion_(duplicates_, permutation_, entry, metric_, codes_.size()),
+        entry_(entry) {
     if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
@@ -106,7 +107,7 @@ class GraphSearcher final : public Searcher {
     ground_->verify(reading);
     levels_.verify(reading);
     permutation_.verify(reading);
-    duplicates_.verify(permutation_, codes_.size(), reading);
+    duplicates_.verify(permutation_, entry_, codes_.size(), reading);
   }
 
  private:
@@ -121,14 +122,14 @@ class GraphSearcher final : public Searcher {
   };
 
   Plan plan_of(const SearchParams& params) const {
-    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size()), k = expansion_.representatives(params.k, kept);
-    Plan plan{.k = params.k, .width = kept, .wanted = k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = k}};
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
+    Plan plan{.k = params.k, .width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
     if (navigates_) {
-      plan.wanted = std::max(kept, k);
-      plan.rest = guided_rerank(k);
+      plan.wanted = std::max(kept, params.k);
+      plan.rest = guided_rerank(params.k);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
-      plan.rest = {.k = near_first_ ? params.k : k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
+      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
     }
     plan.width = std::max(plan.width, plan.wanted);
     plan.scans = plan.width > codes_.size() / 2;
@@ -157,20 +158,21 @@ class GraphSearcher final : public Searcher {
       if (lane.descent.step()) return lane.descent.reads() ? Turn::rests : Turn::goes_on;
       lane.found = lane.work.beam.entries();
       if (!second_) {
-        to_ids(lane.found, plan.rest.k);
-        expansion_.add(Expansion::Of::ids, lane.found, plan.k, *lane.first);
+        to_ids(lane.found, expansion_.within_reach(lane.found, plan.k, queries.row(lane.query)));
+        expansion_.add(Expansion::Adds::all_ids, lane.found, plan.k, *lane.first);
         return Turn::ends;
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
-      if (near_first_) expansion_.add(tokens_ ? Expansion::Of::rows : Expansion::Of::rows_near, lane.found, plan.wanted, *lane.first);
+      if (near_first_) expansion_.add(tokens_ ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found, plan.wanted, *lane.first);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
     }
     if (lane.rest.step()) return lane.rest.reads() ? Turn::rests : Turn::goes_on;
     if (near_first_) {
-      if (!tokens_) expansion_.add(Expansion::Of::ids_of_copies, lane.found, plan.k, *lane.second);
+      if (!tokens_) expansion_.add(Expansion::Adds::copied_ids, lane.found, plan.k, *lane.second);
     } else {
-      expansion_.add(Expansion::Of::ids, lane.found, plan.k, whole_scorer(queries.row(lane.query), lane));
+      lane.found.resize(expansion_.within_reach(lane.found, plan.k, queries.row(lane.query)));
+      expansion_.add(Expansion::Adds::all_ids, lane.found, plan.k, whole_scorer(queries.row(lane.query), lane));
     }
     return Turn::ends;
   }
@@ -194,7 +196,15 @@ class GraphSearcher final : public Searcher {
         lane.found.assign(1, Candidate(c));  // of a damaged file: for the caller to report
         return false;
       }
-    lane.rest.start(lane.found, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), plan.rest);
+    RerankParams rest = plan.rest;
+    if (!near_first_) {
+      const std::size_t reach = std::max(plan.k, expansion_.within_reach(lane.found, plan.k, query));
+      if (navigates_)
+        rest = guided_rerank(reach);
+      else if (!rest.alpha && !rest.beta)  // which are told of the k best
+        rest.k = reach;
+    }
+    lane.rest.start(lane.found, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), rest);
     return true;
   }
 
@@ -226,6 +236,7 @@ class GraphSearcher final : public Searcher {
   Levels levels_;
   Permutation permutation_;
   Expansion expansion_;
+  const GraphEntry& entry_;
   mutable Pool<Lane> idle_;  // as long as the collection, so kept from one search to the next
 };
 

@@ -53,12 +53,12 @@ class PagedSearcher final : public Searcher {
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, exact_.size()),
         permutation_(file.section(kIdsSection), exact_.size()),
         duplicates_(open_duplicates(file, entry)),
-        expansion_(duplicates_, permutation_, entry.near_copies, exact_.size()) {}
+        expansion_(duplicates_, permutation_, entry, metric_, exact_.size()),
+        entry_(entry) {}
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     if (params.k == 0) return;
     const std::size_t width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), params.k);
-    const std::size_t k = expansion_.representatives(params.k, width);
     if (width > exact_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
@@ -73,8 +73,10 @@ class PagedSearcher final : public Searcher {
       const auto finish = [&](Lane& lane) {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
         lane.exact->bind(queries.row(lane.query));
-        rerank(found, *lane.exact, permutation_.ids(), guided_rerank(k));
-        expansion_.add(Expansion::Of::ids, found, params.k, *lane.exact);
+        const VectorView query = queries.row(lane.query);
+        rerank(found, *lane.exact, permutation_.ids(), guided_rerank(std::max(params.k, expansion_.within_reach(found, params.k, query))));
+        found.resize(expansion_.within_reach(found, params.k, query));
+        expansion_.add(Expansion::Adds::all_ids, found, params.k, *lane.exact);
       };
       take_turns<Lane>(
           mine, kLanes, begin, end,
@@ -99,7 +101,7 @@ class PagedSearcher final : public Searcher {
       for (std::size_t i = 0; i < page.links(); ++i) links_->verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
     });
     permutation_.verify(reading);
-    duplicates_.verify(permutation_, exact_.size(), reading);
+    duplicates_.verify(permutation_, entry_, exact_.size(), reading);
   }
 
  private:
@@ -130,6 +132,7 @@ class PagedSearcher final : public Searcher {
   Permutation permutation_;
   Duplicates duplicates_;
   Expansion expansion_;
+  const GraphEntry& entry_;
   mutable Residency residency_;
   mutable Pool<Lane> idle_;
 };

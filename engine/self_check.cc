@@ -12,12 +12,12 @@
 namespace cassata {
 namespace {
 
-constexpr std::uint64_t kMostRows = 512;       // of a sample
-constexpr std::size_t kMostValues = 1U << 21;  // of dense rows
-constexpr std::size_t kQueries = 16;           // of each kind
+constexpr std::uint64_t kMostSampled = 512;       // of a sample
+constexpr std::size_t kMostSampledValues = 1U << 21;  // of dense rows
+constexpr std::size_t kSelfQueries = 16;           // of each kind
 
 std::uint64_t sample_size(const VectorStream& vectors) {
-  const std::uint64_t most = vectors.shape() == Shape::dense ? std::clamp<std::uint64_t>(kMostValues / vectors.dim(), 4, kMostRows) : kMostRows;
+  const std::uint64_t most = vectors.shape() == Shape::dense ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled) : kMostSampled;
   return std::min(most, vectors.size());
 }
 
@@ -99,7 +99,7 @@ Batch SampledStream::next_batch() {
 
 SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const Rows& sample, unsigned num_threads) {
   const Batch rows = sample.batch();
-  const std::size_t count = std::min(kQueries, rows.rows);
+  const std::size_t count = std::min(kSelfQueries, rows.rows);
   SearchParams params{.num_threads = num_threads};
   params.k = std::min<std::uint64_t>(params.k, manifest.size);
   SelfCheck check{.k = static_cast<std::uint32_t>(params.k), .ef_search = static_cast<std::uint32_t>(params.ef_search)};

@@ -64,7 +64,8 @@ class Reader {
                    .page_bytes = from.page_bytes(),
                    .links = {},
                    .duplicates = from.duplicates(),
-                   .near_copies = from.near_copies()};
+                   .near_copies = from.near_copies(),
+                   .near_radius = from.near_radius()};
     if (from.links()) out.links = codes(*from.links());
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
@@ -160,7 +161,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
     graph_at =
         fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at,
-                        m.graph->duplicates, m.graph->near_copies);
+                        m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)

@@ -66,6 +66,7 @@ struct GraphEntry {
   std::optional<CodesEntry> links = {};  ///< of paged: how neighbours' codes are stored
   std::uint64_t duplicates = 0;          ///< rows that are not nodes of the graph: copies and near copies of one
   std::uint64_t near_copies = 0;         ///< how many of them are near copies
+  float near_radius = 0;                 ///< how far a near copy is from its representative at most (L2)
 };
 
 struct RerankEntry {

@@ -31,7 +31,7 @@ struct Chunk {
 };
 
 Chunk table;  // the first chunk; those that follow are never freed
-std::uintptr_t page_bytes = 0;
+const std::uintptr_t page_bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
 struct sigaction former {};
 
 /// The handler, and all that it calls, are async-signal-safe.
@@ -96,7 +96,6 @@ void handle(int signal, siginfo_t* info, void* context) {
 void install() noexcept {
   static std::atomic_flag installed = ATOMIC_FLAG_INIT;
   if (installed.test_and_set()) return;
-  page_bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   ::sigaction(SIGBUS, nullptr, &former);
   struct sigaction ours {};
   ours.sa_sigaction = handle;

@@ -96,10 +96,7 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
   constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
   inserted_ += done;
   if (done == nodes.size()) return;
-  if (!near_) {  // by the same nodes even where a build is resumed: those of the upper levels, whose numbers stay
-    SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
-    near_.emplace(params_.metric, graph_.upper() > 1 ? graph_.upper() : graph_.ids.size(), scorer);
-  }
+  near();
   while (done < nodes.size()) {
     const auto batch = nodes.subspan(done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
     insert_batch(batch);
@@ -109,7 +106,16 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
   }
 }
 
+const NearRule& GraphBuilder::near() {
+  if (!near_) {
+    SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
+    near_.emplace(params_.metric, graph_.upper() > 1 ? graph_.upper() : graph_.ids.size(), scorer);
+  }
+  return *near_;
+}
+
 void GraphBuilder::connect() {
+  graph_.near_radius = near().radius();
   SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
   std::vector<Id> apart;
   for (const auto& [node, representative] : graph_.duplicates) apart.push_back(node);

@@ -42,6 +42,7 @@ struct BuiltGraph {
   std::vector<NeighborLists> levels;       ///< from the ground up
   /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found. They have no edges.
   std::vector<std::pair<Id, Id>> duplicates;
+  float near_radius = 0;  ///< how far a near copy is from its representative at most (L2)
 };
 
 /// The nodes from `begin` to `end` in a random order, always the same: rows that follow one another are often alike, and those of a batch do not see
@@ -92,6 +93,8 @@ class GraphBuilder {
     Candidate nearest = {0, kNoId};
   };
   Found find_neighbors(Id node, Worker& worker);
+  /// The rule, made when it is first asked for: by the same nodes even where a build is resumed, those of the upper levels, whose numbers stay.
+  const NearRule& near();
   void find_duplicates(std::span<const Id> nodes, std::span<Found> found);
   void connect_back(std::size_t level, std::span<const Id> nodes);
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);

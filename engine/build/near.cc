@@ -55,7 +55,17 @@ double NearRule::squared_distance(Id other, float distance, double own, Scorer& 
 
 Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const {
   if (candidates.empty()) return kNoId;
-  if (metric_ == Metric::euclidean) return candidates.front().distance <= limit_ ? candidates.front().id : kNoId;
+  if (metric_ == Metric::euclidean) {
+    // By compact codes a row is at some distance even from itself; that much is taken off where it may matter.
+    constexpr double kClose = 400;
+    const auto [distance, id] = candidates.front();
+    if (!(distance <= kClose * limit_ || distance <= 0)) return kNoId;
+    scorer.bind(node);
+    double own = score_one(node, scorer);
+    scorer.bind(id);
+    own += double{score_one(id, scorer)};
+    return distance - own / 2 <= limit_ ? id : kNoId;
+  }
   // The product of near copies is about the squared length of either. It need not be the largest.
   constexpr std::size_t kMost = 4;
   scorer.bind(node);
@@ -73,6 +83,8 @@ bool NearRule::may_be_near(float a, float b) const {
   if (metric_ == Metric::euclidean) return std::abs(std::sqrt(double{a}) - std::sqrt(double{b})) <= std::sqrt(limit_);
   return std::abs(double{a} - double{b}) <= 2 * std::sqrt(limit_) * length_;
 }
+
+float NearRule::radius() const { return static_cast<float>(std::sqrt(limit_)); }
 
 float NearRule::wild() const {
   constexpr double kTimes = 4;

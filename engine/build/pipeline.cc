@@ -206,7 +206,8 @@ GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies,
           .level_sizes = graph.level_sizes,
           .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
           .duplicates = copies.size(),
-          .near_copies = near_copies(copies)};
+          .near_copies = near_copies(copies),
+          .near_radius = near_copies(copies) == 0 ? 0 : graph.near_radius};
 }
 
 }  // namespace
@@ -242,7 +243,8 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
           .level_sizes = graph.level_sizes,
           .page_bytes = 0,
           .duplicates = copies.size(),
-          .near_copies = near_copies(copies)};
+          .near_copies = near_copies(copies),
+          .near_radius = near_copies(copies) == 0 ? 0 : graph.near_radius};
 }
 
 }  // namespace cassata

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/graph/permutation.h"
+#include "format/manifest.h"
 #include "format/section.h"
 #include "format/types.h"
 
@@ -43,8 +44,9 @@ class Duplicates {
   static bool is_copy(Id stored) noexcept { return (stored & kCopy) != 0; }
   static Id row(Id stored) noexcept { return stored & ~kCopy; }
 
-  /// Checks order and range of all numbers, that each row is a duplicate once at most, and that no representative is one. Throws Error(corrupt).
-  void verify(const Permutation& permutation, std::size_t size, const Reading& reading) const;
+  /// Checks order and range of all numbers, that each row is a duplicate once at most, that no representative is one, and what the manifest says
+  /// of them. Throws Error(corrupt).
+  void verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size, const Reading& reading) const;
 
   /// The section's bytes. `duplicates` are in its order.
   static std::vector<std::byte> write(std::span<const Duplicate> duplicates);

@@ -1,16 +1,32 @@
 #include "engine/search/expand.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
-#include <span>
 
 namespace cassata {
 
-void Expansion::add(Of what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const {
+std::size_t Expansion::within_reach(std::span<const Candidate> found, std::size_t k, const VectorView& query) const {
+  if (!near_ || k == 0 || found.size() <= k) return std::min(k, found.size());
+  double limit = found[k - 1].distance;
+  if (metric_ == Metric::euclidean) {
+    limit = std::sqrt(std::max(limit, 0.0)) + double{radius_};
+    limit *= limit;
+  } else {
+    double squares = 0;
+    for (const float value : query.values) squares += double{value} * double{value};
+    limit += std::sqrt(squares) * double{radius_};
+  }
+  const auto end = std::ranges::find_if(found.subspan(k), [&](const Candidate& c) { return !(c.distance <= limit); });
+  return k + static_cast<std::size_t>(end - found.subspan(k).begin());
+}
+
+void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const {
   if (duplicates_.empty()) return;
   constexpr std::size_t kBlock = 64;
-  const bool are_ids = what == Of::ids || what == Of::ids_of_copies;
-  const bool adds_copies = what != Of::rows_near, adds_near = what != Of::ids_of_copies;
+  const bool are_ids = what == Adds::all_ids || what == Adds::copied_ids;
+  const bool adds_copies = what != Adds::near_rows, adds_near = near_ && what != Adds::copied_ids;
   std::array<Id, kBlock> rows;
   std::array<float, kBlock> distances;
   const auto put = [&](float distance, Id row) {
@@ -35,6 +51,7 @@ void Expansion::add(Of what, std::vector<Candidate>& found, std::size_t limit, S
       if (row >= size_) continue;
       if (Duplicates::is_copy(stored)) {
         if (adds_copies && copies++ < limit) put(representative.distance, row);  // the lowest ids come first
+        if (!adds_near && copies == limit) break;
         continue;
       }
       if (!adds_near) break;
