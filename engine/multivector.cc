@@ -164,7 +164,8 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
   const bool plain = tokens.layout() == TokenLayout::plain;
   Manifest manifest = first.manifest();
   manifest.sections.clear();
-  manifest.ef_search = 0;  // it was found for results of one stage
+  manifest.ef_search = 0;  // it was found for results of one stage, and so was the recall
+  manifest.provenance.self_check.reset();
   manifest.codes.push_back({plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, std::string(kRerankSection)});
   manifest.rerank = RerankEntry{};
   CodesEntry& entry = manifest.codes.back();

@@ -101,6 +101,7 @@ SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const R
   const Batch rows = sample.batch();
   const std::size_t count = std::min(kSelfQueries, rows.rows);
   SearchParams params{.num_threads = num_threads};
+  if (manifest.ef_search != 0) params.ef_search = manifest.ef_search;
   params.k = std::min<std::uint64_t>(params.k, manifest.size);
   SelfCheck check{.k = static_cast<std::uint32_t>(params.k), .ef_search = static_cast<std::uint32_t>(params.ef_search)};
   const auto recall_of = [&](const Batch& queries) {

@@ -33,7 +33,8 @@ class SampledStream final : public VectorStream {
 };
 
 /// Asks for rows of the sample, and for as many fresh queries: points halfway between a row and the closest other one of the sample. Both by the
-/// default parameters, against a scan of all rows. A result counts if its score reaches the k-th best.
+/// default parameters, against a scan of all rows by the codes that results are scored by: what these codes lose does not show. A result counts if
+/// its score reaches the k-th best.
 SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const Rows& sample, unsigned num_threads);
 
 }  // namespace cassata

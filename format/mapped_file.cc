@@ -90,6 +90,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
   if (std::filesystem::file_size(path, error) == 0 && !error) too_short(0, file->path_);  // nothing to map
   file->mapping_ = Mapping(path, file->path_, false, lost);
+  file->modified_ = file->mapping_.modified();
   file->mapping_.expect_random_reads();
   // Header and manifest are read and then checked: what is mapped may change in between.
   Header& h = file->header_;
@@ -312,7 +313,7 @@ bool MappedFile::same_header() const noexcept {
 
 bool MappedFile::unchanged() const {
   Header now;
-  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size()) return false;
+  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size() || mapping_.modified() != modified_) return false;
   read(std::as_writable_bytes(std::span(&now, 1)), 0);
   return std::memcmp(&now, &header_, sizeof now) == 0;
 }

@@ -145,6 +145,7 @@ class MappedFile final : public TouchCheck {
 
   std::string path_;
   Mapping mapping_;
+  std::int64_t modified_ = 0;  // when the file had last been written as it was opened
   Header header_;
   Manifest manifest_;
   bool fits_ = true;  // the hot sections fit into memory

@@ -117,6 +117,12 @@ std::uint64_t Mapping::file_bytes() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+std::int64_t Mapping::modified() const {
+  struct stat status {};
+  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name_);
+  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
 void Mapping::read(std::span<std::byte> out, std::uint64_t offset) const {
   while (!out.empty()) {
     const ssize_t n = ::pread(region_->descriptor(), out.data(), out.size(), static_cast<off_t>(offset));

@@ -46,6 +46,8 @@ class Mapping {
   std::optional<std::uint64_t> lost() const noexcept;
   /// The length of the file as it is now. Throws Error(io).
   std::uint64_t file_bytes() const;
+  /// When the file was last written, in nanoseconds (mtime). Throws Error(io).
+  std::int64_t modified() const;
   /// Reads out.size() bytes of the file from `offset` on, and not through the mapping, so that a page that cannot be read is an error.
   /// Throws Error(io), also where the file ends before.
   void read(std::span<std::byte> out, std::uint64_t offset) const;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include <fstream>
 #include <memory>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "format/error.h"
@@ -130,6 +132,11 @@ int create_locked(const fs::path& partial, const std::string& target) {
     Lock lock = Lock::unknown;
     try {
       lock = try_lock(fd, partial);
+      constexpr int kTries = 50;  // who only looks for leftovers holds the lock for a moment
+      for (int i = 0; i < kTries && lock == Lock::held_by_another && same_file(fd, partial); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        lock = try_lock(fd, partial);
+      }
     } catch (...) {
       ::unlink(partial.c_str());
       ::close(fd);

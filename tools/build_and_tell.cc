@@ -12,7 +12,7 @@
 namespace cassata::tools {
 namespace {
 
-constexpr char kLowRecallAdvice[] = "a larger --ef-search, --m, --ef-construction or more exact codes raise it";
+constexpr char kLowRecallAdvice[] = "a larger -m, --ef-construction, ef_search or more exact codes raise it";
 
 std::string summary(const Index& index, double seconds) {
   const double rate = static_cast<double>(index.size()) / seconds;

@@ -284,7 +284,8 @@ class Index:
         Keys: class, kind, n, dim, metric, dtype (of two stages: the first's), navigation (the codes that guide the walk, else None), bits
         (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
         these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes, duplicates: rows that another row
-        stands for in the graph, and near_copies: how many of these only resemble it), postings (None, or lists, n_postings, summary_energy, n_knn), rerank (None, or of the second stage
+        stands for in the graph, and near_copies: how many of these only resemble it),
+        postings (None, or lists, n_postings, summary_energy, n_knn), rerank (None, or of the second stage
         dtype, bits, prune_percentage and residual, or of token vectors dtype, token_dim and m_pq), ef_search (what a search without one
         takes, if the build found it, else None), sections (a list of name, offset, length and tier; in bytes), file_size (bytes),
         format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash;

@@ -1,6 +1,7 @@
 // Objects that one call after another uses, because it takes long to make one.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -20,14 +21,15 @@ class Pool {
     idle_.pop_back();
     return object;
   }
-  /// `object` may be null.
+  /// Keeps `object`, which may be null, unless there are kMost.
   void give(std::unique_ptr<T> object) {
     if (!object) return;
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(object));
+    if (idle_.size() < kMost) idle_.push_back(std::move(object));
   }
 
  private:
+  static constexpr std::size_t kMost = 64;
   std::mutex mutex_;
   std::vector<std::unique_ptr<T>> idle_;
 };

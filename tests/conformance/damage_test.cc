@@ -198,17 +198,20 @@ bool good_duplicates(const Index& index) {
   std::set<Id> representatives, duplicates;
   std::tuple<Id, bool, Id> last = {};
   const auto numbers = ids_of(index, "graph.duplicates");
-  const std::size_t count = numbers.size() / 2;
+  const GraphEntry& graph = *index.manifest().graph;
+  const std::size_t count = numbers.size() / 2, first = graph.type == GraphType::standard ? 0 : index.size() - count;
+  std::uint64_t near = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const Id representative = numbers[i], row = numbers[count + i] & 0x7FFFFFFF;
     const bool copy = numbers[count + i] >> 31 != 0;
-    if (representative >= index.size() || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
+    near += !copy;
+    if (representative >= index.size() || row < first || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
     const std::tuple here(representative, !copy, ids[row]);
     if ((i != 0 && here <= last) || (copy && ids[row] <= representative)) return false;
     last = here;
     representatives.insert(representative);
   }
-  return std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
+  return near == graph.near_copies && std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
 }
 
 /// What docs/format.md demands of the sections and verify promises to check.

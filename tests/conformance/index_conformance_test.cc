@@ -213,6 +213,22 @@ TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
   }
 }
 
+/// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth best must be looked at.
+TEST_P(EveryKindAtSize, NeighboursThatAreNearCopiesAreTold) {
+  if (GetParam().encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
+  constexpr std::size_t kDim = 16, kClusters = 10;
+  Random random(10);
+  const Vectors centres = normal_vectors(random, kClusters, kDim);
+  for (const float width : {0.003F, 0.01F}) {
+    SCOPED_TRACE(width);
+    Vectors vectors = normal_vectors(random, 3000, kDim), queries = normal_vectors(random, 60, kDim);
+    for (Vectors* some : {&vectors, &queries})
+      for (std::size_t i = 0; i < some->values.size(); ++i)
+        some->values[i] = centres.values[i / kDim % kClusters * kDim + i % kDim] + width * some->values[i];
+    EXPECT_GE(recall_by_score(build(vectors, usual_graph(GetParam())), queries), 0.99);
+  }
+}
+
 /// 100 documents of 20 chunks, one document after another: those of one are close together.
 TEST_P(EveryKindAtSize, TheOrderOfRowsDoesNotMatter) {
   constexpr std::size_t kDim = 16, kDocuments = 100, kChunks = 20;

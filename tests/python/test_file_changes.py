@@ -11,6 +11,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import refusal
+from conftest import clustered
 
 ROWS, DIM = 20_000, 16
 
@@ -140,3 +141,16 @@ def test_verify_can_be_interrupted_at_any_moment(path):
 def test_verify_of_a_truncated_file_is_refused(path):
     os.truncate(path, path.stat().st_size - 1)
     assert "header at byte 16" in refusal("verify", pathlib.Path(path), code=1)
+
+
+def test_reload_verifies_a_file_whose_vectors_alone_were_overwritten(tmp_path):
+    vectors = clustered(3000, 32, seed=1)
+    index = cassata.DenseFlatIndex.build_from_array(vectors, path=tmp_path / "index")
+    assert not index.reload()
+    place = next(section for section in index.info["sections"] if section["name"] == "codes.rows")
+    with open(tmp_path / "index", "r+b") as file:
+        file.seek(place["offset"] + place["length"] // 4)
+        file.write(bytes(place["length"] // 2))
+    with pytest.raises(cassata.FormatError, match=r"section 'codes.rows' at byte \d+"):
+        index.reload()
+    assert not index.reload(verify=False)

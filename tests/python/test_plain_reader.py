@@ -103,7 +103,11 @@ def test_graph_is_as_specified(graph):
             assert set(graph.upper_neighbors(level, position).tolist()) <= on_level - {int(nodes[position])}
 
 
-@pytest.mark.parametrize("choices", [{"graph_type": "standard"}, {}, {"graph_type": "compressed"}, {"navigation": "int4", "layout": "paged"}])
+@pytest.mark.parametrize(
+    "choices",
+    [{"graph_type": "standard"}, {}, {"graph_type": "compressed"}, {"navigation": "int4", "layout": "paged"}],
+    ids=["standard", "permuted", "compressed", "paged"],
+)
 def test_duplicates_are_as_specified(tmp_path, choices):
     vectors = clustered(300, 19, seed=3)
     vectors[200:260] = vectors[0:180:3]
