@@ -12,7 +12,7 @@
 
 namespace cassata::python {
 
-/// What the innermost WithoutGil of this thread let go of; null while the thread holds the lock.
+/// The thread state that the innermost WithoutGil of this thread released. Meaningless while the thread holds the lock.
 inline thread_local PyThreadState* released = nullptr;
 
 /// Takes the lock for the thread of `state`, or never returns, as the interpreter ends.

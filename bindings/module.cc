@@ -332,8 +332,7 @@ py::list residency(const Index& index) {
 py::object describe(const std::optional<GraphEntry>& graph) {
   if (!graph) return py::none();
   return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m, "ef_construction"_a = graph->ef_construction,
-                  "level_sizes"_a = py::cast(graph->level_sizes), "duplicates"_a = graph->duplicates,
-                  "near_copies"_a = graph->near_copies);
+                  "level_sizes"_a = py::cast(graph->level_sizes), "duplicates"_a = graph->duplicates, "near_copies"_a = graph->near_copies);
 }
 
 py::object number_or_none(std::uint32_t number) { return number == 0 ? py::object(py::none()) : py::object(py::int_(number)); }
@@ -392,8 +391,7 @@ py::dict info(const Index& index) {
                   "navigation"_a = navigation(manifest), "bits"_a = number_or_none(manifest.codes.front().code.bits),
                   "m_pq"_a = number_or_none(manifest.codes.front().code.m_pq), "opq"_a = manifest.codes.front().code.rotated,
                   "graph"_a = describe(manifest.graph), "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
-                  "ef_search"_a = number_or_none(manifest.ef_search),
-                  "sections"_a = sections, "file_size"_a = header.file_length,
+                  "ef_search"_a = number_or_none(manifest.ef_search), "sections"_a = sections, "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
                   "provenance"_a = describe(manifest.provenance));
 }

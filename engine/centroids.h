@@ -38,8 +38,8 @@ class Centroids {
   std::vector<std::uint32_t> group_begin_;  // and where they begin in rows_
 };
 
-/// `count` centroids near to the samples, of which there are as many or more: Lloyd's algorithm, from samples from everywhere among them, until it gains
-/// little. Centroids that no sample is nearest to go where samples are farthest from theirs. The same for any number of threads.
+/// `count` centroids near to the samples, of which there are as many or more: Lloyd's algorithm, from samples from everywhere among them, until it
+/// gains little. Centroids that no sample is nearest to go where samples are farthest from theirs. The same for any number of threads.
 Centroids train_centroids(std::span<const float> samples, std::size_t dim, std::size_t count, unsigned num_threads, const Progress& progress = {});
 
 }  // namespace cassata

@@ -51,7 +51,8 @@ std::optional<Leftover> clean_work_folder(const fs::path& path, const CleanParam
   } catch (const Error& error) {
     found.kept = error.what();
   }
-  if (std::error_code gone; found.kept.empty() && fs::exists(path, gone)) found.kept = "files that no build made are in it; the build's own are removed";
+  if (std::error_code gone; found.kept.empty() && fs::exists(path, gone))
+    found.kept = "files that no build made are in it; the build's own are removed";
   return found;
 }
 

@@ -41,10 +41,9 @@ class Index {
   ~Index() = default;
 
   /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
-  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads. What stands at `path` must be an index file or
-  /// empty, unless `params.replace` says otherwise.
-  /// Throws Error: invalid_argument (input, params), io (disk full, another writer at work, another file at `path`; published(): the file stands, but
-  /// may not survive a power loss).
+  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads. What stands at `path` must be an index file
+  /// or empty, unless `params.replace` says otherwise. Throws Error: invalid_argument (input, params), io (disk full, another writer at work, another
+  /// file at `path`; published(): the file stands, but may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
   /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more (`format/input/tokens.h` tells
@@ -67,7 +66,8 @@ class Index {
   std::string_view class_name() const noexcept;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k places.
-  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor 1e-15 to 2e18 (naming the row), params out of range.
+  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor 1e-15 to 2e18 (naming the row), params out
+  /// of range.
   void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors alone, where there are any.
@@ -114,10 +114,10 @@ std::string_view library_version() noexcept;
 std::string_view simd_target() noexcept;
 
 // Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
-std::string_view name_of(Metric metric) noexcept;      ///< "dotproduct", "euclidean"
-std::string_view name_of(GraphType type) noexcept;     ///< "standard", "permuted", "compressed"
-std::string_view name_of(Encoding encoding) noexcept;  ///< "f32", "f16"
-std::string_view name_of(Kind kind) noexcept;          ///< "flat", "hnsw"
+std::string_view name_of(Metric metric) noexcept;      ///< e.g. "dotproduct"
+std::string_view name_of(GraphType type) noexcept;     ///< e.g. "permuted"
+std::string_view name_of(Encoding encoding) noexcept;  ///< e.g. "f16"
+std::string_view name_of(Kind kind) noexcept;          ///< e.g. "hnsw"
 /// In any case; also by the names that other libraries have for it, aliases_of() one.
 Metric parse_metric(std::string_view text);
 std::span<const std::string_view> aliases_of(Metric metric) noexcept;

@@ -238,6 +238,12 @@ Metric parse_metric(std::string_view text) {
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const MetricRow& row : kMetrics)
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
+  if (lower == "cosine" || lower == "cos" || lower == "angular")
+    invalid_argument("metric: '" + lower + "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
+                     "scores are cosines then");
+  if (lower == "hamming" || lower == "jaccard")
+    invalid_argument("metric: '" + lower + "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
+                     "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
 std::span<const std::string_view> aliases_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).aliases; }

@@ -12,12 +12,13 @@
 namespace cassata {
 namespace {
 
-constexpr std::uint64_t kMostSampled = 512;       // of a sample
+constexpr std::uint64_t kMostSampled = 512;           // of a sample
 constexpr std::size_t kMostSampledValues = 1U << 21;  // of dense rows
-constexpr std::size_t kSelfQueries = 16;           // of each kind
+constexpr std::size_t kSelfQueries = 16;              // of each kind
 
 std::uint64_t sample_size(const VectorStream& vectors) {
-  const std::uint64_t most = vectors.shape() == Shape::dense ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled) : kMostSampled;
+  const std::uint64_t most =
+      vectors.shape() == Shape::dense ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled) : kMostSampled;
   return std::min(most, vectors.size());
 }
 

@@ -101,7 +101,8 @@ class TwoLevelModel {
         quantizer_(row_of(Encoding::pq).encoder({.dim = plan.dim, .code = {.m_pq = static_cast<std::uint32_t>(plan.m_pq)}})) {
     if (choices.progress) choices.progress("residuals", 0, 1);
     const std::size_t piece = Centroids::piece(plan.dim), size = std::min<std::size_t>(plan.samples, kPqSamples);
-    for (std::size_t i = 0; i < size; ++i) std::copy_n(sample.data() + sampled(i, size, plan.samples) * plan.dim, plan.dim, sample.data() + i * plan.dim);
+    for (std::size_t i = 0; i < size; ++i)
+      std::copy_n(sample.data() + sampled(i, size, plan.samples) * plan.dim, plan.dim, sample.data() + i * plan.dim);
     sample.resize(size * plan.dim);
     parallel_for(choices.num_threads, (size + piece - 1) / piece, 1, [&](std::size_t begin, std::size_t end, unsigned) {
       std::vector<std::uint32_t> which(piece);

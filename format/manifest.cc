@@ -159,9 +159,8 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     const auto sizes = b.CreateVector(m.graph->level_sizes);
     flatbuffers::Offset<fb::Codes> links_at;
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
-    graph_at =
-        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes, links_at,
-                        m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
+    graph_at = fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes,
+                               links_at, m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)
@@ -175,8 +174,9 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   if (m.postings)
     postings_at =
         fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, m.postings->summary_energy, m.postings->n_knn);
-  fb::FinishManifestBuffer(b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric),
-                                                 m.size, m.dim, codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
+  fb::FinishManifestBuffer(
+      b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric), m.size, m.dim,
+                            codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

@@ -49,7 +49,9 @@ bool same_file(int fd, const fs::path& path) {
 /// beginning instead.
 constexpr mode_t kUnfinished = S_ISVTX;
 constexpr mode_t kPermissions = 0777;
-constexpr std::string_view kMark = "\x89" "CASSATA unfinished: left by a writer that was interrupted\r\n\x1a\n";
+constexpr std::string_view kMark =
+    "\x89"
+    "CASSATA unfinished: left by a writer that was interrupted\r\n\x1a\n";
 
 struct stat status_of(int fd, const fs::path& path) {
   struct stat status {};
@@ -105,7 +107,9 @@ Lock try_lock(int fd, const fs::path& partial) {
 void remove_leftover(const fs::path& partial, const std::string& target) {
   const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return;
-  const auto in_the_way = [&] { io_error(partial.string() + " is in the way, and not what an interrupted writer of this user left; rename or remove it", EEXIST); };
+  const auto in_the_way = [&] {
+    io_error(partial.string() + " is in the way, and not what an interrupted writer of this user left; rename or remove it", EEXIST);
+  };
   if (fd < 0) in_the_way();
   const auto close = [](const int* open) { ::close(*open); };
   const std::unique_ptr<const int, decltype(close)> closed(&fd, close);
@@ -186,8 +190,7 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
   const std::optional<std::string> start = fd < 0 ? std::nullopt : first_bytes(fd, FileKind::kStartBytes);
   const int error = errno;
   if (fd >= 0) ::close(fd);
-  const std::string expected =
-      ", expected no file, an empty one or " + kind.name + "; to replace it all the same: --force, in Python overwrite=True";
+  const std::string expected = ", expected no file, an empty one or " + kind.name + "; to replace it all the same: --force, in Python overwrite=True";
   if (!start) io_error(path.string() + ": is there and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
   throw Error(Errc::io, path.string() + ": is there and begins with " + shown(*start) + expected, EEXIST);
@@ -228,7 +231,9 @@ std::optional<int> descriptor_of(const fs::path& path) {
 PartialState partial_state(const fs::path& partial) noexcept {
   const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return PartialState::other;
-  const PartialState state = !is_unfinished(fd) ? PartialState::other : ::flock(fd, LOCK_EX | LOCK_NB) == 0 ? PartialState::left : PartialState::in_use;
+  const PartialState state = !is_unfinished(fd)                    ? PartialState::other
+                             : ::flock(fd, LOCK_EX | LOCK_NB) == 0 ? PartialState::left
+                                                                   : PartialState::in_use;
   ::close(fd);
   return state;
 }
@@ -357,7 +362,8 @@ std::string PendingFile::pass_rights_on() {
   if ((failed != 0 && keeps_modes) || (replaces && added != 0))
     io_error("cannot give " + partial_.string() + " the permissions " + octal(permissions_), failed != 0 ? failed : EPERM);
   if (!replaces || (former.st_mode & S_IROTH) != 0) return {};
-  const bool owner = mine.st_uid != former.st_uid && (former.st_mode & S_IRUSR) != 0, group = mine.st_gid != former.st_gid && (former.st_mode & S_IRGRP) != 0;
+  const bool owner = mine.st_uid != former.st_uid && (former.st_mode & S_IRUSR) != 0,
+             group = mine.st_gid != former.st_gid && (former.st_mode & S_IRGRP) != 0;
   if (!owner && !group) return {};
   const auto owners = [](const struct stat& of) { return "user " + std::to_string(of.st_uid) + ", group " + std::to_string(of.st_gid); };
   return name_ + ": belongs to " + owners(mine) + ", with permissions " + octal(permissions_) + "; the file that it replaced, to " + owners(former) +

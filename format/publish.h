@@ -56,8 +56,8 @@ void remove_partial(const std::filesystem::path& partial);
 /// permissions of the file that it replaces, or those of a new one.
 class PendingFile {
  public:
-  /// Throws Error: io, also if another writer is at work on `path`, and as check_replaceable(); invalid_argument if `path` names a device, a pipe or a
-  /// descriptor. A symbolic link at `path` is followed.
+  /// Throws Error: io, also if another writer is at work on `path`, and as check_replaceable(); invalid_argument if `path` names a device, a pipe or
+  /// a descriptor. A symbolic link at `path` is followed.
   PendingFile(const std::filesystem::path& path, FileKind kind, ReplaceParams replace = {});
   /// An unnamed file in `folder`, or in the system's folder for temporary files; it is gone with its last user.
   static PendingFile unnamed(const std::filesystem::path& folder = {});

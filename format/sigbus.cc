@@ -17,7 +17,7 @@ struct SigbusGuard::Slot {
   std::atomic<bool> taken = false;
   std::atomic<std::uintptr_t> begin = 0, end = 0;  ///< end is 0 unless the slot guards a mapping; it is stored last
   std::atomic<int> protection = 0;
-  std::atomic<std::uintptr_t> lost = 0;        ///< the first page that could not be read, 0: none
+  std::atomic<std::uintptr_t> lost = 0;  ///< the first page that could not be read, 0: none
   std::atomic<std::size_t> replaced_pages = 0;
 };
 

@@ -78,7 +78,8 @@ void add_outputs(CommandLine& line, BenchChoices& choices) {
 /// Pictures of all formats, so that one may take the place of another.
 FileKind picture_kind() {
   return {.name = "a picture (.png, .svg, .pdf)", .fits = [](std::string_view start) {
-            return start.starts_with("\x89PNG") || start.starts_with("%PDF") || start.find("<svg") != start.npos || start.find("DOCTYPE svg") != start.npos;
+            return start.starts_with("\x89PNG") || start.starts_with("%PDF") || start.find("<svg") != start.npos ||
+                   start.find("DOCTYPE svg") != start.npos;
           }};
 }
 

@@ -37,8 +37,8 @@ void build_and_tell(const std::function<Index(const Progress&)>& build, const Te
   const Index index = build(progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (const auto& check = index.manifest().provenance.self_check; check && check->recall() < SelfCheck::kLow)
-    std::fprintf(stderr, "cassata build: warning: recall@%u of a sample is %s by default parameters; %s\n", check->k, fixed(check->recall(), 3).c_str(),
-                 kLowRecallAdvice);
+    std::fprintf(stderr, "cassata build: warning: recall@%u of a sample is %s by default parameters; %s\n", check->k,
+                 fixed(check->recall(), 3).c_str(), kLowRecallAdvice);
   if (telling.json) {
     print(summary_json(index, seconds, telling.more));
   } else if (!telling.quiet) {

@@ -103,7 +103,8 @@ std::size_t edits(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     std::size_t diagonal = row[0];
     row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) diagonal = std::exchange(row[j + 1], std::min({diagonal + (a[i] != b[j] ? 1 : 0), row[j] + 1, row[j + 1] + 1}));
+    for (std::size_t j = 0; j < b.size(); ++j)
+      diagonal = std::exchange(row[j + 1], std::min({diagonal + (a[i] != b[j] ? 1 : 0), row[j] + 1, row[j + 1] + 1}));
   }
   return row.back();
 }
@@ -120,7 +121,8 @@ std::string CommandLine::nearest(const std::string& option) const {
     for (std::string name; names >> name;) {
       if (!name.starts_with('-')) continue;
       const bool short_one = name.size() == 2;
-      const std::size_t distance = short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size()) : edits(wanted, name);
+      const std::size_t distance =
+          short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size()) : edits(wanted, name);
       if (distance < least || (distance == 0 && best.empty())) least = distance, best = name;
     }
   }
@@ -129,7 +131,8 @@ std::string CommandLine::nearest(const std::string& option) const {
 
 bool CommandLine::parse(const Words& words) {
   const auto end = std::ranges::find(words, "--");
-  if (std::any_of(words.begin(), end, [](const std::string& word) { return word == "--help" || word == "-h"; })) {  // also behind an option with a value
+  if (std::any_of(words.begin(), end,
+                  [](const std::string& word) { return word == "--help" || word == "-h"; })) {  // also behind an option with a value
     print(help());
     return false;
   }
@@ -141,7 +144,8 @@ bool CommandLine::parse(const Words& words) {
     po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
   } catch (const po::unknown_option& error) {
     const std::string option = error.get_option_name(), known = nearest(option);
-    throw UnknownOption(option, "no option " + tools::quoted(option) + (known.empty() ? "; see" : "; did you mean " + known + "? See") + " 'cassata " + synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
+    throw UnknownOption(option, "no option " + tools::quoted(option) + (known.empty() ? "; see" : "; did you mean " + known + "? See") +
+                                    " 'cassata " + synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
   } catch (const po::too_many_positional_options_error&) {
     invalid_argument("too many arguments; usage: cassata " + synopsis_);
   }

@@ -12,7 +12,9 @@ Json number_or_null(std::uint32_t number) { return number == 0 ? Json() : Json(n
 
 Json graph(const std::optional<GraphEntry>& entry) {
   if (!entry) return nullptr;
-  return {{"graph_type", name_of(entry->type)}, {"m", entry->m}, {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes}, {"duplicates", entry->duplicates}, {"near_copies", entry->near_copies}};
+  return {{"graph_type", name_of(entry->type)},        {"m", entry->m},
+          {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes},
+          {"duplicates", entry->duplicates},           {"near_copies", entry->near_copies}};
 }
 
 Json rerank(const Manifest& manifest) {
@@ -40,13 +42,8 @@ Json sections(const Manifest& manifest) {
 
 Json self_check(const std::optional<SelfCheck>& check) {
   if (!check) return nullptr;
-  return {{"k", check->k},
-          {"ef_search", check->ef_search},
-          {"rows", check->rows},
-          {"recall_rows", check->recall_rows},
-          {"fresh", check->fresh},
-          {"recall_fresh", check->recall_fresh},
-          {"recall", check->recall()}};
+  return {{"k", check->k},         {"ef_search", check->ef_search},       {"rows", check->rows},      {"recall_rows", check->recall_rows},
+          {"fresh", check->fresh}, {"recall_fresh", check->recall_fresh}, {"recall", check->recall()}};
 }
 
 Json provenance(const Provenance& held) {

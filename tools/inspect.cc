@@ -45,7 +45,9 @@ std::string facts(const Index& index) {
                                  std::to_string(graph->ef_construction)});
     if (graph->links) rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " + encoding(*graph->links)});
     rows.push_back({"levels", levels(index.size() - graph->duplicates, graph->level_sizes)});
-    if (graph->duplicates != 0) rows.push_back({"duplicates", grouped(graph->duplicates) + " rows that another one stands for, " + grouped(graph->near_copies) + " of them near copies"});
+    if (graph->duplicates != 0)
+      rows.push_back(
+          {"duplicates", grouped(graph->duplicates) + " rows that another one stands for, " + grouped(graph->near_copies) + " of them near copies"});
   }
   if (const auto& postings = manifest.postings)
     rows.push_back({"lists", grouped(postings->lists) + ", n_postings " + std::to_string(postings->n_postings) + ", summary_energy " +

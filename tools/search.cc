@@ -101,13 +101,17 @@ const Format& parse_format(std::string_view name) {
 
 bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
 
-/// Results of any format, so that one may take the place of another: their first line tells.
+/// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its ids are numbers.
 FileKind results_kind() {
   return {.name = "results of a search", .fits = [](std::string_view start) {
             const std::string_view line = start.substr(0, start.find('\n'));
             const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
-            return line.starts_with("{\"query\": ") || (tsv.size() == 4 && std::all_of(tsv.begin(), tsv.begin() + 3, is_number)) ||
-                   (trec.size() == 6 && trec[1] == "Q0" && is_number(trec[3]));
+            const std::string_view json = "{\"query\": ", ids = ", \"ids\": [";
+            const std::size_t comma = line.find(',');
+            return (line.starts_with(json) && comma != line.npos && line.substr(comma).starts_with(ids) &&
+                    is_number(line.substr(json.size(), comma - json.size()))) ||
+                   (tsv.size() == 4 && is_number(tsv[0]) && is_number(tsv[1]) && tsv[2] == "1") ||
+                   (trec.size() == 6 && is_number(trec[0]) && trec[1] == "Q0" && is_number(trec[2]) && trec[3] == "1");
           }};
 }
 
@@ -137,10 +141,9 @@ CommandLine line_of(SearchChoices& choices) {
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
-  line.option(
-      "ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
-      "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower",
-      [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
+  line.option("ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
+              "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower",
+              [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
   add_search_options(line, params, choices.special);
   add_multivec_queries(line, choices.multivec_queries);
   line.option("threads", params.num_threads, "0: all processors");
@@ -153,9 +156,10 @@ CommandLine line_of(SearchChoices& choices) {
       invalid_argument("'" + text + "' given, expected a word without blanks");
     choices.run_name = text;
   });
-  line.option("output,o", "FILE", "standard output",
-              "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and pipes are written as results come",
-              [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
+  line.option(
+      "output,o", "FILE", "standard output",
+      "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and pipes are written as results come",
+      [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
   add_force(line, choices.replace);
   return line;
 }

@@ -37,9 +37,7 @@ T number_at(std::string_view word, std::size_t row, const char* place, std::size
 
 }  // namespace
 
-Shape shape_of(const std::filesystem::path& path) {
-  return input_extension(path) == ".bin" ? Shape::sparse : Shape::dense;
-}
+Shape shape_of(const std::filesystem::path& path) { return input_extension(path) == ".bin" ? Shape::sparse : Shape::dense; }
 
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
   if (shape_of(path) == Shape::sparse) return open_sparse_stream(path);
@@ -93,7 +91,8 @@ void append_lines(const nlohmann::json& json, std::string& lines) {
     for (const nlohmann::json& row : json) append_lines(row, lines);
     return;
   }
-  if (!json.is_array() && !json.is_object()) invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) + " given, expected a JSON array or object");
+  if (!json.is_array() && !json.is_object())
+    invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) + " given, expected a JSON array or object");
   std::string line;
   for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";
   lines += line + "\n";

@@ -21,8 +21,7 @@ def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> li
 
     Returns:
         What was found, ordered by path, each with path, what ("unfinished file" or "work folder"), bytes, and kept: None if it is
-        removed (or
-        would be), else why it stays.
+        removed (or would be), else why it stays.
 
     Raises:
         OSError: The folder cannot be read, or something in it cannot be removed.

@@ -35,14 +35,6 @@ class SparseMatrix(Protocol):
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
-_UNSUPPORTED_METRICS = {
-    **dict.fromkeys(
-        ("cosine", "cos", "angular"), "normalize vectors and queries to length 1 and use 'dotproduct', whose scores are cosines then"
-    ),
-    **dict.fromkeys(
-        ("hamming", "jaccard"), "packed bits would be read as numbers; unpack them, e.g. by numpy.unpackbits, and use 'euclidean'"
-    ),
-}
 _DENSE_FILES = (".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin")  # read by the engine
 _SPARSE_FILES = (".bin", ".npz")
 _TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # that pandas, pyarrow or polars read
@@ -442,11 +434,7 @@ def word(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: {value!r:.60} given, expected a string")
     value = value.lower()
-    if name != "metric":
-        return value
-    if value in _UNSUPPORTED_METRICS:
-        raise ValueError(f"metric: {value!r} given, which is unsupported: {_UNSUPPORTED_METRICS[value]}")
-    return _core.metric_aliases.get(value, value)
+    return _core.metric_aliases.get(value, value) if name == "metric" else value
 
 
 def file_path(name: str, path: Any) -> str:

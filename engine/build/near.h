@@ -11,8 +11,9 @@
 
 namespace cassata {
 
-/// Tells near copies from other neighbours, by squared Euclidean distances whatever the metric. A near copy is closer than kShare of the distance that
-/// most pairs of the collection have, so noise of 1e-4 of a value's size makes near copies in up to 1,000 dimensions. So the few rows that lie far out do not count, nor does where the origin is.
+/// Tells near copies from other neighbours, by squared Euclidean distances whatever the metric. A near copy is closer than kShare of the distance
+/// that most pairs of the collection have, so noise of 1e-4 of a value's size makes near copies in up to 1,000 dimensions. So the few rows that lie
+/// far out do not count, nor does where the origin is.
 class NearRule {
  public:
   static constexpr double kShare = 0.005;
@@ -29,7 +30,8 @@ class NearRule {
   bool may_be_near(float a, float b) const;
   /// How far a near copy is at most (L2).
   float radius() const;
-  /// The distance that two vectors do not fall below, unless one is several times as long as most vectors are. Minus infinity for Euclidean distances.
+  /// The distance that two vectors do not fall below, unless one is several times as long as most vectors are. Minus infinity for Euclidean
+  /// distances.
   float wild() const;
 
  private:

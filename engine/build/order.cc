@@ -90,9 +90,7 @@ class Splitter {
     for (float& length : lengths) length = length > most && most > 0 ? most / length : 1;
     return lengths;
   }
-  void add(std::size_t place, float factor, Direction& direction) const {
-    direction.add(rows_.row(order_[place]), factor * weights_[order_[place]]);
-  }
+  void add(std::size_t place, float factor, Direction& direction) const { direction.add(rows_.row(order_[place]), factor * weights_[order_[place]]); }
   void add_mean(const Part& half, float sign, Direction& direction) const {
     const std::size_t count = std::min(half.size(), kSample);
     for (std::size_t i = 0; i < count; ++i) add(half.begin + sampled(i, count, half.size()), sign / static_cast<float>(count), direction);

@@ -184,12 +184,13 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 }
 
 /// The same in pages, which hold the first codes, and those of neighbours.
-GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place, const BuildEncoders& encoders, const GraphParams& params,
-                       bool from_disk, FileWriter& writer) {
+GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place, const BuildEncoders& encoders,
+                       const GraphParams& params, bool from_disk, FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& ground = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
-  const PagePlan plan = plan_pages(ground, place.node_at, place.node_at.size() - copies.size(), encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
+  const PagePlan plan =
+      plan_pages(ground, place.node_at, place.node_at.size() - copies.size(), encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);

@@ -32,8 +32,9 @@ void check_halves(std::span<const float> values, const std::function<std::string
   const std::size_t i = largest_value(values);
   char text[32];
   std::snprintf(text, sizeof text, "%g", static_cast<double>(values[i]));
-  invalid_argument(row() + ", " + place(i) + ": " + text +
-                   " is the vector's largest value and too small for f16, which would lose more than 1 % of the vector; scale all vectors, or store f32");
+  invalid_argument(
+      row() + ", " + place(i) + ": " + text +
+      " is the vector's largest value and too small for f16, which would lose more than 1 % of the vector; scale all vectors, or store f32");
 }
 
 }  // namespace cassata

@@ -42,7 +42,8 @@ void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry,
     const std::tuple here(representative, !is_copy(stored), id);
     const bool fits = row(stored) >= first && id < size && !is_duplicate[id] && (i == 0 || here > last) && (!is_copy(stored) || id > representative);
     if (!fits)
-      throw section_.damaged((rows_.size() + i) * sizeof(Id), "row " + std::to_string(row(stored)) + ", expected rows from " + std::to_string(first) + " on and" + below +
+      throw section_.damaged((rows_.size() + i) * sizeof(Id), "row " + std::to_string(row(stored)) + ", expected rows from " + std::to_string(first) +
+                                                                  " on and" + below +
                                                                   ", each once, of each representative the copies first, by ascending ids");
     is_duplicate[id] = true;
     near += !is_copy(stored);

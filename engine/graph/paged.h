@@ -86,8 +86,8 @@ class Pages {
   std::span<const std::byte> bytes(std::uint32_t page) const noexcept { return section_.bytes.subspan(page * shape_.page_bytes, shape_.page_bytes); }
   Page page(std::uint32_t page) const noexcept;
   /// Checks all that pages must be, but for their own codes: among others that a row has one code, whoever links to it, and that of `upper_nodes`
-  /// is the one in `upper_codes`. Throws Error(corrupt).
-  /// Before each part is read, calls `reading` with it. Has `codes` check the own codes of each page.
+  /// is the one in `upper_codes`. Calls `reading` with each part before it is read, and `codes` for each page, to check its own codes. Throws
+  /// Error(corrupt).
   void verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
               const std::function<void(const Page&)>& codes) const;
   /// Where in the section the own code of row `i` of a page lies, and that of its link `i`.

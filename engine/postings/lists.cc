@@ -121,8 +121,7 @@ void PostingLists::verify_list(std::size_t number, const Reading& reading) const
 void PostingLists::verify_run(std::size_t number, const ListEntry& list, std::size_t block, std::uint64_t at, std::uint8_t bound, Walk& walk) const {
   const std::span<const std::byte> bytes = runs(list);
   const auto wrong = [&](const std::string& found) {
-    return section_.damaged(list.offset + std::min<std::uint64_t>(walk.at, bytes.size()),
-                            "list " + std::to_string(number) + ": " + found);
+    return section_.damaged(list.offset + std::min<std::uint64_t>(walk.at, bytes.size()), "list " + std::to_string(number) + ": " + found);
   };
   if (at != walk.at) throw wrong("the run of block " + std::to_string(block) + " does not begin where the one before ends");
   const std::uint32_t mask = at + sizeof mask > bytes.size() ? 0 : number_at<std::uint32_t>(bytes.data() + at);

@@ -62,9 +62,7 @@ class TouchedCodes final : public Codes {
  public:
   explicit TouchedCodes(std::unique_ptr<Codes> codes) : Codes(codes->size(), codes->dim()), codes_(std::move(codes)), groups_(*codes_) {}
 
-  std::unique_ptr<Scorer> scorer(Metric metric) const override {
-    return std::make_unique<TouchedScorer>(codes_->scorer(metric), *codes_, groups_);
-  }
+  std::unique_ptr<Scorer> scorer(Metric metric) const override { return std::make_unique<TouchedScorer>(codes_->scorer(metric), *codes_, groups_); }
   void verify(const Reading& reading) const override { codes_->verify(reading); }
   void touch(Id id) const noexcept override { codes_->touch(id); }
   std::size_t row_bytes() const noexcept override { return codes_->row_bytes(); }

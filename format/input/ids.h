@@ -23,7 +23,8 @@ IdTable read_ids(const std::filesystem::path& path);
 
 /// What write_ids() writes.
 FileKind id_table_kind();
-/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace` says otherwise. Throws Error(io).
+/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace` says otherwise. Throws
+/// Error(io).
 void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns, const ReplaceParams& replace = {});
 
 }  // namespace cassata

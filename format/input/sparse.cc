@@ -128,7 +128,10 @@ class SparseMemoryStream final : public SparseStream {
  public:
   SparseMemoryStream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
                      std::span<const std::uint64_t> offsets, std::size_t dim)
-      : SparseStream(std::move(name), offsets.size() - 1, dim, components.size(), false), components_(components), values_(values), offsets_(offsets) {}
+      : SparseStream(std::move(name), offsets.size() - 1, dim, components.size(), false),
+        components_(components),
+        values_(values),
+        offsets_(offsets) {}
 
  private:
   void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override {
@@ -198,7 +201,8 @@ Batch SparseStream::next_batch() {
 
 std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& path) {
   if (const std::string extension = input_extension(path); extension != ".bin")
-    invalid_argument(path.string() + ": extension '" + extension + "', expected .bin: u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values");
+    invalid_argument(path.string() + ": extension '" + extension +
+                     "', expected .bin: u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values");
   FileReader file(path);
   const Extent extent = extent_of(file);
   return std::make_unique<SparseFileStream>(std::move(file), extent);

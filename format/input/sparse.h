@@ -46,9 +46,8 @@ std::unique_ptr<SparseStream> sparse_memory_stream(std::string name, std::span<c
 /// The order of a row's components: of stored vectors they rise strictly, of queries they need not.
 enum class ComponentOrder { rising, any };
 
-/// Throws Error(invalid_argument) unless the components are in that order and at most kMaxComponent, the values are finite, and the vector's length is
-/// within its bounds (lengths.h). `name` and
-/// `row` are for the message.
+/// Throws Error(invalid_argument) unless the components are in that order and at most kMaxComponent, the values are finite, and the vector's length
+/// is within its bounds (lengths.h). `name` and `row` are for the message.
 void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vector, ComponentOrder order = ComponentOrder::rising);
 
 /// Throws Error(invalid_argument), beginning with `name`, unless the offsets start at 0, do not fall, and end at the number of components and

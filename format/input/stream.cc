@@ -175,13 +175,15 @@ std::string input_extension(const std::filesystem::path& path) {
   constexpr std::string_view kCropped = ".crop_nb_";
   std::filesystem::path name = path.filename();
   const std::string last = name.extension().string();
-  const bool cropped = last.starts_with(kCropped) && last.size() > kCropped.size() && last.find_first_not_of("0123456789", kCropped.size()) == last.npos;
+  const bool cropped =
+      last.starts_with(kCropped) && last.size() > kCropped.size() && last.find_first_not_of("0123456789", kCropped.size()) == last.npos;
   std::string extension = (cropped ? name.stem() : name).extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension;
 }
 
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
+  if (const std::string text = path.string(); text.find("://") != text.npos) invalid_argument(text + ": a URL, expected a local file");
   const std::string extension = input_extension(path);
   std::string known;
   for (const Format& format : kFormats) {

@@ -117,8 +117,7 @@ void leave_holes(const fs::path& folder, const auto& params) {
       for (int i = 0; i < 2; ++i) expect_error(Errc::corrupt, parts, [&] { asked.search(index); });
       expect_error(Errc::corrupt, parts, [&] { asked.search_exact(index); });
     }
-    if (section.tier == Tier::hot)
-      expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::hot}); });
+    if (section.tier == Tier::hot) expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::hot}); });
     expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::all}); });
     expect_error(Errc::corrupt, parts, [&] {
       const Index index = Index::open(folder / "hole", {.verify = Verify::touched});

@@ -189,7 +189,8 @@ TEST_F(Publish, ReplacesOnlyItsOwnKind) {
   write_file(path_, "a\nletter");
   fs::create_symlink("file", folder_ / "link");
   for (const char* const name : {"file", "link"}) {
-    expect_error(Errc::io, {(folder_ / name).string(), "'a\\x0aletter'", "notes", "--force", "overwrite=True"}, [&] { publish_text(folder_ / name, "notes: 4", kNotes); });
+    expect_error(Errc::io, {(folder_ / name).string(), "'a\\x0aletter'", "notes", "--force", "overwrite=True"},
+                 [&] { publish_text(folder_ / name, "notes: 4", kNotes); });
     EXPECT_EQ(text_of(path_), "a\nletter");
     EXPECT_EQ(folder_.names(), (std::set<std::string>{"file", "link"}));
   }
@@ -301,7 +302,8 @@ TEST_F(Publish, NotesWhomItShutsOut) {
   };
   const auto [private_mode, private_note] = replaced_by_another(0600);
   EXPECT_EQ(private_mode, 0600u);
-  for (const char* const part : {"user 65534, group 65534", "user 0, group 0", "0600", "shut out"}) EXPECT_NE(private_note.find(part), std::string::npos) << private_note;
+  for (const char* const part : {"user 65534, group 65534", "user 0, group 0", "0600", "shut out"})
+    EXPECT_NE(private_note.find(part), std::string::npos) << private_note;
   EXPECT_EQ(replaced_by_another(0644), std::pair(0644u, std::string("none")));
   EXPECT_EQ(replaced_by_another(0664).first, 0644u) << "the new group may write what it could only read";
   EXPECT_EQ(replaced_by_another(0660).first, 0600u) << "the new group may read what it could not";

@@ -45,7 +45,9 @@ class TempDir {
 };
 
 /// Begins as an index file does, so that builds may replace it.
-inline const std::string kFormerIndex = "\x89" "CASSA\r\nformer";
+inline const std::string kFormerIndex =
+    "\x89"
+    "CASSA\r\nformer";
 
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
