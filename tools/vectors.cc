@@ -1,12 +1,18 @@
 #include "tools/vectors.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
+#include "format/error.h"
 #include "format/input/sparse.h"
 #include "tools/command.h"
+#include "tools/python.h"
 
 namespace cassata::tools {
 namespace {
@@ -35,11 +41,63 @@ T number_at(std::string_view word, std::size_t row, const char* place, std::size
   }
 }
 
+constexpr const char* kMatrixExtension = ".npz";
+
+/// Sparse vectors in the bytes of their arrays.
+class MatrixStream final : public VectorStream {
+ public:
+  MatrixStream(std::unique_ptr<const std::string> bytes, std::unique_ptr<SparseStream> rows)
+      : VectorStream(rows->name(), Shape::sparse, rows->size(), rows->dim(), true), bytes_(std::move(bytes)), rows_(std::move(rows)) {}
+  std::uint64_t entries() const noexcept override { return rows_->entries(); }
+  InputEntry entry() const override { return rows_->entry(); }
+  Batch next_batch() override { return rows_->next_batch(); }
+
+ private:
+  std::unique_ptr<const std::string> bytes_;
+  std::unique_ptr<SparseStream> rows_;
+};
+
+/// What SciPy reads from a file.
+std::unique_ptr<VectorStream> read_matrix(const std::string& path) {
+  constexpr const char* kProgram = R"(
+import sys
+import numpy as np
+from cassata import inputs
+out = sys.stdout.buffer
+try:
+    components, values, offsets = inputs.matrix_rows(sys.argv[1], inputs.matrix_file(sys.argv[1]))
+except (OSError, ValueError) as error:
+    out.write(b"refused:" + str(error).encode())
+    sys.exit()
+out.write(b"arrays: ")
+for array in (np.array([len(offsets), len(components)], np.uint64), offsets, components, values):
+    out.write(array.tobytes())
+)";
+  constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
+  auto bytes = std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "demo"), "-c", kProgram, path}));
+  if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));
+  const std::string_view arrays = std::string_view(*bytes).substr(std::min(kArrays.size(), bytes->size()));
+  std::array<std::uint64_t, 2> counts = {};
+  if (arrays.size() >= sizeof counts) std::memcpy(counts.data(), arrays.data(), sizeof counts);
+  const auto [places, entries] = counts;
+  if (arrays.size() != sizeof counts + places * sizeof(std::uint64_t) + entries * (sizeof(std::uint32_t) + sizeof(float)))
+    io_error("cannot read " + path + " by Python", EIO);
+  const auto* const offsets = reinterpret_cast<const std::uint64_t*>(arrays.data()) + counts.size();
+  const auto* const components = reinterpret_cast<const std::uint32_t*>(offsets + places);
+  const auto* const values = reinterpret_cast<const float*>(components + entries);
+  auto rows = sparse_memory_stream(path, {components, entries}, {values, entries}, {offsets, places});
+  return std::make_unique<MatrixStream>(std::move(bytes), std::move(rows));
+}
+
 }  // namespace
 
-Shape shape_of(const std::filesystem::path& path) { return input_extension(path) == ".bin" ? Shape::sparse : Shape::dense; }
+Shape shape_of(const std::filesystem::path& path) {
+  const std::string extension = input_extension(path);
+  return extension == ".bin" || extension == kMatrixExtension ? Shape::sparse : Shape::dense;
+}
 
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
+  if (input_extension(path) == kMatrixExtension) return read_matrix(path.string());
   if (shape_of(path) == Shape::sparse) return open_sparse_stream(path);
   return open_stream(path);
 }
@@ -48,7 +106,7 @@ void check_queries(const VectorStream& queries, const Index& index) {
   const bool sparse = index.manifest().shape == Shape::sparse;
   const std::string& path = index.file().path();
   if (queries.shape() != index.manifest().shape)
-    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin)" : "sparse vectors, expected dense ones") +
+    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
                      ", as of " + path);
   if (!sparse && queries.dim() != index.dim())
     invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);

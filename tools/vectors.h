@@ -15,10 +15,10 @@
 
 namespace cassata::tools {
 
-/// What a file holds, by its extension: .bin is sparse.
+/// What a file holds, by its extension: .bin and .npz are sparse.
 Shape shape_of(const std::filesystem::path& path);
 
-/// Opens a file by its extension.
+/// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 
 /// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in `index`.

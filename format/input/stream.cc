@@ -190,8 +190,7 @@ std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
     if (extension == format.extension) return format.open(FileReader(path), format.type);
     known += (known.empty() ? "" : ", ") + std::string(format.extension);
   }
-  invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known + "; sparse vectors are in .bin files" +
-                   (extension == ".npz" ? ", or in Python: cassata.SparsePlainHNSW.build_from_file reads what scipy.sparse.save_npz wrote" : ""));
+  invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known + "; sparse vectors are in .bin files");
 }
 
 std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type) {

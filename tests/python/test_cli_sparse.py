@@ -9,6 +9,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import output, refusal, run
+from conftest import topics
 
 
 def write_bin(path, rows):
@@ -244,3 +245,21 @@ def test_a_search_that_is_refused(sparse, options, message):
     folder, _, _ = sparse
     output("build", "vectors.bin", "-o", "index", "--rerank", "f16", "-q", cwd=folder)
     assert message in refusal("search", "index", "queries.bin", *options, cwd=folder)
+
+
+def test_matrices_of_scipy_are_read(tmp_path):
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = topics(300, 500, seed=1)
+    sparse.save_npz(tmp_path / "vectors.npz", matrix)
+    sparse.save_npz(tmp_path / "queries.npz", matrix[:5])
+    run("build", "vectors.npz", "-o", "index", "-m", "8", cwd=tmp_path)
+    index = cassata.open(tmp_path / "index")
+    assert len(index) == 300
+    found = output("search", "index", "queries.npz", "-k", "3", cwd=tmp_path)
+    ids = [int(line.split("\t")[1]) for line in found.splitlines()]
+    assert ids == index.batch_search(matrix[:5], k=3)[1].reshape(-1).tolist()
+    (tmp_path / "other.npz").write_bytes(b"no matrix")
+    message = refusal("build", "other.npz", "-o", "none", cwd=tmp_path)
+    assert "other.npz" in message
+    assert "scipy.sparse.save_npz" in message
+    assert "vectors.npz is the input" in refusal("build", "vectors.npz", "-o", "vectors.npz", "--force", cwd=tmp_path)
