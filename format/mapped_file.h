@@ -73,7 +73,8 @@ class MappedFile final : public TouchCheck {
     }
     check_intact();
   }
-  /// Whether the file is still what was opened, as far as its length and its header on disk tell, and no damage was met. Throws Error(io).
+  /// Whether the file is still what was opened, as far as its length, its header on disk and the time it was last written tell, and no damage was
+  /// met. Throws Error(io).
   bool unchanged() const;
   /// Whether warm_on() warms and checks the section.
   bool warms(const SectionEntry& section) const noexcept;
