@@ -61,10 +61,7 @@ class GraphSearcher final : public Searcher {
     if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
     constexpr std::size_t kMost = kLanes + kResting;
     std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kMost);
-    const auto make = [this] {
-      auto lane = idle_.take();
-      return lane ? std::move(lane) : std::make_unique<Lane>(*this);
-    };
+    const auto make = [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); };
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);

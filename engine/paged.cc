@@ -72,18 +72,15 @@ class PagedSearcher final : public Searcher {
       };
       const auto finish = [&](Lane& lane) {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
-        lane.exact->bind(queries.row(lane.query));
         const VectorView query = queries.row(lane.query);
+        lane.exact->bind(query);
         rerank(found, *lane.exact, permutation_.ids(), guided_rerank(std::max(params.k, expansion_.within_reach(found, params.k, query))));
         found.resize(expansion_.within_reach(found, params.k, query));
         expansion_.add(Expansion::Adds::all_ids, found, params.k, *lane.exact);
       };
       take_turns<Lane>(
           mine, kLanes, begin, end,
-          [this] {
-            auto lane = idle_.take();
-            return lane ? std::move(lane) : std::make_unique<Lane>(*this);
-          },
+          [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); },
           start, [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
     });
     for (auto& lane : lanes) idle_.give(std::move(lane));

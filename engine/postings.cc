@@ -43,8 +43,9 @@ class PostingsSearcher final : public Searcher {
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
     parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
-      std::unique_ptr<Work> work = idle_.take();
-      if (!work) work = std::make_unique<Work>(Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
+      std::unique_ptr<Work> work = idle_.take([this] {
+        return std::make_unique<Work>(Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
+      });
       for (std::size_t i = begin; i < end; ++i) {
         work->scorer->bind(queries.row(i));
         if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);

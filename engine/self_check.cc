@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/sampling.h"
 #include "engine/searcher.h"
 
 namespace cassata {
@@ -88,13 +89,10 @@ SampledStream::SampledStream(VectorStream& inner)
       sample_(inner.shape(), inner.dim()),
       wanted_(sample_size(inner)) {}
 
-/// Each row as likely as any other (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S).
 Batch SampledStream::next_batch() {
   const Batch batch = inner_.next_batch();
-  for (std::size_t i = 0; i < batch.rows && seen_ < size(); ++i, ++seen_) {
-    random_ = random_ * 6364136223846793005U + 1442695040888963407U;  // Knuth's MMIX generator; its high bits are the random ones
-    if ((random_ >> 33) % (size() - seen_) < wanted_ - sample_.size()) sample_.append(batch.part(i, 1));
-  }
+  for (std::size_t i = 0; i < batch.rows; ++i, ++seen_)
+    if (sample_.size() < wanted_ && seen_ == sampled(sample_.size(), wanted_, size())) sample_.append(batch.part(i, 1));
   return batch;
 }
 

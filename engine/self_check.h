@@ -29,7 +29,6 @@ class SampledStream final : public VectorStream {
   VectorStream& inner_;
   Rows sample_;
   std::uint64_t wanted_, seen_ = 0;
-  std::uint64_t random_ = 0;
 };
 
 /// Asks for rows of the sample, and for as many fresh queries: points halfway between a row and the closest other one of the sample. Both by the

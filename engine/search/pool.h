@@ -13,13 +13,18 @@ namespace cassata {
 template <class T>
 class Pool {
  public:
-  /// One of them; null if there is none.
-  std::unique_ptr<T> take() {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return nullptr;
-    std::unique_ptr<T> object = std::move(idle_.back());
-    idle_.pop_back();
-    return object;
+  /// One of them; if there is none, what make() returns.
+  template <class Make>
+  std::unique_ptr<T> take(Make make) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        std::unique_ptr<T> object = std::move(idle_.back());
+        idle_.pop_back();
+        return object;
+      }
+    }
+    return make();
   }
   /// Keeps `object`, which may be null, unless there are kMost.
   void give(std::unique_ptr<T> object) {
