@@ -14,12 +14,12 @@
 
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
-#include "engine/clean.h"
-#include "engine/index.h"
-#include "engine/recommend.h"
-#include "engine/two_level.h"
-#include "format/input/sparse.h"
-#include "format/memory.h"
+#include "cassata/clean.h"
+#include "cassata/index.h"
+#include "cassata/recommend.h"
+#include "cassata/two_level.h"
+#include "format/input/sparse_files.h"
+#include "format/os/memory.h"
 
 namespace cassata::python {
 namespace {

@@ -16,10 +16,10 @@
 #include <tuple>
 #include <utility>
 
-#include "format/error.h"
-#include "format/input/sparse.h"
-#include "format/input/stream.h"
-#include "format/types.h"
+#include "cassata/error.h"
+#include "format/input/sparse_files.h"
+#include "cassata/stream.h"
+#include "cassata/types.h"
 
 namespace cassata::python {
 

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/index.h"
-#include "engine/params.h"
-#include "format/error.h"
+#include "cassata/index.h"
+#include "cassata/params.h"
+#include "cassata/error.h"
 #include "tools/terminal.h"
 
 namespace cassata::tools {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 
 namespace cassata::tools {
 

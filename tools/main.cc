@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::tools {
 namespace {

@@ -12,7 +12,7 @@
 #include <memory>
 #include <span>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::tools {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "format/publish.h"
-#include "format/types.h"
+#include "format/os/publish.h"
+#include "cassata/types.h"
 
 namespace cassata::tools {
 

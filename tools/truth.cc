@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "engine/exact.h"
-#include "format/error.h"
-#include "format/input/ids.h"
+#include "cassata/exact.h"
+#include "cassata/error.h"
+#include "format/input/id_table.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 

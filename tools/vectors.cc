@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
-#include "format/error.h"
-#include "format/input/sparse.h"
+#include "cassata/error.h"
+#include "format/input/sparse_files.h"
 #include "tools/command.h"
 #include "tools/python.h"
 

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/index.h"
-#include "format/input/stream.h"
-#include "format/input/tokens.h"
+#include "cassata/index.h"
+#include "cassata/stream.h"
+#include "format/input/token_files.h"
 #include "tools/command.h"
 
 namespace cassata::tools {

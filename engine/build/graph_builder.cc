@@ -9,10 +9,10 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/build/connect.h"
-#include "engine/parallel.h"
-#include "engine/build/prune.h"
-#include "engine/search/beam.h"
+#include "engine/build/repair_connectivity.h"
+#include "engine/base/parallel.h"
+#include "engine/build/select_neighbors.h"
+#include "engine/search/beam_walk.h"
 
 namespace cassata {
 namespace {

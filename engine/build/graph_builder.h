@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/build/near.h"
-#include "engine/codes/codes.h"
+#include "engine/build/near_copies.h"
+#include "engine/codec/codes.h"
 #include "engine/graph/adjacency.h"
-#include "engine/graph/levels.h"
-#include "engine/parallel.h"
-#include "format/types.h"
+#include "engine/graph/hierarchy.h"
+#include "engine/base/parallel.h"
+#include "cassata/types.h"
 
 namespace cassata {
 

@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
-#include "format/checksum.h"
-#include "format/error.h"
-#include "format/section.h"
+#include "cassata/checksum.h"
+#include "cassata/error.h"
+#include "format/file/section.h"
 
 namespace cassata {
 namespace {

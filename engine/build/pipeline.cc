@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "engine/build/graph_builder.h"
-#include "engine/build/pages.h"
+#include "engine/build/page_planner.h"
 #include "engine/build/region_build.h"
-#include "engine/build/reorder.h"
-#include "engine/build/spool.h"
-#include "engine/graph/compressed.h"
+#include "engine/build/graph_reorder.h"
+#include "engine/build/staging.h"
+#include "engine/graph/delta_adjacency.h"
 #include "engine/graph/duplicates.h"
 
 namespace cassata {

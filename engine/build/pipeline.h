@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "engine/build/graph_builder.h"
-#include "engine/build/spool.h"
+#include "engine/build/staging.h"
 #include "engine/build/work_files.h"
-#include "engine/codes/codes.h"
-#include "engine/graph/permutation.h"
-#include "format/file_writer.h"
-#include "format/input/stream.h"
-#include "format/manifest.h"
+#include "engine/codec/codes.h"
+#include "engine/graph/row_order.h"
+#include "format/file/file_writer.h"
+#include "cassata/stream.h"
+#include "cassata/manifest.h"
 
 namespace cassata {
 

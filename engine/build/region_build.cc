@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "engine/build/graph_log.h"
-#include "engine/build/reorder.h"
-#include "format/error.h"
+#include "engine/build/graph_reorder.h"
+#include "cassata/error.h"
 
 namespace cassata {
 namespace {

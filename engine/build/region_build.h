@@ -6,7 +6,7 @@
 
 #include "engine/build/graph_builder.h"
 #include "engine/build/pipeline.h"
-#include "engine/build/spool.h"
+#include "engine/build/staging.h"
 #include "engine/build/work_files.h"
 
 namespace cassata {

@@ -11,10 +11,10 @@
 #include <system_error>
 #include <utility>
 
-#include "format/checksum.h"
-#include "format/error.h"
-#include "format/memory.h"
-#include "format/section.h"
+#include "cassata/checksum.h"
+#include "cassata/error.h"
+#include "format/os/memory.h"
+#include "format/file/section.h"
 
 namespace cassata {
 namespace fs = std::filesystem;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "format/publish.h"
+#include "format/os/publish.h"
 
 namespace cassata {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "format/section.h"
-#include "format/types.h"
+#include "format/file/section.h"
+#include "cassata/types.h"
 
 namespace cassata {
 

@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/graph/permutation.h"
-#include "format/manifest.h"
-#include "format/section.h"
-#include "format/types.h"
+#include "engine/graph/row_order.h"
+#include "cassata/manifest.h"
+#include "format/file/section.h"
+#include "cassata/types.h"
 
 namespace cassata {
 

@@ -13,7 +13,7 @@
 #include <cstddef>
 
 #include "engine/kernels/prefetch.h"
-#include "format/types.h"
+#include "cassata/types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {

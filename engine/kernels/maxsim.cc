@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/kernels/half-inl.h"
+#include "engine/kernels/float16-inl.h"
 #include "engine/kernels/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();

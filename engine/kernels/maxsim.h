@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "engine/kernels/lookup.h"
-#include "format/types.h"
+#include "engine/kernels/table_lookup.h"
+#include "cassata/types.h"
 
 namespace cassata::kernels {
 

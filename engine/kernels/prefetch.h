@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 namespace cassata::kernels {
 

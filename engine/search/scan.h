@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/codes/codes.h"
+#include "engine/codec/codes.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 namespace cassata {
 

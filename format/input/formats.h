@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "format/input/file_reader.h"
-#include "format/input/stream.h"
+#include "format/os/file_reader.h"
+#include "cassata/stream.h"
 
 namespace cassata {
 

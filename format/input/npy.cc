@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "format/input/formats.h"
-#include "format/section.h"
+#include "format/file/section.h"
 
 namespace cassata {
 namespace {

@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "format/checksum.h"
-#include "format/input/file_reader.h"
-#include "format/manifest.h"
-#include "format/publish.h"
+#include "cassata/checksum.h"
+#include "format/os/file_reader.h"
+#include "cassata/manifest.h"
+#include "format/os/publish.h"
 
 namespace cassata {
 

@@ -1,8 +1,8 @@
-#include "format/input/rows.h"
+#include "cassata/rows.h"
 
 #include <utility>
 
-#include "format/input/sparse.h"
+#include "format/input/sparse_files.h"
 
 namespace cassata {
 

@@ -1,4 +1,4 @@
-#include "format/input/stream.h"
+#include "cassata/stream.h"
 
 #include <algorithm>
 #include <array>
@@ -10,9 +10,9 @@
 #include <string_view>
 #include <utility>
 
-#include "format/error.h"
+#include "cassata/error.h"
 #include "format/input/formats.h"
-#include "format/input/lengths.h"
+#include "format/input/vector_lengths.h"
 
 namespace cassata {
 namespace {

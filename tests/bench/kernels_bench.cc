@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/kernels/dense.h"
+#include "engine/kernels/dense_distance.h"
 
 namespace cassata::kernels {
 namespace {

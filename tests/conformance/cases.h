@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
-#include "engine/registry.h"
-#include "format/input/sparse.h"
+#include "cassata/index.h"
+#include "engine/index/registry.h"
+#include "format/input/sparse_files.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/sparse_index.h"
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/conformance/good_sparse_rows.h"
 
 namespace cassata::test {

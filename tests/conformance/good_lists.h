@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/conformance/good_sparse_rows.h"
 
 namespace cassata::test {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/support/index_file.h"
 
 namespace cassata::test {

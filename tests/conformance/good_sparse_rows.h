@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/support/vector_files.h"
 
 namespace cassata::test {

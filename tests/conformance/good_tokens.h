@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/support/vector_files.h"
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "format/input/tokens.h"
+#include "format/input/token_files.h"
 #include "tests/conformance/cases.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/token_files.h"

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "engine/build/region_build.h"
-#include "engine/two_level.h"
+#include "cassata/two_level.h"
 #include "tests/conformance/multivector_cases.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"

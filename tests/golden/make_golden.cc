@@ -24,9 +24,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "format/input/npy.h"
-#include "format/input/sparse.h"
+#include "format/input/sparse_files.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::test {
 

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "format/checksum.h"
-#include "format/file_writer.h"
-#include "format/layout.h"
-#include "format/manifest.h"
+#include "cassata/checksum.h"
+#include "format/file/file_writer.h"
+#include "format/file/layout.h"
+#include "cassata/manifest.h"
 #include "tests/support/random.h"
 
 namespace cassata::test {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/codes/codes.h"
-#include "engine/codes/dense.h"
+#include "engine/codec/codes.h"
+#include "engine/codec/dense.h"
 #include "tests/support/random.h"
 
 namespace cassata::test {

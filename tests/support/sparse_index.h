@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "engine/index.h"
-#include "format/input/sparse.h"
+#include "cassata/index.h"
+#include "format/input/sparse_files.h"
 #include "tests/support/random_case.h"
 
 namespace cassata::test {

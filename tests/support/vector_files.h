@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 namespace cassata::test {
 

@@ -7,8 +7,8 @@
 #include <numeric>
 #include <set>
 
-#include "engine/codes/dense.h"
-#include "engine/search/beam.h"
+#include "engine/codec/dense.h"
+#include "engine/search/beam_walk.h"
 #include "tests/engine/graph/reached.h"
 #include "tests/support/brute_force.h"
 

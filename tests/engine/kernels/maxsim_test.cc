@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/kernels/dense.h"
+#include "engine/kernels/dense_distance.h"
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
 

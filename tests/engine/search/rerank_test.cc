@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/codes/sparse.h"
+#include "engine/codec/sparse.h"
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/random.h"

@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/codes/dense.h"
+#include "engine/codec/dense.h"
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "format/input/stream.h"
+#include "cassata/stream.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"

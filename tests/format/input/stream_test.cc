@@ -1,5 +1,5 @@
 // Every format gives back the vectors that were written, in pieces of any size.
-#include "format/input/stream.h"
+#include "cassata/stream.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
