@@ -10,8 +10,9 @@
 
 #include "cassata/index.h"
 #include "cassata/measure.h"
-#include "format/input/id_table.h"
 #include "cassata/rows.h"
+#include "format/file/mapped_file.h"
+#include "format/input/id_table.h"
 #include "tools/command.h"
 #include "tools/describe.h"
 #include "tools/python.h"
@@ -52,14 +53,16 @@ std::vector<T> numbers(std::string_view text) {
 std::vector<double> parse_targets(const std::string& text) {
   std::vector<double> targets = numbers<double>(text);
   for (const double target : targets)
-    if (!(target > 0 && target <= 1)) invalid_argument(tools::quoted(text) + " given, expected numbers over 0 and at most 1");
+    if (!(target > 0 && target <= 1))
+      invalid_argument(tools::quoted(text) + " given, expected numbers over 0 and at most 1");
   return targets;
 }
 
 /// The format of a picture, by its file's extension.
 std::string format_of(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (extension != ".png" && extension != ".svg" && extension != ".pdf")
     invalid_argument(tools::quoted(path) + " given, expected a .png, .svg or .pdf file");
   return extension.substr(1);
@@ -69,7 +72,8 @@ void add_outputs(CommandLine& line, BenchChoices& choices) {
   line.option("recall", "N,N,...", "0.9,0.95,0.98", "also tell how fast each index reaches these",
               [&](const std::string& text) { choices.targets = parse_targets(text); });
   line.flag("json", choices.json, "print JSON");
-  line.option("plot", "FILE", "", "draw the curves: a .png, .svg or .pdf file (needs the Python package and matplotlib)",
+  line.option("plot", "FILE", "",
+              "draw the curves: a .png, .svg or .pdf file (needs the Python package and matplotlib)",
               [&](const std::string& text) { format_of(choices.plot = text); });
   add_force(line, choices.truth.replace, "--save-truth and --plot");
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -84,26 +88,33 @@ FileKind picture_kind() {
 }
 
 CommandLine line_of(const Words& words, BenchChoices& choices) {
-  CommandLine line(
-      "bench INDEX... --queries FILE [OPTIONS]",
-      "Measures recall against queries a second, for index files over the same vectors, by a sweep of ef_search. Of indexes in two stages\n"
-      "k_candidates takes the same values, unless --k-candidates is given. They take turns, so that\n"
-      "what else the machine does hits all alike. Recall@k is the share of the k exact answers that is found, by id. What is exact is\n"
-      "read (--truth), or computed: over the original vectors (--data), or over those of the first index that stores them as f32, or\n"
-      "else as f16. p50 and p99 are of queries that are asked alone, one after another.");
+  CommandLine line("bench INDEX... --queries FILE [OPTIONS]",
+                   "Measures recall against queries a second, for index files over the same vectors, by a sweep of "
+                   "ef_search. Of indexes in two stages\n"
+                   "k_candidates takes the same values, unless --k-candidates is given. They take turns, so that\n"
+                   "what else the machine does hits all alike. Recall@k is the share of the k exact answers that is "
+                   "found, by id. What is exact is\n"
+                   "read (--truth), or computed: over the original vectors (--data), or over those of the first index "
+                   "that stores them as f32, or\n"
+                   "else as f16. p50 and p99 are of queries that are asked alone, one after another.");
   SearchParams& search = choices.params.search;
   line.arguments("INDEX", choices.indexes);
-  line.option("queries", "FILE", "", "the queries, as 'cassata build' reads vectors", [&](const std::string& text) { choices.queries = text; });
+  line.option("queries", "FILE", "", "the queries, as 'cassata build' reads vectors",
+              [&](const std::string& text) { choices.queries = text; });
   line.option(",k", search.k, "results a query");
-  line.option("ef-search", "N,N,...", "12 values from 10, or from k, on", "widths of search to measure (graphs and approximate lists)",
+  line.option("ef-search", "N,N,...", "12 values from 10, or from k, on",
+              "widths of search to measure (graphs and approximate lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
   add_search_options(line, search, choices.special);
-  choices.params.sweep_k_candidates = std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
+  choices.params.sweep_k_candidates =
+      std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
   add_multivec_queries(line, choices.multivec_queries);
-  line.option("threads", search.num_threads, "0: all processors. Queries a second are those of one batch over so many threads");
+  line.option("threads", search.num_threads,
+              "0: all processors. Queries a second are those of one batch over so many threads");
   add_resident(line, choices.opening);
   line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
-  line.option("data", "FILE", "", "the vectors that the indexes were built from: recall is measured against exact answers over these",
+  line.option("data", "FILE", "",
+              "the vectors that the indexes were built from: recall is measured against exact answers over these",
               [&](const std::string& text) { choices.truth.data = text; });
   line.option("truth", "FILE", "", "the exact answers: a .npy file of ids, one row a query, best first",
               [&](const std::string& text) { choices.truth.file = text; });
@@ -142,12 +153,14 @@ std::vector<Index> open_all(const BenchChoices& choices) {
     const Manifest &mine = index.manifest(), &other = first.manifest();
     if (mine.size != other.size) refuse(index, std::to_string(mine.size) + " vectors", std::to_string(other.size));
     if (index.token_dim() != first.token_dim())
-      refuse(index, "token vectors of dim " + std::to_string(index.token_dim()) + " (0: none)", std::to_string(first.token_dim()));
-    if (mine.metric != other.metric) refuse(index, "metric " + std::string(name_of(mine.metric)), std::string(name_of(other.metric)));
+      refuse(index, "token vectors of dim " + std::to_string(index.token_dim()) + " (0: none)",
+             std::to_string(first.token_dim()));
+    if (mine.metric != other.metric)
+      refuse(index, "metric " + std::string(name_of(mine.metric)), std::string(name_of(other.metric)));
   }
   if (choices.params.search.k > first.size())
-    invalid_argument("-k: " + std::to_string(choices.params.search.k) + " given, expected at most the " + std::to_string(first.size()) +
-                     " vectors of " + first.file().path());
+    invalid_argument("-k: " + std::to_string(choices.params.search.k) + " given, expected at most the " +
+                     std::to_string(first.size()) + " vectors of " + first.file().path());
   return indexes;
 }
 
@@ -158,12 +171,15 @@ Rows load_queries(const std::string& path, std::span<const Index> indexes) {
   return Rows(*queries);
 }
 
-double bytes_a_vector(const Index& index) { return static_cast<double>(index.file().header().file_length) / static_cast<double>(index.size()); }
+double bytes_a_vector(const Index& index) {
+  return static_cast<double>(index.file().header().file_length) / static_cast<double>(index.size());
+}
 
 /// "f16"; with second codes "int8 + f16".
 std::string encodings(const Index& index) {
   std::string names;
-  for (const CodesEntry& codes : index.manifest().codes) names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
+  for (const CodesEntry& codes : index.manifest().codes)
+    names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
   return names;
 }
 
@@ -193,46 +209,54 @@ Json curve_json(const Index& index, const std::vector<Point>& points, const std:
   return json;
 }
 
-Json report(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
+Json report(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries,
+            const Curves& curves) {
   Json json = {{"k", choices.params.search.k},
                {"queries", {{"path", choices.queries}, {"n", queries}}},
                {"threads", choices.params.search.num_threads},
                {"repeat", choices.params.repeat},
                {"truth", truth.json},
                {"indexes", Json::array()}};
-  for (std::size_t i = 0; i < indexes.size(); ++i) json["indexes"].push_back(curve_json(indexes[i], curves[i], choices.targets));
+  for (std::size_t i = 0; i < indexes.size(); ++i)
+    json["indexes"].push_back(curve_json(indexes[i], curves[i], choices.targets));
   return json;
 }
 
 std::string whole(double value) { return grouped(static_cast<std::uint64_t>(value + 0.5)); }
 
 std::string curve_text(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
-  std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) + ", " +
-                     size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector, of these hot " +
+  std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) +
+                     ", " + size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) +
+                     " bytes/vector, of these hot " +
                      fixed(static_cast<double>(index.hot_bytes()) / static_cast<double>(index.size()), 1) + "\n";
   const bool two_stages = points.front().k_candidates != 0;
   std::vector<Row> rows = {{"ef_search", "recall", "queries/s", "p50 ms", "p99 ms"}};
   if (two_stages) rows.front().push_back("k_candidates");
   const auto width = [](double ef_search) { return ef_search == 0 ? "-" : fixed(ef_search, 0); };
   for (const Point& point : points)
-    rows.push_back({width(static_cast<double>(point.ef_search)), fixed(point.recall, 4), whole(point.queries_per_second),
-                    fixed(1000 * point.p50_seconds, 3), fixed(1000 * point.p99_seconds, 3)});
-  for (std::size_t i = 0; two_stages && i < points.size(); ++i) rows[i + 1].push_back(std::to_string(points[i].k_candidates));
+    rows.push_back({width(static_cast<double>(point.ef_search)), fixed(point.recall, 4),
+                    whole(point.queries_per_second), fixed(1000 * point.p50_seconds, 3),
+                    fixed(1000 * point.p99_seconds, 3)});
+  for (std::size_t i = 0; two_stages && i < points.size(); ++i)
+    rows[i + 1].push_back(std::to_string(points[i].k_candidates));
   text += table(rows, {true, true, true, true, true, true});
   for (const double target : targets) {
     const auto at = at_recall(points, target);
-    text +=
-        "  at recall " + fixed(target, 4) + ": " +
-        (at ? whole(at->queries_per_second) + " queries/s" + (at->ef_search == 0 ? "" : ", ef_search " + width(at->ef_search)) : "never reached") +
-        "\n";
+    text += "  at recall " + fixed(target, 4) + ": " +
+            (at ? whole(at->queries_per_second) + " queries/s" +
+                      (at->ef_search == 0 ? "" : ", ef_search " + width(at->ef_search))
+                : "never reached") +
+            "\n";
   }
   return text;
 }
 
-std::string report_text(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes, std::size_t queries, const Curves& curves) {
+std::string report_text(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes,
+                        std::size_t queries, const Curves& curves) {
   const unsigned threads = choices.params.search.num_threads;
-  std::string text = "recall@" + std::to_string(choices.params.search.k) + " against " + truth.told + "\n" + grouped(queries) + " queries of " +
-                     printable(choices.queries) + ", threads: " + (threads == 0 ? "all" : std::to_string(threads)) + ", median of " +
+  std::string text = "recall@" + std::to_string(choices.params.search.k) + " against " + truth.told + "\n" +
+                     grouped(queries) + " queries of " + printable(choices.queries) +
+                     ", threads: " + (threads == 0 ? "all" : std::to_string(threads)) + ", median of " +
                      std::to_string(choices.params.repeat) + "\n";
   for (std::size_t i = 0; i < indexes.size(); ++i) text += "\n" + curve_text(indexes[i], curves[i], choices.targets);
   return text;

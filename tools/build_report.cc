@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cassata/stream.h"
+#include "format/file/mapped_file.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -16,9 +17,9 @@ constexpr char kLowRecallAdvice[] = "a larger -m, --ef-construction, ef_search o
 
 std::string summary(const Index& index, double seconds) {
   const double rate = static_cast<double>(index.size()) / seconds;
-  return printable(index.file().path()) + ": " + std::string(index.class_name()) + " of " + grouped(index.size()) + " vectors, dim " +
-         std::to_string(index.dim()) + ", " + size_text(index.file().header().file_length) + ", built in " + fixed(seconds, 1) + " s (" +
-         grouped(static_cast<std::uint64_t>(rate)) + " rows/s)\n";
+  return printable(index.file().path()) + ": " + std::string(index.class_name()) + " of " + grouped(index.size()) +
+         " vectors, dim " + std::to_string(index.dim()) + ", " + size_text(index.file().header().file_length) +
+         ", built in " + fixed(seconds, 1) + " s (" + grouped(static_cast<std::uint64_t>(rate)) + " rows/s)\n";
 }
 
 std::string summary_json(const Index& index, double seconds, const nlohmann::ordered_json& more) {

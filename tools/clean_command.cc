@@ -12,16 +12,19 @@
 namespace cassata::tools {
 namespace {
 
-std::string_view name_of(Leftover::What what) { return what == Leftover::What::partial ? "unfinished file" : "work folder"; }
+std::string_view name_of(Leftover::What what) {
+  return what == Leftover::What::partial ? "unfinished file" : "work folder";
+}
 
 std::string line_of(const Leftover& found, bool dry_run) {
   const std::string verb = !found.kept.empty() ? "kept" : dry_run ? "would remove" : "removed";
-  return verb + " " + printable(found.path.string()) + ": " + std::string(name_of(found.what)) + ", " + size_text(found.bytes) +
-         (found.kept.empty() ? "" : "; " + printable(found.kept)) + "\n";
+  return verb + " " + printable(found.path.string()) + ": " + std::string(name_of(found.what)) + ", " +
+         size_text(found.bytes) + (found.kept.empty() ? "" : "; " + printable(found.kept)) + "\n";
 }
 
 nlohmann::ordered_json json_of(const Leftover& found) {
-  nlohmann::ordered_json json = {{"path", found.path.string()}, {"what", name_of(found.what)}, {"bytes", found.bytes}, {"kept", nullptr}};
+  nlohmann::ordered_json json = {
+      {"path", found.path.string()}, {"what", name_of(found.what)}, {"bytes", found.bytes}, {"kept", nullptr}};
   if (!found.kept.empty()) json["kept"] = found.kept;
   return json;
 }
@@ -33,9 +36,12 @@ int clean(const Words& words) {
   CleanParams params;
   bool quiet = false, json = false;
   CommandLine line("clean FOLDER [OPTIONS]",
-                   "Removes what killed builds left in FOLDER: unfinished files, '<name>.partial', and work folders of builds with --memory-budget,\n"
-                   "'<name>.build'. Only those of this user that no build is at work on; a work folder that 'cassata build --resume' can go on\n"
-                   "with is listed, and stays unless --resumable is given. Folders in FOLDER are not looked into, links are not followed, and\n"
+                   "Removes what killed builds left in FOLDER: unfinished files, '<name>.partial', and work folders of "
+                   "builds with --memory-budget,\n"
+                   "'<name>.build'. Only those of this user that no build is at work on; a work folder that 'cassata "
+                   "build --resume' can go on\n"
+                   "with is listed, and stays unless --resumable is given. Folders in FOLDER are not looked into, "
+                   "links are not followed, and\n"
                    "files that builds did not make stay.");
   line.argument("FOLDER", folder);
   line.flag("dry-run,n", params.dry_run, "only print what would be removed");

@@ -27,22 +27,27 @@ struct RecommendChoices {
 };
 
 CommandLine line_of(RecommendChoices& choices) {
-  CommandLine line(
-      "build INPUT -o OUTPUT --target-recall N [OPTIONS]",
-      "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind that there is for such vectors is\n"
-      "tried on a sample and on a quarter of it; how recall, speed and bytes change between them is taken to go on up to the whole of INPUT,\n"
-      "which is read twice. Speed is what is measured here and now, on one thread: on a busy machine the choice may differ.");
+  CommandLine line("build INPUT -o OUTPUT --target-recall N [OPTIONS]",
+                   "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind "
+                   "that there is for such vectors is\n"
+                   "tried on a sample and on a quarter of it; how recall, speed and bytes change between them is taken "
+                   "to go on up to the whole of INPUT,\n"
+                   "which is read twice. Speed is what is measured here and now, on one thread: on a busy machine the "
+                   "choice may differ.");
   RecommendParams& params = choices.params;
   line.argument("INPUT", choices.input);
-  line.option("output,o", "FILE", "", "the index file to write", [&](const std::string& text) { choices.output = text; });
+  line.option("output,o", "FILE", "", "the index file to write",
+              [&](const std::string& text) { choices.output = text; });
   line.option("target-recall", "N", "", "share of the exact answers that must be found, over 0 and at most 1",
               [&](const std::string& text) { params.target_recall = number<double>(text); });
   line.option("memory", "BYTES", "no bound",
-              "bytes that every query touches, codes and graph, at most (512MiB, 2GB): vectors that only finish a search may stay on disk",
+              "bytes that every query touches, codes and graph, at most (512MiB, 2GB): vectors that only finish a "
+              "search may stay on disk",
               [&](const std::string& text) { params.memory = parse_memory(text); });
   line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
               [&](const std::string& text) { params.metric = parse_metric(text); });
-  line.option("queries", "FILE", "", "queries to try with; unless given, vectors of INPUT that are kept out of the sample",
+  line.option("queries", "FILE", "",
+              "queries to try with; unless given, vectors of INPUT that are kept out of the sample",
               [&](const std::string& text) { choices.queries = text; });
   line.option(",k", params.k, "results a query");
   line.option("sample", params.sample, "vectors to try on, at most");
@@ -55,7 +60,8 @@ CommandLine line_of(RecommendChoices& choices) {
 
 Json trial_json(const Trial& trial) {
   Json arguments = Json::object();
-  for (const auto& [name, value] : arguments_of(trial.params)) std::visit([&, &key = name](const auto& held) { arguments[key] = held; }, value);
+  for (const auto& [name, value] : arguments_of(trial.params))
+    std::visit([&, &key = name](const auto& held) { arguments[key] = held; }, value);
   Json json = {{"class", trial.class_name}, {"arguments", arguments}};
   if (!trial.refusal.empty()) {
     json["refused"] = trial.refusal;
@@ -126,8 +132,9 @@ int build_recommended(const Words& words) {
   params.num_threads = choices.params.num_threads;
   params.replace = choices.replace;
   params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
-  build_and_tell(choices.input, params, choices.output,
-                 {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
+  build_and_tell(
+      choices.input, params, choices.output,
+      {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
   return kOk;
 }
 

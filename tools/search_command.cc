@@ -101,7 +101,8 @@ const Format& parse_format(std::string_view name) {
 
 bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
 
-/// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its ids are numbers.
+/// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its
+/// ids are numbers.
 FileKind results_kind() {
   return {.name = "results of a search", .fits = [](std::string_view start) {
             const std::string_view line = start.substr(0, start.find('\n'));
@@ -131,18 +132,23 @@ struct SearchChoices {
 
 CommandLine line_of(SearchChoices& choices) {
   CommandLine line("search INDEX QUERIES [OPTIONS]",
-                   "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for standard input, one query a\n"
-                   "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids are row numbers from 0.\n"
+                   "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for "
+                   "standard input, one query a\n"
+                   "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids "
+                   "are row numbers from 0.\n"
                    "  tsv   query_id, doc_id, rank (from 1), score, separated by tabs\n"
-                   "  trec  a TREC run: query_id Q0 doc_id rank score run_name; squared distances are negated, since larger must be better\n"
+                   "  trec  a TREC run: query_id Q0 doc_id rank score run_name; squared distances are negated, since "
+                   "larger must be better\n"
                    "  json  one object a line: query, ids, scores\n"
-                   "The score is the dot product (largest first) or the squared Euclidean distance (smallest first), as the index was built.");
+                   "The score is the dot product (largest first) or the squared Euclidean distance (smallest first), "
+                   "as the index was built.");
   SearchParams& params = choices.params;
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.option(",k", params.k, "results a query");
   line.option("ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
-              "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: more is more exact and slower",
+              "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: "
+              "more is more exact and slower",
               [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
   add_search_options(line, params, choices.special);
   add_multivec_queries(line, choices.multivec_queries);
@@ -156,10 +162,10 @@ CommandLine line_of(SearchChoices& choices) {
       invalid_argument("'" + text + "' given, expected a word without blanks");
     choices.run_name = text;
   });
-  line.option(
-      "output,o", "FILE", "standard output",
-      "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and pipes are written as results come",
-      [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
+  line.option("output,o", "FILE", "standard output",
+              "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and "
+              "pipes are written as results come",
+              [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
   add_force(line, choices.replace);
   return line;
 }
@@ -184,7 +190,8 @@ class Answers {
   Answers(const Index& index, const SearchChoices& choices, const TokenBatch& tokens, Output& output)
       : index_(index), choices_(choices), tokens_(tokens), output_(output), params_(choices.params) {
     params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
-    rows_ = std::clamp<std::size_t>(kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
+    rows_ = std::clamp<std::size_t>(
+        kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
     ids_.resize(rows_ * params_.k);
     scores_.resize(rows_ * params_.k);
   }
@@ -208,7 +215,8 @@ class Answers {
     for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
       const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
-      choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)}, index_.manifest().metric, choices_.run_name);
+      choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)},
+                             index_.manifest().metric, choices_.run_name);
       output_.write(text);
       text.clear();
     }

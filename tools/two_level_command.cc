@@ -19,25 +19,31 @@ struct TrainChoices {
 };
 
 CommandLine line_of(TrainChoices& choices) {
-  CommandLine line(
-      "build FOLDER --two-level -o OUT_FOLDER [OPTIONS]",
-      "Makes token vectors small: of each, OUT_FOLDER holds which of many centroids is near, and the rest as product-quantized bytes. Both are\n"
-      "learned from a sample. FOLDER holds documents.npy, (total_tokens, token_dim) or padded (documents, tokens, token_dim), f2, f4 or u2 (the\n"
-      "bits of f16), and doclens.npy, how many tokens each document has. Written are doclens.npy, centroids.npy, index_assignment.npy,\n"
-      "pq_centroids.npy and residuals.npy, and copies of queries.npy, query_doclens.npy and ids.npy if they are there. FOLDER is read twice, in\n"
-      "bounded memory; files appear when all are complete. The same input and options give the same bytes, whatever the threads.");
+  CommandLine line("build FOLDER --two-level -o OUT_FOLDER [OPTIONS]",
+                   "Makes token vectors small: of each, OUT_FOLDER holds which of many centroids is near, and the rest "
+                   "as product-quantized bytes. Both are\n"
+                   "learned from a sample. FOLDER holds documents.npy, (total_tokens, token_dim) or padded (documents, "
+                   "tokens, token_dim), f2, f4 or u2 (the\n"
+                   "bits of f16), and doclens.npy, how many tokens each document has. Written are doclens.npy, "
+                   "centroids.npy, index_assignment.npy,\n"
+                   "pq_centroids.npy and residuals.npy, and copies of queries.npy, query_doclens.npy and ids.npy if "
+                   "they are there. FOLDER is read twice, in\n"
+                   "bounded memory; files appear when all are complete. The same input and options give the same "
+                   "bytes, whatever the threads.");
   TwoLevelChoices& training = choices.training;
   line.argument("FOLDER", choices.input);
   line.flag("two-level", choices.two_level, "what is described here");
   line.option("output,o", "OUT_FOLDER", "", "the folder to write, which is made if it is not there",
               [&](const std::string& text) { choices.output = text; });
-  line.option("pq-subspaces", training.pq_subspaces, "pieces that the rest is cut into, and bytes that it takes; divides token_dim");
-  line.option("centroids", "N", "the power of two next below 16 sqrt(total_tokens), at most 65536",
-              "how many: with more of them less is left for the second level, and the search for the nearest takes longer",
-              [&](const std::string& text) {
-                training.n_centroids = number<std::uint64_t>(text);
-                if (training.n_centroids == 0) invalid_argument("0 given, expected 1 or more");
-              });
+  line.option("pq-subspaces", training.pq_subspaces,
+              "pieces that the rest is cut into, and bytes that it takes; divides token_dim");
+  line.option(
+      "centroids", "N", "the power of two next below 16 sqrt(total_tokens), at most 65536",
+      "how many: with more of them less is left for the second level, and the search for the nearest takes longer",
+      [&](const std::string& text) {
+        training.n_centroids = number<std::uint64_t>(text);
+        if (training.n_centroids == 0) invalid_argument("0 given, expected 1 or more");
+      });
   line.option("threads", training.num_threads, "0: all processors");
   add_force(line, training.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -47,11 +53,13 @@ CommandLine line_of(TrainChoices& choices) {
 
 std::string summary(const TwoLevelSummary& made, const std::string& output, double seconds) {
   const auto percent = [](double share) { return fixed(100 * share, 2) + " %"; };
-  return printable(output) + ": " + grouped(made.tokens) + " tokens of " + grouped(made.documents) + " documents, dim " +
-         std::to_string(made.token_dim) + ", in two levels in " + fixed(seconds, 1) + " s\n" +
-         "mean squared error, of the tokens' mean squared norm: " + percent(made.centroid_error) + " after " + grouped(made.n_centroids) +
-         " centroids, " + percent(made.error) + " after " + std::to_string(made.pq_subspaces) + " bytes of the rest\n" +
-         "bytes a token in an index: " + std::to_string(made.plain_bytes) + " as f16, " + std::to_string(made.bytes) + " in two levels\n";
+  return printable(output) + ": " + grouped(made.tokens) + " tokens of " + grouped(made.documents) +
+         " documents, dim " + std::to_string(made.token_dim) + ", in two levels in " + fixed(seconds, 1) + " s\n" +
+         "mean squared error, of the tokens' mean squared norm: " + percent(made.centroid_error) + " after " +
+         grouped(made.n_centroids) + " centroids, " + percent(made.error) + " after " +
+         std::to_string(made.pq_subspaces) + " bytes of the rest\n" +
+         "bytes a token in an index: " + std::to_string(made.plain_bytes) + " as f16, " + std::to_string(made.bytes) +
+         " in two levels\n";
 }
 
 std::string summary_json(const TwoLevelSummary& made, const std::string& output, double seconds) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "format/file/mapped_file.h"
 #include "tools/command.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
@@ -34,9 +35,11 @@ Verdict check(const std::string& path, const Progress& progress) {
 int verify(const Words& words) {
   std::vector<std::string> paths;
   bool quiet = false, json = false;
-  CommandLine line("verify INDEX... [OPTIONS]",
-                   "Reads index files from the first byte to the last, compares every block with its hash and checks every structural rule.\n"
-                   "Exit code 1 if one is damaged: the message names the section and the byte. 2 if one cannot be read at all.");
+  CommandLine line(
+      "verify INDEX... [OPTIONS]",
+      "Reads index files from the first byte to the last, compares every block with its hash and checks every "
+      "structural rule.\n"
+      "Exit code 1 if one is damaged: the message names the section and the byte. 2 if one cannot be read at all.");
   line.arguments("INDEX", paths);
   line.flag("quiet,q", quiet, "print nothing but errors");
   line.flag("json", json, "print the verdicts as JSON");

@@ -23,7 +23,8 @@ void watch_forks() {
 using Work = std::function<void(std::size_t, std::size_t, unsigned)>;
 using Range = tbb::blocked_range<std::size_t>;
 
-// oneTBB orders a caller and its pieces. These say so once more, where ThreadSanitizer sees it: the library is not instrumented.
+// oneTBB orders a caller and its pieces. These say so once more, where ThreadSanitizer sees it: the library is not
+// instrumented.
 std::atomic<std::size_t> started, finished;
 
 void run(const Work& work, std::size_t begin, std::size_t end) {
@@ -32,7 +33,8 @@ void run(const Work& work, std::size_t begin, std::size_t end) {
   finished.fetch_add(1, std::memory_order_release);
 }
 
-/// What oneTBB copies into its tasks, whose memory it hands from thread to thread; so ThreadSanitizer is to look at none of it.
+/// What oneTBB copies into its tasks, whose memory it hands from thread to thread; so ThreadSanitizer is to look at
+/// none of it.
 struct Piece {
   const Work* work;
   [[gnu::no_sanitize_thread]] void operator()(const Range& range) const { run(*work, range.begin(), range.end()); }
@@ -51,9 +53,11 @@ std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual)
 }
 
 Threads Threads::that_wait(unsigned num_threads) {
-  constexpr unsigned kWaiting = 4, kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
+  constexpr unsigned kWaiting = 4,
+                     kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
   const unsigned processors = threads_of(0), most = std::max(processors, std::min(kEnough, processors * kWaiting));
-  // oneTBB has no more than there are processors unless told so; for good, so that its threads need not be made anew for every loop.
+  // oneTBB has no more than there are processors unless told so; for good, so that its threads need not be made anew
+  // for every loop.
   static const tbb::global_control more(tbb::global_control::max_allowed_parallelism, most);
   Threads threads(0);
   threads.count = num_threads == 0 ? most : std::min(num_threads, most);
@@ -72,12 +76,14 @@ void parallel_for(Threads threads, std::size_t count, std::size_t grain, const W
   finished.load(std::memory_order_acquire);
 }
 
-void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t turn, const std::function<void(std::size_t)>& report,
-                  const Work& work) {
+void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t turn,
+                  const std::function<void(std::size_t)>& report, const Work& work) {
   const std::size_t most = turn * threads.count;
   for (std::size_t first = 0; first < count; first += most) {
     const std::size_t now = std::min(most, count - first);
-    parallel_for(threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) { work(first + begin, first + end, thread); });
+    parallel_for(threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      work(first + begin, first + end, thread);
+    });
     report(first + now);
   }
 }

@@ -17,7 +17,8 @@ constexpr std::size_t kFewest = 500;      // one in so many nodes must change si
 constexpr std::size_t kSmallest = 8;      // nodes of a part that is not split further
 constexpr std::size_t kAlone = 1u << 13;  // nodes of a part up to which one thread splits it to the end
 
-/// Cuthill and McKee (ACM 1969): breadth first, from node to node. Close to each other, from which the bisection starts.
+/// Cuthill and McKee (ACM 1969): breadth first, from node to node. Close to each other, from which the bisection
+/// starts.
 std::vector<Id> breadth_first(const NeighborLists& graph, std::span<const Id> nodes) {
   std::vector<Id> order;
   order.reserve(nodes.size());
@@ -37,7 +38,8 @@ std::vector<Id> breadth_first(const NeighborLists& graph, std::span<const Id> no
   return order;
 }
 
-/// Nodes that will stand together, from row `first` on, and what of the lists lies among them: places in `nodes`, list by list, at least two of each.
+/// Nodes that will stand together, from row `first` on, and what of the lists lies among them: places in `nodes`, list
+/// by list, at least two of each.
 struct Part {
   std::size_t first = 0;
   std::vector<Id> nodes;
@@ -68,13 +70,14 @@ Part whole(const NeighborLists& graph, std::span<const Id> nodes) {
   return part;
 }
 
-/// What a list's differences take, roughly and in bits, less what does not change: the sum over both halves of -x log2(x + 1), where x of the
-/// list's nodes lie in one. Here for one more node in a half that has x.
+/// What a list's differences take, roughly and in bits, less what does not change: the sum over both halves of -x
+/// log2(x + 1), where x of the list's nodes lie in one. Here for one more node in a half that has x.
 class Savings {
  public:
   explicit Savings(std::size_t most) {
     const auto saved = [](double x) { return x * std::log2(x + 1); };
-    for (std::size_t x = 0; x <= most; ++x) of_.push_back(static_cast<float>(saved(static_cast<double>(x) + 1) - saved(static_cast<double>(x))));
+    for (std::size_t x = 0; x <= most; ++x)
+      of_.push_back(static_cast<float>(saved(static_cast<double>(x) + 1) - saved(static_cast<double>(x))));
   }
   /// By moving a node from a half with `from` of the list's nodes, itself among them, to one with `to`.
   float of_move(std::size_t from, std::size_t to) const { return of_[to] - of_[from - 1]; }
@@ -135,7 +138,8 @@ class Splitter {
       std::size_t on_right = 0;
       for (std::size_t i = begin; i < end; ++i) on_right += right_[part.places[i]];
       const std::size_t on_left = end - begin - on_right;
-      const float saved[2] = {on_left == 0 ? 0 : savings_->of_move(on_left, on_right), on_right == 0 ? 0 : savings_->of_move(on_right, on_left)};
+      const float saved[2] = {on_left == 0 ? 0 : savings_->of_move(on_left, on_right),
+                              on_right == 0 ? 0 : savings_->of_move(on_right, on_left)};
       for (std::size_t i = begin; i < end; ++i) gains_[part.places[i]] += saved[right_[part.places[i]]];
       begin = end;
     }
@@ -149,9 +153,11 @@ class Splitter {
     for (std::size_t i = 0; i < gains_.size(); ++i)
       if (gains_[i] + best[1 - right_[i]] > 0) movers_[right_[i]].push_back(static_cast<Id>(i));
     for (auto& side : movers_)
-      std::sort(side.begin(), side.end(), [&](Id a, Id b) { return gains_[a] != gains_[b] ? gains_[a] > gains_[b] : a < b; });
+      std::sort(side.begin(), side.end(),
+                [&](Id a, Id b) { return gains_[a] != gains_[b] ? gains_[a] > gains_[b] : a < b; });
     std::size_t pairs = 0;
-    while (pairs < std::min(movers_[0].size(), movers_[1].size()) && gains_[movers_[0][pairs]] + gains_[movers_[1][pairs]] > 0) {
+    while (pairs < std::min(movers_[0].size(), movers_[1].size()) &&
+           gains_[movers_[0][pairs]] + gains_[movers_[1][pairs]] > 0) {
       std::swap(right_[movers_[0][pairs]], right_[movers_[1][pairs]]);
       ++pairs;
     }
@@ -184,7 +190,8 @@ std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const 
   return reorder(graph, all, num_threads, progress);
 }
 
-std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, unsigned num_threads, const Progress& progress) {
+std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, unsigned num_threads,
+                        const Progress& progress) {
   std::size_t levels = 1;  // of splits, with the last, which goes to the end
   for (std::size_t size = nodes.size(); size > kAlone; size /= 2) ++levels;
   const auto report = [&](std::size_t level, std::size_t done, std::size_t all) {
@@ -198,7 +205,8 @@ std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, u
       for (std::size_t i = begin; i < end; ++i) work(i);
     });
   };
-  for (std::size_t level = 0; level + 1 < levels; ++level) {  // all parts of a level are of one size, give or take a node
+  for (std::size_t level = 0; level + 1 < levels;
+       ++level) {  // all parts of a level are of one size, give or take a node
     std::vector<Splitter> splitters(parts.size(), Splitter(savings));
     for_each_part([&](std::size_t i) { splitters[i].start(parts[i]); });
     for (std::size_t pass = 0; pass < kPasses; ++pass) {
@@ -216,7 +224,8 @@ std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, u
   };
   constexpr std::size_t kPartsATurn = 8;
   parallel_for(
-      num_threads, parts.size(), 1, kPartsATurn, [&](std::size_t done) { report(levels - 1, done, parts.size()); }, finish);
+      num_threads, parts.size(), 1, kPartsATurn, [&](std::size_t done) { report(levels - 1, done, parts.size()); },
+      finish);
   return order;
 }
 

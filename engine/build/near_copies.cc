@@ -44,7 +44,8 @@ NearRule::NearRule(Metric metric, std::size_t nodes, Scorer& scorer) : metric_(m
   length_ = std::sqrt(std::max(0.0, nine_tenths(lengths)));
 }
 
-/// Of a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it is 0 for copies alone.
+/// Of a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it is
+/// 0 for copies alone.
 double NearRule::squared_distance(Id other, float distance, double own, Scorer& scorer) const {
   if (metric_ == Metric::euclidean) return distance;
   scorer.bind(other);
@@ -69,7 +70,8 @@ Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer
   // The product of near copies is about the squared length of either. It need not be the largest.
   constexpr std::size_t kMost = 4;
   scorer.bind(node);
-  const double own = -double{score_one(node, scorer)}, margin = std::sqrt(limit_ * std::abs(own)) + kRounding * std::abs(own);
+  const double own = -double{score_one(node, scorer)},
+               margin = std::sqrt(limit_ * std::abs(own)) + kRounding * std::abs(own);
   std::size_t looked_at = 0;
   for (const Candidate& c : candidates) {
     if (std::abs(own + double{c.distance}) > margin) continue;
@@ -88,7 +90,8 @@ float NearRule::radius() const { return static_cast<float>(std::sqrt(limit_)); }
 
 float NearRule::wild() const {
   constexpr double kTimes = 4;
-  return metric_ == Metric::euclidean ? -std::numeric_limits<float>::infinity() : static_cast<float>(-kTimes * kTimes * length_ * length_);
+  return metric_ == Metric::euclidean ? -std::numeric_limits<float>::infinity()
+                                      : static_cast<float>(-kTimes * kTimes * length_ * length_);
 }
 
 }  // namespace cassata

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/build/region_order.h"
 #include "engine/base/parallel.h"
 #include "engine/build/pipeline.h"
+#include "engine/build/region_order.h"
 #include "engine/build/staging.h"
 #include "engine/lists/posting_lists.h"
 #include "engine/search/beam_walk.h"
@@ -40,7 +40,8 @@ class ListEncoder {
     prune(entries);
     step_ = std::max(most_of(entries) / 255, std::numeric_limits<float>::min());
     std::size_t runs = 0;
-    for (std::size_t i = 0; i < entries.size(); ++i) runs += i == 0 || entries[i].row / kBlockRows != entries[i - 1].row / kBlockRows;
+    for (std::size_t i = 0; i < entries.size(); ++i)
+      runs += i == 0 || entries[i].row / kBlockRows != entries[i - 1].row / kBlockRows;
     const bool summarized = runs >= (blocks_ + kSparseBlocks - 1) / kSparseBlocks;
     summarized ? append_table(entries, out) : append_runs(entries, out);
     return {.component = entries.front().component,
@@ -62,8 +63,8 @@ class ListEncoder {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
   }
 
-  /// What the largest code stands for: the largest value; where codes need not be bounds, no more than kMostTimes that of all but the largest
-  /// sixteenth, since a few values far beyond the others would leave these one code for all.
+  /// What the largest code stands for: the largest value; where codes need not be bounds, no more than kMostTimes that
+  /// of all but the largest sixteenth, since a few values far beyond the others would leave these one code for all.
   float most_of(const std::vector<Entry>& entries) {
     constexpr float kMostTimes = 16;
     magnitudes_.clear();
@@ -118,8 +119,8 @@ class ListEncoder {
       maxima_[block] = largest_;
     }
     cut_summary();
-    for (const auto bytes :
-         {std::as_bytes(std::span(maxima_)), std::as_bytes(std::span(offsets)), std::as_bytes(std::span(bases)), std::as_bytes(std::span(runs))})
+    for (const auto bytes : {std::as_bytes(std::span(maxima_)), std::as_bytes(std::span(offsets)),
+                             std::as_bytes(std::span(bases)), std::as_bytes(std::span(runs))})
       out.insert(out.end(), bytes.begin(), bytes.end());
   }
 
@@ -148,7 +149,12 @@ class ListEncoder {
 class ListSpool {
  public:
   ListSpool(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const WorkFiles& files)
-      : rows_(rows), order_(order), params_(params), file_(files.unnamed()), encoder_(rows.rows, params), shift_(bucket_shift(rows.dim)) {
+      : rows_(rows),
+        order_(order),
+        params_(params),
+        file_(files.unnamed()),
+        encoder_(rows.rows, params),
+        shift_(bucket_shift(rows.dim)) {
     count();
     for (std::size_t bucket = 0; bucket + 1 < starts_.size();) bucket = write_group(bucket);
     bytes_.insert(bytes_.end(), kListsPadding, std::byte{0});
@@ -159,10 +165,11 @@ class ListSpool {
 
   PostingLists lists() const {
     constexpr std::string_view kName = "temporary file";
-    return PostingLists({.file = kName, .name = kListsSection, .offset = 0, .bytes = mapping_.bytes()},
-                        {.file = kName, .name = kDirectorySection, .offset = 0, .bytes = std::as_bytes(std::span(directory_))},
-                        {.file = kName, .name = kBucketsSection, .offset = 0, .bytes = std::as_bytes(std::span(buckets_))}, directory_.size(), shift_,
-                        rows_.rows, rows_.dim);
+    return PostingLists(
+        {.file = kName, .name = kListsSection, .offset = 0, .bytes = mapping_.bytes()},
+        {.file = kName, .name = kDirectorySection, .offset = 0, .bytes = std::as_bytes(std::span(directory_))},
+        {.file = kName, .name = kBucketsSection, .offset = 0, .bytes = std::as_bytes(std::span(buckets_))},
+        directory_.size(), shift_, rows_.rows, rows_.dim);
   }
 
   PostingsEntry write(FileWriter& writer) const {
@@ -201,13 +208,17 @@ class ListSpool {
     std::size_t last = first + 1;
     while (last + 1 < starts_.size() && starts_[last + 1] - starts_[first] <= kGathered) ++last;
     std::vector<Entry> entries(starts_[last] - starts_[first]);
-    std::vector<std::uint64_t> next(starts_.begin() + static_cast<std::ptrdiff_t>(first), starts_.begin() + static_cast<std::ptrdiff_t>(last));
+    std::vector<std::uint64_t> next(starts_.begin() + static_cast<std::ptrdiff_t>(first),
+                                    starts_.begin() + static_cast<std::ptrdiff_t>(last));
     each_entry([&](const Entry& e) {
-      if (const std::size_t bucket = e.component >> shift_; bucket >= first && bucket < last) entries[next[bucket - first]++ - starts_[first]] = e;
+      if (const std::size_t bucket = e.component >> shift_; bucket >= first && bucket < last)
+        entries[next[bucket - first]++ - starts_[first]] = e;
     });
     for (std::size_t bucket = first; bucket < last; ++bucket) {
       buckets_.push_back(static_cast<std::uint32_t>(directory_.size()));
-      const auto at = [&](std::uint64_t i) { return entries.begin() + static_cast<std::ptrdiff_t>(i - starts_[first]); };
+      const auto at = [&](std::uint64_t i) {
+        return entries.begin() + static_cast<std::ptrdiff_t>(i - starts_[first]);
+      };
       write_bucket(at(starts_[bucket]), at(starts_[bucket + 1]));
     }
     if (params_.progress) params_.progress("lists", starts_[last], starts_.back());
@@ -254,10 +265,11 @@ class ListSpool {
 };
 
 /// The nearest rows of each row, found by the lists themselves.
-void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch& rows, std::span<const Id> order, const PostingsParams& params,
-                     FileWriter& writer) {
+void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch& rows, std::span<const Id> order,
+                     const PostingsParams& params, FileWriter& writer) {
   constexpr std::size_t kPiece = 4096;
-  const PostingParams wanted{.k = params.n_knn + 1, .exact = false, .candidates = 4 * params.n_knn + 32, .query_cut = 24, .heap_factor = 0.9F};
+  const PostingParams wanted{
+      .k = params.n_knn + 1, .exact = false, .candidates = 4 * params.n_knn + 32, .query_cut = 24, .heap_factor = 0.9F};
   writer.begin(kNeighborsSection, Tier::hot, order.size() * params.n_knn * sizeof(Id));
   for (std::size_t first = 0; first < order.size(); first += kPiece) {
     std::vector<Id> near(std::min(kPiece, order.size() - first) * params.n_knn, kNoId);
@@ -271,7 +283,8 @@ void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch&
         of_rows.bind(query);
         search.find(query, of_rows, wanted, best);
         std::erase_if(best, [&](const Candidate& c) { return c.id == first + i; });
-        for (std::size_t j = 0; j < std::min<std::size_t>(best.size(), params.n_knn); ++j) near[i * params.n_knn + j] = best[j].id;
+        for (std::size_t j = 0; j < std::min<std::size_t>(best.size(), params.n_knn); ++j)
+          near[i * params.n_knn + j] = best[j].id;
       }
     });
     writer.append(std::span<const Id>(near));
@@ -281,8 +294,8 @@ void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch&
 
 }  // namespace
 
-PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params, const WorkFiles& files,
-                             FileWriter& writer) {
+PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params,
+                             const WorkFiles& files, FileWriter& writer) {
   Spool codes(encoder, files.unnamed());
   RowSpool spool(files);
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
@@ -296,7 +309,8 @@ PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, cons
   const std::vector<Id> order = order_by_similarity(rows, kBlockRows, params.num_threads, params.progress);
   const ListSpool lists(rows, order, params, files);
   const PostingsEntry entry = lists.write(writer);
-  if (params.n_knn != 0) write_neighbors(lists.lists(), *encoder.open(codes.sections(), rows.rows), rows, order, params, writer);
+  if (params.n_knn != 0)
+    write_neighbors(lists.lists(), *encoder.open(codes.sections(), rows.rows), rows, order, params, writer);
   writer.begin(kIdsSection, Tier::hot, order.size() * sizeof(Id));
   writer.append(std::span<const Id>(order));
   write_rows(codes, order, kRowsSection, Tier::hot, false, params.progress, writer);

@@ -28,7 +28,8 @@ class Direction {
   }
   float along(VectorView row) const {
     float sum = 0;
-    for (std::size_t i = 0; i < row.values.size(); ++i) sum += row.values[i] * weights_[row.components[i] % weights_.size()];
+    for (std::size_t i = 0; i < row.values.size(); ++i)
+      sum += row.values[i] * weights_[row.components[i] % weights_.size()];
     return sum;
   }
   void clear() {
@@ -52,7 +53,8 @@ class Splitter {
   Splitter(const Batch& rows, std::vector<Id>& order, unsigned num_threads)
       : rows_(rows), order_(order), along_(rows.rows), weights_(weights_of(rows, num_threads)) {}
 
-  /// Reorders the part so that its first half, of whole blocks, and its second are each more similar than the whole. Returns the middle.
+  /// Reorders the part so that its first half, of whole blocks, and its second are each more similar than the whole.
+  /// Returns the middle.
   std::size_t split(const Part& part, std::size_t block, Direction& direction, unsigned num_threads) {
     const std::size_t middle = part.begin + (part.size() / 2 + block - 1) / block * block;
     for (std::size_t pass = 0; pass < kPasses; ++pass) {
@@ -65,10 +67,12 @@ class Splitter {
         add_mean({middle, part.end}, -1, direction);
       }
       parallel_for(num_threads, part.size(), 1024, [&](std::size_t begin, std::size_t end, unsigned) {
-        for (std::size_t i = part.begin + begin; i < part.begin + end; ++i) along_[order_[i]] = direction.along(rows_.row(order_[i]));
+        for (std::size_t i = part.begin + begin; i < part.begin + end; ++i)
+          along_[order_[i]] = direction.along(rows_.row(order_[i]));
       });
       const auto at = [&](std::size_t i) { return order_.begin() + static_cast<std::ptrdiff_t>(i); };
-      std::nth_element(at(part.begin), at(middle), at(part.end), [&](Id a, Id b) { return along_[a] != along_[b] ? along_[a] > along_[b] : a < b; });
+      std::nth_element(at(part.begin), at(middle), at(part.end),
+                       [&](Id a, Id b) { return along_[a] != along_[b] ? along_[a] > along_[b] : a < b; });
       std::sort(at(part.begin), at(middle));  // the next pass must not depend on how nth_element left them
       std::sort(at(middle), at(part.end));
     }
@@ -76,7 +80,8 @@ class Splitter {
   }
 
  private:
-  /// By which rows count in means: those of more than kMostTimes the usual length as if they had that, so that a few of them do not count for all.
+  /// By which rows count in means: those of more than kMostTimes the usual length as if they had that, so that a few of
+  /// them do not count for all.
   static std::vector<float> weights_of(const Batch& rows, unsigned num_threads) {
     constexpr float kMostTimes = 4;
     std::vector<float> lengths(rows.rows);
@@ -90,10 +95,13 @@ class Splitter {
     for (float& length : lengths) length = length > most && most > 0 ? most / length : 1;
     return lengths;
   }
-  void add(std::size_t place, float factor, Direction& direction) const { direction.add(rows_.row(order_[place]), factor * weights_[order_[place]]); }
+  void add(std::size_t place, float factor, Direction& direction) const {
+    direction.add(rows_.row(order_[place]), factor * weights_[order_[place]]);
+  }
   void add_mean(const Part& half, float sign, Direction& direction) const {
     const std::size_t count = std::min(half.size(), kSample);
-    for (std::size_t i = 0; i < count; ++i) add(half.begin + sampled(i, count, half.size()), sign / static_cast<float>(count), direction);
+    for (std::size_t i = 0; i < count; ++i)
+      add(half.begin + sampled(i, count, half.size()), sign / static_cast<float>(count), direction);
   }
 
   const Batch& rows_;
@@ -104,7 +112,8 @@ class Splitter {
 
 }  // namespace
 
-std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsigned num_threads, const Progress& progress) {
+std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsigned num_threads,
+                                    const Progress& progress) {
   std::vector<Id> order(rows.rows);
   std::iota(order.begin(), order.end(), Id{0});
   std::vector<Direction> directions(threads_of(num_threads), Direction(rows.dim));
@@ -117,7 +126,8 @@ std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsign
       if (parts[i].size() > kShared) middles[i] = splitter.split(parts[i], block, directions[0], num_threads);
     parallel_for(num_threads, parts.size(), 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
       for (std::size_t i = begin; i < end; ++i)
-        if (parts[i].size() > block && parts[i].size() <= kShared) middles[i] = splitter.split(parts[i], block, directions[thread], 1);
+        if (parts[i].size() > block && parts[i].size() <= kShared)
+          middles[i] = splitter.split(parts[i], block, directions[thread], 1);
     });
     std::vector<Part> halves;
     for (std::size_t i = 0; i < parts.size(); ++i) {

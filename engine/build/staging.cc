@@ -5,8 +5,8 @@
 #include <numeric>
 #include <string>
 
-#include "engine/base/parallel.h"
 #include "cassata/checksum.h"
+#include "engine/base/parallel.h"
 #include "engine/build/pipeline.h"
 
 namespace cassata {
@@ -30,7 +30,8 @@ void write_offsets(const Spool& spool, std::span<const Id> ids, FileWriter& writ
 
 }  // namespace
 
-void read_all(VectorStream& vectors, const Progress& progress, const std::function<void(const Batch&, std::uint64_t)>& take) {
+void read_all(VectorStream& vectors, const Progress& progress,
+              const std::function<void(const Batch&, std::uint64_t)>& take) {
   for (std::uint64_t done = 0;;) {
     const Batch batch = vectors.next_batch();
     if (batch.rows == 0) return;
@@ -40,7 +41,8 @@ void read_all(VectorStream& vectors, const Progress& progress, const std::functi
   }
 }
 
-void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first, EncodedRows& rows) {
+void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first,
+            EncodedRows& rows) {
   rows.bytes.clear();
   rows.ends.clear();
   encoder.check(batch, source, first);
@@ -70,7 +72,8 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
       for (std::size_t piece = from; piece < to; ++piece) {
         const std::uint64_t first = begin + piece * kPiece, rows = std::min<std::uint64_t>(kPiece, end - first);
         values.resize(rows * vectors.dim());
-        for (std::size_t i = 0; i < rows; ++i) vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
+        for (std::size_t i = 0; i < rows; ++i)
+          vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
         encode(*encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
       }
     });
@@ -87,10 +90,12 @@ Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& 
     : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kHeadName)) {
   Head head{};
   if (model_.size() < sizeof head)
-    files.damaged(name + kHeadName, std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
+    files.damaged(name + kHeadName,
+                  std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
   std::memcpy(&head, model_.data(), sizeof head);
   model_.erase(model_.begin(), model_.begin() + sizeof head);
-  if (length_ != head.bytes) files.damaged(name, std::to_string(length_) + " bytes, expected " + std::to_string(head.bytes));
+  if (length_ != head.bytes)
+    files.damaged(name, std::to_string(length_) + " bytes, expected " + std::to_string(head.bytes));
   if (has_offsets()) {
     const std::vector<std::byte> bytes = files.get(name + kEndsName);
     offsets_.resize(bytes.size() / sizeof(std::uint64_t));
@@ -114,7 +119,8 @@ void Spool::remove(const WorkFiles& files, const std::string& name) noexcept {
   for (const std::string& of : {std::string(), kHeadName, kEndsName}) files.remove(name + of);
 }
 
-void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress) {
+void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs,
+                   const Progress& progress) {
   constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
   struct Run {
     std::vector<std::byte> bytes;
@@ -140,7 +146,8 @@ void Spool::gather(const Spool& other, std::span<const Id> order, std::span<cons
     const auto row = other.row(from);
     buffer.bytes.insert(buffer.bytes.end(), row.begin(), row.end());
     if (buffer.bytes.size() >= kBufferBytes / runs.size()) write(buffer);
-    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == order.size())) progress("sort", from + 1, order.size());
+    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == order.size()))
+      progress("sort", from + 1, order.size());
   }
   for (Run& run : buffers) write(run);
   length_ = places.back();
@@ -212,8 +219,8 @@ Batch RowSpool::rows(std::size_t dim) const {
           .offsets = offsets_.data()};
 }
 
-void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk, const Progress& progress,
-                FileWriter& writer) {
+void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
+                const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536, kAhead = 512;
   if (!spool.model().empty()) {
     writer.begin(std::string(name) + std::string(kModelSuffix), tier, spool.model().size());
@@ -229,7 +236,8 @@ void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view na
   writer.begin(name, tier, ids.empty() ? 0 : spool.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
     if (from_disk && row % kAhead == 0)
-      for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row))) Mapping::advise(spool.row(next), Advice::will_need);
+      for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row)))
+        Mapping::advise(spool.row(next), Advice::will_need);
     writer.append(spool.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }

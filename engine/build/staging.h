@@ -10,19 +10,21 @@
 #include <utility>
 #include <vector>
 
+#include "cassata/stream.h"
 #include "engine/build/work_files.h"
 #include "engine/codec/codes.h"
 #include "format/file/file_writer.h"
-#include "cassata/stream.h"
 #include "format/os/publish.h"
 
 namespace cassata {
 
 /// Reads all vectors; calls take() with each batch and the number of its first row.
-void read_all(VectorStream& vectors, const Progress& progress, const std::function<void(const Batch&, std::uint64_t)>& take);
+void read_all(VectorStream& vectors, const Progress& progress,
+              const std::function<void(const Batch&, std::uint64_t)>& take);
 
 /// The batch as rows, in memory that serves for the next one again.
-void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first, EncodedRows& rows);
+void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first,
+            EncodedRows& rows);
 
 /// The vectors' codes, searchable where they lie.
 class Spool {
@@ -36,14 +38,17 @@ class Spool {
   void finish();
   /// In place of both: all of the vectors, as they are stored elsewhere.
   void fill(const Codes& vectors, unsigned num_threads, const Progress& progress);
-  /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back, writes each of the runs that begin
-  /// at `runs` so, too, and then puts those in order in which the numbers do not rise: memory holds some megabytes, and such a run.
-  void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs, const Progress& progress);
+  /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back,
+  /// writes each of the runs that begin at `runs` so, too, and then puts those in order in which the numbers do not
+  /// rise: memory holds some megabytes, and such a run.
+  void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs,
+              const Progress& progress);
   /// Has the rows in this process's own memory from now on, from which nothing can take them.
   void hold();
   /// No longer. Codes that were opened before are no longer valid.
   void release() noexcept { held_ = {}; }
-  /// Keeps what there is besides the rows, which are in a file that is kept under that name; and what tells if that changes.
+  /// Keeps what there is besides the rows, which are in a file that is kept under that name; and what tells if that
+  /// changes.
   void save(const WorkFiles& files, const std::string& name) const;
   /// Removes all that save() kept, and the rows.
   static void remove(const WorkFiles& files, const std::string& name) noexcept;
@@ -66,7 +71,9 @@ class Spool {
   void unlock(Id first, Id last) const noexcept { Mapping::unlock(rows_of(first, last)); }
 
  private:
-  std::span<const std::byte> rows() const noexcept { return held_.empty() ? mapping_.bytes() : std::span<const std::byte>(held_); }
+  std::span<const std::byte> rows() const noexcept {
+    return held_.empty() ? mapping_.bytes() : std::span<const std::byte>(held_);
+  }
   std::span<const std::byte> rows_of(Id first, Id last) const noexcept;
   void put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places);
 
@@ -97,8 +104,9 @@ class RowSpool {
   Mapping mapped_components_, mapped_values_;
 };
 
-/// Writes the rows of `spool` numbered `order` as the section `name`. They are asked for ahead where they may have to be read from disk.
-void write_rows(const Spool& spool, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk, const Progress& progress,
-                FileWriter& writer);
+/// Writes the rows of `spool` numbered `order` as the section `name`. They are asked for ahead where they may have to
+/// be read from disk.
+void write_rows(const Spool& spool, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk,
+                const Progress& progress, FileWriter& writer);
 
 }  // namespace cassata

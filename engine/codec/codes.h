@@ -7,15 +7,15 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/codec/row_residency.h"
 #include "cassata/manifest.h"
-#include "format/file/section.h"
 #include "cassata/types.h"
+#include "engine/codec/row_residency.h"
+#include "format/file/section.h"
 
 namespace cassata {
 
-/// A query bound to one set of codes: all that a search knows about vectors. One thread at a time; made once a thread and bound to one
-/// query after another. The codes must outlive it.
+/// A query bound to one set of codes: all that a search knows about vectors. One thread at a time; made once a thread
+/// and bound to one query after another. The codes must outlive it.
 class Scorer {
  public:
   virtual ~Scorer() = default;
@@ -23,16 +23,16 @@ class Scorer {
   virtual void bind(VectorView query) = 0;
   /// The next calls are about the stored vector `id`.
   virtual void bind(Id id) = 0;
-  /// out[i] = distance(query, vector ids[i]); smaller is closer for every metric. Requires ids < Codes::size(). Allocates nothing.
-  /// Fetches vectors ahead of the one in hand, but for the first ones: these prefetch() is for.
+  /// out[i] = distance(query, vector ids[i]); smaller is closer for every metric. Requires ids < Codes::size().
+  /// Allocates nothing. Fetches vectors ahead of the one in hand, but for the first ones: these prefetch() is for.
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
   /// Starts to fetch vectors that score() is about to be asked of.
   virtual void prefetch(std::span<const Id>) const noexcept {}
-  /// Has vectors that score() may soon be asked of read from disk, all at once. True if some are on their way now, so that it pays to do
-  /// something else first.
+  /// Has vectors that score() may soon be asked of read from disk, all at once. True if some are on their way now, so
+  /// that it pays to do something else first.
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
-  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after another, and not in their
-  /// section). Of encodings whose Codes::row_bytes() tells how long a row is.
+  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after
+  /// another, and not in their section). Of encodings whose Codes::row_bytes() tells how long a row is.
   virtual void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept;
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
@@ -43,8 +43,8 @@ class Codes {
  public:
   virtual ~Codes() = default;
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
-  /// Checks what hashes cannot: values that no writer of ours stores. Calls `reading` with each part before it is read. Throws Error(corrupt) naming
-  /// the byte.
+  /// Checks what hashes cannot: values that no writer of ours stores. Calls `reading` with each part before it is read.
+  /// Throws Error(corrupt) naming the byte.
   virtual void verify(const Reading& reading = {}) const = 0;
   /// Says to the sections that row `id` is about to be used (Section::touch()).
   virtual void touch(Id) const noexcept {}
@@ -52,7 +52,8 @@ class Codes {
   virtual std::size_t row_bytes() const noexcept { return 0; }
   /// As verify(), of one such row, at byte `at` of `section`. `row` is its number, for the message.
   virtual void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const;
-  /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors alone.
+  /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors
+  /// alone.
   virtual void decode(Id id, float* out) const;
 
   /// Whether rows are in memory, as its scorers found them.
@@ -69,16 +70,18 @@ class Codes {
   mutable Residency residency_;
 };
 
-/// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest say the same.
+/// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest
+/// say the same.
 struct CodesSpec {
   std::size_t dim = 0;
   Metric metric = Metric::dot_product;
   CodeParams code = {};
-  bool linear = false;  ///< distances of dot products are those to decoded vectors, so that those to what was left out can be added
+  bool linear = false;  ///< distances of dot products are those to decoded vectors, so that those to what was left out
+                        ///< can be added
 };
 
-/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is empty. `model` is what
-/// the encoder learned of the collection, if it does.
+/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is
+/// empty. `model` is what the encoder learned of the collection, if it does.
 struct RowSections {
   Section rows;
   Section offsets;
@@ -97,8 +100,8 @@ class Encoder {
   virtual ~Encoder() = default;
   /// Whether the encoder has to learn from the collection before it encodes.
   virtual bool trains() const noexcept { return false; }
-  /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same whatever the threads.
-  /// Tells `progress`, if any, of a stage "learn", about once a second or more often.
+  /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same
+  /// whatever the threads. Tells `progress`, if any, of a stage "learn", about once a second or more often.
   virtual void train(const Codes& vectors, unsigned num_threads, const Progress& progress);
   /// What was learned, as the file keeps it; empty where nothing is.
   virtual std::span<const std::byte> model() const noexcept { return {}; }
@@ -106,11 +109,11 @@ class Encoder {
   virtual std::size_t row_bytes() const noexcept = 0;
   /// Where it does, the least that an entry of a vector takes; 0: that depends on the vector.
   virtual std::size_t entry_bytes() const noexcept { return 0; }
-  /// Throws Error(invalid_argument) at a vector of which the encoding would keep next to nothing; names `source` and the row, of which the batch's
-  /// first has the number `first`.
+  /// Throws Error(invalid_argument) at a vector of which the encoding would keep next to nothing; names `source` and
+  /// the row, of which the batch's first has the number `first`.
   virtual void check(const Batch&, std::string_view, std::uint64_t) const {}
-  /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are for messages.
-  /// Throws Error(invalid_argument) at a value that the encoding cannot hold.
+  /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are
+  /// for messages. Throws Error(invalid_argument) at a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;
   /// The codes of `size` rows that lie in `sections`.
   virtual std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const = 0;

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "cassata/error.h"
 #include "engine/codec/half.h"
 #include "engine/codec/row_fetch.h"
 #include "engine/kernels/dense_distance.h"
 #include "engine/kernels/prefetch.h"
-#include "cassata/error.h"
 
 namespace cassata {
 namespace {
@@ -40,7 +40,8 @@ class DenseCodes final : public Codes {
       reading(bytes(static_cast<Id>(id)));
       for (std::size_t i = id * dim(); i < (id + 1) * dim(); ++i)
         if (!finite(rows_[i]))
-          throw section_.damaged(i * sizeof(T), "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
+          throw section_.damaged(i * sizeof(T),
+                                 "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
     }
   }
   void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
@@ -72,7 +73,9 @@ class DenseScorer final : public RowScorer<DenseCodes<T>> {
         kernels_(kernels::dense_kernels(metric, DenseCodes<T>::kType)),
         query_(codes.dim() / CacheLine::kFloats + 1) {}
 
-  void bind(VectorView query) override { std::memcpy(query_.data(), query.values.data(), codes_.dim() * sizeof(float)); }
+  void bind(VectorView query) override {
+    std::memcpy(query_.data(), query.values.data(), codes_.dim() * sizeof(float));
+  }
 
   void bind(Id id) override { codes_.decode(id, query_.data()->values); }
 
@@ -81,7 +84,9 @@ class DenseScorer final : public RowScorer<DenseCodes<T>> {
     this->scored();
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids); }
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids);
+  }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels_.range(query_.data()->values, codes_.rows(), codes_.dim(), first, count, out);
@@ -89,7 +94,8 @@ class DenseScorer final : public RowScorer<DenseCodes<T>> {
 
  private:
   kernels::DenseKernels kernels_;
-  std::vector<CacheLine> query_;  // a copy: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays lie 16 bytes past one
+  std::vector<CacheLine>
+      query_;  // a copy: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays lie 16 bytes past one
 };
 
 template <class T>
@@ -122,7 +128,8 @@ class DenseEncoder final : public Encoder {
       std::vector<std::uint16_t> halves(count);
       kernels::f32_to_f16(rows.data, halves.data(), count);
       for (std::size_t i = 0; i < count; ++i)
-        if (!finite_half(halves[i])) refuse_beyond_half(source, first + i / dim_, "column " + std::to_string(i % dim_), rows.data[i]);
+        if (!finite_half(halves[i]))
+          refuse_beyond_half(source, first + i / dim_, "column " + std::to_string(i % dim_), rows.data[i]);
       const auto bytes = std::as_bytes(std::span(halves));
       out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
     }
@@ -145,6 +152,8 @@ std::unique_ptr<Codes> open_dense_f16(const RowSections& sections, std::uint64_t
   return std::make_unique<DenseCodes<std::uint16_t>>(sections.rows, size, dim);
 }
 std::unique_ptr<Encoder> encoder_dense_f32(std::size_t dim) { return std::make_unique<DenseEncoder<float>>(dim); }
-std::unique_ptr<Encoder> encoder_dense_f16(std::size_t dim) { return std::make_unique<DenseEncoder<std::uint16_t>>(dim); }
+std::unique_ptr<Encoder> encoder_dense_f16(std::size_t dim) {
+  return std::make_unique<DenseEncoder<std::uint16_t>>(dim);
+}
 
 }  // namespace cassata

@@ -26,15 +26,19 @@ bool loses_much(std::span<const float> values) {
 
 }  // namespace
 
-void check_halves(std::span<const float> values, const std::function<std::string()>& row, const std::function<std::string(std::size_t)>& place) {
+void check_halves(std::span<const float> values, const std::function<std::string()>& row,
+                  const std::function<std::string(std::size_t)>& place) {
   constexpr double kRounding = 0x1p-25;  // of a value, at most, below f16's normal numbers; these lose a share of 2^-11
-  if (static_cast<double>(values.size()) * kRounding * kRounding <= 5e-5 * static_cast<double>(squared_length(values)) || !loses_much(values)) return;
+  if (static_cast<double>(values.size()) * kRounding * kRounding <=
+          5e-5 * static_cast<double>(squared_length(values)) ||
+      !loses_much(values))
+    return;
   const std::size_t i = largest_value(values);
   char text[32];
   std::snprintf(text, sizeof text, "%g", static_cast<double>(values[i]));
-  invalid_argument(
-      row() + ", " + place(i) + ": " + text +
-      " is the vector's largest value and too small for f16, which would lose more than 1 % of the vector; scale all vectors, or store f32");
+  invalid_argument(row() + ", " + place(i) + ": " + text +
+                   " is the vector's largest value and too small for f16, which would lose more than 1 % of the "
+                   "vector; scale all vectors, or store f32");
 }
 
 }  // namespace cassata

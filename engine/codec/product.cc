@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "engine/train/kmeans.h"
-#include "engine/train/opq.h"
-#include "engine/codec/row_fetch.h"
-#include "engine/kernels/table_lookup.h"
-#include "engine/kernels/prefetch.h"
+#include "cassata/error.h"
 #include "engine/base/parallel.h"
 #include "engine/base/sampling.h"
-#include "cassata/error.h"
+#include "engine/codec/row_fetch.h"
+#include "engine/kernels/prefetch.h"
+#include "engine/kernels/table_lookup.h"
+#include "engine/train/kmeans.h"
+#include "engine/train/opq.h"
 
 namespace cassata {
 namespace {
@@ -38,7 +38,10 @@ struct Subspaces {
 class ProductCodes final : public Codes {
  public:
   ProductCodes(const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim), cut(checked(sections.rows, size, spec)), section_(sections.rows), model_section_(sections.model) {
+      : Codes(size, spec.dim),
+        cut(checked(sections.rows, size, spec)),
+        section_(sections.rows),
+        model_section_(sections.model) {
     rows_ = sections.rows.as<std::uint8_t>(size * cut.count);
     model_ = sections.model.as<float>(cut.model_floats());
   }
@@ -72,7 +75,9 @@ class ProductCodes final : public Codes {
   }
 
   const std::uint8_t* rows() const noexcept { return rows_.data(); }
-  std::span<const std::byte> bytes(Id id) const noexcept { return std::as_bytes(rows_.subspan(std::size_t{id} * cut.count, cut.count)); }
+  std::span<const std::byte> bytes(Id id) const noexcept {
+    return std::as_bytes(rows_.subspan(std::size_t{id} * cut.count, cut.count));
+  }
   const float* rotation() const noexcept { return model_.data(); }
   const float* codebook(std::size_t s) const noexcept { return model_.data() + cut.codebook_place(s); }
 
@@ -81,12 +86,14 @@ class ProductCodes final : public Codes {
  private:
   static Subspaces checked(const Section& rows, std::uint64_t size, const CodesSpec& spec) {
     if (spec.code.bits != 0)
-      throw Error(Errc::incompatible,
-                  std::string(rows.file) + ": product quantization of " + std::to_string(spec.code.bits) + " bits, which this version does not know");
+      throw Error(Errc::incompatible, std::string(rows.file) + ": product quantization of " +
+                                          std::to_string(spec.code.bits) + " bits, which this version does not know");
     if (size > kMaxSize || spec.dim > kMaxDim)
-      throw rows.damaged(0, std::to_string(size) + " vectors of dim " + std::to_string(spec.dim) + " are more than a file can hold");
+      throw rows.damaged(
+          0, std::to_string(size) + " vectors of dim " + std::to_string(spec.dim) + " are more than a file can hold");
     if (spec.code.m_pq == 0 || spec.code.m_pq > spec.dim)
-      throw rows.damaged(0, "m_pq is " + std::to_string(spec.code.m_pq) + ", expected 1 to " + std::to_string(spec.dim) + ", the dimension");
+      throw rows.damaged(0, "m_pq is " + std::to_string(spec.code.m_pq) + ", expected 1 to " +
+                                std::to_string(spec.dim) + ", the dimension");
     return Subspaces(spec);
   }
 
@@ -98,7 +105,10 @@ class ProductCodes final : public Codes {
 class ProductScorer final : public RowScorer<ProductCodes> {
  public:
   ProductScorer(const ProductCodes& codes, Metric metric)
-      : RowScorer(codes), kernels_(kernels::lookup_kernels(metric)), pieces_(codes.dim()), tables_(codes.cut.count * kCentroids) {}
+      : RowScorer(codes),
+        kernels_(kernels::lookup_kernels(metric)),
+        pieces_(codes.dim()),
+        tables_(codes.cut.count * kCentroids) {}
 
   void bind(VectorView query) override {
     if (!codes_.cut.rotated) return fill(query.values.data());
@@ -116,7 +126,9 @@ class ProductScorer final : public RowScorer<ProductCodes> {
     scored();
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.cut.count, ids); }
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    kernels::prefetch_rows(codes_.rows(), codes_.cut.count, ids);
+  }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     kernels_.range(tables_.data(), codes_.cut.count, codes_.rows(), first, count, out);
@@ -133,19 +145,25 @@ class ProductScorer final : public RowScorer<ProductCodes> {
   std::vector<float> pieces_, tables_;
 };
 
-std::unique_ptr<Scorer> ProductCodes::scorer(Metric metric) const { return std::make_unique<ProductScorer>(*this, metric); }
+std::unique_ptr<Scorer> ProductCodes::scorer(Metric metric) const {
+  return std::make_unique<ProductScorer>(*this, metric);
+}
 
-/// Up to kMost of the vectors, evenly spread over the collection, in an order that jumps through it: the first ones are spread as well.
+/// Up to kMost of the vectors, evenly spread over the collection, in an order that jumps through it: the first ones are
+/// spread as well.
 class Samples {
  public:
   static constexpr std::uint64_t kMost = 256 * kCentroids;
 
-  explicit Samples(const Codes& vectors) : vectors_(vectors), size_(std::min(vectors.size(), kMost)), stride_(size_ * 618 / 1000 + 1) {
+  explicit Samples(const Codes& vectors)
+      : vectors_(vectors), size_(std::min(vectors.size(), kMost)), stride_(size_ * 618 / 1000 + 1) {
     while (std::gcd(stride_, size_) != 1) ++stride_;
   }
 
   std::size_t size() const noexcept { return size_; }
-  void decode(std::size_t i, float* out) const { vectors_.decode(static_cast<Id>(sampled(i * stride_ % size_, size_, vectors_.size())), out); }
+  void decode(std::size_t i, float* out) const {
+    vectors_.decode(static_cast<Id>(sampled(i * stride_ % size_, size_, vectors_.size())), out);
+  }
 
  private:
   const Codes& vectors_;
@@ -167,7 +185,9 @@ class ProductEncoder final : public Encoder {
     if (cut_.rotated) std::ranges::copy(rotation(samples, num_threads, progress), model_.begin());
     const std::size_t most_floats = std::size_t{1} << 24;  // of samples in memory
     for (std::size_t first = 0, end; first < cut_.count; first = end) {
-      for (end = first + 1; end < cut_.count && (cut_.begin(end + 1) - cut_.begin(first)) * samples.size() <= most_floats;) ++end;
+      for (end = first + 1;
+           end < cut_.count && (cut_.begin(end + 1) - cut_.begin(first)) * samples.size() <= most_floats;)
+        ++end;
       train_codebooks(samples, first, end, num_threads, progress);
     }
   }
@@ -178,7 +198,8 @@ class ProductEncoder final : public Encoder {
     std::vector<std::uint8_t> codes(rows.rows);
     std::vector<float> rotated(cut_.rotated ? rows.rows * cut_.dim : 0);
     if (cut_.rotated)
-      for (std::size_t i = 0; i < rows.rows; ++i) rotate(model_.data(), cut_.dim, rows.row(i).values.data(), rotated.data() + i * cut_.dim);
+      for (std::size_t i = 0; i < rows.rows; ++i)
+        rotate(model_.data(), cut_.dim, rows.row(i).values.data(), rotated.data() + i * cut_.dim);
     const float* values = cut_.rotated ? rotated.data() : rows.data;
     for (std::size_t s = 0; s < cut_.count; ++s) {
       VectorBlocks pieces(rows.rows, cut_.width(s));
@@ -195,7 +216,8 @@ class ProductEncoder final : public Encoder {
  private:
   std::vector<float> rotation(const Samples& samples, unsigned num_threads, const Progress& progress) const {
     constexpr std::size_t kMostSamples = 16384, kMostFloats = std::size_t{1} << 24;
-    const std::size_t count = std::min({samples.size(), kMostSamples, std::max<std::size_t>(kMostFloats / cut_.dim, kCentroids)});
+    const std::size_t count =
+        std::min({samples.size(), kMostSamples, std::max<std::size_t>(kMostFloats / cut_.dim, kCentroids)});
     std::vector<float> rows(count * cut_.dim);
     for (std::size_t i = 0; i < count; ++i) samples.decode(i, rows.data() + i * cut_.dim);
     std::vector<std::size_t> bounds;
@@ -204,7 +226,8 @@ class ProductEncoder final : public Encoder {
   }
 
   /// Of subspaces `first` to `end` - 1.
-  void train_codebooks(const Samples& samples, std::size_t first, std::size_t end, unsigned num_threads, const Progress& progress) {
+  void train_codebooks(const Samples& samples, std::size_t first, std::size_t end, unsigned num_threads,
+                       const Progress& progress) {
     constexpr std::size_t kRows = VectorBlocks::kRows * 2, kRowsATurn = kRows * 4, kRounds = CodebookTraining::kRounds;
     const auto report = [&](std::size_t rounds) {
       if (progress) progress("learn", first * kRounds + (end - first) * rounds, cut_.count * kRounds);
@@ -229,7 +252,8 @@ class ProductEncoder final : public Encoder {
       });
       report(round + 1);
     }
-    for (std::size_t s = first; s < end; ++s) std::ranges::copy(trainings[s - first].codebook(), model_.begin() + cut_.codebook_place(s));
+    for (std::size_t s = first; s < end; ++s)
+      std::ranges::copy(trainings[s - first].codebook(), model_.begin() + cut_.codebook_place(s));
   }
 
   CodesSpec spec_;
@@ -248,7 +272,8 @@ std::unique_ptr<Encoder> encoder_product(const CodesSpec& spec) {
     invalid_argument("m_pq: " + std::to_string(spec.code.m_pq) + " given, expected 1 to " + std::to_string(spec.dim) +
                      ", the dimension of the vectors");
   if (spec.code.rotated && spec.dim > kMaxRotatedDim)
-    invalid_argument("opq: given for vectors of dim " + std::to_string(spec.dim) + ", expected at most " + std::to_string(kMaxRotatedDim));
+    invalid_argument("opq: given for vectors of dim " + std::to_string(spec.dim) + ", expected at most " +
+                     std::to_string(kMaxRotatedDim));
   return std::make_unique<ProductEncoder>(spec);
 }
 

@@ -19,16 +19,21 @@ struct Rows {
     components.push_back(from.components[i]);
     values.push_back(from.values[i]);
   }
-  Batch batch(std::size_t dim) const { return {values.data(), offsets.size() - 1, dim, components.data(), offsets.data()}; }
+  Batch batch(std::size_t dim) const {
+    return {values.data(), offsets.size() - 1, dim, components.data(), offsets.data()};
+  }
 };
 
 class PartEncoder final : public Encoder {
  public:
-  PartEncoder(std::unique_ptr<Encoder> whole, double percentage, Part part) : whole_(std::move(whole)), percentage_(percentage), part_(part) {}
+  PartEncoder(std::unique_ptr<Encoder> whole, double percentage, Part part)
+      : whole_(std::move(whole)), percentage_(percentage), part_(part) {}
 
   std::size_t row_bytes() const noexcept override { return whole_->row_bytes(); }
 
-  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override { whole_->check(rows, source, first); }
+  void check(const Batch& rows, std::string_view source, std::uint64_t first) const override {
+    whole_->check(rows, source, first);
+  }
 
   void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const override {
     Rows parts;
@@ -42,7 +47,9 @@ class PartEncoder final : public Encoder {
     }
   }
 
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override { return whole_->open(sections, size); }
+  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
+    return whole_->open(sections, size);
+  }
 
  private:
   void append_part(const VectorView& row, Rows& out) const {
@@ -67,7 +74,8 @@ std::vector<std::size_t> kept_entries(std::span<const float> values, double perc
   const auto weight = [&](std::size_t i) { return std::abs(static_cast<double>(values[i])); };
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return weight(a) != weight(b) ? weight(a) > weight(b) : a < b; });
+  std::ranges::sort(
+      order, [&](std::size_t a, std::size_t b) { return weight(a) != weight(b) ? weight(a) > weight(b) : a < b; });
   double all = 0, kept = 0;
   for (const std::size_t i : order) all += weight(i);
   const double share = all * percentage / 100;

@@ -1,4 +1,5 @@
-// Sparse vectors in two parts: the few entries that carry most of a vector, and the rest. Each part is stored in an encoding of its own.
+// Sparse vectors in two parts: the few entries that carry most of a vector, and the rest. Each part is stored in an
+// encoding of its own.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,8 @@ enum class Part {
   pruned  // all others
 };
 
-/// Places, rising, of the fewest entries that together have `percentage` % of the sum of all absolute values: the largest, and of equal ones
-/// the first; one at least. `percentage` is 0 to 100. Entries of 0 are never among them.
+/// Places, rising, of the fewest entries that together have `percentage` % of the sum of all absolute values: the
+/// largest, and of equal ones the first; one at least. `percentage` is 0 to 100. Entries of 0 are never among them.
 std::vector<std::size_t> kept_entries(std::span<const float> values, double percentage);
 
 /// Stores that part of each vector as `whole` does.

@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/train/center.h"
+#include "cassata/error.h"
 #include "engine/codec/rotation.h"
 #include "engine/codec/row_fetch.h"
 #include "engine/kernels/dense_distance.h"
-#include "engine/kernels/quantized_distance.h"
 #include "engine/kernels/prefetch.h"
-#include "cassata/error.h"
+#include "engine/kernels/quantized_distance.h"
+#include "engine/train/center.h"
 
 namespace cassata {
 namespace {
@@ -32,7 +32,9 @@ struct Form {
   bool rotated() const { return rule == Rule::direction; }
 };
 
-std::size_t model_bytes(const Form& form, std::size_t dim) { return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0); }
+std::size_t model_bytes(const Form& form, std::size_t dim) {
+  return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0);
+}
 
 constexpr float kLargest = std::numeric_limits<float>::max();
 
@@ -44,7 +46,9 @@ class Frame {
  public:
   Frame(const Form& form, std::span<const std::byte> model, std::size_t dim)
       : mean_(reinterpret_cast<const float*>(model.data()), dim),
-        rotation_(std::span(reinterpret_cast<const std::int8_t*>(model.data() + mean_.size_bytes()), model.size() - mean_.size_bytes()), dim),
+        rotation_(std::span(reinterpret_cast<const std::int8_t*>(model.data() + mean_.size_bytes()),
+                            model.size() - mean_.size_bytes()),
+                  dim),
         rotated_(form.rotated()) {
     for (const float value : mean_) mean_squares_ += static_cast<double>(value) * static_cast<double>(value);
   }
@@ -52,11 +56,12 @@ class Frame {
   std::span<const float> mean() const { return mean_; }
   bool rotated() const { return rotated_; }
   float mean_squares() const { return static_cast<float>(mean_squares_); }
-  /// How many times the mean has the length that a vector, given by its product with the mean, has in that direction; 0 if the mean is so short
-  /// that products with it say little.
+  /// How many times the mean has the length that a vector, given by its product with the mean, has in that direction; 0
+  /// if the mean is so short that products with it say little.
   float share_of_mean(float product) const {
     constexpr double kLeast = 1e-30;
-    return mean_squares_ > kLeast ? bounded(static_cast<float>(static_cast<double>(product) / mean_squares_), kLargest) : 0;
+    return mean_squares_ > kLeast ? bounded(static_cast<float>(static_cast<double>(product) / mean_squares_), kLargest)
+                                  : 0;
   }
   /// Less `share` times the mean.
   void enter(const float* from, float* to, float share = 1) const {
@@ -83,10 +88,14 @@ float dot(std::span<const float> a, std::span<const float> b) {
 class QuantizedCodes final : public Codes {
  public:
   QuantizedCodes(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim), rows_(sections.rows), model_(sections.model), layout_(spec.dim, form.bits), frame_(form, model(form), spec.dim) {
+      : Codes(size, spec.dim),
+        rows_(sections.rows),
+        model_(sections.model),
+        layout_(spec.dim, form.bits),
+        frame_(form, model(form), spec.dim) {
     if (size > kMaxSize || rows_.bytes.size() != size * layout_.row_bytes)
-      throw rows_.damaged(
-          0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) + " rows of " + std::to_string(layout_.row_bytes));
+      throw rows_.damaged(0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) +
+                                 " rows of " + std::to_string(layout_.row_bytes));
   }
 
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
@@ -96,7 +105,8 @@ class QuantizedCodes final : public Codes {
     for (std::size_t i = 0; i < dim(); ++i)
       if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
-      if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF}) throw model_.damaged(i, "a sign that is neither 1 nor -1");
+      if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF})
+        throw model_.damaged(i, "a sign that is neither 1 nor -1");
     for (std::uint64_t id = 0; id < size(); ++id) {
       reading(bytes(static_cast<Id>(id)));
       verify_row(rows_, id * layout_.row_bytes, id);
@@ -121,7 +131,8 @@ class QuantizedCodes final : public Codes {
       const unsigned mask = (1U << part.width) - 1, runs = 8 / part.width;
       const std::byte* const codes = row(id) + part.row;
       for (std::size_t i = 0; i < dim(); ++i)
-        out[i] += static_cast<float>((std::to_integer<unsigned>(codes[i / runs]) >> (i % runs * part.width) & mask) << part.shift);
+        out[i] += static_cast<float>((std::to_integer<unsigned>(codes[i / runs]) >> (i % runs * part.width) & mask)
+                                     << part.shift);
     }
     for (std::size_t i = 0; i < dim(); ++i) out[i] = h.bias + h.scale * out[i];
     frame_.leave(out);
@@ -136,7 +147,8 @@ class QuantizedCodes final : public Codes {
   const std::byte* row(Id id) const noexcept { return rows() + std::size_t{id} * layout_.row_bytes; }
   std::span<const std::byte> model(const Form& form) const {
     if (model_.bytes.size() != model_bytes(form, dim()))
-      throw model_.damaged(0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));
+      throw model_.damaged(
+          0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));
     return model_.bytes;
   }
   QuantizedHead head(Id id) const {
@@ -152,7 +164,8 @@ class QuantizedCodes final : public Codes {
 
 class QuantizedScorer final : public RowScorer<QuantizedCodes> {
  public:
-  QuantizedScorer(const QuantizedCodes& codes, Metric metric) : RowScorer(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
+  QuantizedScorer(const QuantizedCodes& codes, Metric metric)
+      : RowScorer(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
 
   void bind(VectorView query) override {
     const Frame& frame = codes_.frame();
@@ -167,8 +180,10 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
   }
 
   void bind(Id id) override {
-    if (!codes_.frame().rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
-      const float rest = kernels::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes, codes_.layout(), query_);
+    if (!codes_.frame()
+             .rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
+      const float rest =
+          kernels::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes, codes_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
       query_.base = by_product ? rest - codes_.frame().mean_squares() : rest;
       query_.rest_factor = 1;
@@ -184,7 +199,9 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
     scored();
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override { kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids); }
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids);
+  }
 
   void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
     kernels::quantized_gather(query_, codes_.layout(), rows, places.data(), places.size(), out);
@@ -201,7 +218,9 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
   std::vector<float> decoded_;  // a stored vector that is the query
 };
 
-std::unique_ptr<Scorer> QuantizedCodes::scorer(Metric metric) const { return std::make_unique<QuantizedScorer>(*this, metric); }
+std::unique_ptr<Scorer> QuantizedCodes::scorer(Metric metric) const {
+  return std::make_unique<QuantizedScorer>(*this, metric);
+}
 
 /// A vector's codes, and what they mean.
 struct Quantized {
@@ -223,8 +242,8 @@ void quantize_range(std::span<const float> values, float last, Quantized& out) {
     out.codes[i] = static_cast<std::uint8_t>(std::clamp((values[i] - low) * inverse + 0.5F, 0.0F, last));
 }
 
-/// Codes whose distances from the middle lie in the direction of `values`. The finer they are, the more values beyond the last code are cut
-/// off: the best of some steps.
+/// Codes whose distances from the middle lie in the direction of `values`. The finer they are, the more values beyond
+/// the last code are cut off: the best of some steps.
 void quantize_direction(std::span<const float> values, float last, Quantized& out) {
   constexpr unsigned kSteps = 24;
   const float middle = last / 2;
@@ -235,7 +254,9 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
     out.scale = out.bias = 0;
     return;
   }
-  const auto code = [&](float value, float step) { return std::clamp(std::floor(value * step + middle + 0.5F), 0.0F, last); };
+  const auto code = [&](float value, float step) {
+    return std::clamp(std::floor(value * step + middle + 0.5F), 0.0F, last);
+  };
   const auto match = [&](float step) {  // product and squared length of the codes' distances from the middle
     float product = 0, squares = 0;
     for (const float v : values) {
@@ -266,7 +287,8 @@ class QuantizedEncoder final : public Encoder {
 
   void train(const Codes& vectors, unsigned, const Progress& progress) override {
     const std::vector<float> mean = robust_mean(vectors, progress);
-    const std::vector<std::int8_t> signs = form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
+    const std::vector<std::int8_t> signs =
+        form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
     const auto means = std::as_bytes(std::span(mean)), flips = std::as_bytes(std::span(signs));
     model_.assign(means.begin(), means.end());
     model_.insert(model_.end(), flips.begin(), flips.end());
@@ -294,10 +316,13 @@ class QuantizedEncoder final : public Encoder {
 
  private:
   /// What a distance to the vector is besides the query's own part and the product with the codes.
-  float rest(std::span<const float> given, std::span<const float> values, const Quantized& quantized, const Frame& frame) const {
+  float rest(std::span<const float> given, std::span<const float> values, const Quantized& quantized,
+             const Frame& frame) const {
     std::vector<float> decoded(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) decoded[i] = quantized.bias + quantized.scale * static_cast<float>(quantized.codes[i]);
-    if (spec_.metric == Metric::euclidean) return form_.rule == Rule::range ? dot(decoded, decoded) : dot(values, values);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      decoded[i] = quantized.bias + quantized.scale * static_cast<float>(quantized.codes[i]);
+    if (spec_.metric == Metric::euclidean)
+      return form_.rule == Rule::range ? dot(decoded, decoded) : dot(values, values);
     if (!spec_.linear) return dot(frame.mean(), frame.mean()) - dot(frame.mean(), given);
     frame.leave(decoded.data());
     return dot(frame.mean(), frame.mean()) - dot(frame.mean(), decoded);
@@ -312,7 +337,8 @@ class QuantizedEncoder final : public Encoder {
       const QuantizedLayout::Part& part = layout_.parts[p];
       const unsigned mask = (1U << part.width) - 1, runs = 8 / part.width;
       for (std::size_t i = 0; i < spec_.dim; ++i)
-        out[begin + part.row + i / runs] |= static_cast<std::byte>((quantized.codes[i] >> part.shift & mask) << (i % runs * part.width));
+        out[begin + part.row + i / runs] |=
+            static_cast<std::byte>((quantized.codes[i] >> part.shift & mask) << (i % runs * part.width));
     }
   }
 
@@ -327,7 +353,8 @@ std::string fault(const Form& form, const CodesSpec& spec) {
   if (form.bits == 0 || form.bits > kMaxRabitqBits)
     return "bits: " + std::to_string(form.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
   if (spec.dim > kMaxQuantizedDim)
-    return "dim: " + std::to_string(spec.dim) + " given, expected at most " + std::to_string(kMaxQuantizedDim) + " for int8, int4 and rabitq codes";
+    return "dim: " + std::to_string(spec.dim) + " given, expected at most " + std::to_string(kMaxQuantizedDim) +
+           " for int8, int4 and rabitq codes";
   return {};
 }
 

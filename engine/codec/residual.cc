@@ -25,7 +25,8 @@ std::vector<float> left_out(const Encoder& first, const Batch& rows) {
 /// Vectors without what `first` keeps of them: what an encoder of the rest learns from.
 class LeftOut final : public Codes {
  public:
-  LeftOut(const Encoder& first, const Codes& vectors) : Codes(vectors.size(), vectors.dim()), first_(first), vectors_(vectors) {}
+  LeftOut(const Encoder& first, const Codes& vectors)
+      : Codes(vectors.size(), vectors.dim()), first_(first), vectors_(vectors) {}
   std::unique_ptr<Scorer> scorer(Metric) const override { return nullptr; }
   void verify(const Reading&) const override {}
   void decode(Id id, float* out) const override {
@@ -53,7 +54,9 @@ class ResidualEncoder final : public Encoder {
     const std::vector<float> rest = left_out(first_, rows);
     rest_->encode({.data = rest.data(), .rows = rows.rows, .dim = rows.dim}, source, first, out);
   }
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override { return rest_->open(sections, size); }
+  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
+    return rest_->open(sections, size);
+  }
 
  private:
   const Encoder& first_;

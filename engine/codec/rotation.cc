@@ -29,7 +29,8 @@ std::vector<std::int8_t> Rotation::random_signs(std::size_t dim) {
   return signs;
 }
 
-Rotation::Rotation(std::span<const std::int8_t> signs, std::size_t dim) : signs_(signs), dim_(dim), length_(std::bit_floor(dim)) {}
+Rotation::Rotation(std::span<const std::int8_t> signs, std::size_t dim)
+    : signs_(signs), dim_(dim), length_(std::bit_floor(dim)) {}
 
 void Rotation::flip(std::size_t round, float* values) const {
   const std::int8_t* const signs = signs_.data() + round * dim_;

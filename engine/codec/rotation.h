@@ -1,4 +1,5 @@
-// A random rotation in time n log n: vectors whose coordinates are all alike, whatever they were, so that few bits hold any of them.
+// A random rotation in time n log n: vectors whose coordinates are all alike, whatever they were, so that few bits hold
+// any of them.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,9 @@
 
 namespace cassata {
 
-/// Four rounds, each of which flips the signs of some coordinates and applies a Hadamard transform to as many of them as a power of two
-/// allows, at the front and at the back in turns (Ailon and Chazelle, STOC 2006; rounds over parts: Gao et al., SIGMOD 2025).
+/// Four rounds, each of which flips the signs of some coordinates and applies a Hadamard transform to as many of them
+/// as a power of two allows, at the front and at the back in turns (Ailon and Chazelle, STOC 2006; rounds over parts:
+/// Gao et al., SIGMOD 2025).
 class Rotation {
  public:
   static constexpr std::size_t kRounds = 4;

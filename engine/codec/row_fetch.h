@@ -6,15 +6,15 @@
 #include <span>
 #include <type_traits>
 
+#include "cassata/types.h"
 #include "engine/codec/codes.h"
 #include "engine/codec/row_residency.h"
 #include "format/os/mapping.h"
-#include "cassata/types.h"
 
 namespace cassata {
 
-/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory, nothing is asked, but now and then
-/// it is looked at whether scoring had to read. One thread.
+/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory,
+/// nothing is asked, but now and then it is looked at whether scoring had to read. One thread.
 class RowFetch {
  public:
   explicit RowFetch(Residency& residency) : residency_(residency) {}
@@ -64,7 +64,8 @@ class RowFetch {
   std::uint64_t read_ = 0;
 };
 
-/// The scorer of codes whose row `id` lies at bytes(id), in a mapping, and if that has to be looked up, at place_bytes(id).
+/// The scorer of codes whose row `id` lies at bytes(id), in a mapping, and if that has to be looked up, at
+/// place_bytes(id).
 template <class RowCodes>
 class RowScorer : public Scorer {
  public:

@@ -5,8 +5,8 @@
 
 namespace cassata {
 
-/// Whether what is asked for is in memory already, so that asking can be saved: for token vectors it takes a fifth as long as scoring
-/// (docs/performance.md). Any number of threads.
+/// Whether what is asked for is in memory already, so that asking can be saved: for token vectors it takes a fifth as
+/// long as scoring (docs/performance.md). Any number of threads.
 class alignas(64) Residency {
  public:
   /// So it was the last kCalm times.

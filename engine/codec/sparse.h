@@ -1,6 +1,7 @@
 // Sparse rows: components as they are, values as f16, f32 or fixed-point numbers.
 //
-//   <section>           row after row: of fixed-point ones the scale, f32 (fixed.h); then the components (u16 where dim is at most 65,536,
+//   <section>           row after row: of fixed-point ones the scale, f32 (fixed.h); then the components (u16 where dim
+//   is at most 65,536,
 //                       else u32), then the values
 //   <section>.offsets   (n + 1) u32 or u64   row i is bytes offsets[i] to offsets[i + 1] - 1 (sparse_rows.h)
 #pragma once

@@ -23,7 +23,9 @@ struct Layout {
         rises((dim - 1) >> (8 * low_bytes)) {}
 
   std::size_t bit_bytes(std::size_t count) const noexcept { return (count + rises + 7) / 8; }
-  std::size_t row_bytes(std::size_t count) const noexcept { return sizeof(float) + bit_bytes(count) + (low_bytes + 1) * count; }
+  std::size_t row_bytes(std::size_t count) const noexcept {
+    return sizeof(float) + bit_bytes(count) + (low_bytes + 1) * count;
+  }
   /// Entries of a row of that length; if there is no such row, of the longest that is shorter.
   std::size_t count(std::size_t bytes) const noexcept {
     const std::size_t bits = bytes < sizeof(float) ? 0 : 8 * (bytes - sizeof(float));
@@ -40,9 +42,12 @@ class PackedCodes final : public SparseRows {
  public:
   using Record = kernels::PackedRow;
 
-  PackedCodes(const RowSections& sections, std::uint64_t size, std::size_t dim) : SparseRows(sections, size, dim), layout_(dim) {}
+  PackedCodes(const RowSections& sections, std::uint64_t size, std::size_t dim)
+      : SparseRows(sections, size, dim), layout_(dim) {}
 
-  std::unique_ptr<Scorer> scorer(Metric metric) const override { return std::make_unique<SparseScorer<PackedCodes>>(*this, metric); }
+  std::unique_ptr<Scorer> scorer(Metric metric) const override {
+    return std::make_unique<SparseScorer<PackedCodes>>(*this, metric);
+  }
   kernels::SparseKernels<Record> kernels(Metric) const { return kernels::packed_kernels(layout_.low_bytes); }
 
   Record record(Id id) const noexcept {
@@ -67,7 +72,8 @@ class PackedCodes final : public SparseRows {
         use(component(r, i, bit - i), fixed_value(r.scale, r.values[i]));
         ++i;
       }
-    for (; i < r.count; ++i) use(component(r, i, 0 - i), fixed_value(r.scale, r.values[i]));  // of a damaged row, as the kernels have it
+    for (; i < r.count; ++i)
+      use(component(r, i, 0 - i), fixed_value(r.scale, r.values[i]));  // of a damaged row, as the kernels have it
   }
 
   void verify(const Reading& reading) const override {
@@ -79,7 +85,8 @@ class PackedCodes final : public SparseRows {
       std::size_t i = 0;
       std::uint32_t before = 0;
       each(r, [&](std::uint32_t component, float value) {
-        if (component >= dim() || (i != 0 && component <= before) || !std::isfinite(value)) throw wrong_entry(id, i, component, value);
+        if (component >= dim() || (i != 0 && component <= before) || !std::isfinite(value))
+          throw wrong_entry(id, i, component, value);
         before = component;
         ++i;
       });
@@ -89,10 +96,11 @@ class PackedCodes final : public SparseRows {
  private:
   void verify_bits(Id id, const Record& r) const {
     std::size_t ones = 0, after = 0;  // those that are no entry's
-    for (std::size_t bit = 0; bit < 8 * r.tops_bytes; ++bit) (bit < r.count + layout_.rises ? ones : after) += is_one(r, bit);
+    for (std::size_t bit = 0; bit < 8 * r.tops_bytes; ++bit)
+      (bit < r.count + layout_.rises ? ones : after) += is_one(r, bit);
     if (ones != r.count || after != 0)
-      throw wrong_row(
-          id, std::to_string(ones) + " ones and " + std::to_string(after) + " beyond the bits, expected " + std::to_string(r.count) + " and 0");
+      throw wrong_row(id, std::to_string(ones) + " ones and " + std::to_string(after) + " beyond the bits, expected " +
+                              std::to_string(r.count) + " and 0");
   }
   static bool is_one(const Record& r, std::size_t bit) noexcept { return r.tops[bit / 8] >> bit % 8 & 1; }
   std::uint32_t component(const Record& r, std::size_t i, std::size_t top) const noexcept {

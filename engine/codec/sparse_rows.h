@@ -1,4 +1,5 @@
-// What encodings of sparse vectors have in common: rows of different lengths, and the tables that queries are scattered over.
+// What encodings of sparse vectors have in common: rows of different lengths, and the tables that queries are scattered
+// over.
 #pragma once
 
 #include <algorithm>
@@ -34,8 +35,8 @@ class SparseRows : public Codes {
     for (std::size_t at = 0; at < std::min(row.size(), kMost); at += kLine) __builtin_prefetch(row.data() + at, 0, 2);
   }
 
-  /// A table of zeros, with a place for each component and one more; empty if dim is too large for one. Tables that are given back, zeros
-  /// again, are handed out once more: filling a new one takes longer than a short search.
+  /// A table of zeros, with a place for each component and one more; empty if dim is too large for one. Tables that are
+  /// given back, zeros again, are handed out once more: filling a new one takes longer than a short search.
   std::vector<float> take_table() const {
     if (dim() > kMaxTable) return {};
     {
@@ -77,12 +78,17 @@ class SparseRows : public Codes {
                                     std::to_string(offsets_[id + 1]) + ", expected whole entries");
   }
   /// The error for row `id`.
-  Error wrong_row(Id id, const std::string& found) const { return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ": " + found); }
-  Error wrong_scale(Id id, float scale) const { return wrong_row(id, "scale " + std::to_string(scale) + ", expected a finite number"); }
+  Error wrong_row(Id id, const std::string& found) const {
+    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ": " + found);
+  }
+  Error wrong_scale(Id id, float scale) const {
+    return wrong_row(id, "scale " + std::to_string(scale) + ", expected a finite number");
+  }
   /// The error for entry `i` of row `id`.
   Error wrong_entry(Id id, std::size_t i, std::uint32_t component, float value) const {
-    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ", entry " + std::to_string(i) + ": component " + std::to_string(component) +
-                                           ", value " + std::to_string(value) + ", expected rising components below " + std::to_string(dim()) +
+    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ", entry " + std::to_string(i) + ": component " +
+                                           std::to_string(component) + ", value " + std::to_string(value) +
+                                           ", expected rising components below " + std::to_string(dim()) +
                                            " and finite values");
   }
 

@@ -8,14 +8,14 @@
 #include <limits>
 #include <string>
 
+#include "cassata/error.h"
 #include "engine/codec/half.h"
 #include "engine/codec/row_fetch.h"
 #include "engine/codec/row_offsets.h"
 #include "engine/kernels/dense_distance.h"
-#include "engine/kernels/table_lookup.h"
 #include "engine/kernels/maxsim.h"
 #include "engine/kernels/prefetch.h"
-#include "cassata/error.h"
+#include "engine/kernels/table_lookup.h"
 #include "format/os/mapping.h"
 
 namespace cassata {
@@ -29,7 +29,8 @@ class TokenCodes : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
-  /// Whole tokens of a document. Its bytes are looked up once: what the file says of their place may change at any time.
+  /// Whole tokens of a document. Its bytes are looked up once: what the file says of their place may change at any
+  /// time.
   std::size_t count(std::span<const std::byte> document) const noexcept { return document.size() / token_bytes_; }
   void touch(Id id) const noexcept override {
     offsets_.touch(id);
@@ -38,7 +39,10 @@ class TokenCodes : public Codes {
 
  protected:
   TokenCodes(const RowSections& sections, std::uint64_t size, std::size_t dim, std::size_t token_bytes)
-      : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, checked(sections.offsets, size)), token_bytes_(token_bytes) {}
+      : Codes(size, dim),
+        rows_(sections.rows),
+        offsets_(sections.offsets, checked(sections.offsets, size)),
+        token_bytes_(token_bytes) {}
 
   /// Checks the offsets; calls check(id, bytes) for each document.
   template <class Check>
@@ -47,8 +51,9 @@ class TokenCodes : public Codes {
       reading(offsets_.bytes(i));
       const std::uint64_t begin = offsets_[i], end = offsets_[i + 1];
       if (begin > end || end > rows_.bytes.size() || (end - begin) % token_bytes_ != 0)
-        throw offsets_.damaged(i, "document " + std::to_string(i) + " from byte " + std::to_string(begin) + " to " + std::to_string(end) +
-                                      ", expected whole tokens of " + std::to_string(token_bytes_) + " bytes within " +
+        throw offsets_.damaged(i, "document " + std::to_string(i) + " from byte " + std::to_string(begin) + " to " +
+                                      std::to_string(end) + ", expected whole tokens of " +
+                                      std::to_string(token_bytes_) + " bytes within " +
                                       std::to_string(rows_.bytes.size()));
       const auto document = bytes(static_cast<Id>(i));
       reading(document);
@@ -58,7 +63,8 @@ class TokenCodes : public Codes {
   }
   /// The error at byte `at` of document `id`.
   Error wrong_token(Id id, std::size_t token, std::size_t at, const std::string& found) const {
-    return rows_.damaged(offsets_[id] + at, "document " + std::to_string(id) + ", token " + std::to_string(token) + ": " + found);
+    return rows_.damaged(offsets_[id] + at,
+                         "document " + std::to_string(id) + ", token " + std::to_string(token) + ": " + found);
   }
 
  private:
@@ -74,7 +80,8 @@ class TokenCodes : public Codes {
 
 std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
   if (spec.dim == 0 || spec.dim > kMaxDim)
-    throw sections.rows.damaged(0, "tokens of dim " + std::to_string(spec.dim) + ", expected 1 to " + std::to_string(kMaxDim));
+    throw sections.rows.damaged(
+        0, "tokens of dim " + std::to_string(spec.dim) + ", expected 1 to " + std::to_string(kMaxDim));
   return spec.dim;
 }
 
@@ -149,7 +156,8 @@ class HalfTokens final : public TokenCodes {
     verify_documents(reading, [&](Id id, std::span<const std::byte> document) {
       for (std::size_t at = 0; at + sizeof(std::uint16_t) <= document.size(); at += sizeof(std::uint16_t))
         if (!finite_half(number_at<std::uint16_t>(document.data() + at)))
-          throw wrong_token(id, at / sizeof(std::uint16_t) / dim(), at, "a NaN or an infinity, expected finite numbers");
+          throw wrong_token(id, at / sizeof(std::uint16_t) / dim(), at,
+                            "a NaN or an infinity, expected finite numbers");
     });
   }
 };
@@ -159,7 +167,9 @@ class HalfTokenScorer final : public TokenScorer {
   using TokenScorer::TokenScorer;
 
  private:
-  void raise(std::span<const std::byte> document, std::size_t count) noexcept override { kernels_.raise_f16(query(), document.data(), count); }
+  void raise(std::span<const std::byte> document, std::size_t count) noexcept override {
+    kernels_.raise_f16(query(), document.data(), count);
+  }
 };
 
 std::unique_ptr<Scorer> HalfTokens::scorer(Metric) const { return std::make_unique<HalfTokenScorer>(*this); }
@@ -176,7 +186,9 @@ class HalfTokenEncoder final : public Encoder {
       for (std::size_t at = 0; at < tokens.size(); at += spec_.dim)
         check_halves(
             tokens.subspan(at, spec_.dim), [&] { return std::string(source) + ": row " + std::to_string(first + i); },
-            [&](std::size_t column) { return "token " + std::to_string(at / spec_.dim) + ", column " + std::to_string(column); });
+            [&](std::size_t column) {
+              return "token " + std::to_string(at / spec_.dim) + ", column " + std::to_string(column);
+            });
     }
   }
 
@@ -188,21 +200,27 @@ class HalfTokenEncoder final : public Encoder {
       kernels::f32_to_f16(tokens.data(), halves.data(), tokens.size());
       for (std::size_t j = 0; j < tokens.size(); ++j)
         if (!finite_half(halves[j]))
-          refuse_beyond_half(source, first + i, "token " + std::to_string(j / spec_.dim) + ", column " + std::to_string(j % spec_.dim), tokens[j]);
+          refuse_beyond_half(source, first + i,
+                             "token " + std::to_string(j / spec_.dim) + ", column " + std::to_string(j % spec_.dim),
+                             tokens[j]);
       const auto bytes = std::as_bytes(std::span(halves));
       out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
       out.ends.push_back(out.bytes.size());
     }
   }
 
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override { return open_tokens_f16(sections, size, spec_); }
+  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
+    return open_tokens_f16(sections, size, spec_);
+  }
 
  private:
   CodesSpec spec_;
 };
 
 /// Bytes of a number of one of `n` centroids.
-std::size_t number_bytes(std::size_t n) { return n <= std::size_t{1} << 16 ? sizeof(std::uint16_t) : sizeof(std::uint32_t); }
+std::size_t number_bytes(std::size_t n) {
+  return n <= std::size_t{1} << 16 ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
+}
 
 class TwoLevelTokens final : public TokenCodes {
  public:
@@ -227,8 +245,9 @@ class TwoLevelTokens final : public TokenCodes {
     verify_documents(reading, [&](Id id, std::span<const std::byte> document) {
       for (std::size_t t = 0; t < count(document); ++t)
         if (const std::uint32_t number = stored_number(document, t); number >= n_centroids)
-          throw wrong_token(id, t, t * number_bytes(n_centroids),
-                            "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
+          throw wrong_token(
+              id, t, t * number_bytes(n_centroids),
+              "centroid " + std::to_string(number) + ", expected less than " + std::to_string(n_centroids));
       for (std::size_t t = 0; has_norms && t < count(document); ++t) {
         const std::size_t at = count(document) * number_bytes(n_centroids) + t * kNormBytes;
         if (const auto norm = number_at<std::uint16_t>(document.data() + at); !finite_half(norm) || norm > kMinusZero)
@@ -263,36 +282,42 @@ class TwoLevelTokens final : public TokenCodes {
   static std::size_t centroid_count(const RowSections& sections, const CodesSpec& spec) {
     const std::size_t dim = checked_dim(sections, spec), m_pq = spec.code.m_pq, row = dim * sizeof(float);
     if (m_pq == 0 || dim % m_pq != 0)
-      throw sections.rows.damaged(0,
-                                  "m_pq is " + std::to_string(m_pq) + ", expected a divisor of " + std::to_string(dim) + ", the dimension of tokens");
+      throw sections.rows.damaged(0, "m_pq is " + std::to_string(m_pq) + ", expected a divisor of " +
+                                         std::to_string(dim) + ", the dimension of tokens");
     const std::size_t length = sections.model.bytes.size();
-    if (length % row != 0 || length / row < kCentroids || length / row - kCentroids > std::numeric_limits<std::uint32_t>::max())
-      throw sections.model.damaged(0, "holds " + std::to_string(length) + " bytes, expected codebooks of " + std::to_string(kCentroids * row) +
-                                          " and some centroids of " + std::to_string(row));
+    if (length % row != 0 || length / row < kCentroids ||
+        length / row - kCentroids > std::numeric_limits<std::uint32_t>::max())
+      throw sections.model.damaged(0, "holds " + std::to_string(length) + " bytes, expected codebooks of " +
+                                          std::to_string(kCentroids * row) + " and some centroids of " +
+                                          std::to_string(row));
     const std::size_t n = length / row - kCentroids;
-    if (n == 0 && !sections.rows.bytes.empty()) throw sections.model.damaged(0, "no centroids for tokens, expected at least one");
+    if (n == 0 && !sections.rows.bytes.empty())
+      throw sections.model.damaged(0, "no centroids for tokens, expected at least one");
     return n;
   }
   std::uint32_t stored_number(std::span<const std::byte> document, std::size_t t) const noexcept {
-    return number_bytes(n_centroids) == sizeof(std::uint16_t) ? number_at<std::uint16_t>(document.data() + t * sizeof(std::uint16_t))
-                                                              : number_at<std::uint32_t>(document.data() + t * sizeof(std::uint32_t));
+    return number_bytes(n_centroids) == sizeof(std::uint16_t)
+               ? number_at<std::uint16_t>(document.data() + t * sizeof(std::uint16_t))
+               : number_at<std::uint32_t>(document.data() + t * sizeof(std::uint32_t));
   }
 
   Section model_section_;
   std::span<const float> model_;
 };
 
-/// The query's dot products with centroids are computed when a token first needs one, those with the pieces of residuals once: a token is then
-/// a sum of m_pq + 1 rows. Where a query is so long that these tables would leave the cache, tokens are put together and multiplied.
+/// The query's dot products with centroids are computed when a token first needs one, those with the pieces of
+/// residuals once: a token is then a sum of m_pq + 1 rows. Where a query is so long that these tables would leave the
+/// cache, tokens are put together and multiplied.
 class TwoLevelScorer final : public TokenScorer {
  public:
-  explicit TwoLevelScorer(const TwoLevelTokens& codes) : TokenScorer(codes), codes_(codes), place_of_(codes.n_centroids) {}
+  explicit TwoLevelScorer(const TwoLevelTokens& codes)
+      : TokenScorer(codes), codes_(codes), place_of_(codes.n_centroids) {}
 
  private:
   /// Tokens of a document that are scored at a time.
   static constexpr std::size_t kStep = 256;
-  /// Most f32 of tables, 1 MiB, and of products of centroids, 16 MiB. Measured: beyond the former, in the second level of the cache, tokens are
-  /// multiplied faster than looked up.
+  /// Most f32 of tables, 1 MiB, and of products of centroids, 16 MiB. Measured: beyond the former, in the second level
+  /// of the cache, tokens are multiplied faster than looked up.
   static constexpr std::size_t kTableFloats = std::size_t{1} << 18, kProductFloats = std::size_t{1} << 22;
 
   void bound() override {
@@ -304,7 +329,8 @@ class TwoLevelScorer final : public TokenScorer {
     products_.reserve(most_ * lanes);
     number_at_.resize(most_);
     known_ = 0;
-    kernels_.fill_tables(query(), codes_.codebooks(), codes_.subspaces, codes_.dim() / codes_.subspaces, tables_.data());
+    kernels_.fill_tables(query(), codes_.codebooks(), codes_.subspaces, codes_.dim() / codes_.subspaces,
+                         tables_.data());
   }
 
   void raise(std::span<const std::byte> document, std::size_t count) noexcept override {
@@ -312,7 +338,8 @@ class TwoLevelScorer final : public TokenScorer {
     for (std::size_t first = 0; first < count; first += kStep, codes += kStep * codes_.subspaces) {
       const std::size_t n = std::min(kStep, count - first);
       for (std::size_t i = 0; i < n; ++i) numbers_[i] = codes_.number(document, first + i);
-      if (codes_.has_norms) kernels::f16_to_f32(codes_.norms(document, count) + first * TwoLevelTokens::kNormBytes, norms_, n);
+      if (codes_.has_norms)
+        kernels::f16_to_f32(codes_.norms(document, count) + first * TwoLevelTokens::kNormBytes, norms_, n);
       looks_up_ ? look_up(n, codes) : multiply(n, codes);
     }
   }
@@ -344,10 +371,11 @@ class TwoLevelScorer final : public TokenScorer {
   }
   /// Of those that became known after the first `before`.
   void multiply_centroids(std::size_t before) noexcept {
-    kernels_.products(query(), codes_.centroids(), number_at_.data() + before, known_ - before, products_.data() + before * query().lanes);
+    kernels_.products(query(), codes_.centroids(), number_at_.data() + before, known_ - before,
+                      products_.data() + before * query().lanes);
   }
-  /// Where the products of the centroid stand, or will. What place_of_ says of those that were not met yet is anything (Briggs and Torczon,
-  /// An efficient representation for sparse sets, 1993), so that a new query costs nothing.
+  /// Where the products of the centroid stand, or will. What place_of_ says of those that were not met yet is anything
+  /// (Briggs and Torczon, An efficient representation for sparse sets, 1993), so that a new query costs nothing.
   std::uint32_t place(std::uint32_t number) noexcept {
     std::uint32_t& place = place_of_[number];
     if (place < known_ && number_at_[place] == number) return place;
@@ -364,7 +392,8 @@ class TwoLevelScorer final : public TokenScorer {
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
         const float norm = codes_.has_norms ? norms_[i] : 1;
-        for (const float* piece = pieces_.data(); piece != pieces_.data() + pieces_.size(); piece += kCentroids * width) {
+        for (const float* piece = pieces_.data(); piece != pieces_.data() + pieces_.size();
+             piece += kCentroids * width) {
           const float* residual = piece + *codes++ * width;
           for (std::size_t w = 0; w < width; ++w) *to++ = *centroid++ + norm * residual[w];
         }
@@ -379,7 +408,8 @@ class TwoLevelScorer final : public TokenScorer {
     if (!pieces_.empty()) return;
     pieces_.resize(kCentroids * dim);
     for (std::size_t j = 0; j < dim; ++j)
-      for (std::size_t c = 0; c < kCentroids; ++c) pieces_[(j / width * kCentroids + c) * width + j % width] = codes_.codebooks()[j * kCentroids + c];
+      for (std::size_t c = 0; c < kCentroids; ++c)
+        pieces_[(j / width * kCentroids + c) * width + j % width] = codes_.codebooks()[j * kCentroids + c];
   }
 
   const TwoLevelTokens& codes_;
@@ -403,24 +433,29 @@ std::unique_ptr<Codes> open_tokens_f16(const RowSections& sections, std::uint64_
 std::unique_ptr<Codes> open_tokens_two_level(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
   return std::make_unique<TwoLevelTokens>(sections, size, spec, false);
 }
-std::unique_ptr<Codes> open_tokens_two_level_norms(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
+std::unique_ptr<Codes> open_tokens_two_level_norms(const RowSections& sections, std::uint64_t size,
+                                                   const CodesSpec& spec) {
   return std::make_unique<TwoLevelTokens>(sections, size, spec, true);
 }
 std::unique_ptr<Encoder> encoder_tokens_f16(const CodesSpec& spec) { return std::make_unique<HalfTokenEncoder>(spec); }
 
-void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint16_t> norms, std::span<const std::uint8_t> residuals,
-                      std::size_t n_centroids, std::vector<std::byte>& out) {
+void append_two_level(std::span<const std::uint32_t> centroids, std::span<const std::uint16_t> norms,
+                      std::span<const std::uint8_t> residuals, std::size_t n_centroids, std::vector<std::byte>& out) {
   for (const std::uint32_t number : centroids)
-    number_bytes(n_centroids) == sizeof(std::uint16_t) ? append_bytes(static_cast<std::uint16_t>(number), out) : append_bytes(number, out);
-  for (const auto part : {std::as_bytes(norms), std::as_bytes(residuals)}) out.insert(out.end(), part.begin(), part.end());
+    number_bytes(n_centroids) == sizeof(std::uint16_t) ? append_bytes(static_cast<std::uint16_t>(number), out)
+                                                       : append_bytes(number, out);
+  for (const auto part : {std::as_bytes(norms), std::as_bytes(residuals)})
+    out.insert(out.end(), part.begin(), part.end());
 }
 
-std::vector<std::byte> two_level_model(std::span<const float> centroids, std::span<const float> pq_centroids, std::size_t m_pq) {
+std::vector<std::byte> two_level_model(std::span<const float> centroids, std::span<const float> pq_centroids,
+                                       std::size_t m_pq) {
   const std::size_t dim = pq_centroids.size() / kCentroids, width = dim / m_pq;
   std::vector<std::byte> model;
   model.reserve((pq_centroids.size() + centroids.size()) * sizeof(float));
   for (std::size_t j = 0; j < dim; ++j)
-    for (std::size_t c = 0; c < kCentroids; ++c) append_bytes(pq_centroids[(j / width * kCentroids + c) * width + j % width], model);
+    for (std::size_t c = 0; c < kCentroids; ++c)
+      append_bytes(pq_centroids[(j / width * kCentroids + c) * width + j % width], model);
   const auto rest = std::as_bytes(centroids);
   model.insert(model.end(), rest.begin(), rest.end());
   return model;

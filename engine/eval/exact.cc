@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
-#include "engine/index/answers.h"
 #include "engine/build/staging.h"
+#include "engine/index/answers.h"
 #include "engine/index/registry.h"
 #include "engine/index/searcher.h"
 
@@ -22,7 +22,8 @@ void merge(std::vector<Candidate>& best, const std::vector<Candidate>& more, std
 
 }  // namespace
 
-void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params, const Hits& out, const Progress& progress) {
+void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params,
+                  const Hits& out, const Progress& progress) {
   params.check();
   check_search(queries, {.shape = vectors.shape(), .dim = vectors.dim(), .name = vectors.name()}, params.k, out);
   const OrderedQueries ordered(queries);
@@ -38,8 +39,9 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
     offsets.insert(offsets.end(), rows.ends.begin(), rows.ends.end());
     ids.resize(batch.rows);
     std::iota(ids.begin(), ids.end(), static_cast<Id>(first));
-    const RowSections sections{.rows = {.file = vectors.name(), .name = "rows", .bytes = rows.bytes},
-                               .offsets = {.file = vectors.name(), .name = "offsets", .bytes = std::as_bytes(std::span(offsets))}};
+    const RowSections sections{
+        .rows = {.file = vectors.name(), .name = "rows", .bytes = rows.bytes},
+        .offsets = {.file = vectors.name(), .name = "offsets", .bytes = std::as_bytes(std::span(offsets))}};
     const std::unique_ptr<Codes> codes = encoder->open(sections, batch.rows);
     SearchParams bounded = params;
     bounded.k = std::min(params.k, batch.rows);

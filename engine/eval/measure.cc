@@ -83,7 +83,8 @@ std::vector<Cell> cells_of(std::span<const Index> indexes, const MeasureParams& 
       if (manifest.kind == Kind::flat && width != 0) continue;
       Point point{.ef_search = manifest.kind == Kind::flat ? 0 : widths[width]};
       if (manifest.rerank && !manifest.navigates())
-        point.k_candidates = params.sweep_k_candidates ? std::max(widths[width], params.search.k) : params.search.k_candidates;
+        point.k_candidates =
+            params.sweep_k_candidates ? std::max(widths[width], params.search.k) : params.search.k_candidates;
       cells.push_back({.index = i, .point = point});
     }
   return cells;
@@ -123,8 +124,8 @@ std::vector<std::size_t> usual_ef_search(std::size_t k) {
   return widths;
 }
 
-std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Batch& queries, std::span<const std::int64_t> expected,
-                                        const MeasureParams& params) {
+std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Batch& queries,
+                                        std::span<const std::int64_t> expected, const MeasureParams& params) {
   check(queries, expected, params);
   Asker asker(queries, expected, params.search.k);
   std::vector<Cell> cells = cells_of(indexes, params);
@@ -144,7 +145,8 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
     }
   std::vector<std::vector<Point>> points(indexes.size());
   for (Cell& cell : cells) {
-    cell.point.queries_per_second = cell.seconds.empty() ? 1 / cell.point.p50_seconds : static_cast<double>(queries.rows) / median(cell.seconds);
+    cell.point.queries_per_second =
+        cell.seconds.empty() ? 1 / cell.point.p50_seconds : static_cast<double>(queries.rows) / median(cell.seconds);
     points[cell.index].push_back(cell.point);
   }
   return points;
@@ -153,7 +155,8 @@ std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Ba
 std::optional<Reached> at_recall(std::span<const Point> points, double target) {
   std::optional<Reached> best;
   const auto offer = [&](double ef_search, double recall, double rate) {
-    if (!best || rate > best->queries_per_second) best = {.ef_search = ef_search, .recall = recall, .queries_per_second = rate};
+    if (!best || rate > best->queries_per_second)
+      best = {.ef_search = ef_search, .recall = recall, .queries_per_second = rate};
   };
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Point& at = points[i];

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <random>
 
-#include "engine/index/answers.h"
+#include "cassata/error.h"
 #include "cassata/exact.h"
 #include "cassata/index.h"
-#include "engine/index/registry.h"
 #include "engine/base/sampling.h"
-#include "cassata/error.h"
+#include "engine/index/answers.h"
+#include "engine/index/registry.h"
 
 namespace cassata {
 namespace {
@@ -24,7 +24,8 @@ constexpr double kAsFast = 0.9;        // of the fastest: fewer hot bytes count 
 std::vector<BuildParams> candidates(Shape shape, Metric metric, std::size_t dim) {
   constexpr std::uint32_t kM = 16;
   const auto exact_second = [](Encoding encoding) { return RerankChoices{.encoding = encoding, .navigation = true}; };
-  const CodeParams one_bit = {.bits = 1}, four_bits = {.bits = 4}, pieces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
+  const CodeParams one_bit = {.bits = 1}, four_bits = {.bits = 4},
+                   pieces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
   std::vector<BuildParams> all = {
       {.kind = Kind::flat, .encoding = Encoding::f32},
       {.kind = Kind::flat, .encoding = Encoding::f16},
@@ -34,10 +35,17 @@ std::vector<BuildParams> candidates(Shape shape, Metric metric, std::size_t dim)
       {.encoding = Encoding::dense_int8, .rerank = exact_second(Encoding::f16), .m = kM},
       {.encoding = Encoding::dense_int8, .rerank = exact_second(Encoding::f16), .m = 2 * kM},
       {.encoding = Encoding::dense_int4, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::dense_int4, .rerank = exact_second(Encoding::f16), .graph_type = GraphType::compressed, .m = kM},
+      {.encoding = Encoding::dense_int4,
+       .rerank = exact_second(Encoding::f16),
+       .graph_type = GraphType::compressed,
+       .m = kM},
       {.encoding = Encoding::rabitq, .code = four_bits, .rerank = exact_second(Encoding::f16), .m = kM},
       {.encoding = Encoding::rabitq, .code = one_bit, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::rabitq, .code = one_bit, .rerank = exact_second(Encoding::f16), .graph_type = GraphType::compressed, .m = kM},
+      {.encoding = Encoding::rabitq,
+       .code = one_bit,
+       .rerank = exact_second(Encoding::f16),
+       .graph_type = GraphType::compressed,
+       .m = kM},
       {.encoding = Encoding::pq, .code = pieces, .graph_type = GraphType::compressed, .m = kM},
       {.kind = Kind::flat, .encoding = Encoding::sparse_f32},
       {.kind = Kind::postings, .encoding = Encoding::sparse_f16},
@@ -63,8 +71,9 @@ struct Sample {
   void find_answers(const RecommendParams& params) {
     answers.resize(queries.size() * params.k);
     std::vector<float> scores(answers.size());
-    search_exact(*vectors.stream("sample"), params.metric, queries.batch(), {.k = params.k, .num_threads = params.num_threads},
-                 {.ids = answers, .scores = scores}, params.progress);
+    search_exact(*vectors.stream("sample"), params.metric, queries.batch(),
+                 {.k = params.k, .num_threads = params.num_threads}, {.ids = answers, .scores = scores},
+                 params.progress);
   }
 };
 
@@ -76,7 +85,8 @@ Rows some_of(const Batch& all, std::size_t count) {
   return some;
 }
 
-/// `count` of all vectors, each as likely as any other (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S), but always the same.
+/// `count` of all vectors, each as likely as any other (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S),
+/// but always the same.
 Rows draw(VectorStream& vectors, std::uint64_t count, const Progress& progress) {
   Rows drawn(vectors.shape(), vectors.dim());
   std::mt19937_64 random(1);  // NOLINT: the same sample every time
@@ -94,8 +104,8 @@ Sample draw_sample(VectorStream& vectors, const Batch* queries, const RecommendP
   const std::uint64_t most = std::min(params.sample, vectors.size());
   const std::uint64_t kept_out = queries ? 0 : std::min<std::uint64_t>(kQueries, most / 10);
   if (params.k > (most - kept_out) / (2 * kParts) || (!queries && kept_out == 0))
-    invalid_argument(vectors.name() + ": " + std::to_string(most) + " vectors to try on, expected more for k = " + std::to_string(params.k) +
-                     "; so few are searched fast by any exact index");
+    invalid_argument(vectors.name() + ": " + std::to_string(most) + " vectors to try on, expected more for k = " +
+                     std::to_string(params.k) + "; so few are searched fast by any exact index");
   const Rows drawn = draw(vectors, std::min(most + kept_out, vectors.size()), params.progress);
   if (queries) return {.vectors = drawn, .queries = some_of(*queries, kQueries)};
   Sample sample{.vectors = Rows(shape, vectors.dim()), .queries = Rows(shape, vectors.dim())};
@@ -113,8 +123,10 @@ struct Seen {
   std::vector<Point> points = {};
 };
 
-/// Builds the sample in each way and measures all. Where that is refused the trial gets to know why, and nothing is seen.
-std::vector<Seen> try_all(const Sample& sample, std::vector<Trial>& trials, const RecommendParams& params, std::size_t& done) {
+/// Builds the sample in each way and measures all. Where that is refused the trial gets to know why, and nothing is
+/// seen.
+std::vector<Seen> try_all(const Sample& sample, std::vector<Trial>& trials, const RecommendParams& params,
+                          std::size_t& done) {
   std::vector<Index> indexes;
   std::vector<std::size_t> tried;
   for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -125,13 +137,15 @@ std::vector<Seen> try_all(const Sample& sample, std::vector<Trial>& trials, cons
     build.num_threads = params.num_threads;
     build.progress = report;
     try {
-      if (trials[i].refusal.empty()) indexes.push_back(Index::build(*sample.vectors.stream("sample"), build)), tried.push_back(i);
+      if (trials[i].refusal.empty())
+        indexes.push_back(Index::build(*sample.vectors.stream("sample"), build)), tried.push_back(i);
     } catch (const Error& error) {
       if (error.code() != Errc::invalid_argument) throw;
       trials[i].refusal = error.what();
     }
   }
-  const MeasureParams how{.search = {.k = params.k}, .ef_search = usual_ef_search(params.k), .repeat = 0, .progress = params.progress};
+  const MeasureParams how{
+      .search = {.k = params.k}, .ef_search = usual_ef_search(params.k), .repeat = 0, .progress = params.progress};
   const auto points = measure(indexes, sample.queries.batch(), sample.answers, how);
   std::vector<Seen> seen(trials.size());
   for (std::size_t j = 0; j < tried.size(); ++j)
@@ -149,13 +163,18 @@ double time_of(const std::vector<Point>& points) {
   return std::exp(sum / static_cast<double>(points.size()));
 }
 
-/// From two samples to the whole collection of `size`: bytes go on along a line; the time of a query, and at each width what recall lacks, as
-/// powers. `answers` were looked for: where next to none are lacking, chance has the word.
+/// From two samples to the whole collection of `size`: bytes go on along a line; the time of a query, and at each width
+/// what recall lacks, as powers. `answers` were looked for: where next to none are lacking, chance has the word.
 void extrapolate(const Seen& small, const Seen& large, double size, std::size_t answers, Trial& trial) {
   constexpr double kMostLack = 0.75, kMostTime = 1;  // exponents
-  const double step = std::log(large.size / small.size), factor = size / large.size, one = 1 / static_cast<double>(answers);
-  const auto growth = [&](double few, double many, double most) { return std::pow(factor, std::clamp(std::log(many / few) / step, 0.0, most)); };
-  const auto line = [&](double few, double many) { return many + (many - few) / (large.size - small.size) * (size - large.size); };
+  const double step = std::log(large.size / small.size), factor = size / large.size,
+               one = 1 / static_cast<double>(answers);
+  const auto growth = [&](double few, double many, double most) {
+    return std::pow(factor, std::clamp(std::log(many / few) / step, 0.0, most));
+  };
+  const auto line = [&](double few, double many) {
+    return many + (many - few) / (large.size - small.size) * (size - large.size);
+  };
   trial.bytes = line(small.bytes, large.bytes);
   trial.hot_bytes = line(small.hot_bytes, large.hot_bytes);
   trial.points = large.points;
@@ -175,7 +194,9 @@ std::string rounded(double value, int digits) {
   return {text.data(), static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.*f", digits, value))};
 }
 
-std::string megabytes(double bytes) { return bytes < 1e5 ? rounded(bytes, 0) + " bytes" : rounded(bytes / 1e6, bytes < 1e7 ? 2 : 1) + " MB"; }
+std::string megabytes(double bytes) {
+  return bytes < 1e5 ? rounded(bytes, 0) + " bytes" : rounded(bytes / 1e6, bytes < 1e7 ? 2 : 1) + " MB";
+}
 
 double best_recall(const Trial& trial) {
   double best = 0;
@@ -194,18 +215,21 @@ double best_recall(const Trial& trial) {
     if (fits(trial) && (!nearest || best_recall(trial) > best_recall(*nearest))) nearest = &trial;
   }
   const std::string target = "recall@" + std::to_string(params.k) + " of " + rounded(params.target_recall, 4);
-  std::string text = std::string(smallest ? "memory" : "target_recall") + ": no index here is expected to reach " + target;
+  std::string text =
+      std::string(smallest ? "memory" : "target_recall") + ": no index here is expected to reach " + target;
   if (params.memory != 0) text += " within the memory of " + megabytes(static_cast<double>(params.memory));
   if (smallest) text += "; " + megabytes(smallest->hot_bytes) + " would do, with " + described(*smallest);
   if (nearest)
-    text += "; the best" + std::string(params.memory != 0 ? " within it" : "") + " is " + rounded(best_recall(*nearest), 4) + ", by " +
-            described(*nearest);
+    text += "; the best" + std::string(params.memory != 0 ? " within it" : "") + " is " +
+            rounded(best_recall(*nearest), 4) + ", by " + described(*nearest);
   invalid_argument(text);
 }
 
 /// The place of the choice, as recommend() describes it; trials.size() if there is none.
 std::size_t choose(const std::vector<Trial>& trials, std::uint64_t memory) {
-  const auto possible = [&](const Trial& trial) { return trial.reached && (memory == 0 || trial.hot_bytes <= static_cast<double>(memory)); };
+  const auto possible = [&](const Trial& trial) {
+    return trial.reached && (memory == 0 || trial.hot_bytes <= static_cast<double>(memory));
+  };
   double fastest = 0;
   for (const Trial& trial : trials)
     if (possible(trial)) fastest = std::max(fastest, trial.reached->queries_per_second);
@@ -217,22 +241,28 @@ std::size_t choose(const std::vector<Trial>& trials, std::uint64_t memory) {
   return chosen;
 }
 
-std::string explain(const Recommendation& found, const Sample& sample, std::uint64_t size, bool held_out, const RecommendParams& params) {
+std::string explain(const Recommendation& found, const Sample& sample, std::uint64_t size, bool held_out,
+                    const RecommendParams& params) {
   const Trial& choice = found.choice();
   std::size_t reach = 0, fit = 0;
   for (const Trial& trial : found.trials) {
     reach += trial.reached.has_value();
     fit += trial.reached && (params.memory == 0 || trial.hot_bytes <= static_cast<double>(params.memory));
   }
-  const std::string limit = params.memory == 0 ? "" : ", " + std::to_string(fit) + " of them within " + megabytes(static_cast<double>(params.memory));
+  const std::string limit = params.memory == 0 ? ""
+                                               : ", " + std::to_string(fit) + " of them within " +
+                                                     megabytes(static_cast<double>(params.memory));
   return described(choice) + "\nFor " + std::to_string(size) + " vectors: recall@" + std::to_string(params.k) + " " +
-         rounded(choice.reached->recall, 4) + (choice.ef_search() == 0 ? "" : " at ef_search " + std::to_string(choice.ef_search())) + ", about " +
+         rounded(choice.reached->recall, 4) +
+         (choice.ef_search() == 0 ? "" : " at ef_search " + std::to_string(choice.ef_search())) + ", about " +
          rounded(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + megabytes(choice.hot_bytes) +
-         " that memory should hold, a file of " + megabytes(choice.bytes) + ".\nOf " + std::to_string(found.trials.size()) + " ways to build, " +
-         std::to_string(reach) + " reach " + rounded(params.target_recall, 4) + limit +
+         " that memory should hold, a file of " + megabytes(choice.bytes) + ".\nOf " +
+         std::to_string(found.trials.size()) + " ways to build, " + std::to_string(reach) + " reach " +
+         rounded(params.target_recall, 4) + limit +
          "; of the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried on " +
-         std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " + std::to_string(sample.queries.size()) +
-         (held_out ? " others as queries" : " of the given queries") + "; the rest is extrapolated.\n";
+         std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " +
+         std::to_string(sample.queries.size()) + (held_out ? " others as queries" : " of the given queries") +
+         "; the rest is extrapolated.\n";
 }
 
 }  // namespace
@@ -254,7 +284,8 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
   for (const BuildParams& way : candidates(vectors.shape(), params.metric, vectors.dim()))
     found.trials.push_back({.params = way, .class_name = std::string(class_of(way)->name)});
   std::size_t done = 0;
-  const std::vector<Seen> first = try_all(small, found.trials, params, done), second = try_all(large, found.trials, params, done);
+  const std::vector<Seen> first = try_all(small, found.trials, params, done),
+                          second = try_all(large, found.trials, params, done);
   for (std::size_t i = 0; i < found.trials.size(); ++i) {
     Trial& trial = found.trials[i];
     if (!trial.refusal.empty()) continue;
@@ -287,7 +318,8 @@ std::vector<Argument> arguments_of(const BuildParams& params) {
 std::string described(const Trial& trial) {
   std::string text = trial.class_name;
   for (const auto& [name, value] : arguments_of(trial.params))
-    if (name != "metric") text += ", " + name + " " + (value.index() == 0 ? std::to_string(std::get<0>(value)) : std::get<1>(value));
+    if (name != "metric")
+      text += ", " + name + " " + (value.index() == 0 ? std::to_string(std::get<0>(value)) : std::get<1>(value));
   return text;
 }
 
@@ -308,7 +340,8 @@ std::uint64_t parse_memory(std::string_view text, std::string_view name) {
   std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
   for (const auto& [known, bytes] : kUnits)
-    if (error == std::errc{} && unit == known && value * bytes >= 1 && value * bytes < 0x1p63) return static_cast<std::uint64_t>(value * bytes);
+    if (error == std::errc{} && unit == known && value * bytes >= 1 && value * bytes < 0x1p63)
+      return static_cast<std::uint64_t>(value * bytes);
   std::string units;
   for (const auto& unit_and_bytes : kUnits) units.append(units.empty() ? "" : ", ").append(unit_and_bytes.first);
   invalid_argument(std::string(name) + ": '" + std::string(text) +

@@ -19,7 +19,9 @@ static_assert(1 + kGapOverrun <= Adjacency::kListSlack);
 static_assert(kGapClasses <= kHead);
 
 std::size_t rows_of_record(bool wide) { return kLengthsBytes / (wide ? sizeof(std::uint16_t) : sizeof(std::uint8_t)); }
-std::size_t records_bytes(std::size_t size, bool wide) { return (size + rows_of_record(wide) - 1) / rows_of_record(wide) * kRecordBytes; }
+std::size_t records_bytes(std::size_t size, bool wide) {
+  return (size + rows_of_record(wide) - 1) / rows_of_record(wide) * kRecordBytes;
+}
 
 /// The class that has `gap`; with the widths of read_code() or choose_widths() there is one for every gap that occurs.
 std::uint32_t class_of(const GapCode& code, std::uint32_t gap) {
@@ -28,7 +30,8 @@ std::uint32_t class_of(const GapCode& code, std::uint32_t gap) {
   return kSelfClass;
 }
 
-/// Calls with each difference between the numbers of a rising list and `self`, in order, and with 0 for the place of `self`.
+/// Calls with each difference between the numbers of a rising list and `self`, in order, and with 0 for the place of
+/// `self`.
 template <class Call>
 void for_each_gap(Id self, std::span<const Id> list, Call call) {
   const auto after = std::lower_bound(list.begin(), list.end(), self);
@@ -65,7 +68,8 @@ class ListWriter {
 
  private:
   void put(std::size_t at, std::uint32_t value, std::size_t width) {
-    for (std::size_t bit = 0; bit < width; ++bit) bytes_[(at + bit) / 8] |= static_cast<std::byte>((value >> bit & 1) << (at + bit) % 8);
+    for (std::size_t bit = 0; bit < width; ++bit)
+      bytes_[(at + bit) / 8] |= static_cast<std::byte>((value >> bit & 1) << (at + bit) % 8);
   }
 
   const GapCode& code_;
@@ -130,7 +134,8 @@ class WidthChooser {
 /// The classes that a section tells; of a damaged one any.
 GapCode read_code(const Section& edges) {
   if (edges.bytes.size() < kHead + kTail)
-    throw edges.damaged(0, "holds " + std::to_string(edges.bytes.size()) + " bytes, expected at least " + std::to_string(kHead + kTail));
+    throw edges.damaged(0, "holds " + std::to_string(edges.bytes.size()) + " bytes, expected at least " +
+                               std::to_string(kHead + kTail));
   std::array<std::uint8_t, kGapClasses> widths;
   for (std::size_t c = 0; c < kGapClasses; ++c) widths[c] = static_cast<std::uint8_t>(edges.bytes[c]) & kMaxGapWidth;
   return GapCode(widths);
@@ -153,12 +158,14 @@ std::vector<std::byte> records(std::span<const std::uint16_t> lengths) {
 
 void expect_zeros(const Section& section, std::size_t begin, std::size_t end) {
   for (std::size_t at = begin; at < end; ++at)
-    if (section.bytes[at] != std::byte{0}) throw section.damaged(at, "byte " + std::to_string(static_cast<int>(section.bytes[at])) + ", expected 0");
+    if (section.bytes[at] != std::byte{0})
+      throw section.damaged(at, "byte " + std::to_string(static_cast<int>(section.bytes[at])) + ", expected 0");
 }
 
 }  // namespace
 
-CompressedAdjacency::CompressedAdjacency(const Section& edges, const Section& places, std::size_t size, std::size_t max_degree)
+CompressedAdjacency::CompressedAdjacency(const Section& edges, const Section& places, std::size_t size,
+                                         std::size_t max_degree)
     : Adjacency(size, max_degree),
       edges_(edges),
       places_(places),
@@ -166,8 +173,9 @@ CompressedAdjacency::CompressedAdjacency(const Section& edges, const Section& pl
       code_(read_code(edges)),
       kernels_(gap_kernels(code_)) {
   if (wide_ && places.bytes.size() != records_bytes(size, true))
-    throw places.damaged(0, "holds " + std::to_string(places.bytes.size()) + " bytes, expected " + std::to_string(records_bytes(size, false)) +
-                                " or " + std::to_string(records_bytes(size, true)));
+    throw places.damaged(0, "holds " + std::to_string(places.bytes.size()) + " bytes, expected " +
+                                std::to_string(records_bytes(size, false)) + " or " +
+                                std::to_string(records_bytes(size, true)));
 }
 
 std::size_t CompressedAdjacency::length(const std::byte* record, std::size_t i) const noexcept {
@@ -176,7 +184,8 @@ std::size_t CompressedAdjacency::length(const std::byte* record, std::size_t i) 
 }
 
 std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
-  const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false), number = id % rows;  // divisors that the compiler knows
+  const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false),
+                    number = id % rows;  // divisors that the compiler knows
   const std::byte* const record = places_.bytes.data() + id / rows * kRecordBytes;
   std::uint64_t begin = number_at<std::uint64_t>(record);
   if (wide_)
@@ -195,8 +204,10 @@ void CompressedAdjacency::foresee(Id id) const noexcept {
 
 std::span<const std::byte> CompressedAdjacency::locate(Id id) const noexcept {
   const auto bytes = list(id);
-  // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing else.
-  for (std::size_t at = 0; at < bytes.size() + kGapGuardBytes - 1; at += kGapGuardBytes) __builtin_prefetch(bytes.data() + at);
+  // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing
+  // else.
+  for (std::size_t at = 0; at < bytes.size() + kGapGuardBytes - 1; at += kGapGuardBytes)
+    __builtin_prefetch(bytes.data() + at);
   return bytes;
 }
 
@@ -213,15 +224,18 @@ void CompressedAdjacency::verify_places(const Reading& reading) const {
     const std::byte* const record = places_.bytes.data() + at;
     if (row % rows == 0) reading(places_.bytes.subspan(at, kRecordBytes));
     if (row % rows == 0 && number_at<std::uint64_t>(record) != end)
-      throw places_.damaged(at, "the list of row " + std::to_string(row) + " begins at byte " + std::to_string(number_at<std::uint64_t>(record)) +
-                                    ", expected " + std::to_string(end));
+      throw places_.damaged(at, "the list of row " + std::to_string(row) + " begins at byte " +
+                                    std::to_string(number_at<std::uint64_t>(record)) + ", expected " +
+                                    std::to_string(end));
     const std::size_t bytes = length(record, row % rows);
     if ((bytes == 0) != (row >= size()) || bytes > edges_.bytes.size() - kTail - end)
-      throw places_.damaged(at, "a list of " + std::to_string(bytes) + " bytes for row " + std::to_string(row) + " of " + std::to_string(size()));
+      throw places_.damaged(at, "a list of " + std::to_string(bytes) + " bytes for row " + std::to_string(row) +
+                                    " of " + std::to_string(size()));
     end += bytes;
   }
   if (end + kTail != edges_.bytes.size())
-    throw edges_.damaged(end, "lists end before byte " + std::to_string(edges_.bytes.size() - kTail) + " of the section, where they must");
+    throw edges_.damaged(end, "lists end before byte " + std::to_string(edges_.bytes.size() - kTail) +
+                                  " of the section, where they must");
 }
 
 void CompressedAdjacency::verify(const Reading& reading) const {
@@ -230,8 +244,8 @@ void CompressedAdjacency::verify(const Reading& reading) const {
   reading(edges_.bytes.last(kTail));
   for (std::size_t c = 0; c < kGapClasses; ++c)
     if (edges_.bytes[c] > std::byte{kMaxGapWidth})
-      throw edges_.damaged(
-          c, "differences of " + std::to_string(static_cast<int>(edges_.bytes[c])) + " bits, expected at most " + std::to_string(kMaxGapWidth));
+      throw edges_.damaged(c, "differences of " + std::to_string(static_cast<int>(edges_.bytes[c])) +
+                                  " bits, expected at most " + std::to_string(kMaxGapWidth));
   expect_zeros(edges_, kGapClasses, kHead);
   expect_zeros(edges_, edges_.bytes.size() - kTail, edges_.bytes.size());
   ListWriter writer(code_);
@@ -242,11 +256,13 @@ void CompressedAdjacency::verify(const Reading& reading) const {
     const auto decoded = read(row, bytes, scratch.data());
     ids.assign(decoded.begin(), decoded.end());
     const bool has_self = std::erase(ids, kNoId) == 1;
-    const bool fits = has_self && std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()) && (ids.empty() || ids.back() < size());
+    const bool fits =
+        has_self && std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()) && (ids.empty() || ids.back() < size());
     if (!fits || ids.size() > max_degree() || !std::ranges::equal(writer.encode(row, ids), bytes))
       throw edges_.damaged(static_cast<std::size_t>(bytes.data() - edges_.bytes.data()),
-                           "the list of row " + std::to_string(row) + ", expected up to " + std::to_string(max_degree()) +
-                               " coded differences from row to row below " + std::to_string(size()));
+                           "the list of row " + std::to_string(row) + ", expected up to " +
+                               std::to_string(max_degree()) + " coded differences from row to row below " +
+                               std::to_string(size()));
   }
 }
 

@@ -1,6 +1,7 @@
 // Neighbour lists as coded differences of rows, for files whose rows stand close to their neighbours.
 //
-//   graph.edges    7 u8        widths of the classes of differences, each at most 31 (engine/kernels/delta_lists.h says how lists are coded by them)
+//   graph.edges    7 u8        widths of the classes of differences, each at most 31 (engine/kernels/delta_lists.h says
+//   how lists are coded by them)
 //                  57 u8       zeros
 //                  lists       row by row, no gaps
 //                  64 u8       zeros
@@ -45,8 +46,9 @@ class CompressedAdjacency final : public Adjacency {
   kernels::GapKernels kernels_;
 };
 
-/// Gives the bytes of the edges' section for `size` lists to `edges`, piece by piece, and returns those of the places' section. list_of(row, list)
-/// puts the rows that are next to `row` into the empty `list`, rising, each once; called twice a row.
+/// Gives the bytes of the edges' section for `size` lists to `edges`, piece by piece, and returns those of the places'
+/// section. list_of(row, list) puts the rows that are next to `row` into the empty `list`, rising, each once; called
+/// twice a row.
 std::vector<std::byte> compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of,
                                 const std::function<void(std::span<const std::byte>)>& edges);
 

@@ -1,10 +1,13 @@
-// The upper levels of a hierarchical graph (Malkov and Yashunin, TPAMI 2020): ever fewer nodes, to come close to a query in few steps.
+// The upper levels of a hierarchical graph (Malkov and Yashunin, TPAMI 2020): ever fewer nodes, to come close to a
+// query in few steps.
 //
-// Nodes are ordered by their highest level, highest first, then by id. So the nodes of a level are the first level_sizes[l - 1] of level 1's,
-// and a node has the same position on every level that it stands on. Position 0 is the entry point.
+// Nodes are ordered by their highest level, highest first, then by id. So the nodes of a level are the first
+// level_sizes[l - 1] of level 1's, and a node has the same position on every level that it stands on. Position 0 is the
+// entry point.
 //
 //   nodes   u32   level_sizes[0] ids
-//   edges         for level 1, 2, ...: level_sizes[l - 1] rows of m positions, all u16 where level 1 has at most 65,535 nodes, else u32;
+//   edges         for level 1, 2, ...: level_sizes[l - 1] rows of m positions, all u16 where level 1 has at most 65,535
+//   nodes, else u32;
 //                 unused places, at the end of a row, have all bits set
 #pragma once
 
@@ -13,9 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cassata/types.h"
 #include "engine/graph/adjacency.h"
 #include "format/file/section.h"
-#include "cassata/types.h"
 
 namespace cassata {
 
@@ -35,7 +38,8 @@ LevelAssignment assign_levels(std::uint64_t size, std::uint32_t m);
 class Levels {
  public:
   /// Throws Error(corrupt) if the sections' lengths or the sizes are not what they must be.
-  Levels(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m, std::uint64_t ground_size);
+  Levels(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m,
+         std::uint64_t ground_size);
 
   /// Level 1, 2, ...; their nodes are positions.
   std::span<const RowAdjacency> levels() const noexcept { return levels_; }

@@ -1,7 +1,9 @@
-// The ground level in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some rows that are near each other
-// and all that it takes to go on from them, so that a walk reads a page for each few nodes that it expands, and nothing else.
+// The ground level in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
+// rows that are near each other and all that it takes to go on from them, so that a walk reads a page for each few
+// nodes that it expands, and nothing else.
 //
-//   graph.pages       pages of page_bytes, a power of two from 4096 on; each holds rows that follow one another, and links from them:
+//   graph.pages       pages of page_bytes, a power of two from 4096 on; each holds rows that follow one another, and
+//   links from them:
 //                       u16                 links: rows of other pages that are neighbours of a row of this one
 //                       u16 each row        where the row's slots end
 //                       u16 each slot       of row after row: numbers of the links that are its neighbours, rising
@@ -22,8 +24,8 @@
 #include <span>
 #include <string_view>
 
-#include "format/file/section.h"
 #include "cassata/types.h"
+#include "format/file/section.h"
 
 namespace cassata {
 
@@ -40,13 +42,16 @@ struct PageShape {
   std::size_t page_bytes = 0, own_bytes = 0, link_bytes = 0;
 
   /// Before the links' rows.
-  static std::size_t head_bytes(std::size_t rows, std::size_t slots) { return (sizeof(std::uint16_t) * (1 + rows + slots) + 3) / 4 * 4; }
+  static std::size_t head_bytes(std::size_t rows, std::size_t slots) {
+    return (sizeof(std::uint16_t) * (1 + rows + slots) + 3) / 4 * 4;
+  }
   std::size_t used(std::size_t rows, std::size_t links, std::size_t slots) const {
     return head_bytes(rows, slots) + links * sizeof(Id) + rows * own_bytes + links * link_bytes;
   }
 };
 
-/// A page as it lies in a file. Whatever the bytes, it leads nowhere outside of them; a page that cannot be one has no rows.
+/// A page as it lies in a file. Whatever the bytes, it leads nowhere outside of them; a page that cannot be one has no
+/// rows.
 class Page {
  public:
   /// `rows` that begin with `first`, if they are as many.
@@ -61,7 +66,9 @@ class Page {
   /// The number of the first slot of row `i`, i <= rows(); no more than slots().
   std::size_t slot_begin(std::size_t i) const noexcept;
   /// A number of a link, or whatever a damaged file holds.
-  std::size_t slot(std::size_t i) const noexcept { return number_at<std::uint16_t>(bytes_.data() + sizeof(std::uint16_t) * (1 + rows_ + i)); }
+  std::size_t slot(std::size_t i) const noexcept {
+    return number_at<std::uint16_t>(bytes_.data() + sizeof(std::uint16_t) * (1 + rows_ + i));
+  }
   Id link(std::size_t i) const noexcept { return number_at<Id>(bytes_.data() + link_rows_ + i * sizeof(Id)); }
   const std::byte* own_codes() const noexcept { return bytes_.data() + own_codes_; }
   const std::byte* link_codes() const noexcept { return bytes_.data() + link_codes_; }
@@ -83,11 +90,13 @@ class Pages {
   const PageShape& shape() const noexcept { return shape_; }
   /// The page that holds `row`; below count(), whatever the bytes.
   std::uint32_t page_of(Id row) const noexcept;
-  std::span<const std::byte> bytes(std::uint32_t page) const noexcept { return section_.bytes.subspan(page * shape_.page_bytes, shape_.page_bytes); }
+  std::span<const std::byte> bytes(std::uint32_t page) const noexcept {
+    return section_.bytes.subspan(page * shape_.page_bytes, shape_.page_bytes);
+  }
   Page page(std::uint32_t page) const noexcept;
-  /// Checks all that pages must be, but for their own codes: among others that a row has one code, whoever links to it, and that of `upper_nodes`
-  /// is the one in `upper_codes`. Calls `reading` with each part before it is read, and `codes` for each page, to check its own codes. Throws
-  /// Error(corrupt).
+  /// Checks all that pages must be, but for their own codes: among others that a row has one code, whoever links to it,
+  /// and that of `upper_nodes` is the one in `upper_codes`. Calls `reading` with each part before it is read, and
+  /// `codes` for each page, to check its own codes. Throws Error(corrupt).
   void verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
               const std::function<void(const Page&)>& codes) const;
   /// Where in the section the own code of row `i` of a page lies, and that of its link `i`.

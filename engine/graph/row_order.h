@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "format/file/section.h"
 #include "cassata/types.h"
+#include "format/file/section.h"
 
 namespace cassata {
 
@@ -30,7 +30,8 @@ class Permutation {
       reading(std::as_bytes(ids_.subspan(row, 1)));
       const Id id = read_once(ids_[row]);
       if (id >= ids_.size() || seen[id])
-        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(id) + ", expected a new one below " + std::to_string(ids_.size()));
+        throw section_.damaged(
+            row * sizeof(Id), "id " + std::to_string(id) + ", expected a new one below " + std::to_string(ids_.size()));
       seen[id] = true;
     }
   }

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "cassata/error.h"
-#include "format/input/vector_lengths.h"
 #include "format/input/sparse_files.h"
+#include "format/input/vector_lengths.h"
 
 namespace cassata {
 namespace {
@@ -30,16 +30,21 @@ void check_tokens(const Batch& queries, std::size_t dim) {
   if (tokens.offsets == nullptr && dim == 0) return;
   if (dim == 0) invalid_argument("multivec_queries: given, but the index has no token vectors to compare them with");
   if (tokens.offsets == nullptr)
-    invalid_argument("multivec_queries: none given, expected the token vectors, of dim " + std::to_string(dim) + ", of each query");
+    invalid_argument("multivec_queries: none given, expected the token vectors, of dim " + std::to_string(dim) +
+                     ", of each query");
   if (tokens.dim != dim)
-    invalid_argument("multivec_queries: dim is " + std::to_string(tokens.dim) + ", those of the index have " + std::to_string(dim));
+    invalid_argument("multivec_queries: dim is " + std::to_string(tokens.dim) + ", those of the index have " +
+                     std::to_string(dim));
   for (std::size_t i = 0; i < queries.rows; ++i) {
     if (tokens.offsets[i] > tokens.offsets[i + 1])
-      invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " + std::to_string(tokens.offsets[i]) + " to " +
-                       std::to_string(tokens.offsets[i + 1]) + ", expected numbers that do not fall");
+      invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " +
+                       std::to_string(tokens.offsets[i]) + " to " + std::to_string(tokens.offsets[i + 1]) +
+                       ", expected numbers that do not fall");
     const auto values = tokens.row(i);
     for (std::size_t at = 0; at < values.size(); at += dim)
-      check_vector(values.subspan(at, dim), [&] { return "multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(at / dim); });
+      check_vector(values.subspan(at, dim), [&] {
+        return "multivec_queries: query " + std::to_string(i) + ", token " + std::to_string(at / dim);
+      });
   }
 }
 
@@ -47,22 +52,25 @@ void check_tokens(const Batch& queries, std::size_t dim) {
 
 void check_queries(const Batch& queries, const Searched& searched) {
   if (queries.sparse() != (searched.shape == Shape::sparse))
-    invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " + std::string(searched.name) +
-                     " are not");
+    invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " +
+                     std::string(searched.name) + " are not");
   if (queries.sparse()) {
     for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i), ComponentOrder::any);
     return;
   }
   if (queries.dim != searched.dim)
-    invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", " + std::string(searched.name) + " has " + std::to_string(searched.dim));
-  for (std::size_t i = 0; i < queries.rows; ++i) check_vector(queries.row(i).values, [&] { return "queries: row " + std::to_string(i); });
+    invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", " + std::string(searched.name) + " has " +
+                     std::to_string(searched.dim));
+  for (std::size_t i = 0; i < queries.rows; ++i)
+    check_vector(queries.row(i).values, [&] { return "queries: row " + std::to_string(i); });
 }
 
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
   const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
-    invalid_argument("out: room for " + std::to_string(out.ids.size()) + " results, expected queries x k = " + std::to_string(places));
+    invalid_argument("out: room for " + std::to_string(out.ids.size()) +
+                     " results, expected queries x k = " + std::to_string(places));
   check_queries(queries, searched);
   check_tokens(queries, searched.token_dim);
 }
@@ -89,14 +97,16 @@ void OrderedQueries::append(VectorView query) {
   for (std::size_t i = 0; i < order.size();) {
     const std::uint32_t component = query.components[order[i]];
     double sum = 0;
-    for (; i < order.size() && query.components[order[i]] == component; ++i) sum += static_cast<double>(query.values[order[i]]);
+    for (; i < order.size() && query.components[order[i]] == component; ++i)
+      sum += static_cast<double>(query.values[order[i]]);
     components_.push_back(component);
     values_.push_back(static_cast<float>(sum));
   }
   offsets_.push_back(values_.size());
 }
 
-void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out) {
+void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k,
+              const Hits& out) {
   for (std::size_t i = 0; i < queries.rows; ++i) {
     const auto ids = out.ids.subspan(i * k, k);
     const auto scores = out.scores.subspan(i * k, k);
@@ -105,7 +115,8 @@ void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metr
       scores[j] = score_of(metric, best[i][j].distance);
     }
     std::fill(ids.begin() + static_cast<std::ptrdiff_t>(best[i].size()), ids.end(), -1);
-    std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(), score_of(metric, std::numeric_limits<float>::infinity()));
+    std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(),
+              score_of(metric, std::numeric_limits<float>::infinity()));
   }
 }
 

@@ -19,14 +19,16 @@ struct Searched {
   std::string_view name = "the index";
 };
 
-/// Throws Error(invalid_argument) unless `queries` are vectors of that shape, finite, of a length (L2) of 0 or 1e-15 to 2e18, and, if dense, of that
-/// dim. Components of sparse ones may stand in any order, and more than once: OrderedQueries.
+/// Throws Error(invalid_argument) unless `queries` are vectors of that shape, finite, of a length (L2) of 0 or 1e-15 to
+/// 2e18, and, if dense, of that dim. Components of sparse ones may stand in any order, and more than once:
+/// OrderedQueries.
 void check_queries(const Batch& queries, const Searched& searched);
 /// The same, and unless they have token vectors where they must, and `out` has room for `k` results of each.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
-/// Checked queries as searches take them: the components of a sparse one rise strictly. Where they do not, a copy is sorted, and the values of
-/// a repeated component are summed. Throws Error(invalid_argument) where f32 cannot hold a sum.
+/// Checked queries as searches take them: the components of a sparse one rise strictly. Where they do not, a copy is
+/// sorted, and the values of a repeated component are summed. Throws Error(invalid_argument) where f32 cannot hold a
+/// sum.
 class OrderedQueries {
  public:
   explicit OrderedQueries(const Batch& queries);
@@ -46,6 +48,7 @@ class OrderedQueries {
 };
 
 /// Puts best[i], at most `k`, best first, where the results of query i go.
-void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k, const Hits& out);
+void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k,
+              const Hits& out);
 
 }  // namespace cassata

@@ -5,8 +5,8 @@
 #include <optional>
 #include <system_error>
 
-#include "engine/build/work_files.h"
 #include "cassata/error.h"
+#include "engine/build/work_files.h"
 #include "format/os/publish.h"
 
 namespace cassata {
@@ -16,7 +16,8 @@ namespace {
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> paths;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) paths.push_back(entry->path());
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    paths.push_back(entry->path());
   if (error) io_error("cannot read folder " + folder.string(), error.value());
   std::ranges::sort(paths);
   return paths;
@@ -40,7 +41,8 @@ std::optional<Leftover> clean_work_folder(const fs::path& path, const CleanParam
   std::string target = path.string();
   target.resize(target.size() - WorkFiles::kSuffix.size());
   if (files->resumable() && !params.resumable) found.kept = "a build can be resumed from it";
-  if (partial_state(target + std::string(kPartialSuffix)) == PartialState::in_use) found.kept = "a build is at work on it";
+  if (partial_state(target + std::string(kPartialSuffix)) == PartialState::in_use)
+    found.kept = "a build is at work on it";
   if (!found.kept.empty() || params.dry_run) return found;
   try {
     const PendingFile lock(target, {}, {.overwrite = true});  // which a build has as long as it is at work

@@ -3,13 +3,13 @@
 
 #include "engine/base/parallel.h"
 #include "engine/build/pipeline.h"
-#include "engine/search/scan.h"
 #include "engine/index/searcher.h"
+#include "engine/search/scan.h"
 
 namespace cassata {
 
-void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params,
-                    std::span<std::vector<Candidate>> best) {
+void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
+                    const SearchParams& params, std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kQueries = 16;  // that share one reading of the rows
   std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
   parallel_for(params.num_threads, queries.rows, grain_of(params.num_threads, queries.rows, kQueries),
@@ -33,7 +33,8 @@ class FlatSearcher final : public Searcher {
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     search_by_scan(codes_, metric_, {}, queries, params, best);
   }
-  void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
     search_by_scan(codes_, metric_, {}, queries, params, best);
   }
   void verify(const Reading&) const override {}

@@ -9,13 +9,13 @@
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/registry.h"
+#include "engine/index/searcher.h"
 #include "engine/search/beam_walk.h"
 #include "engine/search/duplicate_expansion.h"
+#include "engine/search/interleave.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
-#include "engine/search/interleave.h"
-#include "engine/index/searcher.h"
 
 namespace cassata {
 namespace {
@@ -24,7 +24,8 @@ const GraphEntry& graph_entry(const MappedFile& file) {
   const auto& graph = file.manifest().graph;
   if (!graph) corrupt(file.manifest_place() + "a graph index without an entry for its graph");
   if (graph->m == 0 || graph->m > BuildParams::kMaxM)
-    corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected 1 to " + std::to_string(BuildParams::kMaxM));
+    corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected 1 to " +
+            std::to_string(BuildParams::kMaxM));
   return *graph;
 }
 
@@ -32,7 +33,8 @@ const GraphEntry& graph_entry(const MappedFile& file) {
 std::unique_ptr<Adjacency> open_ground(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
   if (entry.type != GraphType::standard) size -= entry.duplicates;
   const Section edges = file.section(kEdgesSection);
-  if (entry.type == GraphType::compressed) return std::make_unique<CompressedAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
+  if (entry.type == GraphType::compressed)
+    return std::make_unique<CompressedAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
   return std::make_unique<RowAdjacency>(edges, size, 2 * entry.m);
 }
 
@@ -49,7 +51,8 @@ class GraphSearcher final : public Searcher {
         metric_(file.manifest().metric),
         duplicates_(open_duplicates(file, entry)),
         ground_(open_ground(file, entry, codes_.size())),
-        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, codes_.size()),
+        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
+                codes_.size()),
         expansion_(duplicates_, permutation_, entry, metric_, codes_.size()),
         entry_(entry) {
     if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
@@ -74,7 +77,8 @@ class GraphSearcher final : public Searcher {
           lane.ranks = false;
         };
         const auto finish = [&](const Lane& lane) {
-          best[lane.query].assign(lane.found.begin(), lane.found.end());  // all that each walk kept would fill the memory
+          best[lane.query].assign(lane.found.begin(),
+                                  lane.found.end());  // all that each walk kept would fill the memory
         };
         return take_turns<Lane>(
             mine, kLanes, begin, end, make, start, [&](Lane& lane) { return step(lane, queries, plan); }, finish);
@@ -95,7 +99,8 @@ class GraphSearcher final : public Searcher {
     for (auto& lane : lanes) idle_.give(std::move(lane));
   }
 
-  void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
     const Codes& whole = summed_ ? *summed_ : second_ ? *second_ : codes_;
     search_by_scan(whole, metric_, tokens_ ? std::span<const Id>() : permutation_.ids(), queries, params, best);
   }
@@ -120,13 +125,19 @@ class GraphSearcher final : public Searcher {
 
   Plan plan_of(const SearchParams& params) const {
     const std::size_t kept = std::min<std::size_t>(params.ef_search, codes_.size());
-    Plan plan{.k = params.k, .width = kept, .wanted = params.k, .scans = false, .relax = params.early_exit_threshold, .rest = {.k = params.k}};
+    Plan plan{.k = params.k,
+              .width = kept,
+              .wanted = params.k,
+              .scans = false,
+              .relax = params.early_exit_threshold,
+              .rest = {.k = params.k}};
     if (navigates_) {
       plan.wanted = std::max(kept, params.k);
       plan.rest = guided_rerank(params.k);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
-      plan.rest = {.k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
+      plan.rest = {
+          .k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
     }
     plan.width = std::max(plan.width, plan.wanted);
     plan.scans = plan.width > codes_.size() / 2;
@@ -160,7 +171,9 @@ class GraphSearcher final : public Searcher {
         return Turn::ends;
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
-      if (near_first_) expansion_.add(tokens_ ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found, plan.wanted, *lane.first);
+      if (near_first_)
+        expansion_.add(tokens_ ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found, plan.wanted,
+                       *lane.first);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return Turn::ends;
     }
@@ -182,8 +195,8 @@ class GraphSearcher final : public Searcher {
     return *lane.summed;
   }
 
-  /// Has `found`, which are rows, ranked by the second codes, step by step; at the end they are the best, best first, as ids. False if nothing is
-  /// left to do.
+  /// Has `found`, which are rows, ranked by the second codes, step by step; at the end they are the best, best first,
+  /// as ids. False if nothing is left to do.
   bool start_ranking(const VectorView& query, Lane& lane, const Plan& plan) const {
     lane.second->bind(query);
     if (tokens_)
@@ -241,8 +254,9 @@ class GraphSearcher final : public Searcher {
 
 Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry) {
   if (entry.duplicates >= file.manifest().size || entry.near_copies > entry.duplicates)
-    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, " + std::to_string(entry.near_copies) +
-            " of them near copies, among " + std::to_string(file.manifest().size) + " rows, expected fewer");
+    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, " +
+            std::to_string(entry.near_copies) + " of them near copies, among " + std::to_string(file.manifest().size) +
+            " rows, expected fewer");
   if (entry.duplicates == 0) return {};
   return Duplicates(file.section(kDuplicatesSection), entry.duplicates);
 }
@@ -261,7 +275,8 @@ void build_graph(const BuildTask& task) {
                           .num_threads = p.num_threads,
                           .progress = p.progress,
                           .checkpoint_interval = p.checkpoint_interval};
-  task.manifest.graph = write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
+  task.manifest.graph =
+      write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
   if (p.graph_type == GraphType::paged) task.manifest.graph->links = link_codes();
 }
 

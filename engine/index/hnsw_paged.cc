@@ -2,18 +2,18 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/base/parallel.h"
 #include "engine/codec/row_fetch.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/page_store.h"
 #include "engine/graph/row_order.h"
-#include "engine/base/parallel.h"
 #include "engine/index/registry.h"
-#include "engine/search/duplicate_expansion.h"
-#include "engine/search/page_walk.h"
-#include "engine/search/object_pool.h"
-#include "engine/search/rerank.h"
-#include "engine/search/interleave.h"
 #include "engine/index/searcher.h"
+#include "engine/search/duplicate_expansion.h"
+#include "engine/search/interleave.h"
+#include "engine/search/object_pool.h"
+#include "engine/search/page_walk.h"
+#include "engine/search/rerank.h"
 
 namespace cassata {
 namespace {
@@ -24,12 +24,16 @@ std::unique_ptr<Codes> open_links(const MappedFile& file, const GraphEntry& entr
   if (!entry.links) corrupt(file.manifest_place() + "a graph in pages without an entry for its links' codes");
   const EncodingRow& encoding = row_of(entry.links->encoding);
   if (encoding.shape != Shape::dense || !encoding.compact || std::ranges::count(encoding.metrics, m.metric) == 0)
-    corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) + "', which such codes have not");
-  const RowSections sections{
-      .rows = file.section(entry.links->section), .offsets = {}, .model = file.section(entry.links->section + std::string(kModelSuffix))};
+    corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
+            "', which such codes have not");
+  const RowSections sections{.rows = file.section(entry.links->section),
+                             .offsets = {},
+                             .model = file.section(entry.links->section + std::string(kModelSuffix))};
   auto codes = encoding.open(sections, entry.level_sizes.empty() ? 0 : entry.level_sizes.front(),
                              {.dim = m.dim, .metric = m.metric, .code = entry.links->code});
-  if (codes->row_bytes() == 0) corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) + "', which such codes have not");
+  if (codes->row_bytes() == 0)
+    corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
+            "', which such codes have not");
   return codes;
 }
 
@@ -49,8 +53,10 @@ class PagedSearcher final : public Searcher {
         links_(open_links(file, entry)),
         upper_codes_(file.section(entry.links->section)),
         metric_(file.manifest().metric),
-        pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, own_, *links_), exact_.size(), 2 * entry.m),
-        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m, exact_.size()),
+        pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, own_, *links_),
+               exact_.size(), 2 * entry.m),
+        levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
+                exact_.size()),
         permutation_(file.section(kIdsSection), exact_.size()),
         duplicates_(open_duplicates(file, entry)),
         expansion_(duplicates_, permutation_, entry, metric_, exact_.size()),
@@ -74,19 +80,20 @@ class PagedSearcher final : public Searcher {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
         const VectorView query = queries.row(lane.query);
         lane.exact->bind(query);
-        rerank(found, *lane.exact, permutation_.ids(), guided_rerank(std::max(params.k, expansion_.within_reach(found, params.k, query))));
+        rerank(found, *lane.exact, permutation_.ids(),
+               guided_rerank(std::max(params.k, expansion_.within_reach(found, params.k, query))));
         found.resize(expansion_.within_reach(found, params.k, query));
         expansion_.add(Expansion::Adds::all_ids, found, params.k, *lane.exact);
       };
       take_turns<Lane>(
-          mine, kLanes, begin, end,
-          [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); },
+          mine, kLanes, begin, end, [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); },
           start, [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
     });
     for (auto& lane : lanes) idle_.give(std::move(lane));
   }
 
-  void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
     search_by_scan(exact_, metric_, permutation_.ids(), queries, params, best);
   }
 
@@ -94,8 +101,10 @@ class PagedSearcher final : public Searcher {
     links_->verify(reading);
     levels_.verify(reading);
     pages_.verify(levels_.nodes(), upper_codes_.bytes, reading, [&](const Page& page) {
-      for (std::size_t i = 0; i < page.rows(); ++i) own_.verify_row(pages_.section(), pages_.own_code_at(page, i), page.first() + i);
-      for (std::size_t i = 0; i < page.links(); ++i) links_->verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
+      for (std::size_t i = 0; i < page.rows(); ++i)
+        own_.verify_row(pages_.section(), pages_.own_code_at(page, i), page.first() + i);
+      for (std::size_t i = 0; i < page.links(); ++i)
+        links_->verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
     });
     permutation_.verify(reading);
     duplicates_.verify(permutation_, entry_, exact_.size(), reading);

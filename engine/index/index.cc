@@ -4,18 +4,18 @@
 #include <array>
 #include <charconv>
 
-#include "engine/index/answers.h"
+#include "cassata/error.h"
 #include "engine/build/pipeline.h"
 #include "engine/build/region_build.h"
 #include "engine/graph/row_order.h"
-#include "engine/kernels/dense_distance.h"
-#include "engine/multivector/join.h"
-#include "engine/lists/posting_lists.h"
+#include "engine/index/answers.h"
 #include "engine/index/registry.h"
-#include "engine/search/touched_rows.h"
 #include "engine/index/searcher.h"
 #include "engine/index/self_check.h"
-#include "cassata/error.h"
+#include "engine/kernels/dense_distance.h"
+#include "engine/lists/posting_lists.h"
+#include "engine/multivector/join.h"
+#include "engine/search/touched_rows.h"
 #include "format/file/file_writer.h"
 #include "format/os/memory.h"
 
@@ -32,7 +32,9 @@ std::string metric_mismatch(Metric metric, std::span<const Metric> known, const 
 std::string metric_mismatch(Metric metric, const EncodingRow& encoding) {
   return metric_mismatch(metric, encoding.metrics, "encoding '" + std::string(encoding.name) + "'");
 }
-std::string metric_mismatch(Metric metric, const ClassRow& row) { return metric_mismatch(metric, row.metrics, "a " + std::string(row.name)); }
+std::string metric_mismatch(Metric metric, const ClassRow& row) {
+  return metric_mismatch(metric, row.metrics, "a " + std::string(row.name));
+}
 
 /// Whether scores by codes of dense vectors add up: of what `first` leaves out `second` can hold most.
 bool add_up(Encoding first, Encoding second) { return first != Encoding::pq && row_of(second).compact; }
@@ -45,18 +47,21 @@ void check_residual(const BuildParams& params, Shape shape) {
   if (!second.residual) return;
   if (second.navigation) invalid_argument("residual: given with navigation, whose second codes are whole vectors");
   if (params.metric != Metric::dot_product)
-    invalid_argument("residual: given with metric '" + std::string(name_of(params.metric)) + "', expected 'dotproduct'");
+    invalid_argument("residual: given with metric '" + std::string(name_of(params.metric)) +
+                     "', expected 'dotproduct'");
   if (shape == Shape::sparse && second.prune_percentage == 100)
     invalid_argument("residual: given with a prune_percentage of 100, which leaves nothing out");
   if (shape == Shape::dense && !add_up(params.encoding, second.encoding))
-    invalid_argument("residual: given with first codes '" + std::string(name_of(params.encoding)) + "' and second codes '" +
-                     std::string(name_of(second.encoding)) + "', expected rabitq, int8 or int4, and rabitq");
+    invalid_argument("residual: given with first codes '" + std::string(name_of(params.encoding)) +
+                     "' and second codes '" + std::string(name_of(second.encoding)) +
+                     "', expected rabitq, int8 or int4, and rabitq");
 }
 
 /// What only some encodings leave open is not given for others. `prefix` begins the names of what is given.
 void check_code(Encoding encoding, const CodeParams& code, const std::string& prefix) {
   const auto refuse = [&](const char* name, const char* expected) {
-    invalid_argument(prefix + name + ": given for vectors stored as '" + std::string(name_of(encoding)) + "', expected '" + expected + "'");
+    invalid_argument(prefix + name + ": given for vectors stored as '" + std::string(name_of(encoding)) +
+                     "', expected '" + expected + "'");
   };
   if (encoding != Encoding::pq && code.m_pq != 0) refuse("m_pq", "pq");
   if (encoding != Encoding::pq && code.rotated) refuse("opq", "pq");
@@ -70,18 +75,22 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
   for (const Encoding encoding : encodings) {
     if (row_of(encoding).shape != vectors.shape())
       invalid_argument(vectors.name() + ": the encoding is for vectors of another shape (dense or sparse)");
-    if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty()) invalid_argument(mismatch);
+    if (const std::string mismatch = metric_mismatch(params.metric, row_of(encoding)); !mismatch.empty())
+      invalid_argument(mismatch);
   }
   const ClassRow* const row = class_of(params);
-  if (row == nullptr && params.rerank && params.rerank->navigation) parse_navigation(name_of(params.encoding), params.kind, vectors.shape());
+  if (row == nullptr && params.rerank && params.rerank->navigation)
+    parse_navigation(name_of(params.encoding), params.kind, vectors.shape());
   if (row == nullptr && !params.rerank && class_of(params.kind, params.encoding, Second::rerank) != nullptr)
-    invalid_argument("dtype: '" + std::string(name_of(params.encoding)) + "' given for kind '" + std::string(name_of(params.kind)) +
-                     "' without rerank, expected second codes, too");
+    invalid_argument("dtype: '" + std::string(name_of(params.encoding)) + "' given for kind '" +
+                     std::string(name_of(params.kind)) + "' without rerank, expected second codes, too");
   if (row == nullptr && params.rerank && class_of(params.kind, params.encoding, Second::none) != nullptr)
-    invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) + "' over such vectors");
+    invalid_argument("rerank: given, which there is not for kind '" + std::string(name_of(params.kind)) +
+                     "' over such vectors");
   if (row == nullptr)
     invalid_argument("kind: '" + std::string(name_of(params.kind)) + "' given, which there is not for " +
-                     (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" + std::string(name_of(params.encoding)) + "'");
+                     (vectors.shape() == Shape::sparse ? "sparse" : "dense") + " vectors stored as '" +
+                     std::string(name_of(params.encoding)) + "'");
   if (const std::string mismatch = metric_mismatch(params.metric, *row); !mismatch.empty()) invalid_argument(mismatch);
   if (params.kind == Kind::graph && row_of(params.graph_type).guided && row->second != Second::navigation)
     invalid_argument("graph_type: '" + std::string(name_of(params.graph_type)) +
@@ -91,21 +100,25 @@ void check_class(const BuildParams& params, const VectorStream& vectors) {
   check_code(params.rerank->encoding, params.rerank->code, "rerank_");
   check_residual(params, vectors.shape());
   if (std::ranges::count(row->seconds, params.rerank->encoding) == 0)
-    invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " + names_of(row->seconds));
+    invalid_argument("rerank: '" + std::string(name_of(params.rerank->encoding)) + "' given, expected one of " +
+                     names_of(row->seconds));
 }
 
 void check_budget(const BuildParams& params, const VectorStream& vectors, const std::filesystem::path& path) {
   const std::uint64_t budget = params.memory_budget;
-  if (params.resume && budget == 0) invalid_argument("resume: given without memory_budget, whose builds can be resumed");
-  if (params.resume && path.empty()) invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
+  if (params.resume && budget == 0)
+    invalid_argument("resume: given without memory_budget, whose builds can be resumed");
+  if (params.resume && path.empty())
+    invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
   if (budget == 0) return;
   if (params.kind != Kind::graph)
-    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" + std::string(name_of(Kind::graph)) +
-                     "'");
+    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.kind)) + "', expected '" +
+                     std::string(name_of(Kind::graph)) + "'");
   const std::size_t encodings = params.rerank ? 2 : 1;
-  if (const std::uint64_t least = least_budget(vectors.size(), vectors.shape() == Shape::sparse ? encodings : 0); budget < least)
-    invalid_argument("memory_budget: " + bytes_text(budget) + " given, expected at least " + bytes_text(least) + " for " +
-                     std::to_string(vectors.size()) + " vectors");
+  if (const std::uint64_t least = least_budget(vectors.size(), vectors.shape() == Shape::sparse ? encodings : 0);
+      budget < least)
+    invalid_argument("memory_budget: " + bytes_text(budget) + " given, expected at least " + bytes_text(least) +
+                     " for " + std::to_string(vectors.size()) + " vectors");
 }
 
 /// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
@@ -113,9 +126,11 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
   params.check();
   if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
   if (vectors.size() > kMaxSize)
-    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " + std::to_string(kMaxSize));
+    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " +
+                     std::to_string(kMaxSize));
   if (vectors.shape() == Shape::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
-    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " + std::to_string(kMaxDim));
+    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " +
+                     std::to_string(kMaxDim));
   check_class(params, vectors);
   check_budget(params, vectors, path);
   if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
@@ -132,7 +147,8 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   std::vector<std::pair<std::string, std::string>> out = {
       {"kind", std::string(name_of(params.kind))},
       {"metric", std::string(name_of(params.metric))},
-      {"dtype", std::string(name_of(params.rerank && params.rerank->navigation ? params.rerank->encoding : params.encoding))}};
+      {"dtype",
+       std::string(name_of(params.rerank && params.rerank->navigation ? params.rerank->encoding : params.encoding))}};
   if (params.rerank && params.rerank->navigation) out.emplace_back("navigation", name_of(params.encoding));
   if (params.kind == Kind::graph) {
     out.emplace_back("graph_type", name_of(params.graph_type));
@@ -147,7 +163,8 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   if (params.rerank && !params.rerank->navigation) {
     out.emplace_back("rerank", name_of(params.rerank->encoding));
     if (params.rerank->code.bits != 0) out.emplace_back("rerank_bits", std::to_string(params.rerank->code.bits));
-    if (row_of(params.encoding).shape == Shape::sparse) out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
+    if (row_of(params.encoding).shape == Shape::sparse)
+      out.emplace_back("prune_percentage", shortest(params.rerank->prune_percentage));
     out.emplace_back("residual", params.rerank->residual ? "true" : "false");
   }
   if (params.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(params.code.m_pq));
@@ -159,19 +176,22 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
 }
 
 /// Where a build keeps what it has not yet put into its file.
-std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path,
-                                      const FileWriter& writer) {
+std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params,
+                                      const std::filesystem::path& path, const FileWriter& writer) {
   if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
-  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) + "\nsimd " +
-                     std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) + " of dimension " + std::to_string(vectors.dim()) +
-                     " in " + vectors.name() + "\n";
+  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) +
+                     "\nsimd " + std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) +
+                     " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
   for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
   return std::make_unique<WorkFiles>(path, what, params.resume);
 }
 
-/// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of their folder.
-void check_replaces_none(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
-  std::error_code none;  // what is not there cannot be replaced, and what cannot be looked at will be told where it is opened
+/// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of
+/// their folder.
+void check_replaces_none(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
+                         const std::filesystem::path& path) {
+  std::error_code
+      none;  // what is not there cannot be replaced, and what cannot be looked at will be told where it is opened
   if (path.empty() || !std::filesystem::exists(path, none)) return;
   const auto check = [&](const std::filesystem::path& input, const char* what) {
     if (std::error_code other; std::filesystem::equivalent(input, path, other))
@@ -183,30 +203,36 @@ void check_replaces_none(const Index& first, const std::filesystem::path& folder
     check(entry->path(), "a file of the folder");
 }
 
-/// What the manifest says of the vectors, checked against what this version can search. Returns the class that it describes.
+/// What the manifest says of the vectors, checked against what this version can search. Returns the class that it
+/// describes.
 const ClassRow& check_manifest(const MappedFile& file) {
   const Manifest& m = file.manifest();
   const std::string place = file.manifest_place();
   if (m.codes.empty()) corrupt(place + "no encoding of the vectors");
-  if (m.size == 0 || m.size > kMaxSize) corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
+  if (m.size == 0 || m.size > kMaxSize)
+    corrupt(place + std::to_string(m.size) + " vectors, expected 1 to " + std::to_string(kMaxSize));
   if (m.dim == 0) corrupt(place + "vectors of dimension 0");
   for (const CodesEntry& entry : m.codes) {
     const EncodingRow& encoding = row_of(entry.encoding);
     const bool tokens = encoding.shape == Shape::tokens && &entry != &m.codes.front();
     if (encoding.shape != m.shape && !tokens) corrupt(place + "an encoding of another shape than the vectors'");
     if (tokens && (entry.code.token_dim == 0 || entry.code.token_dim > kMaxDim))
-      corrupt(place + "tokens of dimension " + std::to_string(entry.code.token_dim) + ", expected 1 to " + std::to_string(kMaxDim));
+      corrupt(place + "tokens of dimension " + std::to_string(entry.code.token_dim) + ", expected 1 to " +
+              std::to_string(kMaxDim));
     if (const std::string mismatch = metric_mismatch(m.metric, encoding); !mismatch.empty()) corrupt(place + mismatch);
   }
   const ClassRow* const row = class_of(m);
   if (m.codes.size() > 2 || (m.codes.size() == 2 && (row == nullptr || !m.rerank)))
-    throw Error(Errc::incompatible, place + std::to_string(m.codes.size()) +
-                                        " encodings of the vectors, which this version does not read in such a file; a newer Cassata wrote it");
+    throw Error(
+        Errc::incompatible,
+        place + std::to_string(m.codes.size()) +
+            " encodings of the vectors, which this version does not read in such a file; a newer Cassata wrote it");
   if (row == nullptr) corrupt(place + "a kind of index that there is not over such vectors");
   if (const std::string mismatch = metric_mismatch(m.metric, *row); !mismatch.empty()) corrupt(place + mismatch);
   if (m.rerank && m.codes.size() != 2) corrupt(place + "an entry for reranking, but one encoding");
   if (m.rerank && std::ranges::count(row->seconds, m.codes[1].encoding) == 0)
-    corrupt(place + "second codes of encoding '" + std::string(name_of(m.codes[1].encoding)) + "', expected one of " + names_of(row->seconds));
+    corrupt(place + "second codes of encoding '" + std::string(name_of(m.codes[1].encoding)) + "', expected one of " +
+            names_of(row->seconds));
   if (m.rerank && row_of(m.codes[1].encoding).shape == Shape::tokens && (m.rerank->residual || m.rerank->navigation))
     corrupt(place + "token vectors that guide the search or add to its scores, which there are not");
   if (m.rerank && m.rerank->residual && m.shape == Shape::dense &&
@@ -231,10 +257,12 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entr
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
-/// Checks the hot sections that are not warmed, if those that queries touch are to be checked. Rows and lists, which are long, wait for their use.
+/// Checks the hot sections that are not warmed, if those that queries touch are to be checked. Rows and lists, which
+/// are long, wait for their use.
 void touch_short_sections(const MappedFile& file) {
   std::vector<std::string> later = {std::string(kListsSection)};
-  for (const CodesEntry& codes : file.manifest().codes) later.insert(later.end(), {codes.section, codes.section + std::string(kOffsetsSuffix)});
+  for (const CodesEntry& codes : file.manifest().codes)
+    later.insert(later.end(), {codes.section, codes.section + std::string(kOffsetsSuffix)});
   for (const SectionEntry& entry : file.manifest().sections) {
     if (entry.tier != Tier::hot || std::ranges::count(later, entry.name) != 0) continue;
     const Section section = file.section(entry.name);
@@ -252,7 +280,9 @@ struct Index::State {
   std::unique_ptr<Searcher> searcher;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
-      : file(std::move(opened)), path(from.empty() ? from : std::filesystem::absolute(from)), class_name(check_manifest(*file).name) {
+      : file(std::move(opened)),
+        path(from.empty() ? from : std::filesystem::absolute(from)),
+        class_name(check_manifest(*file).name) {
     const Manifest& m = file->manifest();
     codes.first = open_codes(*file, m.codes.front());
     if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
@@ -264,7 +294,8 @@ struct Index::State {
   }
 
   /// Over a file that was opened; what stands at `from`.
-  static std::shared_ptr<const State> open(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from) {
+  static std::shared_ptr<const State> open(std::shared_ptr<const MappedFile> opened,
+                                           const std::filesystem::path& from) {
     std::shared_ptr<const State> state;
     opened->reading([&] { state = std::make_shared<State>(opened, from); });
     return state;
@@ -285,7 +316,9 @@ struct Index::State {
   /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
   void check_replaces(const State& former) const {
     const auto compare = [&](const char* what, const auto& found, const auto& expected) {
-      if (found != expected) invalid_argument(file->path() + ": now holds " + what + quoted(found) + ", expected " + quoted(expected) + " as before");
+      if (found != expected)
+        invalid_argument(file->path() + ": now holds " + what + quoted(found) + ", expected " + quoted(expected) +
+                         " as before");
     };
     compare("a ", class_name, former.class_name);
     compare("metric ", name_of(file->manifest().metric), name_of(former.file->manifest().metric));
@@ -323,7 +356,9 @@ bool Index::reload(const OpenParams& params) {
   for (;;) {
     const std::shared_ptr<const State> former = state();
     if (former->path.empty())
-      invalid_argument("reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open that first");
+      invalid_argument(
+          "reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open "
+          "that first");
     try {
       if (FileId::of(former->path) == former->file->id() && former->file->unchanged()) return false;
       const Verify verify = params.verify.value_or(Verify::all);
@@ -368,7 +403,8 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   }
   SampledStream sampled(vectors);
   row_of(params.kind).build({sampled, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
-  manifest.provenance = {.library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
+  manifest.provenance = {
+      .library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
   const auto check = [&](const std::shared_ptr<const MappedFile>& opened, Manifest& amended) {
     const State state(opened, {});
     amended.provenance.self_check = self_check(*state.searcher, amended, sampled.sample(), params.num_threads);
@@ -378,7 +414,8 @@ Index Index::build(VectorStream& vectors, const BuildParams& params, const std::
   return Index(State::open(std::move(file), path));
 }
 
-Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path) {
+Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
+                  const std::filesystem::path& path) {
   check_replaces_none(first, folder, choices, path);
   FileWriter writer(path, choices.replace);
   Manifest manifest;
@@ -398,7 +435,9 @@ const MappedFile& Index::file() const noexcept { return *state()->file; }
 std::uint64_t Index::hot_bytes() const noexcept { return state()->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state()->class_name; }
 
-void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const { answer(queries, params, out, &Searcher::search); }
+void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
+  answer(queries, params, out, &Searcher::search);
+}
 
 void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const {
   answer(queries, params, out, &Searcher::search_exact);
@@ -417,8 +456,8 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= now->size())  // only a damaged file has such
-          corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) + ", expected one below " +
-                  std::to_string(now->size()));
+          corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) +
+                  ", expected one below " + std::to_string(now->size()));
   });
   put_hits(best, queries, manifest.metric, params.k, out);
 }

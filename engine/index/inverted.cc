@@ -7,9 +7,9 @@
 #include "engine/base/parallel.h"
 #include "engine/build/posting_builder.h"
 #include "engine/graph/row_order.h"
+#include "engine/index/searcher.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/posting_search.h"
-#include "engine/index/searcher.h"
 
 namespace cassata {
 namespace {
@@ -18,7 +18,8 @@ const PostingsEntry& postings_entry(const MappedFile& file) {
   const auto& postings = file.manifest().postings;
   if (!postings) corrupt(file.manifest_place() + "inverted lists without an entry for them");
   if (postings->n_knn > PostingsChoices::kMaxKnn)
-    corrupt(file.manifest_place() + "n_knn is " + std::to_string(postings->n_knn) + ", expected 0 to " + std::to_string(PostingsChoices::kMaxKnn));
+    corrupt(file.manifest_place() + "n_knn is " + std::to_string(postings->n_knn) + ", expected 0 to " +
+            std::to_string(PostingsChoices::kMaxKnn));
   return *postings;
 }
 
@@ -27,8 +28,8 @@ class PostingsSearcher final : public Searcher {
   PostingsSearcher(const MappedFile& file, const Codes& codes, const PostingsEntry& entry, bool exact)
       : codes_(codes),
         exact_(exact),
-        lists_(file.section(kListsSection), file.section(kDirectorySection), file.section(kBucketsSection), entry.lists, entry.bucket_shift,
-               codes.size(), codes.dim()),
+        lists_(file.section(kListsSection), file.section(kDirectorySection), file.section(kBucketsSection), entry.lists,
+               entry.bucket_shift, codes.size(), codes.dim()),
         permutation_(file.section(kIdsSection), codes.size()) {
     if (entry.n_knn == 0) return;
     neighbors_section_ = file.section(kNeighborsSection);
@@ -36,25 +37,29 @@ class PostingsSearcher final : public Searcher {
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2) return search_exact(queries, params, best);  // it would score most
+    if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2)
+      return search_exact(queries, params, best);  // it would score most
     const PostingParams wanted{.k = params.k,
                                .exact = exact_,
                                .candidates = std::max(params.k, params.ef_search),
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
-    parallel_for(params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
-      std::unique_ptr<Work> work = idle_.take([this] {
-        return std::make_unique<Work>(Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
-      });
-      for (std::size_t i = begin; i < end; ++i) {
-        work->scorer->bind(queries.row(i));
-        if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);
-      }
-      idle_.give(std::move(work));
-    });
+    parallel_for(
+        params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
+          std::unique_ptr<Work> work = idle_.take([this] {
+            return std::make_unique<Work>(
+                Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
+          });
+          for (std::size_t i = begin; i < end; ++i) {
+            work->scorer->bind(queries.row(i));
+            if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);
+          }
+          idle_.give(std::move(work));
+        });
   }
 
-  void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
     search_by_scan(codes_, Metric::dot_product, permutation_.ids(), queries, params, best);
   }
 
@@ -64,8 +69,8 @@ class PostingsSearcher final : public Searcher {
     for (std::size_t i = 0; i < neighbors_.rows.size(); ++i) {
       reading(std::as_bytes(neighbors_.rows.subspan(i, 1)));
       if (neighbors_.rows[i] >= codes_.size() && neighbors_.rows[i] != kNoId)
-        throw neighbors_section_.damaged(
-            i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) + ", expected a row below " + std::to_string(codes_.size()));
+        throw neighbors_section_.damaged(i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) +
+                                                             ", expected a row below " + std::to_string(codes_.size()));
     }
   }
 
@@ -94,7 +99,8 @@ class PostingsSearcher final : public Searcher {
 }  // namespace
 
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes) {
-  return std::make_unique<PostingsSearcher>(file, *codes.first, postings_entry(file), file.manifest().kind == Kind::flat);
+  return std::make_unique<PostingsSearcher>(file, *codes.first, postings_entry(file),
+                                            file.manifest().kind == Kind::flat);
 }
 
 void build_postings(const BuildTask& task) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cassata/error.h"
+#include "cassata/index.h"
 #include "engine/codec/dense.h"
 #include "engine/codec/product.h"
 #include "engine/codec/pruned.h"
@@ -15,35 +17,40 @@
 #include "engine/codec/sparse_packed.h"
 #include "engine/codec/tokens.h"
 #include "engine/graph/page_store.h"
-#include "cassata/index.h"
-#include "cassata/error.h"
 
 namespace cassata {
 namespace {
 
 constexpr std::string_view kDotProductNames[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
 constexpr std::string_view kEuclideanNames[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
-constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames}, {Metric::euclidean, "euclidean", kEuclideanNames}};
+constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames},
+                                  {Metric::euclidean, "euclidean", kEuclideanNames}};
 
-constexpr GraphTypeRow kGraphTypes[] = {
-    {GraphType::standard, "standard"}, {GraphType::permuted, "permuted"}, {GraphType::compressed, "compressed"}, {GraphType::paged, "paged", true}};
+constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"},
+                                        {GraphType::permuted, "permuted"},
+                                        {GraphType::compressed, "compressed"},
+                                        {GraphType::paged, "paged", true}};
 
 constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 
 /// The row of an encoding that needs to know no more than the dimension.
 template <auto open, auto encoder>
-constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shape, std::span<const Metric> metrics = kAllMetrics) {
+constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shape,
+                            std::span<const Metric> metrics = kAllMetrics) {
   return {encoding,
           name,
           shape,
           metrics,
           false,
-          [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) { return open(sections, size, spec.dim); },
+          [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
+            return open(sections, size, spec.dim);
+          },
           [](const CodesSpec& spec) { return encoder(spec.dim); }};
 }
 
 /// The row of an encoding that learns from the dense vectors that it is to hold.
-constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open, decltype(EncodingRow::encoder) encoder) {
+constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open,
+                              decltype(EncodingRow::encoder) encoder) {
   return {encoding, name, Shape::dense, kAllMetrics, true, open, encoder};
 }
 
@@ -80,15 +87,18 @@ constexpr KindRow kKinds[] = {
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
 constexpr Encoding kDenseCompact[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
-constexpr Encoding kDenseRerank[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq, Encoding::pq}, kProduct[] = {Encoding::pq};
+constexpr Encoding kDenseRerank[] = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq, Encoding::pq},
+                   kProduct[] = {Encoding::pq};
 constexpr Encoding kDenseSecond[] = {Encoding::f16, Encoding::f32, Encoding::rabitq};
 constexpr Encoding kSparseExact[] = {Encoding::sparse_f32, Encoding::sparse_f16};
 constexpr Encoding kSparsePlain[] = {Encoding::sparse_f16, Encoding::sparse_f32};
-constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16}, kDotVByte[] = {Encoding::sparse_packed};
-constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8, Encoding::sparse_fixed16,
-                                     Encoding::sparse_packed};
+constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encoding::sparse_fixed16},
+                   kDotVByte[] = {Encoding::sparse_packed};
+constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8,
+                                     Encoding::sparse_fixed16, Encoding::sparse_packed};
 constexpr Encoding kDenseFirst[] = {Encoding::f32, Encoding::f16, Encoding::pq};
-constexpr Encoding kTokens[] = {Encoding::tokens_f16}, kTwoLevelTokens[] = {Encoding::tokens_two_level, Encoding::tokens_two_level_norms};
+constexpr Encoding kTokens[] = {Encoding::tokens_f16},
+                   kTwoLevelTokens[] = {Encoding::tokens_two_level, Encoding::tokens_two_level_norms};
 
 // A row a line.
 // clang-format off
@@ -158,9 +168,9 @@ BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
   return out;
 }
 
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good neighbours where errors of many
-/// values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there, and neighbours are chosen by the other ones. Measured
-/// (docs/performance.md).
+/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good
+/// neighbours where errors of many values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there,
+/// and neighbours are chosen by the other ones. Measured (docs/performance.md).
 constexpr std::size_t kFewDims = 96;
 
 /// What compact codes are made from stands first, be it stored or not.
@@ -206,16 +216,19 @@ const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept {
 }
 
 const ClassRow* class_of(const Manifest& manifest) noexcept {
-  return class_of(manifest.kind, manifest.codes.front().encoding, second_of(manifest.rerank, manifest.codes.back().encoding));
+  return class_of(manifest.kind, manifest.codes.front().encoding,
+                  second_of(manifest.rerank, manifest.codes.back().encoding));
 }
 
 const ClassRow* class_of(const BuildParams& params) noexcept {
-  return class_of(params.kind, params.encoding, second_of(params.rerank, params.rerank ? params.rerank->encoding : params.encoding));
+  return class_of(params.kind, params.encoding,
+                  second_of(params.rerank, params.rerank ? params.rerank->encoding : params.encoding));
 }
 
 std::string names_of(std::span<const Encoding> encodings) {
   std::string names;
-  for (const Encoding encoding : encodings) names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
+  for (const Encoding encoding : encodings)
+    names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
   return names;
 }
 
@@ -239,22 +252,29 @@ Metric parse_metric(std::string_view text) {
   for (const MetricRow& row : kMetrics)
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
   if (lower == "cosine" || lower == "cos" || lower == "angular")
-    invalid_argument("metric: '" + lower + "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
-                     "scores are cosines then");
+    invalid_argument(
+        "metric: '" + lower +
+        "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
+        "scores are cosines then");
   if (lower == "hamming" || lower == "jaccard")
-    invalid_argument("metric: '" + lower + "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
+    invalid_argument("metric: '" + lower +
+                     "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
-std::span<const std::string_view> aliases_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).aliases; }
+std::span<const std::string_view> aliases_of(Metric metric) noexcept {
+  return find(kMetrics, &MetricRow::metric, metric).aliases;
+}
 GraphType parse_graph_type(std::string_view text) {
   std::vector<GraphTypeRow> rows;  // guided ones are asked for by a layout, and known by name
-  std::ranges::copy_if(kGraphTypes, std::back_inserter(rows), [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
+  std::ranges::copy_if(kGraphTypes, std::back_inserter(rows),
+                       [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
   return parse("graph_type", std::span<const GraphTypeRow>(rows), text).type;
 }
 Encoding parse_encoding(std::string_view text, Shape shape) {
   std::vector<EncodingRow> rows;
-  std::ranges::copy_if(kEncodings, std::back_inserter(rows), [&](const EncodingRow& row) { return row.shape == shape; });
+  std::ranges::copy_if(kEncodings, std::back_inserter(rows),
+                       [&](const EncodingRow& row) { return row.shape == shape; });
   return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
 }
 Encoding parse_dtype(std::string_view text, std::string_view class_name) {
@@ -271,8 +291,8 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   }
   if (const Encoding* const found = find_named(text, known)) return *found;
   for (const ClassRow& row : kClasses)
-    if (last != nullptr && hint.empty() && row.kind == last->kind && row.shape() == last->shape() && row.second == Second::none &&
-        find_named(text, row.encodings) != nullptr)
+    if (last != nullptr && hint.empty() && row.kind == last->kind && row.shape() == last->shape() &&
+        row.second == Second::none && find_named(text, row.encodings) != nullptr)
       hint = "; there is " + std::string(row.name) + " for it";
   invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
 }

@@ -1,4 +1,5 @@
-// The tables of all metrics, encodings and kinds of index. Names that users write, choices and openers come from here alone.
+// The tables of all metrics, encodings and kinds of index. Names that users write, choices and openers come from here
+// alone.
 #pragma once
 
 #include <memory>
@@ -7,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "cassata/manifest.h"
 #include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
-#include "cassata/manifest.h"
 
 namespace cassata {
 
@@ -33,7 +34,8 @@ struct EncodingRow {
   std::span<const Metric> metrics;  ///< that it has distances for
   bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
-  std::unique_ptr<Encoder> (*encoder)(const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
+  std::unique_ptr<Encoder> (*encoder)(
+      const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
 };
 
 struct KindRow {
@@ -43,7 +45,8 @@ struct KindRow {
   void (*build)(const BuildTask& task);
 };
 
-/// What second codes of the vectors are for; token vectors score what was found as reranking codes do, by another kind of query.
+/// What second codes of the vectors are for; token vectors score what was found as reranking codes do, by another kind
+/// of query.
 enum class Second { none, navigation, rerank, tokens, two_level_tokens };
 
 /// The class that stands for a kind of index over vectors that are stored in a way.
@@ -75,7 +78,8 @@ const GraphTypeRow& row_of(GraphType type);
 std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
 
-/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must be asked.
+/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must
+/// be asked.
 CodesEntry link_codes();
 
 /// The encoders of a build.

@@ -4,13 +4,13 @@
 #include <memory>
 #include <vector>
 
+#include "cassata/params.h"
+#include "cassata/stream.h"
 #include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
 #include "engine/graph/duplicates.h"
-#include "cassata/params.h"
 #include "engine/search/workspace.h"
 #include "format/file/file_writer.h"
-#include "cassata/stream.h"
 #include "format/file/mapped_file.h"
 
 namespace cassata {
@@ -19,11 +19,15 @@ namespace cassata {
 class Searcher {
  public:
   virtual ~Searcher() = default;
-  /// best[i] = the params.k best for query i, best first, ties by lower id, ids as the caller knows them. params.k is at most the size.
-  virtual void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
+  /// best[i] = the params.k best for query i, best first, ties by lower id, ids as the caller knows them. params.k is
+  /// at most the size.
+  virtual void search(const Batch& queries, const SearchParams& params,
+                      std::span<std::vector<Candidate>> best) const = 0;
   /// The same by scoring every vector.
-  virtual void search_exact(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const = 0;
-  /// Checks every structural rule of the kind's own sections. Calls `reading` with each part before it is read. Throws Error(corrupt).
+  virtual void search_exact(const Batch& queries, const SearchParams& params,
+                            std::span<std::vector<Candidate>> best) const = 0;
+  /// Checks every structural rule of the kind's own sections. Calls `reading` with each part before it is read. Throws
+  /// Error(corrupt).
   virtual void verify(const Reading& reading) const = 0;
 };
 
@@ -47,8 +51,8 @@ struct BuildTask {
 };
 
 /// Exact search over any codes, for every kind that has them. `ids` are those of the rows; empty: their numbers.
-void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries, const SearchParams& params,
-                    std::span<std::vector<Candidate>> best);
+void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
+                    const SearchParams& params, std::span<std::vector<Candidate>> best);
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
 void build_flat(const BuildTask& task);

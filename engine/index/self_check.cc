@@ -18,8 +18,9 @@ constexpr std::size_t kMostSampledValues = 1U << 21;  // of dense rows
 constexpr std::size_t kSelfQueries = 16;              // of each kind
 
 std::uint64_t sample_size(const VectorStream& vectors) {
-  const std::uint64_t most =
-      vectors.shape() == Shape::dense ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled) : kMostSampled;
+  const std::uint64_t most = vectors.shape() == Shape::dense
+                                 ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled)
+                                 : kMostSampled;
   return std::min(most, vectors.size());
 }
 
@@ -27,12 +28,15 @@ std::uint64_t sample_size(const VectorStream& vectors) {
 template <class Visit>
 void merge(VectorView a, VectorView b, Visit visit) {
   if (a.components.empty() && b.components.empty()) {
-    for (std::size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i) visit(static_cast<std::uint32_t>(i), a.values[i], b.values[i]);
+    for (std::size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i)
+      visit(static_cast<std::uint32_t>(i), a.values[i], b.values[i]);
     return;
   }
   for (std::size_t i = 0, j = 0; i < a.values.size() || j < b.values.size();) {
-    const std::uint32_t next = std::min(i < a.values.size() ? a.components[i] : UINT32_MAX, j < b.values.size() ? b.components[j] : UINT32_MAX);
-    const bool in_a = i < a.values.size() && a.components[i] == next, in_b = j < b.values.size() && b.components[j] == next;
+    const std::uint32_t next = std::min(i < a.values.size() ? a.components[i] : UINT32_MAX,
+                                        j < b.values.size() ? b.components[j] : UINT32_MAX);
+    const bool in_a = i < a.values.size() && a.components[i] == next,
+               in_b = j < b.values.size() && b.components[j] == next;
     visit(next, in_a ? a.values[i] : 0.0F, in_b ? b.values[j] : 0.0F);
     i += in_a;
     j += in_b;
@@ -65,7 +69,8 @@ void append_fresh(const Batch& sample, std::size_t number, Rows& out) {
   });
   const std::uint64_t offsets[] = {0, values.size()};
   if (sample.sparse())
-    out.append({.data = values.data(), .rows = 1, .dim = sample.dim, .components = components.data(), .offsets = offsets});
+    out.append(
+        {.data = values.data(), .rows = 1, .dim = sample.dim, .components = components.data(), .offsets = offsets});
   else
     out.append({.data = values.data(), .rows = 1, .dim = sample.dim});
 }
@@ -75,7 +80,8 @@ double recall_by_score(std::span<const std::vector<Candidate>> found, std::span<
   for (std::size_t i = 0; i < exact.size(); ++i) {
     if (exact[i].empty()) continue;
     const float worst = exact[i].back().distance;
-    right += static_cast<std::size_t>(std::ranges::count_if(found[i], [&](const Candidate& c) { return c.distance <= worst; }));
+    right += static_cast<std::size_t>(
+        std::ranges::count_if(found[i], [&](const Candidate& c) { return c.distance <= worst; }));
     wanted += exact[i].size();
   }
   return wanted == 0 ? 1 : static_cast<double>(right) / static_cast<double>(wanted);

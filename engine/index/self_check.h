@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 
+#include "cassata/manifest.h"
 #include "cassata/params.h"
 #include "cassata/rows.h"
 #include "cassata/stream.h"
-#include "cassata/manifest.h"
 
 namespace cassata {
 
@@ -31,9 +31,9 @@ class SampledStream final : public VectorStream {
   std::uint64_t wanted_, seen_ = 0;
 };
 
-/// Asks for rows of the sample, and for as many fresh queries: points halfway between a row and the closest other one of the sample. Both by the
-/// default parameters, against a scan of all rows by the codes that results are scored by: what these codes lose does not show. A result counts if
-/// its score reaches the k-th best.
+/// Asks for rows of the sample, and for as many fresh queries: points halfway between a row and the closest other one
+/// of the sample. Both by the default parameters, against a scan of all rows by the codes that results are scored by:
+/// what these codes lose does not show. A result counts if its score reaches the k-th best.
 SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const Rows& sample, unsigned num_threads);
 
 }  // namespace cassata

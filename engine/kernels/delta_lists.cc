@@ -1,6 +1,7 @@
 #include "engine/kernels/delta_lists.h"
 
-// Also for the machines whose AVX-512 picks bytes and bits from anywhere in a vector (VBMI): Highway leaves them out unless asked.
+// Also for the machines whose AVX-512 picks bytes and bits from anywhere in a vector (VBMI): Highway leaves them out
+// unless asked.
 #define HWY_WANT_AVX3_DL
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -26,11 +27,13 @@ HWY_INLINE std::uint64_t word_at(const std::byte* from) {
 
 /// For each byte of a record the number of its length; of those before, more than there are.
 alignas(64) constexpr std::int8_t kLengthNumbers[kRecordBytes] = {
-    99, 99, 99, 99, 99, 99, 99, 99, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-    24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55};
+    99, 99, 99, 99, 99, 99, 99, 99, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+    14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
+    36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55};
 
 /// One after the other: for any widths, and for vectors that are too short.
-std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
+std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+                        Id* out) {
   std::size_t left = 8 * bytes, back = left;  // bits that no number has, and where those at the back begin
   std::size_t place = most, i = 0;
   std::uint32_t sum = 0;
@@ -40,7 +43,8 @@ std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t 
     if (code.widths[c] + kClassBits > left || (c == kSelfClass && place < i)) break;
     left -= kClassBits + code.widths[c];
     back -= code.widths[c];
-    const std::uint32_t gap = code.bases[c] + (static_cast<std::uint32_t>(word_at(list + back / 8) >> (back % 8)) & code.masks[c]);
+    const std::uint32_t gap =
+        code.bases[c] + (static_cast<std::uint32_t>(word_at(list + back / 8) >> (back % 8)) & code.masks[c]);
     if (c == kSelfClass) place = i;
     out[i] = place <= i ? sum + gap : sum;
     sum += gap;
@@ -97,12 +101,14 @@ HWY_INLINE V sums(V v) {
 /// The classes of the next lanes, from a byte's border on.
 HWY_INLINE V classes(const std::byte* from) {
   const auto starts = hn::Mul(counting(), set(kClassBits));
-  return hn::And(V{_mm512_multishift_epi64_epi8(starts.raw, _mm512_set1_epi64(static_cast<long long>(word_at(from))))}, set(kSelfClass));
+  return hn::And(V{_mm512_multishift_epi64_epi8(starts.raw, _mm512_set1_epi64(static_cast<long long>(word_at(from))))},
+                 set(kSelfClass));
 }
 
 /// The window's bits from places `starts` on, 25 or as many as there are.
 HWY_INLINE V bits_from(const std::byte* window, V starts) {
-  const V bytes{_mm512_shuffle_epi8(hn::ShiftRight<3>(starts).raw, _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0))};
+  const V bytes{
+      _mm512_shuffle_epi8(hn::ShiftRight<3>(starts).raw, _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0))};
   const V words{_mm512_permutexvar_epi8(hn::Add(bytes, set(0x03020100)).raw, _mm512_loadu_si512(window))};
   return hn::Shr(words, hn::And(starts, set(7)));
 }
@@ -115,7 +121,9 @@ HWY_INLINE V bits_from(const std::byte* window, V starts) {
   return hn::Shr(hn::GatherOffset(d, words, bytes), hn::And(starts, set(7)));
 }
 
-HWY_INLINE V classes(const std::byte* from) { return hn::And(bits_from(from, hn::Mul(counting(), set(kClassBits))), set(kSelfClass)); }
+HWY_INLINE V classes(const std::byte* from) {
+  return hn::And(bits_from(from, hn::Mul(counting(), set(kClassBits))), set(kSelfClass));
+}
 
 #endif
 
@@ -125,7 +133,8 @@ struct Lanes {
 
   Lanes() = default;
   HWY_INLINE Lanes(const GapCode& code, const std::byte* list, std::size_t first)
-      : classes(HWY_NAMESPACE::classes(list + kClassBits * first / 8)), used(sums(look_up(hn::LoadU(d, code.widths), classes))) {}
+      : classes(HWY_NAMESPACE::classes(list + kClassBits * first / 8)),
+        used(sums(look_up(hn::LoadU(d, code.widths), classes))) {}
 
   /// A bit for each lane that is within a list of `bits`.
   HWY_INLINE std::uint32_t fits(std::size_t bits, std::size_t first) const {
@@ -141,7 +150,8 @@ struct Lanes {
   }
 };
 
-/// What classes tell of a list's lanes, a bit for each: those before that of self (all, if there is none), and those that are in the list.
+/// What classes tell of a list's lanes, a bit for each: those before that of self (all, if there is none), and those
+/// that are in the list.
 struct Extent {
   std::uint32_t self, before, within;
 
@@ -154,7 +164,8 @@ struct Extent {
   }
 };
 
-std::size_t decode_long(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
+std::size_t decode_long(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+                        Id* out) {
   std::size_t place = most, count = 0, back = 8 * bytes;  // `back`: the bit before which the next lanes' bits end
   V sum = hn::Zero(d);
   for (std::size_t first = 0; first < most; first += kLanes) {
@@ -209,7 +220,8 @@ constexpr Pattern<std::uint32_t, 32> kFourOfLane([](std::size_t i) { return i / 
 /// The classes of 32 lanes, and what `table`, of a byte each, has for them.
 HWY_INLINE __m256i byte_classes(const std::byte* list) {
   const __m256i front = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(list)));
-  const __m256i bits = _mm256_multishift_epi64_epi8(kStartsInEight.half(), _mm256_shuffle_epi8(front, kBytesOfEight.half()));
+  const __m256i bits =
+      _mm256_multishift_epi64_epi8(kStartsInEight.half(), _mm256_shuffle_epi8(front, kBytesOfEight.half()));
   return _mm256_and_si256(bits, _mm256_set1_epi8(kSelfClass));
 }
 HWY_INLINE __m128i short_table(const void* table) { return _mm_load_si128(static_cast<const __m128i*>(table)); }
@@ -217,10 +229,13 @@ HWY_INLINE __m256i look_up(const std::uint8_t* table, __m256i classes) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(short_table(table)), classes);
 }
 /// Of widths, the sums up to each within eight.
-HWY_INLINE __m256i sums_in_eight(__m256i widths) { return _mm256_mullo_epi64(widths, _mm256_set1_epi64x(0x0101010101010101)); }
+HWY_INLINE __m256i sums_in_eight(__m256i widths) {
+  return _mm256_mullo_epi64(widths, _mm256_set1_epi64x(0x0101010101010101));
+}
 
 /// Whether a list goes on after 32 lanes that are in it, with `used` bits at the back.
-HWY_INLINE bool goes_on(const GapCode& code, const std::byte* list, std::size_t bytes, std::size_t used, bool has_self) {
+HWY_INLINE bool goes_on(const GapCode& code, const std::byte* list, std::size_t bytes, std::size_t used,
+                        bool has_self) {
   const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
   return (2 * kLanes + 1) * kClassBits + used + code.widths[next] <= 8 * bytes && (next != kSelfClass || !has_self);
 }
@@ -259,11 +274,13 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
   Lanes low, high;
   sum_widths(look_up(code.narrow_widths, classes), &low.used, &high.used);
   const auto fits_of = [&](V used, std::size_t first) {
-    return std::uint32_t{_mm512_cmple_epi32_mask(_mm512_add_epi32(used.raw, kClassesUpTo.whole(first)), set(8 * bytes).raw)};
+    return std::uint32_t{
+        _mm512_cmple_epi32_mask(_mm512_add_epi32(used.raw, kClassesUpTo.whole(first)), set(8 * bytes).raw)};
   };
   const std::uint32_t fits = fits_of(low.used, 0) | fits_of(high.used, kLanes) << kLanes;
   const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, _mm256_set1_epi8(kSelfClass));
-  if (fits == ~std::uint32_t{0} && most > 2 * kLanes && goes_on(code, list, bytes, hn::GetLane(last_of(high.used)), marks != 0))
+  if (fits == ~std::uint32_t{0} && most > 2 * kLanes &&
+      goes_on(code, list, bytes, hn::GetLane(last_of(high.used)), marks != 0))
     return decode_long(code, list, bytes, self, most, out);
   const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
   low.classes = V{_mm512_cvtepu8_epi32(_mm256_castsi256_si128(classes))};
@@ -272,10 +289,12 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
   V low_sums = low_gaps, high_sums = high_gaps;
   sum_both(&low_sums, &high_sums);
   const V place = set(static_cast<std::size_t>(std::countr_zero(extent.self)));
-  const V of_self{_mm512_maskz_permutex2var_epi32(extent.self == 0 ? 0 : 0xFFFF, low_sums.raw, place.raw, high_sums.raw)};
+  const V of_self{
+      _mm512_maskz_permutex2var_epi32(extent.self == 0 ? 0 : 0xFFFF, low_sums.raw, place.raw, high_sums.raw)};
   const __m512i offset = hn::Sub(set(self), of_self).raw, none = set(kNoId).raw;
   const auto store = [&](std::size_t first, V sum, V gap) {
-    const auto before = static_cast<__mmask16>(extent.before >> first), is_self = static_cast<__mmask16>(extent.self >> first);
+    const auto before = static_cast<__mmask16>(extent.before >> first),
+               is_self = static_cast<__mmask16>(extent.self >> first);
     const __m512i numbers = _mm512_add_epi32(_mm512_mask_sub_epi32(sum.raw, before, sum.raw, gap.raw), offset);
     _mm512_storeu_si512(out + first, _mm512_mask_mov_epi32(numbers, is_self, none));
   };
@@ -284,7 +303,8 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
   return static_cast<std::size_t>(std::popcount(extent.within));
 }
 
-// Lanes of a u16. Of the sums in each of four eights: the last ones of the first two; that of the third beside the lane's own.
+// Lanes of a u16. Of the sums in each of four eights: the last ones of the first two; that of the third beside the
+// lane's own.
 constexpr Pattern<std::uint8_t, 64> kFirstAndSecond([](std::size_t i) { return i % 2 * 8 + 7; });
 constexpr Pattern<std::uint8_t, 64> kAddFirstAndSecond([](std::size_t i) { return i / 16 > i % 2; });
 constexpr Pattern<std::uint8_t, 64> kThirdAndOwn([](std::size_t i) { return i % 2 ? i / 2 : 23; });
@@ -309,7 +329,8 @@ HWY_INLINE __m512i narrow_sums(__m512i v) {
 }
 
 /// By a narrow code, all in one vector.
-std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
+std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+                          Id* out) {
   if (bytes > kGapGuardBytes) return decode_long(code, list, bytes, self, most, out);
   const __m256i classes = byte_classes(list);
   const __m512i in_eight = _mm512_castsi256_si512(sums_in_eight(look_up(code.narrow_widths, classes)));
@@ -320,19 +341,26 @@ std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_
   const __m512i end = _mm512_set1_epi16(static_cast<short>(8 * bytes));
   const std::uint32_t fits = _mm512_cmple_epu16_mask(_mm512_add_epi16(used, kNarrowClassesUpTo.whole()), end);
   const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, _mm256_set1_epi8(kSelfClass));
-  const auto all_used = [&] { return static_cast<std::size_t>(_mm_extract_epi16(_mm512_extracti32x4_epi32(used, 3), 7)); };
+  const auto all_used = [&] {
+    return static_cast<std::size_t>(_mm_extract_epi16(_mm512_extracti32x4_epi32(used, 3), 7));
+  };
   if (fits == ~std::uint32_t{0} && most > 2 * kLanes && goes_on(code, list, bytes, all_used(), marks != 0))
     return decode_long(code, list, bytes, self, most, out);
   const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
   const __m512i window = _mm512_loadu_si512(list);
   const auto word_at_bit = [&](__m512i at) { return _mm512_permutexvar_epi16(_mm512_srli_epi16(at, 4), window); };
-  const __m512i start = _mm512_sub_epi16(end, used), after = _mm512_sub_epi16(_mm512_add_epi16(end, _mm512_set1_epi16(16)), used);
-  const __m512i bits = _mm512_shrdv_epi16(word_at_bit(start), word_at_bit(after), start), numbers = _mm512_cvtepu8_epi16(classes);
-  const __m512i gaps = _mm512_adds_epu16(_mm512_and_si512(bits, look_up(code.narrow_masks, numbers)), look_up(code.narrow_bases, numbers));
+  const __m512i start = _mm512_sub_epi16(end, used),
+                after = _mm512_sub_epi16(_mm512_add_epi16(end, _mm512_set1_epi16(16)), used);
+  const __m512i bits = _mm512_shrdv_epi16(word_at_bit(start), word_at_bit(after), start),
+                numbers = _mm512_cvtepu8_epi16(classes);
+  const __m512i gaps = _mm512_adds_epu16(_mm512_and_si512(bits, look_up(code.narrow_masks, numbers)),
+                                         look_up(code.narrow_bases, numbers));
   const __m512i sums = narrow_sums(gaps);
-  if (_mm512_cmpeq_epi16_mask(sums, _mm512_set1_epi16(-1)) & extent.within) return decode_long(code, list, bytes, self, most, out);
+  if (_mm512_cmpeq_epi16_mask(sums, _mm512_set1_epi16(-1)) & extent.within)
+    return decode_long(code, list, bytes, self, most, out);
   const __m512i place = _mm512_set1_epi16(static_cast<short>(std::countr_zero(extent.self)));
-  const __m512i of_self = _mm512_maskz_permutexvar_epi16(extent.self == 0 ? 0 : 0x55555555, place, sums);  // a u32 in each two lanes
+  const __m512i of_self =
+      _mm512_maskz_permutexvar_epi16(extent.self == 0 ? 0 : 0x55555555, place, sums);  // a u32 in each two lanes
   const __m512i offset = _mm512_sub_epi32(set(self).raw, of_self), none = set(kNoId).raw;
   const __m512i up_to = _mm512_mask_sub_epi16(sums, extent.before, sums, gaps);
   const auto store = [&](std::size_t first, __m256i half) {
@@ -365,7 +393,8 @@ std::size_t sum(const std::byte* record, std::size_t count) {
   const hn::Repartition<std::uint64_t, decltype(d8)> d64;
   auto sums = hn::Zero(d64);
   for (std::size_t i = 0; i < kRecordBytes; i += hn::Lanes(d8)) {
-    const auto counts = hn::RebindMask(d8, hn::Lt(hn::Load(di, kLengthNumbers + i), hn::Set(di, static_cast<std::int8_t>(count))));
+    const auto counts =
+        hn::RebindMask(d8, hn::Lt(hn::Load(di, kLengthNumbers + i), hn::Set(di, static_cast<std::int8_t>(count))));
     sums = hn::Add(sums, hn::SumsOf8(hn::IfThenElseZero(counts, hn::LoadU(d8, bytes + i))));
   }
   return hn::GetLane(hn::SumOfLanes(d64, sums));
@@ -389,7 +418,8 @@ namespace cassata::kernels {
 
 HWY_EXPORT(pick_gaps);
 
-GapCode::GapCode(std::span<const std::uint8_t> w) : widths(), bases(), masks(), narrow_widths(), narrow_bases(), narrow_masks() {
+GapCode::GapCode(std::span<const std::uint8_t> w)
+    : widths(), bases(), masks(), narrow_widths(), narrow_bases(), narrow_masks() {
   std::uint32_t first = 0;
   for (std::size_t c = 0; c < kGapClasses; ++c) {
     widths[c] = narrow_widths[c] = c < w.size() ? w[c] : 0;
@@ -408,7 +438,8 @@ bool GapCode::narrow() const {
 }
 
 GapKernels gap_kernels(const GapCode& code) {
-  return HWY_DYNAMIC_DISPATCH(pick_gaps)(*std::max_element(std::begin(code.widths), std::end(code.widths)), code.narrow());
+  return HWY_DYNAMIC_DISPATCH(pick_gaps)(*std::max_element(std::begin(code.widths), std::end(code.widths)),
+                                         code.narrow());
 }
 
 }  // namespace cassata::kernels

@@ -1,8 +1,8 @@
 // Lists of rising numbers around one of their own, coded by their differences, read from bytes; dispatched at run time.
 //
-// A list holds the numbers that are next to the number `self`. Sorted with it, they have differences of 1 or more. Each has one of kGapClasses
-// classes: in class c it is 1 + first[c] + what widths[c] bits tell, where first[0] is 0 and first[c + 1] is first[c] + 2^widths[c]. In the list's
-// bytes stand, lowest bit first,
+// A list holds the numbers that are next to the number `self`. Sorted with it, they have differences of 1 or more. Each
+// has one of kGapClasses classes: in class c it is 1 + first[c] + what widths[c] bits tell, where first[0] is 0 and
+// first[c + 1] is first[c] + 2^widths[c]. In the list's bytes stand, lowest bit first,
 //
 //   from the front   3 bits for each: the classes in order, kSelfClass between those before and those after `self`
 //   from the back    the bits of each in order, so the first ones end with the last byte
@@ -45,9 +45,10 @@ struct alignas(64) GapCode {
 };
 
 struct GapKernels {
-  /// The numbers of a list, rising, and kNoId in the place of `self`. Returns how many: at most `most`, or fewer where the bytes end. Writes
-  /// to out[0] to out[most + kGapOverrun - 1], whatever the bytes.
-  std::size_t (*decode)(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out);
+  /// The numbers of a list, rising, and kNoId in the place of `self`. Returns how many: at most `most`, or fewer where
+  /// the bytes end. Writes to out[0] to out[most + kGapOverrun - 1], whatever the bytes.
+  std::size_t (*decode)(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+                        Id* out);
   /// The sum of the first `count` lengths of a record, u8.
   std::size_t (*sum)(const std::byte* record, std::size_t count);
 };

@@ -6,8 +6,8 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include "engine/kernels/gather-inl.h"
 #include "engine/kernels/float16-inl.h"
+#include "engine/kernels/gather-inl.h"
 #include "engine/kernels/metric-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,7 +20,8 @@ const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
   return static_cast<const Element*>(rows) + index * dim;
 }
 
-/// The distance: the only place that sums, so that every kernel below gives the same bits. Four sums hide the latency of an addition.
+/// The distance: the only place that sums, so that every kernel below gives the same bits. Four sums hide the latency
+/// of an addition.
 template <class M, class Element>
 HWY_INLINE float distance(const float* query, const Element* row, std::size_t dim) {
   const hn::ScalableTag<float> d;
@@ -40,7 +41,8 @@ HWY_INLINE float distance(const float* query, const Element* row, std::size_t di
   for (; i < dim; ++i) tail = M::add(tail, hn::LoadU(single, query + i), load_f32(single, row + i));
   const float rest = hn::GetLane(tail);
 #else
-  if (i < dim) sum1 = M::add(sum1, hn::MaskedLoad(hn::FirstN(d, dim - i), d, query + i), load_first_f32(d, row + i, dim - i));
+  if (i < dim)
+    sum1 = M::add(sum1, hn::MaskedLoad(hn::FirstN(d, dim - i), d, query + i), load_first_f32(d, row + i, dim - i));
   const float rest = 0.0F;
 #endif
   return M::finish(hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)))) + rest);
@@ -64,7 +66,9 @@ void range(const float* query, const void* rows, std::size_t dim, std::size_t fi
 
 template <class Element>
 DenseKernels kernels_of(Metric metric) {
-  return with_metric(metric, []<class M>(M) { return DenseKernels{one<M, Element>, gather<M, Element>, range<M, Element>}; });
+  return with_metric(metric, []<class M>(M) {
+    return DenseKernels{one<M, Element>, gather<M, Element>, range<M, Element>};
+  });
 }
 
 DenseKernels pick(Metric metric, ElementType type) {

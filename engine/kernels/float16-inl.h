@@ -14,8 +14,8 @@
 #include <cstdint>
 #include <cstring>
 
-// Highway 1.0.3 emulates f16 where the machine lacks it, but truncates and wraps too large values instead of rounding, so the emulation
-// here is our own.
+// Highway 1.0.3 emulates f16 where the machine lacks it, but truncates and wraps too large values instead of rounding,
+// so the emulation here is our own.
 #undef CASSATA_NATIVE_F16
 #if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) || HWY_ARCH_ARM_A64
 #define CASSATA_NATIVE_F16 1
@@ -26,8 +26,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
-/// f16 bits, one to a lane, to f32. A multiplication by 2^112 moves the exponent and makes subnormals normal; infinities and NaNs then
-/// need their full exponent.
+/// f16 bits, one to a lane, to f32. A multiplication by 2^112 moves the exponent and makes subnormals normal;
+/// infinities and NaNs then need their full exponent.
 template <class D, class V>
 HWY_INLINE auto widen_bits(D d, V bits) {
   namespace hn = hwy::HWY_NAMESPACE;
@@ -47,7 +47,8 @@ HWY_INLINE auto narrow_bits(D d, V value) {
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, value);
   const auto magnitude = hn::And(bits, hn::Set(du, 0x7FFFFFFF));
-  // Adding half of the last place kept (less one for an even mantissa) carries into the exponent, up to infinity, as rounding should.
+  // Adding half of the last place kept (less one for an even mantissa) carries into the exponent, up to infinity, as
+  // rounding should.
   const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(du, 1));
   const auto normal = hn::ShiftRight<13>(hn::Add(hn::Add(magnitude, hn::Set(du, 0xC8000FFF)), odd));
   // Adding 0.5 leaves an f16 subnormal, rounded by the machine, in the lowest bits.
@@ -117,7 +118,8 @@ template <class D>
 HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_first_f32(D d, const hwy::float16_t* from, std::size_t n) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::Rebind<std::uint16_t, D> dh;
-  const auto bits = hn::MaskedLoad(hn::FirstN(dh, n), dh, static_cast<const std::uint16_t*>(static_cast<const void*>(from)));
+  const auto bits =
+      hn::MaskedLoad(hn::FirstN(dh, n), dh, static_cast<const std::uint16_t*>(static_cast<const void*>(from)));
 #if CASSATA_NATIVE_F16
   return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), bits));
 #else

@@ -37,9 +37,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
 /// 0, 1, 2 and so on, as many as a vector may have. Highway puts such a vector together lane by lane.
-alignas(64) constexpr std::uint8_t kCounting[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-                                                  22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
-                                                  44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+alignas(64) constexpr std::uint8_t kCounting[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                  16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                                  32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                                  48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 
 #if HWY_TARGET == HWY_AVX3_DL
 /// Bytes of bits that are read at a time.
@@ -77,8 +78,8 @@ HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t
 }
 #endif
 
-/// The bytes of up to kMost entries of a row at a time: for entry i of them, `bytes[i]` - i is the top byte of its component. All is modulo
-/// 256, and so is the place of a bit among the row's: entries are taken 256 at a time.
+/// The bytes of up to kMost entries of a row at a time: for entry i of them, `bytes[i]` - i is the top byte of its
+/// component. All is modulo 256, and so is the place of a bit among the row's: entries are taken 256 at a time.
 struct Tops {
   static constexpr std::size_t kMost = Passed::kMost, kSlack = 8 * kStep;
   std::uint8_t bytes[kMost + kSlack];
@@ -114,13 +115,15 @@ HWY_INLINE auto components(D du, const PackedRow& row, const Tops& tops, std::si
   const auto top = hn::Sub(load_unaligned(db, tops.bytes + i), number);
   auto component = hn::PromoteTo(du, top);
   for (std::size_t plane = kLow; plane-- > 0;)
-    component = hn::Or(hn::ShiftLeft<8>(component), hn::PromoteTo(du, load_unaligned(db, row.low + plane * row.count + begin + i)));
+    component = hn::Or(hn::ShiftLeft<8>(component),
+                       hn::PromoteTo(du, load_unaligned(db, row.low + plane * row.count + begin + i)));
   return component;
 }
 
 /// As a table's index.
 template <std::size_t kLow, class D>
-HWY_INLINE auto index(D, const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin, std::size_t i) {
+HWY_INLINE auto index(D, const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin,
+                      std::size_t i) {
   const hn::RebindToUnsigned<D> du;
   const auto component = components<kLow>(du, row, tops, begin, i);
   return hn::BitCast(hn::RebindToSigned<D>(), kLow == 1 ? component : hn::Min(component, hn::Set(du, query.limit)));
@@ -140,27 +143,33 @@ float all_packed(const SparseQuery& query, const PackedRow& row) {
     tops.next(row, n);
     std::size_t i = 0;
     for (; i + lanes <= n; i += lanes)
-      sum = hn::MulAdd(v.load(d, begin + i), hn::GatherIndex(d, query.table, index<kLow>(d, query, row, tops, begin, i)), sum);
+      sum = hn::MulAdd(v.load(d, begin + i),
+                       hn::GatherIndex(d, query.table, index<kLow>(d, query, row, tops, begin, i)), sum);
     for (; i < n; ++i)
-      tail = hn::MulAdd(v.load(single, begin + i), hn::GatherIndex(single, query.table, index<kLow>(single, query, row, tops, begin, i)), tail);
+      tail = hn::MulAdd(v.load(single, begin + i),
+                        hn::GatherIndex(single, query.table, index<kLow>(single, query, row, tops, begin, i)), tail);
   }
   return -(hn::GetLane(hn::SumOfLanes(d, sum)) + hn::GetLane(tail));
 }
 
 /// Adds the entries of a row from `begin` on, whose top bytes are ready, that pass the filter.
-HWY_INLINE void choose(const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin, Passed& passed) {
+HWY_INLINE void choose(const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin,
+                       Passed& passed) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<std::uint32_t> du;
   const hn::Rebind<float, decltype(du)> d;
   const std::size_t lanes = hn::Lanes(du), n = std::min(row.count - begin, Tops::kMost);
   const auto filter = hn::LoadU(du, query.filter);
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) add_passing(du, filter, components<1>(du, row, tops, begin, i), v.bits(d, begin + i), passed);
+  for (; i + lanes <= n; i += lanes)
+    add_passing(du, filter, components<1>(du, row, tops, begin, i), v.bits(d, begin + i), passed);
   for (; i < n; ++i)
-    passed.add(static_cast<std::uint32_t>(static_cast<std::uint8_t>(tops.bytes[i] - i) << 8 | row.low[begin + i]), row.values[begin + i]);
+    passed.add(static_cast<std::uint32_t>(static_cast<std::uint8_t>(tops.bytes[i] - i) << 8 | row.low[begin + i]),
+               row.values[begin + i]);
 }
 
-/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost, whose top bytes `tops` has.
+/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost, whose top bytes
+/// `tops` has.
 HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& tops, Passed& passed) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<float> d;
@@ -181,8 +190,8 @@ float few_packed(const SparseQuery& query, const PackedRow& row) {
   return few_of(query, row, tops, passed);
 }
 
-/// Makes a row's top bytes ready two rows ahead, and chooses entries one row ahead: what has just been stored piece by piece cannot be loaded
-/// at once.
+/// Makes a row's top bytes ready two rows ahead, and chooses entries one row ahead: what has just been stored piece by
+/// piece cannot be loaded at once.
 void few_packed_each(const SparseQuery& query, const PackedRow* rows, std::size_t n, float* out) {
   Tops tops[3];
   Passed passed[2];

@@ -57,7 +57,8 @@ struct Places {
   alignas(8) std::uint8_t of[256][8];
   constexpr Places() : of() {
     for (int mask = 0; mask < 256; ++mask)
-      for (int row = 0, next = 0; row < 8; ++row) of[mask][row] = static_cast<std::uint8_t>(mask >> row & 1 ? next++ : 128);
+      for (int row = 0, next = 0; row < 8; ++row)
+        of[mask][row] = static_cast<std::uint8_t>(mask >> row & 1 ? next++ : 128);
   }
 };
 constexpr Places kPlaces;
@@ -76,7 +77,8 @@ HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_
 
 #endif
 
-void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, std::uint16_t weight, std::uint16_t* sums, std::uint8_t* touched) {
+void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, std::uint16_t weight,
+              std::uint16_t* sums, std::uint8_t* touched) {
   constexpr std::size_t kHead = 2 * sizeof(std::uint32_t);
   while (static_cast<std::size_t>(end - begin) >= kHead) {
     const auto block = number_at<std::uint32_t>(begin), mask = number_at<std::uint32_t>(begin + sizeof block);
@@ -89,7 +91,8 @@ void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, 
   }
 }
 
-void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight, std::uint16_t* sums) {
+void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight,
+                std::uint16_t* sums) {
   constexpr std::size_t kPiece = 256, kAhead = 12;
   if (runs.bytes < sizeof(std::uint32_t)) return;
   const std::uint64_t last = runs.bytes - sizeof(std::uint32_t);
@@ -106,7 +109,8 @@ void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std
     for (std::size_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(places[i]);
     for (std::size_t i = 0; i < count; ++i) {
       if (i + kAhead < count) __builtin_prefetch(places[i + kAhead]);
-      add_run(number_at<std::uint32_t>(places[i]), places[i] + sizeof(std::uint32_t), weight, sums + blocks[i] * kBlockRows);
+      add_run(number_at<std::uint32_t>(places[i]), places[i] + sizeof(std::uint32_t), weight,
+              sums + blocks[i] * kBlockRows);
     }
   }
 }
@@ -116,7 +120,8 @@ void add_maxima(const std::uint8_t* maxima, std::size_t count, std::uint16_t wei
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
   const auto w = hn::Set(d, weight);
   for (std::size_t i = 0; i < count; i += hn::Lanes(d))
-    hn::StoreU(hn::SaturatedAdd(hn::LoadU(d, bounds + i), weighted(hn::PromoteTo(d, hn::LoadU(d8, maxima + i)), w)), d, bounds + i);
+    hn::StoreU(hn::SaturatedAdd(hn::LoadU(d, bounds + i), weighted(hn::PromoteTo(d, hn::LoadU(d8, maxima + i)), w)), d,
+               bounds + i);
 }
 
 HWY_INLINE std::uint16_t peak(const std::uint16_t* sums) {
@@ -124,7 +129,8 @@ HWY_INLINE std::uint16_t peak(const std::uint16_t* sums) {
   return *std::max_element(sums, sums + kBlockRows);
 #else
   const hn::FixedTag<std::uint16_t, 8> d;
-  const auto most = hn::Max(hn::Max(hn::LoadU(d, sums), hn::LoadU(d, sums + 8)), hn::Max(hn::LoadU(d, sums + 16), hn::LoadU(d, sums + 24)));
+  const auto most = hn::Max(hn::Max(hn::LoadU(d, sums), hn::LoadU(d, sums + 8)),
+                            hn::Max(hn::LoadU(d, sums + 16), hn::LoadU(d, sums + 24)));
   return hn::GetLane(hn::MaxOfLanes(d, most));
 #endif
 }
@@ -133,8 +139,8 @@ void peaks(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std
   for (std::size_t i = 0; i < chosen.size(); ++i) out[i] = peak(sums + std::size_t{chosen[i]} * kBlockRows);
 }
 
-HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most, std::uint32_t first,
-                                     std::uint32_t* out) {
+HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t least,
+                                     std::uint16_t most, std::uint32_t first, std::uint32_t* out) {
   const hn::ScalableTag<std::uint16_t> d;
   const auto low = hn::Set(d, least), high = hn::Set(d, most);
   std::size_t found = 0;
@@ -143,17 +149,19 @@ HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t co
     std::uint64_t bits = 0;
     const auto clamped = hn::Min(hn::Max(v, low), high);  // there is no >= for unsigned lanes
     hn::StoreMaskBits(d, hn::Eq(v, clamped), reinterpret_cast<std::uint8_t*>(&bits));
-    for (; bits != 0; bits &= bits - 1) out[found++] = first + static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
+    for (; bits != 0; bits &= bits - 1)
+      out[found++] = first + static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
   }
   return found;
 }
 
-std::size_t within(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most, std::uint32_t* out) {
+std::size_t within(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most,
+                   std::uint32_t* out) {
   return append_within(values, count, least, most, 0, out);
 }
 
-std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least, std::uint16_t most,
-                        std::uint32_t* out) {
+std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least,
+                        std::uint16_t most, std::uint32_t* out) {
   std::size_t found = 0;
   for (const std::uint32_t block : chosen) {
     const std::uint32_t row = block * static_cast<std::uint32_t>(kBlockRows);

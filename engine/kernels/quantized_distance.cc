@@ -27,11 +27,13 @@ std::int32_t product(const std::uint8_t* codes, const std::int8_t* query, std::s
   constexpr unsigned kMask = (1U << kWidth) - 1;
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < bytes; ++i)
-    for (unsigned run = 0; run < 8 / kWidth; ++run) sum += static_cast<std::int32_t>(codes[i] >> run * kWidth & kMask) * query[run * bytes + i];
+    for (unsigned run = 0; run < 8 / kWidth; ++run)
+      sum += static_cast<std::int32_t>(codes[i] >> run * kWidth & kMask) * query[run * bytes + i];
   return sum;
 }
 #else
-/// A running sum of products of codes and query is two vectors of 32-bit numbers, `even` and `odd`: not in a struct, which holds no vectors of SVE.
+/// A running sum of products of codes and query is two vectors of 32-bit numbers, `even` and `odd`: not in a struct,
+/// which holds no vectors of SVE.
 template <class D>
 using SumOf = hn::Vec<hn::Repartition<std::int32_t, D>>;
 
@@ -56,23 +58,24 @@ HWY_INLINE void add_products(D d, V codes, W query, std::size_t, SumOf<D>& even,
   const hn::Half<D> half;
   const hn::Half<hn::RebindToSigned<D>> signed_half;
   const hn::Repartition<std::int32_t, D> d32;
-  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(half, codes)), hn::PromoteTo(d16, hn::LowerHalf(signed_half, query)),
-                                       even, odd);
-  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::UpperHalf(half, codes)), hn::PromoteTo(d16, hn::UpperHalf(signed_half, query)),
-                                       even, odd);
+  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(half, codes)),
+                                       hn::PromoteTo(d16, hn::LowerHalf(signed_half, query)), even, odd);
+  even = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::UpperHalf(half, codes)),
+                                       hn::PromoteTo(d16, hn::UpperHalf(signed_half, query)), even, odd);
   (void)d;
 }
 #endif
 
 /// Adds the codes of `kWidth` bits in `bytes`, which are those of place `at` in the part, times their query.
 template <unsigned kWidth, std::size_t... kRun, class D, class V>
-HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::int8_t* query, std::size_t part_bytes, std::size_t at, SumOf<D>& even,
-                         SumOf<D>& odd) {
+HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::int8_t* query, std::size_t part_bytes,
+                         std::size_t at, SumOf<D>& even, SumOf<D>& odd) {
   const hn::Repartition<std::uint16_t, D> d16;
   const hn::RebindToSigned<D> di;
   const auto mask = hn::Set(d, static_cast<std::uint8_t>((1U << kWidth) - 1));
-  const auto codes = [&](auto shift)
-                         HWY_ATTR { return kWidth == 8 ? bytes : hn::And(hn::BitCast(d, hn::ShiftRight<shift()>(hn::BitCast(d16, bytes))), mask); };
+  const auto codes = [&](auto shift) HWY_ATTR {
+    return kWidth == 8 ? bytes : hn::And(hn::BitCast(d, hn::ShiftRight<shift()>(hn::BitCast(d16, bytes))), mask);
+  };
   (add_products(d, codes(std::integral_constant<int, kWidth * kRun>()), hn::LoadU(di, query + kRun * part_bytes),
                 kWidth == 8 ? at / hn::Lanes(d) : kRun, even, odd),
    ...);
@@ -86,14 +89,17 @@ HWY_INLINE std::int32_t product(const std::uint8_t* codes, const std::int8_t* qu
   const std::size_t lanes = hn::Lanes(d);
   auto even = hn::Zero(hn::Repartition<std::int32_t, decltype(d)>()), odd = even;
   std::size_t i = 0;
-  for (; i + lanes <= bytes; i += lanes) add_runs<kWidth>(kRuns, d, hn::LoadU(d, codes + i), query + i, bytes, i, even, odd);
+  for (; i + lanes <= bytes; i += lanes)
+    add_runs<kWidth>(kRuns, d, hn::LoadU(d, codes + i), query + i, bytes, i, even, odd);
 #if HWY_TARGET <= HWY_AVX3
-  if (i < bytes) add_runs<kWidth>(kRuns, d, hn::MaskedLoad(hn::FirstN(d, bytes - i), d, codes + i), query + i, bytes, i, even, odd);
+  if (i < bytes)
+    add_runs<kWidth>(kRuns, d, hn::MaskedLoad(hn::FirstN(d, bytes - i), d, codes + i), query + i, bytes, i, even, odd);
   return total(d, even, odd);
 #else
   hn::CappedTag<std::uint8_t, 16> small;
   auto small_even = hn::Zero(hn::Repartition<std::int32_t, decltype(small)>()), small_odd = small_even;
-  for (; i < bytes; i += hn::Lanes(small)) add_runs<kWidth>(kRuns, small, hn::LoadU(small, codes + i), query + i, bytes, i, small_even, small_odd);
+  for (; i < bytes; i += hn::Lanes(small))
+    add_runs<kWidth>(kRuns, small, hn::LoadU(small, codes + i), query + i, bytes, i, small_even, small_odd);
   return total(d, even, odd) + total(small, small_even, small_odd);
 #endif
 }
@@ -109,12 +115,16 @@ HWY_INLINE std::int32_t product(const QuantizedLayout::Part& part, const std::ui
   }
 }
 
-/// What turns a product into a distance: copied, since results that are written might be these numbers for all that a compiler knows.
+/// What turns a product into a distance: copied, since results that are written might be these numbers for all that a
+/// compiler knows.
 struct Finish {
   float base, rest_factor, sum, scale;
 
   explicit Finish(const QuantizedQuery& query)
-      : base(query.base), rest_factor(query.rest_factor), sum(query.factor * query.sum), scale(query.factor * query.scale) {}
+      : base(query.base),
+        rest_factor(query.rest_factor),
+        sum(query.factor * query.sum),
+        scale(query.factor * query.scale) {}
   HWY_INLINE float operator()(const void* row, std::int32_t product) const {
     QuantizedHead head;
     std::memcpy(&head, row, sizeof head);
@@ -129,8 +139,9 @@ HWY_INLINE void with_distance(const QuantizedQuery& query, const QuantizedLayout
   const auto one_part = [&]<unsigned kWidth>(std::integral_constant<unsigned, kWidth>) HWY_ATTR {
     const std::size_t bytes = layout.parts[0].bytes;
     const std::int8_t* const values = query.values.data();
-    use([finish, bytes, values](const void* row)
-            HWY_ATTR { return finish(row, product<kWidth>(static_cast<const std::uint8_t*>(row) + sizeof(QuantizedHead), values, bytes)); });
+    use([finish, bytes, values](const void* row) HWY_ATTR {
+      return finish(row, product<kWidth>(static_cast<const std::uint8_t*>(row) + sizeof(QuantizedHead), values, bytes));
+    });
   };
   if (layout.bits == 8) return one_part(std::integral_constant<unsigned, 8>());
   if (layout.bits == 4) return one_part(std::integral_constant<unsigned, 4>());
@@ -139,16 +150,20 @@ HWY_INLINE void with_distance(const QuantizedQuery& query, const QuantizedLayout
   use([&](const void* row) HWY_ATTR {
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < layout.count; ++i)
-      sum += product(layout.parts[i], static_cast<const std::uint8_t*>(row), query.values.data()) << layout.parts[i].shift;
+      sum += product(layout.parts[i], static_cast<const std::uint8_t*>(row), query.values.data())
+             << layout.parts[i].shift;
     return finish(row, sum);
   });
 }
 
-void gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n, float* out) {
-  with_distance(query, layout, [&](auto distance) HWY_ATTR { gather_rows(rows, layout.row_bytes, ids, n, out, distance); });
+void gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n,
+            float* out) {
+  with_distance(query, layout,
+                [&](auto distance) HWY_ATTR { gather_rows(rows, layout.row_bytes, ids, n, out, distance); });
 }
 
-void range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first, std::size_t n, float* out) {
+void range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
+           std::size_t n, float* out) {
   const char* const row = static_cast<const char*>(rows) + first * layout.row_bytes;
   with_distance(query, layout, [&](auto distance) HWY_ATTR {
     for (std::size_t i = 0; i < n; ++i) out[i] = distance(row + i * layout.row_bytes);
@@ -190,7 +205,8 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   std::int32_t sum = 0;
   std::vector<std::int8_t> numbers(layout.dim);
   for (std::size_t i = 0; i < layout.dim; ++i) {
-    const float exact = largest > 0 ? query[i] / largest * kLargestNumber : 0;  // a factor would be infinite where all are tiny
+    const float exact =
+        largest > 0 ? query[i] / largest * kLargestNumber : 0;  // a factor would be infinite where all are tiny
     const float bounded = bounded_number(exact);
     const auto number = static_cast<std::int32_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
     numbers[i] = static_cast<std::int8_t>(number);
@@ -200,14 +216,16 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   spread(numbers.data(), layout, out.values.data());
 }
 
-/// Numbers  low + step x code  for the codes of `kWidth` bits in `bytes`, run after run; returns their sum. Left to the compiler to vectorize.
+/// Numbers  low + step x code  for the codes of `kWidth` bits in `bytes`, run after run; returns their sum. Left to the
+/// compiler to vectorize.
 template <unsigned kWidth>
 std::int32_t to_numbers(const std::uint8_t* codes, std::size_t bytes, float low, float step, std::int8_t* out) {
   constexpr unsigned kMask = (1U << kWidth) - 1;
   std::int32_t sum = 0;
   for (unsigned run = 0; run < 8 / kWidth; ++run)
     for (std::size_t i = 0; i < bytes; ++i) {
-      const auto number = static_cast<std::int32_t>(low + step * static_cast<float>(codes[i] >> run * kWidth & kMask) + 128.5F) - 128;
+      const auto number =
+          static_cast<std::int32_t>(low + step * static_cast<float>(codes[i] >> run * kWidth & kMask) + 128.5F) - 128;
       out[run * bytes + i] = static_cast<std::int8_t>(number);
       sum += number;
     }
@@ -222,7 +240,8 @@ float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQu
   const auto last = static_cast<float>((1U << layout.bits) - 1);
   const float largest = std::max(std::abs(head.bias), std::abs(head.bias + head.scale * last));
   const float low = largest > 0 ? bounded_number(head.bias / largest * kLargestNumber) : 0;
-  const float step = largest > 0 ? (bounded_number((head.bias + head.scale * last) / largest * kLargestNumber) - low) / last : 0;
+  const float step =
+      largest > 0 ? (bounded_number((head.bias + head.scale * last) / largest * kLargestNumber) - low) / last : 0;
   out.scale = largest / kLargestNumber;
   out.values.resize(layout.query_values);
   std::int32_t sum = layout.bits == 8 ? to_numbers<8>(codes, part.bytes, low, step, out.values.data())
@@ -260,14 +279,18 @@ QuantizedLayout::QuantizedLayout(std::size_t dimensions, unsigned code_bits) : d
   query_values += 64;
 }
 
-void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) { HWY_DYNAMIC_DISPATCH(to_whole_numbers)(query, layout, out); }
+void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out) {
+  HWY_DYNAMIC_DISPATCH(to_whole_numbers)(query, layout, out);
+}
 float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) {
   return HWY_DYNAMIC_DISPATCH(row_to_numbers)(row, layout, out);
 }
-void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n, float* out) {
+void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids,
+                      std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(gather)(query, layout, rows, ids, n, out);
 }
-void quantized_range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first, std::size_t n, float* out) {
+void quantized_range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
+                     std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(range)(query, layout, rows, first, n, out);
 }
 

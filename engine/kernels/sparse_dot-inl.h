@@ -19,7 +19,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
-// Values: load() gives f32; for those of up to 16 bits, bits() gives them as stored, one to a lane, and of_bits() makes f32 of these.
+// Values: load() gives f32; for those of up to 16 bits, bits() gives them as stored, one to a lane, and of_bits() makes
+// f32 of these.
 
 template <class Stored>
 struct FloatValues {
@@ -33,8 +34,9 @@ struct FloatValues {
   template <class D>
   HWY_INLINE auto bits(D d, std::size_t i) const {
     const hwy::HWY_NAMESPACE::Rebind<std::uint16_t, D> dh;
-    return hwy::HWY_NAMESPACE::PromoteTo(hwy::HWY_NAMESPACE::RebindToUnsigned<D>(),
-                                         load_unaligned(dh, static_cast<const std::uint16_t*>(static_cast<const void*>(values + i))));
+    return hwy::HWY_NAMESPACE::PromoteTo(
+        hwy::HWY_NAMESPACE::RebindToUnsigned<D>(),
+        load_unaligned(dh, static_cast<const std::uint16_t*>(static_cast<const void*>(values + i))));
   }
   template <class D, class V>
   HWY_INLINE auto of_bits(D d, V bits) const {
@@ -110,8 +112,8 @@ HWY_INLINE V drain(D d, const float* table, const Values& values, Passed& passed
   return sum;
 }
 
-/// Whether to choose entries by a filter: it takes vectors of 64 bytes that a mask moves together. By tables, as on AVX2, choosing takes five
-/// times as long as looking all of them up.
+/// Whether to choose entries by a filter: it takes vectors of 64 bytes that a mask moves together. By tables, as on
+/// AVX2, choosing takes five times as long as looking all of them up.
 constexpr bool kFilters = HWY_MAX_BYTES == 64 && !HWY_HAVE_SCALABLE;
 
 }  // namespace cassata::kernels::HWY_NAMESPACE

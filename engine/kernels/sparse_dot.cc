@@ -62,7 +62,8 @@ float all_entries(const SparseQuery& query, const SparseRow& row) {
   }
   const hn::CappedTag<float, 1> single;
   auto tail = hn::Zero(single);
-  for (; i < row.count; ++i) tail = M::add(tail, v.load(single, i), hn::GatherIndex(single, query.table, indexes(single, c + i, query.limit)));
+  for (; i < row.count; ++i)
+    tail = M::add(tail, v.load(single, i), hn::GatherIndex(single, query.table, indexes(single, c + i, query.limit)));
   return M::finish(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) + hn::GetLane(tail));
 }
 
@@ -78,7 +79,8 @@ HWY_INLINE void choose(const SparseQuery& query, const SparseRow& row, std::size
   const std::size_t lanes = hn::Lanes(du), end = std::min(row.count, begin + Passed::kMost);
   const auto filter = hn::LoadU(du, query.filter);
   std::size_t i = begin;
-  for (; i + lanes <= end; i += lanes) add_passing(du, filter, hn::PromoteTo(du, load_unaligned(dh, c + i)), v.bits(d, i), passed);
+  for (; i + lanes <= end; i += lanes)
+    add_passing(du, filter, hn::PromoteTo(du, load_unaligned(dh, c + i)), v.bits(d, i), passed);
   for (; i < end; ++i) {
     std::uint16_t component;
     std::memcpy(&component, c + i, sizeof component);
@@ -106,7 +108,8 @@ float few_entries(const SparseQuery& query, const SparseRow& row) {
   return few_of<Values>(query, row, passed);
 }
 
-/// Chooses entries of a row while those of the row before are looked up: what has just been stored piece by piece cannot be loaded at once.
+/// Chooses entries of a row while those of the row before are looked up: what has just been stored piece by piece
+/// cannot be loaded at once.
 template <class Values>
 void few_entries_each(const SparseQuery& query, const SparseRow* rows, std::size_t n, float* out) {
   Passed passed[2];
@@ -121,7 +124,9 @@ template <class M, class Values>
 SparseKernels<SparseRow> of_components(std::size_t bytes, bool filters) {
   if (bytes == 4) return {all_entries<M, std::uint32_t, Values>, nullptr, 0};
   if constexpr (kFilters && std::is_same_v<M, SparseDot>)
-    if (filters) return {all_entries<M, std::uint16_t, Values>, few_entries<Values>, hn::Lanes(hn::ScalableTag<float>()), few_entries_each<Values>};
+    if (filters)
+      return {all_entries<M, std::uint16_t, Values>, few_entries<Values>, hn::Lanes(hn::ScalableTag<float>()),
+              few_entries_each<Values>};
   return {all_entries<M, std::uint16_t, Values>, nullptr, 0};
 }
 

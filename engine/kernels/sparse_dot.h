@@ -1,7 +1,7 @@
 // Distances between a query that lies scattered in a table and sparse rows, dispatched at run time.
 //
-// Dot product gives -dot; euclidean the squared L2 distance less the query's squared norm, which the caller adds. A row's parts are of any
-// alignment; a read never goes past one.
+// Dot product gives -dot; euclidean the squared L2 distance less the query's squared norm, which the caller adds. A
+// row's parts are of any alignment; a read never goes past one.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace cassata::kernels {
 
-/// `table[c]` is the query's value at component c, for c < limit, and table[limit] is 0: components from there on count as absent. For
-/// components of 16 bits the table has 65,536 places and `limit` is not looked at.
+/// `table[c]` is the query's value at component c, for c < limit, and table[limit] is 0: components from there on count
+/// as absent. For components of 16 bits the table has 65,536 places and `limit` is not looked at.
 struct SparseQuery {
   const float* table;
   std::uint32_t limit;
@@ -20,8 +20,8 @@ struct SparseQuery {
   const std::uint32_t* filter;
 };
 
-/// How values are stored. Fixed-point ones are whole numbers times the size of the row's scale; where that is negative, the numbers are in
-/// two's complement, else they have no sign.
+/// How values are stored. Fixed-point ones are whole numbers times the size of the row's scale; where that is negative,
+/// the numbers are in two's complement, else they have no sign.
 enum class SparseValues : std::uint8_t { f32, f16, fixed8, fixed16 };
 
 struct SparseRow {
@@ -33,7 +33,8 @@ struct SparseRow {
 
 /// A row whose components have their top bytes apart (engine/codec/sparse_packed.h); values are fixed8.
 struct PackedRow {
-  const std::uint8_t* tops;  ///< bits, lowest first: a 1 for each entry, a 0 for each time that the top byte rises by one
+  const std::uint8_t*
+      tops;  ///< bits, lowest first: a 1 for each entry, a 0 for each time that the top byte rises by one
   std::size_t tops_bytes;
   const std::uint8_t* low;  ///< the bytes below the top one, lowest first, each kind of all entries together
   const std::uint8_t* values;

@@ -51,21 +51,26 @@ HWY_INLINE float sum_of(const float* table, const std::uint8_t* row, std::size_t
   return (sum0 + sum1) + (sum2 + sum3);
 }
 
-void gather(const float* tables, std::size_t subspaces, const std::uint8_t* rows, const Id* ids, std::size_t n, float* out) {
-  gather_rows(rows, subspaces, ids, n, out, [=](const char* row) { return sum_of(tables, reinterpret_cast<const std::uint8_t*>(row), subspaces); });
+void gather(const float* tables, std::size_t subspaces, const std::uint8_t* rows, const Id* ids, std::size_t n,
+            float* out) {
+  gather_rows(rows, subspaces, ids, n, out,
+              [=](const char* row) { return sum_of(tables, reinterpret_cast<const std::uint8_t*>(row), subspaces); });
 }
 
-void range(const float* tables, std::size_t subspaces, const std::uint8_t* rows, std::size_t first, std::size_t n, float* out) {
+void range(const float* tables, std::size_t subspaces, const std::uint8_t* rows, std::size_t first, std::size_t n,
+           float* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] = sum_of(tables, rows + (first + i) * subspaces, subspaces);
 }
 
 /// Vectors of `kParts` registers at a time: as many as hide the latency of a sum.
 template <std::size_t kParts, class D>
-HWY_INLINE void nearest_of(D d, const float* vectors, std::size_t stride, std::size_t dims, const float* codebook, std::uint8_t* codes) {
+HWY_INLINE void nearest_of(D d, const float* vectors, std::size_t stride, std::size_t dims, const float* codebook,
+                           std::uint8_t* codes) {
   const hn::RebindToUnsigned<D> du;
   const std::size_t lanes = hn::Lanes(d);
   static_assert(kParts == 1 || kParts == 4);
-  constexpr std::size_t kSecond = kParts == 4 ? 1 : 0;  // with one part, the other three repeat it and the compiler drops them
+  constexpr std::size_t kSecond =
+      kParts == 4 ? 1 : 0;  // with one part, the other three repeat it and the compiler drops them
   const auto far = hn::Set(d, std::numeric_limits<float>::infinity());
   auto best0 = far, best1 = far, best2 = far, best3 = far;
   auto code0 = hn::Zero(du), code1 = code0, code2 = code0, code3 = code0;
@@ -103,7 +108,8 @@ HWY_INLINE void nearest_of(D d, const float* vectors, std::size_t stride, std::s
   store(code3, 3);
 }
 
-void nearest(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook, std::uint8_t* codes) {
+void nearest(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook,
+             std::uint8_t* codes) {
   const hn::CappedTag<float, 64> d;
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
@@ -128,7 +134,8 @@ HWY_EXPORT(nearest);
 
 LookupKernels lookup_kernels(Metric metric) { return HWY_DYNAMIC_DISPATCH(pick)(metric); }
 
-void nearest_centroids(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook, std::uint8_t* codes) {
+void nearest_centroids(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook,
+                       std::uint8_t* codes) {
   HWY_DYNAMIC_DISPATCH(nearest)(vectors, stride, n, dims, codebook, codes);
 }
 

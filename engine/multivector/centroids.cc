@@ -8,9 +8,9 @@
 #include <numeric>
 #include <utility>
 
-#include "engine/kernels/maxsim.h"
 #include "engine/base/parallel.h"
 #include "engine/base/sampling.h"
+#include "engine/kernels/maxsim.h"
 
 namespace cassata {
 namespace {
@@ -29,7 +29,8 @@ std::vector<float> biases(std::span<const float> rows, std::size_t dim) {
   return out;
 }
 
-/// Numbers of things, gathered by the class of each: those of class c are order[begin[c]] to order[begin[c + 1] - 1], in order.
+/// Numbers of things, gathered by the class of each: those of class c are order[begin[c]] to order[begin[c + 1] - 1],
+/// in order.
 struct Classes {
   std::vector<std::uint32_t> begin, order;
 
@@ -39,7 +40,9 @@ struct Classes {
     std::vector<std::uint32_t> next(begin.begin(), begin.end() - 1);
     for (std::uint32_t i = 0; i < class_of.size(); ++i) order[next[class_of[i]]++] = i;
   }
-  std::span<const std::uint32_t> of(std::size_t c) const { return std::span(order).subspan(begin[c], begin[c + 1] - begin[c]); }
+  std::span<const std::uint32_t> of(std::size_t c) const {
+    return std::span(order).subspan(begin[c], begin[c + 1] - begin[c]);
+  }
 };
 
 class Lloyd {
@@ -57,16 +60,18 @@ class Lloyd {
   /// Samples from everywhere.
   std::vector<float> first_rows() const {
     std::vector<float> rows(count_ * dim_);
-    for (std::size_t c = 0; c < count_; ++c) std::copy_n(sample(sampled(c, count_, size_)), dim_, rows.data() + c * dim_);
+    for (std::size_t c = 0; c < count_; ++c)
+      std::copy_n(sample(sampled(c, count_, size_)), dim_, rows.data() + c * dim_);
     return rows;
   }
 
   /// Finds the nearest centroid of each sample. Returns the sum of the squared distances.
   double assign(const Centroids& centroids, const std::function<void(std::size_t)>& done) {
     const auto report = [&](std::size_t pieces) { done(std::min(pieces * piece_, size_)); };
-    parallel_for(threads_, (size_ + piece_ - 1) / piece_, 1, 2, report, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t p = begin; p < end; ++p) assign_piece(centroids, p * piece_);
-    });
+    parallel_for(threads_, (size_ + piece_ - 1) / piece_, 1, 2, report,
+                 [&](std::size_t begin, std::size_t end, unsigned) {
+                   for (std::size_t p = begin; p < end; ++p) assign_piece(centroids, p * piece_);
+                 });
     return std::accumulate(distances_.begin(), distances_.end(), 0.0);
   }
 
@@ -81,7 +86,8 @@ class Lloyd {
         std::ranges::fill(sums, 0.0);
         for (const std::uint32_t i : own)
           for (std::size_t j = 0; j < dim_; ++j) sums[j] += static_cast<double>(sample(i)[j]);
-        for (std::size_t j = 0; j < dim_; ++j) rows[c * dim_ + j] = own.empty() ? 0 : static_cast<float>(sums[j] / static_cast<double>(own.size()));
+        for (std::size_t j = 0; j < dim_; ++j)
+          rows[c * dim_ + j] = own.empty() ? 0 : static_cast<float>(sums[j] / static_cast<double>(own.size()));
       }
     });
     refill(classes, rows);
@@ -102,7 +108,8 @@ class Lloyd {
     }
   }
 
-  /// Centroids without samples go where others are farthest from a sample of theirs, of equals the first; two never to one sample's copies.
+  /// Centroids without samples go where others are farthest from a sample of theirs, of equals the first; two never to
+  /// one sample's copies.
   void refill(const Classes& classes, std::vector<float>& rows) const {
     std::vector<std::size_t> unused;
     std::vector<std::pair<float, std::uint32_t>> far;  // less the squared distance, sample
@@ -113,7 +120,8 @@ class Lloyd {
       if (farthest.first < 0) far.push_back(farthest);
     }
     std::ranges::sort(far);
-    for (std::size_t u = 0; u < unused.size(); ++u) std::copy_n(sample(u < far.size() ? far[u].second : 0), dim_, rows.data() + unused[u] * dim_);
+    for (std::size_t u = 0; u < unused.size(); ++u)
+      std::copy_n(sample(u < far.size() ? far[u].second : 0), dim_, rows.data() + unused[u] * dim_);
   }
 
   const float* samples_;
@@ -126,16 +134,19 @@ class Lloyd {
 
 }  // namespace
 
-Centroids::Centroids(std::vector<float> rows, std::size_t dim, unsigned num_threads) : dim_(dim), rows_(std::move(rows)) {
+Centroids::Centroids(std::vector<float> rows, std::size_t dim, unsigned num_threads)
+    : dim_(dim), rows_(std::move(rows)) {
   if (rows_.size() / dim_ > kSearchedWhole) group(num_threads);
   bias_ = biases(rows_, dim_);
 }
 
 void Centroids::group(unsigned num_threads) {
-  const std::size_t n = rows_.size() / dim_, groups = std::bit_ceil(static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(n))));
+  const std::size_t n = rows_.size() / dim_,
+                    groups = std::bit_ceil(static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(n))));
   const Centroids heads = train_centroids(rows_, dim_, groups, num_threads);
   std::vector<std::uint32_t> group_of(n);
-  for (std::size_t first = 0; first < n; first += piece(dim_)) heads.nearest(row(first), std::min(piece(dim_), n - first), group_of.data() + first);
+  for (std::size_t first = 0; first < n; first += piece(dim_))
+    heads.nearest(row(first), std::min(piece(dim_), n - first), group_of.data() + first);
   Classes classes(group_of, groups);
   std::vector<float> ordered;
   ordered.reserve(rows_.size());
@@ -159,7 +170,8 @@ std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::
   std::vector<std::pair<float, std::uint32_t>> near(groups);
   for (std::size_t i = 0; i < n; ++i) {
     for (std::uint32_t g = 0; g < groups; ++g)  // fmin: no NaN, which has no place in an order
-      near[g] = {std::fmin(head_bias_[g] - products[g * packed.parts().lanes + i], std::numeric_limits<float>::infinity()), g};
+      near[g] = {
+          std::fmin(head_bias_[g] - products[g * packed.parts().lanes + i], std::numeric_limits<float>::infinity()), g};
     std::ranges::nth_element(near, near.begin() + static_cast<std::ptrdiff_t>(kVisited) - 1);
     for (std::size_t v = 0; v < kVisited; ++v) visited.push_back(near[v].second);
   }
@@ -168,7 +180,8 @@ std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::
 
 void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* which) const {
   std::vector<float> best(n, -std::numeric_limits<float>::infinity()), some, best_of_some(n);
-  if (heads_.empty()) return kernels::nearest_rows(vectors, n, dim_, rows_.data(), bias_.data(), size(), best.data(), which);
+  if (heads_.empty())
+    return kernels::nearest_rows(vectors, n, dim_, rows_.data(), bias_.data(), size(), best.data(), which);
   std::fill_n(which, n, 0U);
   std::vector<std::uint32_t> which_of_some(n);
   const Classes visits(visited_groups(vectors, n), head_bias_.size());
@@ -177,9 +190,10 @@ void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* whic
     const std::span<const std::uint32_t> visitors = visits.of(g);
     if (begin == end || visitors.empty()) continue;
     some.clear();
-    for (const std::uint32_t visit : visitors) some.insert(some.end(), vectors + visit / kVisited * dim_, vectors + (visit / kVisited + 1) * dim_);
-    kernels::nearest_rows(some.data(), visitors.size(), dim_, row(begin), bias_.data() + begin, end - begin, best_of_some.data(),
-                          which_of_some.data());
+    for (const std::uint32_t visit : visitors)
+      some.insert(some.end(), vectors + visit / kVisited * dim_, vectors + (visit / kVisited + 1) * dim_);
+    kernels::nearest_rows(some.data(), visitors.size(), dim_, row(begin), bias_.data() + begin, end - begin,
+                          best_of_some.data(), which_of_some.data());
     for (std::size_t v = 0; v < visitors.size(); ++v) {
       const std::size_t i = visitors[v] / kVisited;
       if (best_of_some[v] <= best[i]) continue;
@@ -189,7 +203,8 @@ void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* whic
   }
 }
 
-Centroids train_centroids(std::span<const float> samples, std::size_t dim, std::size_t count, unsigned num_threads, const Progress& progress) {
+Centroids train_centroids(std::span<const float> samples, std::size_t dim, std::size_t count, unsigned num_threads,
+                          const Progress& progress) {
   Lloyd lloyd(samples, dim, count, num_threads);
   const std::size_t size = samples.size() / dim, total = kRounds * size;
   Centroids centroids(lloyd.first_rows(), dim, num_threads);

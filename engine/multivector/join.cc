@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "cassata/error.h"
 #include "engine/build/pipeline.h"
 #include "engine/build/staging.h"
 #include "engine/codec/tokens.h"
 #include "engine/index/registry.h"
-#include "cassata/error.h"
 #include "format/input/token_files.h"
 
 namespace cassata {
@@ -29,15 +29,18 @@ void check_first(const Index& first) {
   for (const ClassRow& row : class_rows())
     if (row.second == Second::none && row.kind == Kind::graph && row.shape() == manifest.shape)
       known += (known.empty() ? "" : ", ") + std::string(row.name);
-  invalid_argument(first.file().path() + ": holds a " + std::string(first.class_name()) + (manifest.codes.size() > 1 ? " of two codes" : "") +
-                   " with metric '" + std::string(name_of(manifest.metric)) + "', expected one of " + known + ", with metric '" +
+  invalid_argument(first.file().path() + ": holds a " + std::string(first.class_name()) +
+                   (manifest.codes.size() > 1 ? " of two codes" : "") + " with metric '" +
+                   std::string(name_of(manifest.metric)) + "', expected one of " + known + ", with metric '" +
                    std::string(name_of(Metric::dot_product)) + "'");
 }
 
 void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, const std::filesystem::path& ids) {
   if (ids.empty()) return;
   const auto theirs = tokens.ids();
-  if (!theirs) invalid_argument((folder / "ids.npy").string() + ": is not there, expected the ids to compare those of " + ids.string() + " with");
+  if (!theirs)
+    invalid_argument((folder / "ids.npy").string() + ": is not there, expected the ids to compare those of " +
+                     ids.string() + " with");
   check_same_ids(ids, *theirs, tokens.size());
 }
 
@@ -68,7 +71,8 @@ void begin_rows(const TokenFolder& tokens, std::uint64_t token_bytes, FileWriter
   writer.begin(name, Tier::cold, bytes);
 }
 
-std::vector<InputEntry> write_plain(const TokenFolder& tokens, CodeParams& code, const Progress& progress, FileWriter& writer) {
+std::vector<InputEntry> write_plain(const TokenFolder& tokens, CodeParams& code, const Progress& progress,
+                                    FileWriter& writer) {
   const std::unique_ptr<DenseStream> stream = tokens.tokens();
   code.token_dim = static_cast<std::uint32_t>(stream->dim());
   const std::unique_ptr<Encoder> encoder = row_of(Encoding::f16).encoder({.dim = stream->dim()});
@@ -84,7 +88,8 @@ std::vector<InputEntry> write_plain(const TokenFolder& tokens, CodeParams& code,
 /// Tokens of two levels as they are read, put together to documents.
 class Documents {
  public:
-  Documents(const TokenFolder& tokens, std::size_t n_centroids) : ends_(tokens.offsets().subspan(1)), n_centroids_(n_centroids) {}
+  Documents(const TokenFolder& tokens, std::size_t n_centroids)
+      : ends_(tokens.offsets().subspan(1)), n_centroids_(n_centroids) {}
 
   /// Bytes of the documents that are complete now; valid until the next call.
   std::span<const std::byte> add(const TwoLevelStream::Tokens& tokens, std::size_t m_pq) {
@@ -125,11 +130,13 @@ class Documents {
 /// Of one token.
 std::uint64_t two_level_bytes(std::size_t n_centroids, bool has_norms, std::size_t m_pq) {
   std::vector<std::byte> bytes;
-  append_two_level(std::vector<std::uint32_t>(1), std::vector<std::uint16_t>(has_norms), std::vector<std::uint8_t>(m_pq), n_centroids, bytes);
+  append_two_level(std::vector<std::uint32_t>(1), std::vector<std::uint16_t>(has_norms),
+                   std::vector<std::uint8_t>(m_pq), n_centroids, bytes);
   return bytes.size();
 }
 
-std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, CodesEntry& entry, FileWriter& writer) {
+std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, CodesEntry& entry,
+                                        FileWriter& writer) {
   const std::unique_ptr<TwoLevelStream> stream = tokens.two_level_tokens(choices.pq_subspaces);
   if (stream->has_norms()) entry.encoding = Encoding::tokens_two_level_norms;
   CodeParams& code = entry.code;
@@ -151,15 +158,17 @@ std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenCh
 
 }  // namespace
 
-Manifest write_multivector(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, FileWriter& writer) {
+Manifest write_multivector(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
+                           FileWriter& writer) {
   check_first(first);
   const TokenFolder tokens(folder, choices.layout);
   if (tokens.size() != first.size())
-    invalid_argument((folder / "doclens.npy").string() + ": " + std::to_string(tokens.size()) + " documents, expected " +
-                     std::to_string(first.size()) + ", as in " + first.file().path());
+    invalid_argument((folder / "doclens.npy").string() + ": " + std::to_string(tokens.size()) +
+                     " documents, expected " + std::to_string(first.size()) + ", as in " + first.file().path());
   check_ids(tokens, folder, choices.ids);
   if (choices.pq_subspaces && tokens.layout() == TokenLayout::plain)
-    invalid_argument("pq_subspaces: " + std::to_string(*choices.pq_subspaces) + " given, but " + folder.string() + " holds plain tokens");
+    invalid_argument("pq_subspaces: " + std::to_string(*choices.pq_subspaces) + " given, but " + folder.string() +
+                     " holds plain tokens");
   copy_sections(first, choices.progress, writer);
   const bool plain = tokens.layout() == TokenLayout::plain;
   Manifest manifest = first.manifest();
@@ -169,8 +178,8 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
   manifest.codes.push_back({plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, std::string(kRerankSection)});
   manifest.rerank = RerankEntry{};
   CodesEntry& entry = manifest.codes.back();
-  const std::vector<InputEntry> read =
-      plain ? write_plain(tokens, entry.code, choices.progress, writer) : write_two_level(tokens, choices, entry, writer);
+  const std::vector<InputEntry> read = plain ? write_plain(tokens, entry.code, choices.progress, writer)
+                                             : write_two_level(tokens, choices, entry, writer);
   Provenance& provenance = manifest.provenance;
   provenance.library_version = std::string(library_version());
   provenance.inputs.push_back(tokens.doclens());

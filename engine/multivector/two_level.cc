@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/multivector/centroids.h"
-#include "engine/base/parallel.h"
-#include "engine/index/registry.h"
-#include "engine/base/sampling.h"
 #include "cassata/error.h"
+#include "engine/base/parallel.h"
+#include "engine/base/sampling.h"
+#include "engine/index/registry.h"
+#include "engine/multivector/centroids.h"
 #include "format/input/npy.h"
 #include "format/input/token_files.h"
 #include "format/os/publish.h"
@@ -35,17 +35,19 @@ struct Plan {
   std::uint64_t tokens;
   std::size_t dim, m_pq, n_centroids, samples;
 
-  Plan(const DenseStream& stream, const TwoLevelChoices& choices) : tokens(stream.size()), dim(stream.dim()), m_pq(choices.pq_subspaces) {
+  Plan(const DenseStream& stream, const TwoLevelChoices& choices)
+      : tokens(stream.size()), dim(stream.dim()), m_pq(choices.pq_subspaces) {
     if (tokens == 0 || dim == 0) invalid_argument(stream.name() + ": no tokens, expected some to learn from");
     if (m_pq == 0 || dim % m_pq != 0)
-      invalid_argument("pq_subspaces: " + std::to_string(m_pq) + " given, expected a number that divides " + std::to_string(dim) +
-                       ", the token_dim of " + stream.name());
+      invalid_argument("pq_subspaces: " + std::to_string(m_pq) + " given, expected a number that divides " +
+                       std::to_string(dim) + ", the token_dim of " + stream.name());
     const std::uint64_t asked = choices.n_centroids, most = std::min(tokens, kMaxSize);
     if (asked > most)
       invalid_argument("n_centroids: " + std::to_string(asked) + " given, expected at most " + std::to_string(most) +
                        ", as many as there are tokens in " + stream.name());
     n_centroids = static_cast<std::size_t>(asked != 0 ? asked : automatic_centroids(tokens));
-    const std::uint64_t wanted = std::max(kSamplesOfACentroid * n_centroids, kPqSamples), held = kSampleBytes / (sizeof(float) * dim);
+    const std::uint64_t wanted = std::max(kSamplesOfACentroid * n_centroids, kPqSamples),
+                        held = kSampleBytes / (sizeof(float) * dim);
     samples = static_cast<std::size_t>(std::min(tokens, std::max<std::uint64_t>(std::min(wanted, held), n_centroids)));
   }
 };
@@ -53,9 +55,11 @@ struct Plan {
 /// Tokens as f32, some for each thread at a time, and where the reading stands.
 class TokenReader {
  public:
-  TokenReader(const TokenFolder& folder, const Plan& plan, unsigned num_threads, const Progress& progress, std::string_view stage)
+  TokenReader(const TokenFolder& folder, const Plan& plan, unsigned num_threads, const Progress& progress,
+              std::string_view stage)
       : stream_(folder.tokens()), stage_(stage), progress_(progress) {
-    if (stream_->size() != plan.tokens || stream_->dim() != plan.dim) invalid_argument(stream_->name() + ": has changed while it was read");
+    if (stream_->size() != plan.tokens || stream_->dim() != plan.dim)
+      invalid_argument(stream_->name() + ": has changed while it was read");
     values_.resize(2 * threads_of(num_threads) * Centroids::piece(plan.dim) * plan.dim);
   }
   /// False at the end.
@@ -98,7 +102,8 @@ class TwoLevelModel {
   TwoLevelModel(std::vector<float> sample, const Plan& plan, const TwoLevelChoices& choices)
       : plan_(plan),
         centroids_(train_centroids(sample, plan.dim, plan.n_centroids, choices.num_threads, choices.progress)),
-        quantizer_(row_of(Encoding::pq).encoder({.dim = plan.dim, .code = {.m_pq = static_cast<std::uint32_t>(plan.m_pq)}})) {
+        quantizer_(
+            row_of(Encoding::pq).encoder({.dim = plan.dim, .code = {.m_pq = static_cast<std::uint32_t>(plan.m_pq)}})) {
     if (choices.progress) choices.progress("residuals", 0, 1);
     const std::size_t piece = Centroids::piece(plan.dim), size = std::min<std::size_t>(plan.samples, kPqSamples);
     for (std::size_t i = 0; i < size; ++i)
@@ -117,13 +122,15 @@ class TwoLevelModel {
     const auto learning = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
       if (choices.progress) choices.progress("residuals", done, total);
     };
-    quantizer_->train(*row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim}), choices.num_threads, learning);
+    quantizer_->train(*row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim}),
+                      choices.num_threads, learning);
     std::vector<float> coordinates(quantizer_->model().size() / sizeof(float));
     std::memcpy(coordinates.data(), quantizer_->model().data(), quantizer_->model().size());
     pq_centroids_.resize(coordinates.size());
     for (std::size_t s = 0, width = plan.dim / plan.m_pq; s < plan.m_pq; ++s)
       for (std::size_t c = 0; c < kPqCentroids; ++c)
-        for (std::size_t j = 0; j < width; ++j) pq_centroids_[(s * kPqCentroids + c) * width + j] = coordinates[(s * width + j) * kPqCentroids + c];
+        for (std::size_t j = 0; j < width; ++j)
+          pq_centroids_[(s * kPqCentroids + c) * width + j] = coordinates[(s * width + j) * kPqCentroids + c];
   }
 
   std::span<const float> centroids() const noexcept { return centroids_.rows(); }
@@ -154,7 +161,8 @@ class TwoLevelModel {
     float* values = rest.data();
     const std::size_t width = plan_.dim / plan_.m_pq;
     for (std::size_t i = 0; i < n * plan_.m_pq; ++i, values += width) {
-      const float* centroid = pq_centroids_.data() + (i % plan_.m_pq * kPqCentroids + std::to_integer<std::size_t>(codes[i])) * width;
+      const float* centroid =
+          pq_centroids_.data() + (i % plan_.m_pq * kPqCentroids + std::to_integer<std::size_t>(codes[i])) * width;
       for (std::size_t j = 0; j < width; ++j) values[j] -= centroid[j];
     }
     sums.rest = sum_of_squares(rest);
@@ -205,7 +213,8 @@ class OutFolder {
 /// The files, none of which has its name before publish().
 class TwoLevelFiles {
  public:
-  TwoLevelFiles(const OutFolder& folder, const Plan& plan, std::span<const std::uint64_t> offsets, const ReplaceParams& replace)
+  TwoLevelFiles(const OutFolder& folder, const Plan& plan, std::span<const std::uint64_t> offsets,
+                const ReplaceParams& replace)
       : centroids(folder / "centroids.npy", "<f4", {plan.n_centroids, plan.dim}, replace),
         assignment(folder / "index_assignment.npy", "<u8", {plan.tokens}, replace),
         pq_centroids(folder / "pq_centroids.npy", "<f4", {kPqCentroids * plan.dim}, replace),
@@ -233,7 +242,8 @@ class TwoLevelFiles {
     }
   }
 
-  /// Until the last file there is none that says how many tokens a document has, so that nobody takes old and new ones for one collection.
+  /// Until the last file there is none that says how many tokens a document has, so that nobody takes old and new ones
+  /// for one collection.
   void publish() {
     std::error_code absent, failed;
     const fs::path former = fs::canonical(folder_ / "doclens.npy", absent);
@@ -255,7 +265,8 @@ class TwoLevelFiles {
 };
 
 /// Encodes all tokens.
-TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& model, const Plan& plan, unsigned num_threads, TwoLevelFiles& files) {
+TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& model, const Plan& plan,
+                                    unsigned num_threads, TwoLevelFiles& files) {
   const std::size_t piece = Centroids::piece(plan.dim);
   std::vector<std::uint64_t> assignment;
   std::vector<std::byte> codes;
@@ -283,7 +294,8 @@ constexpr const char* kCompanions[] = {"queries.npy", "query_doclens.npy", "ids.
 /// What a former call has left in any case. doclens.npy may have been removed, and not yet replaced.
 constexpr const char* kWritten[] = {"centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"};
 
-/// Throws Error(io, EEXIST) if `out_folder` holds files that would be replaced, but not as a former call left them: then they are the user's.
+/// Throws Error(io, EEXIST) if `out_folder` holds files that would be replaced, but not as a former call left them:
+/// then they are the user's.
 void check_out_folder(const fs::path& out_folder) {
   std::error_code absent;
   const auto there = [&](const char* name) { return fs::exists(out_folder / name, absent); };
@@ -292,7 +304,8 @@ void check_out_folder(const fs::path& out_folder) {
     if (there(name) && !former)
       throw Error(Errc::io,
                   "out_folder: " + (out_folder / name).string() +
-                      " is there, of another collection, expected a folder without it, or one that was written so before; to replace it all the "
+                      " is there, of another collection, expected a folder without it, or one that was written so "
+                      "before; to replace it all the "
                       "same: --force, in Python overwrite=True",
                   EEXIST);
   };
@@ -307,13 +320,14 @@ void check_folders(const fs::path& folder, const fs::path& out_folder) {
     invalid_argument("out_folder: " + out_folder.string() + " is the folder that is read, expected another");
   for (const char* const name : kCompanions)
     if (fs::exists(out_folder / name, absent) && !fs::exists(folder / name, absent))
-      invalid_argument("out_folder: " + (out_folder / name).string() + " is there, of other tokens, since " + folder.string() +
-                       " has none; expected a folder without it");
+      invalid_argument("out_folder: " + (out_folder / name).string() + " is there, of other tokens, since " +
+                       folder.string() + " has none; expected a folder without it");
   if (const fs::path norms = out_folder / "residual_norms.npy"; fs::exists(norms, absent))
     invalid_argument("out_folder: " + norms.string() + " is there, of other tokens; expected a folder without it");
   const auto refuse_link = [&](const char* name) {
     if (fs::is_symlink(out_folder / name, absent))
-      invalid_argument("out_folder: " + (out_folder / name).string() + " is a symbolic link, expected a file that may be replaced");
+      invalid_argument("out_folder: " + (out_folder / name).string() +
+                       " is a symbolic link, expected a file that may be replaced");
   };
   refuse_link("doclens.npy");
   for (const char* const name : kWritten) refuse_link(name);
@@ -333,14 +347,17 @@ TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_fold
   const TokenFolder collection(folder, TokenLayout::plain);
   const Plan plan(*collection.tokens(), choices);
   for (std::uint64_t i = 0; i < collection.size(); ++i)
-    if (const std::uint64_t n = collection.offsets()[i + 1] - collection.offsets()[i]; n > std::numeric_limits<std::int32_t>::max())
+    if (const std::uint64_t n = collection.offsets()[i + 1] - collection.offsets()[i];
+        n > std::numeric_limits<std::int32_t>::max())
       invalid_argument((folder / "doclens.npy").string() + ": row " + std::to_string(i) + ": " + std::to_string(n) +
                        " tokens, expected at most 2147483647");
   const OutFolder out(out_folder);
   TwoLevelFiles files(out, plan, collection.offsets(), choices.replace);
   for (const char* const name : kCompanions)
     if (std::error_code absent; fs::exists(folder / name, absent)) files.copy(folder / name);
-  const auto reader = [&](std::string_view stage) { return TokenReader(collection, plan, choices.num_threads, choices.progress, stage); };
+  const auto reader = [&](std::string_view stage) {
+    return TokenReader(collection, plan, choices.num_threads, choices.progress, stage);
+  };
   const TwoLevelModel model = [&] {
     TokenReader tokens = reader("sample");
     return TwoLevelModel(take_sample(tokens, plan), plan, choices);

@@ -45,7 +45,8 @@ void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept
   }
 }
 
-/// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice, one by one.
+/// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice,
+/// one by one.
 std::span<const Id> Visited::take_new(std::span<const Id> ids) {
   const std::size_t most = count_ + ids.size();
   if (met_.size() < most) met_.resize(2 * most);
@@ -61,7 +62,8 @@ std::span<const Id> Visited::take_new(std::span<const Id> ids) {
   return {fresh, count};
 }
 
-/// By halves, then all that are left: what stands before it is a coin toss, so without branches; and halves wait for each other.
+/// By halves, then all that are left: what stands before it is a coin toss, so without branches; and halves wait for
+/// each other.
 std::size_t Beam::place_of(float distance) const noexcept {
   const Candidate* from = entries_.data();
   constexpr std::size_t kCounted = 32;
@@ -90,8 +92,8 @@ void Beam::insert(float distance, Id id) {
   while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
 }
 
-void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work,
-                     bool cold) {
+void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width,
+                     float relax, Workspace& work, bool cold) {
   graph_ = &graph;
   scorer_ = &scorer;
   work_ = &work;
@@ -144,7 +146,8 @@ void BeamWalk::score_fresh() {
     if (const Id n = work_->scratch[i]; beam.admits(distances[n])) beam.insert(distances[n], fresh_[n]);
 }
 
-void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work) {
+void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
+                 Workspace& work) {
   BeamWalk walk;
   walk.start(graph, scorer, entries, width, relax, work);
   while (walk.step()) {
@@ -162,7 +165,8 @@ void Descent::start(std::size_t width, float relax, bool cold) {
 
 void Descent::start_level() {
   if (level_ == 0) return walk_.start(ground_, scorer_, work_.entries, width_, relax_, work_, cold_);
-  walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0, work_, cold_);
+  walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0,
+              work_, cold_);
 }
 
 bool Descent::step() {
@@ -171,7 +175,8 @@ bool Descent::step() {
   work_.entries.clear();
   for (const Candidate& c : work_.beam.entries()) work_.entries.push_back(c.id);
   if (--level_ == 0)  // positions become ids; a damaged file may hold any
-    for (Id& entry : work_.entries) entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(ground_.size() - 1));
+    for (Id& entry : work_.entries)
+      entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(ground_.size() - 1));
   start_level();
   return true;
 }

@@ -17,7 +17,8 @@ namespace cassata {
 /// A scorer of some of the vectors, by position in `ids`.
 class SubsetScorer final : public Scorer {
  public:
-  SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size) : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
+  SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size)
+      : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
   void bind(VectorView query) override { scorer_.bind(query); }
   void bind(Id position) override { scorer_.bind(id(position)); }
   void score(std::span<const Id> positions, float* out) noexcept override;
@@ -26,7 +27,9 @@ class SubsetScorer final : public Scorer {
   void score_range(Id first, std::size_t count, float* out) noexcept override;
 
  private:
-  Id id(Id position) const noexcept { return std::min(read_once(ids_[position]), last_); }  // a damaged file may hold any
+  Id id(Id position) const noexcept {
+    return std::min(read_once(ids_[position]), last_);
+  }  // a damaged file may hold any
 
   static constexpr std::size_t kBatch = 64;
   Scorer& scorer_;
@@ -34,13 +37,16 @@ class SubsetScorer final : public Scorer {
   Id last_;
 };
 
-/// A walk over one level to what the scorer's query is close to (Malkov and Yashunin, TPAMI 2020, algorithm 2), in steps. Each ends by
-/// starting to fetch what the next one reads, so that several walks that take turns do not wait for memory.
+/// A walk over one level to what the scorer's query is close to (Malkov and Yashunin, TPAMI 2020, algorithm 2), in
+/// steps. Each ends by starting to fetch what the next one reads, so that several walks that take turns do not wait for
+/// memory.
 class BeamWalk {
  public:
-  /// From `entries` on. `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one relaxed by it:
-  /// d <= w + |w| * lambda. `cold`: vectors may have to be read from disk, and are, those of each list at once. Borrows all but the entries.
-  void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work, bool cold = false);
+  /// From `entries` on. `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one
+  /// relaxed by it: d <= w + |w| * lambda. `cold`: vectors may have to be read from disk, and are, those of each list
+  /// at once. Borrows all but the entries.
+  void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
+             Workspace& work, bool cold = false);
   /// False once the walk has ended; then the beam of its workspace holds the `width` best met, best first.
   bool step();
   /// Whether the last step had some read.
@@ -60,10 +66,12 @@ class BeamWalk {
 };
 
 /// The whole of a walk, in memory.
-void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax, Workspace& work);
+void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
+                 Workspace& work);
 
-/// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk that came down beside
-/// the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings stopped at 0.98 instead of 0.997.
+/// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk
+/// that came down beside the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings
+/// stopped at 0.98 instead of 0.997.
 inline std::size_t entry_count(std::size_t width) { return std::clamp<std::size_t>(width / 6, 1, 16); }
 
 /// A walk from the entry point down the upper levels and over the ground level, in steps as those of BeamWalk.
@@ -71,7 +79,11 @@ class Descent {
  public:
   /// Borrows all.
   Descent(const Levels& levels, const Adjacency& ground, Scorer& scorer, Workspace& work)
-      : levels_(levels), ground_(ground), scorer_(scorer), of_positions_(scorer, levels.nodes(), ground.size()), work_(work) {}
+      : levels_(levels),
+        ground_(ground),
+        scorer_(scorer),
+        of_positions_(scorer, levels.nodes(), ground.size()),
+        work_(work) {}
 
   /// To what the scorer is bound to.
   void start(std::size_t width, float relax, bool cold = false);

@@ -30,7 +30,8 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
   std::array<Id, kBlock> rows;
   std::array<float, kBlock> distances;
   const auto put = [&](float distance, Id row) {
-    found.push_back({distance == distance ? distance : std::numeric_limits<float>::infinity(), are_ids ? permutation_.id(row) : row});
+    found.push_back({distance == distance ? distance : std::numeric_limits<float>::infinity(),
+                     are_ids ? permutation_.id(row) : row});
   };
   const std::size_t count = found.size();
   for (std::size_t i = 0; i < count; ++i) {

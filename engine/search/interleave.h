@@ -11,12 +11,12 @@ namespace cassata {
 /// What a step of a query came to. One that rests waits for the disk, and another query takes its turns meanwhile.
 enum class Turn { goes_on, rests, ends };
 
-/// Answers the queries from `begin` to `end`, `at_once` of them in turns; as many as there are more lanes may rest. Lanes are made, by make(), where
-/// they are null and needed. `start(lane, query)` begins a query, `step(lane)` is a Turn, and `finish(lane)` takes what was found once it has ended.
-/// Results do not depend on how many lanes there are.
+/// Answers the queries from `begin` to `end`, `at_once` of them in turns; as many as there are more lanes may rest.
+/// Lanes are made, by make(), where they are null and needed. `start(lane, query)` begins a query, `step(lane)` is a
+/// Turn, and `finish(lane)` takes what was found once it has ended. Results do not depend on how many lanes there are.
 template <class Lane, class Make, class Start, class Step, class Finish>
-void take_turns(std::span<std::unique_ptr<Lane>> lanes, std::size_t at_once, std::size_t begin, std::size_t end, Make make, Start start, Step step,
-                Finish finish) {
+void take_turns(std::span<std::unique_ptr<Lane>> lanes, std::size_t at_once, std::size_t begin, std::size_t end,
+                Make make, Start start, Step step, Finish finish) {
   const std::size_t most_resting = lanes.size() - at_once;
   std::size_t next = begin, used = 0;
   std::vector<Lane*> going, resting, spare;

@@ -51,7 +51,8 @@ bool PagedWalk::step() {
       return true;
     }
     const auto last = static_cast<Id>(pages_.size() - 1);  // a damaged file may hold any row
-    for (const Candidate& c : work_.beam.entries()) open_.push_back({c.distance, std::min(read_once(levels_.nodes()[c.id]), last)});
+    for (const Candidate& c : work_.beam.entries())
+      open_.push_back({c.distance, std::min(read_once(levels_.nodes()[c.id]), last)});
     start_ground();
     return true;
   }

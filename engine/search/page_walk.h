@@ -1,4 +1,5 @@
-// The walk over a graph in pages: reads those of the best candidates at once, scores all that they hold, keeps the best.
+// The walk over a graph in pages: reads those of the best candidates at once, scores all that they hold, keeps the
+// best.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +16,12 @@
 
 namespace cassata {
 
-/// A walk in steps, as Descent: from the entry point down the upper levels, which are in memory, and on by pages. A step of these ends by asking for
-/// the pages that the next one reads.
+/// A walk in steps, as Descent: from the entry point down the upper levels, which are in memory, and on by pages. A
+/// step of these ends by asking for the pages that the next one reads.
 ///
-/// Candidates that were met as links have rough distances, by the codes of links. A page brings finer ones, by the rows' own codes, for every row
-/// that it holds; by these the beam keeps the best, and the walk ends where no link is closer than the worst of them.
+/// Candidates that were met as links have rough distances, by the codes of links. A page brings finer ones, by the
+/// rows' own codes, for every row that it holds; by these the beam keeps the best, and the walk ends where no link is
+/// closer than the worst of them.
 class PagedWalk {
  public:
   /// `links` scores upper nodes by position, and rows' codes as links; `own` rows' own codes. Borrows all.
@@ -28,7 +30,8 @@ class PagedWalk {
 
   /// To what both scorers are bound to.
   void start(std::size_t width, float relax);
-  /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first, with distances by their own codes.
+  /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first, with distances by
+  /// their own codes.
   bool step();
 
  private:
@@ -38,8 +41,8 @@ class PagedWalk {
   void read(std::uint32_t number, Id asked);
   void gather(const Page& page, Id asked);
 
-  /// Pages that are asked for at once: so many at first, and ever more the closer the walk has come, since ever fewer of them turn out to be in vain.
-  /// Measured (docs/performance.md).
+  /// Pages that are asked for at once: so many at first, and ever more the closer the walk has come, since ever fewer
+  /// of them turn out to be in vain. Measured (docs/performance.md).
   static constexpr std::size_t kFirstPages = 8, kMostPages = 24;
   /// Nodes of level 1 that the walk goes on from: to find them, nothing is read, so there are more than in Descent.
   static constexpr std::size_t kEntriesPerWidth = 2, kMostEntries = 256;

@@ -10,9 +10,11 @@ namespace cassata {
 namespace {
 
 constexpr std::uint16_t kMostUnits = 65535;
-/// By how much a stored value may be over the value that its list was made from, as a share and, below the normal numbers of f16, at all.
+/// By how much a stored value may be over the value that its list was made from, as a share and, below the normal
+/// numbers of f16, at all.
 constexpr double kRounding = 0x1p-11, kSmallRounding = 0x1p-25;
-/// Share by which a score may be over the sum of its products, a product: rounded when it is multiplied and when it is added.
+/// Share by which a score may be over the sum of its products, a product: rounded when it is multiplied and when it is
+/// added.
 constexpr double kProductRounding = 0x1p-22;
 /// Scores that f32 rounds by a share of theirs, sums of products that may be much smaller too.
 constexpr double kLeastScore = 1e-30, kMostScore = std::numeric_limits<float>::max();
@@ -27,7 +29,9 @@ std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) 
   return static_cast<std::uint16_t>(bin * 64);
 }
 
-std::uint16_t to_units(double units) { return units >= kMostUnits ? kMostUnits : units > 1 ? static_cast<std::uint16_t>(units) : 1; }
+std::uint16_t to_units(double units) {
+  return units >= kMostUnits ? kMostUnits : units > 1 ? static_cast<std::uint16_t>(units) : 1;
+}
 
 }  // namespace
 
@@ -51,7 +55,8 @@ bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& 
   sum_short_lists();
   bound_blocks();
   params.exact ? find_exact(params.k, scorer) : find_best(params, scorer);
-  const bool certain = !params.exact || ((found_.size() == params.k || !opposed_) && (found_.empty() || found_.back().distance < 0));
+  const bool certain =
+      !params.exact || ((found_.size() == params.k || !opposed_) && (found_.empty() || found_.back().distance < 0));
   if (params.exact && certain && found_.size() < params.k) fill_with_zeros(params.k);
   clear();
   for (const Candidate& c : found_) best.push_back({c.distance, id(c.id)});
@@ -69,20 +74,25 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
     small_rounding_ += std::abs(value) * kSmallRounding;
     const PostingLists::Found found = lists_.find(query.components[i]);
     opposed_ |= (value > 0 ? found.negative : found.positive).has_value();
-    if (const auto& list = value > 0 ? found.positive : found.negative) terms_.push_back({*list, std::abs(value) * list->step * 255, 0});
+    if (const auto& list = value > 0 ? found.positive : found.negative)
+      terms_.push_back({*list, std::abs(value) * list->step * 255, 0});
   }
-  const auto more = [](const Term& a, const Term& b) { return a.most != b.most ? a.most > b.most : a.list.component < b.list.component; };
+  const auto more = [](const Term& a, const Term& b) {
+    return a.most != b.most ? a.most > b.most : a.list.component < b.list.component;
+  };
   if (cut != 0 && terms_.size() > cut) {
     std::nth_element(terms_.begin(), terms_.begin() + static_cast<std::ptrdiff_t>(cut), terms_.end(), more);
     terms_.resize(cut);
   }
   double total = 0;
   for (const Term& term : terms_) total += term.most;
-  // The largest code, 255, makes 255/256 of its weight: no weight need be cut, whatever share of the total its term has.
+  // The largest code, 255, makes 255/256 of its weight: no weight need be cut, whatever share of the total its term
+  // has.
   const double room = kMostUnits - static_cast<double>(std::min<std::size_t>(terms_.size(), kMostUnits / 2));
   scale_ = terms_.empty() ? 1 : room * 255 / 256 / total;
   // 256 or more, so that any code is at least one unit: a sum of 0 says that nothing was added.
-  for (Term& term : terms_) term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.most / 255 * scale_ * 256), 256.0, 65535.0));
+  for (Term& term : terms_)
+    term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.most / 255 * scale_ * 256), 256.0, 65535.0));
   return std::isfinite(scale_) && scale_ > 0;
 }
 
@@ -90,14 +100,16 @@ void PostingSearch::sum_short_lists() {
   for (const Term& term : terms_) {
     if (term.list.flags & ListEntry::kSummarized) continue;
     const auto runs = lists_.runs(term.list);
-    kernels_.add_runs(runs.data(), runs.data() + runs.size(), lists_.blocks(), term.weight, sums_.data(), touched_.data());
+    kernels_.add_runs(runs.data(), runs.data() + runs.size(), lists_.blocks(), term.weight, sums_.data(),
+                      touched_.data());
   }
 }
 
 void PostingSearch::bound_blocks() {
   std::fill(bounds_.begin(), bounds_.end(), 0);
   for (const Term& term : terms_)
-    if (term.list.flags & ListEntry::kSummarized) kernels_.add_maxima(lists_.table(term.list).maxima, bounds_.size(), term.weight, bounds_.data());
+    if (term.list.flags & ListEntry::kSummarized)
+      kernels_.add_maxima(lists_.table(term.list).maxima, bounds_.size(), term.weight, bounds_.data());
   std::size_t count = 0;
   for (std::uint32_t block = 0; block < lists_.blocks(); ++block) {
     blocks_[count] = block;
@@ -105,7 +117,8 @@ void PostingSearch::bound_blocks() {
   }
   kernels_.peaks(sums_.data(), std::span(blocks_).first(count), peaks_.data());
   for (std::size_t i = 0; i < count; ++i)
-    bounds_[blocks_[i]] = static_cast<std::uint16_t>(std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{peaks_[i]}, kMostUnits));
+    bounds_[blocks_[i]] =
+        static_cast<std::uint16_t>(std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{peaks_[i]}, kMostUnits));
 }
 
 void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
@@ -113,7 +126,8 @@ void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
   const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, blocks_.data());
   const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
   for (const Term& term : terms_)
-    if (term.list.flags & ListEntry::kSummarized) kernels_.add_chosen(lists_.table(term.list), chosen, term.weight, sums_.data());
+    if (term.list.flags & ListEntry::kSummarized)
+      kernels_.add_chosen(lists_.table(term.list), chosen, term.weight, sums_.data());
   for (const std::uint32_t block : chosen) touched_[block] = 1;
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
 }
@@ -158,7 +172,8 @@ void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
   if (found_.size() < params.k) score_others(params.k, scorer);
 }
 
-void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer) {
+void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most,
+                               std::size_t limit, Scorer& scorer) {
   if (least > most) return;
   const std::span<const std::uint32_t> chosen = std::span(visited_).subspan(first, last - first);
   if (rows_.size() < chosen.size() * kernels::kBlockRows) rows_.resize(chosen.size() * kernels::kBlockRows);
@@ -167,8 +182,9 @@ void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_
     peaks_.resize(std::max(peaks_.size(), count));
     for (std::size_t i = 0; i < count; ++i) peaks_[i] = sums_[rows_[i]];
     const std::uint16_t kth = kth_largest(std::span(peaks_).first(count), limit);
-    count = static_cast<std::size_t>(
-        std::remove_if(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), [&](Id row) { return sums_[row] < kth; }) - rows_.begin());
+    count = static_cast<std::size_t>(std::remove_if(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count),
+                                                    [&](Id row) { return sums_[row] < kth; }) -
+                                     rows_.begin());
   }
   score_new(std::span(rows_).first(count), scorer);
 }
@@ -178,7 +194,8 @@ void PostingSearch::score_new(std::span<const Id> rows, Scorer& scorer) {
   distances_.resize(std::max(distances_.size(), fresh.size()));
   scorer.score(fresh, distances_.data());
   for (std::size_t i = 0; i < fresh.size(); ++i)
-    found_.push_back({distances_[i] == distances_[i] ? distances_[i] : std::numeric_limits<float>::infinity(), fresh[i]});
+    found_.push_back(
+        {distances_[i] == distances_[i] ? distances_[i] : std::numeric_limits<float>::infinity(), fresh[i]});
 }
 
 void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
@@ -191,7 +208,8 @@ void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
   keep_best(k);
 }
 
-/// What shares nothing with the query's lists comes after what does: any rows will do. Of the first k, those are new that were not found.
+/// What shares nothing with the query's lists comes after what does: any rows will do. Of the first k, those are new
+/// that were not found.
 void PostingSearch::score_others(std::size_t k, Scorer& scorer) {
   rows_.resize(std::max(rows_.size(), std::min(k, lists_.rows())));
   const std::span<Id> first = std::span(rows_).first(std::min(k, lists_.rows()));
@@ -215,7 +233,8 @@ void PostingSearch::fill_with_zeros(std::size_t k) {
   for (Id row = 0; row < lists_.rows(); ++row)
     if (sums_[row] == 0) rows_.push_back(row);
   const std::size_t count = std::min(k - found_.size(), rows_.size());
-  std::partial_sort(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), rows_.end(), [this](Id a, Id b) { return id(a) < id(b); });
+  std::partial_sort(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), rows_.end(),
+                    [this](Id a, Id b) { return id(a) < id(b); });
   for (std::size_t i = 0; i < count; ++i) found_.push_back({-0.0F, rows_[i]});
 }
 
@@ -225,7 +244,8 @@ void PostingSearch::clear() {
     std::fill(sums_.begin(), sums_.end(), 0);
   } else {
     for (std::size_t block = 0; block < touched_.size(); ++block)
-      if (touched_[block] != 0) std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
+      if (touched_[block] != 0)
+        std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
   }
   std::fill(touched_.begin(), touched_.end(), 0);
   visited_.clear();

@@ -1,4 +1,5 @@
-// Search of inverted lists: bounds first, then sums where they matter, then scores of the rows that may be among the best.
+// Search of inverted lists: bounds first, then sums where they matter, then scores of the rows that may be among the
+// best.
 #pragma once
 
 #include <cstddef>
@@ -6,10 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "cassata/types.h"
 #include "engine/codec/codes.h"
 #include "engine/lists/posting_lists.h"
 #include "engine/search/workspace.h"
-#include "cassata/types.h"
 
 namespace cassata {
 
@@ -28,19 +29,21 @@ struct RowNeighbors {
   std::size_t degree = 0;
 };
 
-/// One thread's search of one file's lists by dot product, query after query. Sums are integers: a code times its list's weight, which rounds
-/// the query's value up, so that with all lists summed a row's sum is never less than its score, but for one unit a list.
+/// One thread's search of one file's lists by dot product, query after query. Sums are integers: a code times its
+/// list's weight, which rounds the query's value up, so that with all lists summed a row's sum is never less than its
+/// score, but for one unit a list.
 ///
-/// Few lists are summed whole; those with summaries only in the blocks whose bound, their largest sum so far plus the summaries, is high
-/// enough. (Upper bounds of blocks: Ding and Suel, SIGIR 2011; of blocks of similar documents: Bruch et al., SIGIR 2024, and Mallia et al.,
-/// SIGIR 2024, whose names the parameters have.)
+/// Few lists are summed whole; those with summaries only in the blocks whose bound, their largest sum so far plus the
+/// summaries, is high enough. (Upper bounds of blocks: Ding and Suel, SIGIR 2011; of blocks of similar documents: Bruch
+/// et al., SIGIR 2024, and Mallia et al., SIGIR 2024, whose names the parameters have.)
 class PostingSearch {
  public:
   /// `ids` are those of the rows, in whose order ties stand; empty: their numbers. Borrows all.
   PostingSearch(const PostingLists& lists, std::span<const Id> ids, RowNeighbors neighbors);
 
-  /// Leaves in `best` the params.k best of the rows for `query`, which `scorer` is bound to, best first, ids instead of rows. Returns false if the
-  /// lists cannot tell them all, as where values of both signs meet: then every row must be scored.
+  /// Leaves in `best` the params.k best of the rows for `query`, which `scorer` is bound to, best first, ids instead of
+  /// rows. Returns false if the lists cannot tell them all, as where values of both signs meet: then every row must be
+  /// scored.
   bool find(VectorView query, Scorer& scorer, const PostingParams& params, std::vector<Candidate>& best);
 
  private:
@@ -58,8 +61,10 @@ class PostingSearch {
   /// Sums at least k of the blocks with the largest bounds, if there are as many, and returns the least of these.
   std::uint16_t visit_best(std::size_t k);
   std::uint16_t kth_peak(std::size_t k);
-  /// Scores the rows whose sums are least to most in the blocks visited from number `first` on, before `last`; no more than about `limit`.
-  void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit, Scorer& scorer);
+  /// Scores the rows whose sums are least to most in the blocks visited from number `first` on, before `last`; no more
+  /// than about `limit`.
+  void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit,
+                  Scorer& scorer);
   void score_new(std::span<const Id> rows, Scorer& scorer);
   void score_neighbors(std::size_t k, Scorer& scorer);
   std::uint16_t least_sum(double score) const;

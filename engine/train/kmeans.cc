@@ -18,7 +18,8 @@ struct Stage {
 };
 constexpr Stage kStages[] = {{16, 8}, {4, 8}, {1, 12}};
 constexpr std::size_t kLeastSamples = 16 * kCentroids;  // of a share
-static_assert(CodebookTraining::kRounds == kStages[0].rounds + kStages[1].rounds + kStages[2].rounds && std::size(kStages) == 3);
+static_assert(CodebookTraining::kRounds == kStages[0].rounds + kStages[1].rounds + kStages[2].rounds &&
+              std::size(kStages) == 3);
 
 }  // namespace
 
@@ -37,7 +38,8 @@ void CodebookTraining::round() {
   rounds_ = 0;
 }
 
-/// Moves the centroids to the means of the first `count` samples that are nearest to them. False if all stay where they are.
+/// Moves the centroids to the means of the first `count` samples that are nearest to them. False if all stay where they
+/// are.
 bool CodebookTraining::move_centroids(std::size_t count) {
   const std::span<std::uint8_t> codes(codes_.data(), count);
   samples_.nearest(codebook_.data(), codes);
@@ -61,7 +63,8 @@ void CodebookTraining::move_to_means(std::span<const std::uint8_t> codes) {
     std::ranges::fill(sums, 0.0);
     for (std::size_t i = 0; i < codes.size(); ++i) sums[codes[i]] += static_cast<double>(samples_.at(i, j));
     for (std::size_t c = 0; c < kCentroids; ++c)
-      if (counts_[c] != 0) codebook_[j * kCentroids + c] = static_cast<float>(sums[c] / static_cast<double>(counts_[c]));
+      if (counts_[c] != 0)
+        codebook_[j * kCentroids + c] = static_cast<float>(sums[c] / static_cast<double>(counts_[c]));
   }
 }
 
@@ -69,7 +72,8 @@ void CodebookTraining::move_to_means(std::span<const std::uint8_t> codes) {
 void CodebookTraining::refill(std::span<const std::uint8_t> codes) {
   const auto unused = static_cast<std::size_t>(std::ranges::count(counts_, std::size_t{0}));
   if (unused == 0) return;
-  std::vector<std::pair<float, std::size_t>> far;  // less the squared distance, sample: farthest first, of equals the first
+  std::vector<std::pair<float, std::size_t>>
+      far;  // less the squared distance, sample: farthest first, of equals the first
   for (std::size_t i = 0; i < codes.size(); ++i)
     if (const float distance = distance_to(codes[i], i); distance > 0) far.emplace_back(-distance, i);
   const auto end = far.begin() + static_cast<std::ptrdiff_t>(std::min(unused, far.size()));
@@ -90,7 +94,8 @@ float CodebookTraining::distance_to(std::size_t centroid, std::size_t sample) co
 
 void VectorBlocks::nearest(const float* codebook, std::span<std::uint8_t> codes) const noexcept {
   for (std::size_t first = 0; first < codes.size(); first += kRows)
-    kernels::nearest_centroids(values_.data() + first * dims_, kRows, std::min(kRows, codes.size() - first), dims_, codebook, codes.data() + first);
+    kernels::nearest_centroids(values_.data() + first * dims_, kRows, std::min(kRows, codes.size() - first), dims_,
+                               codebook, codes.data() + first);
 }
 
 }  // namespace cassata

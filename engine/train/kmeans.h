@@ -8,13 +8,14 @@
 
 namespace cassata {
 
-/// Vectors in the form that centroids are compared with: blocks of kRows, each coordinate by coordinate, so that one coordinate of many vectors
-/// is a run of memory and those of a block stay in the cache.
+/// Vectors in the form that centroids are compared with: blocks of kRows, each coordinate by coordinate, so that one
+/// coordinate of many vectors is a run of memory and those of a block stay in the cache.
 class VectorBlocks {
  public:
   static constexpr std::size_t kRows = 64;
 
-  VectorBlocks(std::size_t size, std::size_t dims) : size_(size), dims_(dims), values_((size + kRows - 1) / kRows * kRows * dims) {}
+  VectorBlocks(std::size_t size, std::size_t dims)
+      : size_(size), dims_(dims), values_((size + kRows - 1) / kRows * kRows * dims) {}
 
   std::size_t size() const noexcept { return size_; }
   std::size_t dims() const noexcept { return dims_; }
@@ -33,9 +34,10 @@ class VectorBlocks {
   std::vector<float> values_;
 };
 
-/// Makes a codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's algorithm, from samples as
-/// first centroids, in rounds. The samples are in an order that has nothing to do with what they are: the first ones stand for all while
-/// centroids still move far. Depends on nothing else. Where there are fewer different samples than centroids, some centroids are equal.
+/// Makes a codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's
+/// algorithm, from samples as first centroids, in rounds. The samples are in an order that has nothing to do with what
+/// they are: the first ones stand for all while centroids still move far. Depends on nothing else. Where there are
+/// fewer different samples than centroids, some centroids are equal.
 class CodebookTraining {
  public:
   /// Borrows the samples.

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/train/center.h"
-#include "engine/kernels/dense_distance.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/dense_distance.h"
+#include "engine/train/center.h"
 
 namespace cassata {
 namespace {
@@ -67,7 +67,8 @@ Matrix squares_of_columns(const Matrix& m, unsigned num_threads, const Report& r
   constexpr std::size_t kRows = 512;  // that stay in the cache
   Matrix sum(m.columns, m.columns);
   for (std::size_t first = 0; first < m.rows; first += kRows) {
-    const Matrix columns = transposed(m.row(first), std::min(kRows, m.rows - first), m.columns), part = product(columns, columns, num_threads);
+    const Matrix columns = transposed(m.row(first), std::min(kRows, m.rows - first), m.columns),
+                 part = product(columns, columns, num_threads);
     for (std::size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += part.values[i];
     report(0, first, m.rows);
   }
@@ -84,18 +85,20 @@ double norm(const float* values, std::size_t count) noexcept {
 float error_of(const Matrix& products) {
   float most = 0;
   for (std::size_t i = 0; i < products.rows; ++i)
-    for (std::size_t j = 0; j < products.columns; ++j) most = std::max(most, std::abs(products.row(i)[j] - (i == j ? 1.0F : 0.0F)));
+    for (std::size_t j = 0; j < products.columns; ++j)
+      most = std::max(most, std::abs(products.row(i)[j] - (i == j ? 1.0F : 0.0F)));
   return most;
 }
 
-/// Makes `m` the orthogonal matrix that is nearest to it, its polar factor, by Newton's and Schulz's iteration, which takes nothing but
-/// products. False if that does not converge, as where `m` is singular or not finite.
+/// Makes `m` the orthogonal matrix that is nearest to it, its polar factor, by Newton's and Schulz's iteration, which
+/// takes nothing but products. False if that does not converge, as where `m` is singular or not finite.
 bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
   constexpr int kMostSteps = 80;
   constexpr float kEnough = 1e-5F;
   const double size = norm(m.row(0), m.values.size());
   if (!(size > 0 && std::isfinite(size))) return false;
-  for (float& value : m.values) value = static_cast<float>(static_cast<double>(value) / size);  // no singular value is over 1 now
+  for (float& value : m.values)
+    value = static_cast<float>(static_cast<double>(value) / size);  // no singular value is over 1 now
   for (int step = 0; step < kMostSteps; ++step) {
     report(2, static_cast<std::size_t>(step), kMostSteps);
     const Matrix squares = product(m, m, num_threads);
@@ -106,7 +109,8 @@ bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
   return false;
 }
 
-/// The samples' covariances, times their number. Values outside of their usual range count at its ends: a few wild ones would hide all others.
+/// The samples' covariances, times their number. Values outside of their usual range count at its ends: a few wild ones
+/// would hide all others.
 Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads, const Report& report) {
   Matrix centred(samples.size() / dim, dim);
   std::vector<float> column(centred.rows);
@@ -118,7 +122,8 @@ Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num
       column[i] = std::clamp(samples[i * dim + j], usual.low, usual.high);
       mean += static_cast<double>(column[i]) / static_cast<double>(centred.rows);
     }
-    for (std::size_t i = 0; i < centred.rows; ++i) centred.row(i)[j] = static_cast<float>(static_cast<double>(column[i]) - mean);
+    for (std::size_t i = 0; i < centred.rows; ++i)
+      centred.row(i)[j] = static_cast<float>(static_cast<double>(column[i]) - mean);
   }
   return squares_of_columns(centred, num_threads, report);
 }
@@ -142,14 +147,15 @@ double separate(float* a, float* b, std::size_t dim) noexcept {
   return std::abs(ab) / size;
 }
 
-/// Eigenvectors of a symmetric matrix without negative eigenvalues, as rows, each as long as its eigenvalue: one-sided Jacobi (Hestenes, 1958).
-/// About, that is: to where turning further would not change what is lost.
+/// Eigenvectors of a symmetric matrix without negative eigenvalues, as rows, each as long as its eigenvalue: one-sided
+/// Jacobi (Hestenes, 1958). About, that is: to where turning further would not change what is lost.
 void make_eigenvectors(Matrix& m, const Report& report) {
   constexpr int kMostSweeps = 12;
   constexpr double kEnough = 1e-2;
   double trace = 0;
   for (std::size_t i = 0; i < m.rows; ++i) trace += static_cast<double>(m.row(i)[i]);
-  for (std::size_t i = 0; i < m.rows; ++i) m.row(i)[i] += static_cast<float>(1e-5 * trace / static_cast<double>(m.rows));  // no eigenvalue is 0 then
+  for (std::size_t i = 0; i < m.rows; ++i)
+    m.row(i)[i] += static_cast<float>(1e-5 * trace / static_cast<double>(m.rows));  // no eigenvalue is 0 then
   double most = 1;
   for (int sweep = 0; sweep < kMostSweeps && most > kEnough; ++sweep) {
     most = 0;
@@ -160,8 +166,8 @@ void make_eigenvectors(Matrix& m, const Report& report) {
   }
 }
 
-/// Of the rows, each as long as the variance in its direction, a rotation whose pieces have about equal products of variances: each row, of falling
-/// length, goes to the piece with room whose product is least (Ge et al., 3.2).
+/// Of the rows, each as long as the variance in its direction, a rotation whose pieces have about equal products of
+/// variances: each row, of falling length, goes to the piece with room whose product is least (Ge et al., 3.2).
 Matrix balanced(const Matrix& axes, std::span<const std::size_t> bounds) {
   const std::size_t dim = axes.rows, pieces = bounds.size() - 1;
   std::vector<double> sizes(dim), logs(pieces);
@@ -184,7 +190,9 @@ Matrix balanced(const Matrix& axes, std::span<const std::size_t> bounds) {
 
 }  // namespace
 
-void rotate(const float* rotation, std::size_t dim, const float* from, float* to) noexcept { products(from, rotation, dim, dim, to); }
+void rotate(const float* rotation, std::size_t dim, const float* from, float* to) noexcept {
+  products(from, rotation, dim, dim, to);
+}
 
 void rotate_back(const float* rotation, std::size_t dim, const float* from, float* to) noexcept {
   std::fill_n(to, dim, 0.0F);
@@ -192,8 +200,8 @@ void rotate_back(const float* rotation, std::size_t dim, const float* from, floa
     for (std::size_t j = 0; j < dim; ++j) to[j] += rotation[i * dim + j] * from[i];
 }
 
-std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds, unsigned num_threads,
-                                  const Progress& progress) {
+std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds,
+                                  unsigned num_threads, const Progress& progress) {
   const Report report(progress);
   Matrix axes = covariances(samples, dim, num_threads, report);
   make_eigenvectors(axes, report);

@@ -25,13 +25,15 @@ std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-const FileKind kIndexFile = {.name = "a Cassata index file",
-                             .fits = [](std::string_view start) { return start.starts_with(std::string_view(kMagic.data(), kMagic.size())); }};
+const FileKind kIndexFile = {.name = "a Cassata index file", .fits = [](std::string_view start) {
+                               return start.starts_with(std::string_view(kMagic.data(), kMagic.size()));
+                             }};
 
 FileWriter::FileWriter(const std::filesystem::path& path, const ReplaceParams& replace)
     : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path, kIndexFile, replace)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
-  buffer_.resize(kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
+  buffer_.resize(
+      kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
 }
 
 void FileWriter::begin(std::string_view name, Tier tier, std::uint64_t expected_bytes) {
@@ -48,7 +50,8 @@ void FileWriter::end_section() {
 
 void FileWriter::put(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const std::size_t n = std::min({bytes.size(), kBufferBytes - buffer_.size(), static_cast<std::size_t>(kHashBlockBytes - block_fill_)});
+    const std::size_t n = std::min(
+        {bytes.size(), kBufferBytes - buffer_.size(), static_cast<std::size_t>(kHashBlockBytes - block_fill_)});
     const auto piece = bytes.first(n);
     block_.update(piece);
     block_fill_ += n;
@@ -71,7 +74,8 @@ void FileWriter::flush() {
 
 void FileWriter::pad_to(std::uint64_t alignment) {
   static constexpr std::array<std::byte, kSectionAlignBytes> kZeros = {};
-  while (offset_ % alignment != 0) put(std::span(kZeros).first(std::min<std::uint64_t>(kZeros.size(), alignment - offset_ % alignment)));
+  while (offset_ % alignment != 0)
+    put(std::span(kZeros).first(std::min<std::uint64_t>(kZeros.size(), alignment - offset_ % alignment)));
 }
 
 std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest, const Check& check) {
@@ -99,7 +103,8 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest, const Ch
 void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
   const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
   if (manifest_bytes.size() > kMaxManifestBytes)
-    invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) + " bytes");
+    invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) +
+                     " bytes");
   Header header;
   header.manifest_offset = offset;
   header.manifest_length = manifest_bytes.size();
@@ -112,7 +117,8 @@ void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
   file_.write(std::as_bytes(std::span(&header, 1)), 0);
 }
 
-void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) {
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress,
+               const ReplaceParams& replace) {
   PendingFile out(path, kIndexFile, replace);
   file.verify(progress);
   const std::uint64_t length = file.bytes().size();

@@ -1,4 +1,5 @@
-// Streams an index file: sections of unknown length one after another, hashed as they go, then block hashes, manifest and header.
+// Streams an index file: sections of unknown length one after another, hashed as they go, then block hashes, manifest
+// and header.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 #include <vector>
 
 #include "cassata/checksum.h"
-#include "format/file/mapped_file.h"
 #include "cassata/manifest.h"
+#include "format/file/mapped_file.h"
 #include "format/os/publish.h"
 
 namespace cassata {
@@ -20,7 +21,8 @@ namespace cassata {
 /// Known by the magic of its header.
 extern const FileKind kIndexFile;
 
-/// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves what stood at the path.
+/// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves what stood at
+/// the path.
 class FileWriter {
  public:
   /// With an empty path the file is an unnamed temporary one that lives as long as the mapping that finish() returns.
@@ -32,7 +34,8 @@ class FileWriter {
     return file_.path().empty() ? std::filesystem::path() : std::filesystem::absolute(file_.path()).parent_path();
   }
 
-  /// Starts a section. `expected_bytes`, if known, lets a hot section of 64 MiB or more start where huge pages can map it.
+  /// Starts a section. `expected_bytes`, if known, lets a hot section of 64 MiB or more start where huge pages can map
+  /// it.
   void begin(std::string_view name, Tier tier, std::uint64_t expected_bytes = 0);
   /// Adds bytes to the section begun last.
   void append(std::span<const std::byte> bytes);
@@ -44,7 +47,8 @@ class FileWriter {
   /// Called with the file before it is published, and with its manifest, to which it may add.
   using Check = std::function<void(const std::shared_ptr<const MappedFile>& file, Manifest& manifest)>;
 
-  /// Completes `manifest` with the table of sections and the block hashes, has the file checked, publishes it and opens it.
+  /// Completes `manifest` with the table of sections and the block hashes, has the file checked, publishes it and opens
+  /// it.
   std::shared_ptr<const MappedFile> finish(Manifest manifest, const Check& check = {});
 
  private:
@@ -64,8 +68,9 @@ class FileWriter {
   std::vector<SectionEntry> sections_;
 };
 
-/// Publishes a copy of `file` at `path`, once every block has been checked against its hash. Throws Error(corrupt) and leaves what
-/// stood at the path if one differs. Throws Error(io) as FileWriter.
-void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {});
+/// Publishes a copy of `file` at `path`, once every block has been checked against its hash. Throws Error(corrupt) and
+/// leaves what stood at the path if one differs. Throws Error(io) as FileWriter.
+void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {},
+               const ReplaceParams& replace = {});
 
 }  // namespace cassata

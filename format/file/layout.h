@@ -19,15 +19,18 @@ inline constexpr std::uint32_t kByteOrderMark = 0x01020304;
 
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 inline constexpr std::uint64_t kSectionAlignBytes = 4096;
-inline constexpr std::uint64_t kHugePageBytes = std::uint64_t{2} << 20;  ///< hot sections as large are mapped by such pages, if the system has them
-/// Hot sections that are announced to be as large start at a multiple of a huge page. For smaller ones the zeros before them cost more than
-/// their first bytes' small pages do.
+inline constexpr std::uint64_t kHugePageBytes =
+    std::uint64_t{2} << 20;  ///< hot sections as large are mapped by such pages, if the system has them
+/// Hot sections that are announced to be as large start at a multiple of a huge page. For smaller ones the zeros before
+/// them cost more than their first bytes' small pages do.
 inline constexpr std::uint64_t kHugeAlignedBytes = 32 * kHugePageBytes;
 inline constexpr std::uint64_t kHashBlockBytes = std::uint64_t{64} << 10;
-inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20;  ///< it is checked and copied whenever a file is opened
+inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16}
+                                                   << 20;  ///< it is checked and copied whenever a file is opened
 
 /// Feature bits. A reader refuses a file with an unknown incompatible bit and ignores unknown compatible ones.
-inline constexpr std::uint64_t kDuplicatesFeature = 1;  ///< a graph with rows that are not nodes of it (engine/graph/duplicates.h)
+inline constexpr std::uint64_t kDuplicatesFeature =
+    1;  ///< a graph with rows that are not nodes of it (engine/graph/duplicates.h)
 inline constexpr std::uint64_t kKnownIncompatibleFeatures = kDuplicatesFeature;
 inline constexpr std::uint64_t kKnownCompatibleFeatures = 0;
 

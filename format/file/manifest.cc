@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "cassata/error.h"
 #include "manifest_generated.h"
 
 namespace cassata {
@@ -13,7 +14,8 @@ template <class Ours, class Theirs>
 constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
-static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) && same(Metric::euclidean, fb::Metric_euclidean));
+static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) &&
+              same(Metric::euclidean, fb::Metric_euclidean));
 static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
               fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
               same(Tier::cold, fb::Tier_cold));
@@ -21,7 +23,8 @@ static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_lev
 /// Reads the parts of a manifest that the verifier found well formed.
 class Reader {
  public:
-  Reader(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset) : file_(file), offset_(offset), text_left_(bytes.size()) {}
+  Reader(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset)
+      : file_(file), offset_(offset), text_left_(bytes.size()) {}
 
   Manifest read(const fb::Manifest& from) {
     Manifest m;
@@ -37,9 +40,11 @@ class Reader {
     });
     m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
     m.provenance = provenance(*from.provenance());
-    if (const fb::Postings* p = from.postings()) m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
+    if (const fb::Postings* p = from.postings())
+      m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
     m.ef_search = from.ef_search();
-    if (const fb::Rerank* rerank = from.rerank()) m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
+    if (const fb::Rerank* rerank = from.rerank())
+      m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
     return m;
   }
 
@@ -69,14 +74,17 @@ class Reader {
     if (from.links()) out.links = codes(*from.links());
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
-      std::memcpy(out.level_sizes.data(), sizes->Data(), sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
+      std::memcpy(out.level_sizes.data(), sizes->Data(),
+                  sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
     }
     return out;
   }
 
   Provenance provenance(const fb::Provenance& from) {
     Provenance out{.library_version = text(from.library_version()), .inputs = {}, .parameters = {}};
-    each(from.inputs(), [&](const fb::Input& i) { out.inputs.push_back({text(i.name()), i.rows(), i.bytes(), i.xxh3()}); });
+    each(from.inputs(), [&](const fb::Input& i) {
+      out.inputs.push_back({text(i.name()), i.rows(), i.bytes(), i.xxh3()});
+    });
     each(from.parameters(), [&](const fb::Parameter& p) {
       std::string name = text(p.name());
       out.parameters.emplace_back(std::move(name), text(p.value()));
@@ -115,7 +123,8 @@ class Reader {
 
 flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuilder& b, const Provenance& provenance) {
   std::vector<flatbuffers::Offset<fb::Input>> inputs;
-  for (const auto& i : provenance.inputs) inputs.push_back(fb::CreateInput(b, b.CreateString(i.name), i.rows, i.bytes, i.xxh3));
+  for (const auto& i : provenance.inputs)
+    inputs.push_back(fb::CreateInput(b, b.CreateString(i.name), i.rows, i.bytes, i.xxh3));
   std::vector<flatbuffers::Offset<fb::Parameter>> parameters;
   for (const auto& [name, value] : provenance.parameters) {
     const auto name_at = b.CreateString(name);
@@ -127,14 +136,15 @@ flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuil
   const auto parameters_at = b.CreateVector(parameters);
   flatbuffers::Offset<fb::SelfCheck> check_at;
   if (const auto& check = provenance.self_check)
-    check_at = fb::CreateSelfCheck(b, check->k, check->ef_search, check->rows, check->recall_rows, check->fresh, check->recall_fresh);
+    check_at = fb::CreateSelfCheck(b, check->k, check->ef_search, check->rows, check->recall_rows, check->fresh,
+                                   check->recall_fresh);
   return fb::CreateProvenance(b, version, inputs_at, parameters_at, check_at);
 }
 
 flatbuffers::Offset<fb::Codes> write_codes(flatbuffers::FlatBufferBuilder& b, const CodesEntry& codes) {
   const CodeParams& code = codes.code;
-  return fb::CreateCodes(b, static_cast<fb::Encoding>(codes.encoding), b.CreateString(codes.section), code.m_pq, code.bits, code.rotated,
-                         code.token_dim);
+  return fb::CreateCodes(b, static_cast<fb::Encoding>(codes.encoding), b.CreateString(codes.section), code.m_pq,
+                         code.bits, code.rotated, code.token_dim);
 }
 
 }  // namespace
@@ -159,8 +169,9 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     const auto sizes = b.CreateVector(m.graph->level_sizes);
     flatbuffers::Offset<fb::Codes> links_at;
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
-    graph_at = fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes, m.graph->page_bytes,
-                               links_at, m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
+    graph_at =
+        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes,
+                        m.graph->page_bytes, links_at, m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const auto& s : m.sections)
@@ -172,11 +183,12 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual, m.rerank->navigation);
   flatbuffers::Offset<fb::Postings> postings_at;
   if (m.postings)
-    postings_at =
-        fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, m.postings->summary_energy, m.postings->n_knn);
+    postings_at = fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings,
+                                     m.postings->summary_energy, m.postings->n_knn);
   fb::FinishManifestBuffer(
-      b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape), static_cast<fb::Metric>(m.metric), m.size, m.dim,
-                            codes_at, graph_at, sections_at, hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
+      b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape),
+                            static_cast<fb::Metric>(m.metric), m.size, m.dim, codes_at, graph_at, sections_at,
+                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

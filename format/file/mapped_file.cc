@@ -31,8 +31,9 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-/// Whether hot sections of so many bytes stay in memory, of which an eighth is left to the process itself and to what searches read besides.
-/// Measured (docs/performance.md): to be wrong costs most of the speed if they do not fit, and some of that of the first queries if they do.
+/// Whether hot sections of so many bytes stay in memory, of which an eighth is left to the process itself and to what
+/// searches read besides. Measured (docs/performance.md): to be wrong costs most of the speed if they do not fit, and
+/// some of that of the first queries if they do.
 bool fit(std::uint64_t hot_bytes) {
   if (hot_bytes < kHugePageBytes) return true;  // not worth a look
   const std::uint64_t limit = memory_limit();
@@ -40,36 +41,43 @@ bool fit(std::uint64_t hot_bytes) {
 }
 
 /// True if [offset, offset + length) lies within `size`, whatever the numbers.
-bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) { return offset <= size && length <= size - offset; }
+bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
+  return offset <= size && length <= size - offset;
+}
 
 /// Of the first page as it was read, of a file of so many bytes.
 void check_header(const Header& h, std::uint64_t file_bytes, const std::string& path) {
-  if (h.magic != kMagic) corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
+  if (h.magic != kMagic)
+    corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
   const std::uint64_t hash = xxh3(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_hash)));
   if (h.header_hash != hash)
-    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " + hex(h.header_hash));
+    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " +
+            hex(h.header_hash));
   if (h.byte_order_mark != kByteOrderMark)
-    corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " + hex(kByteOrderMark));
+    corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " +
+            hex(kByteOrderMark));
   if (h.format_major != kFormatMajor)
-    throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) + "." +
-                                        std::to_string(h.format_minor) + ", this library reads " + std::to_string(kFormatMajor) +
-                                        ".x; a newer Cassata wrote the file");
+    throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) +
+                                        "." + std::to_string(h.format_minor) + ", this library reads " +
+                                        std::to_string(kFormatMajor) + ".x; a newer Cassata wrote the file");
   if (const std::uint64_t unknown = h.incompatible_features & ~kKnownIncompatibleFeatures)
-    throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) + "; a newer Cassata wrote the file");
+    throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) +
+                                        "; a newer Cassata wrote the file");
   if (h.file_length != file_bytes)
-    corrupt(path + ": header at byte 16: the file has " + std::to_string(file_bytes) + " bytes, expected " + std::to_string(h.file_length));
+    corrupt(path + ": header at byte 16: the file has " + std::to_string(file_bytes) + " bytes, expected " +
+            std::to_string(h.file_length));
   if (h.manifest_offset < kHeaderBytes || !inside(h.manifest_offset, h.manifest_length, h.file_length) ||
       h.manifest_offset % alignof(std::uint64_t) != 0 || h.manifest_offset + h.manifest_length != h.file_length)
-    corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) + ", length " +
-            std::to_string(h.manifest_length) + ") is not the end of the file");
+    corrupt(path + ": header at byte 24: the manifest's place (offset " + std::to_string(h.manifest_offset) +
+            ", length " + std::to_string(h.manifest_length) + ") is not the end of the file");
   if (h.manifest_length > kMaxManifestBytes)
-    corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) + " bytes, expected at most " +
-            std::to_string(kMaxManifestBytes));
+    corrupt(path + ": header at byte 32: a manifest of " + std::to_string(h.manifest_length) +
+            " bytes, expected at most " + std::to_string(kMaxManifestBytes));
 }
 
 [[noreturn]] void too_short(std::uint64_t file_bytes, const std::string& path) {
-  corrupt(path + ": header at byte 0: the file has " + std::to_string(file_bytes) + " bytes, an index file has at least " +
-          std::to_string(sizeof(Header)));
+  corrupt(path + ": header at byte 0: the file has " + std::to_string(file_bytes) +
+          " bytes, an index file has at least " + std::to_string(sizeof(Header)));
 }
 
 constexpr std::uint64_t kBlocksAtOnce = 64;  // 4 MiB: read by one call
@@ -80,14 +88,16 @@ std::uint64_t begin_of(std::uint64_t block) { return kHeaderBytes + block * kHas
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, const std::string& name, Mapping::Lost lost) {
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, const std::string& name,
+                                                   Mapping::Lost lost) {
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = name.empty() ? path.string() : name;
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (error) io_error("cannot open " + file->path_, error.value());
   if (std::filesystem::is_directory(status)) io_error("cannot open " + file->path_, EISDIR);
-  if (!std::filesystem::is_regular_file(status)) invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
+  if (!std::filesystem::is_regular_file(status))
+    invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
   if (std::filesystem::file_size(path, error) == 0 && !error) too_short(0, file->path_);  // nothing to map
   file->mapping_ = Mapping(path, file->path_, false, lost);
   file->modified_ = file->mapping_.modified();
@@ -145,7 +155,8 @@ void MappedFile::advise_sections() const noexcept {
   Mapping::advise(bytes(), Advice::normal);
   for (const SectionEntry& s : manifest_.sections) {
     const auto part = bytes().subspan(s.offset, s.length);
-    if (s.tier == Tier::hot && in_pages()) {  // read at once; what had to give way later comes back alone, and not with all around it
+    if (s.tier == Tier::hot &&
+        in_pages()) {  // read at once; what had to give way later comes back alone, and not with all around it
       Mapping::advise(part, Advice::will_need);
       Mapping::advise(part, Advice::random);
       continue;
@@ -170,8 +181,10 @@ void MappedFile::warm_on() const noexcept {
     if (rest.size() < kHugePageBytes) {
       Mapping::advise(piece, Advice::will_need);
     } else {
-      // Small pages that this process has there keep huge ones from being made, so they go first; what is read twice is little.
-      if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size()) Mapping::advise(piece, Advice::page_out);
+      // Small pages that this process has there keep huge ones from being made, so they go first; what is read twice is
+      // little.
+      if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size())
+        Mapping::advise(piece, Advice::page_out);
       Mapping::advise(piece, Advice::huge_pages);  // read alone, as long as it is advised to be read at random
     }
     try {
@@ -193,8 +206,8 @@ bool MappedFile::warms(const SectionEntry& section) const noexcept {
 
 bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.graph->type == GraphType::paged; }
 
-/// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row by row, and where a graph's
-/// hot ones do not fit into memory. Lists and scans read on.
+/// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row
+/// by row, and where a graph's hot ones do not fit into memory. Lists and scans read on.
 bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
   return section.tier == Tier::cold || (!fits_ && manifest_.kind == Kind::graph);
 }
@@ -232,13 +245,15 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
   for (const SectionEntry& s : manifest_.sections)
     if (s.tier == Tier::hot || resident == Resident::all) sections.push_back(&s), total += s.length;
   if (const std::uint64_t limit = lock ? memory_limit() : total; total > limit)
-    invalid_argument("lock: " + path_ + ": what is to be locked takes " + bytes_text(total) + ", this process may use " + bytes_text(limit));
+    invalid_argument("lock: " + path_ + ": what is to be locked takes " + bytes_text(total) +
+                     ", this process may use " + bytes_text(limit));
   constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
   {
     const FrontToBack reading(*this);  // huge pages stay huge; by random advice each would be read alone
     for (const SectionEntry* s : sections)
       for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
-        const std::uint64_t stop = std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
+        const std::uint64_t stop =
+            std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
         const auto piece = bytes().subspan(begin, stop - begin);
         if (in_huge_pages(*s)) Mapping::advise(piece, Advice::huge_pages);
         warm_piece(begin, stop, stop == end);
@@ -256,8 +271,9 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
       rlimit limit{};
       ::getrlimit(RLIMIT_MEMLOCK, &limit);
       throw Error(Errc::io,
-                  "lock: " + path_ + ": the system refuses to lock section '" + s->name + "' in memory: " + std::strerror(refused) +
-                      "; RLIMIT_MEMLOCK (ulimit -l) is " + bytes_text(limit.rlim_cur) + ", expected at least " + bytes_text(total),
+                  "lock: " + path_ + ": the system refuses to lock section '" + s->name +
+                      "' in memory: " + std::strerror(refused) + "; RLIMIT_MEMLOCK (ulimit -l) is " +
+                      bytes_text(limit.rlim_cur) + ", expected at least " + bytes_text(total),
                   refused);
     }
 }
@@ -269,7 +285,8 @@ std::vector<SectionResidency> MappedFile::residency() const {
     found.push_back({s.name, s.tier, s.length, Mapping::resident(bytes().subspan(s.offset, s.length))});
     all = all && *found.back().resident == s.length;
   }
-  // Who is not to know is told that all is there. So anything else is true; and all, where the user is one of those who may know.
+  // Who is not to know is told that all is there. So anything else is true; and all, where the user is one of those who
+  // may know.
   const bool may_know = ::geteuid() == 0 || ::geteuid() == mapping_.owner() || ::access(path_.c_str(), W_OK) == 0;
   if (all && !may_know)
     for (SectionResidency& section : found) section.resident.reset();
@@ -279,18 +296,19 @@ std::vector<SectionResidency> MappedFile::residency() const {
 void MappedFile::check_places() const {
   const BlockHashesEntry& hashes = manifest_.block_hashes;
   const std::uint64_t covered = hashes.offset < kHeaderBytes ? 0 : hashes.offset - kHeaderBytes;
-  if (hashes.offset < kHeaderBytes || hashes.offset % kSectionAlignBytes != 0 || hashes.count != (covered + kHashBlockBytes - 1) / kHashBlockBytes ||
+  if (hashes.offset < kHeaderBytes || hashes.offset % kSectionAlignBytes != 0 ||
+      hashes.count != (covered + kHashBlockBytes - 1) / kHashBlockBytes ||
       !inside(hashes.offset, hashes.count * sizeof(std::uint64_t), header_.manifest_offset) ||
       hashes.offset + hashes.count * sizeof(std::uint64_t) != header_.manifest_offset)
-    corrupt(manifest_place() + "the block hashes' place (offset " + std::to_string(hashes.offset) + ", count " + std::to_string(hashes.count) +
-            ") does not fit the file");
+    corrupt(manifest_place() + "the block hashes' place (offset " + std::to_string(hashes.offset) + ", count " +
+            std::to_string(hashes.count) + ") does not fit the file");
   std::uint64_t end = kHeaderBytes;
   std::set<std::string_view> names;
   for (const SectionEntry& s : manifest_.sections) {
     if (!names.insert(s.name).second) corrupt(manifest_place() + "two sections are named '" + s.name + "'");
     if (s.offset < end || s.offset % kSectionAlignBytes != 0 || !inside(s.offset, s.length, hashes.offset))
-      corrupt(manifest_place() + "section '" + s.name + "' (offset " + std::to_string(s.offset) + ", length " + std::to_string(s.length) +
-              ") overlaps another part of the file or leaves it");
+      corrupt(manifest_place() + "section '" + s.name + "' (offset " + std::to_string(s.offset) + ", length " +
+              std::to_string(s.length) + ") overlaps another part of the file or leaves it");
     end = s.offset + s.length;
   }
 }
@@ -308,12 +326,14 @@ Section MappedFile::section(std::string_view name) const {
 bool MappedFile::same_header() const noexcept {
   // Two lines of the cache: the fields, and the hash of the whole page.
   return std::memcmp(bytes().data(), &header_, offsetof(Header, reserved)) == 0 &&
-         std::memcmp(bytes().data() + offsetof(Header, header_hash), &header_.header_hash, sizeof header_.header_hash) == 0;
+         std::memcmp(bytes().data() + offsetof(Header, header_hash), &header_.header_hash,
+                     sizeof header_.header_hash) == 0;
 }
 
 bool MappedFile::unchanged() const {
   Header now;
-  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size() || mapping_.modified() != modified_) return false;
+  if (damaged_ || mapping_.lost() || mapping_.file_bytes() != bytes().size() || mapping_.modified() != modified_)
+    return false;
   read(std::as_writable_bytes(std::span(&now, 1)), 0);
   return std::memcmp(&now, &header_, sizeof now) == 0;
 }
@@ -326,7 +346,8 @@ void MappedFile::note(const Error& damage) const noexcept {
 
 /// What happened to a file that lost pages, or has another header.
 Error MappedFile::change() const {
-  const std::string changed = path_ + ": changed in place while it was in use; replace index files by a rename, and open this one again";
+  const std::string changed =
+      path_ + ": changed in place while it was in use; replace index files by a rename, and open this one again";
   try {
     if (mapping_.file_bytes() >= kHeaderBytes) {
       Header now;
@@ -354,7 +375,8 @@ void MappedFile::check_intact() const {
 
 std::string MappedFile::where(std::uint64_t begin, std::uint64_t end) const {
   for (const SectionEntry& s : manifest_.sections)
-    if (s.offset < end && begin < s.offset + s.length) return "section '" + s.name + "'" + at_byte(std::max(begin, s.offset));
+    if (s.offset < end && begin < s.offset + s.length)
+      return "section '" + s.name + "'" + at_byte(std::max(begin, s.offset));
   return "padding" + at_byte(begin);
 }
 
@@ -367,7 +389,8 @@ void MappedFile::check_hash_table() const {
     read(piece, at);
     hash.update(piece);
   }
-  if (hash.digest() != entry.xxh3) corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
+  if (hash.digest() != entry.xxh3)
+    corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
 }
 
 /// Compares up to kBlocksAtOnce blocks, which `buffer` has room for, with their hashes.
@@ -381,8 +404,8 @@ void MappedFile::check_blocks(std::uint64_t first, std::uint64_t end, std::span<
     const std::uint64_t block = begin_of(i), block_end = std::min(block + kHashBlockBytes, entry.offset);
     const std::uint64_t found = xxh3(buffer.subspan(block - offset, block_end - block));
     if (found != expected[i - first])
-      corrupt(path_ + ": " + where(block, block_end) + ": the 64 KiB block from byte " + std::to_string(block) + " has hash " + hex(found) +
-              ", expected " + hex(expected[i - first]));
+      corrupt(path_ + ": " + where(block, block_end) + ": the 64 KiB block from byte " + std::to_string(block) +
+              " has hash " + hex(found) + ", expected " + hex(expected[i - first]));
   }
 }
 
@@ -409,7 +432,8 @@ void MappedFile::touch(std::span<const std::byte> part) const noexcept {
     if ((checked_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) == 0) check_block_once(block);
 }
 
-/// Compares the blocks that end in [begin, end), and with `to_the_end` of a section the one that goes on beyond: what lies there may not be warm yet.
+/// Compares the blocks that end in [begin, end), and with `to_the_end` of a section the one that goes on beyond: what
+/// lies there may not be warm yet.
 void MappedFile::check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept {
   if (!to_the_end) end = begin_of(block_of(end));
   if (begin < end) touch(bytes().subspan(begin, end - begin));
@@ -446,7 +470,8 @@ class MappedFile::Verification {
     while (end < checked_.size() && end - block < kBlocksAtOnce && !checked_[end]) ++end;
     file_.mapping_.read_ahead(begin_of(end), buffer_.size());
     file_.check_blocks(block, end, buffer_);
-    std::fill(checked_.begin() + static_cast<std::ptrdiff_t>(block), checked_.begin() + static_cast<std::ptrdiff_t>(end), true);
+    std::fill(checked_.begin() + static_cast<std::ptrdiff_t>(block),
+              checked_.begin() + static_cast<std::ptrdiff_t>(end), true);
     const std::uint64_t bytes = std::min(begin_of(end), end_) - begin_of(block);
     done_ += bytes;
     advance(bytes);

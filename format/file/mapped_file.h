@@ -22,10 +22,11 @@
 
 namespace cassata {
 
-/// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on the file's
-/// length; nothing else is read. Any number of threads may use it.
+/// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on
+/// the file's length; nothing else is read. Any number of threads may use it.
 ///
-/// The file can change while it is mapped: truncated, overwritten, on a disk that fails. Whoever reads the mapping calls check_intact() afterwards.
+/// The file can change while it is mapped: truncated, overwritten, on a disk that fails. Whoever reads the mapping
+/// calls check_intact() afterwards.
 class MappedFile final : public TouchCheck {
  public:
   /// Throws Error: io (cannot be opened), corrupt (damaged, truncated, foreign), incompatible (needs a newer version).
@@ -41,7 +42,8 @@ class MappedFile final : public TouchCheck {
   const Manifest& manifest() const noexcept { return manifest_; }
   /// How messages about the manifest begin: "<path>: manifest at byte N: ".
   std::string manifest_place() const { return cassata::manifest_place(path_, header_.manifest_offset); }
-  /// Every byte of the file. In builds with AddressSanitizer those that belong to no section, header, hash or manifest may not be read.
+  /// Every byte of the file. In builds with AddressSanitizer those that belong to no section, header, hash or manifest
+  /// may not be read.
   std::span<const std::byte> bytes() const noexcept { return mapping_.bytes(); }
   /// Reads bytes of the file, and not through the mapping. Throws Error(io).
   void read(std::span<std::byte> out, std::uint64_t offset) const { mapping_.read(out, offset); }
@@ -49,8 +51,8 @@ class MappedFile final : public TouchCheck {
   /// The bytes of a section; throws Error(corrupt) if the file has none of that name.
   Section section(std::string_view name) const;
 
-  /// Throws Error if damage was met since the file was opened: io (it was truncated, or a page cannot be read), corrupt (it was changed in place, or
-  /// a block differs from its hash). Damage stays: the file must be opened again.
+  /// Throws Error if damage was met since the file was opened: io (it was truncated, or a page cannot be read), corrupt
+  /// (it was changed in place, or a block differs from its hash). Damage stays: the file must be opened again.
   void check_intact() const;
   /// Calls work(), which reads the mapping, and check_intact(), whose error comes before an error of work().
   template <class Work>
@@ -63,12 +65,13 @@ class MappedFile final : public TouchCheck {
     }
     check_intact();
   }
-  /// Whether the file is still what was opened, as far as its length, its header on disk and the time it was last written tell, and no damage was
-  /// met. Throws Error(io).
+  /// Whether the file is still what was opened, as far as its length, its header on disk and the time it was last
+  /// written tell, and no damage was met. Throws Error(io).
   bool unchanged() const;
   /// Whether warm_on() warms and checks the section.
   bool warms(const SectionEntry& section) const noexcept;
-  /// From now on section() gives sections, but for those that are warmed, whose touch() compares blocks with their hashes, each once.
+  /// From now on section() gives sections, but for those that are warmed, whose touch() compares blocks with their
+  /// hashes, each once.
   void check_touched() const noexcept { checks_touched_ = true; }
   void touch(std::span<const std::byte> part) const noexcept override;
 
@@ -84,22 +87,24 @@ class MappedFile final : public TouchCheck {
     const MappedFile& file_;
   };
 
-  /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it. Compares its blocks with their
-  /// hashes, unless that was done. With `lock` it stays there while the file is open. Throws Error: io (it cannot be read, or the system does not
-  /// allow to lock so much; what it would take is told), corrupt, invalid_argument (nothing is named, or what is to be locked is more than the memory
-  /// that this process may use).
+  /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it.
+  /// Compares its blocks with their hashes, unless that was done. With `lock` it stays there while the file is open.
+  /// Throws Error: io (it cannot be read, or the system does not allow to lock so much; what it would take is told),
+  /// corrupt, invalid_argument (nothing is named, or what is to be locked is more than the memory that this process may
+  /// use).
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
-  /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on() has come to the end; always,
-  /// where it does not fit into memory.
+  /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on()
+  /// has come to the end; always, where it does not fit into memory.
   bool cold() const noexcept { return cold_.load(std::memory_order_relaxed); }
-  /// Reads the next 4 MiB of what every query touches, short sections first, and maps it by huge pages. Called once a query, all of it comes to
-  /// memory at the pace of the disk, and no query waits for more than its part. Until then pages are small, so that a query reads what it
-  /// touches and little around it. Where another thread is at it, or nothing is left, it does nothing. Blocks are compared with their hashes; after a
-  /// difference check_intact() throws.
+  /// Reads the next 4 MiB of what every query touches, short sections first, and maps it by huge pages. Called once a
+  /// query, all of it comes to memory at the pace of the disk, and no query waits for more than its part. Until then
+  /// pages are small, so that a query reads what it touches and little around it. Where another thread is at it, or
+  /// nothing is left, it does nothing. Blocks are compared with their hashes; after a difference check_intact() throws.
   void warm_on() const noexcept;
 
-  /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others get no numbers.
+  /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others
+  /// get no numbers.
   std::vector<SectionResidency> residency() const;
 
   /// Which file it is.
@@ -107,9 +112,10 @@ class MappedFile final : public TouchCheck {
   /// Bytes of the sections that every query touches.
   std::uint64_t hot_bytes() const noexcept;
 
-  /// Reads every block of the file, not through the mapping, and compares it with its hash. `rules` checks the contents of the sections on the way,
-  /// and says by its argument what it is about to read: each block is read from disk once. `progress` is told of a stage "verify" every 16 MiB that
-  /// are hashed or checked. Throws Error: corrupt (naming the section and the byte of the first difference), io (a block cannot be read).
+  /// Reads every block of the file, not through the mapping, and compares it with its hash. `rules` checks the contents
+  /// of the sections on the way, and says by its argument what it is about to read: each block is read from disk once.
+  /// `progress` is told of a stage "verify" every 16 MiB that are hashed or checked. Throws Error: corrupt (naming the
+  /// section and the byte of the first difference), io (a block cannot be read).
   void verify(const Progress& progress = {}, const std::function<void(const Reading&)>& rules = {}) const;
 
  private:

@@ -19,15 +19,17 @@ namespace cassata {
 /// Compares parts of a mapped file with their hashes before they are used.
 class TouchCheck {
  public:
-  /// Compares the blocks that hold `part` with their hashes, each once. A difference is an error of the call that is under way. Any thread.
+  /// Compares the blocks that hold `part` with their hashes, each once. A difference is an error of the call that is
+  /// under way. Any thread.
   virtual void touch(std::span<const std::byte> part) const noexcept = 0;
 
  protected:
   ~TouchCheck() = default;
 };
 
-/// What checks the contents of sections calls this with each part of the mapping just before it reads the part, about front to back. The part has
-/// been read from disk and hashed when the call returns. Throws Error, or what the caller's progress function throws.
+/// What checks the contents of sections calls this with each part of the mapping just before it reads the part, about
+/// front to back. The part has been read from disk and hashed when the call returns. Throws Error, or what the caller's
+/// progress function throws.
 class Reading {
  public:
   /// Nothing is to be done.
@@ -64,13 +66,14 @@ struct Section {
 
   /// The error for an element at byte `at` of this section.
   Error damaged(std::uint64_t at, const std::string& found) const {
-    return Error(Errc::corrupt, std::string(file) + ": section '" + std::string(name) + "' at byte " + std::to_string(offset + at) + ": " + found);
+    return Error(Errc::corrupt, std::string(file) + ": section '" + std::string(name) + "' at byte " +
+                                    std::to_string(offset + at) + ": " + found);
   }
 
  private:
   Error wrong_length(std::uint64_t count, std::size_t element) const {
-    return damaged(0,
-                   "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) + " elements of " + std::to_string(element));
+    return damaged(0, "holds " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(count) +
+                          " elements of " + std::to_string(element));
   }
 };
 
@@ -83,8 +86,8 @@ noexcept {
   return number;
 }
 
-/// A copy of what lies mapped at `from`. Another process may write into a mapped file at any time: what was checked must be what is used, so it is
-/// read once.
+/// A copy of what lies mapped at `from`. Another process may write into a mapped file at any time: what was checked
+/// must be what is used, so it is read once.
 template <class T>
 requires std::is_trivially_copyable_v<T> T read_once(const T& from)
 noexcept {
@@ -108,6 +111,8 @@ void append_bytes(T number, std::vector<std::byte>& out) {
 
 /// The bytes of an array of numbers.
 template <class T>
-requires std::is_trivially_copyable_v<T> std::span<const std::byte> bytes_of(std::span<const T> values) { return std::as_bytes(values); }
+requires std::is_trivially_copyable_v<T> std::span<const std::byte> bytes_of(std::span<const T> values) {
+  return std::as_bytes(values);
+}
 
 }  // namespace cassata

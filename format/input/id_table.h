@@ -17,14 +17,15 @@ struct IdTable {
   std::vector<std::int64_t> ids;
 };
 
-/// Reads a .npy file: 2-D, C order, little-endian i4, i8, u4 or u8. Throws Error(invalid_argument) naming the file and what is wrong with it,
-/// or Error(io).
+/// Reads a .npy file: 2-D, C order, little-endian i4, i8, u4 or u8. Throws Error(invalid_argument) naming the file and
+/// what is wrong with it, or Error(io).
 IdTable read_ids(const std::filesystem::path& path);
 
 /// What write_ids() writes.
 FileKind id_table_kind();
-/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace` says otherwise. Throws
-/// Error(io).
-void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns, const ReplaceParams& replace = {});
+/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace`
+/// says otherwise. Throws Error(io).
+void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns,
+               const ReplaceParams& replace = {});
 
 }  // namespace cassata

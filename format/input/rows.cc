@@ -21,7 +21,11 @@ void Rows::append(const Batch& rows) {
 
 Batch Rows::batch() const {
   if (shape_ == Shape::dense) return {.data = values_.data(), .rows = size(), .dim = dim_};
-  return {.data = values_.data(), .rows = size(), .dim = dim_, .components = components_.data(), .offsets = offsets_.data()};
+  return {.data = values_.data(),
+          .rows = size(),
+          .dim = dim_,
+          .components = components_.data(),
+          .offsets = offsets_.data()};
 }
 
 std::unique_ptr<VectorStream> Rows::stream(std::string name) const {

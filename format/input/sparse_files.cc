@@ -6,8 +6,8 @@
 #include <cstring>
 #include <utility>
 
-#include "format/os/file_reader.h"
 #include "format/input/vector_lengths.h"
+#include "format/os/file_reader.h"
 
 namespace cassata {
 namespace {
@@ -37,7 +37,8 @@ class Window {
  private:
   void fill() {
     begin_ = offset_;
-    held_.resize(static_cast<std::size_t>(std::clamp<std::uint64_t>(left(), 1, kWindowBytes)));  // 1: so that the file's end is reported
+    held_.resize(static_cast<std::size_t>(
+        std::clamp<std::uint64_t>(left(), 1, kWindowBytes)));  // 1: so that the file's end is reported
     file_.read(held_, begin_);
   }
 
@@ -61,8 +62,9 @@ class SparseFile {
     const std::uint64_t at = window_.offset();
     const std::uint32_t count = number();
     if (count > window_.left() / (sizeof(std::uint32_t) + sizeof(float)))
-      file_.refuse("row " + std::to_string(row) + " at byte " + std::to_string(at) + ": " + std::to_string(count) + " entries, but only " +
-                   std::to_string(window_.left()) + " bytes follow; the file is truncated, or not a sparse .bin file");
+      file_.refuse("row " + std::to_string(row) + " at byte " + std::to_string(at) + ": " + std::to_string(count) +
+                   " entries, but only " + std::to_string(window_.left()) +
+                   " bytes follow; the file is truncated, or not a sparse .bin file");
     const std::size_t first = components.size();
     components.resize(first + count);
     values.resize(first + count);
@@ -76,7 +78,8 @@ class SparseFile {
   Window window_;
 };
 
-/// Whether check_sparse_row() would return, whatever the order; without an early exit, so that the loops are compiled to vector code.
+/// Whether check_sparse_row() would return, whatever the order; without an early exit, so that the loops are compiled
+/// to vector code.
 bool is_good(VectorView vector) {
   const std::span<const std::uint32_t> components = vector.components;
   std::uint32_t bad = !components.empty() && components.back() > kMaxComponent ? 1u : 0u;
@@ -105,19 +108,24 @@ Extent extent_of(const FileReader& file) {
     if (!components.empty()) extent.dim = std::max<std::uint64_t>(extent.dim, std::uint64_t{components.back()} + 1);
   }
   if (vectors.left() != 0)
-    file.refuse(std::to_string(vectors.left()) + " bytes after the last of " + std::to_string(extent.rows) + " rows, expected none");
+    file.refuse(std::to_string(vectors.left()) + " bytes after the last of " + std::to_string(extent.rows) +
+                " rows, expected none");
   return extent;
 }
 
 class SparseFileStream final : public SparseStream {
  public:
   SparseFileStream(FileReader file, Extent extent)
-      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim), extent.entries, true), file_(std::move(file)), vectors_(file_) {
+      : SparseStream(file.name(), extent.rows, static_cast<std::size_t>(extent.dim), extent.entries, true),
+        file_(std::move(file)),
+        vectors_(file_) {
     vectors_.number();
   }
 
  private:
-  void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override { vectors_.row(next_++, components, values); }
+  void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) override {
+    vectors_.row(next_++, components, values);
+  }
 
   FileReader file_;
   SparseFile vectors_;
@@ -139,7 +147,8 @@ class SparseMemoryStream final : public SparseStream {
     ++next_;
     components.insert(components.end(), components_.begin() + static_cast<std::ptrdiff_t>(begin),
                       components_.begin() + static_cast<std::ptrdiff_t>(begin + count));
-    values.insert(values.end(), values_.begin() + static_cast<std::ptrdiff_t>(begin), values_.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    values.insert(values.end(), values_.begin() + static_cast<std::ptrdiff_t>(begin),
+                  values_.begin() + static_cast<std::ptrdiff_t>(begin + count));
   }
 
   std::span<const std::uint32_t> components_;
@@ -157,7 +166,8 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
   };
   for (std::size_t i = 0; i < vector.values.size(); ++i) {
     const std::uint32_t component = vector.components[i];
-    if (component > kMaxComponent) refuse(i, "component " + std::to_string(component) + ", expected at most " + std::to_string(kMaxComponent));
+    if (component > kMaxComponent)
+      refuse(i, "component " + std::to_string(component) + ", expected at most " + std::to_string(kMaxComponent));
     if (order == ComponentOrder::rising && i != 0 && component <= vector.components[i - 1])
       refuse(i, "component " + std::to_string(component) + " after " + std::to_string(vector.components[i - 1]) +
                     ", expected components that rise strictly");
@@ -166,16 +176,19 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
   if (!comparable(vector.values)) refuse(largest_value(vector.values), length_fault(vector.values));
 }
 
-void check_offsets(const std::string& name, std::span<const std::uint64_t> offsets, std::uint64_t components, std::uint64_t values) {
-  if (components != values) invalid_argument("components: " + std::to_string(components) + " of them, but " + std::to_string(values) + " values");
+void check_offsets(const std::string& name, std::span<const std::uint64_t> offsets, std::uint64_t components,
+                   std::uint64_t values) {
+  if (components != values)
+    invalid_argument("components: " + std::to_string(components) + " of them, but " + std::to_string(values) +
+                     " values");
   if (offsets.empty()) invalid_argument(name + ": none, expected 0 and the end of each row");
   if (offsets.front() != 0 || offsets.back() != values)
     invalid_argument(name + ": from " + std::to_string(offsets.front()) + " to " + std::to_string(offsets.back()) +
                      ", expected 0 to the number of entries, " + std::to_string(values));
   for (std::size_t i = 1; i < offsets.size(); ++i)
     if (offsets[i] < offsets[i - 1])
-      invalid_argument(name + ": " + std::to_string(offsets[i]) + " at place " + std::to_string(i) + " after " + std::to_string(offsets[i - 1]) +
-                       ", expected numbers that do not fall");
+      invalid_argument(name + ": " + std::to_string(offsets[i]) + " at place " + std::to_string(i) + " after " +
+                       std::to_string(offsets[i - 1]) + ", expected numbers that do not fall");
 }
 
 Batch SparseStream::next_batch() {
@@ -185,18 +198,24 @@ Batch SparseStream::next_batch() {
   while (done() < size() && values_.size() < kBatchEntries && offsets_.size() <= kBatchRows) {
     read_row(components_, values_);
     const auto begin = static_cast<std::size_t>(offsets_.back());
-    const VectorView row = {.values = std::span(values_).subspan(begin), .components = std::span(components_).subspan(begin)};
+    const VectorView row = {.values = std::span(values_).subspan(begin),
+                            .components = std::span(components_).subspan(begin)};
     check_sparse_row(name(), done(), row);
     if (!row.components.empty() && row.components.back() >= dim())
-      invalid_argument(name() + ": row " + std::to_string(done()) + ": component " + std::to_string(row.components.back()) + ", expected at most " +
-                       std::to_string(dim() - 1) + ", the largest when they were first read; the vectors have changed since");
+      invalid_argument(name() + ": row " + std::to_string(done()) + ": component " +
+                       std::to_string(row.components.back()) + ", expected at most " + std::to_string(dim() - 1) +
+                       ", the largest when they were first read; the vectors have changed since");
     offsets_.push_back(values_.size());
     const auto count = static_cast<std::uint32_t>(row.values.size());
     note(1, std::as_bytes(std::span(&count, 1)));  // the bytes of a .bin file, wherever the rows come from
     note(0, std::as_bytes(row.components));
     note(0, std::as_bytes(row.values));
   }
-  return {.data = values_.data(), .rows = offsets_.size() - 1, .dim = dim(), .components = components_.data(), .offsets = offsets_.data()};
+  return {.data = values_.data(),
+          .rows = offsets_.size() - 1,
+          .dim = dim(),
+          .components = components_.data(),
+          .offsets = offsets_.data()};
 }
 
 std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& path) {
@@ -208,7 +227,8 @@ std::unique_ptr<SparseStream> open_sparse_stream(const std::filesystem::path& pa
   return std::make_unique<SparseFileStream>(std::move(file), extent);
 }
 
-std::unique_ptr<SparseStream> sparse_memory_stream(std::string name, std::span<const std::uint32_t> components, std::span<const float> values,
+std::unique_ptr<SparseStream> sparse_memory_stream(std::string name, std::span<const std::uint32_t> components,
+                                                   std::span<const float> values,
                                                    std::span<const std::uint64_t> offsets) {
   check_offsets("offsets", offsets, components.size(), values.size());
   std::size_t dim = 1;

@@ -37,18 +37,21 @@ float squared_length(std::span<const float> values) noexcept {
 bool comparable(std::span<const float> values) noexcept {
   constexpr double kLeast = kLeastLength * kLeastLength, kMost = kMostLength * kMostLength;
   constexpr double kRounding = 2;  // far more than f32 sums are off by
-  if (const double square = squared_length(values); square >= kLeast * kRounding && square <= kMost / kRounding) return true;
+  if (const double square = squared_length(values); square >= kLeast * kRounding && square <= kMost / kRounding)
+    return true;
   const double square = exact_squared_length(values);
   return square == 0 || (square >= kLeast && square <= kMost);
 }
 
 std::size_t largest_value(std::span<const float> values) noexcept {
-  return static_cast<std::size_t>(std::ranges::max_element(values, {}, [](float value) { return std::abs(value); }) - values.begin());
+  return static_cast<std::size_t>(std::ranges::max_element(values, {}, [](float value) { return std::abs(value); }) -
+                                  values.begin());
 }
 
 std::string length_fault(std::span<const float> values) {
-  return shown(values[largest_value(values)]) + " in a vector of length " + shown(std::sqrt(exact_squared_length(values))) + ", expected 0 or " +
-         shown(kLeastLength) + " to " + shown(kMostLength) + ", whose square f32 holds";
+  return shown(values[largest_value(values)]) + " in a vector of length " +
+         shown(std::sqrt(exact_squared_length(values))) + ", expected 0 or " + shown(kLeastLength) + " to " +
+         shown(kMostLength) + ", whose square f32 holds";
 }
 
 }  // namespace cassata

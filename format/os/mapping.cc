@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/interprocess/file_mapping.hpp>
-#include <boost/interprocess/mapped_region.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/interprocess/file_mapping.hpp>
+#include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <string>
@@ -22,7 +22,8 @@ namespace cassata {
 namespace bip = boost::interprocess;
 namespace {
 
-constexpr std::size_t kReadAtOnce = std::size_t{128} << 10;  // the kernel reads no more of a range than its read-ahead, of which this is usual
+constexpr std::size_t kReadAtOnce =
+    std::size_t{128} << 10;  // the kernel reads no more of a range than its read-ahead, of which this is usual
 
 int kernel_advice(Advice advice) {
   switch (advice) {
@@ -47,7 +48,9 @@ int kernel_advice(Advice advice) {
   return MADV_NORMAL;
 }
 
-FileId id_of(const struct stat& status) { return {static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)}; }
+FileId id_of(const struct stat& status) {
+  return {static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+}
 
 std::size_t page_bytes() { return bip::mapped_region::get_page_size(); }
 
@@ -129,8 +132,8 @@ void Mapping::read(std::span<std::byte> out, std::uint64_t offset) const {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) io_error("cannot read " + name_ + " at byte " + std::to_string(offset));
     if (n == 0)
-      throw Error(Errc::io, name_ + ": truncated while it was in use: it has " + std::to_string(file_bytes()) + " bytes, expected " +
-                                std::to_string(bytes_.size()));
+      throw Error(Errc::io, name_ + ": truncated while it was in use: it has " + std::to_string(file_bytes()) +
+                                " bytes, expected " + std::to_string(bytes_.size()));
     out = out.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -146,7 +149,8 @@ void Mapping::advise(std::span<const std::byte> part, Advice advice) noexcept {
   if (part.empty()) return;
   const auto pages = pages_of(part);
   const std::size_t piece = advice == Advice::will_need ? kReadAtOnce : pages.size();
-  for (std::size_t at = 0; at < pages.size(); at += piece) ::madvise(pages.data() + at, std::min(piece, pages.size() - at), kernel_advice(advice));
+  for (std::size_t at = 0; at < pages.size(); at += piece)
+    ::madvise(pages.data() + at, std::min(piece, pages.size() - at), kernel_advice(advice));
 }
 
 void Mapping::populate(std::span<const std::byte> part, const std::string& name) {
@@ -157,7 +161,8 @@ void Mapping::populate(std::span<const std::byte> part, const std::string& name)
   if (errno == EFAULT || errno == EHWPOISON) io_error("cannot read " + name, EIO);
 #endif
   advise(part, Advice::will_need);  // a kernel before 5.14
-  for (std::size_t at = 0; at < pages.size(); at += page_bytes()) static_cast<void>(*static_cast<const volatile std::byte*>(&pages[at]));
+  for (std::size_t at = 0; at < pages.size(); at += page_bytes())
+    static_cast<void>(*static_cast<const volatile std::byte*>(&pages[at]));
 }
 
 int Mapping::lock(std::span<const std::byte> part) noexcept {
@@ -183,7 +188,8 @@ std::uint64_t Mapping::resident(std::span<const std::byte> part) noexcept {
     for (std::size_t i = 0; i < piece.size() / page_bytes(); ++i) {
       if ((present[i] & 1) == 0) continue;
       const std::byte* const begin = std::max<const std::byte*>(&piece[i * page_bytes()], part.data());
-      bytes += static_cast<std::uint64_t>(std::min<const std::byte*>(piece.data() + (i + 1) * page_bytes(), part.data() + part.size()) - begin);
+      bytes += static_cast<std::uint64_t>(
+          std::min<const std::byte*>(piece.data() + (i + 1) * page_bytes(), part.data() + part.size()) - begin);
     }
   }
   return bytes;

@@ -26,9 +26,10 @@ std::uint64_t limit_in(const std::filesystem::path& file) {
   return in >> bytes ? bytes : kUnlimited;
 }
 
-/// The least of `files` in a group's folder and in all above it, up to `mount`. In a container the group may be told by a name that it has
-/// outside: then of its folders only the mount itself is there, which is the group.
-std::uint64_t least(const std::filesystem::path& mount, std::filesystem::path group, std::initializer_list<const char*> files) {
+/// The least of `files` in a group's folder and in all above it, up to `mount`. In a container the group may be told by
+/// a name that it has outside: then of its folders only the mount itself is there, which is the group.
+std::uint64_t least(const std::filesystem::path& mount, std::filesystem::path group,
+                    std::initializer_list<const char*> files) {
   std::uint64_t bytes = kUnlimited;
   for (;; group = group.parent_path()) {
     for (const char* file : files) bytes = std::min(bytes, limit_in(mount / group.relative_path() / file));
@@ -44,9 +45,11 @@ std::uint64_t memory_limit(const std::filesystem::path& groups, const std::files
   for (std::string line; std::getline(in, line);) {  // number:controllers:/group
     const std::size_t first = line.find(':'), second = line.find(':', first == line.npos ? first : first + 1);
     if (second == line.npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",", group = line.substr(second + 1);
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",",
+                      group = line.substr(second + 1);
     if (controllers == ",,") bytes = std::min(bytes, least(mount, group, {"memory.max", "memory.high"}));
-    if (controllers.find(",memory,") != controllers.npos) bytes = std::min(bytes, least(mount / "memory", group, {"memory.limit_in_bytes"}));
+    if (controllers.find(",memory,") != controllers.npos)
+      bytes = std::min(bytes, least(mount / "memory", group, {"memory.limit_in_bytes"}));
   }
   return bytes;
 }

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -44,9 +44,9 @@ bool same_file(int fd, const fs::path& path) {
   return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/// What marks a file as unfinished: the sticky bit, which means nothing for a regular file and which nobody else's has. So a leftover is told
-/// from a file of the user's that happens to have its name. Where a file system keeps no such bit (FAT, most SMB mounts), kMark stands at the
-/// beginning instead.
+/// What marks a file as unfinished: the sticky bit, which means nothing for a regular file and which nobody else's has.
+/// So a leftover is told from a file of the user's that happens to have its name. Where a file system keeps no such bit
+/// (FAT, most SMB mounts), kMark stands at the beginning instead.
 constexpr mode_t kUnfinished = S_ISVTX;
 constexpr mode_t kPermissions = 0777;
 constexpr std::string_view kMark =
@@ -76,13 +76,15 @@ std::optional<std::string> first_bytes(int fd, std::size_t most) noexcept {
 
 bool is_unfinished(int fd) noexcept {
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != ::geteuid()) return false;
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != ::geteuid())
+    return false;
   return (status.st_mode & kUnfinished) != 0 || first_bytes(fd, kMark.size()) == kMark;
 }
 
 enum class Lock { taken, held_by_another, unknown };  // unknown: this file system has no locks
 
-/// The lock is the file's own (flock: it ends with our descriptor, also by a kill, and holds within a process as well as between processes).
+/// The lock is the file's own (flock: it ends with our descriptor, also by a kill, and holds within a process as well
+/// as between processes).
 Lock try_lock(int fd, const fs::path& partial) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     switch (errno) {
@@ -102,13 +104,15 @@ Lock try_lock(int fd, const fs::path& partial) {
   throw Error(Errc::io, target + ": another writer is at work on it (" + partial.string() + " is locked)", EWOULDBLOCK);
 }
 
-/// Removes what a killed writer left at `partial`, with its lock held. Returns if nothing stands there any more, or another file; throws if what is
-/// there has to stay.
+/// Removes what a killed writer left at `partial`, with its lock held. Returns if nothing stands there any more, or
+/// another file; throws if what is there has to stay.
 void remove_leftover(const fs::path& partial, const std::string& target) {
   const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return;
   const auto in_the_way = [&] {
-    io_error(partial.string() + " is in the way, and not what an interrupted writer of this user left; rename or remove it", EEXIST);
+    io_error(
+        partial.string() + " is in the way, and not what an interrupted writer of this user left; rename or remove it",
+        EEXIST);
   };
   if (fd < 0) in_the_way();
   const auto close = [](const int* open) { ::close(*open); };
@@ -120,7 +124,10 @@ void remove_leftover(const fs::path& partial, const std::string& target) {
   const bool empty = S_ISREG(status.st_mode) && status.st_size == 0 && status.st_uid == ::geteuid();  // nothing to lose
   if (!is_unfinished(fd) && !empty) in_the_way();
   if (lock == Lock::unknown)
-    io_error(partial.string() + ": this file system has no locks that would tell whether its writer is still at work; remove it if none is", EEXIST);
+    io_error(
+        partial.string() +
+            ": this file system has no locks that would tell whether its writer is still at work; remove it if none is",
+        EEXIST);
   if (::unlink(partial.c_str()) != 0 && errno != ENOENT) io_error("cannot remove " + partial.string());
 }
 
@@ -147,16 +154,19 @@ int create_locked(const fs::path& partial, const std::string& target) {
       throw;
     }
     if (lock == Lock::unknown || (lock == Lock::taken && same_file(fd, partial))) return fd;
-    ::close(fd);  // another writer took it for a leftover before it was locked: whatever has the name now is that writer's
+    ::close(
+        fd);  // another writer took it for a leftover before it was locked: whatever has the name now is that writer's
     if (lock == Lock::held_by_another) at_work(partial, target);
   }
 }
 
-/// The bits that new files of this process do not get. umask() itself tells them only to those who change them, for all threads.
+/// The bits that new files of this process do not get. umask() itself tells them only to those who change them, for all
+/// threads.
 mode_t process_umask() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
-    if (line.starts_with("Umask:")) return static_cast<mode_t>(std::strtoul(line.c_str() + std::strlen("Umask:"), nullptr, 8));
+    if (line.starts_with("Umask:"))
+      return static_cast<mode_t>(std::strtoul(line.c_str() + std::strlen("Umask:"), nullptr, 8));
   const mode_t mask = ::umask(077);
   ::umask(mask);
   return mask;
@@ -190,7 +200,8 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
   const std::optional<std::string> start = fd < 0 ? std::nullopt : first_bytes(fd, FileKind::kStartBytes);
   const int error = errno;
   if (fd >= 0) ::close(fd);
-  const std::string expected = ", expected no file, an empty one or " + kind.name + "; to replace it all the same: --force, in Python overwrite=True";
+  const std::string expected = ", expected no file, an empty one or " + kind.name +
+                               "; to replace it all the same: --force, in Python overwrite=True";
   if (!start) io_error(path.string() + ": is there and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
   throw Error(Errc::io, path.string() + ": is there and begins with " + shown(*start) + expected, EEXIST);
@@ -247,7 +258,8 @@ void sync_folder(const fs::path& folder) {
   if (fd < 0) io_error("cannot open folder " + folder.string());
   const int failed = ::fsync(fd) != 0 ? errno : 0;
   ::close(fd);
-  if (failed != 0 && failed != EINVAL) io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: this file system has no such notion
+  if (failed != 0 && failed != EINVAL)
+    io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: this file system has no such notion
 }
 
 PendingFile::PendingFile(const fs::path& path, FileKind kind, ReplaceParams replace) : PendingFile() {
@@ -331,7 +343,8 @@ void PendingFile::write_all(std::span<const std::byte> bytes, std::uint64_t offs
     const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      io_error("cannot write " + (partial_.empty() ? name_ : partial_.string()) + " at byte " + std::to_string(offset), n == 0 ? ENOSPC : 0);
+      io_error("cannot write " + (partial_.empty() ? name_ : partial_.string()) + " at byte " + std::to_string(offset),
+               n == 0 ? ENOSPC : 0);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -353,21 +366,28 @@ std::string PendingFile::pass_rights_on() {
   const bool keeps_modes = (mine.st_mode & kUnfinished) != 0;
   permissions_ = replaces ? former.st_mode & kPermissions : 0666 & ~process_umask();
   if (replaces && (mine.st_uid != former.st_uid || mine.st_gid != former.st_gid)) {
-    const bool group = ::fchown(fd_, former.st_uid, former.st_gid) == 0 || ::fchown(fd_, static_cast<uid_t>(-1), former.st_gid) == 0;
-    if (!group) permissions_ = (permissions_ & 0707) | (permissions_ & 07) << 3;  // our group is another, and gets no more than anybody
+    const bool group =
+        ::fchown(fd_, former.st_uid, former.st_gid) == 0 || ::fchown(fd_, static_cast<uid_t>(-1), former.st_gid) == 0;
+    if (!group)
+      permissions_ = (permissions_ & 0707) | (permissions_ & 07)
+                                                 << 3;  // our group is another, and gets no more than anybody
   }
   const int failed = ::fchmod(fd_, permissions_ | (keeps_modes ? kUnfinished : 0)) != 0 ? errno : 0;
   mine = status_of(fd_, partial_);
   const mode_t added = mine.st_mode & kPermissions & ~permissions_;
   if ((failed != 0 && keeps_modes) || (replaces && added != 0))
-    io_error("cannot give " + partial_.string() + " the permissions " + octal(permissions_), failed != 0 ? failed : EPERM);
+    io_error("cannot give " + partial_.string() + " the permissions " + octal(permissions_),
+             failed != 0 ? failed : EPERM);
   if (!replaces || (former.st_mode & S_IROTH) != 0) return {};
   const bool owner = mine.st_uid != former.st_uid && (former.st_mode & S_IRUSR) != 0,
              group = mine.st_gid != former.st_gid && (former.st_mode & S_IRGRP) != 0;
   if (!owner && !group) return {};
-  const auto owners = [](const struct stat& of) { return "user " + std::to_string(of.st_uid) + ", group " + std::to_string(of.st_gid); };
-  return name_ + ": belongs to " + owners(mine) + ", with permissions " + octal(permissions_) + "; the file that it replaced, to " + owners(former) +
-         ", with permissions " + octal(former.st_mode & kPermissions) + ": its readers may be shut out";
+  const auto owners = [](const struct stat& of) {
+    return "user " + std::to_string(of.st_uid) + ", group " + std::to_string(of.st_gid);
+  };
+  return name_ + ": belongs to " + owners(mine) + ", with permissions " + octal(permissions_) +
+         "; the file that it replaced, to " + owners(former) + ", with permissions " +
+         octal(former.st_mode & kPermissions) + ": its readers may be shut out";
 }
 
 void PendingFile::publish() {
@@ -376,13 +396,16 @@ void PendingFile::publish() {
   if (::fsync(fd_) != 0) io_error("cannot sync " + partial_.string());
   check_replaceable(path_, kind_, replace_);  // another program may have put a file there meanwhile
   const std::string note = pass_rights_on();
-  if (::rename(partial_.c_str(), path_.c_str()) != 0) io_error("cannot rename " + partial_.string() + " to " + path_.string());
+  if (::rename(partial_.c_str(), path_.c_str()) != 0)
+    io_error("cannot rename " + partial_.string() + " to " + path_.string());
   partial_.clear();
   try {
-    if (::fchmod(fd_, permissions_) != 0 && (status_of(fd_, path_).st_mode & kUnfinished) != 0) io_error("cannot clear the sticky bit");
+    if (::fchmod(fd_, permissions_) != 0 && (status_of(fd_, path_).st_mode & kUnfinished) != 0)
+      io_error("cannot clear the sticky bit");
     sync_folder(path_.parent_path().empty() ? fs::path(".") : path_.parent_path());
   } catch (const Error& error) {
-    throw Error(error.code(), name_ + ": published, but it may not survive a power loss: " + error.what(), error.system_error(), true);
+    throw Error(error.code(), name_ + ": published, but it may not survive a power loss: " + error.what(),
+                error.system_error(), true);
   }
   if (!note.empty() && replace_.note) replace_.note(note);
 }

@@ -12,7 +12,8 @@
 
 namespace cassata {
 
-/// What the handler knows of one mapping. Slots are reused and never freed, so that the handler can read them at any time, without a lock.
+/// What the handler knows of one mapping. Slots are reused and never freed, so that the handler can read them at any
+/// time, without a lock.
 struct SigbusGuard::Slot {
   std::atomic<bool> taken = false;
   std::atomic<std::uintptr_t> begin = 0, end = 0;  ///< end is 0 unless the slot guards a mapping; it is stored last
@@ -40,7 +41,8 @@ Slot* slot_of(std::uintptr_t address) noexcept {
     for (Slot& slot : chunk->slots) {
       const std::uintptr_t end = slot.end.load(std::memory_order_acquire);
       if (address >= end || address < slot.begin.load(std::memory_order_acquire)) continue;
-      if (slot.end.load(std::memory_order_acquire) == end) return &slot;  // else it was given to another mapping meanwhile
+      if (slot.end.load(std::memory_order_acquire) == end)
+        return &slot;  // else it was given to another mapping meanwhile
     }
   return nullptr;
 }
@@ -50,8 +52,8 @@ bool put_zeros(const Slot& slot, std::uintptr_t begin, std::uintptr_t end) noexc
   return ::mmap(reinterpret_cast<void*>(begin), end - begin, slot.protection.load(), kFlags, -1, 0) != MAP_FAILED;
 }
 
-/// Puts zeros in place of the small page around `address`, if it is in a guarded mapping. Each page takes two of the kernel's limited number of
-/// mappings, so that after some pages the whole mapping is replaced.
+/// Puts zeros in place of the small page around `address`, if it is in a guarded mapping. Each page takes two of the
+/// kernel's limited number of mappings, so that after some pages the whole mapping is replaced.
 bool replace(std::uintptr_t address) noexcept {
   constexpr std::size_t kMostPages = 64;
   Slot* const slot = slot_of(address);
@@ -66,8 +68,10 @@ bool replace(std::uintptr_t address) noexcept {
 /// What would have happened without this handler.
 void pass_on(int signal, siginfo_t* info, void* context) noexcept {
   const struct sigaction action = former;
-  const bool by_access = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;  // by a thread that accesses the address, and will again
-  if ((action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN && !by_access) return;  // the kernel ignores no failed access
+  const bool by_access =
+      info->si_code > 0 && info->si_code != BUS_MCEERR_AO;  // by a thread that accesses the address, and will again
+  if ((action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN && !by_access)
+    return;  // the kernel ignores no failed access
   if ((action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
@@ -149,7 +153,9 @@ SigbusGuard::~SigbusGuard() {
   slot_->taken.store(false, std::memory_order_release);
 }
 
-bool SigbusGuard::tripped() const noexcept { return slot_ != nullptr && slot_->lost.load(std::memory_order_acquire) != 0; }
+bool SigbusGuard::tripped() const noexcept {
+  return slot_ != nullptr && slot_->lost.load(std::memory_order_acquire) != 0;
+}
 
 std::uint64_t SigbusGuard::first_lost() const noexcept { return slot_->lost.load() - slot_->begin.load(); }
 

@@ -7,13 +7,15 @@
 
 namespace cassata {
 
-/// Guards one mapping while it lives. A page of a mapping that the file has lost, because it was truncated or because the disk or the file server
-/// fails, raises SIGBUS, which ends a process. The first guard of a process installs a handler. The handler marks the guard whose mapping holds the
-/// address and puts a page of zeros there, so that the reader goes on. Whoever reads the mapping must therefore look at the mark afterwards. Every
-/// other SIGBUS goes to the handler that was installed before, or ends the process as ever.
+/// Guards one mapping while it lives. A page of a mapping that the file has lost, because it was truncated or because
+/// the disk or the file server fails, raises SIGBUS, which ends a process. The first guard of a process installs a
+/// handler. The handler marks the guard whose mapping holds the address and puts a page of zeros there, so that the
+/// reader goes on. Whoever reads the mapping must therefore look at the mark afterwards. Every other SIGBUS goes to the
+/// handler that was installed before, or ends the process as ever.
 ///
-/// Any number of threads. A forked child inherits handler, guards and marks. A handler that is installed later gets the signal first and must pass it
-/// on. The environment variable CASSATA_SIGBUS_GUARD=0, which is read once, switches all guards off.
+/// Any number of threads. A forked child inherits handler, guards and marks. A handler that is installed later gets the
+/// signal first and must pass it on. The environment variable CASSATA_SIGBUS_GUARD=0, which is read once, switches all
+/// guards off.
 class SigbusGuard {
  public:
   /// Guards nothing.

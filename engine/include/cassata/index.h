@@ -21,36 +21,38 @@ struct Candidate;
 class MappedFile;
 class Searcher;
 
-/// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower id; places without a result hold
-/// id -1 and the worst score (-inf for dot product, inf for euclidean). Borrowed.
+/// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower id; places without a result
+/// hold id -1 and the worst score (-inf for dot product, inf for euclidean). Borrowed.
 struct Hits {
   std::span<std::int64_t> ids;
   std::span<float> scores;
 };
 
-/// An index file, opened. Any number of threads may use it at once. Copies share the mapping. Immutable but for reload(), which leaves copies alone:
-/// until it returns, references that were handed out are valid.
+/// An index file, opened. Any number of threads may use it at once. Copies share the mapping. Immutable but for
+/// reload(), which leaves copies alone: until it returns, references that were handed out are valid.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more. Whatever reads the file later throws Error(io) if it was
-  /// truncated or a page of it cannot be read, and Error(corrupt) if it was changed in place, or a block that is warmed, or touched if `params` asks
-  /// for it, differs from its hash. Then every later call throws the same.
-  /// Throws Error: io, corrupt, incompatible, and as warm().
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more. Whatever reads the file
+  /// later throws Error(io) if it was truncated or a page of it cannot be read, and Error(corrupt) if it was changed in
+  /// place, or a block that is warmed, or touched if `params` asks for it, differs from its hash. Then every later call
+  /// throws the same. Throws Error: io, corrupt, incompatible, and as warm().
   static Index open(const std::filesystem::path& path, const OpenParams& params = {});
   Index(const Index& other) : state_(other.state()) {}
   Index& operator=(const Index& other);
   ~Index() = default;
 
-  /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the index lives in
-  /// an unnamed temporary file. The file depends on input and parameters, not on the number of threads. What stands at `path` must be an index file
-  /// or empty, unless `params.replace` says otherwise. Throws Error: invalid_argument (input, params), io (disk full, another writer at work, another
-  /// file at `path`; published(): the file stands, but may not survive a power loss).
+  /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the
+  /// index lives in an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
+  /// What stands at `path` must be an index file or empty, unless `params.replace` says otherwise. Throws Error:
+  /// invalid_argument (input, params), io (disk full, another writer at work, another file at `path`; published(): the
+  /// file stands, but may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
-  /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more (`format/input/token_files.h` tells
-  /// what `folder` holds). Tokens are streamed. `path` as of build().
-  /// Throws Error: invalid_argument (what does not fit: the file and the row are named), corrupt, io.
-  static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices, const std::filesystem::path& path = {});
+  /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more
+  /// (`format/input/token_files.h` tells what `folder` holds). Tokens are streamed. `path` as of build(). Throws Error:
+  /// invalid_argument (what does not fit: the file and the row are named), corrupt, io.
+  static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
+                    const std::filesystem::path& path = {});
 
   /// Vectors in the index.
   std::uint64_t size() const noexcept;
@@ -66,20 +68,22 @@ class Index {
   /// The name of the class that stands for this kind of file, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
 
-  /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k places.
-  /// Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor 1e-15 to 2e18 (naming the row), params out
-  /// of range.
+  /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
+  /// places. Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor
+  /// 1e-15 to 2e18 (naming the row), params out of range.
   void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
-  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors alone, where there are any.
-  /// Ignores ef_search and sum_stages.
+  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors
+  /// alone, where there are any. Ignores ef_search and sum_stages.
   void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
-  /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well formed).
-  /// Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and byte), io (a block cannot be read).
+  /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well
+  /// formed). Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and
+  /// byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
 
-  /// From now on rows, lists and pages are compared with their hashes when queries first use them: OpenParams of Verify::touched.
+  /// From now on rows, lists and pages are compared with their hashes when queries first use them: OpenParams of
+  /// Verify::touched.
   void check_touched();
 
   /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
@@ -88,14 +92,16 @@ class Index {
   /// What of each section is in memory; MappedFile::residency() tells how far that is known.
   std::vector<SectionResidency> residency() const;
 
-  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in place of the one in use.
-  /// Searches under way end over the file that they began with. It must be of the same class and metric, with vectors (unless sparse) and tokens of
-  /// the same dimension; all else may differ. It is verified whole unless `params.verify` says otherwise. Returns whether its content is another (by
-  /// uuid). If nobody has put another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error as
-  /// open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
+  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in
+  /// place of the one in use. Searches under way end over the file that they began with. It must be of the same class
+  /// and metric, with vectors (unless sparse) and tokens of the same dimension; all else may differ. It is verified
+  /// whole unless `params.verify` says otherwise. Returns whether its content is another (by uuid). If nobody has put
+  /// another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error
+  /// as open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
   bool reload(const OpenParams& params = {});
 
-  /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws Error: io, corrupt.
+  /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws
+  /// Error: io, corrupt.
   void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {}) const;
 
  private:

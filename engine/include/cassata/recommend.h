@@ -59,14 +59,15 @@ struct Recommendation {
   const Trial& choice() const { return trials[chosen]; }
 };
 
-/// The fastest index over `vectors` that reaches the target within the memory, or, of those within a tenth of its speed, the one with the fewest hot
-/// bytes. Without `queries` some vectors of the sample are kept out of the indexes and serve as such.
+/// The fastest index over `vectors` that reaches the target within the memory, or, of those within a tenth of its
+/// speed, the one with the fewest hot bytes. Without `queries` some vectors of the sample are kept out of the indexes
+/// and serve as such.
 ///
-/// Each way to build is tried on the sample and on a quarter of it, against exact answers; how recall, speed and bytes change from one to the other
-/// is taken to go on so up to the whole collection. Reads the stream once; memory holds the sample. Sample and
-/// queries are always the same; the choice depends on what is measured.
-/// Throws Error(invalid_argument): params out of range, queries of another shape or dim, too few vectors, or no way that reaches the target within
-/// the memory: then the message names the closest.
+/// Each way to build is tried on the sample and on a quarter of it, against exact answers; how recall, speed and bytes
+/// change from one to the other is taken to go on so up to the whole collection. Reads the stream once; memory holds
+/// the sample. Sample and queries are always the same; the choice depends on what is measured. Throws
+/// Error(invalid_argument): params out of range, queries of another shape or dim, too few vectors, or no way that
+/// reaches the target within the memory: then the message names the closest.
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params);
 
 /// What a class's build takes beside the collection, by the names that Python and the command line have for it.

@@ -21,7 +21,8 @@ class Error : public std::runtime_error {
   Errc code() const noexcept { return code_; }
   /// The errno value behind Errc::io, else 0.
   int system_error() const noexcept { return system_error_; }
-  /// Behind Errc::io: whether the file that was to be written stands under its name all the same, complete, though it may not survive a power loss.
+  /// Behind Errc::io: whether the file that was to be written stands under its name all the same, complete, though it
+  /// may not survive a power loss.
   bool published() const noexcept { return published_; }
 
  private:

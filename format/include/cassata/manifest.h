@@ -36,7 +36,8 @@ enum class Encoding : std::uint8_t {
 };
 enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2, paged = 3 };
 
-/// How a section is used: `hot` by every query (graph, codes), `cold` for few of its bytes a query (full vectors, payload).
+/// How a section is used: `hot` by every query (graph, codes), `cold` for few of its bytes a query (full vectors,
+/// payload).
 enum class Tier : std::uint8_t { hot = 0, cold = 1 };
 
 struct SectionEntry {

@@ -17,7 +17,8 @@ struct SectionResidency {
   std::string name;
   Tier tier;
   std::uint64_t bytes;
-  std::optional<std::uint64_t> resident;  ///< bytes in the page cache, whoever had them read; none: the system does not tell
+  std::optional<std::uint64_t>
+      resident;  ///< bytes in the page cache, whoever had them read; none: the system does not tell
 };
 
 }  // namespace cassata

@@ -36,8 +36,8 @@ class VectorStream {
   /// Whether name() is the path of a file that is being read.
   bool is_file() const noexcept { return is_file_; }
 
-  /// The next rows, some megabytes of them, valid until the next call; none at the end. Throws Error(invalid_argument) naming the row
-  /// where a vector is not what it must be, and where the file ends early.
+  /// The next rows, some megabytes of them, valid until the next call; none at the end. Throws Error(invalid_argument)
+  /// naming the row where a vector is not what it must be, and where the file ends early.
   virtual Batch next_batch() = 0;
 
   /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
@@ -67,9 +67,9 @@ class DenseStream : public VectorStream {
   Batch next_batch() final;
   std::uint64_t entries() const noexcept final { return size() * dim(); }
 
-  /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at the end. Throws
-  /// Error(invalid_argument) naming row and column at a NaN, an infinity, a value beyond f32 or a vector too long or short (lengths.h), and
-  /// where the file ends early.
+  /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at
+  /// the end. Throws Error(invalid_argument) naming row and column at a NaN, an infinity, a value beyond f32 or a
+  /// vector too long or short (lengths.h), and where the file ends early.
   std::size_t next(std::span<float> out);
 
   /// What messages call a row from now on, instead of "row 7".
@@ -97,16 +97,18 @@ class DenseStream : public VectorStream {
   std::vector<float> batch_;
 };
 
-/// The extension that tells a file's format, in small letters; big-ann-benchmarks adds how many rows of a collection a file holds, as in
-/// "base.1B.fbin.crop_nb_10000000": that is left out.
+/// The extension that tells a file's format, in small letters; big-ann-benchmarks adds how many rows of a collection a
+/// file holds, as in "base.1B.fbin.crop_nb_10000000": that is left out.
 std::string input_extension(const std::filesystem::path& path);
 
-/// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the file and what is
-/// wrong with it, or Error(io).
+/// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the
+/// file and what is wrong with it, or Error(io).
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path);
 
-/// A stream over rows in memory, borrowed. `data` holds rows x dim elements of `type`, row-major, not necessarily aligned.
-std::unique_ptr<DenseStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim, ElementType type);
+/// A stream over rows in memory, borrowed. `data` holds rows x dim elements of `type`, row-major, not necessarily
+/// aligned.
+std::unique_ptr<DenseStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim,
+                                           ElementType type);
 
 /// Reads a whole stream: rows x dim floats. For queries and other small collections.
 std::vector<float> read_all(DenseStream& stream);

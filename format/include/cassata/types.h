@@ -17,12 +17,14 @@ inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 /// Marks an unused place in a list of ids.
 inline constexpr Id kNoId = 0xFFFF'FFFF;
 
-/// How closeness is measured. Inside the engine a *distance* is smaller when closer (-dot, squared L2); the *score* that a caller
-/// sees is the dot product itself (largest first) or the squared L2 distance (smallest first).
+/// How closeness is measured. Inside the engine a *distance* is smaller when closer (-dot, squared L2); the *score*
+/// that a caller sees is the dot product itself (largest first) or the squared L2 distance (smallest first).
 enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1 };
 
 /// The score that stands for `distance`, and back: the mapping is its own inverse.
-inline float score_of(Metric metric, float distance) { return metric == Metric::dot_product ? 0 - distance : distance; }  // 0, not -0
+inline float score_of(Metric metric, float distance) {
+  return metric == Metric::dot_product ? 0 - distance : distance;
+}  // 0, not -0
 
 /// Type of the elements of a stored or read vector.
 enum class ElementType : std::uint8_t { f32, f16, f64, u8, i8 };
@@ -46,7 +48,8 @@ struct VectorView {
   std::span<const float> tokens = {};
 };
 
-/// Token vectors of several queries, borrowed: those of query i are offsets[i] to offsets[i + 1] - 1, each of `dim` values.
+/// Token vectors of several queries, borrowed: those of query i are offsets[i] to offsets[i + 1] - 1, each of `dim`
+/// values.
 struct TokenBatch {
   const float* data = nullptr;
   std::size_t dim = 0;
@@ -57,11 +60,13 @@ struct TokenBatch {
     return {data + offsets[i] * dim, (offsets[i + 1] - offsets[i]) * dim};
   }
   /// Without those of the queries before `first`.
-  TokenBatch from(std::size_t first) const { return {.data = data, .dim = dim, .offsets = offsets == nullptr ? nullptr : offsets + first}; }
+  TokenBatch from(std::size_t first) const {
+    return {.data = data, .dim = dim, .offsets = offsets == nullptr ? nullptr : offsets + first};
+  }
 };
 
-/// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to offsets[i + 1] - 1
-/// of `data` and `components`; they are below `dim`.
+/// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to
+/// offsets[i + 1] - 1 of `data` and `components`; they are below `dim`.
 struct Batch {
   const float* data = nullptr;
   std::size_t rows = 0;
@@ -74,12 +79,18 @@ struct Batch {
   VectorView row(std::size_t i) const {
     if (!sparse()) return {.values = {data + i * dim, dim}, .tokens = tokens.row(i)};
     const std::size_t count = offsets[i + 1] - offsets[i];
-    return {.values = {data + offsets[i], count}, .components = {components + offsets[i], count}, .tokens = tokens.row(i)};
+    return {
+        .values = {data + offsets[i], count}, .components = {components + offsets[i], count}, .tokens = tokens.row(i)};
   }
   /// Rows `first` to `first + count - 1`.
   Batch part(std::size_t first, std::size_t count) const {
     if (sparse())
-      return {.data = data, .rows = count, .dim = dim, .components = components, .offsets = offsets + first, .tokens = tokens.from(first)};
+      return {.data = data,
+              .rows = count,
+              .dim = dim,
+              .components = components,
+              .offsets = offsets + first,
+              .tokens = tokens.from(first)};
     return {.data = data + first * dim, .rows = count, .dim = dim, .tokens = tokens.from(first)};
   }
 };
@@ -87,8 +98,8 @@ struct Batch {
 /// How a folder holds the tokens' vectors: as they are, or as a centroid and a product-quantized residual each.
 enum class TokenLayout { plain, two_level };
 
-/// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an exception it
-/// throws cancels the task and reaches the caller.
+/// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an
+/// exception it throws cancels the task and reaches the caller.
 using Progress = std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)>;
 
 }  // namespace cassata

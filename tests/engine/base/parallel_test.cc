@@ -96,7 +96,9 @@ TEST(ParallelFor, InTurnsTellsTheCallersThreadHowFarItIs) {
   }
   std::atomic<std::size_t> reached = 0;
   const auto stop = [](std::size_t) { throw std::runtime_error("enough"); };
-  EXPECT_THROW(parallel_for(1, 1000, 1, 10, stop, [&](std::size_t begin, std::size_t end, unsigned) { reached += end - begin; }), std::runtime_error);
+  EXPECT_THROW(
+      parallel_for(1, 1000, 1, 10, stop, [&](std::size_t begin, std::size_t end, unsigned) { reached += end - begin; }),
+      std::runtime_error);
   EXPECT_EQ(reached, 10u);
 }
 
@@ -106,7 +108,8 @@ TEST(GrainOf, GivesEveryThreadAPiece) {
     EXPECT_EQ(grain_of(1, count, 8), std::min<std::size_t>(count, 8));
     const std::size_t grain = grain_of(0, count, 8);
     EXPECT_LE(grain, 8u);
-    EXPECT_GE((count + grain - 1) / grain, std::min<std::size_t>(count, 2) == 1 ? 1 : std::min<std::size_t>(all, 2)) << count;
+    EXPECT_GE((count + grain - 1) / grain, std::min<std::size_t>(count, 2) == 1 ? 1 : std::min<std::size_t>(all, 2))
+        << count;
   }
   EXPECT_EQ(grain_of(0, 0, 8), 1u);
 }

@@ -69,12 +69,14 @@ TEST(Reorder, PutsCommunitiesTogether) {
     NeighborLists graph(n, 12);
     for (std::size_t i = 0; i < n; ++i) {
       std::vector<Id> list;
-      for (std::size_t j = 0; j < 10; ++j) list.push_back(hidden[j == 0 ? below(random, n) : i / size * size + below(random, size)]);
+      for (std::size_t j = 0; j < 10; ++j)
+        list.push_back(hidden[j == 0 ? below(random, n) : i / size * size + below(random, size)]);
       graph.assign(hidden[i], list);
     }
     std::vector<Id> shuffled = hidden;
     std::ranges::shuffle(shuffled, random);
-    const double best = mean_bits(graph, hidden), found = mean_bits(graph, reorder(graph, 1)), worst = mean_bits(graph, shuffled);
+    const double best = mean_bits(graph, hidden), found = mean_bits(graph, reorder(graph, 1)),
+                 worst = mean_bits(graph, shuffled);
     EXPECT_LT(found, best + 0.25 * (worst - best)) << "best " << best << ", worst " << worst;
   }
 }

@@ -11,7 +11,8 @@
 namespace cassata::test {
 namespace {
 
-/// 200 normal vectors, shifted by `offset`; then a copy of the first, a near copy of it, and one that is close but no near copy.
+/// 200 normal vectors, shifted by `offset`; then a copy of the first, a near copy of it, and one that is close but no
+/// near copy.
 Vectors with_copies(float offset) {
   Random random(1);
   Vectors vectors = normal_vectors(random, 200, 32);
@@ -54,13 +55,15 @@ TEST(NearRule, TellsCopiesAndNearCopiesFromNeighbours) {
 }
 
 TEST(NearRule, CopiesAloneAreNearWhereProductsSayNoMore) {
-  const Vectors vectors = with_copies(3000);  // lengths so large that small distances vanish in the rounding of products
+  const Vectors vectors =
+      with_copies(3000);  // lengths so large that small distances vanish in the rounding of products
   const StoredVectors stored(encoder_dense_f32(32), vectors);
   const auto scorer = stored.codes().scorer(Metric::dot_product);
   const NearRule rule(Metric::dot_product, vectors.size(), *scorer);
   for (Id node = 1; node < 200; ++node) {
     const Id near = found(rule, node, *scorer, vectors.size());
-    EXPECT_TRUE(near == kNoId || std::equal(vectors.row(node), vectors.row(node) + 32, vectors.row(near))) << node << " and " << near;
+    EXPECT_TRUE(near == kNoId || std::equal(vectors.row(node), vectors.row(node) + 32, vectors.row(near)))
+        << node << " and " << near;
   }
 }
 

@@ -22,7 +22,8 @@ TEST(Order, IsAPermutationForAnyNumberOfThreads) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const std::size_t n = seed == 0 ? 1 : seed == 1 ? 20'000 : 1 + below(random, 700);
-    const std::size_t dim = seed % 3 == 0 ? (std::size_t{1} << 20) + 5 + below(random, 1 << 20) : 1 + below(random, 300);
+    const std::size_t dim =
+        seed % 3 == 0 ? (std::size_t{1} << 20) + 5 + below(random, 1 << 20) : 1 + below(random, 300);
     const SparseVectors rows = seed % 5 == 4 ? random_sparse(random, n, 1, 1) : random_sparse(random, n, dim, 20);
     const std::vector<Id> order = order_by_similarity(rows.batch(dim), kBlock, 1, {});
     EXPECT_EQ(order_by_similarity(rows.batch(dim), kBlock, 3, {}), order);
@@ -33,7 +34,8 @@ TEST(Order, IsAPermutationForAnyNumberOfThreads) {
   }
 }
 
-/// Of rows in 16 clusters, the share of pairs in a block that are of one: 1 / 16 by chance. One row in a hundred is multiplied by `factor`.
+/// Of rows in 16 clusters, the share of pairs in a block that are of one: 1 / 16 by chance. One row in a hundred is
+/// multiplied by `factor`.
 double share_together(unsigned seed, float factor) {
   constexpr std::size_t kClusters = 16, kRows = 2048, kPlaces = 40;
   Random random(seed);
@@ -42,7 +44,8 @@ double share_together(unsigned seed, float factor) {
   for (std::size_t i = 0; i < kRows; ++i, rows.end_row()) {
     cluster.push_back(below(random, kClusters));
     for (std::size_t place = 0; place < kPlaces; ++place)
-      if (below(random, 4) == 0) rows.add(static_cast<std::uint32_t>(cluster[i] * kPlaces + place), i % 100 == 17 ? factor : 1);
+      if (below(random, 4) == 0)
+        rows.add(static_cast<std::uint32_t>(cluster[i] * kPlaces + place), i % 100 == 17 ? factor : 1);
   }
   const std::vector<Id> order = order_by_similarity(rows.batch(kClusters * kPlaces), kBlock, 2, {});
   std::size_t together = 0;

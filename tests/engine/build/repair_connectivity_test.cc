@@ -55,7 +55,8 @@ TEST(ConnectAll, APathLeadsToEveryNodeAndNoEdgeIsLost) {
     expect_extended(before, level);
     NeighborLists again = level;
     connect_all(again, *stored.codes().scorer(metric), 10, {}, work);
-    for (Id node = 0; node < n; ++node) ASSERT_TRUE(std::ranges::equal(again.list(node), level.list(node))) << "what is connected stays as it is";
+    for (Id node = 0; node < n; ++node)
+      ASSERT_TRUE(std::ranges::equal(again.list(node), level.list(node))) << "what is connected stays as it is";
   }
 }
 
@@ -78,13 +79,16 @@ TEST(ConnectAll, TheClosestNodeWithRoomGetsTheEdge) {
       for (Id from = 0; from < n; ++from) {
         if (!reached[from] || replay.list(from).size() == replay.max_degree()) continue;
         least = std::min(least, static_cast<float>(exact_distance(metric, vectors.row(from), vectors.row(node), 4)));
-        if (level.list(from).size() > replay.list(from).size() && level.list(from)[replay.list(from).size()] == node) attached.push_back(from);
+        if (level.list(from).size() > replay.list(from).size() && level.list(from)[replay.list(from).size()] == node)
+          attached.push_back(from);
       }
       ASSERT_EQ(attached.size(), 1u) << "edges to node " << node;
-      ASSERT_EQ(static_cast<float>(exact_distance(metric, vectors.row(attached[0]), vectors.row(node), 4)), least) << "of node " << node;
+      ASSERT_EQ(static_cast<float>(exact_distance(metric, vectors.row(attached[0]), vectors.row(node), 4)), least)
+          << "of node " << node;
       replay.append(attached[0], node);
     }
-    for (Id node = 0; node < n; ++node) ASSERT_TRUE(std::ranges::equal(level.list(node), replay.list(node))) << "an edge too many at node " << node;
+    for (Id node = 0; node < n; ++node)
+      ASSERT_TRUE(std::ranges::equal(level.list(node), replay.list(node))) << "an edge too many at node " << node;
   }
 }
 
@@ -108,7 +112,8 @@ TEST(ConnectAll, AWalkOverEqualRowsFindsAll) {
   const Vectors vectors{4, std::vector<float>(4 * kRows, 1.0F)};
   const StoredVectors stored(encoder_dense_f32(4), vectors);
   NeighborLists level(kRows, kDegree);
-  for (Id node = 0; node < kRows; ++node) {  // all know the first three alone: the first list is full but for one place, too
+  for (Id node = 0; node < kRows;
+       ++node) {  // all know the first three alone: the first list is full but for one place, too
     std::vector<Id> list = {0, 1, 2, 3};
     std::erase(list, node);
     list.resize(kDegree - 1);

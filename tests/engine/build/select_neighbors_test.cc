@@ -15,12 +15,14 @@ namespace {
 using namespace test;
 
 /// Algorithm 4 of the paper, then the closest left out up to three quarters of the limit.
-std::vector<Id> reference(const Vectors& vectors, Metric metric, std::span<const Candidate> candidates, std::size_t limit) {
+std::vector<Id> reference(const Vectors& vectors, Metric metric, std::span<const Candidate> candidates,
+                          std::size_t limit) {
   std::vector<Id> out;
   for (const Candidate& c : candidates) {
     if (out.size() == limit) break;
-    const bool apart = std::ranges::all_of(
-        out, [&](Id chosen) { return exact_distance(metric, vectors.row(chosen), vectors.row(c.id), vectors.dim) >= double{c.distance}; });
+    const bool apart = std::ranges::all_of(out, [&](Id chosen) {
+      return exact_distance(metric, vectors.row(chosen), vectors.row(c.id), vectors.dim) >= double{c.distance};
+    });
     if (apart) out.push_back(c.id);
   }
   for (const Candidate& c : candidates)
@@ -64,7 +66,8 @@ TEST(Pruner, KeepsTheLimitTheClosestAndEachOnce) {
     ASSERT_GE(chosen.size(), std::min(candidates.size(), limit * 3 / 4));
     ASSERT_EQ(chosen.front(), candidates.front().id);
     ASSERT_EQ(std::set<Id>(chosen.begin(), chosen.end()).size(), chosen.size());
-    for (const Id id : chosen) ASSERT_TRUE(std::ranges::any_of(candidates, [&](const Candidate& c) { return c.id == id; })) << id;
+    for (const Id id : chosen)
+      ASSERT_TRUE(std::ranges::any_of(candidates, [&](const Candidate& c) { return c.id == id; })) << id;
     pruner.choose(candidates, limit, *scorer, again);
     ASSERT_EQ(again, chosen);
   }

@@ -53,7 +53,8 @@ TEST_P(DenseCodes, StoreTheNearestValues) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    const Vectors vectors = normal_vectors(random, 1 + below(random, 20), 1 + below(random, 200), seed % 2 ? 1.0F : 1e-5F);
+    const Vectors vectors =
+        normal_vectors(random, 1 + below(random, 20), 1 + below(random, 200), seed % 2 ? 1.0F : 1e-5F);
     StoredVectors stored(GetParam().encoder(vectors.dim), vectors);
     const Vectors values = stored_values(stored, vectors.dim);
     ASSERT_EQ(values.size(), vectors.size());
@@ -70,7 +71,8 @@ TEST_P(DenseCodes, ScoreLikeDoublePrecision) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Metric metric = random() % 2 ? Metric::euclidean : Metric::dot_product;
-    const Vectors vectors = normal_vectors(random, 1 + below(random, 40), 1 + below(random, 200)), query = normal_vectors(random, 1, vectors.dim);
+    const Vectors vectors = normal_vectors(random, 1 + below(random, 40), 1 + below(random, 200)),
+                  query = normal_vectors(random, 1, vectors.dim);
     StoredVectors stored(GetParam().encoder(vectors.dim), vectors);
     const Vectors values = stored_values(stored, vectors.dim);
     std::vector<Id> ids(below(random, 100));
@@ -80,7 +82,8 @@ TEST_P(DenseCodes, ScoreLikeDoublePrecision) {
     scorer->bind(query.view(0));
     scorer->score(ids, distances.data());
     for (std::size_t i = 0; i < ids.size(); ++i)
-      ASSERT_NEAR(distances[i], exact_distance(metric, query.row(0), values.row(ids[i]), vectors.dim), 1e-5 * static_cast<double>(vectors.dim))
+      ASSERT_NEAR(distances[i], exact_distance(metric, query.row(0), values.row(ids[i]), vectors.dim),
+                  1e-5 * static_cast<double>(vectors.dim))
           << "id " << ids[i];
   }
 }
@@ -89,7 +92,8 @@ TEST_P(DenseCodes, ARangeScoresAsItsIds) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    const Vectors vectors = normal_vectors(random, 1 + below(random, 40), 1 + below(random, 200)), query = normal_vectors(random, 1, vectors.dim);
+    const Vectors vectors = normal_vectors(random, 1 + below(random, 40), 1 + below(random, 200)),
+                  query = normal_vectors(random, 1, vectors.dim);
     const StoredVectors stored(GetParam().encoder(vectors.dim), vectors);
     const Id first = static_cast<Id>(below(random, vectors.size()));
     std::vector<Id> ids(below(random, vectors.size() - first + 1));
@@ -110,7 +114,8 @@ TEST_P(DenseCodes, AStoredVectorIsBoundAsItsValues) {
     const Vectors vectors = normal_vectors(random, 1 + below(random, 30), 1 + below(random, 200));
     StoredVectors stored(GetParam().encoder(vectors.dim), vectors);
     const Vectors values = stored_values(stored, vectors.dim);
-    const auto by_id = stored.codes().scorer(Metric::dot_product), by_values = stored.codes().scorer(Metric::dot_product);
+    const auto by_id = stored.codes().scorer(Metric::dot_product),
+               by_values = stored.codes().scorer(Metric::dot_product);
     const std::size_t id = below(random, vectors.size());
     by_id->bind(values.view(below(random, vectors.size())));  // what was bound before leaves nothing behind
     by_id->bind(static_cast<Id>(id));
@@ -140,16 +145,28 @@ TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   const Section section{.file = "file", .name = "rows", .offset = 4096, .bytes = bytes};
   EXPECT_EQ(GetParam().open({section, {}}, 4, 3)->size(), 4u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {
-      {3, 3},    {5, 3}, {4, 4}, {0, 3}, {12, 0}, {kMaxSize, 4294967295u}, {kMaxSize + 1, 1}, {1ull << 62, 12}, {kMost, kMost}, {4, (1ull << 62) + 3},
-      {kMost, 3}};
+  const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {{3, 3},
+                                                                    {5, 3},
+                                                                    {4, 4},
+                                                                    {0, 3},
+                                                                    {12, 0},
+                                                                    {kMaxSize, 4294967295u},
+                                                                    {kMaxSize + 1, 1},
+                                                                    {1ull << 62, 12},
+                                                                    {kMost, kMost},
+                                                                    {4, (1ull << 62) + 3},
+                                                                    {kMost, 3}};
   for (const auto& [size, dim] : wrong) {
     SCOPED_TRACE(std::to_string(size) + " x " + std::to_string(dim));
-    expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] { GetParam().open({section, {}}, s, d); });
+    expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] {
+      GetParam().open({section, {}}, s, d);
+    });
   }
   for (const std::size_t length : {std::size_t{0}, bytes.size() - 1, bytes.size() - GetParam().bytes}) {
     const Section shorter{.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(length)};
-    expect_error(Errc::corrupt, {"holds " + std::to_string(length) + " bytes"}, [&] { GetParam().open({shorter, {}}, 4, 3); });
+    expect_error(Errc::corrupt, {"holds " + std::to_string(length) + " bytes"}, [&] {
+      GetParam().open({shorter, {}}, 4, 3);
+    });
   }
 }
 
@@ -160,19 +177,23 @@ TEST_P(DenseCodes, VerifyFindsWhatIsNotFinite) {
     const Vectors vectors = normal_vectors(random, 1 + below(random, 20), 1 + below(random, 20));
     StoredVectors stored(GetParam().encoder(vectors.dim), vectors);
     const std::size_t place = below(random, vectors.values.size()), byte = place * GetParam().bytes;
-    const float wrong[] = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+    const float wrong[] = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                           std::numeric_limits<float>::quiet_NaN()};
     const std::uint16_t wrong_half[] = {0x7C00, 0xFC00, 0x7C01};
     if (GetParam().bytes == 2)
       std::memcpy(stored.bytes().data() + byte, &wrong_half[seed % 3], 2);
     else
       std::memcpy(stored.bytes().data() + byte, &wrong[seed % 3], 4);
-    expect_error(Errc::corrupt, {"section 'rows' at byte " + std::to_string(4096 + byte) + ": row " + std::to_string(place / vectors.dim) + " "},
+    expect_error(Errc::corrupt,
+                 {"section 'rows' at byte " + std::to_string(4096 + byte) + ": row " +
+                  std::to_string(place / vectors.dim) + " "},
                  [&] { stored.codes().verify(); });
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, DenseCodes,
-                         ::testing::Values(Form{"f32", 4, encoder_dense_f32, open_dense_f32}, Form{"f16", 2, encoder_dense_f16, open_dense_f16}),
+                         ::testing::Values(Form{"f32", 4, encoder_dense_f32, open_dense_f32},
+                                           Form{"f16", 2, encoder_dense_f16, open_dense_f16}),
                          [](const auto& form) { return std::string(form.param.name); });
 
 TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
@@ -185,10 +206,11 @@ TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
     vectors.values[place] = values[seed % 5];
     const auto encoder = encoder_dense_f16(vectors.dim);
     EncodedRows out;
-    expect_error(
-        Errc::invalid_argument,
-        {"x.npy: row " + std::to_string(1000 + place / vectors.dim) + ", column " + std::to_string(place % vectors.dim) + ": ", "f16", "65504"},
-        [&] { encoder->encode(vectors.matrix(), "x.npy", 1000, out); });
+    expect_error(Errc::invalid_argument,
+                 {"x.npy: row " + std::to_string(1000 + place / vectors.dim) + ", column " +
+                      std::to_string(place % vectors.dim) + ": ",
+                  "f16", "65504"},
+                 [&] { encoder->encode(vectors.matrix(), "x.npy", 1000, out); });
     vectors.values[place] = seed % 2 ? 65519.99F : -65519.99F;
     encoder->encode(vectors.matrix(), "x.npy", 1000, out);
   }

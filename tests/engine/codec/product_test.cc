@@ -29,7 +29,8 @@ struct Case {
   CodesSpec spec;
   StoredVectors stored;
 
-  Case(Vectors vectors_, const CodesSpec& spec_) : vectors(std::move(vectors_)), spec(spec_), stored(encoder_product(spec), vectors) {}
+  Case(Vectors vectors_, const CodesSpec& spec_)
+      : vectors(std::move(vectors_)), spec(spec_), stored(encoder_product(spec), vectors) {}
 };
 
 Case random_case(Random& random, bool rotated) {
@@ -54,7 +55,8 @@ std::vector<double> by_the_book(const Case& c, std::size_t i) {
   std::vector<double> pieces;
   for (std::size_t s = 0; s < m_pq; ++s) {
     const auto code = std::to_integer<std::size_t>(c.stored.sections().rows.bytes[i * m_pq + s]);
-    for (std::size_t width = dim / m_pq + (s < dim % m_pq); width > 0; --width, next += kCentroids) pieces.push_back(next[code]);
+    for (std::size_t width = dim / m_pq + (s < dim % m_pq); width > 0; --width, next += kCentroids)
+      pieces.push_back(next[code]);
   }
   EXPECT_EQ(next, model.data() + model.size());
   if (!c.spec.code.rotated) return pieces;
@@ -90,7 +92,8 @@ TEST(Product, EachPieceIsTheNearestOneOfAllThatAreStored) {
       const std::size_t width = dim / m_pq + (s < dim % m_pq);
       for (std::size_t i = 0; i < c.vectors.size(); ++i) {
         const auto error = [&](std::size_t of) {
-          return exact_distance(Metric::euclidean, c.vectors.row(i) + begin, decoded(c.stored.codes(), of).data() + begin, width);
+          return exact_distance(Metric::euclidean, c.vectors.row(i) + begin,
+                                decoded(c.stored.codes(), of).data() + begin, width);
         };
         ASSERT_LE(error(i), error(below(random, c.vectors.size())) + 1e-5) << "row " << i << ", piece " << s;
       }
@@ -109,7 +112,8 @@ TEST(Product, UpTo256VectorsLoseNothing) {
                  spec_of(dim, static_cast<std::uint32_t>(1 + below(random, dim)), rotated));
     for (std::size_t i = 0; i < c.vectors.size(); ++i) {
       const std::vector<float> values = decoded(c.stored.codes(), i);
-      for (std::size_t j = 0; j < dim; ++j) ASSERT_NEAR(values[j], c.vectors.row(i)[j], rotated ? 1e-4 : 0) << "row " << i;
+      for (std::size_t j = 0; j < dim; ++j)
+        ASSERT_NEAR(values[j], c.vectors.row(i)[j], rotated ? 1e-4 : 0) << "row " << i;
     }
   }
 }
@@ -130,8 +134,11 @@ TEST(Product, ScoresAreThoseOfTheDecodedVectors) {
     scorer->score_range(first, range.size(), range.data());
     scorer->score(ids, one_by_one.data());
     for (std::size_t i = 0; i < range.size(); ++i) {
-      ASSERT_NEAR(range[i], exact_distance(metric, query.row(0), decoded(c.stored.codes(), ids[i]).data(), c.spec.dim), 1e-3) << "row " << ids[i];
-      ASSERT_EQ(std::bit_cast<std::uint32_t>(range[i]), std::bit_cast<std::uint32_t>(one_by_one[i])) << "row " << ids[i];
+      ASSERT_NEAR(range[i], exact_distance(metric, query.row(0), decoded(c.stored.codes(), ids[i]).data(), c.spec.dim),
+                  1e-3)
+          << "row " << ids[i];
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(range[i]), std::bit_cast<std::uint32_t>(one_by_one[i]))
+          << "row " << ids[i];
     }
   }
 }
@@ -143,7 +150,8 @@ TEST(Product, AStoredVectorIsBoundAsItsDecodedValues) {
     const Case c = random_case(random, seed % 3 == 0);
     const std::size_t id = below(random, c.vectors.size());
     const std::vector<float> values = decoded(c.stored.codes(), id);
-    const auto by_id = c.stored.codes().scorer(Metric::euclidean), by_values = c.stored.codes().scorer(Metric::euclidean);
+    const auto by_id = c.stored.codes().scorer(Metric::euclidean),
+               by_values = c.stored.codes().scorer(Metric::euclidean);
     by_id->bind(c.vectors.view(0));  // what was bound before leaves nothing behind
     by_id->bind(static_cast<Id>(id));
     by_values->bind(VectorView{.values = values});
@@ -179,24 +187,27 @@ TEST(Product, ACollectionOfOneVectorManyTimesOver) {
 
 TEST(Product, WhatCannotBeCutOrTurnedIsRefused) {
   for (const std::uint32_t m_pq : {0u, 7u, 4294967295u})
-    expect_error(Errc::invalid_argument, {"m_pq: " + std::to_string(m_pq) + " given", "1 to 6"}, [&] { encoder_product(spec_of(6, m_pq)); });
-  expect_error(Errc::invalid_argument, {"opq: ", "4097", "4096"}, [&] { encoder_product(spec_of(kMaxRotatedDim + 1, 8, true)); });
+    expect_error(Errc::invalid_argument, {"m_pq: " + std::to_string(m_pq) + " given", "1 to 6"},
+                 [&] { encoder_product(spec_of(6, m_pq)); });
+  expect_error(Errc::invalid_argument, {"opq: ", "4097", "4096"},
+               [&] { encoder_product(spec_of(kMaxRotatedDim + 1, 8, true)); });
 }
 
 TEST(Product, WrongLengthsAreCorrupt) {
   const std::vector<std::byte> bytes(4 * 3), floats((10 * 10 + 10 * kCentroids) * sizeof(float));
   const auto open = [&](std::size_t rows, std::size_t model, std::uint64_t size, const CodesSpec& spec) {
-    return open_product({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(rows)},
-                         .offsets = {},
-                         .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::span(floats).first(model)}},
-                        size, spec);
+    return open_product(
+        {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(rows)},
+         .offsets = {},
+         .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::span(floats).first(model)}},
+        size, spec);
   };
   const std::size_t whole = 10 * kCentroids * sizeof(float);
   EXPECT_EQ(open(12, whole, 4, spec_of(10, 3))->size(), 4u);
   EXPECT_EQ(open(12, floats.size(), 4, spec_of(10, 3, true))->dim(), 10u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  for (const std::uint64_t size :
-       {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{5}, std::uint64_t{kMaxSize}, kMaxSize + 1, std::uint64_t{(1ull << 62) + 4}, kMost})
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{5}, std::uint64_t{kMaxSize},
+                                   kMaxSize + 1, std::uint64_t{(1ull << 62) + 4}, kMost})
     expect_error(Errc::corrupt, {"section 'rows' at byte 4096"}, [&] { open(12, whole, size, spec_of(10, 3)); });
   for (const std::uint32_t m_pq : {0u, 2u, 4u, 11u, 4294967295u})
     expect_error(Errc::corrupt, {"section 'rows' at byte 4096"}, [&] { open(12, whole, 4, spec_of(10, m_pq)); });
@@ -223,11 +234,13 @@ TEST(Product, AnyBytesScoreAndVerifyFindsWhatIsNotFinite) {
     for (std::byte& byte : rows) byte = static_cast<std::byte>(random());
     const std::size_t place = below(random, model.size());
     model[place] = seed % 4 < 2 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
-    const auto codes = open_product({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = rows},
-                                     .offsets = {},
-                                     .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::as_bytes(std::span(model))}},
-                                    size, spec);
-    expect_error(Errc::corrupt, {"section 'model' at byte " + std::to_string(8192 + place * sizeof(float))}, [&] { codes->verify(); });
+    const auto codes = open_product(
+        {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = rows},
+         .offsets = {},
+         .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::as_bytes(std::span(model))}},
+        size, spec);
+    expect_error(Errc::corrupt, {"section 'model' at byte " + std::to_string(8192 + place * sizeof(float))},
+                 [&] { codes->verify(); });
     const auto scorer = codes->scorer(Metric::euclidean);
     scorer->bind(static_cast<Id>(size - 1));
     std::vector<float> distances(size);

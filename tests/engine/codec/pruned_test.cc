@@ -18,7 +18,8 @@ namespace {
 using namespace test;
 
 double mass(std::span<const float> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0, [](double sum, float v) { return sum + std::abs(double{v}); });
+  return std::accumulate(values.begin(), values.end(), 0.0,
+                         [](double sum, float v) { return sum + std::abs(double{v}); });
 }
 
 TEST(KeptEntries, CarryTheirShareAndAreTheFewest) {
@@ -26,7 +27,8 @@ TEST(KeptEntries, CarryTheirShareAndAreTheFewest) {
     SCOPED_TRACE(seed);
     Random random(seed);
     std::vector<float> values(below(random, 40));
-    for (float& v : values) v = static_cast<float>(below(random, 41)) / 4 - 5;  // sums are exact; some are 0, many equal
+    for (float& v : values)
+      v = static_cast<float>(below(random, 41)) / 4 - 5;  // sums are exact; some are 0, many equal
     const double percentage = seed % 10 ? static_cast<double>(below(random, 401)) / 4 : seed % 20 ? 0 : 100;
     const std::vector<std::size_t> kept = kept_entries(values, percentage);
     ASSERT_TRUE(std::ranges::is_sorted(kept, std::less_equal()) && (kept.empty() || kept.back() < values.size()));
@@ -104,8 +106,9 @@ TEST(PartEncoder, NamesTheEntryOfTheWholeVector) {
   for (std::uint32_t c = 0; c < 4; ++c) vectors.add(c, c == 2 ? 70000.0F : 1.0F);
   vectors.end_row();
   EncodedRows out;
-  expect_error(Errc::invalid_argument, {"x.bin: row 10, entry 2: ", "f16"},
-               [&] { part_encoder(encoder_sparse_f16(4), 10, Part::kept)->encode(vectors.batch(4), "x.bin", 10, out); });
+  expect_error(Errc::invalid_argument, {"x.bin: row 10, entry 2: ", "f16"}, [&] {
+    part_encoder(encoder_sparse_f16(4), 10, Part::kept)->encode(vectors.batch(4), "x.bin", 10, out);
+  });
 }
 
 }  // namespace

@@ -29,8 +29,11 @@ struct Form {
   }
 };
 
-inline const Form kInt8{"int8", 8, false, encoder_dense_int8, open_dense_int8}, kInt4{"int4", 4, false, encoder_dense_int4, open_dense_int4};
-inline Form rabitq(unsigned bits) { return {"rabitq of " + std::to_string(bits), bits, true, encoder_rabitq, open_rabitq}; }
+inline const Form kInt8{"int8", 8, false, encoder_dense_int8, open_dense_int8},
+    kInt4{"int4", 4, false, encoder_dense_int4, open_dense_int4};
+inline Form rabitq(unsigned bits) {
+  return {"rabitq of " + std::to_string(bits), bits, true, encoder_rabitq, open_rabitq};
+}
 
 inline std::vector<Form> all_forms() {
   std::vector<Form> forms = {kInt8, kInt4};
@@ -111,8 +114,12 @@ class Book {
     std::memcpy(&value, bytes.data() + at, sizeof value);
     return value;
   }
-  std::size_t part_bytes(unsigned width) const { return (form_.bits & width) == 0 ? 0 : (dim_ * width + 127) / 128 * 16; }
-  int sign(std::size_t round, std::size_t i) const { return model_[4 * dim_ + round * dim_ + i] == std::byte{1} ? 1 : -1; }
+  std::size_t part_bytes(unsigned width) const {
+    return (form_.bits & width) == 0 ? 0 : (dim_ * width + 127) / 128 * 16;
+  }
+  int sign(std::size_t round, std::size_t i) const {
+    return model_[4 * dim_ + round * dim_ + i] == std::byte{1} ? 1 : -1;
+  }
 
   /// The matrix with (-1)^(bits that i and j share) in row i and column j.
   void transform(std::size_t round, std::vector<double>& values) const {
@@ -130,13 +137,16 @@ class Book {
   std::span<const std::byte> rows_, model_;
 };
 
-inline double product(const std::vector<double>& a, const std::vector<double>& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+inline double product(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
 
 /// What the rounding of a query to 8 bits does to a product with `with`, and some more: 6 standard deviations.
 inline double rounding(const std::vector<double>& query, const std::vector<double>& with) {
   double largest = 0;
   for (const double value : query) largest = std::max(largest, std::abs(value));
-  return 6 * largest / 127 / std::sqrt(12.0) * std::sqrt(product(with, with)) + 1e-4 * (1 + std::sqrt(product(with, with) * product(query, query)));
+  return 6 * largest / 127 / std::sqrt(12.0) * std::sqrt(product(with, with)) +
+         1e-4 * (1 + std::sqrt(product(with, with) * product(query, query)));
 }
 
 /// Errors of the distances from queries that are near the vectors: their sum, and the sum of their squares.

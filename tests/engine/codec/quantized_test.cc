@@ -32,7 +32,8 @@ TEST(Quantized, DecodesAsTheFormatSays) {
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         const std::vector<double> expected = book.leave(book.coded(row));
         const std::vector<float> values = decoded(stored.codes(), row);
-        for (std::size_t i = 0; i < vectors.dim; ++i) ASSERT_NEAR(values[i], expected[i], 2e-5) << "row " << row << ", value " << i;
+        for (std::size_t i = 0; i < vectors.dim; ++i)
+          ASSERT_NEAR(values[i], expected[i], 2e-5) << "row " << row << ", value " << i;
       }
     }
 }
@@ -76,7 +77,8 @@ TEST(Quantized, ScoresAreThoseThatTheFormatSays) {
       const std::vector<double> q = book.query(metric, query.row(0));
       double mean_product = 0;
       for (std::size_t i = 0; i < vectors.dim; ++i) mean_product += book.mean(i) * query.row(0)[i];
-      const double base = metric == Metric::euclidean ? product(q, q) : -mean_product, factor = metric == Metric::euclidean ? 2 : 1;
+      const double base = metric == Metric::euclidean ? product(q, q) : -mean_product,
+                   factor = metric == Metric::euclidean ? 2 : 1;
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         const std::vector<double> coded = book.coded(row);
         const double exact = base + book.share(metric, query.row(0)) * book.head(row, 2) - factor * product(q, coded);
@@ -100,8 +102,11 @@ TEST(Quantized, ScoresAreThoseOfDecodedVectors) {
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         float distance = 0;
         scorer->score_range(static_cast<Id>(row), 1, &distance);
-        const double tolerance = (metric == Metric::euclidean ? 2 : 1) * rounding(book.query(metric, query.row(0)), book.coded(row));
-        ASSERT_NEAR(distance, exact_distance(metric, query.row(0), decoded(stored.codes(), row).data(), vectors.dim), tolerance) << "row " << row;
+        const double tolerance =
+            (metric == Metric::euclidean ? 2 : 1) * rounding(book.query(metric, query.row(0)), book.coded(row));
+        ASSERT_NEAR(distance, exact_distance(metric, query.row(0), decoded(stored.codes(), row).data(), vectors.dim),
+                    tolerance)
+            << "row " << row;
       }
     }
 }
@@ -128,14 +133,16 @@ TEST(Quantized, ScalingAQueryScalesItsDotProducts) {
         const std::vector<float> whole = distances_at(1);
         for (const float scale : {0x1p-20F, 0x1p-10F, 0x1p20F}) {  // powers of two are exact
           const std::vector<float> scaled = distances_at(scale);
-          for (std::size_t row = 0; row < vectors.size(); ++row) ASSERT_EQ(scaled[row], scale * whole[row]) << "row " << row << ", times " << scale;
+          for (std::size_t row = 0; row < vectors.size(); ++row)
+            ASSERT_EQ(scaled[row], scale * whole[row]) << "row " << row << ", times " << scale;
         }
         const Book book(form, stored.sections(), vectors.dim);
         const std::vector<double> q = book.query(Metric::dot_product, query.row(0));
         for (const float scale : {1e-3F, 1e3F}) {
           const std::vector<float> scaled = distances_at(scale);
           for (std::size_t row = 0; row < vectors.size(); ++row)
-            ASSERT_NEAR(scaled[row] / scale, whole[row], rounding(q, book.coded(row))) << "row " << row << ", times " << scale;
+            ASSERT_NEAR(scaled[row] / scale, whole[row], rounding(q, book.coded(row)))
+                << "row " << row << ", times " << scale;
         }
       }
 }
@@ -173,7 +180,8 @@ TEST(Quantized, MoreBitsAreNoWorse) {
       double before = std::numeric_limits<double>::infinity();
       for (unsigned bits = 1; bits <= kMaxRabitqBits; ++bits) {
         const double error = errors_of(rabitq(bits), metric, dim, 7).root_mean_square();
-        EXPECT_LE(error, before * (bits <= 5 ? 0.75 : 1.05)) << bits << " bits, dim " << dim << ": the query's own rounding is the least error";
+        EXPECT_LE(error, before * (bits <= 5 ? 0.75 : 1.05))
+            << bits << " bits, dim " << dim << ": the query's own rounding is the least error";
         before = error;
       }
     }
@@ -209,7 +217,8 @@ TEST(Quantized, CollectionsOfOneVectorLoseNothing) {
       for (const std::size_t rows : {1, 200})
         for (const float value : {0.0F, 2.5F, -1e-40F}) {
           SCOPED_TRACE(form.name + ", " + std::to_string(rows) + " rows of " + std::to_string(value));
-          const StoredVectors stored(form.encoder(form.spec(6, metric)), Vectors{6, std::vector<float>(6 * rows, value)});
+          const StoredVectors stored(form.encoder(form.spec(6, metric)),
+                                     Vectors{6, std::vector<float>(6 * rows, value)});
           stored.codes().verify();
           for (const float v : decoded(stored.codes(), rows - 1)) EXPECT_EQ(v, value);
         }
@@ -217,14 +226,17 @@ TEST(Quantized, CollectionsOfOneVectorLoseNothing) {
 
 TEST(Quantized, ExtremeValuesAreStoredAsFiniteOnes) {
   for (const Form& form : all_forms())
-    for (const float extreme : {std::numeric_limits<float>::max(), 3e38F, 1e20F, 1e-20F, 1e-36F, 1e-38F, std::numeric_limits<float>::denorm_min()})
+    for (const float extreme : {std::numeric_limits<float>::max(), 3e38F, 1e20F, 1e-20F, 1e-36F, 1e-38F,
+                                std::numeric_limits<float>::denorm_min()})
       for (const Metric metric : {Metric::dot_product, Metric::euclidean})
         for (const bool linear : {false, true}) {
           SCOPED_TRACE(::testing::Message() << form.name << ", values up to " << extreme);
           Random random(1);
           Vectors vectors = normal_vectors(random, 20, 30);
           for (std::size_t i = 0; i < vectors.values.size(); ++i)
-            vectors.values[i] = i / 30 == 7 ? 1.0F : i / 30 == 8 ? 0.0F : std::clamp(vectors.values[i], -1.0F, 1.0F) * extreme;
+            vectors.values[i] = i / 30 == 7   ? 1.0F
+                                : i / 30 == 8 ? 0.0F
+                                              : std::clamp(vectors.values[i], -1.0F, 1.0F) * extreme;
           const StoredVectors stored(form.encoder(form.spec(30, metric, linear)), vectors);
           stored.codes().verify();
           const auto scorer = stored.codes().scorer(metric);
@@ -244,7 +256,8 @@ TEST(Quantized, AFewWildRowsMoveTheCenterByNextToNothing) {
   for (const std::size_t rows : {100, 300, 6000})
     for (const float factor : {1e2F, 1e6F, 1e17F})
       for (const bool one_side : {false, true}) {
-        SCOPED_TRACE(::testing::Message() << rows << " rows, 1 % times " << factor << (one_side ? ", of one side" : ""));
+        SCOPED_TRACE(::testing::Message()
+                     << rows << " rows, 1 % times " << factor << (one_side ? ", of one side" : ""));
         Random random(static_cast<unsigned>(rows));
         Vectors tame = normal_vectors(random, rows, kDim);
         for (float& value : tame.values) value += 3;
@@ -254,7 +267,8 @@ TEST(Quantized, AFewWildRowsMoveTheCenterByNextToNothing) {
             float& value = wild.values[row * kDim + i];
             value = factor * (one_side ? std::abs(value) : value - 3);
           }
-        const StoredVectors of_tame(encoder_dense_int8({.dim = kDim}), tame), of_wild(encoder_dense_int8({.dim = kDim}), wild);
+        const StoredVectors of_tame(encoder_dense_int8({.dim = kDim}), tame),
+            of_wild(encoder_dense_int8({.dim = kDim}), wild);
         const Book tame_book(kInt8, of_tame.sections(), kDim), wild_book(kInt8, of_wild.sections(), kDim);
         for (std::size_t i = 0; i < kDim; ++i) {
           double mean = 0;
@@ -270,16 +284,20 @@ TEST(Quantized, BitsAndDimensionsThatThereAreNotAreRefused) {
     const CodesSpec spec = rabitq(bits).spec(6, Metric::dot_product);
     const std::string given = "bits: " + std::to_string(bits) + " given";
     expect_error(Errc::invalid_argument, {given, "1 to 8"}, [&] { encoder_rabitq(spec); });
-    expect_error(Errc::corrupt, {"section 'rows' at byte 4096", given},
-                 [&] { open_rabitq({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}}, 0, spec); });
+    expect_error(Errc::corrupt, {"section 'rows' at byte 4096", given}, [&] {
+      open_rabitq({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}}, 0, spec);
+    });
   }
   for (const Form& form : all_forms()) {
     EXPECT_GT(form.encoder(form.spec(kMaxQuantizedDim, Metric::dot_product))->row_bytes(), kMaxQuantizedDim / 8);
-    for (const std::size_t dim : {kMaxQuantizedDim + 1, std::size_t{1} << 40, std::numeric_limits<std::size_t>::max()}) {
+    for (const std::size_t dim :
+         {kMaxQuantizedDim + 1, std::size_t{1} << 40, std::numeric_limits<std::size_t>::max()}) {
       const CodesSpec spec = form.spec(dim, Metric::dot_product);
-      expect_error(Errc::invalid_argument, {"dim: " + std::to_string(dim) + " given", "65536"}, [&] { form.encoder(spec); });
-      expect_error(Errc::corrupt, {"section 'rows' at byte 4096", "65536"},
-                   [&] { form.open({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}}, 0, spec); });
+      expect_error(Errc::invalid_argument, {"dim: " + std::to_string(dim) + " given", "65536"},
+                   [&] { form.encoder(spec); });
+      expect_error(Errc::corrupt, {"section 'rows' at byte 4096", "65536"}, [&] {
+        form.open({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}}, 0, spec);
+      });
     }
   }
 }
@@ -291,17 +309,20 @@ TEST(Quantized, WrongLengthsAreCorrupt) {
     const std::size_t row = form.encoder(spec)->row_bytes(), whole = form.rotated ? 80 : 40;
     const std::vector<std::byte> rows(5 * row), model(200);
     const auto open = [&](std::size_t row_bytes, std::size_t model_bytes, std::uint64_t size) {
-      return form.open({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(rows).first(row_bytes)},
-                        .offsets = {},
-                        .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::span(model).first(model_bytes)}},
-                       size, spec);
+      return form.open(
+          {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(rows).first(row_bytes)},
+           .offsets = {},
+           .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::span(model).first(model_bytes)}},
+          size, spec);
     };
     EXPECT_EQ(open(4 * row, whole, 4)->size(), 4u);
     for (const std::size_t length : {std::size_t{0}, 4 * row - 1, 4 * row + 1, 5 * row})
       expect_error(Errc::corrupt, {"section 'rows' at byte 4096"}, [&] { open(length, whole, 4); });
-    for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{3}, kMaxSize, kMaxSize + 1, (std::uint64_t{1} << 62) + 4, ~std::uint64_t{0}})
+    for (const std::uint64_t size :
+         {std::uint64_t{0}, std::uint64_t{3}, kMaxSize, kMaxSize + 1, (std::uint64_t{1} << 62) + 4, ~std::uint64_t{0}})
       expect_error(Errc::corrupt, {"section 'rows' at byte 4096"}, [&] { open(4 * row, whole, size); });
-    for (const std::size_t length : {std::size_t{0}, std::size_t{39}, whole - 1, whole + 1, 120 - whole, std::size_t{200}})
+    for (const std::size_t length :
+         {std::size_t{0}, std::size_t{39}, whole - 1, whole + 1, 120 - whole, std::size_t{200}})
       expect_error(Errc::corrupt, {"section 'model' at byte 8192"}, [&] { open(4 * row, length, 4); });
   }
 }

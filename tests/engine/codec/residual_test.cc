@@ -49,7 +49,8 @@ TEST(Residual, BothPartsAddUpToTheWhole) {
       }
       for (std::size_t row = 0; row < vectors.size(); ++row) {
         const double whole = exact_distance(Metric::dot_product, queries.row(q), vectors.row(row), 60);
-        ASSERT_NEAR(a[row] + b[row], whole, rounding(book.query(Metric::dot_product, queries.row(q)), book.coded(row))) << "row " << row;
+        ASSERT_NEAR(a[row] + b[row], whole, rounding(book.query(Metric::dot_product, queries.row(q)), book.coded(row)))
+            << "row " << row;
         alone.add(a[row] - whole);
         both.add(a[row] + c[row] - whole);
       }
@@ -71,13 +72,15 @@ TEST(Residual, IsTheVectorWithoutWhatTheFirstCodesDecodeTo) {
       const StoredVectors rest = left_out(*encoder, encoder_dense_f32(vectors.dim), vectors);
       for (std::size_t row = 0; row < vectors.size(); ++row)
         for (std::size_t i = 0; i < vectors.dim; ++i)
-          ASSERT_EQ(decoded(rest.codes(), row)[i], vectors.row(row)[i] - decoded(first.codes(), row)[i]) << "row " << row << ", value " << i;
+          ASSERT_EQ(decoded(rest.codes(), row)[i], vectors.row(row)[i] - decoded(first.codes(), row)[i])
+              << "row " << row << ", value " << i;
     }
 }
 
 TEST(Residual, OfExtremeValuesIsFinite) {
   for (const Form& form : all_forms())
-    for (const float extreme : {std::numeric_limits<float>::max(), 1e20F, 1e-36F, std::numeric_limits<float>::denorm_min()}) {
+    for (const float extreme :
+         {std::numeric_limits<float>::max(), 1e20F, 1e-36F, std::numeric_limits<float>::denorm_min()}) {
       SCOPED_TRACE(::testing::Message() << form.name << ", values up to " << extreme);
       Random random(1);
       Vectors vectors = normal_vectors(random, 20, 30);

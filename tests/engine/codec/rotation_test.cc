@@ -14,7 +14,8 @@ namespace {
 
 using namespace test;
 
-constexpr std::size_t kDims[] = {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 64, 65, 96, 100, 127, 128, 129, 300, 512, 600, 768, 1000, 1024};
+constexpr std::size_t kDims[] = {1,  2,  3,   4,   5,   7,   8,   15,  16,  17,  31,   64,
+                                 65, 96, 100, 127, 128, 129, 300, 512, 600, 768, 1000, 1024};
 
 double product(const float* a, const float* b, std::size_t dim) {
   double sum = 0;
@@ -33,7 +34,8 @@ TEST(Rotation, KeepsProducts) {
     for (std::size_t i = 0; i < given.size(); ++i) rotation.apply(turned.values.data() + i * dim);
     for (std::size_t i = 0; i < given.size(); ++i)
       for (std::size_t j = 0; j <= i; ++j)
-        ASSERT_NEAR(product(turned.row(i), turned.row(j), dim), product(given.row(i), given.row(j), dim), 1e-5 * static_cast<double>(dim))
+        ASSERT_NEAR(product(turned.row(i), turned.row(j), dim), product(given.row(i), given.row(j), dim),
+                    1e-5 * static_cast<double>(dim))
             << "vectors " << i << " and " << j;
   }
 }
@@ -67,7 +69,8 @@ TEST(Rotation, SpreadsEachCoordinateOverAll) {
       std::vector<float> values(dim, 0.0F);
       values[i] = 1;
       rotation.apply(values.data());
-      for (const float value : values) ASSERT_LE(std::abs(value), 7 / std::sqrt(static_cast<float>(dim))) << "coordinate " << i;
+      for (const float value : values)
+        ASSERT_LE(std::abs(value), 7 / std::sqrt(static_cast<float>(dim))) << "coordinate " << i;
     }
   }
 }

@@ -32,7 +32,8 @@ struct Form {
 };
 
 const Form kSingle{"f32", 4, encoder_sparse_f32, open_sparse_f32}, kHalf{"f16", 2, encoder_sparse_f16, open_sparse_f16},
-    kFixed8{"fixed8", 1, encoder_sparse_fixed8, open_sparse_fixed8, 255}, kFixed16{"fixed16", 2, encoder_sparse_fixed16, open_sparse_fixed16, 65535},
+    kFixed8{"fixed8", 1, encoder_sparse_fixed8, open_sparse_fixed8, 255},
+    kFixed16{"fixed16", 2, encoder_sparse_fixed16, open_sparse_fixed16, 65535},
     kPacked{"packed", 1, encoder_sparse_packed, open_sparse_packed, 255, false};
 
 /// u16 components; u32 ones; so many that rows are merged with the query.
@@ -66,7 +67,8 @@ double exact_distance(Metric metric, const VectorView& a, const VectorView& b) {
   for (std::size_t i = 0; i < b.values.size(); ++i) both[b.components[i]].second = b.values[i];
   double sum = 0;
   for (const auto& [component, pair] : both)
-    sum += metric == Metric::euclidean ? (pair.first - pair.second) * (pair.first - pair.second) : -pair.first * pair.second;
+    sum += metric == Metric::euclidean ? (pair.first - pair.second) * (pair.first - pair.second)
+                                       : -pair.first * pair.second;
   return sum;
 }
 
@@ -75,7 +77,8 @@ SparseVectors query_near(Random& random, const VectorView& row, std::size_t dim)
   std::map<std::uint32_t, float> entries;
   for (const std::uint32_t component : row.components)
     if (below(random, 2)) entries[component] = static_cast<float>(below(random, 9)) - 4;
-  for (int i = 0; i < 5; ++i) entries[static_cast<std::uint32_t>(below(random, std::min<std::size_t>(2 * dim, 4294967295)))] = 1;
+  for (int i = 0; i < 5; ++i)
+    entries[static_cast<std::uint32_t>(below(random, std::min<std::size_t>(2 * dim, 4294967295)))] = 1;
   SparseVectors out;
   for (const auto& [component, value] : entries) out.add(component, value);
   out.end_row();
@@ -105,7 +108,8 @@ TEST_P(SparseCodes, ScoreLikeDoublePrecisionInEveryWay) {
       scorer->score_range(0, range.size(), range.data());
       for (std::size_t i = 0; i < ids.size(); ++i) {
         ASSERT_EQ(gathered[i], range[ids[i]]);
-        ASSERT_NEAR(gathered[i], exact_distance(metric, bound, values.view(ids[i])), 2e-4) << "row " << ids[i] << ", round " << round;
+        ASSERT_NEAR(gathered[i], exact_distance(metric, bound, values.view(ids[i])), 2e-4)
+            << "row " << ids[i] << ", round " << round;
       }
     }
   }
@@ -118,7 +122,8 @@ TEST_P(PlainRows, AreComponentsThenValues) {
   vectors.end_row();
   vectors.end_row();
   StoredVectors stored(GetParam().encoder(70001), vectors.batch(70001));
-  EXPECT_EQ(stored.offsets(), (std::vector<std::uint64_t>{0, 8 + 2 * GetParam().value_bytes, 8 + 2 * GetParam().value_bytes}));
+  EXPECT_EQ(stored.offsets(),
+            (std::vector<std::uint64_t>{0, 8 + 2 * GetParam().value_bytes, 8 + 2 * GetParam().value_bytes}));
   const std::string singles = raw(1.5F) + raw(-2.0F), halves = raw(std::uint16_t{0x3E00}) + raw(std::uint16_t{0xC000});
   const std::string expected = raw(2u) + raw(70000u) + (GetParam().value_bytes == 4 ? singles : halves);
   ASSERT_EQ(stored.bytes().size(), expected.size());
@@ -130,13 +135,19 @@ TEST_P(SparseCodes, AWrongNumberOfOffsetsIsCorrupt) {
   const SparseVectors vectors = random_sparse(random, 5, 100, 9);
   const StoredVectors stored(GetParam().encoder(100), vectors.batch(100));
   for (const std::uint64_t size : {std::uint64_t{4}, std::uint64_t{6}, std::uint64_t{0}, kMaxSize})
-    expect_error(Errc::corrupt, {"file: section 'offsets' at byte 8192"}, [&] { GetParam().open(stored.sections(), size, 100); });
+    expect_error(Errc::corrupt, {"file: section 'offsets' at byte 8192"},
+                 [&] { GetParam().open(stored.sections(), size, 100); });
 }
 
 /// Numbers that a damaged file may hold in an offset's place.
 std::uint64_t hostile(Random& random, std::size_t length) {
-  const std::uint64_t numbers[] = {
-      0, below(random, length + 1), length, length + 1 + below(random, 9999), random(), ~std::uint64_t{0}, std::uint64_t{1} << 63};
+  const std::uint64_t numbers[] = {0,
+                                   below(random, length + 1),
+                                   length,
+                                   length + 1 + below(random, 9999),
+                                   random(),
+                                   ~std::uint64_t{0},
+                                   std::uint64_t{1} << 63};
   return numbers[random() % 7];
 }
 
@@ -195,7 +206,8 @@ TEST_P(PlainRows, VerifyFindsEveryBrokenRule) {
   refuse({place + "1: component 2"}, component(2));
   refuse({place + "1: component 100", "below 100"}, component(100));
   refuse({place + "2: component 99"}, component(99));
-  refuse({place + "0", "finite"}, [&](StoredVectors& s) { std::memset(s.bytes().data() + 2 * row_bytes + 6, 0xFF, GetParam().value_bytes); });
+  refuse({place + "0", "finite"},
+         [&](StoredVectors& s) { std::memset(s.bytes().data() + 2 * row_bytes + 6, 0xFF, GetParam().value_bytes); });
   refuse({"section 'offsets' at byte 8208: row 2"}, [](StoredVectors& s) { s.offsets()[3] = 1; });
   refuse({"section 'offsets' at byte 8208: row 2"}, [](StoredVectors& s) { ++s.offsets()[3]; });
   refuse({"section 'offsets' at byte "}, [&](StoredVectors& s) { s.offsets()[kRows] -= row_bytes; });
@@ -217,7 +229,8 @@ TEST(FixedRows, AreScaleThenComponentsThenNumbers) {
   vectors.end_row();
   StoredVectors stored(encoder_sparse_fixed8(70001), vectors.batch(70001));
   EXPECT_EQ(stored.offsets(), (std::vector<std::uint64_t>{0, 14, 23, 27}));
-  const std::string expected = raw(1.0F) + raw(2u) + raw(70000u) + "\xFF\x03" + raw(-1.0F / 32) + raw(1u) + "\xC0" + raw(0.0F);
+  const std::string expected =
+      raw(1.0F) + raw(2u) + raw(70000u) + "\xFF\x03" + raw(-1.0F / 32) + raw(1u) + "\xC0" + raw(0.0F);
   ASSERT_EQ(stored.bytes().size(), expected.size());
   EXPECT_EQ(std::memcmp(stored.bytes().data(), expected.data(), expected.size()), 0);
 }
@@ -230,7 +243,8 @@ TEST(PackedRows, AreScaleBitsLowBytesNumbers) {
   StoredVectors stored(encoder_sparse_packed(1001), vectors.batch(1001));  // top bytes 0 to 3
   EXPECT_EQ(stored.offsets(), (std::vector<std::uint64_t>{0, 13, 18}));
   // 1 1 0 1 0 0 1: two entries at top byte 0, a rise, one at 1, two rises, one at 3
-  const std::string expected = raw(1.0F / 64) + "\x4B" + "\x05\x07\x02\xE8" + "\x80\x80\x80\x80" + raw(0.0F) + std::string(1, '\0');
+  const std::string expected =
+      raw(1.0F / 64) + "\x4B" + "\x05\x07\x02\xE8" + "\x80\x80\x80\x80" + raw(0.0F) + std::string(1, '\0');
   ASSERT_EQ(stored.bytes().size(), expected.size());
   EXPECT_EQ(std::memcmp(stored.bytes().data(), expected.data(), expected.size()), 0);
 }
@@ -240,12 +254,15 @@ TEST(PackedRows, VerifyFindsEveryBrokenRule) {
     SparseVectors vectors;
     for (std::size_t i = 0; i < 3; ++i, vectors.end_row())
       for (const std::uint32_t component : {3u, 50u, 299u}) vectors.add(component, 1);
-    StoredVectors stored(encoder_sparse_packed(300), vectors.batch(300));  // rows of 11 bytes: scale, bits, 3 low bytes, 3 values
+    StoredVectors stored(encoder_sparse_packed(300),
+                         vectors.batch(300));  // rows of 11 bytes: scale, bits, 3 low bytes, 3 values
     stored.codes().verify();
     damage(stored);
     expect_error(Errc::corrupt, parts, [&] { stored.codes().verify(); });
   };
-  const auto byte = [](std::size_t at, int value) { return [=](StoredVectors& s) { s.bytes()[11 + at] = static_cast<std::byte>(value); }; };
+  const auto byte = [](std::size_t at, int value) {
+    return [=](StoredVectors& s) { s.bytes()[11 + at] = static_cast<std::byte>(value); };
+  };
   const std::string row = "section 'rows' at byte 4107: row 1";
   refuse({row, "scale", "finite"}, [](StoredVectors& s) { std::memset(s.bytes().data() + 11, 0xFF, 4); });
   refuse({row, "2 ones and 0 beyond", "expected 3 and 0"}, byte(4, 0x03));
@@ -299,7 +316,8 @@ TEST(FixedPoint, SmallMultiplesOfAPowerOfTwoAreExact) {
     Random random(seed);
     const bool negative = seed % 2;
     std::vector<float> values(1 + below(random, 20));
-    for (float& v : values) v = std::ldexp(static_cast<float>(below(random, negative ? 128 : 256)), static_cast<int>(seed % 40) - 20);
+    for (float& v : values)
+      v = std::ldexp(static_cast<float>(below(random, negative ? 128 : 256)), static_cast<int>(seed % 40) - 20);
     if (negative) values[0] = -values[0];
     const FixedPoint<std::uint8_t> fixed(values);
     for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(fixed_value(fixed.scale, fixed.numbers[i]), values[i]);

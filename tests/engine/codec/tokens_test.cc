@@ -1,4 +1,5 @@
-// Token vectors as they are and of two levels: what is stored, what is scored, what is refused, and what damaged sections may do.
+// Token vectors as they are and of two levels: what is stored, what is scored, what is refused, and what damaged
+// sections may do.
 #include "engine/codec/tokens.h"
 
 #include <gtest/gtest.h>
@@ -41,13 +42,18 @@ struct Stored {
 
 class Guarded {
  public:
-  explicit Guarded(const Stored& stored) : rows_(stored.rows.size()), offsets_(stored.offsets.size()), model_(stored.model.size()) {
+  explicit Guarded(const Stored& stored)
+      : rows_(stored.rows.size()), offsets_(stored.offsets.size()), model_(stored.model.size()) {
     std::ranges::copy(stored.rows, rows_.data());
     std::ranges::copy(stored.offsets, offsets_.data());
     std::ranges::copy(stored.model, model_.data());
-    sections = {.rows = {.file = "f", .name = "rows", .offset = 4096, .bytes = {rows_.data(), stored.rows.size()}},
-                .offsets = {.file = "f", .name = "rows.offsets", .offset = 8192, .bytes = {offsets_.data(), stored.offsets.size()}},
-                .model = {.file = "f", .name = "rows.model", .offset = 12288, .bytes = {model_.data(), stored.model.size()}}};
+    sections = {
+        .rows = {.file = "f", .name = "rows", .offset = 4096, .bytes = {rows_.data(), stored.rows.size()}},
+        .offsets = {.file = "f",
+                    .name = "rows.offsets",
+                    .offset = 8192,
+                    .bytes = {offsets_.data(), stored.offsets.size()}},
+        .model = {.file = "f", .name = "rows.model", .offset = 12288, .bytes = {model_.data(), stored.model.size()}}};
   }
   RowSections sections;
 
@@ -85,13 +91,17 @@ void set_ends(Case& c, const std::vector<std::uint64_t>& byte_ends, bool wide) {
 
 Case half_case(unsigned seed) {
   Random random(seed);
-  Case c{.spec = {.dim = 1 + below(random, seed % 3 ? 40 : 300)}, .stored = {}, .ends = random_ends(random, 1 + below(random, 20), 40), .tokens = {}};
+  Case c{.spec = {.dim = 1 + below(random, seed % 3 ? 40 : 300)},
+         .stored = {},
+         .ends = random_ends(random, 1 + below(random, 20), 40),
+         .tokens = {}};
   c.tokens = random_values(random, c.ends.back() * c.spec.dim);
   std::vector<std::uint64_t> offsets{0};
   offsets.insert(offsets.end(), c.ends.begin(), c.ends.end());
   EncodedRows encoded;
-  encoder_tokens_f16(c.spec)->encode({.rows = c.size(), .tokens = {.data = c.tokens.data(), .dim = c.spec.dim, .offsets = offsets.data()}}, "test", 0,
-                                     encoded);
+  encoder_tokens_f16(c.spec)->encode(
+      {.rows = c.size(), .tokens = {.data = c.tokens.data(), .dim = c.spec.dim, .offsets = offsets.data()}}, "test", 0,
+      encoded);
   c.stored.rows = encoded.bytes;
   set_ends(c, encoded.ends, seed % 2);
   for (float& value : c.tokens) value = static_cast<float>(static_cast<_Float16>(value));
@@ -101,20 +111,24 @@ Case half_case(unsigned seed) {
 Case coded_case(unsigned seed, bool has_norms) {
   Random random(seed);
   const std::size_t m_pq = 1 + below(random, 12), width = 1 + below(random, 9), dim = m_pq * width;
-  Case c{.spec = {.dim = dim, .code = {.m_pq = static_cast<std::uint32_t>(m_pq)}}, .stored = {}, .ends = {}, .tokens = {}};
+  Case c{
+      .spec = {.dim = dim, .code = {.m_pq = static_cast<std::uint32_t>(m_pq)}}, .stored = {}, .ends = {}, .tokens = {}};
   c.ends = random_ends(random, 1 + below(random, 20), seed % 10 ? 40 : 700);
   c.n_centroids = seed % 24 ? 1 + below(random, 60) : 65536 + below(random, 9);
-  const std::vector<float> centroids = random_values(random, c.n_centroids * dim), pq = random_values(random, m_pq * 256 * width);
+  const std::vector<float> centroids = random_values(random, c.n_centroids * dim),
+                           pq = random_values(random, m_pq * 256 * width);
   c.stored.model = two_level_model(centroids, pq, m_pq);
   std::vector<std::uint64_t> byte_ends;
   for (std::size_t i = 0; i < c.size(); ++i) {
     const std::size_t count = c.ends[i] - (i == 0 ? 0 : c.ends[i - 1]);
     std::vector<std::uint32_t> numbers(count);
     std::vector<std::uint8_t> codes(count * m_pq);
-    for (auto& number : numbers) number = static_cast<std::uint32_t>(random() % 9 == 0 ? c.n_centroids - 1 : below(random, c.n_centroids));
+    for (auto& number : numbers)
+      number = static_cast<std::uint32_t>(random() % 9 == 0 ? c.n_centroids - 1 : below(random, c.n_centroids));
     for (auto& code : codes) code = static_cast<std::uint8_t>(random());
     std::vector<_Float16> norms(has_norms ? count : 0);
-    for (auto& norm : norms) norm = static_cast<_Float16>(random() % 9 == 0 ? 0.0F : static_cast<float>(random() % 1000) / 300);
+    for (auto& norm : norms)
+      norm = static_cast<_Float16>(random() % 9 == 0 ? 0.0F : static_cast<float>(random() % 1000) / 300);
     std::vector<std::uint16_t> halves(norms.size());
     if (has_norms && count != 0) std::memcpy(halves.data(), norms.data(), count * sizeof(std::uint16_t));
     append_two_level(numbers, halves, codes, c.n_centroids, c.stored.rows);
@@ -160,7 +174,8 @@ Expected expected_distance(const Case& c, std::span<const float> query, std::spa
         magnitude += std::abs(double{query[q + j]} * document[t + j]);
       }
       largest = std::max(largest, sum);
-      // Pieces are summed one by one; a token of two levels is larger in parts than whole, hence the part that does not depend on it.
+      // Pieces are summed one by one; a token of two levels is larger in parts than whole, hence the part that does not
+      // depend on it.
       error = std::max(error, static_cast<double>(dim + 4) * 0x1p-24 * (magnitude + static_cast<double>(dim)));
     }
     all.distance -= largest;
@@ -198,7 +213,8 @@ TEST_P(TokenCodes, ScoreLikeDoublePrecisionInEveryWay) {
         if (std::isinf(expected.distance)) {
           ASSERT_EQ(all[i], kInfinity) << "document " << i;
         } else {
-          ASSERT_NEAR(all[i], expected.distance, expected.tolerance) << "document " << i << ", " << query.size() / c.spec.dim << " tokens";
+          ASSERT_NEAR(all[i], expected.distance, expected.tolerance)
+              << "document " << i << ", " << query.size() / c.spec.dim << " tokens";
         }
       }
       for (std::size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(some[i], all[ids[i]]) << "document " << ids[i];
@@ -207,8 +223,13 @@ TEST_P(TokenCodes, ScoreLikeDoublePrecisionInEveryWay) {
 }
 
 std::uint64_t hostile(Random& random, std::size_t length) {
-  const std::uint64_t numbers[] = {
-      0, below(random, length + 1), length, length + 1 + below(random, 9999), random(), ~std::uint64_t{0}, std::uint64_t{1} << 63};
+  const std::uint64_t numbers[] = {0,
+                                   below(random, length + 1),
+                                   length,
+                                   length + 1 + below(random, 9999),
+                                   random(),
+                                   ~std::uint64_t{0},
+                                   std::uint64_t{1} << 63};
   return numbers[random() % 7];
 }
 
@@ -220,7 +241,8 @@ TEST_P(TokenCodes, HostileSectionsLeadNoScorerOutOfThem) {
     Case c = GetParam().make(seed);
     std::vector<std::uint64_t> offsets(c.size() + 1);
     for (auto& offset : offsets) offset = hostile(random, c.stored.rows.size());
-    random() % 2 ? c.stored.set_offsets(offsets) : c.stored.set_offsets(std::vector<std::uint32_t>(offsets.begin(), offsets.end()));
+    random() % 2 ? c.stored.set_offsets(offsets)
+                 : c.stored.set_offsets(std::vector<std::uint32_t>(offsets.begin(), offsets.end()));
     if (random() % 2) c.stored.rows.resize(below(random, c.stored.rows.size() + 1));
     for (std::byte& b : c.stored.rows) b = random() % 2 ? b : static_cast<std::byte>(random());
     if (random() % 2)
@@ -250,7 +272,9 @@ TEST_P(TokenCodes, HostileSectionsLeadNoScorerOutOfThem) {
 TEST_P(TokenCodes, OpenRefusesWrongLengthsAndDims) {
   const Case c = GetParam().make(3);
   const Guarded guarded(c.stored);
-  const auto open = [&](std::uint64_t size, CodesSpec spec) { return [&, size, spec] { GetParam().open(guarded.sections, size, spec); }; };
+  const auto open = [&](std::uint64_t size, CodesSpec spec) {
+    return [&, size, spec] { GetParam().open(guarded.sections, size, spec); };
+  };
   expect_error(Errc::corrupt, {"f: section 'rows.offsets'", "expected"}, open(c.size() + 1, c.spec));
   expect_error(Errc::corrupt, {"f: section 'rows.offsets'"}, open(~std::uint64_t{0}, c.spec));
   for (const std::size_t dim : {std::size_t{0}, kMaxDim + 1}) {
@@ -275,10 +299,13 @@ TEST_P(TokenCodes, VerifyNamesTheDocumentWhoseOffsetsAreWrong) {
   };
   verify(1, offsets[1]);
   const std::string at_byte = "f: section 'rows.offsets' at byte ";
-  expect_error(Errc::corrupt, {at_byte + "8192: document 0 from byte 0 to ", "expected whole tokens of "}, [&] { verify(1, offsets[1] + 1); });
-  expect_error(Errc::corrupt, {at_byte + "8192: document 0 from byte 0 to 18446744073709551615"}, [&] { verify(1, ~std::uint64_t{0}); });
+  expect_error(Errc::corrupt, {at_byte + "8192: document 0 from byte 0 to ", "expected whole tokens of "},
+               [&] { verify(1, offsets[1] + 1); });
+  expect_error(Errc::corrupt, {at_byte + "8192: document 0 from byte 0 to 18446744073709551615"},
+               [&] { verify(1, ~std::uint64_t{0}); });
   expect_error(Errc::corrupt, {at_byte + "8192"}, [&] { verify(0, 1); });
-  expect_error(Errc::corrupt, {"f: section 'rows.offsets' at byte "}, [&] { verify(whole.size(), offsets.back() + 1); });
+  expect_error(Errc::corrupt, {"f: section 'rows.offsets' at byte "},
+               [&] { verify(whole.size(), offsets.back() + 1); });
 }
 
 constexpr auto kFormName = [](const ::testing::TestParamInfo<Form>& info) { return std::string(info.param.name); };
@@ -289,7 +316,8 @@ TEST(HalfTokens, ValuesBeyondF16AreRefusedByDocumentAndToken) {
   const std::uint64_t offsets[] = {0, 1, 3};
   EncodedRows out;
   expect_error(Errc::invalid_argument, {"docs.npy: row 11, token 1, column 1: 65520"}, [&] {
-    encoder_tokens_f16({.dim = 2})->encode({.rows = 2, .tokens = {.data = tokens.data(), .dim = 2, .offsets = offsets}}, "docs.npy", 10, out);
+    encoder_tokens_f16({.dim = 2})
+        ->encode({.rows = 2, .tokens = {.data = tokens.data(), .dim = 2, .offsets = offsets}}, "docs.npy", 10, out);
   });
 }
 
@@ -306,7 +334,8 @@ TEST(HalfTokens, VerifyFindsWhatIsNotFinite) {
 TEST(TwoLevelTokens, AreNumbersThenNormsThenCodes) {
   std::vector<std::byte> narrow, wide, with_norms;
   append_two_level(std::vector<std::uint32_t>{0x0102, 3}, {}, std::vector<std::uint8_t>{7, 8, 9, 10}, 65536, narrow);
-  append_two_level(std::vector<std::uint32_t>{0x0102, 3}, std::vector<std::uint16_t>{0x0405, 6}, std::vector<std::uint8_t>{7, 8}, 65536, with_norms);
+  append_two_level(std::vector<std::uint32_t>{0x0102, 3}, std::vector<std::uint16_t>{0x0405, 6},
+                   std::vector<std::uint8_t>{7, 8}, 65536, with_norms);
   append_two_level(std::vector<std::uint32_t>{0x010203}, {}, std::vector<std::uint8_t>{7}, 65537, wide);
   const auto bytes = [](std::initializer_list<int> values) {
     std::vector<std::byte> out;
@@ -325,13 +354,15 @@ TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
   const std::vector<float> centroids = random_values(random, n_centroids * dim), pq = random_values(random, 256 * dim);
   c.stored.model = two_level_model(centroids, pq, 1);
   std::vector<std::uint64_t> byte_ends;
-  for (const std::size_t count : {300, 3000, 6000, 1, 700, 700}) {  // of the 4,096 that it remembers for so long a query
+  for (const std::size_t count :
+       {300, 3000, 6000, 1, 700, 700}) {  // of the 4,096 that it remembers for so long a query
     std::vector<std::uint32_t> numbers(count);
     std::vector<std::uint8_t> codes(count);
     for (std::size_t t = 0; t < count; ++t) {
       numbers[t] = static_cast<std::uint32_t>(below(random, n_centroids));
       codes[t] = static_cast<std::uint8_t>(random());
-      for (std::size_t j = 0; j < dim; ++j) c.tokens.push_back(centroids[numbers[t] * dim + j] + pq[codes[t] * dim + j]);
+      for (std::size_t j = 0; j < dim; ++j)
+        c.tokens.push_back(centroids[numbers[t] * dim + j] + pq[codes[t] * dim + j]);
     }
     append_two_level(numbers, {}, codes, n_centroids, c.stored.rows);
     byte_ends.push_back(c.stored.rows.size());
@@ -360,19 +391,22 @@ TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheCentroid) {
   const CodesSpec spec{.dim = 2, .code = {.m_pq = 1}};
   {
     const Guarded guarded(stored);
-    expect_error(Errc::corrupt, {"f: section 'rows' at byte 4098: document 1, token 1: centroid 3, expected less than 3"},
+    expect_error(Errc::corrupt,
+                 {"f: section 'rows' at byte 4098: document 1, token 1: centroid 3, expected less than 3"},
                  [&] { open_tokens_two_level(guarded.sections, 2, spec)->verify(); });
   }
   const float nan = std::numeric_limits<float>::quiet_NaN();
   std::memcpy(stored.model.data() + 256 * 2 * 4 + 12, &nan, 4);
   const Guarded guarded(stored);
-  expect_error(Errc::corrupt, {"f: section 'rows.model' at byte 14348: a NaN"}, [&] { open_tokens_two_level(guarded.sections, 2, spec)->verify(); });
+  expect_error(Errc::corrupt, {"f: section 'rows.model' at byte 14348: a NaN"},
+               [&] { open_tokens_two_level(guarded.sections, 2, spec)->verify(); });
 }
 
 TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheNorm) {
   const auto verify = [](std::uint16_t norm) {
     Stored stored;
-    append_two_level(std::vector<std::uint32_t>{1, 2}, std::vector<std::uint16_t>{0x3C00, norm}, std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
+    append_two_level(std::vector<std::uint32_t>{1, 2}, std::vector<std::uint16_t>{0x3C00, norm},
+                     std::vector<std::uint8_t>{0, 0}, 3, stored.rows);
     stored.set_offsets(std::vector<std::uint32_t>{0, 0, 10});
     stored.model = two_level_model(std::vector<float>(3 * 2), std::vector<float>(256 * 2), 1);
     const Guarded guarded(stored);
@@ -380,7 +414,9 @@ TEST(TwoLevelTokens, VerifyNamesTheTokenAndTheNorm) {
   };
   for (const std::uint16_t good : {0x0000, 0x8000, 0x0001, 0x7BFF}) verify(good);
   for (const std::uint16_t bad : {0x7C00, 0x7E00, 0x8001, 0xBC00, 0xFC00})
-    expect_error(Errc::corrupt, {"f: section 'rows' at byte 4102: document 1, token 1: a norm that is negative or not finite"}, [&] { verify(bad); });
+    expect_error(Errc::corrupt,
+                 {"f: section 'rows' at byte 4102: document 1, token 1: a norm that is negative or not finite"},
+                 [&] { verify(bad); });
 }
 
 TEST(TwoLevelTokens, OpenRefusesModelsOfNoShape) {
@@ -393,7 +429,8 @@ TEST(TwoLevelTokens, OpenRefusesModelsOfNoShape) {
     open_tokens_two_level(guarded.sections, 1, {.dim = dim, .code = {.m_pq = m_pq}});
   };
   open(257 * 6, 6, 2);
-  expect_error(Errc::corrupt, {"f: section 'rows.model' at byte 12288", "6164 bytes"}, [&] { open(256 * 6 + 5, 6, 2); });
+  expect_error(Errc::corrupt, {"f: section 'rows.model' at byte 12288", "6164 bytes"},
+               [&] { open(256 * 6 + 5, 6, 2); });
   expect_error(Errc::corrupt, {"f: section 'rows.model'"}, [&] { open(255 * 6, 6, 2); });
   expect_error(Errc::corrupt, {"f: section 'rows.model'", "at least one"}, [&] { open(256 * 6, 6, 2); });
   expect_error(Errc::corrupt, {"m_pq is 4, expected a divisor of 6"}, [&] { open(257 * 6, 6, 4); });

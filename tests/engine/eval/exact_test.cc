@@ -21,21 +21,26 @@ using namespace test;
 class FewAtATime final : public VectorStream {
  public:
   FewAtATime(const Batch& all, std::size_t few)
-      : VectorStream("vectors", all.sparse() ? Shape::sparse : Shape::dense, all.rows, all.dim, false), all_(all), few_(few) {}
+      : VectorStream("vectors", all.sparse() ? Shape::sparse : Shape::dense, all.rows, all.dim, false),
+        all_(all),
+        few_(few) {}
   Batch next_batch() override {
     const std::size_t rows = std::min<std::size_t>(few_, size() - done());
     const Batch batch = all_.part(done(), rows);
     note(rows, {});
     return batch;
   }
-  std::uint64_t entries() const noexcept override { return all_.sparse() ? all_.offsets[all_.rows] - all_.offsets[0] : size() * dim(); }
+  std::uint64_t entries() const noexcept override {
+    return all_.sparse() ? all_.offsets[all_.rows] - all_.offsets[0] : size() * dim();
+  }
 
  private:
   Batch all_;
   std::size_t few_;
 };
 
-std::vector<std::int64_t> exact_ids(VectorStream& vectors, Metric metric, const Batch& queries, std::size_t k, unsigned threads = 1) {
+std::vector<std::int64_t> exact_ids(VectorStream& vectors, Metric metric, const Batch& queries, std::size_t k,
+                                    unsigned threads = 1) {
   std::vector<std::int64_t> ids(queries.rows * k);
   std::vector<float> scores(ids.size());
   search_exact(vectors, metric, queries, {.k = k, .num_threads = threads}, {.ids = ids, .scores = scores});
@@ -48,16 +53,20 @@ TEST(SearchExact, FindsWhatBruteForceFindsHoweverTheVectorsCome) {
     Random random(seed);
     const Metric metric = random() % 2 ? Metric::euclidean : Metric::dot_product;
     const std::size_t n = 1 + below(random, 80), k = 1 + below(random, n + 5);
-    const Vectors vectors = whole_vectors(random, n, 1 + below(random, 6)), queries = whole_vectors(random, 1 + below(random, 40), vectors.dim);
+    const Vectors vectors = whole_vectors(random, n, 1 + below(random, 6)),
+                  queries = whole_vectors(random, 1 + below(random, 40), vectors.dim);
     const SparseVectors sparse = sparse_of(vectors), sparse_queries = sparse_of(queries);
     const bool dense = random() % 2;
     FewAtATime stream(dense ? vectors.matrix() : sparse.batch(vectors.dim), 1 + below(random, 30));
-    const auto ids = exact_ids(stream, metric, dense ? queries.matrix() : sparse_queries.batch(queries.dim), k, 1 + seed % 2);
+    const auto ids =
+        exact_ids(stream, metric, dense ? queries.matrix() : sparse_queries.batch(queries.dim), k, 1 + seed % 2);
     for (std::size_t q = 0; q < queries.size(); ++q) {
       std::vector<std::int64_t> expected;
       for (const Candidate& c : brute_force(vectors, metric, queries.row(q), k)) expected.push_back(c.id);
       expected.resize(k, -1);
-      ASSERT_EQ(std::vector(ids.begin() + static_cast<std::ptrdiff_t>(q * k), ids.begin() + static_cast<std::ptrdiff_t>((q + 1) * k)), expected)
+      ASSERT_EQ(std::vector(ids.begin() + static_cast<std::ptrdiff_t>(q * k),
+                            ids.begin() + static_cast<std::ptrdiff_t>((q + 1) * k)),
+                expected)
           << "query " << q << ", k " << k;
     }
   }

@@ -1,4 +1,5 @@
-// Recall by its definition, curves read where they were not measured, and what a measurement says of indexes. Never how fast they are.
+// Recall by its definition, curves read where they were not measured, and what a measurement says of indexes. Never how
+// fast they are.
 #include "cassata/measure.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +24,8 @@ TEST(Recall, CountsIdsInWhateverOrder) {
   EXPECT_EQ(recall(std::vector<std::int64_t>{2, 1, 4, 3}, expected, 2), 1);
   EXPECT_EQ(recall(std::vector<std::int64_t>{3, 4, 1, 2}, expected, 2), 0) << "those of another query";
   EXPECT_EQ(recall(std::vector<std::int64_t>{1, 9, -1, -1}, expected, 2), 0.25);
-  EXPECT_EQ(recall(std::vector<std::int64_t>{1, 9, 8, 7}, std::vector<std::int64_t>{1, 2, -1, -1}, 2), 0.5) << "what is not expected does not count";
+  EXPECT_EQ(recall(std::vector<std::int64_t>{1, 9, 8, 7}, std::vector<std::int64_t>{1, 2, -1, -1}, 2), 0.5)
+      << "what is not expected does not count";
   EXPECT_EQ(recall(std::vector<std::int64_t>{-1, -1}, std::vector<std::int64_t>{-1, -1}, 2), 1);
 }
 
@@ -46,7 +48,9 @@ TEST(Recall, IsTheShareOfTheExpected) {
   }
 }
 
-Point point(std::size_t ef_search, double recall, double rate) { return {.ef_search = ef_search, .recall = recall, .queries_per_second = rate}; }
+Point point(std::size_t ef_search, double recall, double rate) {
+  return {.ef_search = ef_search, .recall = recall, .queries_per_second = rate};
+}
 
 TEST(AtRecall, LiesBetweenNeighbours) {
   const std::vector<Point> points = {point(10, 0.5, 1000), point(20, 0.75, 100), point(40, 1, 10)};
@@ -80,7 +84,8 @@ TEST(UsualEfSearch, RisesFromK) {
 class Measure : public ::testing::Test {
  protected:
   Index build(Kind kind) const {
-    const auto stream = memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
+    const auto stream =
+        memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
     return Index::build(*stream, {.kind = kind, .metric = Metric::euclidean, .m = 4, .ef_construction = 20});
   }
   std::vector<std::int64_t> exact(const Index& index) const {
@@ -111,7 +116,8 @@ TEST_F(Measure, CandidatesOfTwoStagesFollowTheWidthWhereAskedTo) {
       EXPECT_EQ(points[1][i].k_candidates, 0u);
       std::vector<std::int64_t> ids(expected.size());
       std::vector<float> scores(ids.size());
-      indexes[0].search(queries_.matrix(), {.ef_search = point.ef_search, .k_candidates = point.k_candidates}, {.ids = ids, .scores = scores});
+      indexes[0].search(queries_.matrix(), {.ef_search = point.ef_search, .k_candidates = point.k_candidates},
+                        {.ids = ids, .scores = scores});
       EXPECT_EQ(point.recall, recall(ids, expected, 10));
     }
   }
@@ -125,7 +131,8 @@ TEST_F(Measure, EachIndexAtEachWidth) {
     told.push_back(done);
     EXPECT_EQ(total, 3 * (2 * 3 + 1));
   };
-  const auto points = measure(indexes, queries_.matrix(), expected, {.ef_search = {80, 10, 20}, .repeat = 2, .progress = progress});
+  const auto points =
+      measure(indexes, queries_.matrix(), expected, {.ef_search = {80, 10, 20}, .repeat = 2, .progress = progress});
   ASSERT_EQ(points.size(), 3u);
   EXPECT_EQ(told.back(), 3u * (2 * 3 + 1));
   ASSERT_EQ(points[1].size(), 1u) << "an exact index has no width";
@@ -137,7 +144,8 @@ TEST_F(Measure, EachIndexAtEachWidth) {
       EXPECT_EQ(points[graph][i].ef_search, (std::vector<std::size_t>{10, 20, 80})[i]);
       std::vector<std::int64_t> ids(expected.size());
       std::vector<float> scores(ids.size());
-      indexes[graph].search(queries_.matrix(), {.ef_search = points[graph][i].ef_search}, {.ids = ids, .scores = scores});
+      indexes[graph].search(queries_.matrix(), {.ef_search = points[graph][i].ef_search},
+                            {.ids = ids, .scores = scores});
       EXPECT_EQ(points[graph][i].recall, recall(ids, expected, 10));
     }
     EXPECT_LT(points[graph][0].recall, points[graph][2].recall);
@@ -159,13 +167,15 @@ TEST_F(Measure, WithoutRepeatsByQueriesAlone) {
 TEST_F(Measure, RefusesToMeasureNothing) {
   const std::vector<Index> indexes = {build(Kind::flat)};
   const auto expected = exact(indexes[0]);
-  const auto refuse = [&](const std::string& part, const Batch& queries, std::span<const std::int64_t> ids, const MeasureParams& params) {
+  const auto refuse = [&](const std::string& part, const Batch& queries, std::span<const std::int64_t> ids,
+                          const MeasureParams& params) {
     expect_error(Errc::invalid_argument, {part}, [&] { measure(indexes, queries, ids, params); });
   };
   refuse("queries: 0", queries_.part(0, 0).matrix(), {}, {.ef_search = {10}});
   refuse("ef_search: no value", queries_.matrix(), expected, {});
   refuse("ef_search: 0 given", queries_.matrix(), expected, {.ef_search = {10, 0}});
-  refuse("expected: 500 ids, expected queries x k = 550", queries_.matrix(), expected, {.search = {.k = 11}, .ef_search = {10}});
+  refuse("expected: 500 ids, expected queries x k = 550", queries_.matrix(), expected,
+         {.search = {.k = 11}, .ef_search = {10}});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cassata/exact.h"
+#include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
@@ -27,7 +28,8 @@ class Recommend : public ::testing::Test {
     const Index index = Index::build(*stream(), found.choice().params);
     EXPECT_EQ(index.class_name(), found.choice().class_name);
     EXPECT_NEAR(static_cast<double>(index.hot_bytes()), found.choice().hot_bytes, 0.1 * found.choice().hot_bytes);
-    EXPECT_NEAR(static_cast<double>(index.file().header().file_length), found.choice().bytes, 0.1 * found.choice().bytes);
+    EXPECT_NEAR(static_cast<double>(index.file().header().file_length), found.choice().bytes,
+                0.1 * found.choice().bytes);
     std::vector<std::int64_t> ids(queries_.size() * k), exact(ids.size());
     std::vector<float> scores(ids.size());
     search_exact(*stream(), metric, queries_.matrix(), {.k = k}, {.ids = exact, .scores = scores});
@@ -47,7 +49,8 @@ TEST_F(RecommendAtSize, KeepsItsWord) {
   for (const Metric metric : {Metric::dot_product, Metric::euclidean})
     for (const double target : {0.8, 0.98}) {
       SCOPED_TRACE(std::string(name_of(metric)) + " " + std::to_string(target));
-      const Recommendation found = recommend(*stream(), &queries, {.metric = metric, .k = 5, .target_recall = target, .sample = 1500});
+      const Recommendation found =
+          recommend(*stream(), &queries, {.metric = metric, .k = 5, .target_recall = target, .sample = 1500});
       EXPECT_GE(found.choice().reached->recall, target);
       EXPECT_GE(recall_of(found, metric, 5), target - 0.04) << found.why;
     }
@@ -64,7 +67,8 @@ TEST_F(Recommend, StaysWithinTheMemory) {
   const Batch queries = queries_.matrix();
   const Recommendation tight = recommend(*stream(), &queries, {.target_recall = 0.5, .memory = bound, .sample = 400});
   EXPECT_LE(tight.choice().hot_bytes, static_cast<double>(bound));
-  expect_error(Errc::invalid_argument, {"memory: no index here", "within the memory of 10000 bytes", "bytes would do, with Dense"},
+  expect_error(Errc::invalid_argument,
+               {"memory: no index here", "within the memory of 10000 bytes", "bytes would do, with Dense"},
                [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
 }
 
@@ -83,12 +87,14 @@ TEST_F(Recommend, TriesEachWayThatThereIs) {
     EXPECT_NE(described(trial).find(trial.class_name), std::string::npos);
     EXPECT_TRUE(trial.refusal.empty()) << trial.refusal;
   }
-  for (const char* name : {"DenseFlatIndex", "DensePlainHNSW", "DensePQHNSW"}) EXPECT_EQ(classes.count(name), 1u) << name;
+  for (const char* name : {"DenseFlatIndex", "DensePlainHNSW", "DensePQHNSW"})
+    EXPECT_EQ(classes.count(name), 1u) << name;
 }
 
 TEST_F(Recommend, SaysWhatCannotBeBuilt) {
   Vectors large = vectors_;
-  for (std::size_t i = large.values.size() * 9 / 10; i < large.values.size(); ++i) large.values[i] *= 1e6F;  // beyond f16; a sample has some
+  for (std::size_t i = large.values.size() * 9 / 10; i < large.values.size(); ++i)
+    large.values[i] *= 1e6F;  // beyond f16; a sample has some
   const auto vectors = memory_stream("vectors", large.values.data(), large.size(), large.dim, ElementType::f32);
   const Recommendation found = recommend(*vectors, nullptr, {.metric = Metric::euclidean, .sample = 500});
   EXPECT_TRUE(found.choice().refusal.empty());
@@ -109,7 +115,8 @@ TEST_F(Recommend, OfSparseVectors) {
 }
 
 TEST_F(Recommend, RefusesWhatMakesNoSense) {
-  const auto refuse = [&](const std::vector<std::string>& parts, const RecommendParams& params, const Batch* queries = nullptr) {
+  const auto refuse = [&](const std::vector<std::string>& parts, const RecommendParams& params,
+                          const Batch* queries = nullptr) {
     expect_error(Errc::invalid_argument, parts, [&] { recommend(*stream(), queries, params); });
   };
   for (const double target : {0.0, -1.0, 1.01}) refuse({"target_recall: "}, {.target_recall = target});
@@ -137,7 +144,8 @@ TEST(ParseMemory, KnowsTheUsualUnits) {
                                                                                       {"3 TiB", 3ULL << 40}})
     EXPECT_EQ(parse_memory(text), bytes) << text;
   for (const char* text : {"", "MB", "0", "-1", "0.1", "12 Mb", "1e300", "nan", "inf", "5MiBs", "1 2"})
-    expect_error(Errc::invalid_argument, {"memory: '" + std::string(text) + "' given", "512MiB"}, [&] { parse_memory(text); });
+    expect_error(Errc::invalid_argument, {"memory: '" + std::string(text) + "' given", "512MiB"},
+                 [&] { parse_memory(text); });
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ struct CompressedLists {
 
 CompressedLists compressed(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of) {
   CompressedLists out;
-  out.places = compress(size, list_of, [&](std::span<const std::byte> bytes) { out.edges.insert(out.edges.end(), bytes.begin(), bytes.end()); });
+  out.places = compress(size, list_of, [&](std::span<const std::byte> bytes) {
+    out.edges.insert(out.edges.end(), bytes.begin(), bytes.end());
+  });
   return out;
 }
 
@@ -117,13 +119,16 @@ TEST(CompressedAdjacency, WrongLengthsAreCorrupt) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{63}, std::size_t{127}}) {
     Case c = right;
     c.bytes.edges.resize(size);
-    expect_error(Errc::corrupt, {"file: section 'edges' at byte 4096", "holds " + std::to_string(size) + " bytes, expected at least 128"},
-                 [&] { c.open(); });
+    expect_error(
+        Errc::corrupt,
+        {"file: section 'edges' at byte 4096", "holds " + std::to_string(size) + " bytes, expected at least 128"},
+        [&] { c.open(); });
   }
   for (const int more : {-64, -1, 1, 64}) {
     Case c = right;
     c.bytes.places.resize(c.bytes.places.size() + static_cast<std::size_t>(more));
-    expect_error(Errc::corrupt, {"file: section 'places' at byte 8192", "holds " + std::to_string(c.bytes.places.size()) + " bytes"},
+    expect_error(Errc::corrupt,
+                 {"file: section 'places' at byte 8192", "holds " + std::to_string(c.bytes.places.size()) + " bytes"},
                  [&] { c.open(); });
   }
 }
@@ -134,15 +139,16 @@ TEST(CompressedAdjacency, VerifyFindsWrongWidths) {
   for (std::size_t place = 0; place < 7; ++place) {
     Case c = right;
     c.bytes.edges[place] = std::byte{32};
-    expect_error(Errc::corrupt, {"section 'edges' at byte " + std::to_string(4096 + place), "32 bits, expected at most 31"},
+    expect_error(Errc::corrupt,
+                 {"section 'edges' at byte " + std::to_string(4096 + place), "32 bits, expected at most 31"},
                  [&] { c.open().verify(); });
   }
 }
 
 /// Other rows below n, rising, as many as there may be.
 bool good_list(const std::vector<Id>& list, Id row, const Case& c) {
-  return list.size() <= c.degree && std::ranges::is_sorted(list, std::less_equal<>()) && std::ranges::find(list, row) == list.end() &&
-         (list.empty() || list.back() < c.size);
+  return list.size() <= c.degree && std::ranges::is_sorted(list, std::less_equal<>()) &&
+         std::ranges::find(list, row) == list.end() && (list.empty() || list.back() < c.size);
 }
 
 TEST(CompressedAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
@@ -153,7 +159,8 @@ TEST(CompressedAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
     Case c = random_case(random, 150, 12);
     std::vector<std::byte>& section = random() % 2 ? c.bytes.edges : c.bytes.places;
     const bool fill = random() % 8 == 0;  // from somewhere on
-    for (std::size_t at = below(random, section.size()), n = fill ? section.size() : 1 + below(random, 3); n > 0 && at < section.size(); --n, ++at)
+    for (std::size_t at = below(random, section.size()), n = fill ? section.size() : 1 + below(random, 3);
+         n > 0 && at < section.size(); --n, ++at)
       section[at] = static_cast<std::byte>(random() % 4 ? random() : 0xFF);
     try {
       const CompressedAdjacency graph = c.open();

@@ -55,7 +55,8 @@ TEST(AssignLevels, ThinOutByMFromLevelToLevel) {
     double expected = kSize;
     for (std::size_t l = 0; l < a.sizes.size(); ++l) {
       expected /= m;
-      EXPECT_NEAR(static_cast<double>(a.sizes[l]), expected, 6 * std::sqrt(expected) + 6) << "m " << m << ", level " << l + 1;
+      EXPECT_NEAR(static_cast<double>(a.sizes[l]), expected, 6 * std::sqrt(expected) + 6)
+          << "m " << m << ", level " << l + 1;
     }
     EXPECT_LT(expected, 50) << "m " << m << ": levels are missing";
   }
@@ -69,14 +70,24 @@ struct Case {
   std::vector<Id> nodes;
   std::vector<Id> edges;
 
-  Section nodes_section() const { return {.file = "file", .name = "nodes", .offset = 4096, .bytes = std::as_bytes(std::span(nodes))}; }
-  Section edges_section() const { return {.file = "file", .name = "edges", .offset = 8192, .bytes = std::as_bytes(std::span(edges))}; }
+  Section nodes_section() const {
+    return {.file = "file", .name = "nodes", .offset = 4096, .bytes = std::as_bytes(std::span(nodes))};
+  }
+  Section edges_section() const {
+    return {.file = "file", .name = "edges", .offset = 8192, .bytes = std::as_bytes(std::span(edges))};
+  }
   Levels open() const { return open(sizes); }
-  Levels open(const std::vector<std::uint64_t>& other) const { return {nodes_section(), edges_section(), other, m, ground_size}; }
+  Levels open(const std::vector<std::uint64_t>& other) const {
+    return {nodes_section(), edges_section(), other, m, ground_size};
+  }
 };
 
 Case random_case(Random& random) {
-  Case c{.ground_size = 2 + below(random, 500), .m = static_cast<std::uint32_t>(2 + below(random, 10)), .sizes = {}, .nodes = {}, .edges = {}};
+  Case c{.ground_size = 2 + below(random, 500),
+         .m = static_cast<std::uint32_t>(2 + below(random, 10)),
+         .sizes = {},
+         .nodes = {},
+         .edges = {}};
   LevelAssignment a = assign_levels(c.ground_size, c.m);
   if (a.nodes.empty()) a = {{1}, {1}};
   c.sizes = a.sizes;
@@ -103,7 +114,8 @@ TEST(Levels, GiveWhatWasWritten) {
     for (std::size_t l = 0; l < c.sizes.size(); ++l) {
       ASSERT_EQ(levels.levels()[l].size(), c.sizes[l]);
       for (Id node = 0; node < c.sizes[l]; ++node, at += c.m)
-        ASSERT_TRUE(std::ranges::equal(levels.levels()[l].neighbors(node, nullptr), std::span(c.edges).subspan(at, c.m)))
+        ASSERT_TRUE(
+            std::ranges::equal(levels.levels()[l].neighbors(node, nullptr), std::span(c.edges).subspan(at, c.m)))
             << "level " << l + 1 << ", node " << node;
     }
   }
@@ -148,14 +160,24 @@ TEST(Levels, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
   for (const std::vector<std::uint64_t>& sizes : std::vector<std::vector<std::uint64_t>>{{4, 0}, {2, 4}, {0}, {9}}) {
     SCOPED_TRACE(::testing::PrintToString(sizes));
     const std::uint64_t rows = sizes.front() + (sizes.size() > 1 ? sizes.back() : 0);
-    const Case c{.ground_size = 8, .m = 2, .sizes = sizes, .nodes = std::vector<Id>(sizes.front()), .edges = std::vector<Id>(2 * rows, kNoId)};
-    expect_error(Errc::corrupt, {"section 'nodes'", "level " + std::to_string(sizes.size()) + " has " + std::to_string(sizes.back()) + " nodes"},
+    const Case c{.ground_size = 8,
+                 .m = 2,
+                 .sizes = sizes,
+                 .nodes = std::vector<Id>(sizes.front()),
+                 .edges = std::vector<Id>(2 * rows, kNoId)};
+    expect_error(Errc::corrupt,
+                 {"section 'nodes'",
+                  "level " + std::to_string(sizes.size()) + " has " + std::to_string(sizes.back()) + " nodes"},
                  [&] { c.open(); });
   }
 }
 
 TEST(Levels, MoreLevelsThanABuildMakesAreCorrupt) {
-  const Case c{.ground_size = 8, .m = 2, .sizes = std::vector<std::uint64_t>(40, 1), .nodes = {0}, .edges = std::vector<Id>(80, kNoId)};
+  const Case c{.ground_size = 8,
+               .m = 2,
+               .sizes = std::vector<std::uint64_t>(40, 1),
+               .nodes = {0},
+               .edges = std::vector<Id>(80, kNoId)};
   expect_error(Errc::corrupt, {"section 'nodes'", "level 32"}, [&] { c.open(); });
 }
 
@@ -169,7 +191,8 @@ TEST(Levels, VerifyFindsWrongNodes) {
     const Id wrong[] = {static_cast<Id>(c.ground_size), kNoId, again};
     if (seed % 3 == 2 && again == c.nodes[place]) continue;
     c.nodes[place] = wrong[seed % 3];
-    expect_error(Errc::corrupt, {"section 'nodes' at byte " + std::to_string(4096 + place * sizeof(Id))}, [&] { c.open().verify(); });
+    expect_error(Errc::corrupt, {"section 'nodes' at byte " + std::to_string(4096 + place * sizeof(Id))},
+                 [&] { c.open().verify(); });
   }
 }
 
@@ -182,7 +205,8 @@ TEST(Levels, VerifyFindsPositionsThatTheirLevelLacks) {
     std::size_t level = 0;
     for (std::size_t rest = place / c.m; rest >= c.sizes[level]; ++level) rest -= c.sizes[level];
     c.edges[place] = static_cast<Id>(c.sizes[level]);  // a node of the level below, perhaps, but not of this one
-    expect_error(Errc::corrupt, {"section 'edges' at byte " + std::to_string(8192 + place * sizeof(Id))}, [&] { c.open().verify(); });
+    expect_error(Errc::corrupt, {"section 'edges' at byte " + std::to_string(8192 + place * sizeof(Id))},
+                 [&] { c.open().verify(); });
   }
 }
 

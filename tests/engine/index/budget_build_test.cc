@@ -1,4 +1,5 @@
-// Builds within a memory budget: the index is as good, the same bytes whatever the threads and the interruptions, and what is refused.
+// Builds within a memory budget: the index is as good, the same bytes whatever the threads and the interruptions, and
+// what is refused.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -30,7 +31,8 @@ BuildParams bounded(BuildParams params, std::size_t size = kSize) {
 }
 
 BuildParams plain(std::size_t size = kSize) {
-  return bounded({.metric = Metric::euclidean, .encoding = Encoding::f32, .m = 8, .ef_construction = 40, .num_threads = 1}, size);
+  return bounded(
+      {.metric = Metric::euclidean, .encoding = Encoding::f32, .m = 8, .ef_construction = 40, .num_threads = 1}, size);
 }
 
 double recall_of(const Answers& found, const Answers& expected, std::size_t k) {
@@ -56,7 +58,8 @@ TEST_P(BudgetBuildAtSize, FindsAsMuchInTheSameBytesForAnyThreads) {
   const SearchParams params{.k = 10, .ef_search = 60};
   const Answers exact = search_exact(usual, queries, params);
   EXPECT_EQ(search_exact(index, queries, params).ids, exact.ids);
-  EXPECT_GE(recall_of(search(index, queries, params), exact, 10), recall_of(search(usual, queries, params), exact, 10) - 0.03);
+  EXPECT_GE(recall_of(search(index, queries, params), exact, 10),
+            recall_of(search(usual, queries, params), exact, 10) - 0.03);
   BuildParams threads = bounded(GetParam());
   threads.num_threads = 3;
   build(vectors, threads, folder / "threads");
@@ -73,7 +76,8 @@ std::vector<BuildParams> graph_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BudgetBuildAtSize, testing::ValuesIn(graph_cases()), [](const auto& test) { return name_of_case(test.param); });
+INSTANTIATE_TEST_SUITE_P(All, BudgetBuildAtSize, testing::ValuesIn(graph_cases()),
+                         [](const auto& test) { return name_of_case(test.param); });
 
 TEST(BudgetBuild, LongVectorsAreWalkedByCodesOfOneBit) {
   Random random(2);
@@ -82,7 +86,8 @@ TEST(BudgetBuild, LongVectorsAreWalkedByCodesOfOneBit) {
   index.verify();
   const SearchParams params{.k = 10, .ef_search = 100};
   const Answers exact = search_exact(usual, queries, params);
-  EXPECT_GE(recall_of(search(index, queries, params), exact, 10), recall_of(search(usual, queries, params), exact, 10) - 0.03);
+  EXPECT_GE(recall_of(search(index, queries, params), exact, 10),
+            recall_of(search(usual, queries, params), exact, 10) - 0.03);
 }
 
 TEST(BudgetBuild, FewVectors) {
@@ -178,10 +183,12 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   expect_error(Errc::invalid_argument, {"resume: not given", place}, [&] { build(vectors, params, folder / "index"); });
   params.resume = true;
   params.m = 9;
-  expect_error(Errc::invalid_argument, {"resume: " + place, "'m 8' then, 'm 9' now"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::invalid_argument, {"resume: " + place, "'m 8' then, 'm 9' now"},
+               [&] { build(vectors, params, folder / "index"); });
   params.m = 8;
   vectors.values[77] += 1;
-  expect_error(Errc::invalid_argument, {"resume: vectors.npy holds other vectors", place}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::invalid_argument, {"resume: vectors.npy holds other vectors", place},
+               [&] { build(vectors, params, folder / "index"); });
   vectors.values[77] -= 1;
   build(vectors, params, folder / "index").verify();
   params.resume = false;
@@ -200,7 +207,8 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   auto bytes = read_file(folder / "index.build" / "order");
   bytes[100] ^= std::byte{1};
   write_file(folder / "index.build" / "order", bytes);
-  expect_error(Errc::corrupt, {(folder / "index.build" / "order").string(), "hash"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::corrupt, {(folder / "index.build" / "order").string(), "hash"},
+               [&] { build(vectors, params, folder / "index"); });
 }
 
 TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
@@ -220,7 +228,8 @@ TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
   params.resume = true;
   std::filesystem::rename(work, left);
   const std::vector<std::function<void(const std::filesystem::path&)>> damages = {
-      [](const auto& file) { std::filesystem::remove(file); }, [](const auto& file) { std::filesystem::resize_file(file, 0); },
+      [](const auto& file) { std::filesystem::remove(file); },
+      [](const auto& file) { std::filesystem::resize_file(file, 0); },
       [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2); },
       [](const auto& file) {
         auto bytes = read_file(file);
@@ -300,7 +309,8 @@ TEST(WorkFiles, RemoveNothingOutsideTheirFolder) {
   write_file(folder / "mine", "mine");
   WorkFiles(folder / "index", "kind hnsw\n", false).keep();
   const WorkFiles resumed(folder / "index", "kind hnsw\n", true);
-  for (const std::string& name : {std::string("../mine"), (folder / "mine").string(), std::string(".."), std::string(".")}) {
+  for (const std::string& name :
+       {std::string("../mine"), (folder / "mine").string(), std::string(".."), std::string(".")}) {
     const std::string line = name + "\n";
     resumed.put("other", std::as_bytes(std::span(line)));
     std::filesystem::rename(folder / "index.build" / "other", folder / "index.build" / "names");  // hashed as names are
@@ -312,7 +322,8 @@ TEST(WorkFiles, RemoveNothingOutsideTheirFolder) {
 TEST(WorkFiles, StartNowhereAmongFilesOfOthers) {
   const TempDir folder;
   WorkFiles(folder / "index", "kind hnsw\n", false).keep();
-  std::filesystem::remove(folder / "index.build" / "kept");  // as if it was interrupted before there was anything to resume
+  std::filesystem::remove(folder / "index.build" /
+                          "kept");  // as if it was interrupted before there was anything to resume
   write_file(folder / "index.build" / "graph.log", "mine");
   expect_error(Errc::io, {"index.build is in the way, and holds files that no build made"},
                [&] { WorkFiles(folder / "index", "kind hnsw\n", false); });
@@ -340,7 +351,8 @@ TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {
     EXPECT_TRUE(folder.names().empty());
   };
   --params.memory_budget;
-  refused({"memory_budget: " + bytes_text(least_budget(100) - 1) + " given", bytes_text(least_budget(100))}, folder / "index");
+  refused({"memory_budget: " + bytes_text(least_budget(100) - 1) + " given", bytes_text(least_budget(100))},
+          folder / "index");
   params = plain(100);
   params.kind = Kind::flat;
   refused({"memory_budget: given for kind 'flat'", "'hnsw'"}, folder / "index");
@@ -399,7 +411,8 @@ TEST(GraphLog, GivesTheLastWholeCommitBackWhateverFollows) {
     else if (cut < bytes.size())
       bytes[cut] ^= static_cast<std::byte>(1 + below(random, 255));
     write_file(path, bytes);
-    const std::size_t whole = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), cut) - ends.begin() - 1);
+    const std::size_t whole =
+        static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), cut) - ends.begin() - 1);
     BuiltGraph again(200, 4);
     GraphLog log(files, again);
     EXPECT_EQ(log.inserted(), 10 * whole);

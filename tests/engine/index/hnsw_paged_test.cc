@@ -11,12 +11,12 @@
 #include <set>
 #include <vector>
 
+#include "cassata/error.h"
+#include "cassata/index.h"
+#include "cassata/stream.h"
 #include "engine/graph/adjacency.h"
 #include "engine/graph/page_store.h"
 #include "engine/graph/row_order.h"
-#include "cassata/index.h"
-#include "cassata/error.h"
-#include "cassata/stream.h"
 #include "tests/conformance/good_pages.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
@@ -45,11 +45,13 @@ BuildParams paged(Metric metric = Metric::dot_product, Encoding navigation = Enc
 }
 
 Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path) {
-  const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  const auto stream =
+      memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
 }
 
-std::vector<std::int64_t> ask(const Index& index, const Vectors& queries, const SearchParams& params, std::vector<float>* scores = nullptr) {
+std::vector<std::int64_t> ask(const Index& index, const Vectors& queries, const SearchParams& params,
+                              std::vector<float>* scores = nullptr) {
   std::vector<std::int64_t> ids(queries.size() * params.k);
   std::vector<float> places(ids.size());
   index.search(queries.matrix(), params, {ids, places});
@@ -98,7 +100,8 @@ TEST(Paged, RowsStandInPagesAndTheirNeighboursBesideThem) {
     for (std::size_t i = 0; i < page.rows(); ++i, ++met) {
       std::set<Id> others = expected[ids(index).id(static_cast<Id>(page.first() + i))], found;
       for (const Id one : here) others.erase(one);
-      for (std::size_t s = page.slot_begin(i); s < page.slot_begin(i + 1); ++s) found.insert(ids(index).id(page.link(page.slot(s))));
+      for (std::size_t s = page.slot_begin(i); s < page.slot_begin(i + 1); ++s)
+        found.insert(ids(index).id(page.link(page.slot(s))));
       EXPECT_EQ(found, others);
       links += found.size();
     }
@@ -131,7 +134,8 @@ TEST(Paged, AnswersAreThoseOfAnExactSearchBeyondSmallWalks) {
           EXPECT_EQ(scores[q * 10 + i], exact_scores[static_cast<std::size_t>(place - exact.begin())]);
         }
       EXPECT_GT(hits, 380u);
-      for (const unsigned threads : {2U, 3U}) EXPECT_EQ(ask(index, queries, {.k = 10, .ef_search = 250, .num_threads = threads}), found);
+      for (const unsigned threads : {2U, 3U})
+        EXPECT_EQ(ask(index, queries, {.k = 10, .ef_search = 250, .num_threads = threads}), found);
     }
 }
 
@@ -149,8 +153,8 @@ TEST(Paged, AWiderWalkFindsMore) {
     std::size_t hits = 0;
     for (std::size_t q = 0; q < 50; ++q)
       for (std::size_t i = 0; i < 10; ++i)
-        hits += std::count(exact.begin() + static_cast<std::ptrdiff_t>(q * 10), exact.begin() + static_cast<std::ptrdiff_t>(q * 10 + 10),
-                           found[q * 10 + i]) != 0;
+        hits += std::count(exact.begin() + static_cast<std::ptrdiff_t>(q * 10),
+                           exact.begin() + static_cast<std::ptrdiff_t>(q * 10 + 10), found[q * 10 + i]) != 0;
     EXPECT_GT(hits, before);
     before = hits;
   }
@@ -180,10 +184,12 @@ TEST(Paged, RefusesWhatMakesNoSense) {
   const Vectors vectors = clustered_vectors(random, 20, 8, 20);
   BuildParams params = paged();
   params.rerank->navigation = false;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+               [&] { build(vectors, params, folder / "index"); });
   params.rerank.reset();
   params.encoding = Encoding::f32;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+               [&] { build(vectors, params, folder / "index"); });
 }
 
 TEST(Paged, PagesOfAnyBytesAreSurvivedAndFound) {
@@ -204,9 +210,11 @@ TEST(Paged, PagesOfAnyBytesAreSurvivedAndFound) {
       const bool of_pages = s.name == kPagesSection || s.name == kPageRowsSection || s.name == kUpperCodesSection;
       if (s.name == "rerank.rows" || s.length < 4 || changes() % 2 || (seed % 2 == 0 && !of_pages)) continue;
       for (std::size_t n = 1 + below(changes, 60); n > 0; --n) {
-        // The heads of pages and the tables, whose numbers lead elsewhere, more than codes; numbers that are nearly right, and any.
+        // The heads of pages and the tables, whose numbers lead elsewhere, more than codes; numbers that are nearly
+        // right, and any.
         const std::uint64_t page = s.name == kPagesSection ? below(changes, s.length / 4096) * 4096 : 0;
-        const std::uint64_t at = page + below(changes, std::min<std::uint64_t>(s.length - page, changes() % 3 ? 120 : 4096) / 2) * 2;
+        const std::uint64_t at =
+            page + below(changes, std::min<std::uint64_t>(s.length - page, changes() % 3 ? 120 : 4096) / 2) * 2;
         const auto number = static_cast<std::uint16_t>(changes() % 2 ? below(changes, kRows + 10) : changes());
         if (at + 2 <= s.length) std::memcpy(crafted.data() + s.offset + at, &number, 2);
       }
@@ -266,7 +274,8 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   craft(begin + 4095, std::uint8_t{1}, "padding");
   craft(section.offset + pages.own_code_at(page, 1), std::numeric_limits<float>::quiet_NaN(), "a NaN or an infinity");
   craft(section.offset + pages.link_code_at(page, 1) + 13,
-        std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(page, 1) + 13])), "differs from the one elsewhere");
+        std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(page, 1) + 13])),
+        "differs from the one elsewhere");
   const Section rows = index.file().section(kPageRowsSection);
   craft(rows.offset, Id{1}, "row 1, expected rows from 0");
   craft(rows.offset + 4, Id{kRows + 1}, "expected rows from 0");

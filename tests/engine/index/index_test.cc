@@ -1,6 +1,6 @@
 // The public interface: what it accepts, and what it says of what it does not.
-#include "cassata/exact.h"
 #include "cassata/index.h"
+#include "cassata/exact.h"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,8 @@ using namespace test;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
 Index build(const Vectors& vectors, const BuildParams& params = {}, const std::filesystem::path& path = {}) {
-  const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  const auto stream =
+      memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
 }
 
@@ -42,7 +43,8 @@ Vectors small_vectors() {
 std::unique_ptr<VectorStream> of_shape(Shape shape) {
   static const Vectors vectors = small_vectors();
   static const SparseVectors sparse = sparse_of(vectors);
-  if (shape == Shape::dense) return memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  if (shape == Shape::dense)
+    return memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
 }
 
@@ -57,17 +59,21 @@ std::vector<KindRow> dense_kinds() {
 TEST(BuildParams, AreCheckedFieldByField) {
   BuildParams().check();
   for (const std::uint32_t m : {0u, 1u, 513u, 4294967295u})
-    expect_error(Errc::invalid_argument, {"m: " + std::to_string(m) + " given", "2 to 512"}, [&] { BuildParams{.m = m}.check(); });
+    expect_error(Errc::invalid_argument, {"m: " + std::to_string(m) + " given", "2 to 512"},
+                 [&] { BuildParams{.m = m}.check(); });
   for (const std::uint32_t ef : {0u, 2147483648u, 4294967295u})
-    expect_error(Errc::invalid_argument, {"ef_construction: " + std::to_string(ef) + " given"}, [&] { BuildParams{.ef_construction = ef}.check(); });
+    expect_error(Errc::invalid_argument, {"ef_construction: " + std::to_string(ef) + " given"},
+                 [&] { BuildParams{.ef_construction = ef}.check(); });
   for (const std::uint32_t m : {2u, 512u}) BuildParams{.m = m, .ef_construction = 1}.check();
 }
 
 TEST(SearchParams, AreCheckedFieldByField) {
   SearchParams().check();
   for (const float lambda : {-0.01F, -1.0F, kNaN, kInfinity})
-    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"}, [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
-  for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F}) SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"},
+                 [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
+  for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F})
+    SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
 }
 
 TEST(IndexBuild, RefusesWhatItCannotHold) {
@@ -92,16 +98,20 @@ TEST(IndexBuild, RefusesWhatItCannotHold) {
 TEST(IndexBuild, AnEncodingIsForVectorsOfItsShape) {
   for (const EncodingRow& encoding : encoding_rows()) {
     const auto stream = of_shape(encoding.shape == Shape::dense ? Shape::sparse : Shape::dense);
-    expect_error(Errc::invalid_argument, {stream->name(), "shape"}, [&] { Index::build(*stream, {.encoding = encoding.encoding}); });
+    expect_error(Errc::invalid_argument, {stream->name(), "shape"},
+                 [&] { Index::build(*stream, {.encoding = encoding.encoding}); });
   }
 }
 
 TEST(IndexOpen, KindShapeAndEncodingMustFit) {
   const TempDir folder;
   Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16}, folder / "index");
-  const auto crafted = [&](const auto& edit) { write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit)); };
+  const auto crafted = [&](const auto& edit) {
+    write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
+  };
   crafted([](Manifest& m) { m.kind = Kind::flat; });
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "inverted lists"}, [&] { Index::open(folder / "crafted"); });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "inverted lists"},
+               [&] { Index::open(folder / "crafted"); });
   crafted([](Manifest& m) { m.kind = Kind::flat, m.codes.front().encoding = Encoding::sparse_packed; });
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "kind of index"}, [&] { Index::open(folder / "crafted"); });
   crafted([](Manifest& m) { m.shape = Shape::dense; });
@@ -171,7 +181,8 @@ TEST(IndexReload, SearchesGoOnMeanwhile) {
   std::vector<std::unique_ptr<Index>> versions;
   for (const std::size_t rows : {200u, 300u}) {
     Random random(static_cast<unsigned>(rows));
-    versions.push_back(std::make_unique<Index>(build(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
+    versions.push_back(
+        std::make_unique<Index>(build(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
     std::vector<float> scores(500);
     expected[rows].resize(500);
     versions.back()->search(queries.matrix(), {.k = 10}, {expected[rows], scores});
@@ -205,8 +216,10 @@ TEST(IndexOpen, MetricAndEncodingMustFit) {
   const TempDir folder;
   const BuildParams packed{.metric = Metric::dot_product, .encoding = Encoding::sparse_packed};
   Index::build(*of_shape(Shape::sparse), packed, folder / "index");
-  write_file(folder / "crafted", with_manifest(read_file(folder / "index"), [](Manifest& m) { m.metric = Metric::euclidean; }));
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "'euclidean'", "'dotvbyte'", "'dotproduct'"}, [&] { Index::open(folder / "crafted"); });
+  write_file(folder / "crafted",
+             with_manifest(read_file(folder / "index"), [](Manifest& m) { m.metric = Metric::euclidean; }));
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "'euclidean'", "'dotvbyte'", "'dotproduct'"},
+               [&] { Index::open(folder / "crafted"); });
   BuildParams wrong = packed;
   wrong.metric = Metric::euclidean;
   expect_error(Errc::invalid_argument, {"metric: 'euclidean' given", "'dotvbyte'", "'dotproduct'"},
@@ -218,17 +231,24 @@ TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
   const SparseVectors sparse = sparse_of(vectors);
   std::vector<std::int64_t> ids(50);
   std::vector<float> scores(50);
-  expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] { build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores}); });
+  expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] {
+    build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores});
+  });
   const Index index = Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16});
-  expect_error(Errc::invalid_argument, {"queries: dense"}, [&] { index.search(vectors.matrix(), {.k = 1}, {ids, scores}); });
+  expect_error(Errc::invalid_argument, {"queries: dense"}, [&] {
+    index.search(vectors.matrix(), {.k = 1}, {ids, scores});
+  });
   SparseVectors wrong = sparse;
   wrong.values[wrong.offsets[7] + 1] = kNaN;
-  expect_error(Errc::invalid_argument, {"queries: row 7, entry 1"}, [&] { index.search(wrong.batch(4), {.k = 1}, {ids, scores}); });
+  expect_error(Errc::invalid_argument, {"queries: row 7, entry 1"}, [&] {
+    index.search(wrong.batch(4), {.k = 1}, {ids, scores});
+  });
 }
 
 TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
   for (const MetricRow& metric : metric_rows()) {
-    const Index index = Index::build(*of_shape(Shape::sparse), {.metric = metric.metric, .encoding = Encoding::sparse_f16});
+    const Index index =
+        Index::build(*of_shape(Shape::sparse), {.metric = metric.metric, .encoding = Encoding::sparse_f16});
     SparseVectors queries;
     queries.end_row();
     queries.add(1, 1);
@@ -249,10 +269,12 @@ TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
 }
 
 TEST(IndexSearch, ComponentsOfQueriesStandInAnyOrder) {
-  const Index index = Index::build(*of_shape(Shape::sparse), {.kind = Kind::graph, .encoding = Encoding::sparse_f16, .m = 4});
+  const Index index =
+      Index::build(*of_shape(Shape::sparse), {.kind = Kind::graph, .encoding = Encoding::sparse_f16, .m = 4});
   SparseVectors risen, any;
   for (const auto& [component, value] : {std::pair{3u, 1.5F}, {7u, 2.0F}, {8u, -1.0F}}) risen.add(component, value);
-  for (const auto& [component, value] : {std::pair{8u, 1.0F}, {3u, 1.5F}, {7u, 0.5F}, {8u, -2.0F}, {7u, 1.5F}}) any.add(component, value);
+  for (const auto& [component, value] : {std::pair{8u, 1.0F}, {3u, 1.5F}, {7u, 0.5F}, {8u, -2.0F}, {7u, 1.5F}})
+    any.add(component, value);
   for (SparseVectors* queries : {&risen, &any}) {
     queries->end_row();
     queries->end_row();
@@ -295,7 +317,8 @@ std::vector<float> sparse_scores(const SparseVectors& vectors, const VectorView&
 
 TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
   const TempDir folder;
-  for (const std::size_t dim : {std::size_t{40}, std::size_t{65536}, std::size_t{65537}, (std::size_t{1} << 22) + 1, std::size_t{4294967295}})
+  for (const std::size_t dim :
+       {std::size_t{40}, std::size_t{65536}, std::size_t{65537}, (std::size_t{1} << 22) + 1, std::size_t{4294967295}})
     for (const MetricRow& metric : metric_rows())
       for (const Encoding encoding : {Encoding::sparse_f16, Encoding::sparse_f32}) {
         SCOPED_TRACE(std::to_string(dim) + " " + std::string(metric.name));
@@ -311,7 +334,8 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
         for (std::size_t row = 0; row < 300; row += 17) {
           if (vectors.view(row).values.empty()) continue;
           SparseVectors query;
-          for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i) query.add(vectors.view(row).components[i], vectors.view(row).values[i]);
+          for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i)
+            query.add(vectors.view(row).components[i], vectors.view(row).values[i]);
           query.end_row();
           index.search_exact(query.batch(dim), {.k = 300}, {ids, scores});
           ASSERT_EQ(scores, sparse_scores(vectors, query.view(0), metric.metric)) << "row " << row;
@@ -332,7 +356,8 @@ TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
   for (const GraphTypeRow& type : graph_type_rows()) {
     if (type.guided) continue;
     const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
-    Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type}, folder / "index");
+    Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type},
+                 folder / "index");
     const Index index = Index::open(folder / "index", {.verify = Verify::all});
     SparseVectors query;
     query.add(9, 3);
@@ -357,9 +382,11 @@ TEST(IndexBuild, RefusesToReplaceItsInput) {
     for (const KindRow& kind : dense_kinds()) {
       SCOPED_TRACE(name);
       const auto stream = open_stream(folder / "vectors.fbin");
-      expect_error(Errc::invalid_argument, {"path: ", name, "is the input"}, [&] { Index::build(*stream, {.kind = kind.kind}, folder / name); });
+      expect_error(Errc::invalid_argument, {"path: ", name, "is the input"},
+                   [&] { Index::build(*stream, {.kind = kind.kind}, folder / name); });
       EXPECT_EQ(read_file(folder / "vectors.fbin"), before);
-      EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"})) << "something is left behind";
+      EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"}))
+          << "something is left behind";
     }
   const auto memory = memory_stream((folder / "vectors.fbin").string(), vectors.values.data(), 50, 4, ElementType::f32);
   Index::build(*memory, {.replace = {.overwrite = true}}, folder / "vectors.fbin");  // an array's name is no path
@@ -369,13 +396,16 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   const TempDir folder;
   for (const KindRow& kind : dense_kinds()) {
     std::uint64_t told = 0;
-    build(small_vectors(), {.kind = kind.kind, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
-                              EXPECT_LE(done, total);
-                              ++told;
-                            }});
+    build(small_vectors(),
+          {.kind = kind.kind, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+             EXPECT_LE(done, total);
+             ++told;
+           }});
     EXPECT_GT(told, 0u);
     struct Cancelled {};
-    EXPECT_THROW(build(small_vectors(), {.kind = kind.kind, .progress = [](auto...) { throw Cancelled(); }}, folder / "index"), Cancelled);
+    EXPECT_THROW(
+        build(small_vectors(), {.kind = kind.kind, .progress = [](auto...) { throw Cancelled(); }}, folder / "index"),
+        Cancelled);
     EXPECT_TRUE(folder.names().empty());
   }
 }
@@ -383,14 +413,16 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
 TEST(IndexBuild, EveryStageCanBeCancelled) {
   Random random(4);
   const Vectors vectors = normal_vectors(random, 3000, 16);
-  const RerankChoices rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .residual = true}, whole{.encoding = Encoding::f16};
-  const std::vector<BuildParams> cases = {{.encoding = Encoding::pq,
-                                           .code = {.m_pq = 4, .rotated = true},
-                                           .rerank = whole,
-                                           .graph_type = GraphType::compressed,
-                                           .m = 4,
-                                           .ef_construction = 10},
-                                          {.encoding = Encoding::rabitq, .code = {.bits = 2}, .rerank = rest, .m = 4, .ef_construction = 10}};
+  const RerankChoices rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .residual = true},
+      whole{.encoding = Encoding::f16};
+  const std::vector<BuildParams> cases = {
+      {.encoding = Encoding::pq,
+       .code = {.m_pq = 4, .rotated = true},
+       .rerank = whole,
+       .graph_type = GraphType::compressed,
+       .m = 4,
+       .ef_construction = 10},
+      {.encoding = Encoding::rabitq, .code = {.bits = 2}, .rerank = rest, .m = 4, .ef_construction = 10}};
   for (BuildParams params : cases) {
     std::vector<std::string> stages;
     std::uint64_t last = 0;
@@ -401,7 +433,8 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
       last = done == total ? 0 : done;  // another of the kind may follow
     };
     build(vectors, params);
-    for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"}) EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
+    for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"})
+      EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
     EXPECT_EQ(std::ranges::count(stages, "rotation"), params.code.rotated ? 1 : 0);
     const TempDir folder;
     for (const std::string& at : stages) {
@@ -421,7 +454,8 @@ TEST(IndexSearch, RefusesWhatDoesNotFit) {
     const Index index = build(vectors, {.kind = kind.kind});
     std::vector<std::int64_t> ids(20);
     std::vector<float> scores(20);
-    const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params, const Hits& out) {
+    const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params,
+                            const Hits& out) {
       expect_error(Errc::invalid_argument, parts, [&] { index.search(queries, params, out); });
       expect_error(Errc::invalid_argument, parts, [&] { index.search_exact(queries, params, out); });
     };
@@ -442,15 +476,20 @@ TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
   const Vectors vectors = small_vectors();
   const Index index = build(vectors);
   // Two queries times 2^63 results are 0 places, if one does not look.
-  expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] { index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {}); });
+  expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] {
+    index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {});
+  });
 }
 
 TEST(IndexOpen, AFileWithSeveralEncodingsNeedsANewerVersion) {
   const TempDir folder;
   build(small_vectors(), {}, folder / "index");
-  const auto with_codes = [&](const auto& edit) { write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit)); };
+  const auto with_codes = [&](const auto& edit) {
+    write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
+  };
   with_codes([](Manifest& m) { m.codes.push_back({Encoding::f16, "ids"}); });
-  expect_error(Errc::incompatible, {"crafted: manifest at byte", "2 encodings", "newer"}, [&] { Index::open(folder / "crafted"); });
+  expect_error(Errc::incompatible, {"crafted: manifest at byte", "2 encodings", "newer"},
+               [&] { Index::open(folder / "crafted"); });
   with_codes([](Manifest& m) { m.codes.clear(); });
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "no encoding"}, [&] { Index::open(folder / "crafted"); });
 }
@@ -473,23 +512,27 @@ TEST(Index, ProvenanceTellsHowItWasBuilt) {
   ASSERT_EQ(p.inputs.size(), 1u);
   EXPECT_EQ(p.inputs[0].name, "vectors.npy");
   EXPECT_EQ(p.inputs[0].rows, 50u);
-  const std::vector<std::pair<std::string, std::string>> expected = {
-      {"kind", "hnsw"}, {"metric", "euclidean"}, {"dtype", "f32"}, {"graph_type", "permuted"}, {"m", "5"}, {"ef_construction", "33"}};
+  const std::vector<std::pair<std::string, std::string>> expected = {{"kind", "hnsw"}, {"metric", "euclidean"},
+                                                                     {"dtype", "f32"}, {"graph_type", "permuted"},
+                                                                     {"m", "5"},       {"ef_construction", "33"}};
   EXPECT_EQ(p.parameters, expected);
 }
 
 TEST(Names, AreReadAsTheyAreWritten) {
   for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
   for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
-  for (const EncodingRow& row : encoding_rows()) EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
+  for (const EncodingRow& row : encoding_rows())
+    EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
   expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "use 'dotproduct'"}, [] { parse_metric("cosine"); });
-  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"}, [] { parse_graph_type(""); });
+  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"},
+               [] { parse_graph_type(""); });
   expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
   EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);
   EXPECT_EQ(parse_dtype("f16", "DensePlainHNSW"), Encoding::f16);
   EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
-  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"}, [] { parse_dtype("pq", "DensePlainHNSW"); });
+  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"},
+               [] { parse_dtype("pq", "DensePlainHNSW"); });
   EXPECT_EQ(parse_navigation("int4", Kind::graph, Shape::dense), Encoding::dense_int4);
   expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
                [] { parse_navigation("f16", Kind::graph, Shape::dense); });
@@ -502,7 +545,8 @@ TEST(Names, AreReadAsTheyAreWritten) {
 TEST(Registry, EveryEncodingHasAClass) {
   std::set<std::string_view> names;
   for (const ClassRow& row : class_rows()) {
-    if (row.second != Second::tokens && row.second != Second::two_level_tokens) names.insert(row.name);  // these are joined, not built
+    if (row.second != Second::tokens && row.second != Second::two_level_tokens)
+      names.insert(row.name);  // these are joined, not built
     for (const Encoding encoding : row.encodings) EXPECT_EQ(row_of(encoding).shape, row.shape()) << row.name;
   }
   std::set<std::string_view> built;
@@ -512,9 +556,11 @@ TEST(Registry, EveryEncodingHasAClass) {
       for (const Second second : {Second::none, Second::navigation, Second::rerank}) {
         BuildParams params{.kind = kind.kind,
                            .encoding = encoding.encoding,
-                           .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U, .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
+                           .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U,
+                                    .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
         const Encoding exact = encoding.compact ? Encoding::f32 : encoding.encoding;
-        if (second != Second::none) params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
+        if (second != Second::none)
+          params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
         const auto stream = of_shape(encoding.shape);
         if (class_of(params) == nullptr) {
           expect_error(Errc::invalid_argument, {second == Second::navigation ? "navigation: " : "", " given"},

@@ -38,7 +38,8 @@ SparseVectors collection(Random& random, std::size_t rows, std::size_t dim, std:
     const std::size_t topic = below(random, 5);
     std::set<std::uint32_t> components;
     for (std::size_t count = below(random, longest + 1); count > 0; --count)
-      components.insert(static_cast<std::uint32_t>((topic * dim / 5 + below(random, random() % 3 ? 1 + dim / 10 : dim)) % dim));
+      components.insert(
+          static_cast<std::uint32_t>((topic * dim / 5 + below(random, random() % 3 ? 1 + dim / 10 : dim)) % dim));
     if (row == 0) components.insert(static_cast<std::uint32_t>(dim - 1));
     for (const std::uint32_t c : components) {
       float v = magnitude(random) + 0.01F;
@@ -63,10 +64,12 @@ double recall(const Answers& found, const Answers& exact, std::size_t k) {
 
 TEST(SparsePostings, RecallGrowsWithWhatIsLookedAt) {
   Random random(1);
-  const SparseVectors vectors = collection(random, 6000, 2000, 30, Values::positive), queries = collection(random, 60, 2000, 30, Values::positive);
+  const SparseVectors vectors = collection(random, 6000, 2000, 30, Values::positive),
+                      queries = collection(random, 60, 2000, 30, Values::positive);
   for (const PostingsChoices& choices :
        {PostingsChoices{}, PostingsChoices{.n_knn = 8}, PostingsChoices{.n_postings = 300, .summary_energy = 0.8F}}) {
-    const Index index = build(vectors, {.kind = Kind::postings, .encoding = Encoding::sparse_f16, .postings = choices, .progress = {}});
+    const Index index =
+        build(vectors, {.kind = Kind::postings, .encoding = Encoding::sparse_f16, .postings = choices, .progress = {}});
     index.verify();
     const auto recall_of = [&](std::size_t ef_search, std::size_t cut) {
       const SearchParams params{.k = 10, .ef_search = ef_search, .query_cut = cut};
@@ -83,9 +86,13 @@ TEST(SparsePostings, NeighboursAndShorterListsChangeTheFileAndAreTold) {
   const SparseVectors vectors = collection(random, 500, 200, 12, Values::mixed);
   const auto bytes = [&](const PostingsChoices& choices, unsigned threads) {
     const TempDir folder;
-    const Index index =
-        build(vectors, {.kind = Kind::postings, .encoding = Encoding::sparse_f16, .postings = choices, .num_threads = threads, .progress = {}},
-              folder / "index");
+    const Index index = build(vectors,
+                              {.kind = Kind::postings,
+                               .encoding = Encoding::sparse_f16,
+                               .postings = choices,
+                               .num_threads = threads,
+                               .progress = {}},
+                              folder / "index");
     EXPECT_EQ(index.manifest().postings->n_postings, choices.n_postings);
     EXPECT_EQ(index.manifest().postings->n_knn, choices.n_knn);
     EXPECT_EQ(index.manifest().postings->summary_energy, choices.summary_energy);

@@ -1,4 +1,5 @@
-// Indexes of inverted lists against a scan of the same vectors: exact ones answer the same, approximate ones where nothing is left out.
+// Indexes of inverted lists against a scan of the same vectors: exact ones answer the same, approximate ones where
+// nothing is left out.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -60,7 +61,8 @@ struct Case {
 };
 
 Case random_case(Random& random, Values values, Values query_values) {
-  const std::size_t dim = 1 + below(random, below(random, 2) == 0 ? 30 : 2000), n = 1 + below(random, below(random, 4) == 0 ? 2000 : 200);
+  const std::size_t dim = 1 + below(random, below(random, 2) == 0 ? 30 : 2000),
+                    n = 1 + below(random, below(random, 4) == 0 ? 2000 : 200);
   Case c{dim, {}, {}};
   c.rows = with_copies(random, random_rows(random, n, dim, std::min<std::size_t>(dim, 1 + below(random, 60)), values));
   c.queries = random_rows(random, 8, dim, std::min<std::size_t>(dim, 1 + below(random, 300)), query_values);
@@ -70,7 +72,10 @@ Case random_case(Random& random, Values values, Values query_values) {
 /// The bound of a check that f16 can hold.
 Values values_of(unsigned seed, Encoding encoding) {
   const auto values = static_cast<Values>(seed % static_cast<unsigned>(Values::kCount));
-  return encoding == Encoding::sparse_f16 && (values == Values::huge || values == Values::wide || values == Values::tiny) ? Values::mixed : values;
+  return encoding == Encoding::sparse_f16 &&
+                 (values == Values::huge || values == Values::wide || values == Values::tiny)
+             ? Values::mixed
+             : values;
 }
 
 /// The bytes of a section, which a search may change.
@@ -113,7 +118,8 @@ TEST(Postings, ADirectoryThatChangesDuringASearchLeadsItNowhere) {
   const Copy lists(file, kListsSection), buckets(file, kBucketsSection);
   for (const bool exact : {true, false}) {
     Copy directory(file, kDirectorySection);
-    const PostingLists opened(lists.section(), directory.section(), buckets.section(), entry.lists, entry.bucket_shift, 3000, 40);
+    const PostingLists opened(lists.section(), directory.section(), buckets.section(), entry.lists, entry.bucket_shift,
+                              3000, 40);
     PostingSearch search(opened, {}, {});
     Vandal vandal(directory.bytes);
     std::vector<Candidate> best;
@@ -127,7 +133,8 @@ TEST(PostingsIndex, ExactAnswersAreThoseOfAScan) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const Encoding encoding = below(random, 2) == 0 ? Encoding::sparse_f16 : Encoding::sparse_f32;
-    const Values values = values_of(seed, encoding), query_values = static_cast<Values>(below(random, static_cast<std::size_t>(Values::kCount)));
+    const Values values = values_of(seed, encoding),
+                 query_values = static_cast<Values>(below(random, static_cast<std::size_t>(Values::kCount)));
     const Case c = random_case(random, values, query_values);
     const Index index = build(c.rows, {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = encoding});
     ASSERT_NO_THROW(index.verify());
@@ -149,13 +156,17 @@ TEST(PostingsIndex, ApproximateAnswersAreExactWhereNothingIsLeftOut) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const Case c = random_case(random, Values::positive, Values::positive);
-    const Index index = build(c.rows, {.kind = Kind::postings,
-                                       .metric = Metric::dot_product,
-                                       .encoding = Encoding::sparse_f32,
-                                       .postings = {.n_postings = 0, .summary_energy = 1, .n_knn = static_cast<std::uint32_t>(below(random, 4))}});
+    const Index index = build(
+        c.rows,
+        {.kind = Kind::postings,
+         .metric = Metric::dot_product,
+         .encoding = Encoding::sparse_f32,
+         .postings = {.n_postings = 0, .summary_energy = 1, .n_knn = static_cast<std::uint32_t>(below(random, 4))}});
     ASSERT_NO_THROW(index.verify());
-    const SearchParams params{.k = 10, .ef_search = c.rows.size() + 10, .query_cut = 0, .heap_factor = 0, .num_threads = 1};
-    const Answers found = ask(index, c.queries, params, &Index::search), expected = ask(index, c.queries, params, &Index::search_exact);
+    const SearchParams params{
+        .k = 10, .ef_search = c.rows.size() + 10, .query_cut = 0, .heap_factor = 0, .num_threads = 1};
+    const Answers found = ask(index, c.queries, params, &Index::search),
+                  expected = ask(index, c.queries, params, &Index::search_exact);
     for (std::size_t i = 0; i < expected.ids.size(); ++i) {
       if (expected.scores[i] <= 0) continue;  // rows that no list leads to may be missing
       ASSERT_EQ(found.ids[i], expected.ids[i]) << "place " << i;
@@ -166,7 +177,8 @@ TEST(PostingsIndex, ApproximateAnswersAreExactWhereNothingIsLeftOut) {
 
 TEST(PostingsIndex, AnyNumberOfThreadsMaySearchAtOnce) {
   Random random(1);
-  const SparseVectors rows = random_rows(random, 1500, 200, 40, Values::mixed), queries = random_rows(random, 40, 200, 40, Values::positive);
+  const SparseVectors rows = random_rows(random, 1500, 200, 40, Values::mixed),
+                      queries = random_rows(random, 40, 200, 40, Values::positive);
   for (const Kind kind : {Kind::flat, Kind::postings}) {
     const Index index = build(rows, {.kind = kind, .metric = Metric::dot_product, .encoding = Encoding::sparse_f32});
     const SearchParams params{.k = 10, .num_threads = 2};

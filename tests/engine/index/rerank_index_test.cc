@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/codec/pruned.h"
 #include "cassata/index.h"
+#include "engine/codec/pruned.h"
 #include "engine/index/registry.h"
 #include "format/input/sparse_files.h"
 #include "tests/support/expect_error.h"
@@ -57,13 +57,15 @@ TEST(RerankIndexAtSize, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) 
     const SparseVectors vectors = random_sparse(random, 300 + below(random, 300), kDim, 30), query = one_query(random);
     const double percentage = 40 + static_cast<double>(below(random, 50));
     const Index index = build(vectors, params_of(percentage));
-    const Index plain = build(pruned(vectors, percentage), {.encoding = Encoding::sparse_f32, .m = 8, .ef_construction = 40});
+    const Index plain =
+        build(pruned(vectors, percentage), {.encoding = Encoding::sparse_f32, .m = 8, .ef_construction = 40});
     const std::size_t n = vectors.size();
     const Answers exact = ask(index, query, {.k = n}, &Index::search_exact);
     std::vector<float> exact_score(n);
     for (std::size_t i = 0; i < n; ++i) exact_score[static_cast<std::size_t>(exact.ids[i])] = exact.scores[i];
 
-    SearchParams params{.k = 1 + below(random, 20), .ef_search = 10 + below(random, 50), .k_candidates = 1 + below(random, 60)};
+    SearchParams params{
+        .k = 1 + below(random, 20), .ef_search = 10 + below(random, 50), .k_candidates = 1 + below(random, 60)};
     if (random() % 2) params.alpha = static_cast<float>(below(random, 5)) / 8;
     if (random() % 2) params.beta = below(random, 8);
     const Answers first = ask(plain, query, {.k = params.k_candidates, .ef_search = params.ef_search});
@@ -102,10 +104,13 @@ TEST(RerankIndexAtSize, TheResidualSumIsTheWholeScore) {
     const double percentage = 30 + static_cast<double>(below(random, 65));
     const Index whole = build(vectors, params_of(percentage)), residual = build(vectors, params_of(percentage, true));
     residual.verify();
-    const auto rows = [](const Index& index, std::size_t i) { return index.file().section(index.manifest().codes[i].section).bytes.size(); };
+    const auto rows = [](const Index& index, std::size_t i) {
+      return index.file().section(index.manifest().codes[i].section).bytes.size();
+    };
     EXPECT_EQ(rows(residual, 0), rows(whole, 0));
     EXPECT_EQ(rows(residual, 0) + rows(residual, 1), rows(whole, 1)) << "each entry stands in one part";
-    const Answers a = ask(whole, queries, {.k = 400}, &Index::search_exact), b = ask(residual, queries, {.k = 400}, &Index::search_exact);
+    const Answers a = ask(whole, queries, {.k = 400}, &Index::search_exact),
+                  b = ask(residual, queries, {.k = 400}, &Index::search_exact);
     expect_near(a.scores, b.scores);
     const SearchParams walk{.k = 10, .ef_search = 60, .k_candidates = 60};
     const Answers c = ask(whole, queries, walk), d = ask(residual, queries, walk);
@@ -140,7 +145,8 @@ TEST(RerankIndex, EmptyVectorsAndQueries) {
     queries.end_row();
     queries.add(0, 2);
     queries.end_row();
-    const Answers found = ask(Index::open(folder / "index", {.verify = Verify::all}), queries, {.k = 2, .k_candidates = 5});
+    const Answers found =
+        ask(Index::open(folder / "index", {.verify = Verify::all}), queries, {.k = 2, .k_candidates = 5});
     EXPECT_EQ(found.ids, (std::vector<std::int64_t>{0, 1, 0, 1})) << "a query without entries is a vector of zeros";
     EXPECT_EQ(found.scores, (std::vector<float>{0, 0, 0, 0}));
     SparseVectors some;
@@ -148,7 +154,8 @@ TEST(RerankIndex, EmptyVectorsAndQueries) {
     some.add(0, 3);
     some.add(1, 1);
     some.end_row();
-    EXPECT_EQ(ask(build(some, params_of(50, residual)), queries, {.k = 2}).ids, (std::vector<std::int64_t>{0, 1, 1, 0}));
+    EXPECT_EQ(ask(build(some, params_of(50, residual)), queries, {.k = 2}).ids,
+              (std::vector<std::int64_t>{0, 1, 1, 0}));
   }
 }
 
@@ -185,7 +192,8 @@ TEST(RerankIndex, IsNotBuiltOverEverything) {
     change(params);
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params); });
   };
-  refuse({"metric: 'euclidean' given", "SparseRerankHNSW", "'dotproduct'"}, [](BuildParams& p) { p.metric = Metric::euclidean; });
+  refuse({"metric: 'euclidean' given", "SparseRerankHNSW", "'dotproduct'"},
+         [](BuildParams& p) { p.metric = Metric::euclidean; });
   refuse({"residual", "100"}, [](BuildParams& p) { p.rerank->prune_percentage = 100, p.rerank->residual = true; });
   refuse({"vectors.bin", "shape"}, [](BuildParams& p) { p.rerank->encoding = Encoding::f16; });
   refuse({"rerank: given", "kind 'flat'"}, [](BuildParams& p) { p.kind = Kind::flat; });

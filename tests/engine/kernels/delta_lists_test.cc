@@ -100,7 +100,8 @@ Case random_list(Random& random, std::size_t most) {
   std::uint64_t largest = 0;
   for (const std::uint8_t width : c.widths) largest += std::uint64_t{1} << width;
   std::vector<std::uint32_t> gaps(below(random, most));
-  for (std::uint32_t& gap : gaps) gap = static_cast<std::uint32_t>(1 + below(random, std::min<std::uint64_t>(largest, 1ull << below(random, 32))));
+  for (std::uint32_t& gap : gaps)
+    gap = static_cast<std::uint32_t>(1 + below(random, std::min<std::uint64_t>(largest, 1ull << below(random, 32))));
   gaps.insert(gaps.begin() + static_cast<std::ptrdiff_t>(below(random, gaps.size() + 1)), 0);
   c.bytes = encode(c.widths, gaps);
   const auto place = static_cast<std::size_t>(std::ranges::find(gaps, 0u) - gaps.begin());
@@ -121,7 +122,8 @@ void expect_decoded(const Case& c) {
   constexpr Id kUntouched = 0x12345678;
   std::vector<Id> out(c.most + kGapOverrun + 4, kUntouched);
   const GapCode code(c.widths);
-  const std::size_t count = gap_kernels(code).decode(code, guarded.data() + kGapGuardBytes, c.bytes.size(), c.self, c.most, out.data());
+  const std::size_t count =
+      gap_kernels(code).decode(code, guarded.data() + kGapGuardBytes, c.bytes.size(), c.self, c.most, out.data());
   ASSERT_LE(count, c.most);
   for (std::size_t i = out.size() - 4; i < out.size(); ++i) ASSERT_EQ(out[i], kUntouched);
   out.resize(count);
@@ -146,7 +148,8 @@ TEST(GapKernels, AnyBytesAreTheSameOnEveryTarget) {
       SCOPED_TRACE(seed);
       Random random(seed);
       Case c = random_list(random, 1 + below(random, seed % 8 ? 70 : 300));
-      for (std::size_t n = below(random, 5); n > 0; --n) c.bytes[below(random, c.bytes.size())] ^= static_cast<std::byte>(random());
+      for (std::size_t n = below(random, 5); n > 0; --n)
+        c.bytes[below(random, c.bytes.size())] ^= static_cast<std::byte>(random());
       if (random() % 4 == 0) c.bytes.resize(1 + below(random, 2 * c.bytes.size()), static_cast<std::byte>(random()));
       c.expected = decode(c.widths, c.bytes, c.self, c.most);
       ASSERT_NO_FATAL_FAILURE(expect_decoded(c));

@@ -1,4 +1,5 @@
-// Distances of a query to dense rows: right, the same whichever function computes them, and reading nothing past the rows.
+// Distances of a query to dense rows: right, the same whichever function computes them, and reading nothing past the
+// rows.
 #include "engine/kernels/dense_distance.h"
 
 #include <gtest/gtest.h>
@@ -122,19 +123,22 @@ TEST(DenseKernels, SameBitsInEveryKernelAtEveryOffset) {
       const std::size_t row_bytes = c.dim * element_bytes(c.type);
       const DenseKernels kernels = dense_kernels(c.metric, c.type);
       std::vector<float> one(c.rows());
-      for (std::size_t i = 0; i < c.rows(); ++i) one[i] = kernels.one(c.query.data(), bytes.data() + i * row_bytes, c.dim);
+      for (std::size_t i = 0; i < c.rows(); ++i)
+        one[i] = kernels.one(c.query.data(), bytes.data() + i * row_bytes, c.dim);
 
       const std::size_t first = c.rows() / 3;
       std::vector<float> range(c.rows() - first);
       kernels.range(c.query.data(), bytes.data(), c.dim, first, range.size(), range.data());
       for (std::size_t i = 0; i < range.size(); ++i) {
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(range[i]), std::bit_cast<std::uint32_t>(one[first + i])) << "range, row " << first + i;
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(range[i]), std::bit_cast<std::uint32_t>(one[first + i]))
+            << "range, row " << first + i;
       }
       const std::vector<Id> ids = random_ids(random, c.rows());
       std::vector<float> gathered(ids.size());
       kernels.gather(c.query.data(), bytes.data(), c.dim, ids.data(), ids.size(), gathered.data());
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(one[ids[i]])) << "place " << i << ", row " << ids[i];
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(one[ids[i]]))
+            << "place " << i << ", row " << ids[i];
       }
     }
   });
@@ -142,7 +146,11 @@ TEST(DenseKernels, SameBitsInEveryKernelAtEveryOffset) {
 
 /// A row of `dim` zeros but for `value` at `place`, against a query of `query` everywhere.
 float distance_to(Metric metric, ElementType type, std::size_t dim, std::size_t place, float value, float query) {
-  Case c{.metric = metric, .type = type, .dim = dim, .query = std::vector<float>(dim, query), .values = std::vector<float>(dim, 0.0F)};
+  Case c{.metric = metric,
+         .type = type,
+         .dim = dim,
+         .query = std::vector<float>(dim, query),
+         .values = std::vector<float>(dim, 0.0F)};
   c.values[place] = value;
   const GuardedBytes row(stored_bytes(c));
   store(c, row.data());
@@ -154,7 +162,8 @@ TEST(DenseKernels, EveryPlaceCounts) {
     for (const ElementType type : {ElementType::f32, ElementType::f16}) {
       for (const std::size_t dim : {1, 2, 3, 7, 15, 16, 17, 31, 33, 63, 65, 127, 130}) {
         for (std::size_t place = 0; place < dim; ++place) {
-          ASSERT_EQ(distance_to(Metric::dot_product, type, dim, place, 3, 2), -6) << "dim " << dim << ", place " << place;
+          ASSERT_EQ(distance_to(Metric::dot_product, type, dim, place, 3, 2), -6)
+              << "dim " << dim << ", place " << place;
           ASSERT_EQ(distance_to(Metric::euclidean, type, dim, place, 3, 0), 9) << "dim " << dim << ", place " << place;
         }
       }

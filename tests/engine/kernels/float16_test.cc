@@ -88,7 +88,8 @@ TEST(Half, RoundsToNearestEven) {
       const auto middle = static_cast<float>((value_of(low) + above) / 2);
       for (const float sign : {1.0F, -1.0F}) {
         const std::uint16_t bit = sign < 0 ? 0x8000 : 0;
-        values.insert(values.end(), {sign * middle, sign * std::nextafter(middle, 0.0F), sign * std::nextafter(middle, 1e6F)});
+        values.insert(values.end(),
+                      {sign * middle, sign * std::nextafter(middle, 0.0F), sign * std::nextafter(middle, 1e6F)});
         for (const std::uint16_t half : {low % 2 ? high : low, low, high}) expected.push_back(half | bit);
       }
     }

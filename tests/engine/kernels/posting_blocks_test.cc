@@ -32,7 +32,8 @@ BlockRun random_run(Random& random, std::size_t block) {
   const auto bits = [&] { return static_cast<std::uint32_t>(random()); };
   BlockRun run{static_cast<std::uint32_t>(block), below(random, 2) == 0 ? bits() : bits() & bits() & bits(), {}};
   if (run.mask == 0) run.mask = 1;
-  for (int i = std::popcount(run.mask); i > 0; --i) run.codes.push_back(static_cast<std::uint8_t>(1 + below(random, 255)));
+  for (int i = std::popcount(run.mask); i > 0; --i)
+    run.codes.push_back(static_cast<std::uint8_t>(1 + below(random, 255)));
   return run;
 }
 
@@ -55,14 +56,18 @@ std::uint16_t plus(std::uint16_t sum, std::uint8_t code, std::uint16_t weight) {
 void add(const BlockRun& run, std::uint16_t weight, Sums& sums) {
   std::size_t next = 0;
   for (std::size_t row = 0; row < kBlockRows; ++row)
-    if (run.mask >> row & 1) sums[run.block * kBlockRows + row] = plus(sums[run.block * kBlockRows + row], run.codes[next++], weight);
+    if (run.mask >> row & 1)
+      sums[run.block * kBlockRows + row] = plus(sums[run.block * kBlockRows + row], run.codes[next++], weight);
 }
 
-std::uint16_t random_weight(Random& random) { return below(random, 8) == 0 ? 65535 : static_cast<std::uint16_t>(below(random, 65536)); }
+std::uint16_t random_weight(Random& random) {
+  return below(random, 8) == 0 ? 65535 : static_cast<std::uint16_t>(below(random, 65536));
+}
 
 Sums random_sums(Random& random, std::size_t count) {
   Sums sums(count);
-  for (std::uint16_t& sum : sums) sum = static_cast<std::uint16_t>(below(random, 4) == 0 ? 65535 - below(random, 300) : below(random, 65536));
+  for (std::uint16_t& sum : sums)
+    sum = static_cast<std::uint16_t>(below(random, 4) == 0 ? 65535 - below(random, 300) : below(random, 65536));
   return sums;
 }
 
@@ -104,7 +109,8 @@ TEST(PostingKernels, RunsOneAfterAnotherAreAdded) {
     for_each_target([&] {
       Sums sums = before;
       std::vector<std::uint8_t> touched(blocks);
-      posting_kernels().add_runs(readable.data(), readable.data() + bytes.size(), blocks, weight, sums.data(), touched.data());
+      posting_kernels().add_runs(readable.data(), readable.data() + bytes.size(), blocks, weight, sums.data(),
+                                 touched.data());
       EXPECT_EQ(sums, expected);
       EXPECT_EQ(touched, expected_touched);
     });
@@ -121,7 +127,8 @@ TEST(PostingKernels, ArbitraryBytesAreReadInBounds) {
     const Readable readable(bytes);
     std::vector<std::uint8_t> maxima(64, 255);
     std::vector<std::uint16_t> offsets(64);
-    for (std::uint16_t& offset : offsets) offset = static_cast<std::uint16_t>(below(random, 2) == 0 ? random() : below(random, bytes.size() + 8));
+    for (std::uint16_t& offset : offsets)
+      offset = static_cast<std::uint16_t>(below(random, 2) == 0 ? random() : below(random, bytes.size() + 8));
     const std::uint64_t base = below(random, 2) == 0 ? 0 : random();
     const std::vector<std::uint32_t> chosen = {0, static_cast<std::uint32_t>(blocks - 1)};
     for_each_target([&] {
@@ -129,7 +136,8 @@ TEST(PostingKernels, ArbitraryBytesAreReadInBounds) {
       std::vector<std::uint8_t> touched(blocks);
       auto* at = reinterpret_cast<std::uint16_t*>(sums.data());
       posting_kernels().add_runs(readable.data(), readable.data() + bytes.size(), blocks, 65535, at, touched.data());
-      posting_kernels().add_chosen({maxima.data(), offsets.data(), &base, readable.data(), bytes.size()}, chosen, 65535, at);
+      posting_kernels().add_chosen({maxima.data(), offsets.data(), &base, readable.data(), bytes.size()}, chosen, 65535,
+                                   at);
     });
   }
 }
@@ -160,7 +168,8 @@ TEST(PostingKernels, ChosenRunsAreAdded) {
     const Readable readable(bytes);
     for_each_target([&] {
       Sums sums = before;
-      posting_kernels().add_chosen({maxima.data(), offsets.data(), bases.data(), readable.data(), bytes.size()}, chosen, weight, sums.data());
+      posting_kernels().add_chosen({maxima.data(), offsets.data(), bases.data(), readable.data(), bytes.size()}, chosen,
+                                   weight, sums.data());
       EXPECT_EQ(sums, expected);
     });
   }
@@ -187,7 +196,8 @@ TEST(PostingKernels, MaximaPeaksAndRanges) {
     for (std::uint32_t block = 0; block < count / kBlockRows; ++block) {
       if (below(random, 3) == 0) continue;
       chosen.push_back(block);
-      peaks.push_back(*std::max_element(values.begin() + block * kBlockRows, values.begin() + (block + 1) * kBlockRows));
+      peaks.push_back(
+          *std::max_element(values.begin() + block * kBlockRows, values.begin() + (block + 1) * kBlockRows));
       for (const std::uint32_t i : within)
         if (i / kBlockRows == block) rows.push_back(i);
     }

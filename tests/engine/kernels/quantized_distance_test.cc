@@ -1,4 +1,5 @@
-// Distances to rows of a few bits a dimension: right, the same whichever function computes them, and reading nothing past the rows.
+// Distances to rows of a few bits a dimension: right, the same whichever function computes them, and reading nothing
+// past the rows.
 #include "engine/kernels/quantized_distance.h"
 
 #define HWY_WANT_AVX3_DL  // as quantized.cc: one more instruction set that for_each_target() goes through
@@ -48,7 +49,13 @@ struct Rows {
   GuardedBytes bytes;
 
   Rows(Random& random, std::size_t dim_, unsigned bits_, std::size_t count_)
-      : dim(dim_), count(count_), bits(bits_), row_bytes(bytes_of_row(dim, bits)), codes(dim * count), heads(count), bytes(row_bytes * count) {
+      : dim(dim_),
+        count(count_),
+        bits(bits_),
+        row_bytes(bytes_of_row(dim, bits)),
+        codes(dim * count),
+        heads(count),
+        bytes(row_bytes * count) {
     std::normal_distribution<float> normal;
     for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(below(random, std::size_t{1} << bits));
     for (QuantizedHead& head : heads) head = {normal(random), normal(random), normal(random)};
@@ -89,7 +96,8 @@ std::int8_t number_of(const QuantizedQuery& query, const QuantizedLayout& layout
     const std::size_t runs = 8 / part.width;
     return query.values[part.query + i % runs * part.bytes + i / runs];
   };
-  for (std::size_t p = 1; p < layout.count; ++p) EXPECT_EQ(in(layout.parts[p]), in(layout.parts[0])) << "coordinate " << i << ", part " << p;
+  for (std::size_t p = 1; p < layout.count; ++p)
+    EXPECT_EQ(in(layout.parts[p]), in(layout.parts[0])) << "coordinate " << i << ", part " << p;
   return in(layout.parts[0]);
 }
 
@@ -100,7 +108,8 @@ QuantizedQuery quantized(const std::vector<float>& values, const QuantizedLayout
 }
 
 /// By definition, and how far f32 may be from it.
-void expect_distance(float distance, const Rows& rows, std::size_t row, const QuantizedQuery& query, const QuantizedLayout& layout) {
+void expect_distance(float distance, const Rows& rows, std::size_t row, const QuantizedQuery& query,
+                     const QuantizedLayout& layout) {
   std::int64_t product = 0, sum = 0;
   for (std::size_t i = 0; i < rows.dim; ++i) {
     const std::int64_t number = number_of(query, layout, i);
@@ -110,7 +119,8 @@ void expect_distance(float distance, const Rows& rows, std::size_t row, const Qu
   const QuantizedHead head = rows.heads[row];
   const double by_bias = double{query.factor} * query.scale * head.bias * static_cast<double>(sum);
   const double by_scale = double{query.factor} * query.scale * head.scale * static_cast<double>(product);
-  const double magnitude = std::abs(query.base) + std::abs(query.rest_factor * head.rest) + std::abs(by_bias) + std::abs(by_scale);
+  const double magnitude =
+      std::abs(query.base) + std::abs(query.rest_factor * head.rest) + std::abs(by_bias) + std::abs(by_scale);
   ASSERT_NEAR(distance, query.base + query.rest_factor * head.rest - by_bias - by_scale, magnitude * 0x1p-20);
 }
 
@@ -140,7 +150,8 @@ TEST(QuantizedKernels, ARowIsRoundedToTheNearestNumbers) {
       float sum = 0, most = 0;
       for (std::size_t i = 0; i < layout.dim; ++i) {
         const float rounded = query.scale * static_cast<float>(number_of(query, layout, i));
-        ASSERT_NEAR(rounded, head.bias + head.scale * rows.codes[row * layout.dim + i], query.scale * 0.501F) << "coordinate " << i;
+        ASSERT_NEAR(rounded, head.bias + head.scale * rows.codes[row * layout.dim + i], query.scale * 0.501F)
+            << "coordinate " << i;
         sum += rounded;
         most += std::abs(rounded);
       }
@@ -184,7 +195,9 @@ TEST(QuantizedKernels, AQueryIsRoundedToTheNearestNumbers) {
         sum += rounded;
       }
       ASSERT_NEAR(query.sum, sum, 1e-3F);
-      ASSERT_LE(std::abs(query.scale * 127 - std::abs(*std::ranges::max_element(values, {}, [](float v) { return std::abs(v); }))), 1e-5F);
+      ASSERT_LE(std::abs(query.scale * 127 -
+                         std::abs(*std::ranges::max_element(values, {}, [](float v) { return std::abs(v); }))),
+                1e-5F);
     }
   });
 }
@@ -205,7 +218,8 @@ TEST(QuantizedKernels, DistancesAreThoseByDefinition) {
       quantized_range(query, layout, rows.bytes.data(), 0, rows.count, out.data());
       for (std::size_t row = 0; row < rows.count; ++row) {
         SCOPED_TRACE(row);
-        ASSERT_NO_FATAL_FAILURE(expect_distance(out[row], rows, row, query, layout)) << rows.bits << " bits, dim " << dim;
+        ASSERT_NO_FATAL_FAILURE(expect_distance(out[row], rows, row, query, layout))
+            << rows.bits << " bits, dim " << dim;
       }
     }
   });
@@ -242,13 +256,15 @@ TEST(QuantizedKernels, SameBitsInRangeAndGather) {
       std::vector<float> from(rows.count - first);
       quantized_range(query, layout, rows.bytes.data(), first, from.size(), from.data());
       for (std::size_t i = 0; i < from.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(range[first + i])) << "row " << first + i;
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(range[first + i]))
+            << "row " << first + i;
       std::vector<Id> ids(below(random, 2 * rows.count));
       for (Id& id : ids) id = static_cast<Id>(below(random, rows.count));
       std::vector<float> gathered(ids.size());
       quantized_gather(query, layout, rows.bytes.data(), ids.data(), ids.size(), gathered.data());
       for (std::size_t i = 0; i < ids.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i]])) << "place " << i;
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i]]))
+            << "place " << i;
     }
   });
 }
@@ -280,7 +296,8 @@ TEST(QuantizedKernels, AnyQueryIsRounded) {
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   for_each_target([] {
     const QuantizedLayout layout(40, 3);
-    for (const float extreme : {0.0F, std::numeric_limits<float>::denorm_min(), 1e-40F, 1e-37F, kLargest, -kLargest, kInfinity, -kInfinity, kNaN}) {
+    for (const float extreme : {0.0F, std::numeric_limits<float>::denorm_min(), 1e-40F, 1e-37F, kLargest, -kLargest,
+                                kInfinity, -kInfinity, kNaN}) {
       SCOPED_TRACE(extreme);
       for (const float other : {0.0F, extreme / 2, extreme}) {
         std::vector<float> values(40, other);

@@ -24,7 +24,9 @@ using namespace test;
 constexpr std::size_t kShortTable = 65536;
 constexpr SparseValues kValues[] = {SparseValues::f32, SparseValues::f16, SparseValues::fixed8, SparseValues::fixed16};
 
-std::size_t value_bytes(SparseValues values) { return values == SparseValues::f32 ? 4 : values == SparseValues::fixed8 ? 1 : 2; }
+std::size_t value_bytes(SparseValues values) {
+  return values == SparseValues::f32 ? 4 : values == SparseValues::fixed8 ? 1 : 2;
+}
 
 /// A copy that ends `after` bytes before a page that may not be read.
 struct Guarded : GuardedBytes {
@@ -39,7 +41,9 @@ struct Query {
 
   /// With a value at every other component, or at few.
   Query(Random& random, std::uint32_t dim, bool short_components, unsigned one_in, std::size_t filter_words)
-      : limit(dim), table(((short_components ? kShortTable : dim) + 1) * sizeof(float)), filter(filter_words * sizeof(std::uint32_t)) {
+      : limit(dim),
+        table(((short_components ? kShortTable : dim) + 1) * sizeof(float)),
+        filter(filter_words * sizeof(std::uint32_t)) {
     std::normal_distribution<float> normal;
     for (std::uint32_t c = 0; c < limit; ++c) {
       if (below(random, one_in) != 0) continue;
@@ -63,15 +67,17 @@ struct Entries {
 };
 
 /// Values of each kind, some of them negative.
-Entries random_entries(Random& random, std::size_t count, const Query& query, std::uint32_t largest, SparseValues kind) {
+Entries random_entries(Random& random, std::size_t count, const Query& query, std::uint32_t largest,
+                       SparseValues kind) {
   Entries e{.components = {}, .values = {}, .stored = {}, .scale = 0.25F};
   std::normal_distribution<float> normal;
   if (random() % 2) e.scale = -e.scale;
   for (std::size_t i = 0; i < count; ++i) {
-    e.components.push_back(
-        static_cast<std::uint32_t>(below(random, 4) ? below(random, query.limit) : largest - below(random, largest - query.limit)));
+    e.components.push_back(static_cast<std::uint32_t>(
+        below(random, 4) ? below(random, query.limit) : largest - below(random, largest - query.limit)));
     const float number = normal(random);
-    const auto bits = static_cast<std::uint16_t>(kind == SparseValues::fixed8 ? below(random, 256) : below(random, 65536));
+    const auto bits =
+        static_cast<std::uint16_t>(kind == SparseValues::fixed8 ? below(random, 256) : below(random, 65536));
     std::byte bytes[4];
     float value = number;
     std::uint16_t half = bits;
@@ -109,7 +115,8 @@ double reference(Metric metric, const Query& query, const Entries& e, double& to
 
 /// Both ways of the kernels to the distance.
 template <class Row>
-void expect_right(const SparseKernels<Row>& kernels, const Query& query, const Row& row, double expected, double tolerance) {
+void expect_right(const SparseKernels<Row>& kernels, const Query& query, const Row& row, double expected,
+                  double tolerance) {
   ASSERT_NEAR(kernels.all(query.asked(false), row), expected, tolerance);
   if (kernels.few) {
     ASSERT_NEAR(kernels.few(query.asked(true), row), expected, tolerance) << "those that pass the filter";
@@ -127,20 +134,24 @@ TEST(SparseKernels, AreRightAtEveryLengthAndPlace) {
     for (unsigned seed = 0; seed < 64; ++seed) {
       Random random(seed);
       const Metric metric = seed % 2 ? Metric::euclidean : Metric::dot_product;
-      const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4, after = seed % 32 < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
+      const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4,
+                        after = seed % 32 < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
       const SparseValues kind = kValues[seed / 4 % 4];
       const auto kernels = sparse_kernels(metric, component_bytes, kind);
       const bool short_ones = component_bytes == 2, full = seed < 32;
-      const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), short_ones, full ? 2 : 40, kernels.filter_words);
+      const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), short_ones, full ? 2 : 40,
+                        kernels.filter_words);
       for (std::size_t i = full; i < kCases; i += 2) {
         SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
         const Entries e = random_entries(random, length_of(i), query, short_ones ? 65535 : 4294967295, kind);
         const std::vector<std::uint16_t> narrow(e.components.begin(), e.components.end());
-        const Guarded components(short_ones ? static_cast<const void*>(narrow.data()) : e.components.data(), component_bytes * narrow.size(), after),
+        const Guarded components(short_ones ? static_cast<const void*>(narrow.data()) : e.components.data(),
+                                 component_bytes * narrow.size(), after),
             values(e.stored.data(), e.stored.size(), after);
         double tolerance = 0;
         const double expected = reference(metric, query, e, tolerance);
-        const SparseRow row{.components = components.data(), .values = values.data(), .count = e.values.size(), .scale = e.scale};
+        const SparseRow row{
+            .components = components.data(), .values = values.data(), .count = e.values.size(), .scale = e.scale};
         ASSERT_NO_FATAL_FAILURE(expect_right(kernels, query, row, expected, tolerance));
       }
     }
@@ -150,7 +161,8 @@ TEST(SparseKernels, AreRightAtEveryLengthAndPlace) {
 /// Components that rise, below `dim`.
 std::vector<std::uint32_t> rising(Random& random, std::size_t count, std::uint64_t dim) {
   std::set<std::uint32_t> chosen;
-  while (chosen.size() < std::min<std::uint64_t>(count, dim)) chosen.insert(static_cast<std::uint32_t>(below(random, dim)));
+  while (chosen.size() < std::min<std::uint64_t>(count, dim))
+    chosen.insert(static_cast<std::uint32_t>(below(random, dim)));
   return {chosen.begin(), chosen.end()};
 }
 
@@ -163,11 +175,12 @@ TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
                           dim = dims[low_bytes == 1 ? seed % 2 : low_bytes];
       const auto kernels = packed_kernels(low_bytes);
       const bool full = seed < 12;
-      const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1, full ? 2 : 40,
-                        kernels.filter_words);
+      const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1,
+                        full ? 2 : 40, kernels.filter_words);
       for (std::size_t i = full; i < kCases; i += 2) {
         SCOPED_TRACE("length " + std::to_string(length_of(i)) + ", seed " + std::to_string(seed));
-        Entries e = random_entries(random, std::min<std::uint64_t>(length_of(i), dim), query, query.limit + 1, SparseValues::fixed8);
+        Entries e = random_entries(random, std::min<std::uint64_t>(length_of(i), dim), query, query.limit + 1,
+                                   SparseValues::fixed8);
         e.components = rising(random, e.values.size(), dim);
         std::vector<std::uint8_t> tops((e.values.size() + ((dim - 1) >> (8 * low_bytes)) + 7) / 8), low;
         for (std::size_t j = 0; j < e.components.size(); ++j) {
@@ -176,12 +189,17 @@ TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
         }
         for (std::size_t plane = 0; plane < low_bytes; ++plane)
           for (const std::uint32_t c : e.components) low.push_back(static_cast<std::uint8_t>(c >> (8 * plane)));
-        const Guarded bits(tops.data(), tops.size(), after), rest(low.data(), low.size(), after), values(e.stored.data(), e.stored.size(), after);
+        const Guarded bits(tops.data(), tops.size(), after), rest(low.data(), low.size(), after),
+            values(e.stored.data(), e.stored.size(), after);
         double tolerance = 0;
         const double expected = reference(Metric::dot_product, query, e, tolerance);
         const auto at = [](const GuardedBytes& b) { return reinterpret_cast<const std::uint8_t*>(b.data()); };
-        const PackedRow row{
-            .tops = at(bits), .tops_bytes = tops.size(), .low = at(rest), .values = at(values), .count = e.values.size(), .scale = e.scale};
+        const PackedRow row{.tops = at(bits),
+                            .tops_bytes = tops.size(),
+                            .low = at(rest),
+                            .values = at(values),
+                            .count = e.values.size(),
+                            .scale = e.scale};
         ASSERT_NO_FATAL_FAILURE(expect_right(kernels, query, row, expected, tolerance));
       }
     }

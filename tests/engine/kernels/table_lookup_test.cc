@@ -1,4 +1,5 @@
-// Tables, sums of their entries and nearest centroids: right, the same whichever function computes them, and reading nothing past the rows.
+// Tables, sums of their entries and nearest centroids: right, the same whichever function computes them, and reading
+// nothing past the rows.
 #include "engine/kernels/table_lookup.h"
 
 #include <gtest/gtest.h>
@@ -57,7 +58,8 @@ struct Rows {
   std::size_t subspaces, count;
   GuardedBytes bytes;
 
-  Rows(Random& random, std::size_t subspaces_, std::size_t count_) : subspaces(subspaces_), count(count_), bytes(subspaces * count) {
+  Rows(Random& random, std::size_t subspaces_, std::size_t count_)
+      : subspaces(subspaces_), count(count_), bytes(subspaces * count) {
     for (std::size_t i = 0; i < subspaces * count; ++i) bytes.data()[i] = static_cast<std::byte>(random());
   }
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(bytes.data()); }
@@ -85,7 +87,8 @@ TEST(LookupKernels, ARowIsTheSumOfTheEntriesItNames) {
         ASSERT_NEAR(range[i], expected, 1e-5 * static_cast<double>(rows.subspaces)) << "row " << first + i;
       }
       for (std::size_t i = 0; i < ids.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i] - first])) << "place " << i;
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i] - first]))
+            << "place " << i;
     }
   });
 }
@@ -121,7 +124,8 @@ TEST(NearestCentroids, AreThoseOfTheSmallestDistance) {
       SCOPED_TRACE(seed);
       Random random(seed);
       const std::size_t dims = 1 + below(random, 12), n = 1 + below(random, 150), stride = n + below(random, 20);
-      std::vector<float> vectors(dims * stride), codebook(dims * kCentroids);  // whole numbers: distances are exact, and often equal
+      std::vector<float> vectors(dims * stride),
+          codebook(dims * kCentroids);  // whole numbers: distances are exact, and often equal
       for (float& value : vectors) value = static_cast<float>(below(random, 9));
       for (float& value : codebook) value = static_cast<float>(below(random, 9));
       std::vector<std::uint8_t> codes(n + 1, 77);
@@ -131,7 +135,8 @@ TEST(NearestCentroids, AreThoseOfTheSmallestDistance) {
         double least = std::numeric_limits<double>::infinity();
         for (std::size_t c = 0; c < kCentroids; ++c) {
           double distance = 0;
-          for (std::size_t j = 0; j < dims; ++j) distance += std::pow(double{vectors[j * stride + i]} - double{codebook[j * kCentroids + c]}, 2);
+          for (std::size_t j = 0; j < dims; ++j)
+            distance += std::pow(double{vectors[j * stride + i]} - double{codebook[j * kCentroids + c]}, 2);
           if (distance < least) least = distance, nearest = c;
         }
         ASSERT_EQ(codes[i], nearest) << "vector " << i << " of " << n;
@@ -142,7 +147,8 @@ TEST(NearestCentroids, AreThoseOfTheSmallestDistance) {
 }
 
 TEST(NearestCentroids, PassOverWhatIsNotFinite) {
-  static constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
+  static constexpr float kInfinity = std::numeric_limits<float>::infinity(),
+                         kNaN = std::numeric_limits<float>::quiet_NaN();
   for_each_target([] {
     std::vector<float> codebook(kCentroids, kNaN), vectors(70, 3e38F);
     std::vector<std::uint8_t> codes(vectors.size());

@@ -1,4 +1,5 @@
-// Which ids are new: none is lost, whatever the ids, on every instruction set, and nothing is touched beyond what is told.
+// Which ids are new: none is lost, whatever the ids, on every instruction set, and nothing is touched beyond what is
+// told.
 #include "engine/kernels/unvisited.h"
 
 #include <gtest/gtest.h>

@@ -22,7 +22,8 @@ double squared_distance(const float* a, const float* b, std::size_t dim) {
 /// Squared distance to the nearest centroid, by definition.
 double least_distance(const float* vector, const Centroids& centroids, std::size_t dim) {
   double least = INFINITY;
-  for (std::size_t c = 0; c < centroids.size(); ++c) least = std::min(least, squared_distance(vector, centroids.row(c), dim));
+  for (std::size_t c = 0; c < centroids.size(); ++c)
+    least = std::min(least, squared_distance(vector, centroids.row(c), dim));
   return least;
 }
 
@@ -36,7 +37,8 @@ std::vector<std::uint32_t> nearest(const Vectors& vectors, const Centroids& cent
 double error_of(const Vectors& vectors, const Centroids& centroids) {
   const std::vector<std::uint32_t> which = nearest(vectors, centroids);
   double sum = 0;
-  for (std::size_t i = 0; i < vectors.size(); ++i) sum += squared_distance(vectors.row(i), centroids.row(which[i]), vectors.dim);
+  for (std::size_t i = 0; i < vectors.size(); ++i)
+    sum += squared_distance(vectors.row(i), centroids.row(which[i]), vectors.dim);
   return sum / static_cast<double>(vectors.size());
 }
 
@@ -45,12 +47,15 @@ TEST(Centroids, FewAreAllLookedAt) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t dim = 1 + below(random, 40);
-    const Vectors rows = whole_vectors(random, 1 + below(random, 200), dim), vectors = whole_vectors(random, 1 + below(random, 300), dim);
+    const Vectors rows = whole_vectors(random, 1 + below(random, 200), dim),
+                  vectors = whole_vectors(random, 1 + below(random, 300), dim);
     const Centroids centroids(rows.values, dim, 1);
     ASSERT_TRUE(std::ranges::equal(centroids.rows(), rows.values));
     const std::vector<std::uint32_t> which = nearest(vectors, centroids);
     for (std::size_t i = 0; i < vectors.size(); ++i)
-      ASSERT_EQ(squared_distance(vectors.row(i), centroids.row(which[i]), dim), least_distance(vectors.row(i), centroids, dim)) << "vector " << i;
+      ASSERT_EQ(squared_distance(vectors.row(i), centroids.row(which[i]), dim),
+                least_distance(vectors.row(i), centroids, dim))
+          << "vector " << i;
   }
 }
 
@@ -64,13 +69,15 @@ TEST(CentroidsAtSize, ManyAreLookedForInGroups) {
     const Centroids centroids(rows.values, dim, 1), same(rows.values, dim, 4);
     EXPECT_TRUE(std::ranges::equal(centroids.rows(), same.rows()));
     EXPECT_EQ(nearest(vectors, centroids), nearest(vectors, same));
-    std::multiset<float> given(rows.values.begin(), rows.values.end()), held(centroids.rows().begin(), centroids.rows().end());
+    std::multiset<float> given(rows.values.begin(), rows.values.end()),
+        held(centroids.rows().begin(), centroids.rows().end());
     EXPECT_EQ(given, held);
     double exact = 0;
     for (std::size_t i = 0; i < vectors.size(); ++i) exact += least_distance(vectors.row(i), centroids, dim);
     exact /= static_cast<double>(vectors.size());
     EXPECT_LE(error_of(vectors, centroids), 1.02 * exact);
-    EXPECT_LE(error_of({dim, {centroids.rows().begin(), centroids.rows().end()}}, centroids), 1e-6 * exact);  // each finds itself
+    EXPECT_LE(error_of({dim, {centroids.rows().begin(), centroids.rows().end()}}, centroids),
+              1e-6 * exact);  // each finds itself
   }
 }
 
@@ -107,7 +114,8 @@ TEST(TrainCentroids, IsNearerThanSamplesAlone) {
     Random random(seed);
     const Vectors samples = normal_vectors(random, 5000, 6);
     Vectors some{6, {}};
-    for (std::size_t i = 0; i < 100; ++i) some.values.insert(some.values.end(), samples.row(i * 50), samples.row(i * 50) + 6);
+    for (std::size_t i = 0; i < 100; ++i)
+      some.values.insert(some.values.end(), samples.row(i * 50), samples.row(i * 50) + 6);
     trained += error_of(samples, train_centroids(samples.values, 6, 100, 1));
     untrained += error_of(samples, Centroids(some.values, 6, 1));
   }
@@ -119,7 +127,8 @@ TEST(TrainCentroids, DoesNotDependOnThreads) {
     SCOPED_TRACE(count);
     Random random(count);
     const Vectors samples = clustered_vectors(random, 9000, 24, 300);
-    const Centroids one = train_centroids(samples.values, 24, count, 1), four = train_centroids(samples.values, 24, count, 4);
+    const Centroids one = train_centroids(samples.values, 24, count, 1),
+                    four = train_centroids(samples.values, 24, count, 4);
     EXPECT_TRUE(std::ranges::equal(one.rows(), four.rows()));
   }
 }

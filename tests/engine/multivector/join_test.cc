@@ -1,5 +1,5 @@
-// Token vectors beside every class of graph that they can be put beside: what is found is what MaxSim by definition says of what the first codes
-// find; parts and manifests that do not fit are refused.
+// Token vectors beside every class of graph that they can be put beside: what is found is what MaxSim by definition
+// says of what the first codes find; parts and manifests that do not fit are refused.
 #include "engine/multivector/join.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,8 @@ Ranked reranked(const Answers& first, const SearchParams& params, MaxSim max_sim
 void expect_ranked(const Answers& found, const Ranked& best) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
     ASSERT_EQ(found.ids[i], i < best.size() ? best[i].second : -1) << "place " << i;
-    ASSERT_EQ(found.scores[i], i < best.size() ? -best[i].first : -std::numeric_limits<float>::infinity()) << "place " << i;
+    ASSERT_EQ(found.scores[i], i < best.size() ? -best[i].first : -std::numeric_limits<float>::infinity())
+        << "place " << i;
   }
 }
 
@@ -56,19 +57,23 @@ struct Collection {
   Tokens tokens;
   TokenQueries asked;
 
-  Collection(Random& random, std::size_t n, std::size_t n_queries, std::size_t m_pq = 3, std::size_t width = 2, std::size_t n_centroids = 20)
+  Collection(Random& random, std::size_t n, std::size_t n_queries, std::size_t m_pq = 3, std::size_t width = 2,
+             std::size_t n_centroids = 20)
       : vectors(clustered_vectors(random, n, 16, 8)),
         queries(normal_vectors(random, n_queries, 16)),
         tokens(random_tokens(random, n, m_pq, width, n_centroids, 9)),
         asked(random_token_queries(random, n_queries, tokens.dim, 7)) {}
 
   auto max_sim(std::size_t query) const {
-    return [this, query](std::int64_t id) { return tokens.max_sim(asked.batch().row(query), static_cast<std::size_t>(id)); };
+    return [this, query](std::int64_t id) {
+      return tokens.max_sim(asked.batch().row(query), static_cast<std::size_t>(id));
+    };
   }
   /// By all documents' tokens.
   Ranked exhaustive(std::size_t query, std::size_t k) const {
     Ranked best;
-    for (std::size_t i = 0; i < vectors.size(); ++i) best.emplace_back(-static_cast<float>(max_sim(query)(static_cast<std::int64_t>(i))), i);
+    for (std::size_t i = 0; i < vectors.size(); ++i)
+      best.emplace_back(-static_cast<float>(max_sim(query)(static_cast<std::int64_t>(i))), i);
     std::ranges::sort(best);
     best.resize(std::min(k, best.size()));
     return best;
@@ -84,7 +89,9 @@ TEST_P(EveryMultivector, AnswersAreThoseOfTheFirstCodesByMaxSim) {
     index.verify();
     for (std::size_t q = 0; q < c.queries.size(); ++q) {
       SCOPED_TRACE(q);
-      SearchParams params{.k = 1 + below(random, 20), .ef_search = 10 + below(random, 50), .k_candidates = 1 + below(random, q % 4 ? 60 : 500)};
+      SearchParams params{.k = 1 + below(random, 20),
+                          .ef_search = 10 + below(random, 50),
+                          .k_candidates = 1 + below(random, q % 4 ? 60 : 500)};
       if (random() % 2) params.alpha = static_cast<float>(below(random, 5)) / 8;
       if (random() % 2) params.beta = below(random, 8);
       params.sum_stages = random() % 3 == 0;
@@ -104,11 +111,14 @@ TEST_P(EveryMultivector, ExactSearchIsExhaustive) {
   const Index index = join(build(c.vectors, first_params(GetParam())), c.tokens, GetParam().layout);
   for (const std::size_t k : {1, 10, 350}) {
     const Answers found = search_exact(index, c.queries, {.k = k, .sum_stages = k == 10}, c.asked.batch());
-    const Answers all = answers(index, c.queries, {.k = k, .ef_search = 300, .k_candidates = 300}, &Index::search, c.asked.batch());
+    const Answers all =
+        answers(index, c.queries, {.k = k, .ef_search = 300, .k_candidates = 300}, &Index::search, c.asked.batch());
     EXPECT_EQ(found, all) << "all are candidates";
     for (std::size_t q = 0; q < c.queries.size(); ++q) {
       SCOPED_TRACE(q);
-      const auto part = [&](const auto& all_places) { return std::vector(all_places.begin() + q * k, all_places.begin() + (q + 1) * k); };
+      const auto part = [&](const auto& all_places) {
+        return std::vector(all_places.begin() + q * k, all_places.begin() + (q + 1) * k);
+      };
       ASSERT_NO_FATAL_FAILURE(expect_ranked({part(found.ids), part(found.scores)}, c.exhaustive(q, k)));
     }
   }
@@ -120,12 +130,14 @@ TEST_P(EveryMultivector, ABatchIsItsQueriesOneByOne) {
   const Index index = join(build(c.vectors, first_params(GetParam())), c.tokens, GetParam().layout);
   for (const auto search : {&Index::search, &Index::search_exact})
     for (const unsigned threads : {1u, 2u, 3u, 0u}) {
-      const SearchParams params{.k = 7, .ef_search = 30, .early_exit_threshold = 0.125F, .k_candidates = 40, .num_threads = threads};
+      const SearchParams params{
+          .k = 7, .ef_search = 30, .early_exit_threshold = 0.125F, .k_candidates = 40, .num_threads = threads};
       const Answers batch = answers(index, c.queries, params, search, c.asked.batch());
       for (std::size_t q = 0; q < c.queries.size(); ++q) {
         const Answers one = answers(index, c.queries.part(q, 1), params, search, c.asked.batch().from(q));
         const auto at = static_cast<std::ptrdiff_t>(q * 7);
-        ASSERT_TRUE(std::equal(one.ids.begin(), one.ids.end(), batch.ids.begin() + at)) << "query " << q << ", " << threads << " threads";
+        ASSERT_TRUE(std::equal(one.ids.begin(), one.ids.end(), batch.ids.begin() + at))
+            << "query " << q << ", " << threads << " threads";
         ASSERT_TRUE(std::equal(one.scores.begin(), one.scores.end(), batch.scores.begin() + at)) << "query " << q;
       }
     }
@@ -140,18 +152,21 @@ TEST_P(EveryMultivector, OneFileIsEnough) {
   std::filesystem::remove(folder / "first");
   const Index opened = Index::open(folder / "index", {.verify = Verify::all});
   const SearchParams params{.k = 9, .ef_search = 20, .k_candidates = 20};
-  EXPECT_EQ(answers(opened, c.queries, params, &Index::search, c.asked.batch()), answers(joined, c.queries, params, &Index::search, c.asked.batch()));
+  EXPECT_EQ(answers(opened, c.queries, params, &Index::search, c.asked.batch()),
+            answers(joined, c.queries, params, &Index::search, c.asked.batch()));
   EXPECT_EQ(opened.token_dim(), c.tokens.dim);
   EXPECT_EQ(opened.size(), c.vectors.size());
   EXPECT_EQ(opened.dim(), c.vectors.dim);
   const Manifest& m = opened.manifest();
   ASSERT_EQ(m.codes.size(), 2u);
   EXPECT_EQ(m.codes[0].encoding, GetParam().first);
-  EXPECT_EQ(m.codes[1].encoding, GetParam().layout == TokenLayout::plain ? Encoding::tokens_f16 : Encoding::tokens_two_level);
+  EXPECT_EQ(m.codes[1].encoding,
+            GetParam().layout == TokenLayout::plain ? Encoding::tokens_f16 : Encoding::tokens_two_level);
   EXPECT_EQ(m.codes[1].code.m_pq, GetParam().layout == TokenLayout::plain ? 0 : c.tokens.m_pq);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
   EXPECT_EQ(m.find("rerank.rows.offsets")->length, 121u * 4);
-  EXPECT_EQ(m.find("rerank.rows")->length, c.tokens.size() * (GetParam().layout == TokenLayout::plain ? 2 * c.tokens.dim : 2 + c.tokens.m_pq));
+  EXPECT_EQ(m.find("rerank.rows")->length,
+            c.tokens.size() * (GetParam().layout == TokenLayout::plain ? 2 * c.tokens.dim : 2 + c.tokens.m_pq));
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(multivector_cases()),
@@ -205,7 +220,8 @@ TEST(MultivectorIndex, ACollectionWithoutTokensIsOne) {
   for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) {
     const Index index = join(build(c.vectors, first_params({})), c.tokens, layout);
     index.verify();
-    const Answers found = answers(index, c.queries, {.k = 10, .ef_search = 20, .k_candidates = 20}, &Index::search, c.asked.batch());
+    const Answers found =
+        answers(index, c.queries, {.k = 10, .ef_search = 20, .k_candidates = 20}, &Index::search, c.asked.batch());
     for (std::size_t i = 0; i < found.ids.size(); ++i) {
       ASSERT_GE(found.ids[i], 0);
       const bool asked = !c.asked.batch().row(i / 10).empty();
@@ -253,17 +269,21 @@ TEST(MultivectorIndex, PartsThatDoNotFitAreRefused) {
   const std::string other = (folder / "other").string();
   refuse({other, "SparseFlatIndex", "SparsePlainHNSW"}, with({.kind = Kind::flat, .encoding = Encoding::sparse_f32}));
   refuse({other, "SparsePostingsIndex"}, with({.kind = Kind::postings, .encoding = Encoding::sparse_f16}));
-  refuse({other, "SparseRerankHNSW"}, with({.encoding = Encoding::sparse_f16, .rerank = RerankChoices{.encoding = Encoding::sparse_f32}}));
+  refuse({other, "SparseRerankHNSW"},
+         with({.encoding = Encoding::sparse_f16, .rerank = RerankChoices{.encoding = Encoding::sparse_f32}}));
   refuse({other, "euclidean", "dotproduct"}, with({.metric = Metric::euclidean, .encoding = Encoding::sparse_f16}));
-  refuse({other, "DensePlainHNSW of two codes", "DensePQHNSW"},
-         with({.encoding = Encoding::dense_int8, .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true}}));
+  refuse(
+      {other, "DensePlainHNSW of two codes", "DensePQHNSW"},
+      with({.encoding = Encoding::dense_int8, .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true}}));
   refuse({"SparseMultivecRerankIndex"}, join(sparse, c.tokens, TokenLayout::plain));
-  refuse({"doclens.npy: 40 documents, expected 39", other}, build(c.vectors.part(0, 39), first_params({}), folder / "other"));
+  refuse({"doclens.npy: 40 documents, expected 39", other},
+         build(c.vectors.part(0, 39), first_params({}), folder / "other"));
   for (const std::uint64_t count : {39, 41}) {
     const std::vector<std::uint64_t> ids(count);
     write_file(tokens / "ids.npy", npy_of("<i8", {count}, ids));
     write_file(folder / "ids.npy", npy_of("<i8", {count}, ids));
-    refuse({(folder / "ids.npy").string(), std::to_string(count) + " ids, expected 40"}, sparse, {.ids = folder / "ids.npy"});
+    refuse({(folder / "ids.npy").string(), std::to_string(count) + " ids, expected 40"}, sparse,
+           {.ids = folder / "ids.npy"});
   }
   write_file(tokens / "documents.npy", npy_of("<f4", {c.tokens.size(), 0}, std::vector<float>()));
   refuse({"documents.npy", "dim 0, expected 1"}, sparse);
@@ -282,15 +302,17 @@ TEST(MultivectorIndex, NoInputIsReplaced) {
   const Index first = build(c.vectors, first_params({}), folder / "first");
   for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) c.tokens.write(tokens.path(), layout);
   const std::vector<std::uint64_t> ids(40);
-  for (const auto& path : {tokens / "ids.npy", tokens / "queries.npy", folder / "ids.npy"}) write_file(path, npy_of("<i8", {40}, ids));
+  for (const auto& path : {tokens / "ids.npy", tokens / "queries.npy", folder / "ids.npy"})
+    write_file(path, npy_of("<i8", {40}, ids));
   std::filesystem::create_hard_link(tokens / "doclens.npy", folder / "another_name");
   std::vector<std::filesystem::path> inputs = {folder / "first", folder / "ids.npy", folder / "another_name"};
   for (const auto& entry : std::filesystem::directory_iterator(tokens.path())) inputs.push_back(entry.path());
   for (const auto& input : inputs) {
     SCOPED_TRACE(input);
     const Bytes before = read_file(input);
-    expect_error(Errc::invalid_argument, {"path: " + input.string()},
-                 [&] { Index::join(first, tokens.path(), {.layout = TokenLayout::plain, .ids = folder / "ids.npy"}, input); });
+    expect_error(Errc::invalid_argument, {"path: " + input.string()}, [&] {
+      Index::join(first, tokens.path(), {.layout = TokenLayout::plain, .ids = folder / "ids.npy"}, input);
+    });
     EXPECT_TRUE(read_file(input) == before);
   }
 }
@@ -299,7 +321,8 @@ TEST(MultivectorIndex, AManifestThatDoesNotFitIsRefused) {
   const TempDir folder;
   Random random(11);
   const Collection c(random, 40, 1);
-  const Index sparse = build(c.vectors, first_params({})), dense = build(c.vectors, first_params({.first = Encoding::f32}));
+  const Index sparse = build(c.vectors, first_params({})),
+              dense = build(c.vectors, first_params({.first = Encoding::f32}));
   join(sparse, c.tokens, TokenLayout::plain, folder / "plain");
   join(sparse, c.tokens, TokenLayout::two_level, folder / "two_level");
   join(dense, c.tokens, TokenLayout::two_level, folder / "dense");
@@ -327,9 +350,11 @@ TEST(MultivectorIndex, AManifestThatDoesNotFitIsRefused) {
     refuse(any, Errc::corrupt, "no section 'ids.offsets'", [](Manifest& m) { m.codes[1].section = "ids"; });
     refuse(any, Errc::corrupt, "no section", [](Manifest& m) { m.codes[1].section = "elsewhere"; });
   }
-  refuse("plain", Errc::corrupt, "no section 'rerank.rows.model'", [](Manifest& m) { m.codes[1].encoding = Encoding::tokens_two_level; });
+  refuse("plain", Errc::corrupt, "no section 'rerank.rows.model'",
+         [](Manifest& m) { m.codes[1].encoding = Encoding::tokens_two_level; });
   for (const std::uint32_t m_pq : {0U, 4U, 7U, 4294967295U})
-    refuse("two_level", Errc::corrupt, "m_pq is " + std::to_string(m_pq), [&](Manifest& m) { m.codes[1].code.m_pq = m_pq; });
+    refuse("two_level", Errc::corrupt, "m_pq is " + std::to_string(m_pq),
+           [&](Manifest& m) { m.codes[1].code.m_pq = m_pq; });
   refuse("two_level", Errc::corrupt, "'rerank.rows.model'", [](Manifest& m) { m.codes[1].code.token_dim = 9; });
   refuse("two_level", Errc::corrupt, "'rerank.rows.offsets'", [](Manifest& m) {
     for (SectionEntry& section : m.sections)

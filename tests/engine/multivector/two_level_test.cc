@@ -17,7 +17,8 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-const std::set<std::string> kFiles = {"centroids.npy", "doclens.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"};
+const std::set<std::string> kFiles = {"centroids.npy", "doclens.npy", "index_assignment.npy", "pq_centroids.npy",
+                                      "residuals.npy"};
 
 void write_tokens(const fs::path& folder, const Vectors& tokens, const std::vector<std::int64_t>& doclens) {
   fs::create_directory(folder);
@@ -50,7 +51,8 @@ Vectors decoded(const fs::path& folder) {
     for (std::size_t i = 0; i < some.centroids.size(); ++i)
       for (std::size_t j = 0; j < dim; ++j) {
         const auto code = std::to_integer<std::size_t>(some.codes[i * stream->m_pq() + j / width]);
-        out.values.push_back(stream->centroids()[some.centroids[i] * dim + j] + stream->pq_centroids()[(j / width * 256 + code) * width + j % width]);
+        out.values.push_back(stream->centroids()[some.centroids[i] * dim + j] +
+                             stream->pq_centroids()[(j / width * 256 + code) * width + j % width]);
       }
   }
   return out;
@@ -114,7 +116,8 @@ TEST(TwoLevel, SameBytesWhateverTheThreads) {
   write_tokens(folder / "in", clustered_vectors(random, 20'000, 16, 100), {12'000, 8'000});
   train_two_level(folder / "in", folder / "one", {.pq_subspaces = 4, .n_centroids = 1200, .num_threads = 1});
   train_two_level(folder / "in", folder / "four", {.pq_subspaces = 4, .n_centroids = 1200, .num_threads = 4});
-  for (const std::string& name : kFiles) EXPECT_TRUE(read_file(folder / "one" / name) == read_file(folder / "four" / name)) << name;
+  for (const std::string& name : kFiles)
+    EXPECT_TRUE(read_file(folder / "one" / name) == read_file(folder / "four" / name)) << name;
 }
 
 TEST(TwoLevel, FewTokensAreHeldExactly) {
@@ -155,7 +158,8 @@ TEST(TwoLevel, QueriesAndIdsAreCopied) {
   const TempDir folder;
   Random random(3);
   write_tokens(folder / "in", normal_vectors(random, 40, 4), {40});
-  for (const char* name : {"ids.npy", "queries.npy", "query_doclens.npy"}) write_file(folder / "in" / name, std::string(2'000'000, name[3]));
+  for (const char* name : {"ids.npy", "queries.npy", "query_doclens.npy"})
+    write_file(folder / "in" / name, std::string(2'000'000, name[3]));
   write_file(folder / "in" / "notes.txt", "not ours");
   train_two_level(folder / "in", folder / "out", {.pq_subspaces = 2});
   std::set<std::string> expected = kFiles;
@@ -189,18 +193,23 @@ TEST(TwoLevel, FoldersThatDoNotFitAreRefused) {
   const TwoLevelChoices choices{.pq_subspaces = 2};
   fs::create_directory_symlink(folder / "in", folder / "same");
   for (const char* out : {"in", "same", "in/../in"})
-    expect_error(Errc::invalid_argument, {"out_folder: ", "the folder that is read"}, [&] { train_two_level(folder / "in", folder / out, choices); });
+    expect_error(Errc::invalid_argument, {"out_folder: ", "the folder that is read"},
+                 [&] { train_two_level(folder / "in", folder / out, choices); });
   expect_error(Errc::io, {"absent"}, [&] { train_two_level(folder / "absent", folder / "out", choices); });
   expect_error(Errc::io, {"no/where"}, [&] { train_two_level(folder / "in", folder / "no/where", choices); });
-  expect_error(Errc::io, {"documents.npy"}, [&] { train_two_level(folder / "in", folder / "in" / "documents.npy", choices); });
+  expect_error(Errc::io, {"documents.npy"},
+               [&] { train_two_level(folder / "in", folder / "in" / "documents.npy", choices); });
   write_tokens(folder / "empty", {6, {}}, {0, 0});
-  expect_error(Errc::invalid_argument, {"empty", "no tokens"}, [&] { train_two_level(folder / "empty", folder / "out", choices); });
+  expect_error(Errc::invalid_argument, {"empty", "no tokens"},
+               [&] { train_two_level(folder / "empty", folder / "out", choices); });
   Vectors bad = tokens;
   bad.values[6 * 39 + 2] = NAN;
   write_tokens(folder / "bad", bad, {20, 20});
-  expect_error(Errc::invalid_argument, {"documents.npy", "document 1, token 19"}, [&] { train_two_level(folder / "bad", folder / "out", choices); });
+  expect_error(Errc::invalid_argument, {"documents.npy", "document 1, token 19"},
+               [&] { train_two_level(folder / "bad", folder / "out", choices); });
   write_tokens(folder / "short", tokens, {41});
-  expect_error(Errc::invalid_argument, {"40 tokens", "41", "doclens.npy"}, [&] { train_two_level(folder / "short", folder / "out", choices); });
+  expect_error(Errc::invalid_argument, {"40 tokens", "41", "doclens.npy"},
+               [&] { train_two_level(folder / "short", folder / "out", choices); });
   EXPECT_FALSE(fs::exists(folder / "out"));
   fs::create_directory(folder / "others");
   write_file(folder / "others" / "residual_norms.npy", "of other tokens");
@@ -222,7 +231,8 @@ TEST(TwoLevel, WhatProgressThrowsLeavesFormerFilesAlone) {
       if (stage == at) throw std::runtime_error("enough");
     };
     for (const char* out : {"former", "new"})
-      EXPECT_THROW(train_two_level(folder / "in", folder / out, {.pq_subspaces = 2, .progress = stop}), std::runtime_error);
+      EXPECT_THROW(train_two_level(folder / "in", folder / out, {.pq_subspaces = 2, .progress = stop}),
+                   std::runtime_error);
     EXPECT_FALSE(fs::exists(folder / "new"));
     EXPECT_EQ(names(folder / "former"), kFiles);
     for (const std::string& name : kFiles) EXPECT_EQ(read_file(folder / "former" / name), former[name]);
@@ -244,7 +254,8 @@ TEST(TwoLevel, ReplacesNoFilesThatItDidNotWrite) {
   write_tokens(folder / "in", tokens, {300});
   std::vector<std::string> names(kFiles.begin(), kFiles.end());
   names.insert(names.end(), {"queries.npy", "query_doclens.npy", "ids.npy"});
-  for (const std::string& name : {"queries.npy", "query_doclens.npy", "ids.npy"}) write_file(folder / "in" / name, "\x93NUMPY of the input");
+  for (const std::string& name : {"queries.npy", "query_doclens.npy", "ids.npy"})
+    write_file(folder / "in" / name, "\x93NUMPY of the input");
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
     const fs::path out = folder / ("with " + name);

@@ -40,12 +40,13 @@ Section section_of(const std::vector<Id>& ids, const char* name) {
 TableScorer random_scorer(Random& random, std::size_t n) {
   std::vector<float> distances(n);
   for (float& d : distances)
-    d = random() % 32 ? static_cast<float>(static_cast<int>(below(random, 4 * n)) - 40) / 4 : std::numeric_limits<float>::quiet_NaN();
+    d = random() % 32 ? static_cast<float>(static_cast<int>(below(random, 4 * n)) - 40) / 4
+                      : std::numeric_limits<float>::quiet_NaN();
   return TableScorer(distances);
 }
 
-std::vector<Candidate> reference_walk(const Adjacency& graph, const std::vector<float>& distances, std::span<const Id> entries, std::size_t width,
-                                      float relax) {
+std::vector<Candidate> reference_walk(const Adjacency& graph, const std::vector<float>& distances,
+                                      std::span<const Id> entries, std::size_t width, float relax) {
   ReferenceBeam beam(width, relax);
   std::set<Id> met;
   const auto meet = [&](std::span<const Id> nodes) {
@@ -63,7 +64,8 @@ TEST(BeamSearch, FindsWhatTheObviousWalkFinds) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const bool wide = seed % 4 == 0;
-    const std::size_t n = 1 + below(random, wide ? 600 : 150), degree = 1 + below(random, wide ? 40 : 12), width = 1 + below(random, wide ? 200 : 20);
+    const std::size_t n = 1 + below(random, wide ? 600 : 150), degree = 1 + below(random, wide ? 40 : 12),
+                      width = 1 + below(random, wide ? 200 : 20);
     const auto rows = random_rows(random, n, degree, seed % 2);
     const RowAdjacency graph(section_of(rows, "edges"), n, degree);
     TableScorer scorer = random_scorer(random, n);
@@ -71,7 +73,8 @@ TEST(BeamSearch, FindsWhatTheObviousWalkFinds) {
     for (Id& id : entries) id = static_cast<Id>(random() % 8 ? below(random, n) : random());
     const float relax = static_cast<float>(below(random, 5)) / 8;
     beam_search(graph, scorer, entries, width, relax, work);
-    ASSERT_EQ(pairs_of(work.beam.entries()), pairs_of(reference_walk(graph, scorer.distances(), entries, width, relax)));
+    ASSERT_EQ(pairs_of(work.beam.entries()),
+              pairs_of(reference_walk(graph, scorer.distances(), entries, width, relax)));
   }
 }
 
@@ -97,7 +100,8 @@ TEST(BeamWalk, WalksThatTakeTurnsFindWhatEachFindsAlone) {
       if (!walks[i].step()) walking.erase(i);
     }
     for (std::size_t i = 0; i < kWalks; ++i)
-      ASSERT_EQ(pairs_of(work[i].beam.entries()), pairs_of(reference_walk(graph, scorers[i].distances(), std::vector<Id>{0}, 1 + i * 10, 0)));
+      ASSERT_EQ(pairs_of(work[i].beam.entries()),
+                pairs_of(reference_walk(graph, scorers[i].distances(), std::vector<Id>{0}, 1 + i * 10, 0)));
   }
 }
 
@@ -136,7 +140,8 @@ TEST(BeamSearch, WalksListsUnderConstruction) {
     }
     TableScorer scorer = random_scorer(random, n);
     beam_search(graph, scorer, std::vector<Id>{0}, 10, 0, work);
-    ASSERT_EQ(pairs_of(work.beam.entries()), pairs_of(reference_walk(graph, scorer.distances(), std::vector<Id>{0}, 10, 0)));
+    ASSERT_EQ(pairs_of(work.beam.entries()),
+              pairs_of(reference_walk(graph, scorer.distances(), std::vector<Id>{0}, 10, 0)));
   }
 }
 
@@ -188,7 +193,8 @@ TEST(SubsetScorer, ScoresByPosition) {
 }
 
 /// Where a descent enters a ground level of `n` nodes without edges, closest first.
-std::vector<Id> ends_of_descent(const Levels& levels, Scorer& scorer, std::size_t n, std::size_t width, Workspace& work) {
+std::vector<Id> ends_of_descent(const Levels& levels, Scorer& scorer, std::size_t n, std::size_t width,
+                                Workspace& work) {
   const std::vector<Id> none(n, kNoId);
   const RowAdjacency ground(section_of(none, "edges"), n, 1);
   Descent descent(levels, ground, scorer, work);

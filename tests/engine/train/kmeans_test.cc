@@ -28,7 +28,8 @@ double error_of(const Vectors& vectors, const std::vector<float>& codebook) {
     double least = INFINITY;
     for (std::size_t c = 0; c < kCentroids; ++c) {
       double distance = 0;
-      for (std::size_t j = 0; j < vectors.dim; ++j) distance += std::pow(double{vectors.row(i)[j]} - double{codebook[j * kCentroids + c]}, 2);
+      for (std::size_t j = 0; j < vectors.dim; ++j)
+        distance += std::pow(double{vectors.row(i)[j]} - double{codebook[j * kCentroids + c]}, 2);
       least = std::min(least, distance);
     }
     sum += least;
@@ -99,7 +100,8 @@ TEST(KMeans, FindsCloudsAndLeavesNoCentroidUnused) {
 
 TEST(KMeans, ValuesAtTheEndOfTheRangeStayFinite) {
   Vectors vectors{2, {}};
-  for (std::size_t i = 0; i < 1000; ++i) vectors.values.insert(vectors.values.end(), {i % 3 ? 3e38F : -3e38F, i % 2 ? 0.0F : 3e38F});
+  for (std::size_t i = 0; i < 1000; ++i)
+    vectors.values.insert(vectors.values.end(), {i % 3 ? 3e38F : -3e38F, i % 2 ? 0.0F : 3e38F});
   for (const float value : train_codebook(blocks_of(vectors))) ASSERT_TRUE(std::isfinite(value));
 }
 

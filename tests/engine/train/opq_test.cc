@@ -22,7 +22,8 @@ void expect_orthogonal(const std::vector<float>& rotation, std::size_t dim) {
   ASSERT_EQ(rotation.size(), dim * dim);
   for (std::size_t i = 0; i < dim; ++i)
     for (std::size_t j = 0; j < dim; ++j)
-      ASSERT_NEAR(-exact_distance(Metric::dot_product, &rotation[i * dim], &rotation[j * dim], dim), i == j, 1e-4) << "rows " << i << " and " << j;
+      ASSERT_NEAR(-exact_distance(Metric::dot_product, &rotation[i * dim], &rotation[j * dim], dim), i == j, 1e-4)
+          << "rows " << i << " and " << j;
 }
 
 TEST(Opq, LearnsOrthogonalMatricesFromAnything) {
@@ -60,12 +61,14 @@ TEST(Opq, RotatesThereAndBack) {
 }
 
 /// Variances of what is in each piece, as a product; of samples around 0.
-std::vector<double> products_of_variances(const Vectors& samples, const float* rotation, const std::vector<std::size_t>& bounds) {
+std::vector<double> products_of_variances(const Vectors& samples, const float* rotation,
+                                          const std::vector<std::size_t>& bounds) {
   std::vector<double> squares(samples.dim), out;
   std::vector<float> turned(samples.dim);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     rotate(rotation, samples.dim, samples.row(i), turned.data());
-    for (std::size_t j = 0; j < samples.dim; ++j) squares[j] += double{turned[j]} * double{turned[j]} / static_cast<double>(samples.size());
+    for (std::size_t j = 0; j < samples.dim; ++j)
+      squares[j] += double{turned[j]} * double{turned[j]} / static_cast<double>(samples.size());
   }
   for (std::size_t s = 0; s + 1 < bounds.size(); ++s) {
     out.push_back(1);
@@ -79,14 +82,16 @@ TEST(Opq, PiecesAreAlikeAndHaveNothingToDoWithEachOther) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors mixture = normal_vectors(random, 8, 8), sources = normal_vectors(random, 20'000, 8);
-    constexpr double kDeviations[] = {8, 4, 2, 1, 1, 0.5, 0.25, 0.125};                      // their products in pairs can be equal
+    constexpr double kDeviations[] = {8, 4, 2, 1, 1, 0.5, 0.25, 0.125};  // their products in pairs can be equal
     const std::vector<float> frame = learn_rotation(mixture.values, 8, bounds_of(8, 8), 1);  // some rotation
     Vectors samples{8, std::vector<float>(sources.values.size())}, scaled = sources;
     for (std::size_t i = 0; i < scaled.values.size(); ++i) scaled.values[i] *= static_cast<float>(kDeviations[i % 8]);
-    for (std::size_t i = 0; i < samples.size(); ++i) rotate(frame.data(), 8, scaled.row(i), samples.values.data() + i * 8);
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      rotate(frame.data(), 8, scaled.row(i), samples.values.data() + i * 8);
     const auto bounds = bounds_of(8, 4);
     // Variances of 64 x 1/64, 16 x 1/16, 4 x 1/4, 1 x 1: the least that their products can come to, all equal.
-    for (const double product : products_of_variances(samples, learn_rotation(samples.values, 8, bounds, 1).data(), bounds))
+    for (const double product :
+         products_of_variances(samples, learn_rotation(samples.values, 8, bounds, 1).data(), bounds))
       EXPECT_NEAR(product, 1, 0.1);
   }
 }

@@ -17,7 +17,8 @@ bool all_zero(std::span<const std::byte> bytes) {
   return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
 }
 
-/// Whether the file has zeros from `begin` to `end`. Read from the file: in a sanitized build nobody may read them where they are mapped.
+/// Whether the file has zeros from `begin` to `end`. Read from the file: in a sanitized build nobody may read them
+/// where they are mapped.
 bool zeros_between(const MappedFile& file, std::uint64_t begin, std::uint64_t end) {
   std::vector<std::byte> bytes(end - begin);
   file.read(bytes, begin);
@@ -151,7 +152,8 @@ TEST(CopyFile, RefusesDamageAndLeavesWhatStoodThere) {
   bytes[50'000] ^= std::byte{1};
   write_file(folder / "a", bytes);
   write_file(folder / "b", kFormerIndex);
-  expect_error(Errc::corrupt, {(folder / "a").string(), "part.0"}, [&] { copy_file(*MappedFile::open(folder / "a"), folder / "b"); });
+  expect_error(Errc::corrupt, {(folder / "a").string(), "part.0"},
+               [&] { copy_file(*MappedFile::open(folder / "a"), folder / "b"); });
   EXPECT_EQ(folder.names(), (std::set<std::string>{"a", "b"}));
   EXPECT_EQ(read_file(folder / "b").size(), kFormerIndex.size());
 }

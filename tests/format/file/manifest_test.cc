@@ -27,24 +27,35 @@ Manifest random_manifest(unsigned seed) {
   m.size = random();
   m.dim = static_cast<std::uint32_t>(random());
   for (std::size_t i = below(random, 3); i > 0; --i) {
-    const CodeParams code{.m_pq = static_cast<std::uint32_t>(random()), .bits = static_cast<std::uint32_t>(random()), .rotated = random() % 2 == 0};
+    const CodeParams code{.m_pq = static_cast<std::uint32_t>(random()),
+                          .bits = static_cast<std::uint32_t>(random()),
+                          .rotated = random() % 2 == 0};
     m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random), code});
   }
   if (random() % 2) {
-    m.graph = GraphEntry{static_cast<GraphType>(random() % 4), static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
+    m.graph = GraphEntry{static_cast<GraphType>(random() % 4),
+                         static_cast<std::uint32_t>(random()),
+                         static_cast<std::uint32_t>(random()),
+                         {}};
     m.graph->page_bytes = static_cast<std::uint32_t>(random());
-    if (random() % 2) m.graph->links = CodesEntry{Encoding::rabitq, "links", {.bits = static_cast<std::uint32_t>(random())}};
+    if (random() % 2)
+      m.graph->links = CodesEntry{Encoding::rabitq, "links", {.bits = static_cast<std::uint32_t>(random())}};
     for (std::size_t i = below(random, 4); i > 0; --i) m.graph->level_sizes.push_back(random());
   }
-  for (std::size_t i = below(random, 6); i > 0; --i) m.sections.push_back({random_text(random), random(), random(), static_cast<Tier>(random() % 2)});
+  for (std::size_t i = below(random, 6); i > 0; --i)
+    m.sections.push_back({random_text(random), random(), random(), static_cast<Tier>(random() % 2)});
   m.block_hashes = {random(), random(), random()};
   m.provenance.library_version = random_text(random);
-  for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
-  for (std::size_t i = below(random, 3); i > 0; --i) m.provenance.parameters.emplace_back(random_text(random), random_text(random));
-  if (random() % 2) m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0, random() % 2 == 0};
+  for (std::size_t i = below(random, 3); i > 0; --i)
+    m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
+  for (std::size_t i = below(random, 3); i > 0; --i)
+    m.provenance.parameters.emplace_back(random_text(random), random_text(random));
   if (random() % 2)
-    m.postings = PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
-                               static_cast<float>(1 + below(random, 8)) / 8, static_cast<std::uint32_t>(random())};
+    m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0, random() % 2 == 0};
+  if (random() % 2)
+    m.postings =
+        PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
+                      static_cast<float>(1 + below(random, 8)) / 8, static_cast<std::uint32_t>(random())};
   return m;
 }
 
@@ -74,7 +85,8 @@ std::string show(const Manifest& m) {
   for (const auto& [name, value] : m.provenance.parameters) add(name, value);
   if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual, m.rerank->navigation);
   if (m.postings)
-    add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy), m.postings->n_knn);
+    add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy),
+        m.postings->n_knn);
   return out;
 }
 
@@ -110,7 +122,8 @@ TEST(Manifest, UnknownValuesNeedANewerVersion) {
     m.sections = {{"s", 4096, 1, Tier::hot}};
     change(m);
     const Bytes bytes = write_manifest(m);
-    expect_error(Errc::incompatible, {"some.file: manifest at byte 8192", what, "newer"}, [&] { read_manifest(bytes, "some.file", 8192); });
+    expect_error(Errc::incompatible, {"some.file: manifest at byte 8192", what, "newer"},
+                 [&] { read_manifest(bytes, "some.file", 8192); });
   }
 }
 
@@ -125,7 +138,8 @@ void read_anything(const Bytes& bytes) {
 
 TEST(Manifest, AnyBytesAreReadSafely) {
   const Bytes whole = write_manifest(random_manifest(7));
-  for (std::size_t n = 0; n < whole.size(); ++n) read_anything(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(n)));
+  for (std::size_t n = 0; n < whole.size(); ++n)
+    read_anything(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(n)));
   for (std::size_t i = 0; i < whole.size(); ++i)
     for (int value = 0; value < 256; ++value) {
       Bytes changed = whole;
@@ -136,7 +150,8 @@ TEST(Manifest, AnyBytesAreReadSafely) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Bytes changed = write_manifest(random_manifest(seed % 100));
-    for (std::size_t n = 1 + below(random, 8); n > 0; --n) changed[below(random, changed.size())] = static_cast<std::byte>(random());
+    for (std::size_t n = 1 + below(random, 8); n > 0; --n)
+      changed[below(random, changed.size())] = static_cast<std::byte>(random());
     read_anything(changed);
   }
 }
@@ -152,13 +167,14 @@ TEST(Manifest, SharedTextsCostNoMoreThanTheFile) {
     return value;
   };
   const auto text_at = [&](std::size_t at, char first) {
-    return at + 6 < bytes.size() && u32_at(at) > 1 && u32_at(at) < bytes.size() && static_cast<char>(bytes[at + 4]) == first &&
-           static_cast<char>(bytes[at + 5]) != 0;
+    return at + 6 < bytes.size() && u32_at(at) > 1 && u32_at(at) < bytes.size() &&
+           static_cast<char>(bytes[at + 4]) == first && static_cast<char>(bytes[at + 5]) != 0;
   };
   std::size_t a = 0;
   while (!(u32_at(a) == 3000 && text_at(a, 'a'))) a += 4;
   for (std::size_t at = 0; at + 4 <= bytes.size(); at += 4)
-    if (const std::size_t to = at + u32_at(at); at < a && to < bytes.size() && to + 4 <= bytes.size() && text_at(to, 'b')) {
+    if (const std::size_t to = at + u32_at(at);
+        at < a && to < bytes.size() && to + 4 <= bytes.size() && text_at(to, 'b')) {
       const auto offset = static_cast<std::uint32_t>(a - at);
       std::memcpy(bytes.data() + at, &offset, sizeof offset);
     }

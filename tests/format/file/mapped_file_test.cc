@@ -26,10 +26,11 @@ class MappedFileTest : public ::testing::Test {
  protected:
   MappedFileTest() {
     Random random(11);
-    write_parts(
-        path_,
-        {{"part.0", Tier::hot, 0, random_bytes(random, 5000)}, {"part.1", Tier::cold, 0, {}}, {"part.2", Tier::cold, 0, random_bytes(random, 300)}},
-        random);
+    write_parts(path_,
+                {{"part.0", Tier::hot, 0, random_bytes(random, 5000)},
+                 {"part.1", Tier::cold, 0, {}},
+                 {"part.2", Tier::cold, 0, random_bytes(random, 300)}},
+                random);
     whole_ = read_file(path_);
     fd_ = ::open(path_.c_str(), O_RDWR);
   }
@@ -102,15 +103,16 @@ TEST_F(MappedFileTest, VerifyFindsEveryOtherChangedByte) {
 
 TEST_F(MappedFileTest, VerifyNamesSectionAndBlock) {
   Random random(12);
-  const auto file =
-      write_parts(path_, {{"a", Tier::hot, 0, random_bytes(random, 200'000)}, {"b", Tier::cold, 0, random_bytes(random, 200'000)}}, random);
+  const auto file = write_parts(
+      path_, {{"a", Tier::hot, 0, random_bytes(random, 200'000)}, {"b", Tier::cold, 0, random_bytes(random, 200'000)}},
+      random);
   const Bytes whole = read_file(path_);
   for (unsigned seed = 0; seed < 50; ++seed) {
     SCOPED_TRACE(seed);
     Random place(seed);
     const SectionEntry& section = file->manifest().sections[seed % 2];
-    const std::uint64_t at =
-        section.offset + kHashBlockBytes + below(place, section.length - 2 * kHashBlockBytes);  // in a block of this section alone
+    const std::uint64_t at = section.offset + kHashBlockBytes +
+                             below(place, section.length - 2 * kHashBlockBytes);  // in a block of this section alone
     const std::uint64_t block = kHeaderBytes + (at - kHeaderBytes) / kHashBlockBytes * kHashBlockBytes;
     Bytes damaged = whole;
     damaged[at] ^= std::byte{0x20};
@@ -146,9 +148,10 @@ TEST_F(MappedFileTest, NewerFilesAreRefusedOrRead) {
                                h.format_minor = 7;
                              }),
                  Errc::incompatible, {"version 2.7", "1.x", "newer"});
-  expect_refused(with_header(whole_, [](Header& h) { h.incompatible_features |= std::uint64_t{1} << 63; }), Errc::incompatible,
-                 {"incompatible features", "0x8000000000000000"});
-  expect_refused(with_header(whole_, [](Header& h) { h.byte_order_mark = 0x04030201; }), Errc::corrupt, {"byte-order mark"});
+  expect_refused(with_header(whole_, [](Header& h) { h.incompatible_features |= std::uint64_t{1} << 63; }),
+                 Errc::incompatible, {"incompatible features", "0x8000000000000000"});
+  expect_refused(with_header(whole_, [](Header& h) { h.byte_order_mark = 0x04030201; }), Errc::corrupt,
+                 {"byte-order mark"});
   write_file(folder_ / "newer", with_header(whole_, [](Header& h) {
                h.format_minor = 9;
                h.compatible_features = ~std::uint64_t{0};
@@ -160,21 +163,23 @@ TEST_F(MappedFileTest, CraftedHeadersAreRefused) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const Header good = header_of(whole_);
   const std::uint64_t size = whole_.size();
-  for (const auto& [offset, length] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, size},
-                                                                                           {8, size - 8},
-                                                                                           {size, 0},
-                                                                                           {size + 8, kMost - 7},
-                                                                                           {kMost - 7, size + 8},
-                                                                                           {good.manifest_offset + 1, good.manifest_length - 1},
-                                                                                           {good.manifest_offset, good.manifest_length - 8},
-                                                                                           {good.manifest_offset, kMost},
-                                                                                           {kMost, kMost}}) {
+  for (const auto& [offset, length] :
+       std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, size},
+                                                            {8, size - 8},
+                                                            {size, 0},
+                                                            {size + 8, kMost - 7},
+                                                            {kMost - 7, size + 8},
+                                                            {good.manifest_offset + 1, good.manifest_length - 1},
+                                                            {good.manifest_offset, good.manifest_length - 8},
+                                                            {good.manifest_offset, kMost},
+                                                            {kMost, kMost}}) {
     SCOPED_TRACE(std::to_string(offset) + " " + std::to_string(length));
     expect_refused(with_header(whole_,
                                [&](Header& h) {
                                  h.manifest_offset = offset;
                                  h.manifest_length = length;
-                                 if (offset <= size && length <= size - offset) h.manifest_hash = xxh3(std::span(whole_).subspan(offset, length));
+                                 if (offset <= size && length <= size - offset)
+                                   h.manifest_hash = xxh3(std::span(whole_).subspan(offset, length));
                                }),
                    Errc::corrupt, {});
   }
@@ -193,20 +198,25 @@ TEST_F(MappedFileTest, CraftedManifestsAreRefused) {
   expect_crafted("section 'part.2'", [](Manifest& m) { m.sections[2].offset = m.sections[0].offset; });
   expect_crafted("overlaps another part", [](Manifest& m) { std::swap(m.sections[0], m.sections[2]); });
   expect_crafted("two sections are named 'part.0'", [](Manifest& m) { m.sections[2].name = "part.0"; });
-  expect_crafted("section 'part.2'", [](Manifest& m) { m.sections[2].length = m.block_hashes.offset - m.sections[2].offset + 1; });
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{4100}, whole_.size(), kMost - 4095, kMost})
+  expect_crafted("section 'part.2'",
+                 [](Manifest& m) { m.sections[2].length = m.block_hashes.offset - m.sections[2].offset + 1; });
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{4100}, whole_.size(), kMost - 4095, kMost})
     expect_crafted("block hashes", [&](Manifest& m) { m.block_hashes.offset = offset; });
   for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{2}, kMost, std::uint64_t{1} << 61})
     expect_crafted("block hashes", [&](Manifest& m) { m.block_hashes.count = count; });
-  expect_crafted("block hashes", [](Manifest& m) { m.block_hashes.offset -= kSectionAlignBytes; });  // they no longer end at the manifest
-  expect_crafted("block hashes", [](Manifest& m) {                                                   // they do, but there are too many
+  expect_crafted("block hashes", [](Manifest& m) {
+    m.block_hashes.offset -= kSectionAlignBytes;
+  });                                               // they no longer end at the manifest
+  expect_crafted("block hashes", [](Manifest& m) {  // they do, but there are too many
     m.block_hashes.offset -= kSectionAlignBytes;
     m.block_hashes.count += kSectionAlignBytes / sizeof(std::uint64_t);
   });
 }
 
 TEST_F(MappedFileTest, AnUnknownValueInAManifestNeedsANewerVersion) {
-  expect_refused(with_manifest(whole_, [](Manifest& m) { m.metric = static_cast<Metric>(77); }), Errc::incompatible, {"metric 77"});
+  expect_refused(with_manifest(whole_, [](Manifest& m) { m.metric = static_cast<Metric>(77); }), Errc::incompatible,
+                 {"metric 77"});
 }
 
 TEST_F(MappedFileTest, RandomBytesAsManifestAreReadSafely) {
@@ -216,11 +226,13 @@ TEST_F(MappedFileTest, RandomBytesAsManifestAreReadSafely) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Bytes changed = manifest;
-    for (std::size_t n = 1 + below(random, 6); n > 0; --n) changed[below(random, changed.size())] = static_cast<std::byte>(random());
+    for (std::size_t n = 1 + below(random, 6); n > 0; --n)
+      changed[below(random, changed.size())] = static_cast<std::byte>(random());
     write_file(folder_ / "crafted", with_manifest_bytes(whole_, changed));
     try {
       const auto file = MappedFile::open(folder_ / "crafted");
-      for (const SectionEntry& s : file->manifest().sections) xxh3(file->section(s.name).bytes);  // every byte that a section claims is there
+      for (const SectionEntry& s : file->manifest().sections)
+        xxh3(file->section(s.name).bytes);  // every byte that a section claims is there
       file->verify();
     } catch (const Error& e) {
       ASSERT_TRUE(e.code() == Errc::corrupt || e.code() == Errc::incompatible) << e.what();
@@ -234,10 +246,13 @@ TEST_F(MappedFileTest, AWrongHashTableIsFound) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-/// In sanitized builds alone. A read of one byte more than a section has lies in the mapping, so that nothing but poison finds it.
+/// In sanitized builds alone. A read of one byte more than a section has lies in the mapping, so that nothing but
+/// poison finds it.
 TEST_F(MappedFileTest, ABytePastASectionMayNotBeRead) {
   const auto file = MappedFile::open(path_);
-  const auto read = [](std::span<const std::byte> bytes, std::size_t at) { return *static_cast<const volatile std::byte*>(bytes.data() + at); };
+  const auto read = [](std::span<const std::byte> bytes, std::size_t at) {
+    return *static_cast<const volatile std::byte*>(bytes.data() + at);
+  };
   for (const SectionEntry& s : file->manifest().sections) {
     const auto bytes = file->section(s.name).bytes;
     if (bytes.empty()) continue;  // the next one begins there
@@ -258,7 +273,8 @@ TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
                                  {"part.1", Tier::cold, 0, random_bytes(random, 40 * kHugePageBytes)},
                                  {"part.2", Tier::hot, 0, {}}},
                                 random);
-  for (const auto& [resident, total] : {std::pair{Resident::hot, 3 * kHugePageBytes + 77}, std::pair{Resident::all, 43 * kHugePageBytes + 77}}) {
+  for (const auto& [resident, total] :
+       {std::pair{Resident::hot, 3 * kHugePageBytes + 77}, std::pair{Resident::all, 43 * kHugePageBytes + 77}}) {
     ASSERT_EQ(::fsync(fd_), 0);
     std::uint64_t last = 0;
     file->warm(resident, false, [&, whole = total](std::string_view stage, std::uint64_t done, std::uint64_t of) {
@@ -269,7 +285,8 @@ TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
     });
     EXPECT_EQ(last, total);
     for (const SectionResidency& section : file->residency())
-      EXPECT_TRUE((section.tier == Tier::cold && resident == Resident::hot) || section.resident == section.bytes) << section.name;
+      EXPECT_TRUE((section.tier == Tier::cold && resident == Resident::hot) || section.resident == section.bytes)
+          << section.name;
   }
   expect_error(Errc::invalid_argument, {"lock", "'hot' or 'all'"}, [&] { file->warm(Resident::none, true); });
   struct Stop {};
@@ -306,7 +323,8 @@ TEST_F(MappedFileTest, AGraphIsWarmedPieceByPiece) {
   write_graph_file(path_, random);
   drop(path_);
   const auto file = MappedFile::open(path_);
-  if (*file->residency()[3].resident == file->residency()[3].bytes) GTEST_SKIP() << "this file system keeps its files in memory";
+  if (*file->residency()[3].resident == file->residency()[3].bytes)
+    GTEST_SKIP() << "this file system keeps its files in memory";
   ASSERT_TRUE(file->cold());
   static_cast<void>(*static_cast<const volatile std::byte*>(&file->section("part.0").bytes[5 * kHugePageBytes + 123]));
   EXPECT_LE(*file->residency()[0].resident, 64u << 10) << "much was read around a byte";
@@ -336,7 +354,8 @@ TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
       while (file->cold()) file->warm_on();
     });
   for (std::thread& thread : threads) thread.join();
-  for (const SectionResidency& s : file->residency()) EXPECT_TRUE(s.tier == Tier::cold || *s.resident == s.bytes) << s.name;
+  for (const SectionResidency& s : file->residency())
+    EXPECT_TRUE(s.tier == Tier::cold || *s.resident == s.bytes) << s.name;
   const auto again = MappedFile::open(path_);
   struct Stop {};
   EXPECT_THROW(again->warm(Resident::hot, false, [](auto...) { throw Stop(); }), Stop);
@@ -347,7 +366,10 @@ TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
 
 TEST_F(MappedFileTest, WhatWasDroppedFromMemoryIsNotResident) {
   Random random(4);
-  write_parts(path_, {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)}, {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}}, random);
+  write_parts(path_,
+              {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)},
+               {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}},
+              random);
   drop(path_);
   const auto file = MappedFile::open(path_);
   const auto before = file->residency();
@@ -363,8 +385,10 @@ TEST_F(MappedFileTest, SectionsAreTypedAndChecked) {
   const auto file = MappedFile::open(path_);
   const Section section = file->section("part.0");
   EXPECT_EQ(section.as<std::uint32_t>(1250).data(), static_cast<const void*>(section.bytes.data()));
-  for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1249}, std::uint64_t{1} << 62, std::numeric_limits<std::uint64_t>::max()})
-    expect_error(Errc::corrupt, {path_.string() + ": section 'part.0' at byte 4096", "holds 5000 bytes", std::to_string(count)},
+  for (const std::uint64_t count :
+       {std::uint64_t{0}, std::uint64_t{1249}, std::uint64_t{1} << 62, std::numeric_limits<std::uint64_t>::max()})
+    expect_error(Errc::corrupt,
+                 {path_.string() + ": section 'part.0' at byte 4096", "holds 5000 bytes", std::to_string(count)},
                  [&] { section.as<std::uint32_t>(count); });
   expect_error(Errc::corrupt, {"holds 5000 bytes"}, [&] { section.as<std::array<char, 3>>(1666); });
   expect_error(Errc::corrupt, {path_.string(), "no section 'other'"}, [&] { file->section("other"); });

@@ -1,4 +1,5 @@
-// Tables of ids: what NumPy writes is read, what is written NumPy reads (tests/python), and nothing else is taken for one.
+// Tables of ids: what NumPy writes is read, what is written NumPy reads (tests/python), and nothing else is taken for
+// one.
 #include "format/input/id_table.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +50,8 @@ TEST_F(Ids, OfEveryTypeAreRead) {
   expect(read(file_of("<u4", 2, 3, std::vector<std::uint32_t>(ids.begin(), ids.end()))));
   EXPECT_EQ(read(file_of("<i4", 1, 1, std::vector<std::int32_t>{-1})).ids[0], -1);
   EXPECT_EQ(read(file_of("<u4", 1, 1, std::vector<std::uint32_t>{0xFFFFFFFF})).ids[0], 4294967295);
-  EXPECT_EQ(read(file_of("<u8", 1, 1, std::vector<std::uint64_t>{~std::uint64_t{0}})).ids[0], std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(read(file_of("<u8", 1, 1, std::vector<std::uint64_t>{~std::uint64_t{0}})).ids[0],
+            std::numeric_limits<std::int64_t>::max());
 }
 
 TEST_F(Ids, WrittenOnesAreReadBack) {
@@ -74,8 +76,10 @@ TEST_F(Ids, OthersAreRefused) {
   expect_refused(npy_header(npy_dict("<i4", "(2,)")) + std::string(8, '\0'), {"shape '(2,)'"});
   expect_refused(npy_header(npy_dict("<i4", "(1, 2)", "True")) + std::string(8, '\0'), {"fortran_order 'True'"});
   for (const std::size_t bytes : {0u, 7u, 9u, 12u, 16u})
-    expect_refused(npy_header(npy_dict("<i4", "(1, 2)")) + std::string(bytes, '\0'), {std::to_string(bytes) + " bytes", "(1, 2) elements of 4"});
-  for (const char* shape : {"(4611686018427387905, 4)", "(4, 4611686018427387905)", "(18446744073709551615, 18446744073709551615)", "(9, 0)"})
+    expect_refused(npy_header(npy_dict("<i4", "(1, 2)")) + std::string(bytes, '\0'),
+                   {std::to_string(bytes) + " bytes", "(1, 2) elements of 4"});
+  for (const char* shape : {"(4611686018427387905, 4)", "(4, 4611686018427387905)",
+                            "(18446744073709551615, 18446744073709551615)", "(9, 0)"})
     expect_refused(npy_header(npy_dict("<i4", shape)) + std::string(16, '\0'), {"16 bytes after the header"});
 }
 

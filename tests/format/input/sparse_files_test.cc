@@ -107,7 +107,8 @@ TEST(SparseStream, AFileThatEndsAnywhereElseIsRefused) {
     expect_error(Errc::invalid_argument, {"x.bin: "}, [&] { open_sparse_stream(folder / "x.bin"); });
   }
   write_file(folder / "x.bin", whole + "abc");
-  expect_error(Errc::invalid_argument, {"x.bin: 3 bytes after the last of 12 rows"}, [&] { open_sparse_stream(folder / "x.bin"); });
+  expect_error(Errc::invalid_argument, {"x.bin: 3 bytes after the last of 12 rows"},
+               [&] { open_sparse_stream(folder / "x.bin"); });
   expect_error(Errc::io, {"missing.bin"}, [&] { open_sparse_stream(folder / "missing.bin"); });
 }
 
@@ -126,11 +127,12 @@ struct BadRow {
   std::vector<std::string> parts;
 };
 
-const std::vector<BadRow> kBadRows = {{{3, 7, 5}, {1, 1, 1}, {"row 2, entry 2: component 5 after 7", "rise strictly"}},
-                                      {{3, 3}, {1, 1}, {"row 2, entry 1: component 3 after 3"}},
-                                      {{0xFFFFFFFF}, {1}, {"row 2, entry 0: component 4294967295", "at most 4294967294"}},
-                                      {{1, 2}, {1, kNaN}, {"row 2, entry 1: nan", "finite"}},
-                                      {{1, 2}, {-kInfinity, 0}, {"row 2, entry 0: -inf", "finite"}}};
+const std::vector<BadRow> kBadRows = {
+    {{3, 7, 5}, {1, 1, 1}, {"row 2, entry 2: component 5 after 7", "rise strictly"}},
+    {{3, 3}, {1, 1}, {"row 2, entry 1: component 3 after 3"}},
+    {{0xFFFFFFFF}, {1}, {"row 2, entry 0: component 4294967295", "at most 4294967294"}},
+    {{1, 2}, {1, kNaN}, {"row 2, entry 1: nan", "finite"}},
+    {{1, 2}, {-kInfinity, 0}, {"row 2, entry 0: -inf", "finite"}}};
 
 TEST(SparseStream, BadEntriesAreToldByRowAndPlace) {
   const TempDir folder;
@@ -140,7 +142,8 @@ TEST(SparseStream, BadEntriesAreToldByRowAndPlace) {
       parts.push_back(name);
       return parts;
     };
-    write_file(folder / "x.bin", raw(3u) + sparse_row({1}, {1}) + sparse_row({}, {}) + sparse_row(bad.components, bad.values));
+    write_file(folder / "x.bin",
+               raw(3u) + sparse_row({1}, {1}) + sparse_row({}, {}) + sparse_row(bad.components, bad.values));
     expect_error(Errc::invalid_argument, with_name("x.bin: "), [&] { open_sparse_stream(folder / "x.bin"); });
     const std::vector<std::uint64_t> offsets = {0, 0, 0, bad.values.size()};
     expect_error(Errc::invalid_argument, with_name("values: "),
@@ -169,12 +172,14 @@ TEST(SparseStream, VectorsThatChangeBetweenTheReadingsAreRefused) {
   const std::vector<std::uint64_t> offsets = {0, 2};
   const auto arrays = sparse_memory_stream("values", components, values, offsets);
   components[1] = 6;
-  expect_error(Errc::invalid_argument, {"values: row 0: component 6, expected at most 5"}, [&] { arrays->next_batch(); });
+  expect_error(Errc::invalid_argument, {"values: row 0: component 6, expected at most 5"},
+               [&] { arrays->next_batch(); });
 }
 
 TEST(SparseStream, OffsetsMustFit) {
   check_offsets("offsets", std::vector<std::uint64_t>{0, 2, 2, 5}, 5, 5);
-  const auto refuse = [](const std::vector<std::string>& parts, const std::vector<std::uint64_t>& offsets, std::uint64_t components = 5) {
+  const auto refuse = [](const std::vector<std::string>& parts, const std::vector<std::uint64_t>& offsets,
+                         std::uint64_t components = 5) {
     expect_error(Errc::invalid_argument, parts, [&] { check_offsets("offsets", offsets, components, 5); });
   };
   refuse({"components: 4 of them, but 5 values"}, {0, 5}, 4);

@@ -32,7 +32,9 @@ struct Collection {
     for (const std::uint16_t half : halves) values.push_back(static_cast<float>(half_value(half)));
     return values;
   }
-  std::string elements_of(const std::string& descr) const { return descr == "<f4" ? elements(descr, values()) : elements(descr, halves); }
+  std::string elements_of(const std::string& descr) const {
+    return descr == "<f4" ? elements(descr, values()) : elements(descr, halves);
+  }
 
   /// The flat layout, or the one of equal documents with NaN after their last tokens.
   std::string file(const std::string& descr, bool padded) const {
@@ -55,12 +57,14 @@ struct Collection {
 Collection random_collection(Random& random, std::size_t documents, std::size_t longest) {
   Collection c;
   c.dim = 1 + below(random, 40);
-  for (std::size_t i = 0; i < documents; ++i) c.doclens.push_back(below(random, 3) == 0 ? 0 : below(random, longest + 1));
+  for (std::size_t i = 0; i < documents; ++i)
+    c.doclens.push_back(below(random, 3) == 0 ? 0 : below(random, longest + 1));
   for (const std::uint64_t n : c.doclens) {
     c.total += n;
     c.longest = std::max(c.longest, n);
   }
-  for (std::size_t i = 0; i < c.total * c.dim; ++i) c.halves.push_back(static_cast<std::uint16_t>((random() % 0x7C00) | (random() % 2) << 15));
+  for (std::size_t i = 0; i < c.total * c.dim; ++i)
+    c.halves.push_back(static_cast<std::uint16_t>((random() % 0x7C00) | (random() % 2) << 15));
   return c;
 }
 
@@ -72,7 +76,9 @@ std::vector<std::uint64_t> offsets_of(const std::vector<std::uint64_t>& lengths)
 
 std::uint64_t hash_of(const std::string& bytes) { return xxh3(std::as_bytes(std::span(bytes))); }
 
-std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 template <class T>
 std::vector<T> copy(std::span<const T> values) {
@@ -134,8 +140,9 @@ TEST(TokenFolder, TokensThatAreNotFiniteAreNamed) {
     write_file(folder / "doclens.npy", npy_of("<i4", {c.doclens.size()}, c.doclens));
     write_file(folder / "documents.npy", c.file(seed % 2 ? "<f2" : "<f4", seed % 4 < 2));
     expect_error(Errc::invalid_argument,
-                 {(folder / "documents.npy").string() + ": document " + std::to_string(document) + ", token " + std::to_string(token - first) +
-                  ", column " + std::to_string(column) + ": -infinity; expected a finite number"},
+                 {(folder / "documents.npy").string() + ": document " + std::to_string(document) + ", token " +
+                  std::to_string(token - first) + ", column " + std::to_string(column) +
+                  ": -infinity; expected a finite number"},
                  [&] { read_all(*TokenFolder(folder.path()).tokens()); });
   }
 }
@@ -154,7 +161,8 @@ struct TwoLevel {
     write_file(folder / "index_assignment.npy", npy_of(assigned, {assignment.size()}, assignment));
     write_file(folder / "residuals.npy", npy_of("|u1", {assignment.size(), m_pq}, residuals));
     if (!norms.empty()) write_file(folder / "residual_norms.npy", npy_of("<f2", {norms.size()}, norms));
-    const std::vector<std::uint64_t> shape = flat ? std::vector<std::uint64_t>{pq_centroids.size()} : std::vector<std::uint64_t>{m_pq, 256, width};
+    const std::vector<std::uint64_t> shape =
+        flat ? std::vector<std::uint64_t>{pq_centroids.size()} : std::vector<std::uint64_t>{m_pq, 256, width};
     write_file(folder / "pq_centroids.npy", npy_of("<f4", shape, pq_centroids));
   }
 };
@@ -182,9 +190,11 @@ TEST(TokenFolder, ReadsTokensOfTwoLevels) {
     Random random(seed);
     const std::string type = types[seed % types.size()];
     const std::size_t most = type == "|u1" ? 256 : type == "|i1" ? 128 : 3000;
-    TwoLevel t = random_two_level(random, 300, seed % 3 == 0 ? 200 : 9, 1 + below(random, most));  // up to 60,000 tokens: several batches
+    TwoLevel t = random_two_level(random, 300, seed % 3 == 0 ? 200 : 9,
+                                  1 + below(random, most));  // up to 60,000 tokens: several batches
     if (seed % 5 < 2)
-      for (std::size_t i = 0; i < t.assignment.size(); ++i) t.norms.push_back(i % 7 == 0 ? 0x8000 : below(random, 0x7C00));
+      for (std::size_t i = 0; i < t.assignment.size(); ++i)
+        t.norms.push_back(i % 7 == 0 ? 0x8000 : below(random, 0x7C00));
     t.write(folder, type, seed % 2 == 0);
     const TokenFolder tokens(folder.path());
     ASSERT_EQ(tokens.layout(), TokenLayout::two_level);
@@ -229,8 +239,10 @@ TEST(TokenFolder, ThatHoldsBothLayoutsReadsTheOneAskedFor) {
   const TwoLevel t = random_two_level(random, 5, 4, 7);
   t.write(folder, "<u4", false);
   const std::uint64_t dim = t.m_pq * t.width;
-  write_file(folder / "documents.npy", npy_of("<f4", {t.assignment.size(), dim}, std::vector<float>(t.assignment.size() * dim, 1)));
-  expect_error(Errc::invalid_argument, {folder.path().string() + ": holds both documents.npy (plain tokens) and centroids.npy"},
+  write_file(folder / "documents.npy",
+             npy_of("<f4", {t.assignment.size(), dim}, std::vector<float>(t.assignment.size() * dim, 1)));
+  expect_error(Errc::invalid_argument,
+               {folder.path().string() + ": holds both documents.npy (plain tokens) and centroids.npy"},
                [&] { TokenFolder{folder.path()}; });
   EXPECT_EQ(TokenFolder(folder.path(), TokenLayout::plain).tokens()->size(), t.assignment.size());
   EXPECT_EQ(TokenFolder(folder.path(), TokenLayout::two_level).two_level_tokens()->size(), t.assignment.size());
@@ -269,7 +281,8 @@ TEST(TokenFolder, MemoryDoesNotGrowWithTheTokens) {
   before = allocated();
   const auto two_level = tokens.two_level_tokens();
   std::uint64_t read = 0;
-  for (auto batch = two_level->next(); !batch.centroids.empty(); batch = two_level->next()) read += batch.centroids.size();
+  for (auto batch = two_level->next(); !batch.centroids.empty(); batch = two_level->next())
+    read += batch.centroids.size();
   EXPECT_EQ(read, kTokens);
   EXPECT_LT(allocated(), before + kMost);
 }
@@ -307,7 +320,8 @@ class SameIds : public ::testing::Test {
     write_file(folder_ / "right.npy", right);
     check_same_ids(folder_ / "left.npy", folder_ / "right.npy", count);
   }
-  void expect_refused(const std::string& left, const std::string& right, const std::vector<std::string>& parts, std::uint64_t count = 2) const {
+  void expect_refused(const std::string& left, const std::string& right, const std::vector<std::string>& parts,
+                      std::uint64_t count = 2) const {
     expect_error(Errc::invalid_argument, parts, [&] { check(left, right, count); });
   }
   /// UTF-32, as NumPy keeps it, and bytes.
@@ -350,8 +364,8 @@ TEST_F(SameIds, TheFirstThatDiffersIsNamed) {
     right[row] = ~left[row];
     if (row + 1 < right.size()) right[row + 1] = 5;
     expect_refused(npy_of("<u8", {left.size()}, left), npy_of("<u8", {right.size()}, right),
-                   {"right.npy: row " + std::to_string(row) + ": id '" + std::to_string(right[row]) + "', expected '" + std::to_string(left[row]) +
-                    "', as in " + (folder_ / "left.npy").string()},
+                   {"right.npy: row " + std::to_string(row) + ": id '" + std::to_string(right[row]) + "', expected '" +
+                    std::to_string(left[row]) + "', as in " + (folder_ / "left.npy").string()},
                    left.size());
   }
   const std::string two = npy_of<int>("<i4", {2}, {1, 2}), three = npy_of<int>("<i4", {3}, {1, 2, 3});
@@ -363,12 +377,15 @@ TEST_F(SameIds, TheFirstThatDiffersIsNamed) {
 
 TEST_F(SameIds, OthersAreRefused) {
   const std::string good = npy_of<int>("<i4", {2}, {1, 2});
-  expect_refused(good, npy_of<float>("<f4", {2}, {1, 2}), {"right.npy: dtype '<f4', expected one of <i8, <i4, <u8, <u4, |S, <U"});
+  expect_refused(good, npy_of<float>("<f4", {2}, {1, 2}),
+                 {"right.npy: dtype '<f4', expected one of <i8, <i4, <u8, <u4, |S, <U"});
   for (const char* descr : {"<U0", "|S0", "<U", "<U-1", "<U99999999999", ">U3", "<U3x", "|O"})
     expect_refused(good, npy(descr, {2}, ""), {"right.npy: dtype '" + std::string(descr) + "'"});
-  expect_refused(good, npy("<U4294967295", {2}, "1234"), {"right.npy: 4 bytes after the header, expected (2,) elements of 17179869180"});
+  expect_refused(good, npy("<U4294967295", {2}, "1234"),
+                 {"right.npy: 4 bytes after the header, expected (2,) elements of 17179869180"});
   expect_refused(good, npy_of<int>("<i4", {2, 1}, {1, 2}), {"shape '(2, 1)', expected (rows,)"});
-  expect_refused(good, wide({U"1", std::u32string(1, static_cast<char32_t>(0x110000))}, 1), {"right.npy: row 1, character 0: 1114112"});
+  expect_refused(good, wide({U"1", std::u32string(1, static_cast<char32_t>(0x110000))}, 1),
+                 {"right.npy: row 1, character 0: 1114112"});
 }
 
 TEST(NpyWriter, WritesWhatNumPyWrites) {

@@ -27,7 +27,8 @@ namespace fs = std::filesystem;
 const FileKind kAny = {.name = "anything", .fits = [](std::string_view) { return true; }};
 const FileKind kNotes = {.name = "notes", .fits = [](std::string_view start) { return start.starts_with("notes: "); }};
 
-void publish_text(const fs::path& path, const std::string& text, const FileKind& kind = kAny, const ReplaceParams& replace = {}) {
+void publish_text(const fs::path& path, const std::string& text, const FileKind& kind = kAny,
+                  const ReplaceParams& replace = {}) {
   PendingFile file(path, kind, replace);
   file.write(std::as_bytes(std::span(text)), 0);
   file.publish();
@@ -109,7 +110,8 @@ TEST_F(Publish, WritersThatRaceNeverTouchWhatIsPublished) {
   std::thread a(write, 1), b(write, 14), c(write, 20);
   while (published < 300) {
     const std::string found = text_of(path_);
-    EXPECT_TRUE(found.size() == 2000 && found.find_first_not_of(found[0]) == std::string::npos) << found.size() << " bytes";
+    EXPECT_TRUE(found.size() == 2000 && found.find_first_not_of(found[0]) == std::string::npos)
+        << found.size() << " bytes";
     if (HasFailure()) break;
   }
   done = true;
@@ -159,7 +161,8 @@ TEST_F(Publish, PassesPermissionsOn) {
   for (const auto mode : {fs::perms(0600), fs::perms(0640), fs::perms(0444), fs::perms(0777)}) {
     fs::permissions(path_, mode);
     PendingFile file(path_, kAny);
-    EXPECT_EQ(fs::status(folder_ / "file.partial").permissions(), fs::perms(0600) | fs::perms::sticky_bit) << "others may open it already";
+    EXPECT_EQ(fs::status(folder_ / "file.partial").permissions(), fs::perms(0600) | fs::perms::sticky_bit)
+        << "others may open it already";
     file.publish();
     EXPECT_EQ(fs::status(path_).permissions(), mode);
   }
@@ -226,8 +229,9 @@ TEST_F(Publish, RefusesWhatNamesADescriptor) {
   const int fd = ::open(path_.c_str(), O_RDWR);
   const std::string number = std::to_string(fd);
   fs::create_symlink("/dev/fd/" + number, folder_ / "link");
-  for (const fs::path& path : {fs::path("/dev/fd/" + number), fs::path("/proc/self/fd/" + number), fs::path("/proc/thread-self/fd/" + number),
-                               folder_ / "link", fs::path("/dev/fd/99999")}) {
+  for (const fs::path& path :
+       {fs::path("/dev/fd/" + number), fs::path("/proc/self/fd/" + number), fs::path("/proc/thread-self/fd/" + number),
+        folder_ / "link", fs::path("/dev/fd/99999")}) {
     SCOPED_TRACE(path);
     expect_error(Errc::invalid_argument, {path.string(), "descriptor"}, [&] { PendingFile file(path, kAny); });
   }

@@ -58,7 +58,8 @@ Mapping guarded(const fs::path& path) { return {path, path.string(), false, Mapp
 TEST(SigbusGuard, LostPagesAreNotedAndHoldZeros) {
   const TempDir folder;
   EXPECT_EQ(in_child([&] {
-              const Mapping mapping = guarded(file_of(folder / "file", 5 * kPage)), other = guarded(file_of(folder / "other", kPage));
+              const Mapping mapping = guarded(file_of(folder / "file", 5 * kPage)),
+                            other = guarded(file_of(folder / "other", kPage));
               EXPECT_EQ(look(&mapping.bytes()[4 * kPage]), std::byte{1});
               EXPECT_FALSE(mapping.lost());
               cut(folder / "file", 2 * kPage);
@@ -80,7 +81,8 @@ TEST(SigbusGuard, MorePagesAreLostThanTheKernelHasMappings) {
               cut(folder / "file", kPages * kPage);
               const Mapping mapping = guarded(folder / "file");
               cut(folder / "file", 0);
-              for (std::size_t page = 0; page < kPages; page += 2) EXPECT_EQ(look(&mapping.bytes()[page * kPage]), std::byte{0});
+              for (std::size_t page = 0; page < kPages; page += 2)
+                EXPECT_EQ(look(&mapping.bytes()[page * kPage]), std::byte{0});
               EXPECT_TRUE(mapping.lost());
             }),
             0);
@@ -95,7 +97,8 @@ TEST(SigbusGuard, ThreadsLoseTheSamePagesAtOnce) {
                 std::vector<std::thread> threads;
                 for (int i = 0; i < 4; ++i)
                   threads.emplace_back([&] {
-                    for (std::size_t page = 0; page < 100; ++page) EXPECT_EQ(look(&mapping.bytes()[page * kPage]), std::byte{0});
+                    for (std::size_t page = 0; page < 100; ++page)
+                      EXPECT_EQ(look(&mapping.bytes()[page * kPage]), std::byte{0});
                   });
                 for (std::thread& thread : threads) thread.join();
                 EXPECT_TRUE(mapping.lost());
@@ -179,7 +182,9 @@ TEST(SigbusGuard, TheFormerHandlerGetsTheSignal) {
                 struct sigaction action {};
                 if (informed) {
                   action.sa_flags = SA_SIGINFO;
-                  action.sa_sigaction = [](int, siginfo_t* info, void*) { ::_exit(info->si_addr == expected_address ? 40 : 41); };
+                  action.sa_sigaction = [](int, siginfo_t* info, void*) {
+                    ::_exit(info->si_addr == expected_address ? 40 : 41);
+                  };
                 } else {
                   action.sa_handler = [](int signal) { ::_exit(signal == SIGBUS ? 40 : 41); };
                 }
@@ -221,7 +226,8 @@ TEST(SigbusGuard, AnOpenedFileTellsWhatHappenedToItFromThenOn) {
   expect_error(Errc::io, {name, "truncated", "100000"}, [&] { file->verify(); });
   look(&file->section("part").bytes[200'000]);
   for (int i = 0; i < 2; ++i) {
-    expect_error(Errc::io, {name, "truncated", "100000 bytes", std::to_string(whole.size())}, [&] { file->check_intact(); });
+    expect_error(Errc::io, {name, "truncated", "100000 bytes", std::to_string(whole.size())},
+                 [&] { file->check_intact(); });
     overwrite_file(name, whole);  // the next time it is whole again, but the mapping is not
   }
   EXPECT_FALSE(file->unchanged());
