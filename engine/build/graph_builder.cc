@@ -142,7 +142,7 @@ void GraphBuilder::insert_batch(std::span<const Id> nodes) {
 
 void GraphBuilder::bind(Id node, Worker& w) {
   if (walked_ == exact_) return w.query->bind(rows_[node]);
-  exact_->decode(rows_[node], w.values.data());
+  exact_->dense_rows()->decode(rows_[node], w.values.data());
   w.query->bind(VectorView{.values = w.values});
 }
 

@@ -29,8 +29,8 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
   for (std::size_t i = 0; i < spools.size(); ++i) {
     if (!encoders[i]->trains()) continue;
     const std::unique_ptr<Codes> exact = encoders[0]->open(spools[0].sections(), vectors.size());
-    encoders[i]->train(*exact, params.num_threads, params.progress);
-    spools[i].fill(*exact, params.num_threads, params.progress);
+    encoders[i]->train(*exact->dense_rows(), params.num_threads, params.progress);
+    spools[i].fill(*exact->dense_rows(), params.num_threads, params.progress);
   }
   return spools;
 }

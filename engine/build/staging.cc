@@ -61,7 +61,7 @@ void Spool::finish() {
   if (length_ != 0) mapping_ = file_.map();  // 0: sparse vectors without an entry
 }
 
-void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
+void Spool::fill(const DenseRows& vectors, unsigned num_threads, const Progress& progress) {
   constexpr std::size_t kPiece = 256, kPiecesAThread = 4;
   std::vector<EncodedRows> pieces(kPiecesAThread * threads_of(num_threads));
   for (std::uint64_t begin = 0, end; begin < vectors.size(); begin = end) {

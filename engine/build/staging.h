@@ -37,7 +37,7 @@ class Spool {
   /// Nothing is appended for now; the rows can be read.
   void finish();
   /// In place of both: all of the vectors, as they are stored elsewhere.
-  void fill(const Codes& vectors, unsigned num_threads, const Progress& progress);
+  void fill(const DenseRows& vectors, unsigned num_threads, const Progress& progress);
   /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back,
   /// writes each of the runs that begin at `runs` so, too, and then puts those in order in which the numbers do not
   /// rise: memory holds some megabytes, and such a run.

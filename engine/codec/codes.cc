@@ -2,18 +2,14 @@
 
 #include <cassert>
 
+#include "engine/codec/packed_rows.h"
+
 namespace cassata {
 
-void Scorer::score_at(const std::byte*, std::span<const Id>, float*) noexcept {
-  assert(false && "rows of these codes lie in their section alone");
+void Encoder::train(const DenseRows&, unsigned, const Progress&) { assert(false && "this encoder has no model"); }
+
+std::unique_ptr<Codes> Encoder::open(const RowSections& sections, std::uint64_t size) const {
+  return std::make_unique<PackedRows>(codec(sections), sections.rows, size);
 }
-
-void Codes::verify_row(const Section&, std::uint64_t, std::uint64_t) const {
-  assert(false && "rows of these codes lie in their section alone");
-}
-
-void Codes::decode(Id, float*) const { assert(false && "only dense codes are decoded"); }
-
-void Encoder::train(const Codes&, unsigned, const Progress&) { assert(false && "this encoder learns nothing"); }
 
 }  // namespace cassata

@@ -9,6 +9,7 @@
 
 #include "cassata/manifest.h"
 #include "cassata/types.h"
+#include "engine/codec/codec.h"
 #include "engine/codec/row_residency.h"
 #include "format/file/section.h"
 
@@ -31,11 +32,18 @@ class Scorer {
   /// Has vectors that score() may soon be asked of read from disk, all at once. True if some are on their way now, so
   /// that it pays to do something else first.
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
-  /// out[i] = distance(query, the row at place places[i] of those that lie at `rows`, in the codes' encoding, one after
-  /// another, and not in their section). Of encodings whose Codes::row_bytes() tells how long a row is.
-  virtual void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept;
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
+};
+
+/// Dense vectors that can be read one by one, as near to those given as their encoding holds them.
+class DenseRows {
+ public:
+  virtual ~DenseRows() = default;
+  virtual std::uint64_t size() const noexcept = 0;
+  virtual std::size_t dim() const noexcept = 0;
+  /// out = the dim() values of vector `id`.
+  virtual void decode(Id id, float* out) const = 0;
 };
 
 /// The stored vectors of one encoding, borrowed from a mapping. Immutable; any number of threads.
@@ -48,13 +56,8 @@ class Codes {
   virtual void verify(const Reading& reading = {}) const = 0;
   /// Says to the sections that row `id` is about to be used (Section::touch()).
   virtual void touch(Id) const noexcept {}
-  /// Length of a row where rows may lie elsewhere than in their section, as in the pages of a graph; else 0.
-  virtual std::size_t row_bytes() const noexcept { return 0; }
-  /// As verify(), of one such row, at byte `at` of `section`. `row` is its number, for the message.
-  virtual void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const;
-  /// out = the dim() values that are stored of the vector, as near to those given as the encoding can. Of dense vectors
-  /// alone.
-  virtual void decode(Id id, float* out) const;
+  /// The vectors, to be decoded; null where the encoding has no dense ones.
+  virtual const DenseRows* dense_rows() const noexcept { return nullptr; }
 
   /// Whether rows are in memory, as its scorers found them.
   Residency& residency() const noexcept { return residency_; }
@@ -102,7 +105,7 @@ class Encoder {
   virtual bool trains() const noexcept { return false; }
   /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same
   /// whatever the threads. Tells `progress`, if any, of a stage "learn", about once a second or more often.
-  virtual void train(const Codes& vectors, unsigned num_threads, const Progress& progress);
+  virtual void train(const DenseRows& vectors, unsigned num_threads, const Progress& progress);
   /// What was learned, as the file keeps it; empty where nothing is.
   virtual std::span<const std::byte> model() const noexcept { return {}; }
   /// Length of every row; 0 if it differs.
@@ -115,8 +118,10 @@ class Encoder {
   /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are
   /// for messages. Throws Error(invalid_argument) at a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;
-  /// The codes of `size` rows that lie in `sections`.
-  virtual std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const = 0;
+  /// How its rows are read, by the model of `sections`; null where they differ in length.
+  virtual std::unique_ptr<RowCodec> codec(const RowSections&) const { return nullptr; }
+  /// The codes of `size` rows that lie in `sections`. Unless overridden: packed rows of its codec.
+  virtual std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const;
 };
 
 }  // namespace cassata

@@ -7,9 +7,7 @@
 
 #include "cassata/error.h"
 #include "engine/codec/half.h"
-#include "engine/codec/row_fetch.h"
 #include "engine/kernels/dense_distance.h"
-#include "engine/kernels/prefetch.h"
 
 namespace cassata {
 namespace {
@@ -23,83 +21,61 @@ struct alignas(64) CacheLine {
 };
 
 template <class T>
-class DenseCodes final : public Codes {
+class DenseCodec final : public RowCodec {
  public:
   static constexpr ElementType kType = sizeof(T) == 2 ? ElementType::f16 : ElementType::f32;
 
-  DenseCodes(const Section& section, std::uint64_t size, std::size_t dim) : Codes(size, dim), section_(section) {
-    if (size > kMaxSize || (dim != 0 && size * sizeof(T) > UINT64_MAX / dim))
-      throw section.damaged(0, std::to_string(size) + " vectors are more than a file can hold");
-    rows_ = section.as<T>(size * dim);
+  explicit DenseCodec(std::size_t dim) : RowCodec(dim, dim * sizeof(T)) {}
+
+  std::unique_ptr<RowScorer> scorer(Metric metric) const override;
+
+  void decode(const std::byte* row, float* out) const override {
+    if constexpr (sizeof(T) == sizeof(float))
+      std::memcpy(out, row, row_bytes());
+    else
+      kernels::f16_to_f32(row, out, dim());
   }
 
-  std::unique_ptr<Scorer> scorer(Metric metric) const override;
-
-  void verify(const Reading& reading) const override {
-    for (std::uint64_t id = 0; id < size(); ++id) {
-      reading(bytes(static_cast<Id>(id)));
-      for (std::size_t i = id * dim(); i < (id + 1) * dim(); ++i)
-        if (!finite(rows_[i]))
-          throw section_.damaged(i * sizeof(T),
-                                 "row " + std::to_string(id) + " has a NaN or an infinity, expected finite numbers");
-    }
+  void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
+    for (std::size_t i = 0; i < row_bytes(); i += sizeof(T))
+      if (!finite(number_at<T>(section.bytes.data() + at + i)))
+        throw section.damaged(at + i,
+                              "row " + std::to_string(row) + " has a NaN or an infinity, expected finite numbers");
   }
-  void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
-
-  void decode(Id id, float* out) const override {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      std::memcpy(out, row(id), dim() * sizeof(float));
-    } else {
-      kernels::f16_to_f32(row(id), out, dim());
-    }
-  }
-
-  const T* row(Id id) const noexcept { return rows_.data() + std::size_t{id} * dim(); }
-  const T* rows() const { return rows_.data(); }
-  std::span<const std::byte> bytes(Id id) const noexcept { return std::as_bytes(std::span(row(id), dim())); }
-
- private:
-  Section section_;
-  std::span<const T> rows_;
 };
 
 template <class T>
-class DenseScorer final : public RowScorer<DenseCodes<T>> {
-  using RowScorer<DenseCodes<T>>::codes_;
-
+class DenseScorer final : public RowScorer {
  public:
-  DenseScorer(const DenseCodes<T>& codes, Metric metric)
-      : RowScorer<DenseCodes<T>>(codes),
-        kernels_(kernels::dense_kernels(metric, DenseCodes<T>::kType)),
-        query_(codes.dim() / CacheLine::kFloats + 1) {}
+  DenseScorer(const DenseCodec<T>& codec, Metric metric)
+      : codec_(codec),
+        kernels_(kernels::dense_kernels(metric, DenseCodec<T>::kType)),
+        query_(codec.dim() / CacheLine::kFloats + 1) {}
 
   void bind(VectorView query) override {
-    std::memcpy(query_.data(), query.values.data(), codes_.dim() * sizeof(float));
+    std::memcpy(query_.data(), query.values.data(), codec_.dim() * sizeof(float));
   }
 
-  void bind(Id id) override { codes_.decode(id, query_.data()->values); }
+  void bind(const std::byte* row) override { codec_.decode(row, query_.data()->values); }
 
-  void score(std::span<const Id> ids, float* out) noexcept override {
-    kernels_.gather(query_.data()->values, codes_.rows(), codes_.dim(), ids.data(), ids.size(), out);
-    this->scored();
+  void score(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
+    kernels_.gather(query_.data()->values, rows, codec_.dim(), places.data(), places.size(), out);
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override {
-    kernels::prefetch_rows(codes_.rows(), codes_.dim() * sizeof(T), ids);
-  }
-
-  void score_range(Id first, std::size_t count, float* out) noexcept override {
-    kernels_.range(query_.data()->values, codes_.rows(), codes_.dim(), first, count, out);
+  void score_range(const std::byte* rows, std::size_t first, std::size_t count, float* out) noexcept override {
+    kernels_.range(query_.data()->values, rows, codec_.dim(), first, count, out);
   }
 
  private:
+  const DenseCodec<T>& codec_;
   kernels::DenseKernels kernels_;
-  std::vector<CacheLine>
-      query_;  // a copy: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays lie 16 bytes past one
+  /// A copy on its own cache lines: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays begin 16
+  /// bytes past one.
+  std::vector<CacheLine> query_;
 };
 
 template <class T>
-std::unique_ptr<Scorer> DenseCodes<T>::scorer(Metric metric) const {
+std::unique_ptr<RowScorer> DenseCodec<T>::scorer(Metric metric) const {
   return std::make_unique<DenseScorer<T>>(*this, metric);
 }
 
@@ -135,9 +111,7 @@ class DenseEncoder final : public Encoder {
     }
   }
 
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
-    return std::make_unique<DenseCodes<T>>(sections.rows, size, dim_);
-  }
+  std::unique_ptr<RowCodec> codec(const RowSections&) const override { return std::make_unique<DenseCodec<T>>(dim_); }
 
  private:
   std::size_t dim_;
@@ -145,11 +119,11 @@ class DenseEncoder final : public Encoder {
 
 }  // namespace
 
-std::unique_ptr<Codes> open_dense_f32(const RowSections& sections, std::uint64_t size, std::size_t dim) {
-  return std::make_unique<DenseCodes<float>>(sections.rows, size, dim);
+std::unique_ptr<RowCodec> codec_dense_f32(const RowSections&, const CodesSpec& spec) {
+  return std::make_unique<DenseCodec<float>>(spec.dim);
 }
-std::unique_ptr<Codes> open_dense_f16(const RowSections& sections, std::uint64_t size, std::size_t dim) {
-  return std::make_unique<DenseCodes<std::uint16_t>>(sections.rows, size, dim);
+std::unique_ptr<RowCodec> codec_dense_f16(const RowSections&, const CodesSpec& spec) {
+  return std::make_unique<DenseCodec<std::uint16_t>>(spec.dim);
 }
 std::unique_ptr<Encoder> encoder_dense_f32(std::size_t dim) { return std::make_unique<DenseEncoder<float>>(dim); }
 std::unique_ptr<Encoder> encoder_dense_f16(std::size_t dim) {

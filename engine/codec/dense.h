@@ -9,9 +9,8 @@
 
 namespace cassata {
 
-/// The rows of a section. Throws Error(corrupt) if its length is not size x dim elements.
-std::unique_ptr<Codes> open_dense_f32(const RowSections& sections, std::uint64_t size, std::size_t dim);
-std::unique_ptr<Codes> open_dense_f16(const RowSections& sections, std::uint64_t size, std::size_t dim);
+std::unique_ptr<RowCodec> codec_dense_f32(const RowSections& sections, const CodesSpec& spec);
+std::unique_ptr<RowCodec> codec_dense_f16(const RowSections& sections, const CodesSpec& spec);
 
 std::unique_ptr<Encoder> encoder_dense_f32(std::size_t dim);
 /// Rounds to nearest even; refuses values beyond f16's +-65504.

@@ -10,8 +10,6 @@
 #include "cassata/error.h"
 #include "engine/base/parallel.h"
 #include "engine/base/sampling.h"
-#include "engine/codec/row_fetch.h"
-#include "engine/kernels/prefetch.h"
 #include "engine/kernels/table_lookup.h"
 #include "engine/train/kmeans.h"
 #include "engine/train/opq.h"
@@ -35,117 +33,105 @@ struct Subspaces {
   std::size_t model_floats() const noexcept { return codebook_place(count); }
 };
 
-class ProductCodes final : public Codes {
+class ProductCodec final : public RowCodec {
  public:
-  ProductCodes(const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim),
-        cut(checked(sections.rows, size, spec)),
-        section_(sections.rows),
-        model_section_(sections.model) {
-    rows_ = sections.rows.as<std::uint8_t>(size * cut.count);
-    model_ = sections.model.as<float>(cut.model_floats());
-  }
+  ProductCodec(const RowSections& sections, const CodesSpec& spec)
+      : RowCodec(spec.dim, checked(sections.rows, spec).count),
+        cut(spec),
+        section_(sections.model),
+        model_(sections.model.as<float>(cut.model_floats())) {}
 
-  std::unique_ptr<Scorer> scorer(Metric metric) const override;
+  std::unique_ptr<RowScorer> scorer(Metric metric) const override;
 
-  void verify(const Reading& reading) const override {
-    reading(model_section_.bytes);
+  void verify_model(const Reading& reading) const override {
+    reading(section_.bytes);
     const auto place = std::ranges::find_if_not(model_, [](float value) { return std::isfinite(value); });
     if (place == model_.end()) return;
-    throw model_section_.damaged(static_cast<std::uint64_t>(place - model_.begin()) * sizeof(float),
-                                 "a NaN or an infinity among what was learned, expected finite numbers");
+    throw section_.damaged(static_cast<std::uint64_t>(place - model_.begin()) * sizeof(float),
+                           "a NaN or an infinity among what was learned, expected finite numbers");
   }
+  void verify_row(const Section&, std::uint64_t, std::uint64_t) const override {}  // any byte is a code
 
-  void touch(Id id) const noexcept override { section_.touch(bytes(id)); }
-
-  void decode(Id id, float* out) const override {
-    if (!cut.rotated) return decode_pieces(id, out);
+  void decode(const std::byte* row, float* out) const override {
+    if (!cut.rotated) return decode_pieces(row, out);
     std::vector<float> pieces(dim());
-    decode_pieces(id, pieces.data());
+    decode_pieces(row, pieces.data());
     rotate_back(rotation(), dim(), pieces.data(), out);
   }
 
   /// The stored vector, rotated if it was cut so.
-  void decode_pieces(Id id, float* out) const noexcept {
-    const std::uint8_t* row = rows_.data() + std::size_t{id} * cut.count;
+  void decode_pieces(const std::byte* row, float* out) const noexcept {
     for (std::size_t s = 0; s < cut.count; ++s) {
-      const float* centroid = codebook(s) + row[s];
+      const float* centroid = codebook(s) + std::to_integer<std::size_t>(row[s]);
       for (std::size_t j = 0; j < cut.width(s); ++j) *out++ = centroid[j * kCentroids];
     }
   }
 
-  const std::uint8_t* rows() const noexcept { return rows_.data(); }
-  std::span<const std::byte> bytes(Id id) const noexcept {
-    return std::as_bytes(rows_.subspan(std::size_t{id} * cut.count, cut.count));
-  }
   const float* rotation() const noexcept { return model_.data(); }
   const float* codebook(std::size_t s) const noexcept { return model_.data() + cut.codebook_place(s); }
 
   const Subspaces cut;
 
  private:
-  static Subspaces checked(const Section& rows, std::uint64_t size, const CodesSpec& spec) {
+  static Subspaces checked(const Section& rows, const CodesSpec& spec) {
     if (spec.code.bits != 0)
       throw Error(Errc::incompatible, std::string(rows.file) + ": product quantization of " +
                                           std::to_string(spec.code.bits) + " bits, which this version does not know");
-    if (size > kMaxSize || spec.dim > kMaxDim)
-      throw rows.damaged(
-          0, std::to_string(size) + " vectors of dim " + std::to_string(spec.dim) + " are more than a file can hold");
+    if (spec.dim > kMaxDim)
+      throw rows.damaged(0, "vectors of dim " + std::to_string(spec.dim) + " are more than a file can hold");
     if (spec.code.m_pq == 0 || spec.code.m_pq > spec.dim)
       throw rows.damaged(0, "m_pq is " + std::to_string(spec.code.m_pq) + ", expected 1 to " +
                                 std::to_string(spec.dim) + ", the dimension");
     return Subspaces(spec);
   }
 
-  Section section_, model_section_;
-  std::span<const std::uint8_t> rows_;
+  Section section_;
   std::span<const float> model_;
 };
 
-class ProductScorer final : public RowScorer<ProductCodes> {
+class ProductScorer final : public RowScorer {
  public:
-  ProductScorer(const ProductCodes& codes, Metric metric)
-      : RowScorer(codes),
+  ProductScorer(const ProductCodec& codec, Metric metric)
+      : codec_(codec),
         kernels_(kernels::lookup_kernels(metric)),
-        pieces_(codes.dim()),
-        tables_(codes.cut.count * kCentroids) {}
+        pieces_(codec.dim()),
+        tables_(codec.cut.count * kCentroids) {}
 
   void bind(VectorView query) override {
-    if (!codes_.cut.rotated) return fill(query.values.data());
-    rotate(codes_.rotation(), codes_.dim(), query.values.data(), pieces_.data());
+    if (!codec_.cut.rotated) return fill(query.values.data());
+    rotate(codec_.rotation(), codec_.dim(), query.values.data(), pieces_.data());
     fill(pieces_.data());
   }
 
-  void bind(Id id) override {
-    codes_.decode_pieces(id, pieces_.data());
+  void bind(const std::byte* row) override {
+    codec_.decode_pieces(row, pieces_.data());
     fill(pieces_.data());
   }
 
-  void score(std::span<const Id> ids, float* out) noexcept override {
-    kernels_.gather(tables_.data(), codes_.cut.count, codes_.rows(), ids.data(), ids.size(), out);
-    scored();
+  void score(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
+    kernels_.gather(tables_.data(), codec_.cut.count, codes(rows), places.data(), places.size(), out);
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override {
-    kernels::prefetch_rows(codes_.rows(), codes_.cut.count, ids);
-  }
-
-  void score_range(Id first, std::size_t count, float* out) noexcept override {
-    kernels_.range(tables_.data(), codes_.cut.count, codes_.rows(), first, count, out);
+  void score_range(const std::byte* rows, std::size_t first, std::size_t count, float* out) noexcept override {
+    kernels_.range(tables_.data(), codec_.cut.count, codes(rows), first, count, out);
   }
 
  private:
+  static const std::uint8_t* codes(const std::byte* rows) noexcept {
+    return reinterpret_cast<const std::uint8_t*>(rows);
+  }
   void fill(const float* pieces) noexcept {
-    const Subspaces& cut = codes_.cut;
+    const Subspaces& cut = codec_.cut;
     for (std::size_t s = 0; s < cut.count; ++s)
-      kernels_.fill(pieces + cut.begin(s), cut.width(s), codes_.codebook(s), tables_.data() + s * kCentroids);
+      kernels_.fill(pieces + cut.begin(s), cut.width(s), codec_.codebook(s), tables_.data() + s * kCentroids);
   }
 
+  const ProductCodec& codec_;
   kernels::LookupKernels kernels_;
   std::vector<float> pieces_, tables_;
 };
 
-std::unique_ptr<Scorer> ProductCodes::scorer(Metric metric) const {
+std::unique_ptr<RowScorer> ProductCodec::scorer(Metric metric) const {
   return std::make_unique<ProductScorer>(*this, metric);
 }
 
@@ -155,7 +141,7 @@ class Samples {
  public:
   static constexpr std::uint64_t kMost = 256 * kCentroids;
 
-  explicit Samples(const Codes& vectors)
+  explicit Samples(const DenseRows& vectors)
       : vectors_(vectors), size_(std::min(vectors.size(), kMost)), stride_(size_ * 618 / 1000 + 1) {
     while (std::gcd(stride_, size_) != 1) ++stride_;
   }
@@ -166,7 +152,7 @@ class Samples {
   }
 
  private:
-  const Codes& vectors_;
+  const DenseRows& vectors_;
   std::uint64_t size_, stride_;
 };
 
@@ -178,7 +164,7 @@ class ProductEncoder final : public Encoder {
   std::span<const std::byte> model() const noexcept override { return std::as_bytes(std::span(model_)); }
   std::size_t row_bytes() const noexcept override { return cut_.count; }
 
-  void train(const Codes& vectors, unsigned num_threads, const Progress& progress) override {
+  void train(const DenseRows& vectors, unsigned num_threads, const Progress& progress) override {
     model_.assign(cut_.model_floats(), 0);
     if (vectors.size() == 0) return;
     const Samples samples(vectors);
@@ -209,8 +195,8 @@ class ProductEncoder final : public Encoder {
     }
   }
 
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
-    return std::make_unique<ProductCodes>(sections, size, spec_);
+  std::unique_ptr<RowCodec> codec(const RowSections& sections) const override {
+    return std::make_unique<ProductCodec>(sections, spec_);
   }
 
  private:
@@ -263,8 +249,8 @@ class ProductEncoder final : public Encoder {
 
 }  // namespace
 
-std::unique_ptr<Codes> open_product(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  return std::make_unique<ProductCodes>(sections, size, spec);
+std::unique_ptr<RowCodec> codec_product(const RowSections& sections, const CodesSpec& spec) {
+  return std::make_unique<ProductCodec>(sections, spec);
 }
 
 std::unique_ptr<Encoder> encoder_product(const CodesSpec& spec) {

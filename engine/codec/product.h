@@ -16,9 +16,9 @@
 
 namespace cassata {
 
-/// Throws Error(corrupt) if a section has not the length that the spec demands, or m_pq is not 1 to dim;
+/// Throws Error(corrupt) if the model has not the length that the spec demands, or m_pq is not 1 to dim;
 /// Error(incompatible) at another number of bits than version 1 has.
-std::unique_ptr<Codes> open_product(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
+std::unique_ptr<RowCodec> codec_product(const RowSections& sections, const CodesSpec& spec);
 
 /// Longest vector that can be rotated: the matrix grows with its square.
 inline constexpr std::size_t kMaxRotatedDim = 4096;

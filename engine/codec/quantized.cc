@@ -11,9 +11,7 @@
 
 #include "cassata/error.h"
 #include "engine/codec/rotation.h"
-#include "engine/codec/row_fetch.h"
 #include "engine/kernels/dense_distance.h"
-#include "engine/kernels/prefetch.h"
 #include "engine/kernels/quantized_distance.h"
 #include "engine/train/center.h"
 
@@ -85,51 +83,38 @@ float dot(std::span<const float> a, std::span<const float> b) {
   return -kernels::dense_kernels(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
 }
 
-class QuantizedCodes final : public Codes {
+class QuantizedCodec final : public RowCodec {
  public:
-  QuantizedCodes(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
-      : Codes(size, spec.dim),
-        rows_(sections.rows),
-        model_(sections.model),
-        layout_(spec.dim, form.bits),
-        frame_(form, model(form), spec.dim) {
-    if (size > kMaxSize || rows_.bytes.size() != size * layout_.row_bytes)
-      throw rows_.damaged(0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) +
-                                 " rows of " + std::to_string(layout_.row_bytes));
-  }
+  QuantizedCodec(const Form& form, const Section& model, std::size_t dim)
+      : RowCodec(dim, QuantizedLayout(dim, form.bits).row_bytes),
+        model_(checked(model, form, dim)),
+        layout_(dim, form.bits),
+        frame_(form, model_.bytes, dim) {}
 
-  std::unique_ptr<Scorer> scorer(Metric metric) const override;
+  std::unique_ptr<RowScorer> scorer(Metric metric) const override;
 
-  void verify(const Reading& reading) const override {
+  void verify_model(const Reading& reading) const override {
     reading(model_.bytes);
     for (std::size_t i = 0; i < dim(); ++i)
       if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF})
         throw model_.damaged(i, "a sign that is neither 1 nor -1");
-    for (std::uint64_t id = 0; id < size(); ++id) {
-      reading(bytes(static_cast<Id>(id)));
-      verify_row(rows_, id * layout_.row_bytes, id);
-    }
   }
-  void touch(Id id) const noexcept override { rows_.touch(bytes(id)); }
-
-  std::size_t row_bytes() const noexcept override { return layout_.row_bytes; }
 
   void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
-    QuantizedHead h;
-    std::memcpy(&h, section.bytes.data() + at, sizeof h);
+    const auto h = number_at<QuantizedHead>(section.bytes.data() + at);
     if (!std::isfinite(h.scale) || !std::isfinite(h.bias) || !std::isfinite(h.rest))
       throw section.damaged(at, "row " + std::to_string(row) + " has a NaN or an infinity, expected finite numbers");
   }
 
-  void decode(Id id, float* out) const override {
-    const QuantizedHead h = head(id);
+  void decode(const std::byte* row, float* out) const override {
+    const auto h = number_at<QuantizedHead>(row);
     std::fill_n(out, dim(), 0.0F);
     for (std::size_t p = 0; p < layout_.count; ++p) {
       const QuantizedLayout::Part& part = layout_.parts[p];
       const unsigned mask = (1U << part.width) - 1, runs = 8 / part.width;
-      const std::byte* const codes = row(id) + part.row;
+      const std::byte* const codes = row + part.row;
       for (std::size_t i = 0; i < dim(); ++i)
         out[i] += static_cast<float>((std::to_integer<unsigned>(codes[i / runs]) >> (i % runs * part.width) & mask)
                                      << part.shift);
@@ -140,85 +125,67 @@ class QuantizedCodes final : public Codes {
 
   const QuantizedLayout& layout() const { return layout_; }
   const Frame& frame() const { return frame_; }
-  const std::byte* rows() const noexcept { return rows_.bytes.data(); }
-  std::span<const std::byte> bytes(Id id) const noexcept { return {row(id), layout_.row_bytes}; }
 
  private:
-  const std::byte* row(Id id) const noexcept { return rows() + std::size_t{id} * layout_.row_bytes; }
-  std::span<const std::byte> model(const Form& form) const {
-    if (model_.bytes.size() != model_bytes(form, dim()))
-      throw model_.damaged(
-          0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));
-    return model_.bytes;
-  }
-  QuantizedHead head(Id id) const {
-    QuantizedHead h;
-    std::memcpy(&h, row(id), sizeof h);
-    return h;
+  static const Section& checked(const Section& model, const Form& form, std::size_t dim) {
+    if (const std::size_t expected = model_bytes(form, dim); model.bytes.size() != expected)
+      throw model.damaged(0, std::to_string(model.bytes.size()) + " bytes, expected " + std::to_string(expected));
+    return model;
   }
 
-  Section rows_, model_;
+  Section model_;
   QuantizedLayout layout_;
   Frame frame_;
 };
 
-class QuantizedScorer final : public RowScorer<QuantizedCodes> {
+class QuantizedScorer final : public RowScorer {
  public:
-  QuantizedScorer(const QuantizedCodes& codes, Metric metric)
-      : RowScorer(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
+  QuantizedScorer(const QuantizedCodec& codec, Metric metric)
+      : codec_(codec), metric_(metric), values_(codec.dim()), decoded_(codec.dim()) {}
 
   void bind(VectorView query) override {
-    const Frame& frame = codes_.frame();
+    const Frame& frame = codec_.frame();
     const bool by_product = metric_ == Metric::dot_product;
     const float product = by_product ? bounded(dot(query.values, frame.mean()), kLargest) : 0;
     const float share = by_product ? frame.share_of_mean(product) : 1;
     frame.enter(query.values.data(), values_.data(), share);
-    kernels::quantize(values_.data(), codes_.layout(), query_);
+    kernels::quantize(values_.data(), codec_.layout(), query_);
     query_.base = by_product ? -product : dot(values_, values_);
     query_.rest_factor = share;
     query_.factor = by_product ? 1 : 2;
   }
 
-  void bind(Id id) override {
-    if (!codes_.frame()
-             .rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
-      const float rest =
-          kernels::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes, codes_.layout(), query_);
+  void bind(const std::byte* row) override {
+    // Without a rotation nothing is lost if the row is not decoded, and a build is faster by a third.
+    if (!codec_.frame().rotated()) {
+      const float rest = kernels::quantize_row(row, codec_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
-      query_.base = by_product ? rest - codes_.frame().mean_squares() : rest;
+      query_.base = by_product ? rest - codec_.frame().mean_squares() : rest;
       query_.rest_factor = 1;
       query_.factor = by_product ? 1 : 2;
       return;
     }
-    codes_.decode(id, decoded_.data());
+    codec_.decode(row, decoded_.data());
     bind(VectorView{.values = decoded_});
   }
 
-  void score(std::span<const Id> ids, float* out) noexcept override {
-    kernels::quantized_gather(query_, codes_.layout(), codes_.rows(), ids.data(), ids.size(), out);
-    scored();
+  void score(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
+    kernels::quantized_gather(query_, codec_.layout(), rows, places.data(), places.size(), out);
   }
 
-  void prefetch(std::span<const Id> ids) const noexcept override {
-    kernels::prefetch_rows(codes_.rows(), codes_.layout().row_bytes, ids);
-  }
-
-  void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
-    kernels::quantized_gather(query_, codes_.layout(), rows, places.data(), places.size(), out);
-  }
-
-  void score_range(Id first, std::size_t count, float* out) noexcept override {
-    kernels::quantized_range(query_, codes_.layout(), codes_.rows(), first, count, out);
+  void score_range(const std::byte* rows, std::size_t first, std::size_t count, float* out) noexcept override {
+    kernels::quantized_range(query_, codec_.layout(), rows, first, count, out);
   }
 
  private:
+  const QuantizedCodec& codec_;
   Metric metric_;
   kernels::QuantizedQuery query_;
   std::vector<float> values_;   // of the query, in the frame of the codes
   std::vector<float> decoded_;  // a stored vector that is the query
 };
 
-std::unique_ptr<Scorer> QuantizedCodes::scorer(Metric metric) const {
+std::unique_ptr<RowScorer> QuantizedCodec::scorer(Metric metric) const {
   return std::make_unique<QuantizedScorer>(*this, metric);
 }
 
@@ -285,7 +252,7 @@ class QuantizedEncoder final : public Encoder {
 
   bool trains() const noexcept override { return true; }
 
-  void train(const Codes& vectors, unsigned, const Progress& progress) override {
+  void train(const DenseRows& vectors, unsigned, const Progress& progress) override {
     const std::vector<float> mean = robust_mean(vectors, progress);
     const std::vector<std::int8_t> signs =
         form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
@@ -310,8 +277,8 @@ class QuantizedEncoder final : public Encoder {
     }
   }
 
-  std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
-    return std::make_unique<QuantizedCodes>(form_, sections, size, spec_);
+  std::unique_ptr<RowCodec> codec(const RowSections& sections) const override {
+    return std::make_unique<QuantizedCodec>(form_, sections.model, spec_.dim);
   }
 
  private:
@@ -358,9 +325,9 @@ std::string fault(const Form& form, const CodesSpec& spec) {
   return {};
 }
 
-std::unique_ptr<Codes> open(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
+std::unique_ptr<RowCodec> codec(const Form& form, const RowSections& sections, const CodesSpec& spec) {
   if (const std::string what = fault(form, spec); !what.empty()) throw sections.rows.damaged(0, what);
-  return std::make_unique<QuantizedCodes>(form, sections, size, spec);
+  return std::make_unique<QuantizedCodec>(form, sections.model, spec.dim);
 }
 
 std::unique_ptr<Encoder> encoder(const Form& form, const CodesSpec& spec) {
@@ -373,14 +340,14 @@ Form rabitq(const CodesSpec& spec) { return {Rule::direction, spec.code.bits}; }
 
 }  // namespace
 
-std::unique_ptr<Codes> open_dense_int8(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  return open(kInt8, sections, size, spec);
+std::unique_ptr<RowCodec> codec_dense_int8(const RowSections& sections, const CodesSpec& spec) {
+  return codec(kInt8, sections, spec);
 }
-std::unique_ptr<Codes> open_dense_int4(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  return open(kInt4, sections, size, spec);
+std::unique_ptr<RowCodec> codec_dense_int4(const RowSections& sections, const CodesSpec& spec) {
+  return codec(kInt4, sections, spec);
 }
-std::unique_ptr<Codes> open_rabitq(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  return open(rabitq(spec), sections, size, spec);
+std::unique_ptr<RowCodec> codec_rabitq(const RowSections& sections, const CodesSpec& spec) {
+  return codec(rabitq(spec), sections, spec);
 }
 std::unique_ptr<Encoder> encoder_dense_int8(const CodesSpec& spec) { return encoder(kInt8, spec); }
 std::unique_ptr<Encoder> encoder_dense_int4(const CodesSpec& spec) { return encoder(kInt4, spec); }

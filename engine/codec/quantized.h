@@ -27,10 +27,10 @@ namespace cassata {
 inline constexpr std::size_t kMaxQuantizedDim = 65536;
 inline constexpr std::uint32_t kMaxRabitqBits = 8;
 
-/// Throw Error(corrupt) if a section's length is not what it must be, or there are no such codes.
-std::unique_ptr<Codes> open_dense_int8(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
-std::unique_ptr<Codes> open_dense_int4(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
-std::unique_ptr<Codes> open_rabitq(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
+/// Throw Error(corrupt) if the model's length is not what it must be, or there are no such codes.
+std::unique_ptr<RowCodec> codec_dense_int8(const RowSections& sections, const CodesSpec& spec);
+std::unique_ptr<RowCodec> codec_dense_int4(const RowSections& sections, const CodesSpec& spec);
+std::unique_ptr<RowCodec> codec_rabitq(const RowSections& sections, const CodesSpec& spec);
 
 /// Throw Error(invalid_argument) if there are no such codes.
 std::unique_ptr<Encoder> encoder_dense_int8(const CodesSpec& spec);

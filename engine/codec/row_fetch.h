@@ -67,9 +67,9 @@ class RowFetch {
 /// The scorer of codes whose row `id` lies at bytes(id), in a mapping, and if that has to be looked up, at
 /// place_bytes(id).
 template <class RowCodes>
-class RowScorer : public Scorer {
+class FetchingScorer : public Scorer {
  public:
-  explicit RowScorer(const RowCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
+  explicit FetchingScorer(const RowCodes& codes) : codes_(codes), fetch_(codes.residency()) {}
   bool fetch(std::span<const Id> ids) noexcept override {
     const auto part_of = [this](Id id) { return codes_.bytes(id); };
     if constexpr (requires { codes_.place_bytes(Id{}); })

@@ -16,12 +16,12 @@ namespace cassata {
 /// `Rows` is a SparseRows with a `Record`, record(id), kernels(metric) over records, and each(record, use), which calls
 /// use(component, value) for each entry in order.
 template <class Rows>
-class SparseScorer final : public RowScorer<Rows> {
-  using RowScorer<Rows>::codes_;
+class SparseScorer final : public FetchingScorer<Rows> {
+  using FetchingScorer<Rows>::codes_;
 
  public:
   SparseScorer(const Rows& rows, Metric metric)
-      : RowScorer<Rows>(rows),
+      : FetchingScorer<Rows>(rows),
         metric_(metric),
         kernels_(rows.kernels(metric)),
         limit_(static_cast<std::uint32_t>(rows.dim())),

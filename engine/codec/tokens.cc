@@ -86,9 +86,9 @@ std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
 }
 
 /// What scorers of token codes have in common.
-class TokenScorer : public RowScorer<TokenCodes> {
+class TokenScorer : public FetchingScorer<TokenCodes> {
  public:
-  using RowScorer::RowScorer;
+  using FetchingScorer::FetchingScorer;
 
   void bind(VectorView query) override {
     query_.pack(query.tokens.data(), query.tokens.size() / codes_.dim(), codes_.dim());

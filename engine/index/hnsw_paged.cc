@@ -3,7 +3,7 @@
 #include <string>
 
 #include "engine/base/parallel.h"
-#include "engine/codec/row_fetch.h"
+#include "engine/codec/packed_rows.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/page_store.h"
 #include "engine/graph/row_order.h"
@@ -18,26 +18,27 @@
 namespace cassata {
 namespace {
 
-/// How neighbours' codes are stored, which is of the upper nodes in a section.
-std::unique_ptr<Codes> open_links(const MappedFile& file, const GraphEntry& entry) {
+/// The codec of rows in pages: of their own codes, or of their codes as links.
+std::unique_ptr<RowCodec> open_codec(const MappedFile& file, const CodesEntry& entry) {
   const Manifest& m = file.manifest();
-  if (!entry.links) corrupt(file.manifest_place() + "a graph in pages without an entry for its links' codes");
-  const EncodingRow& encoding = row_of(entry.links->encoding);
-  if (encoding.shape != Shape::dense || !encoding.compact || std::ranges::count(encoding.metrics, m.metric) == 0)
-    corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
-            "', which such codes have not");
-  const RowSections sections{.rows = file.section(entry.links->section),
-                             .offsets = {},
-                             .model = file.section(entry.links->section + std::string(kModelSuffix))};
-  auto codes = encoding.open(sections, entry.level_sizes.empty() ? 0 : entry.level_sizes.front(),
-                             {.dim = m.dim, .metric = m.metric, .code = entry.links->code});
-  if (codes->row_bytes() == 0)
-    corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
-            "', which such codes have not");
-  return codes;
+  const EncodingRow& encoding = row_of(entry.encoding);
+  if (encoding.codec == nullptr || !encoding.compact || std::ranges::count(encoding.metrics, m.metric) == 0)
+    corrupt(file.manifest_place() + "rows in pages in encoding '" + std::string(encoding.name) +
+            "', expected one of the compact encodings of dense vectors");
+  return encoding.codec({.rows = file.section(entry.section),
+                         .offsets = {},
+                         .model = file.section(entry.section + std::string(kModelSuffix))},
+                        {.dim = m.dim, .metric = m.metric, .code = entry.code});
 }
 
-PageShape shape_of(const MappedFile& file, const GraphEntry& entry, const Codes& own, const Codes& links) {
+/// The upper nodes, in the codes of links.
+PackedRows open_upper(const MappedFile& file, const GraphEntry& entry) {
+  if (!entry.links) corrupt(file.manifest_place() + "a graph in pages without an entry for its links' codes");
+  return {open_codec(file, *entry.links), file.section(entry.links->section),
+          entry.level_sizes.empty() ? 0 : entry.level_sizes.front()};
+}
+
+PageShape shape_of(const MappedFile& file, const GraphEntry& entry, const RowCodec& own, const RowCodec& links) {
   const std::uint32_t bytes = entry.page_bytes;
   if (bytes < PageShape::kLeastBytes || bytes > PageShape::kMostBytes || (bytes & (bytes - 1)) != 0)
     corrupt(file.manifest_place() + "pages of " + std::to_string(bytes) + " bytes, expected a power of two from " +
@@ -48,12 +49,13 @@ PageShape shape_of(const MappedFile& file, const GraphEntry& entry, const Codes&
 class PagedSearcher final : public Searcher {
  public:
   PagedSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
-      : own_(*codes.first),
+      : own_(open_codec(file, file.manifest().codes.front())),
         exact_(*codes.second),
-        links_(open_links(file, entry)),
+        upper_(open_upper(file, entry)),
+        links_(upper_.codec()),
         upper_codes_(file.section(entry.links->section)),
         metric_(file.manifest().metric),
-        pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, own_, *links_),
+        pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, *own_, links_),
                exact_.size(), 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
                 exact_.size()),
@@ -98,13 +100,14 @@ class PagedSearcher final : public Searcher {
   }
 
   void verify(const Reading& reading) const override {
-    links_->verify(reading);
+    own_->verify_model(reading);
+    upper_.verify(reading);
     levels_.verify(reading);
     pages_.verify(levels_.nodes(), upper_codes_.bytes, reading, [&](const Page& page) {
       for (std::size_t i = 0; i < page.rows(); ++i)
-        own_.verify_row(pages_.section(), pages_.own_code_at(page, i), page.first() + i);
+        own_->verify_row(pages_.section(), pages_.own_code_at(page, i), page.first() + i);
       for (std::size_t i = 0; i < page.links(); ++i)
-        links_->verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
+        links_.verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
     });
     permutation_.verify(reading);
     duplicates_.verify(permutation_, entry_, exact_.size(), reading);
@@ -114,12 +117,16 @@ class PagedSearcher final : public Searcher {
   /// A query under way.
   struct Lane {
     explicit Lane(const PagedSearcher& s)
-        : own(s.own_.scorer(s.metric_)),
-          links(s.links_->scorer(s.metric_)),
+        : own(s.own_->scorer(s.metric_)),
+          links(s.links_.scorer(s.metric_)),
+          upper(s.upper_, links),
           exact(s.exact_.scorer(s.metric_)),
-          walk(s.levels_, s.pages_, *links, *own, s.residency_, work) {}
+          walk(s.levels_, s.pages_, upper, *links, *own, s.residency_, work) {}
 
-    std::unique_ptr<Scorer> own, links, exact;
+    std::unique_ptr<RowScorer> own;
+    std::shared_ptr<RowScorer> links;
+    PackedScorer upper;
+    std::unique_ptr<Scorer> exact;
     Workspace work;
     PagedWalk walk;
     std::size_t query = 0;
@@ -128,9 +135,10 @@ class PagedSearcher final : public Searcher {
   /// Walks that take turns on a thread: while the pages of one are read, the others go on.
   static constexpr std::size_t kLanes = 4;
 
-  const Codes& own_;  // how rows are stored in pages; it has none in a section
+  std::unique_ptr<RowCodec> own_;  // of rows in their pages
   const Codes& exact_;
-  std::unique_ptr<Codes> links_;  // how neighbours are stored in pages, and the upper nodes in a section
+  PackedRows upper_;       // the upper nodes
+  const RowCodec& links_;  // of neighbours in pages, and of the upper nodes
   Section upper_codes_;
   Metric metric_;
   Pages pages_;

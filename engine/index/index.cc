@@ -248,12 +248,11 @@ const ClassRow& check_manifest(const MappedFile& file) {
 std::unique_ptr<Codes> open_codes(const MappedFile& file, const CodesEntry& entry) {
   const EncodingRow& encoding = row_of(entry.encoding);
   const Manifest& m = file.manifest();
-  const bool in_pages = m.graph && m.graph->type == GraphType::paged && &entry == &m.codes.front();
   RowSections sections{.rows = file.section(entry.section), .offsets = {}};
   if (encoding.shape != Shape::dense) sections.offsets = file.section(entry.section + std::string(kOffsetsSuffix));
   if (encoding.compact) sections.model = file.section(entry.section + std::string(kModelSuffix));
   const std::size_t dim = encoding.shape == Shape::tokens ? entry.code.token_dim : m.dim;
-  auto codes = encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
+  auto codes = encoding.open(sections, m.size, {.dim = dim, .metric = m.metric, .code = entry.code});
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
@@ -284,7 +283,8 @@ struct Index::State {
         path(from.empty() ? from : std::filesystem::absolute(from)),
         class_name(check_manifest(*file).name) {
     const Manifest& m = file->manifest();
-    codes.first = open_codes(*file, m.codes.front());
+    const bool in_pages = m.graph && m.graph->type == GraphType::paged;
+    if (!in_pages) codes.first = open_codes(*file, m.codes.front());
     if (m.rerank) codes.second = open_codes(*file, m.codes[1]);
     codes.residual = m.rerank && m.rerank->residual;
     codes.navigation = m.rerank && m.rerank->navigation;
@@ -302,12 +302,12 @@ struct Index::State {
   }
 
   std::uint64_t size() const noexcept { return file->manifest().size; }
-  std::size_t dim() const noexcept { return codes.first->dim(); }
+  std::size_t dim() const noexcept { return file->manifest().dim; }
   std::size_t token_dim() const noexcept { return codes.tokens ? codes.second->dim() : 0; }
 
   void verify(const Progress& progress) const {
     file->verify(progress, [this](const Reading& reading) {
-      codes.first->verify(reading);
+      if (codes.first) codes.first->verify(reading);
       if (codes.second) codes.second->verify(reading);
       searcher->verify(reading);
     });

@@ -9,6 +9,7 @@
 #include "cassata/error.h"
 #include "cassata/index.h"
 #include "engine/codec/dense.h"
+#include "engine/codec/packed_rows.h"
 #include "engine/codec/product.h"
 #include "engine/codec/pruned.h"
 #include "engine/codec/quantized.h"
@@ -33,46 +34,47 @@ constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"},
 
 constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
 
-/// The row of an encoding that needs to know no more than the dimension.
+/// The row of an encoding of sparse vectors.
 template <auto open, auto encoder>
-constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shape,
-                            std::span<const Metric> metrics = kAllMetrics) {
+constexpr EncodingRow sparse(Encoding encoding, std::string_view name, std::span<const Metric> metrics = kAllMetrics) {
   return {encoding,
           name,
-          shape,
+          Shape::sparse,
           metrics,
           false,
           [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
             return open(sections, size, spec.dim);
           },
+          nullptr,
           [](const CodesSpec& spec) { return encoder(spec.dim); }};
 }
 
-/// The row of an encoding that learns from the dense vectors that it is to hold.
-constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open,
-                              decltype(EncodingRow::encoder) encoder) {
-  return {encoding, name, Shape::dense, kAllMetrics, true, open, encoder};
+/// The row of an encoding of dense vectors, whose rows all have one length.
+template <auto codec>
+constexpr EncodingRow dense(Encoding encoding, std::string_view name, bool compact,
+                            decltype(EncodingRow::encoder) encoder) {
+  return {encoding, name, Shape::dense, kAllMetrics, compact, open_packed<codec>, codec, encoder};
 }
 
 /// The row of an encoding of token vectors.
 constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool compact, decltype(EncodingRow::open) open) {
-  return {encoding, name, Shape::tokens, kDotProduct, compact, open, nullptr};
+  return {encoding, name, Shape::tokens, kDotProduct, compact, open, nullptr, nullptr};
 }
 
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", Shape::dense),
-    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", Shape::dense),
-    plain<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", Shape::sparse),
-    plain<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", Shape::sparse),
-    plain<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", Shape::sparse),
-    plain<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", Shape::sparse),
-    plain<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", Shape::sparse, kDotProduct),
-    compact(Encoding::dense_int8, "int8", open_dense_int8, encoder_dense_int8),
-    compact(Encoding::dense_int4, "int4", open_dense_int4, encoder_dense_int4),
-    compact(Encoding::rabitq, "rabitq", open_rabitq, encoder_rabitq),
-    compact(Encoding::pq, "pq", open_product, encoder_product),
+    dense<codec_dense_f32>(Encoding::f32, "f32", false, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
+    dense<codec_dense_f16>(Encoding::f16, "f16", false, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
+    sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16"),
+    sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32"),
+    sparse<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8"),
+    sparse<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16"),
+    sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", kDotProduct),
+    dense<codec_dense_int8>(Encoding::dense_int8, "int8", true, encoder_dense_int8),
+    dense<codec_dense_int4>(Encoding::dense_int4, "int4", true, encoder_dense_int4),
+    dense<codec_rabitq>(Encoding::rabitq, "rabitq", true, encoder_rabitq),
+    dense<codec_product>(Encoding::pq, "pq", true, encoder_product),
     tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
     tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
     tokens(Encoding::tokens_two_level_norms, "two-level-pq-norms", true, open_tokens_two_level_norms),

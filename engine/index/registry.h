@@ -34,6 +34,8 @@ struct EncodingRow {
   std::span<const Metric> metrics;  ///< that it has distances for
   bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
+  /// How a row is read wherever it lies; null where rows differ in length.
+  std::unique_ptr<RowCodec> (*codec)(const RowSections& sections, const CodesSpec& spec);
   std::unique_ptr<Encoder> (*encoder)(
       const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
 };

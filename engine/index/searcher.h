@@ -33,7 +33,7 @@ class Searcher {
 
 /// The vectors of a file, as they are stored.
 struct StoredCodes {
-  std::unique_ptr<Codes> first;   ///< that are searched
+  std::unique_ptr<Codes> first;   ///< that are searched; null: they lie in the pages of the graph
   std::unique_ptr<Codes> second;  ///< that the best of what was found is scored again by; null: there are none
   bool residual = false;          ///< a vector's score is the sum of both
   bool navigation = false;        ///< the first only guide the search
@@ -64,7 +64,7 @@ void build_postings(const BuildTask& task);
 /// The rows of a graph that are not its nodes. Throws Error(corrupt) if there are not as many as the manifest says.
 Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry);
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
-/// Of a graph in pages. `codes.first` has no rows of its own: they lie in the pages.
+/// Of a graph in pages.
 std::unique_ptr<Searcher> open_paged(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry);
 void build_graph(const BuildTask& task);
 

@@ -28,7 +28,7 @@ void PagedWalk::start(std::size_t width, float relax) {
 
 void PagedWalk::start_level() {
   const std::size_t entries = std::min(kEntriesPerWidth * width_, kMostEntries);
-  walk_.start(levels_.levels()[level_ - 1], links_, work_.entries, level_ == 1 ? entries : 1, 0, work_);
+  walk_.start(levels_.levels()[level_ - 1], upper_, work_.entries, level_ == 1 ? entries : 1, 0, work_);
 }
 
 void PagedWalk::start_ground() {
@@ -92,11 +92,11 @@ void PagedWalk::read(std::uint32_t number, Id asked) {
   work_.visited.take_new(rows_);
   const std::size_t most = std::max(page.rows(), page.links());
   if (work_.distances.size() < most) work_.distances.resize(most);
-  own_.score_at(page.own_codes(), places_, work_.distances.data());
+  own_.score(page.own_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i)
     if (work_.beam.admits(work_.distances[i])) work_.beam.insert(work_.distances[i], rows_[i]);
   gather(page, asked);
-  links_.score_at(page.link_codes(), places_, work_.distances.data());
+  links_.score(page.link_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const float distance = work_.distances[i] == work_.distances[i] ? work_.distances[i] : kInfinity;
     if (!work_.beam.admits(distance)) continue;

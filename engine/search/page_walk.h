@@ -24,11 +24,13 @@ namespace cassata {
 /// closer than the worst of them.
 class PagedWalk {
  public:
-  /// `links` scores upper nodes by position, and rows' codes as links; `own` rows' own codes. Borrows all.
-  PagedWalk(const Levels& levels, const Pages& pages, Scorer& links, Scorer& own, Residency& residency, Workspace& work)
-      : levels_(levels), pages_(pages), links_(links), own_(own), fetch_(residency), work_(work) {}
+  /// `upper` scores the upper nodes by position, `links` and `own` the codes in a page of links and of its own rows.
+  /// Borrows all.
+  PagedWalk(const Levels& levels, const Pages& pages, Scorer& upper, RowScorer& links, RowScorer& own,
+            Residency& residency, Workspace& work)
+      : levels_(levels), pages_(pages), upper_(upper), links_(links), own_(own), fetch_(residency), work_(work) {}
 
-  /// To what both scorers are bound to.
+  /// To what the scorers are bound to.
   void start(std::size_t width, float relax);
   /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first, with distances by
   /// their own codes.
@@ -49,7 +51,8 @@ class PagedWalk {
 
   const Levels& levels_;
   const Pages& pages_;
-  Scorer &links_, &own_;
+  Scorer& upper_;
+  RowScorer &links_, &own_;
   RowFetch fetch_;
   Workspace& work_;
   BeamWalk walk_;          // over the upper levels

@@ -45,10 +45,6 @@ class TouchedScorer final : public Scorer {
   }
   void prefetch(std::span<const Id> ids) const noexcept override { scorer_->prefetch(ids); }
   bool fetch(std::span<const Id> ids) noexcept override { return scorer_->fetch(ids); }
-  /// Such rows lie in a section of another class, which touches them.
-  void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
-    scorer_->score_at(rows, places, out);
-  }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     groups_.touch(first, count);
     scorer_->score_range(first, count, out);
@@ -70,14 +66,6 @@ class TouchedCodes final : public Codes {
   }
   void verify(const Reading& reading) const override { codes_->verify(reading); }
   void touch(Id id) const noexcept override { codes_->touch(id); }
-  std::size_t row_bytes() const noexcept override { return codes_->row_bytes(); }
-  void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
-    codes_->verify_row(section, at, row);
-  }
-  void decode(Id id, float* out) const override {
-    codes_->touch(id);
-    codes_->decode(id, out);
-  }
 
  private:
   std::unique_ptr<Codes> codes_;

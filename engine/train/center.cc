@@ -10,7 +10,7 @@ namespace cassata {
 namespace {
 
 /// Of each coordinate, from a sample.
-std::vector<Range> usual_ranges(const Codes& vectors) {
+std::vector<Range> usual_ranges(const DenseRows& vectors) {
   constexpr std::size_t kSamples = 4096, kFloats = std::size_t{1} << 22;
   const std::size_t count = std::min<std::size_t>(vectors.size(), kSamples),
                     width = std::clamp<std::size_t>(kFloats / count, 1, vectors.dim());
@@ -39,7 +39,7 @@ Range usual_range(std::span<float> values) {
   return {low - (high - low), high + (high - low)};
 }
 
-std::vector<float> robust_mean(const Codes& vectors, const Progress& progress) {
+std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progress) {
   constexpr std::uint64_t kRowsAReport = 1024;  // decoding one may take long
   if (vectors.size() == 0) return std::vector<float>(vectors.dim());
   const std::vector<Range> usual = usual_ranges(vectors);

@@ -21,6 +21,6 @@ Range usual_range(std::span<float> values);
 /// The mean of each coordinate's values, with those outside of their usual range (of a sample) counted at its ends:
 /// where about 1 % of them are wild, they move it by less than a tenth of what the others differ by. Reads all vectors
 /// once, in order, and before that a sample, of which it holds 16 MiB. Reports a stage "learn" to `progress`, if any.
-std::vector<float> robust_mean(const Codes& vectors, const Progress& progress);
+std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progress);
 
 }  // namespace cassata

@@ -114,7 +114,7 @@ class StoredVectors {
   StoredVectors(std::unique_ptr<Encoder> encoder, const Batch& batch) : encoder_(std::move(encoder)) {
     if (encoder_->trains()) {
       const StoredVectors plain(encoder_dense_f32(batch.dim), batch);
-      encoder_->train(plain.codes(), 1, {});
+      encoder_->train(*plain.codes().dense_rows(), 1, {});
     }
     encoder_->encode(batch, "vectors", 0, rows_);
     offsets_.insert(offsets_.end(), rows_.ends.begin(), rows_.ends.end());

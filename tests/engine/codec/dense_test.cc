@@ -9,6 +9,7 @@
 #include <limits>
 #include <string>
 
+#include "engine/codec/packed_rows.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/vector_files.h"
@@ -22,7 +23,7 @@ struct Form {
   const char* name;
   std::size_t bytes;
   std::unique_ptr<Encoder> (*encoder)(std::size_t dim);
-  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, std::size_t dim);
+  std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
 };
 
 class DenseCodes : public ::testing::TestWithParam<Form> {
@@ -143,7 +144,7 @@ TEST_P(DenseCodes, AQueryIsCopied) {
 TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   const std::vector<std::byte> bytes(GetParam().bytes * 12);
   const Section section{.file = "file", .name = "rows", .offset = 4096, .bytes = bytes};
-  EXPECT_EQ(GetParam().open({section, {}}, 4, 3)->size(), 4u);
+  EXPECT_EQ(GetParam().open({section, {}}, 4, {.dim = 3})->size(), 4u);
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   const std::vector<std::pair<std::uint64_t, std::size_t>> wrong = {{3, 3},
                                                                     {5, 3},
@@ -159,13 +160,13 @@ TEST_P(DenseCodes, AWrongLengthIsCorrupt) {
   for (const auto& [size, dim] : wrong) {
     SCOPED_TRACE(std::to_string(size) + " x " + std::to_string(dim));
     expect_error(Errc::corrupt, {"file: section 'rows' at byte 4096"}, [&, s = size, d = dim] {
-      GetParam().open({section, {}}, s, d);
+      GetParam().open({section, {}}, s, {.dim = d});
     });
   }
   for (const std::size_t length : {std::size_t{0}, bytes.size() - 1, bytes.size() - GetParam().bytes}) {
     const Section shorter{.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(length)};
     expect_error(Errc::corrupt, {"holds " + std::to_string(length) + " bytes"}, [&] {
-      GetParam().open({shorter, {}}, 4, 3);
+      GetParam().open({shorter, {}}, 4, {.dim = 3});
     });
   }
 }
@@ -192,8 +193,8 @@ TEST_P(DenseCodes, VerifyFindsWhatIsNotFinite) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, DenseCodes,
-                         ::testing::Values(Form{"f32", 4, encoder_dense_f32, open_dense_f32},
-                                           Form{"f16", 2, encoder_dense_f16, open_dense_f16}),
+                         ::testing::Values(Form{"f32", 4, encoder_dense_f32, open_packed<codec_dense_f32>},
+                                           Form{"f16", 2, encoder_dense_f16, open_packed<codec_dense_f16>}),
                          [](const auto& form) { return std::string(form.param.name); });
 
 TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {

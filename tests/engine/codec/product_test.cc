@@ -10,6 +10,7 @@
 #include <string>
 
 #include "engine/codec/dense.h"
+#include "engine/codec/packed_rows.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 
@@ -41,7 +42,7 @@ Case random_case(Random& random, bool rotated) {
 
 std::vector<float> decoded(const Codes& codes, std::size_t id) {
   std::vector<float> out(codes.dim());
-  codes.decode(static_cast<Id>(id), out.data());
+  codes.dense_rows()->decode(static_cast<Id>(id), out.data());
   return out;
 }
 
@@ -196,7 +197,7 @@ TEST(Product, WhatCannotBeCutOrTurnedIsRefused) {
 TEST(Product, WrongLengthsAreCorrupt) {
   const std::vector<std::byte> bytes(4 * 3), floats((10 * 10 + 10 * kCentroids) * sizeof(float));
   const auto open = [&](std::size_t rows, std::size_t model, std::uint64_t size, const CodesSpec& spec) {
-    return open_product(
+    return open_packed<codec_product>(
         {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = std::span(bytes).first(rows)},
          .offsets = {},
          .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::span(floats).first(model)}},
@@ -234,7 +235,7 @@ TEST(Product, AnyBytesScoreAndVerifyFindsWhatIsNotFinite) {
     for (std::byte& byte : rows) byte = static_cast<std::byte>(random());
     const std::size_t place = below(random, model.size());
     model[place] = seed % 4 < 2 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
-    const auto codes = open_product(
+    const auto codes = open_packed<codec_product>(
         {.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = rows},
          .offsets = {},
          .model = {.file = "file", .name = "model", .offset = 8192, .bytes = std::as_bytes(std::span(model))}},

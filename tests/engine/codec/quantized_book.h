@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/codec/packed_rows.h"
 #include "engine/codec/quantized.h"
 #include "tests/support/random_case.h"
 
@@ -29,10 +30,10 @@ struct Form {
   }
 };
 
-inline const Form kInt8{"int8", 8, false, encoder_dense_int8, open_dense_int8},
-    kInt4{"int4", 4, false, encoder_dense_int4, open_dense_int4};
+inline const Form kInt8{"int8", 8, false, encoder_dense_int8, open_packed<codec_dense_int8>},
+    kInt4{"int4", 4, false, encoder_dense_int4, open_packed<codec_dense_int4>};
 inline Form rabitq(unsigned bits) {
-  return {"rabitq of " + std::to_string(bits), bits, true, encoder_rabitq, open_rabitq};
+  return {"rabitq of " + std::to_string(bits), bits, true, encoder_rabitq, open_packed<codec_rabitq>};
 }
 
 inline std::vector<Form> all_forms() {
@@ -43,7 +44,7 @@ inline std::vector<Form> all_forms() {
 
 inline std::vector<float> decoded(const Codes& codes, std::size_t id) {
   std::vector<float> out(codes.dim());
-  codes.decode(static_cast<Id>(id), out.data());
+  codes.dense_rows()->decode(static_cast<Id>(id), out.data());
   return out;
 }
 

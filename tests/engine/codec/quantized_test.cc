@@ -285,7 +285,8 @@ TEST(Quantized, BitsAndDimensionsThatThereAreNotAreRefused) {
     const std::string given = "bits: " + std::to_string(bits) + " given";
     expect_error(Errc::invalid_argument, {given, "1 to 8"}, [&] { encoder_rabitq(spec); });
     expect_error(Errc::corrupt, {"section 'rows' at byte 4096", given}, [&] {
-      open_rabitq({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}}, 0, spec);
+      open_packed<codec_rabitq>({.rows = {.file = "file", .name = "rows", .offset = 4096, .bytes = {}}, .offsets = {}},
+                                0, spec);
     });
   }
   for (const Form& form : all_forms()) {

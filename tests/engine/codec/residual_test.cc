@@ -20,7 +20,7 @@ using namespace test;
 /// First codes whose distances are those to what they keep.
 std::unique_ptr<Encoder> first_encoder(const Form& form, const Vectors& vectors) {
   auto encoder = form.encoder(form.spec(vectors.dim, Metric::dot_product, true));
-  encoder->train(StoredVectors(encoder_dense_f32(vectors.dim), vectors).codes(), 1, {});
+  encoder->train(*StoredVectors(encoder_dense_f32(vectors.dim), vectors).codes().dense_rows(), 1, {});
   return encoder;
 }
 
