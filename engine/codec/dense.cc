@@ -33,7 +33,7 @@ class DenseCodec final : public RowCodec {
     if constexpr (sizeof(T) == sizeof(float))
       std::memcpy(out, row, row_bytes());
     else
-      kernels::f16_to_f32(row, out, dim());
+      kernels::dense::f16_to_f32(row, out, dim());
   }
 
   void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
@@ -49,7 +49,7 @@ class DenseScorer final : public RowScorer {
  public:
   DenseScorer(const DenseCodec<T>& codec, Metric metric)
       : codec_(codec),
-        kernels_(kernels::dense_kernels(metric, DenseCodec<T>::kType)),
+        kernels_(kernels::dense::dispatch(metric, DenseCodec<T>::kType)),
         query_(codec.dim() / CacheLine::kFloats + 1) {}
 
   void bind(VectorView query) override {
@@ -68,7 +68,7 @@ class DenseScorer final : public RowScorer {
 
  private:
   const DenseCodec<T>& codec_;
-  kernels::DenseKernels kernels_;
+  kernels::dense::Kernels kernels_;
   /// A copy on its own cache lines: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays begin 16
   /// bytes past one.
   std::vector<CacheLine> query_;
@@ -102,7 +102,7 @@ class DenseEncoder final : public Encoder {
       out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
     } else {
       std::vector<std::uint16_t> halves(count);
-      kernels::f32_to_f16(rows.data, halves.data(), count);
+      kernels::dense::f32_to_f16(rows.data, halves.data(), count);
       for (std::size_t i = 0; i < count; ++i)
         if (!finite_half(halves[i]))
           refuse_beyond_half(source, first + i / dim_, "column " + std::to_string(i % dim_), rows.data[i]);

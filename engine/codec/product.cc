@@ -17,7 +17,7 @@
 namespace cassata {
 namespace {
 
-using kernels::kCentroids;
+using kernels::table_lookup::kCentroids;
 
 /// How vectors are cut, and where in the model what was learned of each piece lies.
 struct Subspaces {
@@ -93,7 +93,7 @@ class ProductScorer final : public RowScorer {
  public:
   ProductScorer(const ProductCodec& codec, Metric metric)
       : codec_(codec),
-        kernels_(kernels::lookup_kernels(metric)),
+        kernels_(kernels::table_lookup::dispatch(metric)),
         pieces_(codec.dim()),
         tables_(codec.cut.count * kCentroids) {}
 
@@ -127,7 +127,7 @@ class ProductScorer final : public RowScorer {
   }
 
   const ProductCodec& codec_;
-  kernels::LookupKernels kernels_;
+  kernels::table_lookup::Kernels kernels_;
   std::vector<float> pieces_, tables_;
 };
 

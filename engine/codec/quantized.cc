@@ -18,20 +18,20 @@
 namespace cassata {
 namespace {
 
-using kernels::QuantizedHead;
-using kernels::QuantizedLayout;
+using kernels::quantized::QuantizedHead;
+using kernels::quantized::QuantizedLayout;
 
 /// How values become codes.
-enum class Rule { range, direction };
+enum class QuantizerKind { range, direction };
 
-struct Form {
-  Rule rule;
+struct QuantizerConfig {
+  QuantizerKind kind;
   unsigned bits;
-  bool rotated() const { return rule == Rule::direction; }
+  bool rotated() const { return kind == QuantizerKind::direction; }
 };
 
-std::size_t model_bytes(const Form& form, std::size_t dim) {
-  return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0);
+std::size_t model_bytes(const QuantizerConfig& config, std::size_t dim) {
+  return dim * sizeof(float) + (config.rotated() ? Rotation::kRounds * dim : 0);
 }
 
 constexpr float kLargest = std::numeric_limits<float>::max();
@@ -40,14 +40,14 @@ constexpr float kLargest = std::numeric_limits<float>::max();
 float bounded(float value, float most) { return std::min(most, std::max(-most, value)); }
 
 /// What was learned of the vectors, and the way from a vector to the one that is coded, and back.
-class Frame {
+class Preprocessor {
  public:
-  Frame(const Form& form, std::span<const std::byte> model, std::size_t dim)
+  Preprocessor(const QuantizerConfig& config, std::span<const std::byte> model, std::size_t dim)
       : mean_(reinterpret_cast<const float*>(model.data()), dim),
         rotation_(std::span(reinterpret_cast<const std::int8_t*>(model.data() + mean_.size_bytes()),
                             model.size() - mean_.size_bytes()),
                   dim),
-        rotated_(form.rotated()) {
+        rotated_(config.rotated()) {
     for (const float value : mean_) mean_squares_ += static_cast<double>(value) * static_cast<double>(value);
   }
 
@@ -80,23 +80,24 @@ class Frame {
 };
 
 float dot(std::span<const float> a, std::span<const float> b) {
-  return -kernels::dense_kernels(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
+  return -kernels::dense::dispatch(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
 }
 
 class QuantizedCodec final : public RowCodec {
  public:
-  QuantizedCodec(const Form& form, const Section& model, std::size_t dim)
-      : RowCodec(dim, QuantizedLayout(dim, form.bits).row_bytes),
-        model_(checked(model, form, dim)),
-        layout_(dim, form.bits),
-        frame_(form, model_.bytes, dim) {}
+  QuantizedCodec(const QuantizerConfig& config, const Section& model, std::size_t dim)
+      : RowCodec(dim, QuantizedLayout(dim, config.bits).row_bytes),
+        model_(checked(model, config, dim)),
+        layout_(dim, config.bits),
+        preprocessor_(config, model_.bytes, dim) {}
 
   std::unique_ptr<RowScorer> scorer(Metric metric) const override;
 
   void verify_model(const Reading& reading) const override {
     reading(model_.bytes);
     for (std::size_t i = 0; i < dim(); ++i)
-      if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
+      if (!std::isfinite(preprocessor_.mean()[i]))
+        throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF})
         throw model_.damaged(i, "a sign that is neither 1 nor -1");
@@ -120,22 +121,22 @@ class QuantizedCodec final : public RowCodec {
                                      << part.shift);
     }
     for (std::size_t i = 0; i < dim(); ++i) out[i] = h.bias + h.scale * out[i];
-    frame_.leave(out);
+    preprocessor_.leave(out);
   }
 
   const QuantizedLayout& layout() const { return layout_; }
-  const Frame& frame() const { return frame_; }
+  const Preprocessor& preprocessor() const { return preprocessor_; }
 
  private:
-  static const Section& checked(const Section& model, const Form& form, std::size_t dim) {
-    if (const std::size_t expected = model_bytes(form, dim); model.bytes.size() != expected)
+  static const Section& checked(const Section& model, const QuantizerConfig& config, std::size_t dim) {
+    if (const std::size_t expected = model_bytes(config, dim); model.bytes.size() != expected)
       throw model.damaged(0, std::to_string(model.bytes.size()) + " bytes, expected " + std::to_string(expected));
     return model;
   }
 
   Section model_;
   QuantizedLayout layout_;
-  Frame frame_;
+  Preprocessor preprocessor_;
 };
 
 class QuantizedScorer final : public RowScorer {
@@ -144,12 +145,12 @@ class QuantizedScorer final : public RowScorer {
       : codec_(codec), metric_(metric), values_(codec.dim()), decoded_(codec.dim()) {}
 
   void bind(VectorView query) override {
-    const Frame& frame = codec_.frame();
+    const Preprocessor& preprocessor = codec_.preprocessor();
     const bool by_product = metric_ == Metric::dot_product;
-    const float product = by_product ? bounded(dot(query.values, frame.mean()), kLargest) : 0;
-    const float share = by_product ? frame.share_of_mean(product) : 1;
-    frame.enter(query.values.data(), values_.data(), share);
-    kernels::quantize(values_.data(), codec_.layout(), query_);
+    const float product = by_product ? bounded(dot(query.values, preprocessor.mean()), kLargest) : 0;
+    const float share = by_product ? preprocessor.share_of_mean(product) : 1;
+    preprocessor.enter(query.values.data(), values_.data(), share);
+    kernels::quantized::quantize(values_.data(), codec_.layout(), query_);
     query_.base = by_product ? -product : dot(values_, values_);
     query_.rest_factor = share;
     query_.factor = by_product ? 1 : 2;
@@ -157,10 +158,10 @@ class QuantizedScorer final : public RowScorer {
 
   void bind(const std::byte* row) override {
     // Without a rotation nothing is lost if the row is not decoded, and a build is faster by a third.
-    if (!codec_.frame().rotated()) {
-      const float rest = kernels::quantize_row(row, codec_.layout(), query_);
+    if (!codec_.preprocessor().rotated()) {
+      const float rest = kernels::quantized::quantize_row(row, codec_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
-      query_.base = by_product ? rest - codec_.frame().mean_squares() : rest;
+      query_.base = by_product ? rest - codec_.preprocessor().mean_squares() : rest;
       query_.rest_factor = 1;
       query_.factor = by_product ? 1 : 2;
       return;
@@ -170,18 +171,18 @@ class QuantizedScorer final : public RowScorer {
   }
 
   void score(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
-    kernels::quantized_gather(query_, codec_.layout(), rows, places.data(), places.size(), out);
+    kernels::quantized::gather(query_, codec_.layout(), rows, places.data(), places.size(), out);
   }
 
   void score_range(const std::byte* rows, std::size_t first, std::size_t count, float* out) noexcept override {
-    kernels::quantized_range(query_, codec_.layout(), rows, first, count, out);
+    kernels::quantized::range(query_, codec_.layout(), rows, first, count, out);
   }
 
  private:
   const QuantizedCodec& codec_;
   Metric metric_;
-  kernels::QuantizedQuery query_;
-  std::vector<float> values_;   // of the query, in the frame of the codes
+  kernels::quantized::QuantizedQuery query_;
+  std::vector<float> values_;   // of the query, in the preprocessor of the codes
   std::vector<float> decoded_;  // a stored vector that is the query
 };
 
@@ -248,14 +249,15 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
 
 class QuantizedEncoder final : public Encoder {
  public:
-  QuantizedEncoder(const Form& form, const CodesSpec& spec) : form_(form), spec_(spec), layout_(spec.dim, form.bits) {}
+  QuantizedEncoder(const QuantizerConfig& config, const CodesSpec& spec)
+      : config_(config), spec_(spec), layout_(spec.dim, config.bits) {}
 
   bool trains() const noexcept override { return true; }
 
   void train(const DenseRows& vectors, unsigned, const Progress& progress) override {
     const std::vector<float> mean = robust_mean(vectors, progress);
     const std::vector<std::int8_t> signs =
-        form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
+        config_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
     const auto means = std::as_bytes(std::span(mean)), flips = std::as_bytes(std::span(signs));
     model_.assign(means.begin(), means.end());
     model_.insert(model_.end(), flips.begin(), flips.end());
@@ -265,34 +267,35 @@ class QuantizedEncoder final : public Encoder {
   std::size_t row_bytes() const noexcept override { return layout_.row_bytes; }
 
   void encode(const Batch& rows, std::string_view, std::uint64_t, EncodedRows& out) const override {
-    const Frame frame(form_, model_, spec_.dim);
+    const Preprocessor preprocessor(config_, model_, spec_.dim);
     std::vector<float> values(spec_.dim);
     Quantized quantized{.codes = std::vector<std::uint8_t>(spec_.dim)};
     for (std::size_t i = 0; i < rows.rows; ++i) {
       const std::span<const float> given = rows.row(i).values;
-      frame.enter(given.data(), values.data());
-      const auto last = static_cast<float>((1U << form_.bits) - 1);
-      form_.rule == Rule::range ? quantize_range(values, last, quantized) : quantize_direction(values, last, quantized);
-      append_row(quantized, bounded(rest(given, values, quantized, frame), kLargest), out.bytes);
+      preprocessor.enter(given.data(), values.data());
+      const auto last = static_cast<float>((1U << config_.bits) - 1);
+      config_.kind == QuantizerKind::range ? quantize_range(values, last, quantized)
+                                           : quantize_direction(values, last, quantized);
+      append_row(quantized, bounded(rest(given, values, quantized, preprocessor), kLargest), out.bytes);
     }
   }
 
   std::unique_ptr<RowCodec> codec(const RowSections& sections) const override {
-    return std::make_unique<QuantizedCodec>(form_, sections.model, spec_.dim);
+    return std::make_unique<QuantizedCodec>(config_, sections.model, spec_.dim);
   }
 
  private:
   /// What a distance to the vector is besides the query's own part and the product with the codes.
   float rest(std::span<const float> given, std::span<const float> values, const Quantized& quantized,
-             const Frame& frame) const {
+             const Preprocessor& preprocessor) const {
     std::vector<float> decoded(values.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       decoded[i] = quantized.bias + quantized.scale * static_cast<float>(quantized.codes[i]);
     if (spec_.metric == Metric::euclidean)
-      return form_.rule == Rule::range ? dot(decoded, decoded) : dot(values, values);
-    if (!spec_.linear) return dot(frame.mean(), frame.mean()) - dot(frame.mean(), given);
-    frame.leave(decoded.data());
-    return dot(frame.mean(), frame.mean()) - dot(frame.mean(), decoded);
+      return config_.kind == QuantizerKind::range ? dot(decoded, decoded) : dot(values, values);
+    if (!spec_.linear) return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), given);
+    preprocessor.leave(decoded.data());
+    return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), decoded);
   }
 
   void append_row(const Quantized& quantized, float rest, std::vector<std::byte>& out) const {
@@ -309,34 +312,34 @@ class QuantizedEncoder final : public Encoder {
     }
   }
 
-  Form form_;
+  QuantizerConfig config_;
   CodesSpec spec_;
   QuantizedLayout layout_;
   std::vector<std::byte> model_;
 };
 
 /// What is wrong with codes of these many bits and dimensions; empty: nothing.
-std::string fault(const Form& form, const CodesSpec& spec) {
-  if (form.bits == 0 || form.bits > kMaxRabitqBits)
-    return "bits: " + std::to_string(form.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
+std::string fault(const QuantizerConfig& config, const CodesSpec& spec) {
+  if (config.bits == 0 || config.bits > kMaxRabitqBits)
+    return "bits: " + std::to_string(config.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
   if (spec.dim > kMaxQuantizedDim)
     return "dim: " + std::to_string(spec.dim) + " given, expected at most " + std::to_string(kMaxQuantizedDim) +
            " for int8, int4 and rabitq codes";
   return {};
 }
 
-std::unique_ptr<RowCodec> codec(const Form& form, const RowSections& sections, const CodesSpec& spec) {
-  if (const std::string what = fault(form, spec); !what.empty()) throw sections.rows.damaged(0, what);
-  return std::make_unique<QuantizedCodec>(form, sections.model, spec.dim);
+std::unique_ptr<RowCodec> codec(const QuantizerConfig& config, const RowSections& sections, const CodesSpec& spec) {
+  if (const std::string what = fault(config, spec); !what.empty()) throw sections.rows.damaged(0, what);
+  return std::make_unique<QuantizedCodec>(config, sections.model, spec.dim);
 }
 
-std::unique_ptr<Encoder> encoder(const Form& form, const CodesSpec& spec) {
-  if (const std::string what = fault(form, spec); !what.empty()) invalid_argument(what);
-  return std::make_unique<QuantizedEncoder>(form, spec);
+std::unique_ptr<Encoder> encoder(const QuantizerConfig& config, const CodesSpec& spec) {
+  if (const std::string what = fault(config, spec); !what.empty()) invalid_argument(what);
+  return std::make_unique<QuantizedEncoder>(config, spec);
 }
 
-constexpr Form kInt8{Rule::range, 8}, kInt4{Rule::range, 4};
-Form rabitq(const CodesSpec& spec) { return {Rule::direction, spec.code.bits}; }
+constexpr QuantizerConfig kInt8{QuantizerKind::range, 8}, kInt4{QuantizerKind::range, 4};
+QuantizerConfig rabitq(const CodesSpec& spec) { return {QuantizerKind::direction, spec.code.bits}; }
 
 }  // namespace
 
