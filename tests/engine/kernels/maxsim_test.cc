@@ -41,8 +41,8 @@ float max_sim(const PackedVectors& query, const void* halves, std::size_t n) {
 std::vector<float> random_halves(std::mt19937& random, std::size_t n, std::vector<std::uint16_t>& halves) {
   std::vector<float> values = random_values(random, n);
   halves.resize(n);
-  f32_to_f16(values.data(), halves.data(), n);
-  f16_to_f32(halves.data(), values.data(), n);
+  dense::f32_to_f16(values.data(), halves.data(), n);
+  dense::f16_to_f32(halves.data(), values.data(), n);
   return values;
 }
 
@@ -124,7 +124,7 @@ TEST(MaxSim, EveryPlaceCounts) {
           for (std::size_t i = 0; i < vectors; ++i) query[i * dim + place] = static_cast<float>(i + 1);
           rows[12 * dim + place] = 2;
           std::vector<std::uint16_t> halves(rows.size());
-          f32_to_f16(rows.data(), halves.data(), rows.size());
+          dense::f32_to_f16(rows.data(), halves.data(), rows.size());
           PackedVectors packed;
           packed.pack(query.data(), vectors, dim);
           ASSERT_EQ(max_sim(packed, halves.data(), 13), static_cast<float>(vectors * (vectors + 1)))
