@@ -35,47 +35,53 @@ void refuse(bool given, const std::string& option, const std::string& place) {
 }
 
 /// The vectors, in the encoding that was given, finish what codes of another guide.
-void choose_navigation(BuildChoices& choices, Shape shape) {
+void choose_navigation(BuildChoices& choices, VectorKind vector_kind) {
   BuildParams& params = choices.params;
   if (!choices.second_encoding.empty() || choices.prune_percentage || choices.residual)
     invalid_argument(
         "--rerank, --prune-percentage, --residual: given with --navigation, which finishes with whole vectors");
-  const Encoding whole = params.encoding;
-  about_option("--navigation", [&] { params.encoding = parse_navigation(choices.navigation, params.kind, shape); });
+  Stage& first = params.schema.first;
+  const Encoding whole = first.encoding;
+  about_option("--navigation", [&] {
+    params.schema.first.encoding = parse_navigation(choices.navigation, params.schema.kind, vector_kind);
+  });
   if (whole != Encoding::f32 && whole != Encoding::f16)
     invalid_argument("--encoding: " + tools::quoted(choices.encoding) +
                      " given with --navigation, expected 'f32' or 'f16'");
-  params.rerank = RerankChoices{.encoding = whole, .navigation = true};
+  first.role = Role::traversal;
+  params.schema.second = Stage{.encoding = whole, .role = Role::rerank};
 }
 
-void choose_rerank(BuildChoices& choices, Shape shape) {
+void choose_rerank(BuildChoices& choices, VectorKind vector_kind) {
   BuildParams& params = choices.params;
-  if (shape == Shape::dense && choices.prune_percentage)
+  if (vector_kind == VectorKind::dense && choices.prune_percentage)
     invalid_argument("--prune-percentage: given, which there is not for dense vectors");
-  if (shape == Shape::sparse && choices.residual && !choices.prune_percentage)
+  if (vector_kind == VectorKind::sparse && choices.residual && !choices.prune_percentage)
     invalid_argument("--residual: given without --prune-percentage, which tells what is left out");
-  if (shape == Shape::dense && choices.residual && choices.second_encoding.empty())
+  if (vector_kind == VectorKind::dense && choices.residual && choices.second_encoding.empty())
     invalid_argument("--residual: given without --rerank, expected --rerank rabitq, which holds what is left out");
-  RerankChoices second{.encoding = shape == Shape::sparse ? Encoding::sparse_f16 : Encoding::f16,
-                       .residual = choices.residual};
+  Stage second{.encoding = vector_kind == VectorKind::sparse ? Encoding::sparse_f16 : Encoding::f16,
+               .role = choices.residual ? Role::residual : Role::rerank};
   if (!choices.second_encoding.empty())
-    about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, shape); });
+    about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, vector_kind); });
   if (second.encoding == Encoding::rabitq) second.code.bits = choices.second_bits.value_or(kUsualBits);
-  if (choices.prune_percentage) second.prune_percentage = *choices.prune_percentage;
-  params.rerank = second;
+  if (choices.prune_percentage) params.schema.first.prune_percentage = *choices.prune_percentage;
+  params.schema.second = second;
 }
 
 /// What the first codes leave open.
 void choose_code(BuildChoices& choices) {
   BuildParams& params = choices.params;
-  refuse(choices.bits && params.encoding != Encoding::rabitq, "--bits", "--encoding rabitq or --navigation rabitq");
-  refuse(choices.m_pq && params.encoding != Encoding::pq, "--m-pq", "--encoding pq");
-  refuse(params.code.rotated && params.encoding != Encoding::pq, "--opq", "--encoding pq");
-  if (params.encoding == Encoding::pq && !choices.m_pq)
+  refuse(choices.bits && params.schema.first.encoding != Encoding::rabitq, "--bits",
+         "--encoding rabitq or --navigation rabitq");
+  refuse(choices.m_pq && params.schema.first.encoding != Encoding::pq, "--m-pq", "--encoding pq");
+  refuse(params.schema.first.code.rotated && params.schema.first.encoding != Encoding::pq, "--opq", "--encoding pq");
+  if (params.schema.first.encoding == Encoding::pq && !choices.m_pq)
     invalid_argument(
         "--m-pq: none given, expected the pieces that --encoding pq cuts a vector into, and bytes that it takes");
-  params.code.m_pq = choices.m_pq.value_or(0);
-  if (params.encoding == Encoding::rabitq) params.code.bits = choices.bits.value_or(kUsualBits);
+  params.schema.first.code.m_pq = choices.m_pq.value_or(0);
+  if (params.schema.first.encoding == Encoding::rabitq)
+    params.schema.first.code.bits = choices.bits.value_or(kUsualBits);
 }
 
 /// Where what guides the walk is to lie.
@@ -84,7 +90,7 @@ void choose_layout(BuildChoices& choices) {
   if (choices.layout != "paged")
     invalid_argument("--layout: " + tools::quoted(choices.layout) +
                      " given, expected 'paged'; of tokens there are others, with --multivec");
-  GraphType& type = choices.params.graph_type;
+  GraphType& type = choices.params.schema.graph;
   if (type != GraphType::permuted && type != GraphType::paged)
     invalid_argument("--graph-type: '" + std::string(name_of(type)) +
                      "' given with --layout paged, which has an order and lists of its own");
@@ -95,24 +101,25 @@ void choose_layout(BuildChoices& choices) {
 
 /// Names of encodings mean others for other shapes of vectors.
 void choose_encodings(BuildChoices& choices) {
-  const Shape shape = shape_of(choices.input);
+  const VectorKind vector_kind = shape_of(choices.input);
   BuildParams& params = choices.params;
-  if (shape == Shape::sparse) params.encoding = params.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
-  refuse(!choices.of_lists.empty() && params.kind != Kind::postings, choices.of_lists, "--kind postings");
-  refuse(!choices.of_graph.empty() && params.kind != Kind::graph, choices.of_graph, "--kind hnsw");
+  if (vector_kind == VectorKind::sparse)
+    params.schema.first.encoding = params.schema.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
+  refuse(!choices.of_lists.empty() && params.schema.kind != Kind::postings, choices.of_lists, "--kind postings");
+  refuse(!choices.of_graph.empty() && params.schema.kind != Kind::graph, choices.of_graph, "--kind hnsw");
   if (!choices.encoding.empty())
-    about_option("--encoding", [&] { params.encoding = parse_encoding(choices.encoding, shape); });
+    about_option("--encoding", [&] { params.schema.first.encoding = parse_encoding(choices.encoding, vector_kind); });
   const bool again = !choices.second_encoding.empty() || choices.prune_percentage || choices.residual;
   if (!choices.navigation.empty())
-    choose_navigation(choices, shape);
+    choose_navigation(choices, vector_kind);
   else if (again)
-    choose_rerank(choices, shape);
+    choose_rerank(choices, vector_kind);
   choose_layout(choices);
   choose_code(choices);
-  refuse(choices.second_bits && (!params.rerank || params.rerank->encoding != Encoding::rabitq), "--rerank-bits",
-         "--rerank rabitq");
+  refuse(choices.second_bits && (!params.schema.second || params.schema.second->encoding != Encoding::rabitq),
+         "--rerank-bits", "--rerank rabitq");
   const std::initializer_list<Encoding> first_of_two = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
-  if (!params.rerank && std::ranges::count(first_of_two, params.encoding) != 0)
+  if (!params.schema.second && std::ranges::count(first_of_two, params.schema.first.encoding) != 0)
     invalid_argument("--encoding: " + tools::quoted(choices.encoding) +
                      " given without --rerank, expected --rerank f16, f32 or rabitq beside it, or --navigation " +
                      choices.encoding + " and vectors in f32 or f16");
@@ -123,14 +130,15 @@ void add_options_of_codes(CommandLine& line, BuildChoices& choices) {
               [&](const std::string& text) {
                 choices.m_pq = number<std::uint32_t>(text, 1, kMaxDim, "the vectors' dimension");
               });
-  line.flag("opq", choices.params.code.rotated, "... learn a rotation first, after which less of the vectors is lost");
+  line.flag("opq", choices.params.schema.first.code.rotated,
+            "... learn a rotation first, after which less of the vectors is lost");
   line.option("bits", "N", std::to_string(kUsualBits),
               "of rabitq, as --encoding or --navigation: bits a dimension, 1 to 8",
               [&](const std::string& text) { choices.bits = number<std::uint32_t>(text, 1, kMaxBits); });
 }
 
 void add_options_of_lists(CommandLine& line, BuildChoices& choices) {
-  PostingsChoices& params = choices.params.postings;
+  ListParams& params = choices.params.lists;
   line.option("n-postings", "N", std::to_string(params.n_postings),
               "of --kind postings: entries that a list has at most; 0: all", [&](const std::string& text) {
                 choices.of_lists = "--n-postings", params.n_postings = number<std::uint32_t>(text);
@@ -164,12 +172,12 @@ CommandLine line_of(BuildChoices& choices) {
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
-  line.option("kind", "NAME", std::string(name_of(params.kind)),
+  line.option("kind", "NAME", std::string(name_of(params.schema.kind)),
               "hnsw: approximate, a graph; flat: exact; postings: approximate, inverted lists of sparse vectors",
-              [&](const std::string& text) { params.kind = parse_kind(text); });
-  line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
-              [&](const std::string& text) { params.metric = parse_metric(text); });
-  line.option("encoding", "NAME", std::string(name_of(params.encoding)),
+              [&](const std::string& text) { params.schema.kind = parse_kind(text); });
+  line.option("metric", "NAME", std::string(name_of(params.schema.metric)), "dotproduct or euclidean",
+              [&](const std::string& text) { params.schema.metric = parse_metric(text); });
+  line.option("encoding", "NAME", std::string(name_of(params.schema.first.encoding)),
               "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat "
               "get if none is given; dense also pq "
               "(pieces, for each the nearest of 256 learned ones: DensePQHNSW), and int8, int4 and rabitq as first of "
@@ -200,27 +208,29 @@ CommandLine line_of(BuildChoices& choices) {
             "are summed");
   add_options_of_lists(line, choices);
   line.option(
-      "graph-type", "NAME", std::string(name_of(params.graph_type)),
+      "graph-type", "NAME", std::string(name_of(params.schema.graph)),
       "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded "
       "lists of "
       "neighbours; standard: in the order of INPUT. Ids are the same",
-      [&](const std::string& text) { choices.of_graph = "--graph-type", params.graph_type = parse_graph_type(text); });
+      [&](const std::string& text) {
+        choices.of_graph = "--graph-type", params.schema.graph = parse_graph_type(text);
+      });
   line.option("layout", "NAME", "",
               "paged: graph and codes of --navigation lie in pages that hold what is read together, for collections of "
               "which not even these fit "
               "into memory",
               [&](const std::string& text) { choices.of_graph = "--layout", choices.layout = text; });
-  line.option(",m", "N", std::to_string(params.m),
+  line.option(",m", "N", std::to_string(params.graph.m),
               "neighbours of a node on the upper levels of the graph; twice as many on the ground level",
               [&](const std::string& text) {
                 choices.of_graph = "-m";
-                params.m = number<std::uint32_t>(text, BuildParams::kMinM, BuildParams::kMaxM);
+                params.graph.m = number<std::uint32_t>(text, GraphParams::kMinM, GraphParams::kMaxM);
               });
-  line.option("ef-construction", "N", std::to_string(params.ef_construction),
+  line.option("ef-construction", "N", std::to_string(params.graph.ef_construction),
               "candidates among which neighbours are chosen: more is a better graph and a longer build",
               [&](const std::string& text) {
                 choices.of_graph = "--ef-construction";
-                params.ef_construction = number<std::uint32_t>(text, 1, kMaxSize);
+                params.graph.ef_construction = number<std::uint32_t>(text, 1, kMaxSize);
               });
   line.option("memory-budget", "SIZE", "",
               "build the graph in regions that fit into so much memory, as '512MiB': for collections larger than "

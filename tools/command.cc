@@ -189,8 +189,9 @@ void SpecialOptions::check(std::span<const Index> indexes) const {
       held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
     invalid_argument(option + ": given, which there is only for " + std::string(place) + held);
   };
-  refuse(of_lists, kOfLists, [](const Manifest& manifest) { return manifest.kind == Kind::postings; });
-  refuse(of_rerank, kOfRerank, [](const Manifest& manifest) { return manifest.rerank && !manifest.navigates(); });
+  refuse(of_lists, kOfLists, [](const Manifest& manifest) { return manifest.schema.kind == Kind::postings; });
+  refuse(of_rerank, kOfRerank,
+         [](const Manifest& manifest) { return manifest.schema.second && !manifest.schema.traversal_only(); });
 }
 
 void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special) {

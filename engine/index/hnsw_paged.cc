@@ -22,13 +22,13 @@ namespace {
 std::unique_ptr<RowCodec> open_codec(const MappedFile& file, const CodesEntry& entry) {
   const Manifest& m = file.manifest();
   const EncodingRow& encoding = row_of(entry.encoding);
-  if (encoding.codec == nullptr || !encoding.compact || std::ranges::count(encoding.metrics, m.metric) == 0)
+  if (encoding.codec == nullptr || !encoding.compact || std::ranges::count(encoding.metrics, m.schema.metric) == 0)
     corrupt(file.manifest_place() + "rows in pages in encoding '" + std::string(encoding.name) +
             "', expected one of the compact encodings of dense vectors");
   return encoding.codec({.rows = file.section(entry.section),
                          .offsets = {},
                          .model = file.section(entry.section + std::string(kModelSuffix))},
-                        {.dim = m.dim, .metric = m.metric, .code = entry.code});
+                        {.dim = m.dim, .metric = m.schema.metric, .code = entry.code});
 }
 
 /// The upper nodes, in the codes of links.
@@ -49,12 +49,14 @@ PageShape shape_of(const MappedFile& file, const GraphEntry& entry, const RowCod
 class PagedSearcher final : public Searcher {
  public:
   PagedSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
-      : own_(open_codec(file, file.manifest().codes.front())),
+      : own_(open_codec(file, {.encoding = file.manifest().schema.first.encoding,
+                               .section = file.manifest().first_section,
+                               .code = file.manifest().schema.first.code})),
         exact_(*codes.second),
         upper_(open_upper(file, entry)),
         links_(upper_.codec()),
         upper_codes_(file.section(entry.links->section)),
-        metric_(file.manifest().metric),
+        metric_(file.manifest().schema.metric),
         pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, *own_, links_),
                exact_.size(), 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
