@@ -1,19 +1,14 @@
 // The graph kind, in pages: for collections of which neither vectors nor codes fit into memory.
 #include <algorithm>
+#include <memory>
 #include <string>
 
-#include "engine/base/parallel.h"
 #include "engine/codec/packed_rows.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/page_store.h"
-#include "engine/graph/row_order.h"
+#include "engine/index/graph_searcher.h"
 #include "engine/index/registry.h"
-#include "engine/index/searcher.h"
-#include "engine/search/duplicate_expansion.h"
-#include "engine/search/interleave.h"
-#include "engine/search/object_pool.h"
 #include "engine/search/page_walk.h"
-#include "engine/search/rerank.h"
 
 namespace cassata {
 namespace {
@@ -46,61 +41,24 @@ PageShape shape_of(const MappedFile& file, const GraphEntry& entry, const RowCod
   return {.page_bytes = bytes, .own_bytes = own.row_bytes(), .link_bytes = links.row_bytes()};
 }
 
-class PagedSearcher final : public Searcher {
+class PagedLayout final : public GraphLayout {
  public:
-  PagedSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
+  PagedLayout(const MappedFile& file, const GraphEntry& entry)
       : own_(open_codec(file, {.encoding = file.manifest().schema.first.encoding,
                                .section = file.manifest().first_section,
                                .code = file.manifest().schema.first.code})),
-        exact_(*codes.second),
         upper_(open_upper(file, entry)),
         links_(upper_.codec()),
         upper_codes_(file.section(entry.links->section)),
         metric_(file.manifest().schema.metric),
         pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, *own_, links_),
-               exact_.size(), 2 * entry.m),
+               file.manifest().size, 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
-                exact_.size()),
-        permutation_(file.section(kIdsSection), exact_.size()),
-        duplicates_(open_duplicates(file, entry)),
-        expansion_(duplicates_, permutation_, entry, metric_, exact_.size()),
-        entry_(entry) {}
+                file.manifest().size) {}
 
-  void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    if (params.k == 0) return;
-    const std::size_t width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), params.k);
-    if (width > exact_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors
-    std::vector<std::unique_ptr<InFlightQuery>> lanes(threads_of(params.num_threads) * kLanes);
-    const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
-    parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      const auto mine = std::span(lanes).subspan(thread * kLanes, kLanes);
-      const auto start = [&](InFlightQuery& lane, std::size_t query) {
-        lane.query = query;
-        lane.own->bind(queries.row(query));
-        lane.links->bind(queries.row(query));
-        lane.walk.start(width, params.early_exit_threshold);
-      };
-      const auto finish = [&](InFlightQuery& lane) {
-        std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
-        const VectorView query = queries.row(lane.query);
-        lane.exact->bind(query);
-        rerank(found, *lane.exact, permutation_.ids(),
-               guided_rerank(std::max(params.k, expansion_.within_reach(found, params.k, query))));
-        found.resize(expansion_.within_reach(found, params.k, query));
-        expansion_.add(Expansion::Adds::all_ids, found, params.k, *lane.exact);
-      };
-      interleave<InFlightQuery>(
-          mine, kLanes, begin, end,
-          [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); }, start,
-          [](InFlightQuery& lane) { return lane.walk.step() ? StepResult::running : StepResult::done; }, finish);
-    });
-    for (auto& lane : lanes) idle_.give(std::move(lane));
-  }
-
-  void search_exact(const Batch& queries, const SearchParams& params,
-                    std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(exact_, metric_, permutation_.ids(), queries, params, best);
-  }
+  /// While the pages of one walk are read, the others go on.
+  Interleaving interleaving() const noexcept override { return {.running = 4, .waiting = 0}; }
+  std::unique_ptr<Walk> walk() const override { return std::make_unique<PagedWalk>(*this); }
 
   void verify(const Reading& reading) const override {
     own_->verify_model(reading);
@@ -112,52 +70,49 @@ class PagedSearcher final : public Searcher {
       for (std::size_t i = 0; i < page.links(); ++i)
         links_.verify_row(pages_.section(), pages_.link_code_at(page, i), page.link(i));
     });
-    permutation_.verify(reading);
-    duplicates_.verify(permutation_, entry_, exact_.size(), reading);
   }
 
  private:
-  /// A query under way.
-  struct InFlightQuery {
-    explicit InFlightQuery(const PagedSearcher& s)
-        : own(s.own_->scorer(s.metric_)),
-          links(s.links_.scorer(s.metric_)),
-          upper(s.upper_, links),
-          exact(s.exact_.scorer(s.metric_)),
-          walk(s.levels_, s.pages_, upper, *links, *own, s.residency_, work) {}
+  class PagedWalk final : public Walk {
+   public:
+    explicit PagedWalk(const PagedLayout& layout)
+        : own_(layout.own_->scorer(layout.metric_)),
+          links_(layout.links_.scorer(layout.metric_)),
+          upper_(layout.upper_, links_),
+          walk_(layout.levels_, layout.pages_, upper_, *links_, *own_, layout.residency_, work_) {}
 
-    std::unique_ptr<RowScorer> own;
-    std::shared_ptr<RowScorer> links;
-    PackedScorer upper;
-    std::unique_ptr<Scorer> exact;
-    Workspace work;
-    PageWalk walk;
-    std::size_t query = 0;
+    void start(const VectorView& query, std::size_t width, float relax) override {
+      own_->bind(query);
+      links_->bind(query);
+      walk_.start(width, relax);
+    }
+    bool step() override { return walk_.step(); }
+    bool pending() const noexcept override { return false; }
+    const std::vector<Candidate>& found() const noexcept override { return work_.beam.entries(); }
+    Scorer* scorer() noexcept override { return nullptr; }
+
+   private:
+    std::unique_ptr<RowScorer> own_;
+    std::shared_ptr<RowScorer> links_;
+    PackedScorer upper_;
+    Workspace work_;
+    PageWalk walk_;
   };
 
-  /// Walks that take turns on a thread: while the pages of one are read, the others go on.
-  static constexpr std::size_t kLanes = 4;
-
   std::unique_ptr<RowCodec> own_;  // of rows in their pages
-  const Codes& exact_;
-  PackedRows upper_;       // the upper nodes
-  const RowCodec& links_;  // of neighbours in pages, and of the upper nodes
+  PackedRows upper_;               // the upper nodes
+  const RowCodec& links_;          // of neighbors in pages, and of the upper nodes
   Section upper_codes_;
   Metric metric_;
   Pages pages_;
   UpperLayers levels_;
-  Permutation permutation_;
-  Duplicates duplicates_;
-  Expansion expansion_;
-  const GraphEntry& entry_;
   mutable Residency residency_;
-  mutable Pool<InFlightQuery> idle_;
 };
 
 }  // namespace
 
-std::unique_ptr<Searcher> open_paged(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry) {
-  return std::make_unique<PagedSearcher>(file, codes, entry);
+std::unique_ptr<GraphLayout> open_pages(const MappedFile& file, const GraphEntry& entry) {
+  return std::make_unique<PagedLayout>(file, entry);
 }
 
 }  // namespace cassata

@@ -8,7 +8,6 @@
 #include "cassata/stream.h"
 #include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
-#include "engine/graph/duplicates.h"
 #include "engine/search/workspace.h"
 #include "format/file/file_writer.h"
 #include "format/file/mapped_file.h"
@@ -58,11 +57,7 @@ void build_flat(const BuildTask& task);
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes);
 void build_postings(const BuildTask& task);
 
-/// The rows of a graph that are not its nodes. Throws Error(corrupt) if there are not as many as the manifest says.
-Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry);
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
-/// Of a graph in pages.
-std::unique_ptr<Searcher> open_paged(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry);
 void build_graph(const BuildTask& task);
 
 }  // namespace cassata

@@ -122,8 +122,9 @@ class TwoLevelModel {
     const auto learning = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
       if (choices.progress) choices.progress("residuals", done, total);
     };
-    quantizer_->train(*row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim}),
-                      choices.num_threads, learning);
+    quantizer_->train(
+        *row_of(Encoding::f32).open({.rows = residuals, .offsets = {}}, size, {.dim = plan.dim})->dense_rows(),
+        choices.num_threads, learning);
     std::vector<float> coordinates(quantizer_->model().size() / sizeof(float));
     std::memcpy(coordinates.data(), quantizer_->model().data(), quantizer_->model().size());
     pq_centroids_.resize(coordinates.size());

@@ -9,42 +9,6 @@
 
 namespace cassata {
 
-void SubsetScorer::score(std::span<const Id> positions, float* out) noexcept {
-  Id ids[kBatch];
-  for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
-    const std::size_t n = std::min(kBatch, positions.size() - begin);
-    for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
-    scorer_.score({ids, n}, out + begin);
-  }
-}
-
-void SubsetScorer::prefetch(std::span<const Id> positions) const noexcept {
-  Id ids[kBatch];
-  for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
-    const std::size_t n = std::min(kBatch, positions.size() - begin);
-    for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
-    scorer_.prefetch({ids, n});
-  }
-}
-
-bool SubsetScorer::fetch(std::span<const Id> positions) noexcept {
-  Id ids[kBatch];
-  bool reads = false;
-  for (std::size_t begin = 0; begin < positions.size(); begin += kBatch) {
-    const std::size_t n = std::min(kBatch, positions.size() - begin);
-    for (std::size_t i = 0; i < n; ++i) ids[i] = id(positions[begin + i]);
-    reads = scorer_.fetch({ids, n}) || reads;
-  }
-  return reads;
-}
-
-void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept {
-  for (std::size_t i = 0; i < count; ++i) {
-    const Id position = first + static_cast<Id>(i);
-    score({&position, 1}, out + i);
-  }
-}
-
 /// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice,
 /// one by one.
 std::span<const Id> Visited::filter_unvisited(std::span<const Id> ids) {

@@ -10,32 +10,10 @@
 #include "engine/codec/codes.h"
 #include "engine/graph/adjacency.h"
 #include "engine/graph/hierarchy.h"
+#include "engine/search/subset.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {
-
-/// A scorer of some of the vectors, by position in `ids`.
-class SubsetScorer final : public Scorer {
- public:
-  SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size)
-      : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
-  void bind(VectorView query) override { scorer_.bind(query); }
-  void bind(Id position) override { scorer_.bind(id(position)); }
-  void score(std::span<const Id> positions, float* out) noexcept override;
-  void prefetch(std::span<const Id> positions) const noexcept override;
-  bool fetch(std::span<const Id> positions) noexcept override;
-  void score_range(Id first, std::size_t count, float* out) noexcept override;
-
- private:
-  Id id(Id position) const noexcept {
-    return std::min(read_once(ids_[position]), last_);
-  }  // a damaged file may hold any
-
-  static constexpr std::size_t kBatch = 64;
-  Scorer& scorer_;
-  std::span<const Id> ids_;
-  Id last_;
-};
 
 /// A walk over one level to what the scorer's query is close to (Malkov and Yashunin, TPAMI 2020, algorithm 2), in
 /// steps. Each ends by starting to fetch what the next one reads, so that several walks that take turns do not wait for

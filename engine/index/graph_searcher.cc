@@ -1,0 +1,241 @@
+#include "engine/index/graph_searcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/parallel.h"
+#include "engine/graph/row_order.h"
+#include "engine/search/duplicate_expansion.h"
+#include "engine/search/interleave.h"
+#include "engine/search/object_pool.h"
+#include "engine/search/rerank.h"
+#include "engine/search/scan.h"
+#include "engine/search/subset.h"
+
+namespace cassata {
+namespace {
+
+Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry) {
+  if (entry.duplicates >= file.manifest().size || entry.near_copies > entry.duplicates)
+    corrupt(file.manifest_place() + std::to_string(entry.duplicates) + " duplicates, " +
+            std::to_string(entry.near_copies) + " of them near copies, among " + std::to_string(file.manifest().size) +
+            " rows, expected fewer");
+  if (entry.duplicates == 0) return {};
+  return Duplicates(file.section(kDuplicatesSection), entry.duplicates);
+}
+
+Permutation open_permutation(const MappedFile& file) {
+  if (file.manifest().schema.graph == GraphType::standard) return {};
+  return Permutation(file.section(kIdsSection), file.manifest().size);
+}
+
+class GraphSearcher final : public Searcher {
+ public:
+  GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry,
+                std::unique_ptr<GraphLayout> layout)
+      : schema_(file.manifest().schema),
+        size_(file.manifest().size),
+        entry_(entry),
+        layout_(std::move(layout)),
+        permutation_(open_permutation(file)),
+        duplicates_(open_duplicates(file, entry)),
+        expansion_(duplicates_, permutation_, entry, schema_.metric, size_),
+        first_(codes.first.get()),
+        second_(codes.second.get()),
+        results_(second_ ? second_ : first_),
+        result_ids_(permutation_.ids()),
+        near_by_first_(schema_.has(Role::maxsim) || (second_ && schema_.vector_kind == VectorKind::sparse)) {
+    if (schema_.has(Role::residual)) {
+      summed_ = std::make_unique<SummedCodes>(*first_, *second_);
+      results_ = summed_.get();
+    }
+    if (schema_.has(Role::maxsim)) {
+      result_ids_ = {};  // token vectors are stored by id, and scanned in that order
+      if (!permutation_.ids().empty()) {
+        second_by_row_ = std::make_unique<SubsetCodes>(*second_, permutation_.ids());
+        second_ = second_by_row_.get();
+      }
+    }
+  }
+
+  void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    const Plan plan = plan_of(params);
+    if (plan.k == 0 || plan.candidates == 0) return;
+    if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
+    const auto [running, waiting] = layout_->interleaving();
+    const std::size_t slots_a_thread = running + waiting;
+    std::vector<std::unique_ptr<InFlightQuery>> slots(threads_of(params.num_threads) * slots_a_thread);
+    const auto make = [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); };
+    const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
+    parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      const auto mine = std::span(slots).subspan(thread * slots_a_thread, slots_a_thread);
+      const auto start = [&](InFlightQuery& query, std::size_t number) {
+        query.number = number;
+        query.ranks = false;
+        if (plan.scans)
+          find_by_scan(query, queries, plan);
+        else
+          query.walk->start(queries.row(number), plan.width, plan.relax);
+      };
+      const auto finish = [&](const InFlightQuery& query) {  // copied: the whole of each beam would fill the memory
+        best[query.number].assign(query.found.begin(), query.found.end());
+      };
+      interleave<InFlightQuery>(
+          mine, running, begin, end, make, start, [&](InFlightQuery& query) { return step(query, queries, plan); },
+          finish);
+    });
+    for (auto& query : slots) idle_.give(std::move(query));
+  }
+
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
+    search_by_scan(*results_, schema_.metric, result_ids_, queries, params, best);
+  }
+
+  void verify(const Reading& reading) const override {
+    layout_->verify(reading);
+    permutation_.verify(reading);
+    duplicates_.verify(permutation_, entry_, size_, reading);
+  }
+
+ private:
+  /// What the parameters of a search come to.
+  struct Plan {
+    std::size_t k;
+    std::size_t width;       // of the walk
+    std::size_t candidates;  // that the second stage scores at most
+    bool scans;              // a walk would visit most nodes, and more slowly than a scan
+    float relax;
+    RerankParams rerank;
+  };
+
+  Plan plan_of(const SearchParams& params) const {
+    const std::size_t kept = std::min<std::size_t>(params.ef_search, size_);
+    Plan plan{.k = params.k,
+              .width = kept,
+              .candidates = params.k,
+              .scans = false,
+              .relax = params.early_exit_threshold,
+              .rerank = {.k = params.k}};
+    if (schema_.traversal_only()) {
+      plan.candidates = std::max(kept, params.k);
+    } else if (second_) {
+      plan.candidates = std::min<std::size_t>(params.k_candidates, size_);
+      plan.rerank = {.k = params.k,
+                     .alpha = params.alpha,
+                     .beta = params.beta,
+                     .sum = summed_ || (schema_.has(Role::maxsim) && params.sum_stages)};
+    }
+    plan.width = std::max(plan.width, plan.candidates);
+    plan.scans = plan.width > size_ / 2;
+    return plan;
+  }
+
+  struct InFlightQuery {
+    explicit InFlightQuery(const GraphSearcher& s)
+        : walk(s.layout_->walk()), second(s.second_ ? s.second_->scorer(s.schema_.metric) : nullptr) {}
+
+    std::unique_ptr<Walk> walk;
+    std::unique_ptr<Scorer> second;
+    std::unique_ptr<Scorer> scanning, summed;  // made when they are needed
+    std::vector<Candidate> found;
+    Rerank rerank;
+    std::size_t number = 0;
+    bool ranks = false;  // the first stage has ended
+  };
+
+  /// The first stage as a scan; then the second stage follows.
+  void find_by_scan(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
+    if (!query.scanning) query.scanning = first_->scorer(schema_.metric);
+    query.scanning->bind(queries.row(query.number));
+    scan({&query.scanning, 1}, size_, {}, plan.candidates, {&query.found, 1});
+    start_ranking(queries.row(query.number), query, plan);
+  }
+
+  /// The next step of a query: of its walk, or of ranking what the walk found. At the end `found` are its results.
+  StepResult step(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
+    const VectorView vector = queries.row(query.number);
+    if (!query.ranks) {
+      if (query.walk->step()) return query.walk->pending() ? StepResult::waiting : StepResult::running;
+      query.found = query.walk->found();
+      if (!second_) {
+        to_ids(query.found, expansion_.within_reach(query.found, plan.k, vector));
+        expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, *query.walk->scorer());
+        return StepResult::done;
+      }
+      query.found.resize(std::min(plan.candidates, query.found.size()));
+      if (near_by_first_)
+        expansion_.add(schema_.has(Role::maxsim) ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, query.found,
+                       plan.candidates, *query.walk->scorer());
+      start_ranking(vector, query, plan);
+    }
+    if (query.rerank.step()) return query.rerank.pending() ? StepResult::waiting : StepResult::running;
+    if (plan.scans) {
+      query.found.resize(std::min(plan.k, query.found.size()));
+    } else if (!near_by_first_) {
+      query.found.resize(expansion_.within_reach(query.found, plan.k, vector));
+      expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, result_scorer(vector, query));
+    } else if (!schema_.has(Role::maxsim)) {
+      expansion_.add(Expansion::Adds::copied_ids, query.found, plan.k, *query.second);
+    }
+    return StepResult::done;
+  }
+
+  /// Scores rows as results are.
+  Scorer& result_scorer(const VectorView& vector, InFlightQuery& query) const {
+    if (!summed_ || !expansion_.has_near_copies()) return *query.second;
+    if (!query.summed) query.summed = summed_->scorer(schema_.metric);
+    query.summed->bind(vector);
+    return *query.summed;
+  }
+
+  /// Starts the second stage, which scores the rows found; at the end they are the best, best first, as ids.
+  void start_ranking(const VectorView& vector, InFlightQuery& query, const Plan& plan) const {
+    query.ranks = true;
+    query.second->bind(vector);
+    RerankParams rerank = plan.rerank;
+    if (!near_by_first_) {
+      const std::size_t reach = std::max(plan.k, expansion_.within_reach(query.found, plan.k, vector));
+      if (schema_.traversal_only())
+        rerank = guided_rerank(reach);
+      else if (!rerank.alpha && !rerank.beta)  // these are relative to the k best
+        rerank.k = reach;
+    }
+    query.rerank.start(query.found, *query.second, permutation_.ids(), rerank);
+  }
+
+  /// Rows become ids; ties are ordered by these. Leaves the `k` best.
+  void to_ids(std::vector<Candidate>& candidates, std::size_t k) const {
+    std::size_t end = std::min(k, candidates.size());
+    while (end != 0 && end < candidates.size() && candidates[end].distance == candidates[end - 1].distance) ++end;
+    candidates.resize(end);
+    for (Candidate& c : candidates) c.id = permutation_.id(c.id);
+    std::sort(candidates.begin(), candidates.end());
+    candidates.resize(std::min(k, candidates.size()));
+  }
+
+  const IndexSchema& schema_;
+  std::size_t size_;
+  const GraphEntry& entry_;
+  std::unique_ptr<GraphLayout> layout_;
+  Permutation permutation_;
+  Duplicates duplicates_;
+  Expansion expansion_;
+  const Codes* first_;                    // null: in the pages of the layout
+  const Codes* second_;                   // by row; null: there is no second stage
+  std::unique_ptr<Codes> second_by_row_;  // of codes that are stored by id
+  std::unique_ptr<Codes> summed_;         // both stages, of a residual
+  const Codes* results_;                  // codes by which results are scored
+  std::span<const Id> result_ids_;        // ids of their rows; empty: rows are ids
+  bool near_by_first_;                    // near copies by the first codes need not be near by the second
+  mutable Pool<InFlightQuery> idle_;      // kept between searches: each is as long as the collection
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> graph_searcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry,
+                                         std::unique_ptr<GraphLayout> layout) {
+  return std::make_unique<GraphSearcher>(file, codes, entry, std::move(layout));
+}
+
+}  // namespace cassata

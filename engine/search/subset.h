@@ -1,0 +1,50 @@
+// A row store over another one: row i is row ids[i] of codes stored elsewhere.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "cassata/types.h"
+#include "engine/codec/codes.h"
+
+namespace cassata {
+
+/// Scores some of the vectors of another scorer, by position in `ids`.
+class SubsetScorer final : public Scorer {
+ public:
+  SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size)
+      : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
+  void bind(VectorView query) override { scorer_.bind(query); }
+  void bind(Id position) override { scorer_.bind(id(position)); }
+  void score(std::span<const Id> positions, float* out) noexcept override;
+  void prefetch(std::span<const Id> positions) const noexcept override;
+  bool fetch(std::span<const Id> positions) noexcept override;
+  void score_range(Id first, std::size_t count, float* out) noexcept override;
+
+ private:
+  /// Below the size, whatever a damaged file holds.
+  Id id(Id position) const noexcept { return std::min(read_once(ids_[position]), last_); }
+
+  static constexpr std::size_t kBatch = 64;
+  Scorer& scorer_;
+  std::span<const Id> ids_;
+  Id last_;
+};
+
+/// Codes in another order than they are stored in. Borrows both.
+class SubsetCodes final : public Codes {
+ public:
+  SubsetCodes(const Codes& codes, std::span<const Id> ids) : Codes(ids.size(), codes.dim()), codes_(codes), ids_(ids) {}
+  std::unique_ptr<Scorer> scorer(Metric metric) const override;
+  void verify(const Reading& reading) const override { codes_.verify(reading); }
+  void touch(Id row) const noexcept override { codes_.touch(ids_[row]); }
+
+ private:
+  const Codes& codes_;
+  std::span<const Id> ids_;
+};
+
+}  // namespace cassata
