@@ -101,7 +101,7 @@ void choose_layout(BuildChoices& choices) {
 
 /// Names of encodings mean others for other shapes of vectors.
 void choose_encodings(BuildChoices& choices) {
-  const VectorKind vector_kind = shape_of(choices.input);
+  const VectorKind vector_kind = vector_kind_of(choices.input);
   BuildParams& params = choices.params;
   if (vector_kind == VectorKind::sparse)
     params.schema.first.encoding = params.schema.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
