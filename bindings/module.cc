@@ -336,12 +336,11 @@ py::tuple reloaded(const Index& index, const std::string& verify, const std::opt
                           .resident = resident ? parse_resident(*resident) : Resident::none,
                           .lock = lock,
                           .progress = progress_of(progress)};
-  Index fresh(index);
-  bool changed = false;
-  {
+  Index fresh = [&] {
     const WithoutGil without;
-    changed = fresh.reload(params);
-  }
+    return index.reopen(params);
+  }();
+  const bool changed = !fresh.same_content(index);
   return py::make_tuple(std::move(fresh), changed);
 }
 
@@ -450,7 +449,7 @@ void define_index(py::module_& module) {
            "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
-      .def("check_touched", &Index::check_touched)
+      .def("check_touched", [](Index& index) { index = index.with_touch_checks(); })
       .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
       .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
       .def("residency", &residency)

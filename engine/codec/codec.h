@@ -1,4 +1,4 @@
-// An encoding whose rows all have one length: what the bytes of a row mean, wherever the row lies.
+// Codecs: encodings whose rows have one length. A codec decodes, checks and scores rows, wherever they are stored.
 #pragma once
 
 #include <cstddef>
@@ -11,19 +11,19 @@
 
 namespace cassata {
 
-/// A query bound to a codec. One thread at a time; made once a thread and bound to one query after another. The codec
-/// must outlive it.
+/// Computes distances from a bound query to rows given by pointer. One thread at a time: each thread makes its own and
+/// binds one query after another. The codec must outlive it.
 class RowScorer {
  public:
   virtual ~RowScorer() = default;
-  /// The next calls are about `query`, of RowCodec::dim() values. It is copied.
+  /// Binds `query`, of RowCodec::dim() values, which are copied.
   virtual void bind(VectorView query) = 0;
-  /// The next calls are about the encoded vector at `row`.
+  /// Binds the encoded vector at `row`.
   virtual void bind(const std::byte* row) = 0;
-  /// out[i] = distance(query, row places[i] of those that lie at `rows`, one after another). Allocates nothing.
-  /// Prefetches rows ahead of the one being scored, but not the first ones (kernels/prefetch.h).
+  /// out[i] = distance(query, row places[i]) of the rows that are stored one after another at `rows`. Allocates
+  /// nothing. Prefetches rows ahead of the one being scored, but not the first ones (kernels/prefetch.h).
   virtual void score(const std::byte* rows, std::span<const Id> places, float* out) noexcept = 0;
-  /// out[i] = distance(query, row first + i), i < count.
+  /// out[i] = distance(query, row first + i) of the rows at `rows`, i < count.
   virtual void score_range(const std::byte* rows, std::size_t first, std::size_t count, float* out) noexcept = 0;
 };
 
@@ -39,10 +39,10 @@ class RowCodec {
   virtual std::unique_ptr<RowScorer> scorer(Metric metric) const = 0;
   /// out = the dim() values of the encoded vector.
   virtual void decode(const std::byte* row, float* out) const = 0;
-  /// Checks the model for values that no encoder of ours stores. Calls `reading` with each part before it is read.
-  /// Throws Error(corrupt) naming the byte.
+  /// Checks the model for values that no encoder stores. Calls `reading` with each part before it is read. Throws
+  /// Error(corrupt) naming the byte.
   virtual void verify_model(const Reading&) const {}
-  /// Checks the row at byte `at` of `section` in the same way; `row` is its number, for the message.
+  /// Checks the row at byte `at` of `section` in the same way. `row` is its number, for the message.
   virtual void verify_row(const Section&, std::uint64_t at, std::uint64_t row) const = 0;
 
  protected:

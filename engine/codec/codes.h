@@ -1,4 +1,4 @@
-// What the engine knows about stored vectors, whatever their encoding.
+// The interfaces of stored vectors: codes, their scorers and their encoders, the same for every encoding.
 #pragma once
 
 #include <cstddef>
@@ -15,28 +15,29 @@
 
 namespace cassata {
 
-/// A query bound to one set of codes: all that a search knows about vectors. One thread at a time; made once a thread
-/// and bound to one query after another. The codes must outlive it.
+/// Computes distances from a bound query to the vectors of one set of codes. Searches see vectors only through it. One
+/// thread at a time: each thread makes its own and binds one query after another. The codes must outlive it.
 class Scorer {
  public:
   virtual ~Scorer() = default;
-  /// The next calls are about `query`, of Codes::dim() values. It is copied.
+  /// Binds `query`, of Codes::dim() values, which are copied.
   virtual void bind(VectorView query) = 0;
-  /// The next calls are about the stored vector `id`.
+  /// Binds the stored vector `id`.
   virtual void bind(Id id) = 0;
   /// out[i] = distance(query, vector ids[i]); smaller is closer for every metric. Requires ids < Codes::size().
-  /// Allocates nothing. Fetches vectors ahead of the one in hand, but for the first ones: these prefetch() is for.
+  /// Allocates nothing. Prefetches vectors ahead of the one being scored, but not the first ones: call prefetch() for
+  /// these.
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
-  /// Starts to fetch vectors that score() is about to be asked of.
+  /// Starts to load vectors that score() is called with next into the processor's cache.
   virtual void prefetch(std::span<const Id>) const noexcept {}
-  /// Has vectors that score() may soon be asked of read from disk, all at once. True if some are on their way now, so
-  /// that it pays to do something else first.
+  /// Starts to read vectors that score() may be called with soon from disk, all at once. True if some of them are not
+  /// in memory yet: the caller should do other work before it calls score().
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
   /// out[i] = distance(query, vector first + i), i < count.
   virtual void score_range(Id first, std::size_t count, float* out) noexcept = 0;
 };
 
-/// Dense vectors that can be read one by one, as near to those given as their encoding holds them.
+/// Dense vectors, decoded one at a time.
 class DenseRows {
  public:
   virtual ~DenseRows() = default;
@@ -51,15 +52,15 @@ class Codes {
  public:
   virtual ~Codes() = default;
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
-  /// Checks what hashes cannot: values that no writer of ours stores. Calls `reading` with each part before it is read.
-  /// Throws Error(corrupt) naming the byte.
+  /// Checks what hashes cannot: values that no encoder stores. Calls `reading` with each part before it is read. Throws
+  /// Error(corrupt) naming the byte.
   virtual void verify(const Reading& reading = {}) const = 0;
-  /// Says to the sections that row `id` is about to be used (Section::touch()).
+  /// Verifies the bytes of row `id` before their first use (Section::touch()).
   virtual void touch(Id) const noexcept {}
-  /// The vectors, to be decoded; null where the encoding has no dense ones.
+  /// Decodes the vectors; null if they are not dense.
   virtual const DenseRows* dense_rows() const noexcept { return nullptr; }
 
-  /// Whether rows are in memory, as its scorers found them.
+  /// Records whether rows were in memory when scorers fetched them.
   Residency& residency() const noexcept { return residency_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
@@ -73,54 +74,56 @@ class Codes {
   mutable Residency residency_;
 };
 
-/// What an encoding has to know of the vectors and of how it is to hold them; a build's choices and a file's manifest
-/// say the same.
+/// Parameters of an encoding: those of the vectors and those of their codes. A build takes them from its parameters, a
+/// reader from the manifest.
 struct CodesSpec {
   std::size_t dim = 0;
   Metric metric = Metric::dot_product;
   CodeParams code = {};
-  bool linear = false;  ///< distances of dot products are those to decoded vectors, so that those to what was left out
-                        ///< can be added
+  bool linear = false;  ///< dot products are exactly those with the decoded vectors, so that dot products with the
+                        ///< residuals can be added
 };
 
-/// Where encoded rows lie: one after another; where their lengths differ, `offsets` tells each one's place, else it is
-/// empty. `model` is what the encoder learned of the collection, if it does.
+/// Sections of encoded rows. `rows` holds one after another; `offsets` holds their places, and is empty if all rows
+/// have one length. `model` holds the parameters that a trained encoding has learned, and is empty for others.
 struct RowSections {
   Section rows;
   Section offsets;
   Section model = {};
 };
 
-/// Rows that were encoded.
+/// Encoded rows, one after another.
 struct EncodedRows {
   std::vector<std::byte> bytes;
-  std::vector<std::uint64_t> ends;  ///< of each row in `bytes`; empty where all rows have one length
+  std::vector<std::uint64_t> ends;  ///< end of each row in `bytes`; empty if all rows have one length
 };
 
 /// Turns vectors into the bytes of an encoding, a batch of rows at a time.
 class Encoder {
  public:
   virtual ~Encoder() = default;
-  /// Whether the encoder has to learn from the collection before it encodes.
+  /// True if the encoder learns from the collection before it encodes.
   virtual bool trains() const noexcept { return false; }
-  /// Learns from the vectors, which are dense and as exact as the build has them. Once, where trains(). The same
-  /// whatever the threads. Tells `progress`, if any, of a stage "learn", about once a second or more often.
+  /// Learns from the vectors, which are dense and as exact as the build has them. Called once, if trains(). The result
+  /// does not depend on `num_threads`. Reports a stage "learn" to `progress`, if any, about once a second or more
+  /// often.
   virtual void train(const DenseRows& vectors, unsigned num_threads, const Progress& progress);
-  /// What was learned, as the file keeps it; empty where nothing is.
+  /// The learned parameters, as the file stores them; empty unless trains().
   virtual std::span<const std::byte> model() const noexcept { return {}; }
-  /// Length of every row; 0 if it differs.
+  /// Bytes of every row; 0 if rows differ in length.
   virtual std::size_t row_bytes() const noexcept = 0;
-  /// Where it does, the least that an entry of a vector takes; 0: that depends on the vector.
+  /// If rows differ in length: bytes that each entry of a sparse vector takes at least; 0 if there is no such bound.
   virtual std::size_t entry_bytes() const noexcept { return 0; }
-  /// Throws Error(invalid_argument) at a vector of which the encoding would keep next to nothing; names `source` and
-  /// the row, of which the batch's first has the number `first`.
+  /// Throws Error(invalid_argument) for a vector whose values are so small that the encoding would lose more than 1 %
+  /// of it. The message names `source` and the row; `first` is the number of the batch's first row.
   virtual void check(const Batch&, std::string_view, std::uint64_t) const {}
-  /// Appends the rows to `out`; any number of threads. `source` and `first`, the number of the batch's first row, are
-  /// for messages. Throws Error(invalid_argument) at a value that the encoding cannot hold.
+  /// Appends the encoded rows to `out`. Any number of threads. `source` and `first`, the number of the batch's first
+  /// row, are for messages. Throws Error(invalid_argument) for a value that the encoding cannot hold.
   virtual void encode(const Batch& rows, std::string_view source, std::uint64_t first, EncodedRows& out) const = 0;
-  /// How its rows are read, by the model of `sections`; null where they differ in length.
+  /// The codec of its rows, with the model of `sections`; null if rows differ in length.
   virtual std::unique_ptr<RowCodec> codec(const RowSections&) const { return nullptr; }
-  /// The codes of `size` rows that lie in `sections`. Unless overridden: packed rows of its codec.
+  /// The codes of the `size` rows in `sections`. Unless overridden: PackedRows with codec(). Throws Error(corrupt) if
+  /// the sections have wrong lengths.
   virtual std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const;
 };
 

@@ -9,7 +9,7 @@
 namespace cassata {
 namespace {
 
-/// Whether rounding moves the vector by more than a hundredth of its length.
+/// True if rounding to f16 moves the vector by more than 1 % of its length.
 bool loses_much(std::span<const float> values) {
   std::vector<std::uint16_t> halves(values.size());
   std::vector<float> kept(values.size());
@@ -28,7 +28,8 @@ bool loses_much(std::span<const float> values) {
 
 void check_halves(std::span<const float> values, const std::function<std::string()>& row,
                   const std::function<std::string(std::size_t)>& place) {
-  constexpr double kRounding = 0x1p-25;  // of a value, at most, below f16's normal numbers; these lose a share of 2^-11
+  // Largest rounding error of a value below f16's normal range. Values within that range lose at most a share of 2^-11.
+  constexpr double kRounding = 0x1p-25;
   if (static_cast<double>(values.size()) * kRounding * kRounding <=
           5e-5 * static_cast<double>(squared_length(values)) ||
       !loses_much(values))

@@ -1,4 +1,4 @@
-// A row store: encoded rows of one length, one after another in a section.
+// Row store: encoded rows of one length, one after another in a section.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 namespace cassata {
 
+/// Row `id` is the row_bytes() bytes of the section from byte id * row_bytes() on.
 class PackedRows final : public Codes {
  public:
   /// Throws Error(corrupt) if the section's length is not `size` rows.
@@ -43,13 +44,13 @@ class PackedRows final : public Codes {
   Decoded decoded_{*this};
 };
 
-/// The rows of a section by `codec`, a function that makes a codec.
+/// Opens packed rows. `codec` is a function that makes their codec from the sections and the spec.
 template <auto codec>
 std::unique_ptr<Codes> open_packed(const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
   return std::make_unique<PackedRows>(codec(sections, spec), sections.rows, size);
 }
 
-/// Scores packed rows by id. The bound query may be shared with the scoring of rows that lie elsewhere.
+/// Scores packed rows by id. The row scorer may be shared: a query bound here is bound for rows stored elsewhere, too.
 class PackedScorer final : public FetchingScorer<PackedRows> {
  public:
   PackedScorer(const PackedRows& rows, std::shared_ptr<RowScorer> scorer)

@@ -9,7 +9,7 @@
 namespace cassata {
 namespace {
 
-/// Rows that were taken from others.
+/// Sparse rows made of entries of other rows.
 struct Rows {
   std::vector<std::uint32_t> components;
   std::vector<float> values;
@@ -42,7 +42,7 @@ class PartEncoder final : public Encoder {
       whole_->encode(parts.batch(rows.dim), source, first, out);
     } catch (const Error&) {
       EncodedRows none;
-      whole_->encode(rows, source, first, none);  // tells the same of the entry's number in the whole vector
+      whole_->encode(rows, source, first, none);  // throws the same error with the entry's place in the whole vector
       throw;
     }
   }

@@ -21,8 +21,10 @@ namespace {
 using kernels::quantized::QuantizedHead;
 using kernels::quantized::QuantizedLayout;
 
-/// How values become codes.
-enum class QuantizerKind { range, direction };
+enum class QuantizerKind {
+  range,     ///< scalar quantization between the smallest and the largest value
+  direction  ///< RaBitQ: codes with the smallest angle to the rotated vector
+};
 
 struct QuantizerConfig {
   QuantizerKind kind;
@@ -36,10 +38,10 @@ std::size_t model_bytes(const QuantizerConfig& config, std::size_t dim) {
 
 constexpr float kLargest = std::numeric_limits<float>::max();
 
-/// Within -most and most; a NaN is -most.
-float bounded(float value, float most) { return std::min(most, std::max(-most, value)); }
+/// `value` clamped to -max and max; -max for a NaN, by the order of the comparisons.
+float bounded(float value, float max) { return std::min(max, std::max(-max, value)); }
 
-/// What was learned of the vectors, and the way from a vector to the one that is coded, and back.
+/// Transforms a vector into the one that is quantized, by the center and the rotation of the model, and back.
 class Preprocessor {
  public:
   Preprocessor(const QuantizerConfig& config, std::span<const std::byte> model, std::size_t dim)
@@ -54,19 +56,21 @@ class Preprocessor {
   std::span<const float> mean() const { return mean_; }
   bool rotated() const { return rotated_; }
   float mean_squares() const { return static_cast<float>(mean_squares_); }
-  /// How many times the mean has the length that a vector, given by its product with the mean, has in that direction; 0
-  /// if the mean is so short that products with it say little.
+  /// The factor `a` of quantized.h for a vector whose dot product with the mean is `product`: product / |mean|^2. 0 if
+  /// the mean is so short that the quotient is unreliable.
   float share_of_mean(float product) const {
-    constexpr double kLeast = 1e-30;
-    return mean_squares_ > kLeast ? bounded(static_cast<float>(static_cast<double>(product) / mean_squares_), kLargest)
-                                  : 0;
+    constexpr double kMinSquares = 1e-30;
+    return mean_squares_ > kMinSquares
+               ? bounded(static_cast<float>(static_cast<double>(product) / mean_squares_), kLargest)
+               : 0;
   }
-  /// Less `share` times the mean.
+  /// to = rotation(from - share x mean), from and to of dim values.
   void enter(const float* from, float* to, float share = 1) const {
-    constexpr float kMost = 1e30F;  // so that no sum of a rotation is infinite
-    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - share * mean_[i], kMost);
+    constexpr float kMax = 1e30F;  // no sum of the rotation is infinite
+    for (std::size_t i = 0; i < mean_.size(); ++i) to[i] = bounded(from[i] - share * mean_[i], kMax);
     if (rotated_) rotation_.apply(to);
   }
+  /// In place, the inverse of enter() with share 1.
   void leave(float* values) const {
     if (rotated_) rotation_.undo(values);
     for (std::size_t i = 0; i < mean_.size(); ++i) values[i] += mean_[i];
@@ -97,10 +101,11 @@ class QuantizedCodec final : public RowCodec {
     reading(model_.bytes);
     for (std::size_t i = 0; i < dim(); ++i)
       if (!std::isfinite(preprocessor_.mean()[i]))
-        throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
+        throw model_.damaged(i * sizeof(float), "a NaN or an infinity in the mean, expected finite numbers");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF})
-        throw model_.damaged(i, "a sign that is neither 1 nor -1");
+        throw model_.damaged(i, "byte " + std::to_string(std::to_integer<int>(model_.bytes[i])) +
+                                    " as a sign of the rotation, expected 1 or 255");
   }
 
   void verify_row(const Section& section, std::uint64_t at, std::uint64_t row) const override {
@@ -157,7 +162,8 @@ class QuantizedScorer final : public RowScorer {
   }
 
   void bind(const std::byte* row) override {
-    // Without a rotation nothing is lost if the row is not decoded, and a build is faster by a third.
+    // Without a rotation the codes themselves serve as the query: nothing is lost, and a build is a third faster than
+    // with decoded rows.
     if (!codec_.preprocessor().rotated()) {
       const float rest = kernels::quantized::quantize_row(row, codec_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
@@ -182,24 +188,24 @@ class QuantizedScorer final : public RowScorer {
   const QuantizedCodec& codec_;
   Metric metric_;
   kernels::quantized::QuantizedQuery query_;
-  std::vector<float> values_;   // of the query, in the preprocessor of the codes
-  std::vector<float> decoded_;  // a stored vector that is the query
+  std::vector<float> values_;   // the preprocessed query
+  std::vector<float> decoded_;  // a stored vector that is bound as the query
 };
 
 std::unique_ptr<RowScorer> QuantizedCodec::scorer(Metric metric) const {
   return std::make_unique<QuantizedScorer>(*this, metric);
 }
 
-/// A vector's codes, and what they mean.
+/// The codes of a vector. Each stands for the value bias + scale x code.
 struct Quantized {
   std::vector<std::uint8_t> codes;
   float scale = 0, bias = 0;
 };
 
-/// Values and steps below this are taken for 0: their inverse might be infinite.
+/// Values and steps below this count as 0: their inverse could be infinite.
 constexpr float kSmallest = 1e-35F;
 
-/// The codes 0 to `last` spread evenly from the smallest value to the largest.
+/// Scalar quantization: the codes 0 to `last`, evenly spaced from the smallest value to the largest.
 void quantize_range(std::span<const float> values, float last, Quantized& out) {
   const auto [low, high] = std::ranges::minmax(values);
   out.bias = low;
@@ -210,8 +216,8 @@ void quantize_range(std::span<const float> values, float last, Quantized& out) {
     out.codes[i] = static_cast<std::uint8_t>(std::clamp((values[i] - low) * inverse + 0.5F, 0.0F, last));
 }
 
-/// Codes whose distances from the middle lie in the direction of `values`. The finer they are, the more values beyond
-/// the last code are cut off: the best of some steps.
+/// RaBitQ: the codes, as offsets from the middle one, approximate the direction of `values`. Smaller steps round values
+/// less but clip more of the largest ones; of kSteps step sizes, the one with the smallest angle is taken.
 void quantize_direction(std::span<const float> values, float last, Quantized& out) {
   constexpr unsigned kSteps = 24;
   const float middle = last / 2;
@@ -225,12 +231,13 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
   const auto code = [&](float value, float step) {
     return std::clamp(std::floor(value * step + middle + 0.5F), 0.0F, last);
   };
-  const auto match = [&](float step) {  // product and squared length of the codes' distances from the middle
+  // Dot product of the values and the codes' offsets from the middle, and the squared length of these offsets.
+  const auto match = [&](float step) {
     float product = 0, squares = 0;
     for (const float v : values) {
-      const float distance = code(v, step) - middle;
-      product += v / largest * distance;
-      squares += distance * distance;
+      const float offset = code(v, step) - middle;
+      product += v / largest * offset;
+      squares += offset * offset;
     }
     return std::pair(product, squares);
   };
@@ -285,7 +292,9 @@ class QuantizedEncoder final : public Encoder {
   }
 
  private:
-  /// What a distance to the vector is besides the query's own part and the product with the codes.
+  /// The `rest` of quantized.h for the vector `given`, which is `values` after the preprocessor. Computed from the
+  /// decoded vector if distances must be exactly those to it: for int8 and int4 by Euclidean distance, and if
+  /// spec_.linear.
   float rest(std::span<const float> given, std::span<const float> values, const Quantized& quantized,
              const Preprocessor& preprocessor) const {
     std::vector<float> decoded(values.size());
@@ -318,7 +327,7 @@ class QuantizedEncoder final : public Encoder {
   std::vector<std::byte> model_;
 };
 
-/// What is wrong with codes of these many bits and dimensions; empty: nothing.
+/// The error message for bits or a dimension out of range; empty if there is none.
 std::string fault(const QuantizerConfig& config, const CodesSpec& spec) {
   if (config.bits == 0 || config.bits > kMaxRabitqBits)
     return "bits: " + std::to_string(config.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);

@@ -1,5 +1,5 @@
-// What other codes leave out of dense vectors, in an encoding of its own: dot products with both add up to those with
-// the whole.
+// Residuals of dense vectors, in their own encoding. The dot product with a vector is the sum of those with its code
+// and with its residual.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace cassata {
 
-/// Stores x - decoded(x) as `rest` does, where decoded(x) is what is left of a vector x in the codes of `first`, which
-/// learns before and outlives it.
+/// An encoder that stores the residuals x - decoded(x) by the encoder `rest`; decoded(x) is the vector x encoded and
+/// decoded by `first`. Train `first` before it; `first` must outlive it.
 std::unique_ptr<Encoder> residual_encoder(const Encoder& first, std::unique_ptr<Encoder> rest);
 
 }  // namespace cassata

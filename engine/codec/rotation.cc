@@ -7,7 +7,7 @@
 namespace cassata {
 namespace {
 
-/// The Walsh-Hadamard transform of a power of two of values, scaled so that lengths stay; its own inverse.
+/// The Walsh-Hadamard transform of `length` values, a power of two, scaled to keep lengths. It is its own inverse.
 void transform(float* values, std::size_t length) {
   for (std::size_t half = 1; half < length; half *= 2)
     for (std::size_t begin = 0; begin < length; begin += 2 * half)
@@ -23,7 +23,7 @@ void transform(float* values, std::size_t length) {
 }  // namespace
 
 std::vector<std::int8_t> Rotation::random_signs(std::size_t dim) {
-  std::mt19937_64 random(dim);  // of which the standard says what it gives
+  std::mt19937_64 random(dim);  // the standard fixes its numbers: the same on every machine
   std::vector<std::int8_t> signs(kRounds * dim);
   for (std::int8_t& sign : signs) sign = random() % 2 == 0 ? 1 : -1;
   return signs;

@@ -1,5 +1,5 @@
-// A random rotation in time n log n: vectors whose coordinates are all alike, whatever they were, so that few bits hold
-// any of them.
+// A random rotation in time n log n. It spreads a vector evenly over all coordinates, so that no coordinate needs more
+// bits than the others.
 #pragma once
 
 #include <cstddef>
@@ -9,22 +9,22 @@
 
 namespace cassata {
 
-/// Four rounds, each of which flips the signs of some coordinates and applies a Hadamard transform to as many of them
-/// as a power of two allows, at the front and at the back in turns (Ailon and Chazelle, STOC 2006; rounds over parts:
+/// Four rounds. Each flips the signs of some coordinates and applies a Hadamard transform to the largest power of two
+/// of them that fits, alternately the first ones and the last ones (Ailon and Chazelle, STOC 2006; rounds over parts:
 /// Gao et al., SIGMOD 2025).
 class Rotation {
  public:
   static constexpr std::size_t kRounds = 4;
 
-  /// Signs that are the same in every build.
+  /// kRounds x dim random signs, 1 or -1. They depend on dim alone.
   static std::vector<std::int8_t> random_signs(std::size_t dim);
 
-  /// `signs`: kRounds x dim numbers, those below 0 flip a coordinate. Borrowed.
+  /// `signs`: kRounds x dim numbers; a negative one flips its coordinate. Borrowed.
   Rotation(std::span<const std::int8_t> signs, std::size_t dim);
 
-  /// In place, dim values.
+  /// Rotates dim values in place.
   void apply(float* values) const;
-  /// Back to where apply() came from.
+  /// The inverse of apply().
   void undo(float* values) const;
 
  private:
@@ -33,7 +33,7 @@ class Rotation {
 
   std::span<const std::int8_t> signs_;
   std::size_t dim_;
-  std::size_t length_;  // of a transform: the largest power of two that is no more than dim
+  std::size_t length_;  // of a transform: the largest power of two up to dim
 };
 
 }  // namespace cassata

@@ -1,4 +1,4 @@
-// Rows on their way from disk to memory, many at once, ahead of their use.
+// Reads rows from disk ahead of their use, many at once (docs/decisions/rows-are-read-many-at-once.md).
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@
 
 namespace cassata {
 
-/// What a scorer asks for: fetch() before rows are scored, scored() after that. While all seems to be in memory,
-/// nothing is asked, but now and then it is looked at whether scoring had to read. One thread.
+/// Starts the reads of one scorer. Call fetch() before rows are scored, and scored() after that. While rows are likely
+/// resident, nothing is requested, and scoring is sampled now and then for reads. One thread.
 class RowFetch {
  public:
   explicit RowFetch(Residency& residency) : residency_(residency) {}
 
-  /// part_of(id): a row's bytes, in a mapping. True if some of them have to be read.
-  /// Rows whose place has to be read first have that asked for by place_of(id).
+  /// Starts to read the rows `ids`. True if some of them have to be read from disk. part_of(id) is the row's bytes, in
+  /// a mapping; place_of(id), if given, is the bytes of its place in the file, which part_of(id) reads.
   template <class PartOf, class PlaceOf = std::nullptr_t>
   bool fetch(std::span<const Id> ids, PartOf part_of, PlaceOf place_of = nullptr) noexcept {
     if (ids.empty()) return false;
@@ -31,8 +31,8 @@ class RowFetch {
       return false;
     }
     const std::uint64_t before = blocks_read();
-    if constexpr (!std::is_null_pointer_v<PlaceOf>) ask(ids, place_of);
-    ask(ids, part_of);
+    if constexpr (!std::is_null_pointer_v<PlaceOf>) request(ids, place_of);
+    request(ids, part_of);
     const bool reads = blocks_read() != before;
     residency_.record(reads);
     return reads;
@@ -45,8 +45,8 @@ class RowFetch {
 
  private:
   template <class PartOf>
-  static void ask(std::span<const Id> ids, PartOf part_of) noexcept {
-    std::span<const std::byte> run;  // of parts that lie one after another
+  static void request(std::span<const Id> ids, PartOf part_of) noexcept {
+    std::span<const std::byte> run;  // adjacent parts, requested together
     for (const Id id : ids) {
       const std::span<const std::byte> part = part_of(id);
       if (run.data() + run.size() == part.data()) {
@@ -60,12 +60,11 @@ class RowFetch {
   }
 
   Residency& residency_;
-  bool watches_ = false;
-  std::uint64_t read_ = 0;
+  bool watches_ = false;    // this scoring is sampled
+  std::uint64_t read_ = 0;  // blocks_read() before it
 };
 
-/// The scorer of codes whose row `id` lies at bytes(id), in a mapping, and if that has to be looked up, at
-/// place_bytes(id).
+/// A scorer of mapped codes: bytes(id) is row `id`. If the place of a row is stored too, place_bytes(id) is its bytes.
 template <class RowCodes>
 class FetchingScorer : public Scorer {
  public:
@@ -79,7 +78,7 @@ class FetchingScorer : public Scorer {
   }
 
  protected:
-  /// At the end of score().
+  /// Call at the end of score().
   void scored() noexcept { fetch_.scored(); }
 
   const RowCodes& codes_;

@@ -1,4 +1,4 @@
-// Where rows of different lengths lie in their section.
+// Places of rows that differ in length.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,7 @@
 
 namespace cassata {
 
-/// Where each row of a section lies, as u32 or, beyond 4 GiB, u64: (n + 1) numbers, the first 0, the last the section's
-/// length.
+/// The first byte of each row in its section, and the section's length: n + 1 numbers, u32 or, beyond 4 GiB, u64.
 class RowOffsets {
  public:
   /// Throws Error(corrupt) if the section's length is not that of size + 1 numbers of either width.
@@ -25,12 +24,12 @@ class RowOffsets {
   std::uint64_t operator[](std::size_t i) const noexcept {
     return narrow_ ? read_once(narrow_[i]) : read_once(wide_[i]);
   }
-  /// The part of `rows` where row `i` lies: in them, whatever a damaged file says.
+  /// The part of `rows` that is row `i`. Offsets of a damaged file are clamped to `rows`.
   std::span<const std::byte> part(std::span<const std::byte> rows, std::size_t i) const noexcept {
     const std::uint64_t end = std::min<std::uint64_t>((*this)[i + 1], rows.size()), begin = std::min((*this)[i], end);
     return rows.subspan(begin, end - begin);
   }
-  /// The two numbers that tell where row `i` lies.
+  /// The bytes of the two offsets of row `i`.
   std::span<const std::byte> bytes(std::size_t i) const noexcept {
     const std::size_t width = narrow_ ? sizeof *narrow_ : sizeof *wide_;
     return section_.bytes.subspan(i * width, 2 * width);
@@ -45,7 +44,7 @@ class RowOffsets {
       throw damaged(0, "rows from byte " + std::to_string((*this)[0]) + " to " + std::to_string((*this)[size]) +
                            ", expected 0 to " + std::to_string(length));
   }
-  /// The error for number i.
+  /// The error at offset `i`.
   Error damaged(std::size_t i, const std::string& found) const {
     return section_.damaged(i * (narrow_ ? sizeof(std::uint32_t) : sizeof(std::uint64_t)), found);
   }

@@ -1,18 +1,20 @@
-// Whether rows that are asked for are in memory.
+// Estimates whether rows are in memory.
 #pragma once
 
 #include <atomic>
 
 namespace cassata {
 
-/// Whether what is asked for is in memory already, so that asking can be saved: for token vectors it takes a fifth as
-/// long as scoring (docs/performance.md). Any number of threads.
+/// Records whether requested rows had to be read from disk, so that requests can be saved while rows are in memory: for
+/// token vectors a request takes a fifth of the time of scoring (docs/decisions/rows-are-read-many-at-once.md). Any
+/// number of threads.
 class alignas(64) Residency {
  public:
-  /// So it was the last kStreak times.
+  /// True if the last kStreak records were without a read.
   bool likely_resident() const noexcept { return streak_.load(std::memory_order_relaxed) >= kStreak; }
-  /// Whether this is one of those times at which it is looked at: it takes as long as scoring some rows.
+  /// True once in kEvery calls: then residency is to be checked, which takes as long as scoring some rows.
   bool sample_now() noexcept { return samples_.fetch_add(1, std::memory_order_relaxed) % kEvery == 0; }
+  /// `was_read`: some requested rows had to be read.
   void record(bool was_read) noexcept {
     if (was_read)
       streak_.store(0, std::memory_order_relaxed);
@@ -21,7 +23,7 @@ class alignas(64) Residency {
   }
 
  private:
-  /// More than a walk makes on the upper layers, which are in memory first.
+  /// More than the requests of a traversal in the upper layers, which are in memory first.
   static constexpr unsigned kStreak = 128;
   static constexpr unsigned kEvery = 32;
   std::atomic<unsigned> streak_ = 0, samples_ = 0;

@@ -20,8 +20,8 @@ std::size_t component_bytes(std::size_t dim) {
   return dim <= SparseRows::kShortDim ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
 }
 
-// How the values of a row are stored: as numbers of type Stored, and before the row's components kHeadBytes that they
-// need.
+// Formats of the values of a row: numbers of type Stored, and kHeadBytes before the row's components (the scale of
+// fixed-point values).
 
 struct SingleValues {
   using Stored = float;

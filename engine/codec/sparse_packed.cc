@@ -11,10 +11,10 @@
 namespace cassata {
 namespace {
 
-/// How the rows of one dim are laid out.
+/// Layout of the rows of one dimension.
 struct Layout {
-  std::size_t low_bytes;  ///< of a component, below the top one
-  std::size_t rises;      ///< zeros among a row's bits: the largest top byte
+  std::size_t low_bytes;  ///< bytes of a component below the top one
+  std::size_t rises;      ///< number of 0 bits of a row: the largest top byte
 
   explicit Layout(std::size_t dim)
       : low_bytes(dim <= std::size_t{1} << 16   ? 1
@@ -26,11 +26,11 @@ struct Layout {
   std::size_t row_bytes(std::size_t count) const noexcept {
     return sizeof(float) + bit_bytes(count) + (low_bytes + 1) * count;
   }
-  /// Entries of a row of that length; if there is no such row, of the longest that is shorter.
+  /// Number of entries of a row of `bytes`; if no row has that length, of the longest shorter one.
   std::size_t count(std::size_t bytes) const noexcept {
     const std::size_t bits = bytes < sizeof(float) ? 0 : 8 * (bytes - sizeof(float));
     if (bits < rises) return 0;
-    switch (low_bytes) {  // constants, since divisions by others take long
+    switch (low_bytes) {  // constant divisors: others are slow
       case 1: return (bits - rises) / 17;
       case 2: return (bits - rises) / 25;
       default: return (bits - rises) / 33;
@@ -73,7 +73,7 @@ class PackedCodes final : public SparseRows {
         ++i;
       }
     for (; i < r.count; ++i)
-      use(component(r, i, 0 - i), fixed_value(r.scale, r.values[i]));  // of a damaged row, as the kernels have it
+      use(component(r, i, 0 - i), fixed_value(r.scale, r.values[i]));  // a damaged row, read as the kernels read it
   }
 
   void verify(const Reading& reading) const override {
@@ -95,11 +95,11 @@ class PackedCodes final : public SparseRows {
 
  private:
   void verify_bits(Id id, const Record& r) const {
-    std::size_t ones = 0, after = 0;  // those that are no entry's
+    std::size_t ones = 0, after = 0;  // 1 bits of the row, and in the padding
     for (std::size_t bit = 0; bit < 8 * r.tops_bytes; ++bit)
       (bit < r.count + layout_.rises ? ones : after) += is_one(r, bit);
     if (ones != r.count || after != 0)
-      throw wrong_row(id, std::to_string(ones) + " ones and " + std::to_string(after) + " beyond the bits, expected " +
+      throw wrong_row(id, std::to_string(ones) + " ones and " + std::to_string(after) + " in the padding, expected " +
                               std::to_string(r.count) + " and 0");
   }
   static bool is_one(const Record& r, std::size_t bit) noexcept { return r.tops[bit / 8] >> bit % 8 & 1; }

@@ -1,5 +1,5 @@
-// What encodings of sparse vectors have in common: rows of different lengths, and the tables that queries are scattered
-// over.
+// The base of the encodings of sparse vectors: rows that differ in length, and the tables into which scorers scatter
+// queries.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +16,12 @@ namespace cassata {
 
 class SparseRows : public Codes {
  public:
-  /// A query is scattered over a table as long as dim up to here; beyond, rows are merged with it.
+  /// Largest dimension for which a query is scattered into a table; beyond it, rows are merged with the query.
   static constexpr std::size_t kMaxTable = std::size_t{1} << 22;
-  /// Shortest table: whatever 16 bits say lies in it.
+  /// Shortest table: every 16-bit component has a place, whatever a damaged file holds.
   static constexpr std::size_t kShortDim = 65536;
 
-  /// The row's bytes: in the section, whatever the offsets of a damaged file say.
+  /// The row's bytes. Offsets of a damaged file are clamped to the section.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
@@ -30,13 +30,14 @@ class SparseRows : public Codes {
     rows_.touch(bytes(id));
   }
   void prefetch(Id id) const noexcept {
-    constexpr std::size_t kLine = 64, kMost = 1024;
+    constexpr std::size_t kLine = 64, kMaxBytes = 1024;
     const auto row = bytes(id);
-    for (std::size_t at = 0; at < std::min(row.size(), kMost); at += kLine) __builtin_prefetch(row.data() + at, 0, 2);
+    for (std::size_t at = 0; at < std::min(row.size(), kMaxBytes); at += kLine)
+      __builtin_prefetch(row.data() + at, 0, 2);
   }
 
-  /// A table of zeros, with a place for each component and one more; empty if dim is too large for one. Tables that are
-  /// given back, zeros again, are handed out once more: filling a new one takes longer than a short search.
+  /// A table of zeros with a place for each component and one more; empty if dim exceeds kMaxTable. Tables are reused:
+  /// to fill a new one takes longer than a short search. Return a table by give_table(), all zeros again.
   std::vector<float> take_table() const {
     if (dim() > kMaxTable) return {};
     {
@@ -57,11 +58,11 @@ class SparseRows : public Codes {
  protected:
   SparseRows(const RowSections& sections, std::uint64_t size, std::size_t dim)
       : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, size) {
-    constexpr std::size_t kMostTables = 64;
-    tables_.reserve(kMostTables);
+    constexpr std::size_t kMaxTables = 64;
+    tables_.reserve(kMaxTables);
   }
 
-  /// Checks the offsets; calls check(id) for each row. Throws Error(corrupt).
+  /// Checks the offsets, and calls check(id) for each row. Throws Error(corrupt).
   template <class Check>
   void verify_rows(const Reading& reading, Check check) const {
     for (std::size_t i = 0; i < size(); ++i) {
@@ -72,7 +73,7 @@ class SparseRows : public Codes {
     }
     offsets_.check_ends(size(), rows_.bytes.size());
   }
-  /// The error for row `id`, of a length that no row has.
+  /// The error for row `id` if its length is no whole number of entries.
   Error wrong_length(Id id) const {
     return offsets_.damaged(id, "row " + std::to_string(id) + " from byte " + std::to_string(offsets_[id]) + " to " +
                                     std::to_string(offsets_[id + 1]) + ", expected whole entries");
@@ -88,7 +89,7 @@ class SparseRows : public Codes {
   Error wrong_entry(Id id, std::size_t i, std::uint32_t component, float value) const {
     return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ", entry " + std::to_string(i) + ": component " +
                                            std::to_string(component) + ", value " + std::to_string(value) +
-                                           ", expected rising components below " + std::to_string(dim()) +
+                                           ", expected ascending components below " + std::to_string(dim()) +
                                            " and finite values");
   }
 
@@ -96,7 +97,7 @@ class SparseRows : public Codes {
   Section rows_;
   RowOffsets offsets_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::vector<float>> tables_;  // that nobody uses
+  mutable std::vector<std::vector<float>> tables_;  // not in use
 };
 
 }  // namespace cassata

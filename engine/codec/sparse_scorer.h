@@ -1,4 +1,4 @@
-// The scorer of every encoding of sparse vectors.
+// The scorer of all encodings of sparse vectors.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 
 namespace cassata {
 
-/// The query stands scattered in a table; where dim is too large for one, rows are merged with it.
+/// Scatters the query into a table, or merges rows with it if dim is too large for a table.
 ///
-/// `Rows` is a SparseRows with a `Record`, record(id), kernels(metric) over records, and each(record, use), which calls
-/// use(component, value) for each entry in order.
+/// `Rows` is a SparseRows that also has: a type `Record`; record(id); kernels(metric), which take records; and
+/// each(record, use), which calls use(component, value) for each entry in order.
 template <class Rows>
 class SparseScorer final : public FetchingScorer<Rows> {
   using FetchingScorer<Rows>::codes_;
@@ -76,7 +76,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
  private:
   using Record = typename Rows::Record;
 
-  /// By the kernel for several rows, which has a metric without a norm.
+  /// Scores by the kernel for several rows. That kernel exists for the dot product alone, which needs no norm.
   void score_each(std::span<const Id> ids, float* out) const noexcept {
     constexpr std::size_t kBatch = 16;
     std::array<Record, kBatch> records;
@@ -94,7 +94,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
     return metric_ == Metric::euclidean ? std::max(part + norm_, 0.0F) : part;
   }
 
-  /// What the kernel computes, by walking over both lists of components.
+  /// The same sum as the kernel's, by a merge of both lists of components.
   float merged(const Record& r) const noexcept {
     float sum = 0;
     std::size_t q = 0;
@@ -127,7 +127,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
     kernel_ = kernels_.few && passes_few() ? kernels_.few : kernels_.all;
   }
 
-  /// Whether the filter keeps out at least half.
+  /// True if the filter rejects at least half of all components.
   bool passes_few() const noexcept {
     std::size_t ones = 0;
     for (const std::uint32_t word : filter_) ones += static_cast<std::size_t>(std::popcount(word));
@@ -139,11 +139,11 @@ class SparseScorer final : public FetchingScorer<Rows> {
   float (*kernel_)(const kernels::sparse::SparseQuery&, const Record&) = nullptr;
   std::uint32_t limit_;
   std::vector<float> table_;
-  std::vector<std::uint32_t> scattered_;  // places of the table that are not 0
+  std::vector<std::uint32_t> scattered_;  // places of the table that may differ from 0
   std::array<std::uint32_t, kernels::sparse::kMaxFilterWords> filter_ = {};
   std::vector<std::uint32_t> components_;
   std::vector<float> values_;
-  float norm_ = 0;  // squared
+  float norm_ = 0;  // squared length of the query
 };
 
 }  // namespace cassata

@@ -23,14 +23,15 @@ namespace {
 
 using kernels::table_lookup::kCentroids;
 
+/// Documents of tokens with `token_bytes` bytes each.
 class TokenCodes : public Codes {
  public:
-  /// The document's bytes: in the section, whatever a damaged file says.
+  /// The document's bytes. Offsets of a damaged file are clamped to the section.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
-  /// Whole tokens of a document. Its bytes are looked up once: what the file says of their place may change at any
-  /// time.
+  /// Number of whole tokens of a document. It takes the document's bytes, not its id: offsets in the file may change at
+  /// any time, so that a caller reads them once.
   std::size_t count(std::span<const std::byte> document) const noexcept { return document.size() / token_bytes_; }
   void touch(Id id) const noexcept override {
     offsets_.touch(id);
@@ -44,7 +45,7 @@ class TokenCodes : public Codes {
         offsets_(sections.offsets, checked(sections.offsets, size)),
         token_bytes_(token_bytes) {}
 
-  /// Checks the offsets; calls check(id, bytes) for each document.
+  /// Checks the offsets, and calls check(id, bytes) for each document. Throws Error(corrupt).
   template <class Check>
   void verify_documents(const Reading& reading, Check check) const {
     for (std::size_t i = 0; i < size(); ++i) {
@@ -61,7 +62,7 @@ class TokenCodes : public Codes {
     }
     offsets_.check_ends(size(), rows_.bytes.size());
   }
-  /// The error at byte `at` of document `id`.
+  /// The error for `token` at byte `at` of document `id`.
   Error wrong_token(Id id, std::size_t token, std::size_t at, const std::string& found) const {
     return rows_.damaged(offsets_[id] + at,
                          "document " + std::to_string(id) + ", token " + std::to_string(token) + ": " + found);
@@ -69,7 +70,8 @@ class TokenCodes : public Codes {
 
  private:
   static std::uint64_t checked(const Section& offsets, std::uint64_t size) {
-    if (size > kMaxSize) throw offsets.damaged(0, std::to_string(size) + " documents are more than a file can hold");
+    if (size > kMaxSize)
+      throw offsets.damaged(0, std::to_string(size) + " documents, expected at most " + std::to_string(kMaxSize));
     return size;
   }
 
@@ -85,7 +87,7 @@ std::size_t checked_dim(const RowSections& sections, const CodesSpec& spec) {
   return spec.dim;
 }
 
-/// What scorers of token codes have in common.
+/// The base of the scorers of token codes.
 class TokenScorer : public FetchingScorer<TokenCodes> {
  public:
   using FetchingScorer::FetchingScorer;
@@ -94,19 +96,19 @@ class TokenScorer : public FetchingScorer<TokenCodes> {
     query_.pack(query.tokens.data(), query.tokens.size() / codes_.dim(), codes_.dim());
     bound();
   }
-  void bind(Id) override { assert(false && "documents are no queries"); }
+  void bind(Id) override { assert(false && "documents cannot be bound as queries"); }
 
   void score(std::span<const Id> ids, float* out) noexcept override {
     for (const Id id : ids) codes_.prefetch_place(id);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % kGroup == 0) prepare(ids.subspan(i, std::min(kGroup, ids.size() - i)));
-      if (i + 1 < ids.size()) fetch_lines(ids[i + 1]);
+      if (i + 1 < ids.size()) prefetch_document(ids[i + 1]);
       out[i] = distance(ids[i]);
     }
     scored();
   }
   void prefetch(std::span<const Id> ids) const noexcept override {
-    if (!ids.empty()) fetch_lines(ids.front());
+    if (!ids.empty()) prefetch_document(ids.front());
   }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
@@ -119,11 +121,11 @@ class TokenScorer : public FetchingScorer<TokenCodes> {
  private:
   static constexpr std::size_t kGroup = 16;
 
-  /// The query is another.
+  /// Called after another query has been bound.
   virtual void bound() {}
-  /// These documents, kGroup at most, are scored next.
+  /// Called before a group of at most kGroup documents is scored.
   virtual void prepare(std::span<const Id>) noexcept {}
-  /// Counts in the `count` >= 1 tokens of a document.
+  /// Raises the query's largest dot products to those with the `count` >= 1 tokens of a document.
   virtual void raise(std::span<const std::byte> document, std::size_t count) noexcept = 0;
 
   float distance(Id id) noexcept {
@@ -135,11 +137,11 @@ class TokenScorer : public FetchingScorer<TokenCodes> {
     raise(document, count);
     return -kernels_.sum(query());
   }
-  /// The document's first lines; the kernel fetches those that follow.
-  void fetch_lines(Id id) const noexcept {
-    constexpr std::size_t kMost = 4096;
+  /// Prefetches the document's first cache lines; the kernel prefetches the others.
+  void prefetch_document(Id id) const noexcept {
+    constexpr std::size_t kMaxBytes = 4096;
     const auto document = codes_.bytes(id);
-    if (!document.empty()) kernels::prefetch(document.data(), std::min(document.size(), kMost));
+    if (!document.empty()) kernels::prefetch(document.data(), std::min(document.size(), kMaxBytes));
   }
 
   kernels::maxsim::PackedVectors query_;
@@ -217,7 +219,7 @@ class HalfTokenEncoder final : public Encoder {
   CodesSpec spec_;
 };
 
-/// Bytes of a number of one of `n` centroids.
+/// Bytes of a centroid number, if there are `n` centroids.
 std::size_t number_bytes(std::size_t n) {
   return n <= std::size_t{1} << 16 ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
 }
@@ -251,16 +253,16 @@ class TwoLevelTokens final : public TokenCodes {
       for (std::size_t t = 0; has_norms && t < count(document); ++t) {
         const std::size_t at = count(document) * number_bytes(n_centroids) + t * kNormBytes;
         if (const auto norm = number_at<std::uint16_t>(document.data() + at); !finite_half(norm) || norm > kMinusZero)
-          throw wrong_token(id, t, at, "a norm that is negative or not finite, expected a finite number from 0 on");
+          throw wrong_token(id, t, at, "a norm that is negative or not finite, expected a finite number of at least 0");
       }
     });
   }
 
-  /// The number of the centroid of token `t`; there is one of that number, whatever a damaged file says.
+  /// The number of the centroid of token `t`. Numbers of a damaged file are clamped to the last centroid.
   std::uint32_t number(std::span<const std::byte> document, std::size_t t) const noexcept {
     return std::min(stored_number(document, t), static_cast<std::uint32_t>(n_centroids - 1));
   }
-  /// The norms of the residuals of `count` tokens, f16 at any byte. Only with has_norms.
+  /// The norms of the residuals of `count` tokens, f16 without alignment. Requires has_norms.
   const std::byte* norms(std::span<const std::byte> document, std::size_t count) const noexcept {
     return document.data() + count * number_bytes(n_centroids);
   }
@@ -287,9 +289,9 @@ class TwoLevelTokens final : public TokenCodes {
     const std::size_t length = sections.model.bytes.size();
     if (length % row != 0 || length / row < kCentroids ||
         length / row - kCentroids > std::numeric_limits<std::uint32_t>::max())
-      throw sections.model.damaged(0, "holds " + std::to_string(length) + " bytes, expected codebooks of " +
-                                          std::to_string(kCentroids * row) + " and some centroids of " +
-                                          std::to_string(row));
+      throw sections.model.damaged(0, "holds " + std::to_string(length) + " bytes, expected " +
+                                          std::to_string(kCentroids * row) + " of codebooks and a multiple of " +
+                                          std::to_string(row) + " of centroids");
     const std::size_t n = length / row - kCentroids;
     if (n == 0 && !sections.rows.bytes.empty())
       throw sections.model.damaged(0, "no centroids for tokens, expected at least one");
@@ -305,19 +307,20 @@ class TwoLevelTokens final : public TokenCodes {
   std::span<const float> model_;
 };
 
-/// The query's dot products with centroids are computed when a token first needs one, those with the pieces of
-/// residuals once: a token is then a sum of m_pq + 1 rows. Where a query is so long that these tables would leave the
-/// cache, tokens are put together and multiplied.
+/// Computes the query's dot products with the entries of all codebooks once for a query, and those with a centroid when
+/// a token first needs it. The dot products with a token are then a sum of m_pq + 1 table rows. For queries so long
+/// that the tables would not fit into the cache, tokens are decoded and multiplied
+/// (docs/decisions/two-level-tokens-by-tables-or-products.md).
 class TwoLevelScorer final : public TokenScorer {
  public:
   explicit TwoLevelScorer(const TwoLevelTokens& codes)
       : TokenScorer(codes), codes_(codes), place_of_(codes.n_centroids) {}
 
  private:
-  /// Tokens of a document that are scored at a time.
+  /// Tokens of a document that are scored at once.
   static constexpr std::size_t kStep = 256;
-  /// Most f32 of tables, 1 MiB, and of products of centroids, 16 MiB. Measured: beyond the former, in the second level
-  /// of the cache, tokens are multiplied faster than looked up.
+  /// Largest table, 1 MiB of f32, and most products with centroids, 16 MiB. Tables beyond 1 MiB leave the second level
+  /// of the cache; decoded tokens are then multiplied faster than looked up.
   static constexpr std::size_t kTableFloats = std::size_t{1} << 18, kProductFloats = std::size_t{1} << 22;
 
   void bound() override {
@@ -325,9 +328,9 @@ class TwoLevelScorer final : public TokenScorer {
     looks_up_ = table_floats <= kTableFloats;
     if (!looks_up_) return prepare_rows();
     tables_.reserve(table_floats);
-    most_ = std::min(codes_.n_centroids, kProductFloats / std::max<std::size_t>(lanes, 1));
-    products_.reserve(most_ * lanes);
-    number_at_.resize(most_);
+    max_known_ = std::min(codes_.n_centroids, kProductFloats / std::max<std::size_t>(lanes, 1));
+    products_.reserve(max_known_ * lanes);
+    number_at_.resize(max_known_);
     known_ = 0;
     kernels_.fill_tables(query(), codes_.codebooks(), codes_.subspaces, codes_.dim() / codes_.subspaces,
                          tables_.data());
@@ -344,19 +347,20 @@ class TwoLevelScorer final : public TokenScorer {
     }
   }
 
-  /// Computes products for all the documents at once: centroids lie anywhere, and are fetched ahead.
+  /// Computes the products with the centroids of all these documents at once, so that the kernel can prefetch
+  /// centroids, which are scattered over memory.
   void prepare(std::span<const Id> ids) noexcept override {
     if (!looks_up_ || query().count == 0) return;
     const std::size_t before = known_;
     for (const Id id : ids) {
       const auto document = codes_.bytes(id);
       const std::size_t count = codes_.count(document);
-      for (std::size_t t = 0; t < count && known_ < most_; ++t) place(codes_.number(document, t));
+      for (std::size_t t = 0; t < count && known_ < max_known_; ++t) place(codes_.number(document, t));
     }
     multiply_centroids(before);
   }
   void look_up(std::size_t n, const std::uint8_t* codes) noexcept {
-    if (most_ < codes_.n_centroids && known_ + n > most_) known_ = 0;
+    if (max_known_ < codes_.n_centroids && known_ + n > max_known_) known_ = 0;
     const std::size_t before = known_;
     std::uint32_t places[kStep];
     for (std::size_t i = 0; i < n; ++i) places[i] = place(numbers_[i]);
@@ -369,13 +373,14 @@ class TwoLevelScorer final : public TokenScorer {
                                    .tables = tables_.data(),
                                    .norms = codes_.has_norms ? norms_ : nullptr});
   }
-  /// Of those that became known after the first `before`.
+  /// Computes the products with the centroids that place() added after the first `before`.
   void multiply_centroids(std::size_t before) noexcept {
     kernels_.products(query(), codes_.centroids(), number_at_.data() + before, known_ - before,
                       products_.data() + before * query().lanes);
   }
-  /// Where the products of the centroid stand, or will. What place_of_ says of those that were not met yet is anything
-  /// (Briggs and Torczon, An efficient representation for sparse sets, 1993), so that a new query costs nothing.
+  /// The row of products_ for the centroid; adds it if it is new. place_of_ and number_at_ are a sparse set (Briggs and
+  /// Torczon, An efficient representation for sparse sets, 1993): place_of_ may hold anything for centroids that are
+  /// not in it, so that a new query clears nothing.
   std::uint32_t place(std::uint32_t number) noexcept {
     std::uint32_t& place = place_of_[number];
     if (place < known_ && number_at_[place] == number) return place;
@@ -392,35 +397,35 @@ class TwoLevelScorer final : public TokenScorer {
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
         const float norm = codes_.has_norms ? norms_[i] : 1;
-        for (const float* piece = pieces_.data(); piece != pieces_.data() + pieces_.size();
-             piece += kCentroids * width) {
-          const float* residual = piece + *codes++ * width;
+        for (const float* codebook = codebooks_.data(); codebook != codebooks_.data() + codebooks_.size();
+             codebook += kCentroids * width) {
+          const float* residual = codebook + *codes++ * width;
           for (std::size_t w = 0; w < width; ++w) *to++ = *centroid++ + norm * residual[w];
         }
       }
       kernels_.raise_f32(query(), tokens_.data(), rows);
     }
   }
-  /// The codebooks, a centroid after another.
+  /// Copies the codebooks to codebooks_, row-major: one centroid after another.
   void prepare_rows() {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
     tokens_.resize(kernels::maxsim::kTileRows * dim);
-    if (!pieces_.empty()) return;
-    pieces_.resize(kCentroids * dim);
+    if (!codebooks_.empty()) return;
+    codebooks_.resize(kCentroids * dim);
     for (std::size_t j = 0; j < dim; ++j)
       for (std::size_t c = 0; c < kCentroids; ++c)
-        pieces_[(j / width * kCentroids + c) * width + j % width] = codes_.codebooks()[j * kCentroids + c];
+        codebooks_[(j / width * kCentroids + c) * width + j % width] = codes_.codebooks()[j * kCentroids + c];
   }
 
   const TwoLevelTokens& codes_;
   bool looks_up_ = true;
   kernels::maxsim::AlignedFloats tables_, products_;
-  std::vector<std::uint32_t> place_of_;   // of a centroid: the row of its products
-  std::vector<std::uint32_t> number_at_;  // of such a row: the centroid
-  std::size_t known_ = 0, most_ = 0;      // rows there are, and may be
+  std::vector<std::uint32_t> place_of_;    // by centroid: its row of products_
+  std::vector<std::uint32_t> number_at_;   // by row of products_: its centroid
+  std::size_t known_ = 0, max_known_ = 0;  // rows of products_, and the most of them
   std::uint32_t numbers_[kStep];
   float norms_[kStep];
-  std::vector<float> pieces_, tokens_;
+  std::vector<float> codebooks_, tokens_;  // row-major; decoded tokens
 };
 
 std::unique_ptr<Scorer> TwoLevelTokens::scorer(Metric) const { return std::make_unique<TwoLevelScorer>(*this); }

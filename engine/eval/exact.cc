@@ -12,7 +12,7 @@
 namespace cassata {
 namespace {
 
-/// The k best of both lists, each best first, in `best`.
+/// Merges `more` into `best`, both best first, and keeps the k best.
 void merge(std::vector<Candidate>& best, const std::vector<Candidate>& more, std::size_t k) {
   const auto middle = static_cast<std::ptrdiff_t>(best.size());
   best.insert(best.end(), more.begin(), more.end());

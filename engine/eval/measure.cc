@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// The least value that at least this share of `sorted` does not exceed.
+/// The smallest value of `sorted` that at least `share` of all values do not exceed.
 double percentile(std::span<const double> sorted, double share) {
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
   return sorted[std::max<std::size_t>(rank, 1) - 1];
@@ -25,21 +25,21 @@ double median(std::vector<double>& values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-/// Asks one set of queries, again and again.
-class Asker {
+/// Runs one set of queries repeatedly.
+class QueryRunner {
  public:
-  Asker(const Batch& queries, std::span<const std::int64_t> expected, std::size_t k)
+  QueryRunner(const Batch& queries, std::span<const std::int64_t> expected, std::size_t k)
       : queries_(queries), expected_(expected), k_(k), ids_(queries.rows * k), scores_(ids_.size()) {}
 
-  /// All in one batch. Returns the seconds that it took.
-  double together(const Index& index, const SearchParams& params) {
+  /// Runs all queries in one batch. Returns the seconds.
+  double run_batch(const Index& index, const SearchParams& params) {
     const auto start = Clock::now();
     index.search(queries_, params, {.ids = ids_, .scores = scores_});
     return seconds_since(start);
   }
 
-  /// One by one. What is found is the same.
-  Point alone(const Index& index, SearchParams params) {
+  /// Runs queries one after another, on one thread. Results are those of run_batch().
+  Point run_each(const Index& index, SearchParams params) {
     params.num_threads = 1;
     std::vector<double> seconds(queries_.rows);
     for (std::size_t i = 0; i < queries_.rows; ++i) {
@@ -65,14 +65,14 @@ class Asker {
   std::vector<float> scores_;
 };
 
-/// One index at one width.
+/// One index at one beam width.
 struct Cell {
   std::size_t index;
   Point point;
   std::vector<double> seconds = {};
 };
 
-/// All there are to measure, in the order of their turns. An exact index has no width.
+/// All cells, in the order in which they are measured. Exact indexes have one cell, since they have no beam width.
 std::vector<Cell> cells_of(std::span<const Index> indexes, const MeasureParams& params) {
   std::vector<std::size_t> widths = params.ef_search;
   std::ranges::sort(widths);
@@ -95,14 +95,14 @@ void check(const Batch& queries, std::span<const std::int64_t> expected, const M
   if (queries.rows == 0) invalid_argument("queries: 0 given, expected at least 1");
   if (expected.size() != queries.rows * params.search.k)
     invalid_argument("expected: " + std::to_string(expected.size()) +
-                     " ids, expected queries x k = " + std::to_string(queries.rows * params.search.k));
+                     " ids given, expected queries x k = " + std::to_string(queries.rows * params.search.k));
 }
 
 }  // namespace
 
 void MeasureParams::check() const {
   search.check();
-  if (ef_search.empty()) invalid_argument("ef_search: no value given, expected at least 1");
+  if (ef_search.empty()) invalid_argument("ef_search: no value given, expected at least one");
   if (std::ranges::count(ef_search, 0) != 0) invalid_argument("ef_search: 0 given, expected at least 1");
 }
 
@@ -127,20 +127,20 @@ std::vector<std::size_t> usual_ef_search(std::size_t k) {
 std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Batch& queries,
                                         std::span<const std::int64_t> expected, const MeasureParams& params) {
   check(queries, expected, params);
-  Asker asker(queries, expected, params.search.k);
+  QueryRunner runner(queries, expected, params.search.k);
   std::vector<Cell> cells = cells_of(indexes, params);
   SearchParams search = params.search;
   search.ef_search = std::ranges::max(params.ef_search);
-  for (const Index& index : indexes) asker.together(index, search);  // brings the pages that searches touch
+  for (const Index& index : indexes) runner.run_batch(index, search);  // reads the pages that searches need
   for (unsigned turn = 0; turn <= params.repeat; ++turn)
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const Index& index = indexes[cells[i].index];
       search.ef_search = cells[i].point.ef_search;
       search.k_candidates = cells[i].point.k_candidates;
       if (turn == 0)
-        cells[i].point = asker.alone(index, search);
+        cells[i].point = runner.run_each(index, search);
       else
-        cells[i].seconds.push_back(asker.together(index, search));
+        cells[i].seconds.push_back(runner.run_batch(index, search));
       if (params.progress) params.progress("measure", turn * cells.size() + i + 1, (params.repeat + 1) * cells.size());
     }
   std::vector<std::vector<Point>> points(indexes.size());

@@ -17,11 +17,11 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kQueries = 500;  // at most
-constexpr std::size_t kParts = 4;      // the second sample is one of so many
-constexpr double kAsFast = 0.9;        // of the fastest: fewer hot bytes count more than the rest
+constexpr std::size_t kMaxQueries = 500;
+constexpr std::size_t kParts = 4;    // the small sample is 1 / kParts of the large one
+constexpr double kFastEnough = 0.9;  // share of the highest speed; among such indexes, fewer hot bytes win
 
-/// The ways to build that are tried: those that are supported, over vectors of such a kind by such a metric.
+/// The build parameters that are tried: those that a class supports for vectors of this kind and this metric.
 std::vector<BuildParams> candidates(VectorKind vector_kind, Metric metric, std::size_t dim) {
   constexpr std::uint32_t kM = 16;
   const auto plain = [&](Kind kind, Stage first, GraphType type = GraphType::permuted) {
@@ -66,7 +66,7 @@ std::vector<BuildParams> candidates(VectorKind vector_kind, Metric metric, std::
   return all;
 }
 
-/// What is tried on: vectors, queries that are none of them, and their exact answers.
+/// A sample of the collection: vectors, held-out queries, and their exact answers.
 struct Sample {
   Rows vectors, queries;
   std::vector<std::int64_t> answers = {};
@@ -80,7 +80,7 @@ struct Sample {
   }
 };
 
-/// Rows from everywhere.
+/// Up to `count` rows, evenly spread over `all`.
 Rows some_of(const Batch& all, std::size_t count) {
   Rows some(all.sparse() ? VectorKind::sparse : VectorKind::dense, all.dim);
   const std::size_t kept = std::min(count, all.rows);
@@ -88,8 +88,8 @@ Rows some_of(const Batch& all, std::size_t count) {
   return some;
 }
 
-/// `count` of all vectors, each as likely as any other (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S),
-/// but always the same.
+/// Draws `count` of the vectors at random, each with equal probability (Knuth, The Art of Computer Programming
+/// 2, 3.4.2, algorithm S), with a fixed seed.
 Rows draw(VectorStream& vectors, std::uint64_t count, const Progress& progress) {
   Rows drawn(vectors.vector_kind(), vectors.dim());
   std::mt19937_64 random(1);  // NOLINT: the same sample every time
@@ -104,32 +104,33 @@ Rows draw(VectorStream& vectors, std::uint64_t count, const Progress& progress) 
 
 Sample draw_sample(VectorStream& vectors, const Batch* queries, const RecommendParams& params) {
   const VectorKind vector_kind = vectors.vector_kind();
-  const std::uint64_t most = std::min(params.sample, vectors.size());
-  const std::uint64_t kept_out = queries ? 0 : std::min<std::uint64_t>(kQueries, most / 10);
-  if (params.k > (most - kept_out) / (2 * kParts) || (!queries && kept_out == 0))
-    invalid_argument(vectors.name() + ": " + std::to_string(most) + " vectors to try on, expected more for k = " +
-                     std::to_string(params.k) + "; so few are searched fast by any exact index");
-  const Rows drawn = draw(vectors, std::min(most + kept_out, vectors.size()), params.progress);
-  if (queries) return {.vectors = drawn, .queries = some_of(*queries, kQueries)};
+  const std::uint64_t size = std::min(params.sample, vectors.size());
+  const std::uint64_t held_out = queries ? 0 : std::min<std::uint64_t>(kMaxQueries, size / 10);
+  if (params.k > (size - held_out) / (2 * kParts) || (!queries && held_out == 0))
+    invalid_argument(vectors.name() + ": a sample of " + std::to_string(size) + " vectors, expected more for k = " +
+                     std::to_string(params.k) + "; any exact index searches so few vectors fast");
+  const Rows drawn = draw(vectors, std::min(size + held_out, vectors.size()), params.progress);
+  if (queries) return {.vectors = drawn, .queries = some_of(*queries, kMaxQueries)};
   Sample sample{.vectors = Rows(vector_kind, vectors.dim()), .queries = Rows(vector_kind, vectors.dim())};
-  const std::uint64_t every = drawn.size() / kept_out;
+  const std::uint64_t every = drawn.size() / held_out;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
-    const bool query = i % every == 0 && i / every < kept_out;
+    const bool query = i % every == 0 && i / every < held_out;
     (query ? sample.queries : sample.vectors).append(drawn.batch().part(i, 1));
   }
   return sample;
 }
 
-/// What was seen of one way to build on one sample.
-struct Seen {
-  double size = 0, bytes = 0, hot_bytes = 0;
+/// Measurements of one trial on one sample.
+struct Measured {
+  double size = 0;  ///< number of vectors
+  double bytes = 0, hot_bytes = 0;
   std::vector<Point> points = {};
 };
 
-/// Builds the sample in each way and measures all. Where that is refused the trial gets to know why, and nothing is
-/// seen.
-std::vector<Seen> try_all(const Sample& sample, std::vector<Trial>& trials, const RecommendParams& params,
-                          std::size_t& done) {
+/// Builds an index of the sample for each trial and measures all of them. If a build is refused, the error is recorded
+/// in the trial's `refusal`, and its measurements stay empty.
+std::vector<Measured> try_all(const Sample& sample, std::vector<Trial>& trials, const RecommendParams& params,
+                              std::size_t& done) {
   std::vector<Index> indexes;
   std::vector<std::size_t> tried;
   for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -150,30 +151,31 @@ std::vector<Seen> try_all(const Sample& sample, std::vector<Trial>& trials, cons
   const MeasureParams how{
       .search = {.k = params.k}, .ef_search = usual_ef_search(params.k), .repeat = 0, .progress = params.progress};
   const auto points = measure(indexes, sample.queries.batch(), sample.answers, how);
-  std::vector<Seen> seen(trials.size());
+  std::vector<Measured> measured(trials.size());
   for (std::size_t j = 0; j < tried.size(); ++j)
-    seen[tried[j]] = {.size = static_cast<double>(indexes[j].size()),
-                      .bytes = static_cast<double>(indexes[j].file().header().file_length),
-                      .hot_bytes = static_cast<double>(indexes[j].hot_bytes()),
-                      .points = points[j]};
-  return seen;
+    measured[tried[j]] = {.size = static_cast<double>(indexes[j].size()),
+                          .bytes = static_cast<double>(indexes[j].file().header().file_length),
+                          .hot_bytes = static_cast<double>(indexes[j].hot_bytes()),
+                          .points = points[j]};
+  return measured;
 }
 
-/// The mean time of a query over all widths, in the geometric sense.
+/// The geometric mean over all points of the time of a query, in seconds.
 double time_of(const std::vector<Point>& points) {
   double sum = 0;
   for (const Point& point : points) sum -= std::log(point.queries_per_second);
   return std::exp(sum / static_cast<double>(points.size()));
 }
 
-/// From two samples to the whole collection of `size`: bytes go on along a line; the time of a query, and at each width
-/// what recall lacks, as powers. `answers` were looked for: where next to none are lacking, chance has the word.
-void extrapolate(const Seen& small, const Seen& large, double size, std::size_t answers, Trial& trial) {
-  constexpr double kMostLack = 0.75, kMostTime = 1;  // exponents
+/// Extrapolates from two samples to the collection of `size` vectors: file sizes linearly; query time, and missing
+/// recall at each beam width, as powers of the size. `answers` is the number of expected answers: one of them is added
+/// to the missing ones, because the difference is noise when almost none is missing.
+void extrapolate(const Measured& small, const Measured& large, double size, std::size_t answers, Trial& trial) {
+  constexpr double kMaxMissingExponent = 0.75, kMaxTimeExponent = 1;
   const double step = std::log(large.size / small.size), factor = size / large.size,
                one = 1 / static_cast<double>(answers);
-  const auto growth = [&](double few, double many, double most) {
-    return std::pow(factor, std::clamp(std::log(many / few) / step, 0.0, most));
+  const auto growth = [&](double few, double many, double max_exponent) {
+    return std::pow(factor, std::clamp(std::log(many / few) / step, 0.0, max_exponent));
   };
   const auto line = [&](double few, double many) {
     return many + (many - few) / (large.size - small.size) * (size - large.size);
@@ -181,11 +183,12 @@ void extrapolate(const Seen& small, const Seen& large, double size, std::size_t 
   trial.bytes = line(small.bytes, large.bytes);
   trial.hot_bytes = line(small.hot_bytes, large.hot_bytes);
   trial.points = large.points;
-  const double slower = growth(time_of(small.points), time_of(large.points), kMostTime);
+  const double slower = growth(time_of(small.points), time_of(large.points), kMaxTimeExponent);
   for (std::size_t i = 0; i < trial.points.size(); ++i) {
     Point& point = trial.points[i];
-    const double lack = 1 - point.recall;
-    point.recall = std::max(0.0, 1 - lack * growth(1 - small.points[i].recall + one, lack + one, kMostLack));
+    const double missing = 1 - point.recall;
+    const double missing_growth = growth(1 - small.points[i].recall + one, missing + one, kMaxMissingExponent);
+    point.recall = std::max(0.0, 1 - missing * missing_growth);
     point.queries_per_second /= slower;
     point.p50_seconds *= slower;
     point.p99_seconds *= slower;
@@ -207,7 +210,7 @@ double best_recall(const Trial& trial) {
   return best;
 }
 
-/// Throws the error that names the trial which comes closest.
+/// Throws Error(invalid_argument): no trial reaches the target within the memory. Names the closest trials.
 [[noreturn]] void refuse(const std::vector<Trial>& trials, const RecommendParams& params) {
   const auto fits = [&](const Trial& trial) {
     return trial.refusal.empty() && (params.memory == 0 || trial.hot_bytes <= static_cast<double>(params.memory));
@@ -219,16 +222,17 @@ double best_recall(const Trial& trial) {
   }
   const std::string target = "recall@" + std::to_string(params.k) + " of " + rounded(params.target_recall, 4);
   std::string text =
-      std::string(smallest ? "memory" : "target_recall") + ": no index here is expected to reach " + target;
+      std::string(smallest ? "memory" : "target_recall") + ": no candidate is expected to reach " + target;
   if (params.memory != 0) text += " within the memory of " + megabytes(static_cast<double>(params.memory));
-  if (smallest) text += "; " + megabytes(smallest->hot_bytes) + " would do, with " + described(*smallest);
+  if (smallest)
+    text += "; the smallest that does needs " + megabytes(smallest->hot_bytes) + ": " + described(*smallest);
   if (nearest)
     text += "; the best" + std::string(params.memory != 0 ? " within it" : "") + " is " +
             rounded(best_recall(*nearest), 4) + ", by " + described(*nearest);
   invalid_argument(text);
 }
 
-/// The place of the choice, as recommend() describes it; trials.size() if there is none.
+/// The number of the chosen trial, by the rule of recommend(); trials.size() if no trial qualifies.
 std::size_t choose(const std::vector<Trial>& trials, std::uint64_t memory) {
   const auto possible = [&](const Trial& trial) {
     return trial.reached && (memory == 0 || trial.hot_bytes <= static_cast<double>(memory));
@@ -238,7 +242,7 @@ std::size_t choose(const std::vector<Trial>& trials, std::uint64_t memory) {
     if (possible(trial)) fastest = std::max(fastest, trial.reached->queries_per_second);
   std::size_t chosen = trials.size();
   for (std::size_t i = 0; i < trials.size(); ++i)
-    if (possible(trials[i]) && trials[i].reached->queries_per_second >= kAsFast * fastest &&
+    if (possible(trials[i]) && trials[i].reached->queries_per_second >= kFastEnough * fastest &&
         (chosen == trials.size() || trials[i].hot_bytes < trials[chosen].hot_bytes))
       chosen = i;
   return chosen;
@@ -259,10 +263,10 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
          rounded(choice.reached->recall, 4) +
          (choice.ef_search() == 0 ? "" : " at ef_search " + std::to_string(choice.ef_search())) + ", about " +
          rounded(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + megabytes(choice.hot_bytes) +
-         " that memory should hold, a file of " + megabytes(choice.bytes) + ".\nOf " +
-         std::to_string(found.trials.size()) + " ways to build, " + std::to_string(reach) + " reach " +
-         rounded(params.target_recall, 4) + limit +
-         "; of the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried on " +
+         " that memory should hold, a file of " + megabytes(choice.bytes) + ".\n" + std::to_string(reach) + " of " +
+         std::to_string(found.trials.size()) + " candidates reach " + rounded(params.target_recall, 4) + limit +
+         "; among the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried "
+         "on " +
          std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " +
          std::to_string(sample.queries.size()) + (held_out ? " others as queries" : " of the given queries") +
          "; the rest is extrapolated.\n";
@@ -285,15 +289,15 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
   large.find_answers(params);
   small.find_answers(params);
   Recommendation found;
-  for (const BuildParams& way : candidates(vectors.vector_kind(), params.metric, vectors.dim()))
-    found.trials.push_back({.params = way, .class_name = std::string(class_of(way.schema)->name)});
+  for (const BuildParams& build : candidates(vectors.vector_kind(), params.metric, vectors.dim()))
+    found.trials.push_back({.params = build, .class_name = std::string(class_of(build.schema)->name)});
   std::size_t done = 0;
-  const std::vector<Seen> first = try_all(small, found.trials, params, done),
-                          second = try_all(large, found.trials, params, done);
+  const std::vector<Measured> of_small = try_all(small, found.trials, params, done),
+                              of_large = try_all(large, found.trials, params, done);
   for (std::size_t i = 0; i < found.trials.size(); ++i) {
     Trial& trial = found.trials[i];
     if (!trial.refusal.empty()) continue;
-    extrapolate(first[i], second[i], static_cast<double>(vectors.size()), large.answers.size(), trial);
+    extrapolate(of_small[i], of_large[i], static_cast<double>(vectors.size()), large.answers.size(), trial);
     trial.reached = at_recall(trial.points, params.target_recall);
   }
   found.chosen = choose(found.trials, params.memory);

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
 
-/// Starts to fetch a list.
-[[gnu::always_inline]] inline std::span<const std::byte> fetched(std::span<const std::byte> list) noexcept {
+/// Prefetches a list and returns it.
+[[gnu::always_inline]] inline std::span<const std::byte> prefetched(std::span<const std::byte> list) noexcept {
   for (std::size_t at = 0; at < list.size(); at += kCacheLineBytes) __builtin_prefetch(list.data() + at);
   return list;
 }
@@ -22,7 +22,7 @@ std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t si
 }
 
 std::span<const std::byte> RowAdjacency::locate(Id id) const noexcept {
-  return fetched({row(id), max_degree() * width_});
+  return prefetched({row(id), max_degree() * width_});
 }
 
 std::span<const Id> RowAdjacency::read(Id, std::span<const std::byte> list, Id* scratch) const noexcept {
@@ -34,12 +34,12 @@ std::span<const Id> RowAdjacency::read(Id, std::span<const std::byte> list, Id* 
 
 void RowAdjacency::verify(const Reading& reading) const {
   const Id unused = width_ == sizeof(Id) ? kNoId : Id{0xFFFF};
-  std::vector<Id> seen_by(size(), kNoId);  // the last node that had each as its neighbour
+  std::vector<Id> seen_by(size(), kNoId);  // by neighbour: the last node whose list holds it
   std::vector<Id> list(max_degree()), scratch(max_degree());
   for (Id node = 0; node < size(); ++node) {
     reading(locate(node));
-    std::ranges::copy(neighbors(node, scratch.data()),
-                      list.begin());  // which may lie in the file, and change between two looks
+    // A copy, because the file may change between two reads.
+    std::ranges::copy(neighbors(node, scratch.data()), list.begin());
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (list[i] == unused) continue;
       const bool follows_unused = i != 0 && list[i - 1] == unused;
@@ -49,13 +49,13 @@ void RowAdjacency::verify(const Reading& reading) const {
             offset_ + (node * max_degree() + i) * width_,
             "neighbour " + std::to_string(list[i]) + " of node " + std::to_string(node) +
                 (follows_unused ? " after an unused place"
-                                : ", expected other numbers below " + std::to_string(size()) + ", each once"));
+                                : ", expected other nodes below " + std::to_string(size()) + ", each once"));
       seen_by[list[i]] = node;
     }
   }
 }
 
-std::span<const std::byte> NeighborLists::locate(Id id) const noexcept { return fetched(std::as_bytes(list(id))); }
+std::span<const std::byte> NeighborLists::locate(Id id) const noexcept { return prefetched(std::as_bytes(list(id))); }
 
 std::span<const Id> NeighborLists::read(Id id, std::span<const std::byte>, Id*) const noexcept { return list(id); }
 

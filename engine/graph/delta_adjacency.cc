@@ -12,8 +12,8 @@ namespace {
 
 using namespace kernels::delta_lists;
 
-constexpr std::size_t kHead = kGuardBytes;  // before the lists
-constexpr std::size_t kTail = kGuardBytes;  // after them
+constexpr std::size_t kHead = kGuardBytes;  // bytes before the lists
+constexpr std::size_t kTail = kGuardBytes;  // bytes after the lists
 constexpr std::size_t kMaxNarrowLength = 255;
 static_assert(1 + kOverrun <= Adjacency::kListSlack);
 static_assert(kClasses <= kHead);
@@ -23,16 +23,16 @@ std::size_t records_bytes(std::size_t size, bool wide) {
   return (size + rows_of_record(wide) - 1) / rows_of_record(wide) * kRecordBytes;
 }
 
-/// The class that has `delta`; with the widths of read_code() or choose_widths() there is one for every delta that
-/// occurs.
+/// The class of `delta`. The widths of WidthChooser cover every delta that occurs; a list of a damaged file may need
+/// another one, and then verify() finds that the code differs.
 std::uint32_t class_of(const DeltaCode& code, std::uint32_t delta) {
   for (std::uint32_t c = 0; c < kClasses; ++c)
     if (delta - code.bases[c] <= code.masks[c]) return c;
   return kSelfClass;
 }
 
-/// Calls with each difference between the numbers of a rising list and `self`, in order, and with 0 for the place of
-/// `self`.
+/// Inserts `self` into the ascending list and calls call(difference) for each pair of adjacent numbers, in order, and
+/// call(0) at the place of `self`.
 template <class Call>
 void for_each_delta(Id self, std::span<const Id> list, Call call) {
   const auto after = std::lower_bound(list.begin(), list.end(), self);
@@ -41,12 +41,12 @@ void for_each_delta(Id self, std::span<const Id> list, Call call) {
   for (auto at = after; at != list.end(); ++at) call(at[0] - (at == after ? self : at[-1]));
 }
 
-/// Makes a list's bytes.
+/// Encodes lists.
 class ListWriter {
  public:
   explicit ListWriter(const DeltaCode& code) : code_(code) {}
 
-  /// Valid until the next call.
+  /// The bytes of the list of row `self`; valid until the next call.
   std::span<const std::byte> encode(Id self, std::span<const Id> list) {
     classes_.clear();
     deltas_.clear();
@@ -78,7 +78,7 @@ class ListWriter {
   std::vector<std::byte> bytes_;
 };
 
-/// How many deltas there are of each size, as far as it takes to choose classes.
+/// Counts deltas by bit length, to choose the widths of classes.
 class DeltaCounts {
  public:
   void add(std::uint32_t delta) {
@@ -86,7 +86,7 @@ class DeltaCounts {
     largest_ = std::max(largest_, delta);
   }
   std::uint32_t largest() const { return largest_; }
-  /// Of deltas up to `delta`, as if those of as many bits were spread evenly.
+  /// Estimates the number of deltas up to `delta`: those of one bit length count as evenly distributed.
   double up_to(std::uint64_t delta) const {
     double sum = 0;
     const auto bits = static_cast<std::size_t>(std::bit_width(delta));
@@ -101,15 +101,16 @@ class DeltaCounts {
   std::uint32_t largest_ = 0;
 };
 
-/// The widths, not falling, that take the fewest bits: tries them all.
+/// Finds the non-decreasing widths that take the fewest bits in all, by trying every combination.
 class WidthChooser {
  public:
   explicit WidthChooser(const DeltaCounts& counts) : counts_(counts) { choose(0, 0, 0, 0); }
   std::array<std::uint8_t, kClasses> best() const { return best_; }
 
  private:
-  /// For class c, whose deltas begin after `first`, and those after it; `bits` are for those before.
-  void choose(std::size_t c, unsigned least, std::uint64_t first, double bits) {
+  /// Tries the widths from `min_width` on for class c, whose deltas begin after `first`, and for the classes after it.
+  /// `bits` is the number of bits of the deltas in the classes before it.
+  void choose(std::size_t c, unsigned min_width, std::uint64_t first, double bits) {
     if (bits >= best_bits_) return;
     if (first >= counts_.largest()) {
       std::fill(widths_.begin() + static_cast<std::ptrdiff_t>(c), widths_.end(), std::uint8_t{0});
@@ -120,7 +121,7 @@ class WidthChooser {
     if (c == kClasses) return;
     const auto enough = static_cast<unsigned>(std::bit_width(counts_.largest() - first - 1));
     const double before = counts_.up_to(first);
-    for (unsigned width = c + 1 < kClasses ? std::min(least, enough) : enough; width <= enough; ++width) {
+    for (unsigned width = c + 1 < kClasses ? std::min(min_width, enough) : enough; width <= enough; ++width) {
       const std::uint64_t last = first + (std::uint64_t{1} << width);
       widths_[c] = static_cast<std::uint8_t>(width);
       choose(c + 1, width, last, bits + width * (counts_.up_to(last) - before));
@@ -132,7 +133,7 @@ class WidthChooser {
   double best_bits_ = std::numeric_limits<double>::infinity();
 };
 
-/// The classes that a section tells; of a damaged one any.
+/// Reads the widths of classes. Those of a damaged file are masked to kMaxWidth.
 DeltaCode read_code(const Section& edges) {
   if (edges.bytes.size() < kHead + kTail)
     throw edges.damaged(0, "holds " + std::to_string(edges.bytes.size()) + " bytes, expected at least " +
@@ -142,7 +143,7 @@ DeltaCode read_code(const Section& edges) {
   return DeltaCode(widths);
 }
 
-/// The bytes of graph.places.
+/// The bytes of section graph.places.
 std::vector<std::byte> records(std::span<const std::uint16_t> lengths) {
   const bool wide = std::ranges::any_of(lengths, [](std::uint16_t length) { return length > kMaxNarrowLength; });
   const std::size_t rows = rows_of_record(wide);
@@ -185,7 +186,7 @@ std::size_t DeltaAdjacency::length(const std::byte* record, std::size_t i) const
 
 std::span<const std::byte> DeltaAdjacency::list(Id id) const noexcept {
   const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false),
-                    number = id % rows;  // divisors that the compiler knows
+                    number = id % rows;  // by a constant divisor, for speed
   const std::byte* const record = places_.bytes.data() + id / rows * kRecordBytes;
   std::uint64_t begin = number_at<std::uint64_t>(record);
   if (wide_)
@@ -204,8 +205,8 @@ void DeltaAdjacency::prefetch_location(Id id) const noexcept {
 
 std::span<const std::byte> DeltaAdjacency::locate(Id id) const noexcept {
   const auto bytes = list(id);
-  // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing
-  // else.
+  // Prefetches all bytes that decoding reads, also those beyond the end of a short list, and to the first cache level,
+  // since decoding follows soon.
   for (std::size_t at = 0; at < bytes.size() + kGuardBytes - 1; at += kGuardBytes)
     __builtin_prefetch(bytes.data() + at);
   return bytes;
@@ -230,12 +231,13 @@ void DeltaAdjacency::verify_places(const Reading& reading) const {
     const std::size_t bytes = length(record, row % rows);
     if ((bytes == 0) != (row >= size()) || bytes > edges_.bytes.size() - kTail - end)
       throw places_.damaged(at, "a list of " + std::to_string(bytes) + " bytes for row " + std::to_string(row) +
-                                    " of " + std::to_string(size()));
+                                    ", expected " +
+                                    (row < size() ? "1 to " + std::to_string(edges_.bytes.size() - kTail - end) : "0"));
     end += bytes;
   }
   if (end + kTail != edges_.bytes.size())
-    throw edges_.damaged(end, "lists end before byte " + std::to_string(edges_.bytes.size() - kTail) +
-                                  " of the section, where they must");
+    throw edges_.damaged(
+        end, "lists end here, expected at byte " + std::to_string(edges_.bytes.size() - kTail) + " of the section");
 }
 
 void DeltaAdjacency::verify(const Reading& reading) const {
@@ -260,9 +262,8 @@ void DeltaAdjacency::verify(const Reading& reading) const {
         has_self && std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()) && (ids.empty() || ids.back() < size());
     if (!fits || ids.size() > max_degree() || !std::ranges::equal(writer.encode(row, ids), bytes))
       throw edges_.damaged(static_cast<std::size_t>(bytes.data() - edges_.bytes.data()),
-                           "the list of row " + std::to_string(row) + ", expected up to " +
-                               std::to_string(max_degree()) + " coded differences from row to row below " +
-                               std::to_string(size()));
+                           "the list of row " + std::to_string(row) + ", expected the code of up to " +
+                               std::to_string(max_degree()) + " ascending rows below " + std::to_string(size()));
   }
 }
 

@@ -12,7 +12,7 @@ Duplicates::Duplicates(const Section& section, std::uint64_t count) : section_(s
   rows_ = all.subspan(count);
 }
 
-/// Binary search without branches, since no comparison can be predicted.
+/// A branchless binary search: the results of its comparisons are unpredictable.
 std::span<const Id> Duplicates::of(Id representative) const noexcept {
   const Id* at = representatives_.data();
   for (std::size_t left = representatives_.size(); left > 1;) {
@@ -30,7 +30,7 @@ std::span<const Id> Duplicates::of(Id representative) const noexcept {
 void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size,
                         const Reading& reading) const {
   reading(section_.bytes);
-  // All but standard graphs have the duplicates behind the nodes.
+  // Reordered graphs have the duplicates in the last rows.
   const std::size_t first = permutation.ids().empty() ? 0 : size - rows_.size();
   const std::string below = " below " + std::to_string(size);
   std::uint64_t near = 0;
@@ -39,8 +39,8 @@ void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry,
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Id representative = read_once(representatives_[i]), stored = read_once(rows_[i]);
     if (representative >= size || representative < std::get<0>(last))
-      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) +
-                                                 ", expected ids that do not fall," + below);
+      throw section_.damaged(i * sizeof(Id),
+                             "representative " + std::to_string(representative) + ", expected ascending ids" + below);
     const Id id = row(stored) < size ? permutation.id(row(stored)) : kNoId;
     const std::tuple here(representative, !is_copy(stored), id);
     const bool fits = row(stored) >= first && id < size && !is_duplicate[id] && (i == 0 || here > last) &&
@@ -49,17 +49,18 @@ void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry,
       throw section_.damaged((rows_.size() + i) * sizeof(Id),
                              "row " + std::to_string(row(stored)) + ", expected rows from " + std::to_string(first) +
                                  " on and" + below +
-                                 ", each once, of each representative the copies first, by ascending ids");
+                                 ", each once; for each representative exact duplicates first, by ascending ids");
     is_duplicate[id] = true;
     near += !is_copy(stored);
     last = here;
   }
   if (near != entry.near_copies)
-    throw section_.damaged(
-        0, std::to_string(near) + " near copies, the manifest says " + std::to_string(entry.near_copies));
+    throw section_.damaged(0, std::to_string(near) + " near duplicates, expected " + std::to_string(entry.near_copies) +
+                                  " by the manifest");
   for (std::size_t i = 0; i < rows_.size(); ++i)
     if (const Id id = read_once(representatives_[i]); id >= size || is_duplicate[id])
-      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(id) + ", which is a duplicate itself");
+      throw section_.damaged(i * sizeof(Id),
+                             "representative " + std::to_string(id) + " is itself a duplicate, expected a node");
 }
 
 std::vector<std::byte> Duplicates::write(std::span<const Duplicate> duplicates) {

@@ -1,14 +1,13 @@
-// Rows that are not nodes of a graph, because a node stands for them: copies of it, and rows so close to it that they
-// would only crowd it.
+// Duplicates: rows that are not nodes of the graph, because a node, their representative, stands for them. Exact
+// duplicates equal it, near duplicates are within the near radius (docs/decisions/duplicates-are-one-node.md).
 //
-// Links among many equal rows lead nowhere else, and a walk that comes to one of them keeps nothing but its copies. So
-// a walk sees the representative alone; its duplicates are added to the results at the end.
+// Edges among many equal rows lead to no other rows, and equal rows would fill the beam of a traversal. Traversals
+// therefore see the representative alone, and its duplicates are added to the results at the end.
 //
-//   graph.duplicates   u32 x d   id of each duplicate's representative; they do not fall
-//                      u32 x d   the duplicates: rows; bit 31 is set of copies, which are stored byte for byte as their
-//                      representative and have
-//                                higher ids. Those of one representative: copies first, then near copies, both in the
-//                                order of their ids
+//   graph.duplicates   u32 x d   ids of the representatives, one for each duplicate, in ascending order
+//                      u32 x d   rows of the duplicates. Bit 31 marks exact duplicates, whose stored bytes equal
+//                                those of their representative and whose ids are higher. For each representative:
+//                                the exact duplicates, then the near duplicates, both in the order of their ids
 #pragma once
 
 #include <cstddef>
@@ -26,32 +25,34 @@ namespace cassata {
 
 inline constexpr std::string_view kDuplicatesSection = "graph.duplicates";
 
-/// A row that another one stands for.
+/// A duplicate and its representative.
 struct Duplicate {
-  Id representative;  ///< its id
-  Id row;
-  bool copy;  ///< else a near copy
+  Id representative;  ///< id of the representative
+  Id row;             ///< row of the duplicate
+  bool copy;          ///< an exact duplicate; false: a near duplicate
 };
 
-/// The duplicates of a graph as they lie in a file.
+/// The duplicates of a graph in a file.
 class Duplicates {
  public:
-  /// None.
+  /// No duplicates.
   Duplicates() = default;
-  /// Throws Error(corrupt) if the section's length is not that of `count` duplicates.
+  /// Throws Error(corrupt) if the section does not hold `count` duplicates.
   Duplicates(const Section& section, std::uint64_t count);
 
   bool empty() const noexcept { return rows_.empty(); }
-  /// Those of the row with this id, as they are stored. A damaged file may hold any numbers.
+  /// The duplicates of the representative with this id, as stored: see is_copy() and row(). A damaged file may hold any
+  /// numbers.
   std::span<const Id> of(Id representative) const noexcept;
+  /// True for an exact duplicate.
   static bool is_copy(Id stored) noexcept { return (stored & kCopy) != 0; }
   static Id row(Id stored) noexcept { return stored & ~kCopy; }
 
-  /// Checks order and range of all numbers, that each row is a duplicate once at most, that no representative is one,
-  /// and what the manifest says of them. Throws Error(corrupt).
+  /// Checks that all numbers are in order and in range, that each row is a duplicate at most once and no representative
+  /// is a duplicate, and that the number of near duplicates is that of the manifest (`entry`). Throws Error(corrupt).
   void verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size, const Reading& reading) const;
 
-  /// The section's bytes. `duplicates` are in its order.
+  /// The bytes of the section. Requires `duplicates` in the order of the section.
   static std::vector<std::byte> write(std::span<const Duplicate> duplicates);
 
  private:

@@ -17,7 +17,8 @@ std::uint64_t random_of(std::uint64_t id) {
   return x ^ (x >> 31);
 }
 
-/// Integers only, so that every machine agrees: level l is reached where the number is below 2^64 / m^l.
+/// A node reaches level l if its random number is below 2^64 / m^l. Integers alone give the same result on every
+/// machine.
 unsigned level_of(std::uint64_t id, std::uint32_t m) {
   const std::uint64_t random = random_of(id);
   unsigned level = 0;
@@ -66,8 +67,8 @@ void UpperLayers::verify(const Reading& reading) const {
     reading(std::as_bytes(nodes_.subspan(i, 1)));
     const Id node = read_once(nodes_[i]);
     if (node >= base_size_ || seen[node])
-      throw nodes_section_.damaged(
-          i * sizeof(Id), "node " + std::to_string(node) + ", expected a new id below " + std::to_string(base_size_));
+      throw nodes_section_.damaged(i * sizeof(Id), "node " + std::to_string(node) + ", expected ids below " +
+                                                       std::to_string(base_size_) + ", each once");
     seen[node] = true;
   }
   for (const RowAdjacency& level : levels_) level.verify(reading);

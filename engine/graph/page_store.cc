@@ -58,9 +58,9 @@ std::uint64_t Pages::link_code_at(const Page& page, std::size_t i) const noexcep
 
 void Pages::compare_code(std::span<const std::byte> code, Id row, std::uint64_t at,
                          std::span<std::uint64_t> hashes) const {
-  const std::uint64_t hash = xxh3(code) | 1;  // 0: none met yet
+  const std::uint64_t hash = xxh3(code) | 1;  // 0 stands for rows without a code so far
   if (hashes[row] != 0 && hashes[row] != hash)
-    throw section_.damaged(at, "a code of row " + std::to_string(row) + " that differs from the one elsewhere");
+    throw section_.damaged(at, "a code of row " + std::to_string(row) + " that differs from another code of that row");
   hashes[row] = hash;
 }
 
@@ -69,12 +69,12 @@ void Pages::verify_page(std::uint32_t number, const Page& page, std::span<std::u
   const auto damaged = [&](const std::string& found) {
     return section_.damaged(at, "page " + std::to_string(number) + ": " + found);
   };
-  if (page.rows() == 0) throw damaged("its rows, links and slots do not fit into it");
+  if (page.rows() == 0) throw damaged("rows, links and slots do not fit into the page");
   for (std::size_t i = 0; i < page.links(); ++i) {
     const Id row = page.link(i);
     if (row >= size_ || (row >= page.first() && row - page.first() < page.rows()) || (i > 0 && row <= page.link(i - 1)))
-      throw damaged("link " + std::to_string(i) + " is to row " + std::to_string(row) +
-                    ", expected rows of other pages that rise");
+      throw damaged("link " + std::to_string(i) + " to row " + std::to_string(row) +
+                    ", expected ascending rows of other pages");
     const std::byte* const code = page.link_codes() + i * shape_.link_bytes;
     compare_code({code, shape_.link_bytes}, row, link_code_at(page, i), hashes);
   }
@@ -84,16 +84,18 @@ void Pages::verify_page(std::uint32_t number, const Page& page, std::span<std::u
     const std::string row = "row " + std::to_string(page.first() + i);
     if (end < begin || end - begin > max_degree_ ||
         number_at<std::uint16_t>(bytes(number).data() + sizeof(std::uint16_t) * (i + 1)) != end)
-      throw damaged("the slots of " + row + " end at " + std::to_string(end) + ", expected up to " +
-                    std::to_string(max_degree_));
+      throw damaged("slots " + std::to_string(begin) + " to " + std::to_string(end) + " of " + row +
+                    ", expected up to " + std::to_string(max_degree_) + " slots");
     for (std::size_t s = begin; s < end; ++s) {
       const std::size_t link = page.slot(s);
       if (link >= page.links() || (s > begin && link <= page.slot(s - 1)))
-        throw damaged("a slot of " + row + " holds " + std::to_string(link) + ", expected numbers of links that rise");
+        throw damaged("a slot of " + row + " holds link " + std::to_string(link) + ", expected ascending links below " +
+                      std::to_string(page.links()));
       used[link] = true;
     }
   }
-  if (std::ranges::find(used, false) != used.end()) throw damaged("a link that is of no row");
+  if (const auto unused = std::ranges::find(used, false); unused != used.end())
+    throw damaged("link " + std::to_string(unused - used.begin()) + " is in no slot, expected at least one");
   const auto bytes = this->bytes(number);
   const std::size_t slots_end = sizeof(std::uint16_t) * (1 + page.rows() + page.slots()),
                     head = PageShape::head_bytes(page.rows(), page.slots());
@@ -101,7 +103,7 @@ void Pages::verify_page(std::uint32_t number, const Page& page, std::span<std::u
     return std::ranges::all_of(part, [](std::byte b) { return b == std::byte{0}; });
   };
   if (!zeros(bytes.subspan(slots_end, head - slots_end)) || !zeros(bytes.subspan(page.used())))
-    throw damaged("padding that is not zero");
+    throw damaged("padding that is not 0");
 }
 
 void Pages::verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
@@ -110,7 +112,7 @@ void Pages::verify(std::span<const Id> upper_nodes, std::span<const std::byte> u
   for (std::size_t i = 0; i < first_rows_.size(); ++i)
     if (i == 0 ? first_rows_[0] != 0 : first_rows_[i] <= first_rows_[i - 1] || first_rows_[i] > size_)
       throw rows_section_.damaged(i * sizeof(Id), "row " + std::to_string(first_rows_[i]) +
-                                                      ", expected rows from 0 that rise to " + std::to_string(size_));
+                                                      ", expected ascending rows from 0 to " + std::to_string(size_));
   if (first_rows_.back() != size_)
     throw rows_section_.damaged(
         (first_rows_.size() - 1) * sizeof(Id),

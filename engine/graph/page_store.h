@@ -1,20 +1,21 @@
-// The base layer in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
-// rows that are near each other and all that it takes to go on from them, so that a walk reads a page for each few
-// nodes that it expands, and nothing else.
+// The base layer in pages, for collections whose codes and neighbour lists do not fit into memory. A page holds some
+// rows that are close to each other, with their codes and links, and that is all a traversal needs to continue from
+// them: it reads one page for every few nodes that it expands, and nothing else
+// (docs/decisions/pages-hold-codes-of-links.md).
 //
-//   graph.pages       pages of page_bytes, a power of two from 4096 on; each holds rows that follow one another, and
-//   links from them:
-//                       u16                 links: rows of other pages that are neighbours of a row of this one
-//                       u16 each row        where the row's slots end
-//                       u16 each slot       of row after row: numbers of the links that are its neighbours, rising
-//                       zeros               up to a multiple of 4
-//                       u32 each link       its row; rising
-//                       own code each row   in the encoding that the walk goes by
-//                       code each link      in one that takes less
+//   graph.pages       pages of page_bytes bytes, a power of two, at least 4096; each holds consecutive rows and their
+//                     links, the neighbours of its rows in other pages:
+//                       u16                 number of links
+//                       u16 each row        end of the row's slots
+//                       u16 each slot       row after row, the numbers of the row's links in ascending order
+//                       zeros               up to a multiple of 4 bytes
+//                       u32 each link       its row, in ascending order
+//                       own code each row   in the encoding by which the traversal keeps rows
+//                       code each link      in a shorter encoding
 //                       zeros               up to the end
-//   graph.page_rows   u32 each page         its first row, and at the end the number of rows
+//   graph.page_rows   u32 each page         its first row; at the end the number of rows
 //
-// That rows of one page are neighbours is not written down: whoever reads one scores all.
+// Neighbours in the same page have no links: a traversal scores all rows of a page that it reads.
 #pragma once
 
 #include <cstddef>
@@ -34,41 +35,43 @@ inline constexpr std::string_view kPageRowsSection = "graph.page_rows";
 /// Section of the codes of the nodes of the upper layers, by position, in the encoding of links.
 inline constexpr std::string_view kUpperCodesSection = "graph.upper_codes";
 
-/// What is in a page, in bytes.
+/// Sizes of a page and its parts, in bytes.
 struct PageShape {
   static constexpr std::size_t kLeastBytes = 4096, kMostBytes = std::size_t{1} << 28;
-  static constexpr std::size_t kMostSlots = 0xFFFF;  ///< and links
+  static constexpr std::size_t kMostSlots = 0xFFFF;  ///< most slots, and most links, of a page
 
-  std::size_t page_bytes = 0, own_bytes = 0, link_bytes = 0;
+  std::size_t page_bytes = 0, own_bytes = 0, link_bytes = 0;  ///< of the page, of a row's own code, of a link's code
 
-  /// Before the links' rows.
+  /// Bytes before the links' rows.
   static std::size_t head_bytes(std::size_t rows, std::size_t slots) {
     return (sizeof(std::uint16_t) * (1 + rows + slots) + 3) / 4 * 4;
   }
+  /// Bytes before the zeros at the end.
   std::size_t used(std::size_t rows, std::size_t links, std::size_t slots) const {
     return head_bytes(rows, slots) + links * sizeof(Id) + rows * own_bytes + links * link_bytes;
   }
 };
 
-/// A page as it lies in a file. Whatever the bytes, it leads nowhere outside of them; a page that cannot be one has no
-/// rows.
+/// A view of a page. Whatever the bytes are, its calls read nothing outside of them; a page whose parts exceed its
+/// bytes has no rows.
 class Page {
  public:
-  /// `rows` that begin with `first`, if they are as many.
+  /// `bytes` hold `rows` rows from row `first` on, by page_rows.
   Page(std::span<const std::byte> bytes, Id first, std::size_t rows, const PageShape& shape) noexcept;
 
   Id first() const noexcept { return first_; }
   std::size_t rows() const noexcept { return rows_; }
   std::size_t links() const noexcept { return links_; }
   std::size_t slots() const noexcept { return slots_; }
-  /// Bytes that it has a use for.
+  /// Bytes before the zeros at the end.
   std::size_t used() const noexcept { return used_; }
-  /// The number of the first slot of row `i`, i <= rows(); no more than slots().
+  /// The first slot of row `i`, i <= rows(); at most slots().
   std::size_t slot_begin(std::size_t i) const noexcept;
-  /// A number of a link, or whatever a damaged file holds.
+  /// The number of a link; a damaged file may hold any number.
   std::size_t slot(std::size_t i) const noexcept {
     return number_at<std::uint16_t>(bytes_.data() + sizeof(std::uint16_t) * (1 + rows_ + i));
   }
+  /// The row of link `i`; a damaged file may hold any number.
   Id link(std::size_t i) const noexcept { return number_at<Id>(bytes_.data() + link_rows_ + i * sizeof(Id)); }
   const std::byte* own_codes() const noexcept { return bytes_.data() + own_codes_; }
   const std::byte* link_codes() const noexcept { return bytes_.data() + link_codes_; }
@@ -82,24 +85,25 @@ class Page {
 /// All pages of a file. Immutable; any number of threads.
 class Pages {
  public:
-  /// Throws Error(corrupt) if the sections' lengths are not what they must be.
+  /// `size` is the number of rows, `max_degree` the most slots of a row. Throws Error(corrupt) if the sections' lengths
+  /// do not match.
   Pages(const Section& pages, const Section& rows, const PageShape& shape, std::uint64_t size, std::size_t max_degree);
 
   std::size_t size() const noexcept { return size_; }
   std::size_t count() const noexcept { return first_rows_.size() - 1; }
-  const PageShape& vector_kind() const noexcept { return shape_; }
-  /// The page that holds `row`; below count(), whatever the bytes.
+  const PageShape& shape() const noexcept { return shape_; }
+  /// The number of the page that holds `row`; below count() for any row, whatever the bytes are.
   std::uint32_t page_of(Id row) const noexcept;
   std::span<const std::byte> bytes(std::uint32_t page) const noexcept {
     return section_.bytes.subspan(page * shape_.page_bytes, shape_.page_bytes);
   }
   Page page(std::uint32_t page) const noexcept;
-  /// Checks all that pages must be, but for their own codes: among others that a row has one code, whoever links to it,
-  /// and that of `upper_nodes` is the one in `upper_codes`. Calls `reading` with each part before it is read, and
-  /// `codes` for each page, to check its own codes. Throws Error(corrupt).
+  /// Checks every rule of the format except those of own codes, for which it calls `codes` with each page. Among
+  /// others: all links to a row have the same code, and for `upper_nodes` it is the one in `upper_codes`. Calls
+  /// `reading` with each part before it is read. Throws Error(corrupt).
   void verify(std::span<const Id> upper_nodes, std::span<const std::byte> upper_codes, const Reading& reading,
               const std::function<void(const Page&)>& codes) const;
-  /// Where in the section the own code of row `i` of a page lies, and that of its link `i`.
+  /// The first byte in the section of the own code of row `i` of a page, and of the code of its link `i`.
   std::uint64_t own_code_at(const Page& page, std::size_t i) const noexcept;
   std::uint64_t link_code_at(const Page& page, std::size_t i) const noexcept;
   const Section& section() const noexcept { return section_; }

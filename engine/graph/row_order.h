@@ -1,4 +1,4 @@
-// Rows of a file whose rows do not stand in the order of their ids.
+// The order of rows in a file that is not sorted by id.
 #pragma once
 
 #include <span>
@@ -13,25 +13,27 @@ namespace cassata {
 /// Section of the rows' ids: n x u32.
 inline constexpr std::string_view kIdsSection = "ids";
 
-/// Rows to the ids that the caller knows.
+/// Maps rows to the callers' ids.
 class Permutation {
  public:
+  /// Rows are in the order of ids.
   Permutation() = default;
+  /// Throws Error(corrupt) if the section does not hold `size` ids.
   Permutation(const Section& section, std::uint64_t size) : section_(section), ids_(section.as<Id>(size)) {}
 
-  /// Of the rows; empty if they stand in the order of their ids.
+  /// The id of each row; empty if rows are in the order of ids.
   std::span<const Id> ids() const noexcept { return ids_; }
   Id id(Id row) const noexcept { return ids_.empty() ? row : read_once(ids_[row]); }
 
-  /// Calls `reading` with each part before it is read. Throws Error(corrupt).
+  /// Checks that each id occurs once. Calls `reading` with each part before it is read. Throws Error(corrupt).
   void verify(const Reading& reading) const {
     std::vector<bool> seen(ids_.size());
     for (std::size_t row = 0; row < ids_.size(); ++row) {
       reading(std::as_bytes(ids_.subspan(row, 1)));
       const Id id = read_once(ids_[row]);
       if (id >= ids_.size() || seen[id])
-        throw section_.damaged(
-            row * sizeof(Id), "id " + std::to_string(id) + ", expected a new one below " + std::to_string(ids_.size()));
+        throw section_.damaged(row * sizeof(Id), "id " + std::to_string(id) + ", expected ids below " +
+                                                     std::to_string(ids_.size()) + ", each once");
       seen[id] = true;
     }
   }

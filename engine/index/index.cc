@@ -222,58 +222,59 @@ struct Index::State {
   static std::string quoted(std::size_t number) { return std::to_string(number); }
 };
 
-std::shared_ptr<const Index::State> Index::state() const {
-  const std::lock_guard lock(mutex_);
-  return state_;
-}
-
-Index& Index::operator=(const Index& other) {
-  auto state = other.state();
-  const std::lock_guard lock(mutex_);
-  state_.swap(state);
-  return *this;
-}
-
 Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
   const auto lost = params.sigbus_guard ? Mapping::Lost::is_noted : Mapping::Lost::ends_process;
   Index index(State::open(MappedFile::open(path, {}, lost), path));
-  if (params.verify == Verify::touched) index.check_touched();
+  if (params.verify == Verify::touched) index = index.with_touch_checks();
   if (params.verify == Verify::all) index.verify(params.progress);
   index.warm(params.resident, params.lock, params.progress);
   return index;
 }
 
-bool Index::reload(const OpenParams& params) {
-  for (;;) {
-    const std::shared_ptr<const State> former = state();
-    if (former->path.empty())
-      invalid_argument(
-          "reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open "
-          "that first");
-    try {
-      if (FileId::of(former->path) == former->file->id() && former->file->unchanged()) return false;
-      const Verify verify = params.verify.value_or(Verify::all);
-      const Verify at_once = verify == Verify::all ? Verify::none : verify;
-      Index fresh = open(former->path, {.verify = at_once, .sigbus_guard = params.sigbus_guard});
-      fresh.state_->check_replaces(*former);
-      if (verify == Verify::all) fresh.verify(params.progress);
-      fresh.warm(params.resident, params.lock, params.progress);
-      const std::lock_guard lock(mutex_);
-      if (state_ != former) continue;  // another thread was faster, and may have found a newer file or an older one
-      state_.swap(fresh.state_);
-      return state_->file->header().uuid != former->file->header().uuid;
-    } catch (const Error& e) {
-      throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
-    }
+Index Index::reopen(const OpenParams& params) const {
+  if (state_->path.empty())
+    invalid_argument(
+        "reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open "
+        "that "
+        "first");
+  try {
+    if (FileId::of(state_->path) == file().id() && file().unchanged()) return *this;
+    const Verify verify = params.verify.value_or(Verify::all);
+    const Verify at_once = verify == Verify::all ? Verify::none : verify;
+    Index fresh = open(state_->path, {.verify = at_once, .sigbus_guard = params.sigbus_guard});
+    fresh.state_->check_replaces(*state_);
+    if (verify == Verify::all) fresh.verify(params.progress);
+    fresh.warm(params.resident, params.lock, params.progress);
+    return fresh;
+  } catch (const Error& e) {
+    throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
   }
 }
 
-void Index::check_touched() {
-  const std::shared_ptr<const State> now = state();
-  now->file->check_touched();
-  auto fresh = State::open(now->file, now->path);
+bool Index::same_content(const Index& other) const noexcept {
+  return file().header().uuid == other.file().header().uuid;
+}
+
+Index Index::with_touch_checks() const {
+  file().check_touched();
+  return Index(State::open(state_->file, state_->path));
+}
+
+Index IndexHandle::get() const {
   const std::lock_guard lock(mutex_);
-  state_ = std::move(fresh);
+  return index_;
+}
+
+bool IndexHandle::reload(const OpenParams& params) {
+  for (;;) {
+    const Index former = get();
+    const Index fresh = former.reopen(params);
+    if (fresh.state_ == former.state_) return false;
+    const std::lock_guard lock(mutex_);
+    if (index_.state_ != former.state_) continue;  // another thread was faster; its file may be the newer or the older
+    index_ = fresh;
+    return !fresh.same_content(former);
+  }
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& given, const std::filesystem::path& path) {
@@ -310,17 +311,17 @@ Index Index::join(const Index& first, const std::filesystem::path& folder, const
   return Index(State::open(writer.finish(std::move(manifest)), path));
 }
 
-std::uint64_t Index::size() const noexcept { return state()->size(); }
-std::size_t Index::dim() const noexcept { return state()->dim(); }
-std::size_t Index::token_dim() const noexcept { return state()->token_dim(); }
+std::uint64_t Index::size() const noexcept { return state_->size(); }
+std::size_t Index::dim() const noexcept { return state_->dim(); }
+std::size_t Index::token_dim() const noexcept { return state_->token_dim(); }
 std::size_t Index::default_ef_search() const noexcept {
-  const std::uint32_t found = state()->file->manifest().ef_search;
+  const std::uint32_t found = state_->file->manifest().ef_search;
   return found != 0 ? found : SearchParams().ef_search;
 }
-const Manifest& Index::manifest() const noexcept { return state()->file->manifest(); }
-const MappedFile& Index::file() const noexcept { return *state()->file; }
-std::uint64_t Index::hot_bytes() const noexcept { return state()->file->hot_bytes(); }
-std::string_view Index::class_name() const noexcept { return state()->class_name; }
+const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
+const MappedFile& Index::file() const noexcept { return *state_->file; }
+std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
+std::string_view Index::class_name() const noexcept { return state_->class_name; }
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
   answer(queries, params, out, &Searcher::search);
@@ -331,35 +332,34 @@ void Index::search_exact(const Batch& queries, const SearchParams& params, const
 }
 
 void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
-  const std::shared_ptr<const State> now = state();  // whatever is reloaded meanwhile
-  const Manifest& manifest = now->file->manifest();
+  const Manifest& manifest = this->manifest();
   params.check();
-  check_search(queries, {.vector_kind = manifest.schema.vector_kind, .dim = now->dim(), .token_dim = now->token_dim()},
+  check_search(queries,
+               {.vector_kind = manifest.schema.vector_kind, .dim = state_->dim(), .token_dim = state_->token_dim()},
                params.k, out);
   SearchParams bounded = params;
-  bounded.k = std::min<std::uint64_t>(params.k, now->size());
+  bounded.k = std::min<std::uint64_t>(params.k, state_->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
-  now->file->reading([&] {
-    (*now->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
+  state_->file->reading([&] {
+    (*state_->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
-        if (hit.id >= now->size())  // only a damaged file has such
-          corrupt(now->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) +
-                  ", expected one below " + std::to_string(now->size()));
+        if (hit.id >= state_->size())  // only a damaged file has such
+          corrupt(state_->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) +
+                  ", expected one below " + std::to_string(state_->size()));
   });
   put_hits(best, queries, manifest.schema.metric, params.k, out);
 }
 
-void Index::verify(const Progress& progress) const { state()->verify(progress); }
+void Index::verify(const Progress& progress) const { state_->verify(progress); }
 
 void Index::warm(Resident resident, bool lock, const Progress& progress) const {
-  const auto file = state()->file;
-  file->reading([&] { file->warm(resident, lock, progress); });
+  file().reading([&] { file().warm(resident, lock, progress); });
 }
-std::vector<SectionResidency> Index::residency() const { return state()->file->residency(); }
+std::vector<SectionResidency> Index::residency() const { return state_->file->residency(); }
 
 void Index::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) const {
-  copy_file(*state()->file, path, progress, replace);
+  copy_file(*state_->file, path, progress, replace);
 }
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }

@@ -15,9 +15,9 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kVisited = 16;  // groups, by a vector that looks for its centroid
-constexpr std::size_t kRounds = 8;
-constexpr double kLeastGain = 0.005;  // of a round, as a share of the error
+constexpr std::size_t kProbes = 16;  // groups that are searched for a vector's nearest centroid
+constexpr std::size_t kRounds = 8;   // at most
+constexpr double kMinGain = 0.005;   // share of the error by which a further round must have lowered it
 
 std::vector<float> biases(std::span<const float> rows, std::size_t dim) {
   std::vector<float> out;
@@ -29,8 +29,7 @@ std::vector<float> biases(std::span<const float> rows, std::size_t dim) {
   return out;
 }
 
-/// Numbers of things, gathered by the class of each: those of class c are order[begin[c]] to order[begin[c + 1] - 1],
-/// in order.
+/// The numbers 0 to n - 1 sorted by class: those of class c are order[begin[c]] to order[begin[c + 1] - 1], ascending.
 struct Classes {
   std::vector<std::uint32_t> begin, order;
 
@@ -51,13 +50,13 @@ class Lloyd {
       : samples_(samples.data()),
         size_(samples.size() / dim),
         dim_(dim),
-        piece_(Centroids::piece(dim)),
+        batch_(Centroids::batch_size(dim)),
         threads_(num_threads),
         count_(count),
         which_(size_),
         distances_(size_) {}
 
-  /// Samples from everywhere.
+  /// Evenly spread samples, the first centroids.
   std::vector<float> first_rows() const {
     std::vector<float> rows(count_ * dim_);
     for (std::size_t c = 0; c < count_; ++c)
@@ -65,17 +64,17 @@ class Lloyd {
     return rows;
   }
 
-  /// Finds the nearest centroid of each sample. Returns the sum of the squared distances.
+  /// Assigns each sample to its nearest centroid. Returns the sum of squared distances.
   double assign(const Centroids& centroids, const std::function<void(std::size_t)>& done) {
-    const auto report = [&](std::size_t pieces) { done(std::min(pieces * piece_, size_)); };
-    parallel_for(threads_, (size_ + piece_ - 1) / piece_, 1, 2, report,
+    const auto report = [&](std::size_t batches) { done(std::min(batches * batch_, size_)); };
+    parallel_for(threads_, (size_ + batch_ - 1) / batch_, 1, 2, report,
                  [&](std::size_t begin, std::size_t end, unsigned) {
-                   for (std::size_t p = begin; p < end; ++p) assign_piece(centroids, p * piece_);
+                   for (std::size_t b = begin; b < end; ++b) assign_batch(centroids, b * batch_);
                  });
     return std::accumulate(distances_.begin(), distances_.end(), 0.0);
   }
 
-  /// The means of the samples that are nearest to each.
+  /// The mean of each centroid's samples.
   std::vector<float> means() {
     const Classes classes(which_, count_);
     std::vector<float> rows(count_ * dim_);
@@ -97,8 +96,8 @@ class Lloyd {
  private:
   const float* sample(std::size_t i) const { return samples_ + i * dim_; }
 
-  void assign_piece(const Centroids& centroids, std::size_t first) {
-    const std::size_t n = std::min(piece_, size_ - first);
+  void assign_batch(const Centroids& centroids, std::size_t first) {
+    const std::size_t n = std::min(batch_, size_ - first);
     centroids.nearest(sample(first), n, which_.data() + first);
     for (std::size_t i = first; i < first + n; ++i) {
       float sum = 0;
@@ -108,11 +107,11 @@ class Lloyd {
     }
   }
 
-  /// Centroids without samples go where others are farthest from a sample of theirs, of equals the first; two never to
-  /// one sample's copies.
+  /// Moves each centroid without samples to the farthest sample of another centroid, those with the largest distances
+  /// first. One sample a centroid, so that two centroids never move to equal samples.
   void refill(const Classes& classes, std::vector<float>& rows) const {
     std::vector<std::size_t> unused;
-    std::vector<std::pair<float, std::uint32_t>> far;  // less the squared distance, sample
+    std::vector<std::pair<float, std::uint32_t>> far;  // minus the squared distance, and the sample
     for (std::size_t c = 0; c < count_; ++c) {
       std::pair<float, std::uint32_t> farthest{0, 0};
       for (const std::uint32_t i : classes.of(c)) farthest = std::min(farthest, {-distances_[i], i});
@@ -125,7 +124,7 @@ class Lloyd {
   }
 
   const float* samples_;
-  std::size_t size_, dim_, piece_;
+  std::size_t size_, dim_, batch_;
   unsigned threads_;
   std::size_t count_;
   std::vector<std::uint32_t> which_;
@@ -136,17 +135,17 @@ class Lloyd {
 
 Centroids::Centroids(std::vector<float> rows, std::size_t dim, unsigned num_threads)
     : dim_(dim), rows_(std::move(rows)) {
-  if (rows_.size() / dim_ > kSearchedWhole) group(num_threads);
+  if (rows_.size() / dim_ > kMaxExhaustive) make_groups(num_threads);
   bias_ = biases(rows_, dim_);
 }
 
-void Centroids::group(unsigned num_threads) {
+void Centroids::make_groups(unsigned num_threads) {
   const std::size_t n = rows_.size() / dim_,
                     groups = std::bit_ceil(static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(n))));
   const Centroids heads = train_centroids(rows_, dim_, groups, num_threads);
   std::vector<std::uint32_t> group_of(n);
-  for (std::size_t first = 0; first < n; first += piece(dim_))
-    heads.nearest(row(first), std::min(piece(dim_), n - first), group_of.data() + first);
+  for (std::size_t first = 0; first < n; first += batch_size(dim_))
+    heads.nearest(row(first), std::min(batch_size(dim_), n - first), group_of.data() + first);
   Classes classes(group_of, groups);
   std::vector<float> ordered;
   ordered.reserve(rows_.size());
@@ -157,7 +156,7 @@ void Centroids::group(unsigned num_threads) {
   group_begin_ = std::move(classes.begin);
 }
 
-/// kVisited numbers for each vector.
+/// For each vector, the numbers of the kProbes groups with the nearest means.
 std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::size_t n) const {
   const std::size_t groups = head_bias_.size();
   kernels::maxsim::PackedVectors packed;
@@ -169,11 +168,11 @@ std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::
   std::vector<std::uint32_t> visited;
   std::vector<std::pair<float, std::uint32_t>> near(groups);
   for (std::size_t i = 0; i < n; ++i) {
-    for (std::uint32_t g = 0; g < groups; ++g)  // fmin: no NaN, which has no place in an order
+    for (std::uint32_t g = 0; g < groups; ++g)  // fmin: replaces a NaN, which would break the order
       near[g] = {
           std::fmin(head_bias_[g] - products[g * packed.parts().lanes + i], std::numeric_limits<float>::infinity()), g};
-    std::ranges::nth_element(near, near.begin() + static_cast<std::ptrdiff_t>(kVisited) - 1);
-    for (std::size_t v = 0; v < kVisited; ++v) visited.push_back(near[v].second);
+    std::ranges::nth_element(near, near.begin() + static_cast<std::ptrdiff_t>(kProbes) - 1);
+    for (std::size_t v = 0; v < kProbes; ++v) visited.push_back(near[v].second);
   }
   return visited;
 }
@@ -191,11 +190,11 @@ void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* whic
     if (begin == end || visitors.empty()) continue;
     some.clear();
     for (const std::uint32_t visit : visitors)
-      some.insert(some.end(), vectors + visit / kVisited * dim_, vectors + (visit / kVisited + 1) * dim_);
+      some.insert(some.end(), vectors + visit / kProbes * dim_, vectors + (visit / kProbes + 1) * dim_);
     kernels::maxsim::nearest_rows(some.data(), visitors.size(), dim_, row(begin), bias_.data() + begin, end - begin,
                                   best_of_some.data(), which_of_some.data());
     for (std::size_t v = 0; v < visitors.size(); ++v) {
-      const std::size_t i = visitors[v] / kVisited;
+      const std::size_t i = visitors[v] / kProbes;
       if (best_of_some[v] <= best[i]) continue;
       best[i] = best_of_some[v];
       which[i] = begin + which_of_some[v];
@@ -213,8 +212,8 @@ Centroids train_centroids(std::span<const float> samples, std::size_t dim, std::
     const auto report = [&](std::size_t done) {
       if (progress) progress("centroids", round * size + done, total);
     };
-    const double former = std::exchange(error, lloyd.assign(centroids, report));
-    if (!(error < (1 - kLeastGain) * former)) break;
+    const double previous = std::exchange(error, lloyd.assign(centroids, report));
+    if (!(error < (1 - kMinGain) * previous)) break;
     centroids = Centroids(lloyd.means(), dim, num_threads);
   }
   if (progress) progress("centroids", total, total);

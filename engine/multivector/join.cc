@@ -17,7 +17,7 @@
 namespace cassata {
 namespace {
 
-/// Classes that token vectors can be put beside: of one encoding, and for the metric that MaxSim has.
+/// True for a graph with one encoding whose class allows token vectors, and with the metric of MaxSim.
 bool can_be_first(const Manifest& manifest) {
   if (manifest.schema.second) return false;
   IndexSchema joined = manifest.schema;
@@ -33,17 +33,17 @@ void check_first(const Index& first) {
     if (row.seconds.empty() && row.kind == Kind::graph && row.vector_kind() == manifest.schema.vector_kind)
       known += (known.empty() ? "" : ", ") + std::string(row.name);
   invalid_argument(first.file().path() + ": holds a " + std::string(first.class_name()) +
-                   (manifest.schema.second ? " of two codes" : "") + " with metric '" +
-                   std::string(name_of(manifest.schema.metric)) + "', expected one of " + known + ", with metric '" +
-                   std::string(name_of(Metric::dot_product)) + "'");
+                   (manifest.schema.second ? " with two stages and metric '" : " with metric '") +
+                   std::string(name_of(manifest.schema.metric)) + "', expected one of " + known +
+                   " with one stage and metric '" + std::string(name_of(Metric::dot_product)) + "'");
 }
 
 void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, const std::filesystem::path& ids) {
   if (ids.empty()) return;
   const auto theirs = tokens.ids();
   if (!theirs)
-    invalid_argument((folder / "ids.npy").string() + ": is not there, expected the ids to compare those of " +
-                     ids.string() + " with");
+    invalid_argument((folder / "ids.npy").string() + ": no such file, expected the ids to compare with those of " +
+                     ids.string());
   check_same_ids(ids, *theirs, tokens.size());
 }
 
@@ -64,7 +64,7 @@ void write_offsets(std::span<const std::uint64_t> tokens, std::uint64_t token_by
   }
 }
 
-/// Where each document's tokens begin, each of so many bytes; then begins the section of these.
+/// Writes the section of the documents' offsets, and begins the section of their tokens, of `token_bytes` each.
 void begin_rows(const TokenFolder& tokens, std::uint64_t token_bytes, FileWriter& writer) {
   const std::string name(kRerankSection);
   const std::uint64_t bytes = tokens.total_tokens() * token_bytes;
@@ -88,17 +88,17 @@ std::vector<InputEntry> write_plain(const TokenFolder& tokens, CodeParams& code,
   return {stream->entry()};
 }
 
-/// Tokens of two levels as they are read, put together to documents.
+/// Assembles documents from the two-level tokens that a stream reads.
 class Documents {
  public:
   Documents(const TokenFolder& tokens, std::size_t n_centroids)
       : ends_(tokens.offsets().subspan(1)), n_centroids_(n_centroids) {}
 
-  /// Bytes of the documents that are complete now; valid until the next call.
+  /// Adds tokens. Returns the bytes of the documents that are complete with them; valid until the next call.
   std::span<const std::byte> add(const TwoLevelStream::Tokens& tokens, std::size_t m_pq) {
     bytes_.clear();
     for (std::size_t at = 0; at < tokens.centroids.size();) {
-      while (ends_[document_] == done_) ++document_;  // those without tokens, too
+      while (ends_[document_] == done_) ++document_;  // skips documents without tokens
       const std::size_t count = std::min<std::uint64_t>(tokens.centroids.size() - at, ends_[document_] - done_);
       const auto centroids = tokens.centroids.subspan(at, count);
       const auto* const codes = reinterpret_cast<const std::uint8_t*>(tokens.codes.data()) + at * m_pq;
@@ -123,14 +123,14 @@ class Documents {
   std::span<const std::uint64_t> ends_;
   std::size_t n_centroids_;
   std::size_t document_ = 0;
-  std::uint64_t done_ = 0;                // tokens
-  std::vector<std::uint32_t> centroids_;  // of the document's tokens that are there
+  std::uint64_t done_ = 0;                // tokens so far
+  std::vector<std::uint32_t> centroids_;  // of the tokens of the incomplete document
   std::vector<std::uint16_t> norms_;
   std::vector<std::uint8_t> codes_;
   std::vector<std::byte> bytes_;
 };
 
-/// Of one token.
+/// Bytes of one two-level token.
 std::uint64_t two_level_bytes(std::size_t n_centroids, bool has_norms, std::size_t m_pq) {
   std::vector<std::byte> bytes;
   append_two_level(std::vector<std::uint32_t>(1), std::vector<std::uint16_t>(has_norms),
@@ -170,13 +170,13 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
                      " documents, expected " + std::to_string(first.size()) + ", as in " + first.file().path());
   check_ids(tokens, folder, choices.ids);
   if (choices.pq_subspaces && tokens.layout() == TokenLayout::plain)
-    invalid_argument("pq_subspaces: " + std::to_string(*choices.pq_subspaces) + " given, but " + folder.string() +
-                     " holds plain tokens");
+    invalid_argument("pq_subspaces: " + std::to_string(*choices.pq_subspaces) +
+                     " given, expected none with the plain tokens of " + folder.string());
   copy_sections(first, choices.progress, writer);
   const bool plain = tokens.layout() == TokenLayout::plain;
   Manifest manifest = first.manifest();
   manifest.sections.clear();
-  manifest.ef_search = 0;  // it was found for results of one stage, and so was the recall
+  manifest.ef_search = 0;  // like the recall, it is for results without rerank
   manifest.provenance.self_check.reset();
   manifest.second_section = kRerankSection;
   manifest.schema.second =

@@ -1,4 +1,4 @@
-// Token vectors beside an index of their documents, in one file.
+// Joins a graph index of documents and the token vectors of the same documents in one file.
 #pragma once
 
 #include <filesystem>
@@ -10,9 +10,9 @@
 
 namespace cassata {
 
-/// Checks that the index and the tokens in `folder` are of the same documents, as far as it can be told, before
-/// anything is written; then copies the index's sections, once every byte is checked, and streams the tokens. Returns
-/// the manifest of both. Throws Error: invalid_argument, naming the file and the row; corrupt; io.
+/// Checks that the index and the tokens in `folder` have equally many documents and, if choices.ids is given, the same
+/// ids. Then verifies every byte of the index, copies its sections and streams the tokens to `writer`. Returns the
+/// manifest of the joined file. Throws Error: invalid_argument, naming the file and the row; corrupt; io.
 Manifest write_multivector(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
                            FileWriter& writer);
 

@@ -27,40 +27,40 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kPqCentroids = 256;
-constexpr std::uint64_t kSamplesOfACentroid = 64, kPqSamples = 256 * kPqCentroids;
-constexpr std::uint64_t kSampleBytes = std::uint64_t{1} << 29;
+constexpr std::uint64_t kSamplesPerCentroid = 64, kPqSamples = 256 * kPqCentroids;
+constexpr std::uint64_t kSampleBytes = std::uint64_t{1} << 29;  // at most, unless there are as many centroids
 
-/// Sizes that are known before anything is read, and checked.
+/// Sizes, checked before tokens are read.
 struct Plan {
   std::uint64_t tokens;
   std::size_t dim, m_pq, n_centroids, samples;
 
   Plan(const DenseStream& stream, const TwoLevelChoices& choices)
       : tokens(stream.size()), dim(stream.dim()), m_pq(choices.pq_subspaces) {
-    if (tokens == 0 || dim == 0) invalid_argument(stream.name() + ": no tokens, expected some to learn from");
+    if (tokens == 0 || dim == 0) invalid_argument(stream.name() + ": no tokens, expected at least one");
     if (m_pq == 0 || dim % m_pq != 0)
-      invalid_argument("pq_subspaces: " + std::to_string(m_pq) + " given, expected a number that divides " +
+      invalid_argument("pq_subspaces: " + std::to_string(m_pq) + " given, expected a divisor of " +
                        std::to_string(dim) + ", the token_dim of " + stream.name());
-    const std::uint64_t asked = choices.n_centroids, most = std::min(tokens, kMaxSize);
-    if (asked > most)
-      invalid_argument("n_centroids: " + std::to_string(asked) + " given, expected at most " + std::to_string(most) +
-                       ", as many as there are tokens in " + stream.name());
-    n_centroids = static_cast<std::size_t>(asked != 0 ? asked : automatic_centroids(tokens));
-    const std::uint64_t wanted = std::max(kSamplesOfACentroid * n_centroids, kPqSamples),
+    const std::uint64_t given = choices.n_centroids, max = std::min(tokens, kMaxSize);
+    if (given > max)
+      invalid_argument("n_centroids: " + std::to_string(given) + " given, expected at most " + std::to_string(max) +
+                       ", the number of tokens in " + stream.name());
+    n_centroids = static_cast<std::size_t>(given != 0 ? given : automatic_centroids(tokens));
+    const std::uint64_t wanted = std::max(kSamplesPerCentroid * n_centroids, kPqSamples),
                         held = kSampleBytes / (sizeof(float) * dim);
     samples = static_cast<std::size_t>(std::min(tokens, std::max<std::uint64_t>(std::min(wanted, held), n_centroids)));
   }
 };
 
-/// Tokens as f32, some for each thread at a time, and where the reading stands.
+/// Reads tokens as f32, some for each thread at a time, and reports the progress.
 class TokenReader {
  public:
   TokenReader(const TokenFolder& folder, const Plan& plan, unsigned num_threads, const Progress& progress,
               std::string_view stage)
       : stream_(folder.tokens()), stage_(stage), progress_(progress) {
     if (stream_->size() != plan.tokens || stream_->dim() != plan.dim)
-      invalid_argument(stream_->name() + ": has changed while it was read");
-    values_.resize(2 * threads_of(num_threads) * Centroids::piece(plan.dim) * plan.dim);
+      invalid_argument(stream_->name() + ": changed while it was read");
+    values_.resize(2 * threads_of(num_threads) * Centroids::batch_size(plan.dim) * plan.dim);
   }
   /// False at the end.
   bool next() {
@@ -69,7 +69,7 @@ class TokenReader {
     rows_ = stream_->next(values_);
     return rows_ != 0;
   }
-  std::uint64_t begin() const noexcept { return begin_; }  ///< the first token's number
+  std::uint64_t begin() const noexcept { return begin_; }  ///< number of the first token in memory
   std::size_t rows() const noexcept { return rows_; }
   const float* row(std::size_t i) const noexcept { return values_.data() + i * stream_->dim(); }
 
@@ -96,7 +96,7 @@ std::vector<float> take_sample(TokenReader& tokens, const Plan& plan) {
   return sample;
 }
 
-/// What was learned: both levels.
+/// The learned model: centroids, and the product quantizer of residuals.
 class TwoLevelModel {
  public:
   TwoLevelModel(std::vector<float> sample, const Plan& plan, const TwoLevelChoices& choices)
@@ -105,14 +105,14 @@ class TwoLevelModel {
         quantizer_(
             row_of(Encoding::pq).encoder({.dim = plan.dim, .code = {.m_pq = static_cast<std::uint32_t>(plan.m_pq)}})) {
     if (choices.progress) choices.progress("residuals", 0, 1);
-    const std::size_t piece = Centroids::piece(plan.dim), size = std::min<std::size_t>(plan.samples, kPqSamples);
+    const std::size_t batch = Centroids::batch_size(plan.dim), size = std::min<std::size_t>(plan.samples, kPqSamples);
     for (std::size_t i = 0; i < size; ++i)
       std::copy_n(sample.data() + sampled(i, size, plan.samples) * plan.dim, plan.dim, sample.data() + i * plan.dim);
     sample.resize(size * plan.dim);
-    parallel_for(choices.num_threads, (size + piece - 1) / piece, 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      std::vector<std::uint32_t> which(piece);
-      for (std::size_t first = begin * piece; first < std::min(end * piece, size); first += piece) {
-        const std::size_t n = std::min(piece, size - first);
+    parallel_for(choices.num_threads, (size + batch - 1) / batch, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+      std::vector<std::uint32_t> which(batch);
+      for (std::size_t first = begin * batch; first < std::min(end * batch, size); first += batch) {
+        const std::size_t n = std::min(batch, size - first);
         float* rows = sample.data() + first * plan.dim;
         centroids_.nearest(rows, n, which.data());
         subtract_centroids(which.data(), n, rows);
@@ -134,20 +134,24 @@ class TwoLevelModel {
           pq_centroids_[(s * kPqCentroids + c) * width + j] = coordinates[(s * width + j) * kPqCentroids + c];
   }
 
+  /// n_centroids x dim, row-major.
   std::span<const float> centroids() const noexcept { return centroids_.rows(); }
-  /// [m_pq][256][dim / m_pq]
+  /// m_pq x 256 x dim / m_pq, row-major.
   std::span<const float> pq_centroids() const noexcept { return pq_centroids_; }
 
-  /// Sums of squares: of tokens, of what the first level leaves of them, and of what both leave.
+  /// Sums of squares over the tokens of a batch.
   struct Squares {
-    double tokens = 0, residuals = 0, rest = 0;
+    double tokens = 0;     ///< of tokens
+    double residuals = 0;  ///< of tokens minus their centroids
+    double rest = 0;       ///< of tokens minus their decoded two-level codes
     Squares& operator+=(const Squares& other) {
       tokens += other.tokens, residuals += other.residuals, rest += other.rest;
       return *this;
     }
   };
 
-  /// At most Centroids::piece() tokens, one after another.
+  /// Encodes n tokens, n x dim values, at most Centroids::batch_size(): writes n centroid numbers to `assignment`, and
+  /// n x m_pq codes to `codes`.
   Squares encode(const float* tokens, std::size_t n, std::uint64_t* assignment, std::byte* codes) const {
     std::vector<std::uint32_t> which(n);
     centroids_.nearest(tokens, n, which.data());
@@ -190,7 +194,7 @@ class TwoLevelModel {
   std::vector<float> pq_centroids_;
 };
 
-/// A folder that is made if need be; one that is still empty goes again.
+/// An output folder. Creates it if it does not exist; the destructor then removes it again if it is empty.
 class OutFolder {
  public:
   explicit OutFolder(const fs::path& path) : path_(path) {
@@ -211,7 +215,7 @@ class OutFolder {
   bool made_;
 };
 
-/// The files, none of which has its name before publish().
+/// The output files. They appear under their names in publish().
 class TwoLevelFiles {
  public:
   TwoLevelFiles(const OutFolder& folder, const Plan& plan, std::span<const std::uint64_t> offsets,
@@ -243,13 +247,13 @@ class TwoLevelFiles {
     }
   }
 
-  /// Until the last file there is none that says how many tokens a document has, so that nobody takes old and new ones
-  /// for one collection.
+  /// Removes an old doclens.npy first and publishes the new one last: a folder without it is no collection, so that old
+  /// and new files are never read as one.
   void publish() {
     std::error_code absent, failed;
-    const fs::path former = fs::canonical(folder_ / "doclens.npy", absent);
-    if (!absent) fs::remove(former, failed);
-    if (failed) io_error("cannot remove " + former.string(), failed.value());
+    const fs::path old = fs::canonical(folder_ / "doclens.npy", absent);
+    if (!absent) fs::remove(old, failed);
+    if (failed) io_error("cannot remove " + old.string(), failed.value());
     for (PendingFile& file : copies_) file.publish();
     for (NpyWriter* file : {&centroids, &assignment, &pq_centroids, &residuals, &doclens_}) file->publish();
   }
@@ -265,10 +269,10 @@ class TwoLevelFiles {
   ReplaceParams replace_;
 };
 
-/// Encodes all tokens.
+/// Encodes all tokens into `files`.
 TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& model, const Plan& plan,
                                     unsigned num_threads, TwoLevelFiles& files) {
-  const std::size_t piece = Centroids::piece(plan.dim);
+  const std::size_t batch = Centroids::batch_size(plan.dim);
   std::vector<std::uint64_t> assignment;
   std::vector<std::byte> codes;
   std::vector<TwoLevelModel::Squares> squares;
@@ -276,11 +280,11 @@ TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& mo
   while (tokens.next()) {
     assignment.resize(tokens.rows());
     codes.resize(tokens.rows() * plan.m_pq);
-    squares.resize((tokens.rows() + piece - 1) / piece);
+    squares.resize((tokens.rows() + batch - 1) / batch);
     parallel_for(num_threads, squares.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t p = begin; p < end; ++p) {
-        const std::size_t first = p * piece, n = std::min(piece, tokens.rows() - first);
-        squares[p] = model.encode(tokens.row(first), n, assignment.data() + first, codes.data() + first * plan.m_pq);
+      for (std::size_t b = begin; b < end; ++b) {
+        const std::size_t first = b * batch, n = std::min(batch, tokens.rows() - first);
+        squares[b] = model.encode(tokens.row(first), n, assignment.data() + first, codes.data() + first * plan.m_pq);
       }
     });
     for (const TwoLevelModel::Squares& some : squares) total += some;
@@ -290,24 +294,22 @@ TwoLevelModel::Squares write_tokens(TokenReader& tokens, const TwoLevelModel& mo
   return total;
 }
 
-/// What belongs to a collection besides its tokens, and is copied.
+/// Files of a collection besides its tokens; they are copied.
 constexpr const char* kCompanions[] = {"queries.npy", "query_doclens.npy", "ids.npy"};
-/// What a former call has left in any case. doclens.npy may have been removed, and not yet replaced.
+/// Files that an earlier call has left. doclens.npy may be missing among them: publish() removes the old one first.
 constexpr const char* kWritten[] = {"centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"};
 
-/// Throws Error(io, EEXIST) if `out_folder` holds files that would be replaced, but not as a former call left them:
-/// then they are the user's.
+/// Throws Error(io, EEXIST) if files would be replaced that do not look like the output of an earlier call.
 void check_out_folder(const fs::path& out_folder) {
   std::error_code absent;
   const auto there = [&](const char* name) { return fs::exists(out_folder / name, absent); };
-  const bool former = std::ranges::all_of(kWritten, there) && !there("documents.npy");
+  const bool earlier_output = std::ranges::all_of(kWritten, there) && !there("documents.npy");
   const auto refuse_if_there = [&](const char* name) {
-    if (there(name) && !former)
+    if (there(name) && !earlier_output)
       throw Error(Errc::io,
                   "out_folder: " + (out_folder / name).string() +
-                      " is there, of another collection, expected a folder without it, or one that was written so "
-                      "before; to replace it all the "
-                      "same: --force, in Python overwrite=True",
+                      " exists and belongs to another collection, expected no such file, or the output of an earlier "
+                      "call; to replace it: --force, in Python overwrite=True",
                   EEXIST);
   };
   refuse_if_there("doclens.npy");
@@ -318,17 +320,17 @@ void check_out_folder(const fs::path& out_folder) {
 void check_folders(const fs::path& folder, const fs::path& out_folder) {
   std::error_code absent;
   if (fs::equivalent(folder, out_folder, absent))
-    invalid_argument("out_folder: " + out_folder.string() + " is the folder that is read, expected another");
+    invalid_argument("out_folder: " + out_folder.string() + " is the input folder, expected another one");
   for (const char* const name : kCompanions)
     if (fs::exists(out_folder / name, absent) && !fs::exists(folder / name, absent))
-      invalid_argument("out_folder: " + (out_folder / name).string() + " is there, of other tokens, since " +
-                       folder.string() + " has none; expected a folder without it");
+      invalid_argument("out_folder: " + (out_folder / name).string() + " exists and belongs to other tokens (" +
+                       folder.string() + " has no such file), expected no such file");
   if (const fs::path norms = out_folder / "residual_norms.npy"; fs::exists(norms, absent))
-    invalid_argument("out_folder: " + norms.string() + " is there, of other tokens; expected a folder without it");
+    invalid_argument("out_folder: " + norms.string() + " exists and belongs to other tokens, expected no such file");
   const auto refuse_link = [&](const char* name) {
     if (fs::is_symlink(out_folder / name, absent))
       invalid_argument("out_folder: " + (out_folder / name).string() +
-                       " is a symbolic link, expected a file that may be replaced");
+                       " is a symbolic link, expected a regular file, which can be replaced");
   };
   refuse_link("doclens.npy");
   for (const char* const name : kWritten) refuse_link(name);
@@ -337,9 +339,9 @@ void check_folders(const fs::path& folder, const fs::path& out_folder) {
 }  // namespace
 
 std::uint64_t automatic_centroids(std::uint64_t tokens) {
-  constexpr double kMost = 65536;
-  const auto most = static_cast<std::uint64_t>(std::min(16 * std::sqrt(static_cast<double>(tokens)), kMost));
-  return std::bit_floor(std::min(most, tokens));
+  constexpr double kMax = 65536;
+  const auto max = static_cast<std::uint64_t>(std::min(16 * std::sqrt(static_cast<double>(tokens)), kMax));
+  return std::bit_floor(std::min(max, tokens));
 }
 
 TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_folder, const TwoLevelChoices& choices) {

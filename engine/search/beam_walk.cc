@@ -9,25 +9,24 @@
 
 namespace cassata {
 
-/// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice,
-/// one by one.
+/// The kernel removes most visited nodes; the loop removes the others, and repeated ids of the list.
 std::span<const Id> Visited::filter_unvisited(std::span<const Id> ids) {
-  const std::size_t most = count_ + ids.size();
-  if (met_.size() < most) met_.resize(2 * most);
-  Id* const fresh = met_.data() + count_;
-  const std::size_t perhaps = kernels::unvisited::filter(words_.data(), static_cast<Id>(size_), ids, fresh);
+  const std::size_t needed = count_ + ids.size();
+  if (visited_.size() < needed) visited_.resize(2 * needed);
+  Id* const unvisited = visited_.data() + count_;
+  const std::size_t candidates = kernels::unvisited::filter(words_.data(), static_cast<Id>(size_), ids, unvisited);
   std::size_t count = 0;
-  for (std::size_t i = 0; i < perhaps; ++i) {
-    const Id id = fresh[i];
-    fresh[count] = id;
+  for (std::size_t i = 0; i < candidates; ++i) {
+    const Id id = unvisited[i];
+    unvisited[count] = id;
     count += mark(id);
   }
   count_ += count;
-  return {fresh, count};
+  return {unvisited, count};
 }
 
-/// By halves, then all that are left: what stands before it is a coin toss, so without branches; and halves wait for
-/// each other.
+/// Binary search down to kCounted entries, then a count of those that are not farther. Without branches, which would be
+/// unpredictable. The count is faster at the end: its steps do not depend on each other.
 std::size_t Beam::place_of(float distance) const noexcept {
   const Candidate* from = entries_.data();
   constexpr std::size_t kCounted = 32;
@@ -46,13 +45,13 @@ void Beam::insert(float distance, Id id) {
   if (distance != distance) distance = std::numeric_limits<float>::infinity();
   const std::size_t place = place_of(distance);
   next_ = std::min(next_, place);
-  const bool drops = relax_ == 0 && entries_.size() == width_;  // the last one
-  if (!drops) entries_.emplace_back();
+  const bool drops_last = relax_ == 0 && entries_.size() == width_;
+  if (!drops_last) entries_.emplace_back();
   std::memmove(&entries_[place + 1], &entries_[place], (entries_.size() - 1 - place) * sizeof(Candidate));
   entries_[place] = {distance, id};
   if (entries_.size() < width_) return;
   const float worst = entries_[width_ - 1].distance;
-  bound_ = relax_ > 0 ? worst + std::abs(worst) * relax_ : worst;  // infinity x 0 would be a NaN, which admits nothing
+  bound_ = relax_ > 0 ? worst + std::abs(worst) * relax_ : worst;  // infinity x 0 is a NaN, which admits nothing
   while (entries_.size() > width_ && !(relax_ > 0 && entries_.back().distance <= bound_)) entries_.pop_back();
 }
 
@@ -63,9 +62,9 @@ void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id>
   work_ = &work;
   cold_ = cold;
   expanding_ = kNoId;
-  const std::size_t most = std::max(graph.list_capacity(), entries.size());
-  if (work.distances.size() < most) work.distances.resize(most);
-  if (work.scratch.size() < most) work.scratch.resize(most);
+  const std::size_t capacity = std::max(graph.list_capacity(), entries.size());
+  if (work.distances.size() < capacity) work.distances.resize(capacity);
+  if (work.scratch.size() < capacity) work.scratch.resize(capacity);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
   visit(entries);
@@ -84,7 +83,7 @@ bool BeamWalk::step() {
     return true;
   }
   pending_ = false;
-  const Id ahead = work_->beam.peek_next();  // it may still be next once the fresh ones are scored
+  const Id ahead = work_->beam.peek_next();  // likely to be still the next one after unvisited_ is scored
   if (ahead != kNoId) list_ = graph_->locate(ahead);
   score_unvisited();
   expanding_ = work_->beam.expand_next();
@@ -100,7 +99,7 @@ void BeamWalk::score_unvisited() {
   Beam& beam = work_->beam;
   const float* const distances = work_->distances.data();
   scorer_->score(unvisited_, work_->distances.data());
-  std::size_t count = 0;  // of those that the beam may admit: it admits ever less
+  std::size_t count = 0;  // candidates that the beam admits now; insertions only lower its bound
   for (std::size_t i = 0; i < unvisited_.size(); ++i) {
     work_->scratch[count] = static_cast<Id>(i);
     count += beam.admits(distances[i]);
@@ -123,7 +122,7 @@ void Descent::start(std::size_t width, float relax, bool cold) {
   relax_ = relax;
   cold_ = cold;
   level_ = levels_.nodes().empty() ? 0 : levels_.levels().size();
-  work_.entries.assign(1, 0);  // the entry point: a position where there are levels, else an id
+  work_.entries.assign(1, 0);  // the entry point: position 0 of the upper layers, or node 0 if there are none
   start_level();
 }
 
@@ -138,7 +137,7 @@ bool Descent::step() {
   if (level_ == 0) return false;
   work_.entries.clear();
   for (const Candidate& c : work_.beam.entries()) work_.entries.push_back(c.id);
-  if (--level_ == 0)  // positions become ids; a damaged file may hold any
+  if (--level_ == 0)  // positions become ids; those of a damaged file are clamped
     for (Id& entry : work_.entries)
       entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(base_.size() - 1));
   start_level();

@@ -1,4 +1,4 @@
-// The walk over a graph: always expand the closest candidate, keep the best.
+// The traversal of a graph: best-first search with a beam of candidates.
 #pragma once
 
 #include <algorithm>
@@ -15,19 +15,20 @@
 
 namespace cassata {
 
-/// A walk over one level to what the scorer's query is close to (Malkov and Yashunin, TPAMI 2020, algorithm 2), in
-/// steps. Each ends by starting to fetch what the next one reads, so that several walks that take turns do not wait for
+/// Traversal of one layer towards the scorer's query (Malkov and Yashunin, TPAMI 2020, algorithm 2), in steps. Each
+/// step ends with the prefetch of the memory that the next one reads, so that interleaved traversals do not wait for
 /// memory.
 class BeamWalk {
  public:
-  /// From `entries` on. `relax` (lambda, 0 or more) also admits, and goes on from, candidates within the worst kept one
-  /// relaxed by it: d <= w + |w| * lambda. `cold`: vectors may have to be read from disk, and are, those of each list
-  /// at once. Borrows all but the entries.
+  /// Starts at `entries`, with a beam of `width` candidates. `relax` (lambda, 0 or more): also keeps and expands
+  /// candidates at distance d <= w + |w| * lambda, where w is the worst distance of the `width` best. `cold`: vectors
+  /// may be on disk; the unvisited ones of each list are read at once. Borrows everything but the entries.
   void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
              Workspace& work, bool cold = false);
-  /// False once the walk has ended; then the beam of its workspace holds the `width` best met, best first.
+  /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
+  /// first.
   bool step();
-  /// Whether the last step had some read.
+  /// True if vectors that the next step scores are being read from disk.
   bool pending() const noexcept { return pending_; }
 
  private:
@@ -37,25 +38,25 @@ class BeamWalk {
   const Adjacency* graph_ = nullptr;
   Scorer* scorer_ = nullptr;
   Workspace* work_ = nullptr;
-  Id expanding_ = kNoId;             // whose neighbours come next, if none are to be scored
-  std::span<const std::byte> list_;  // where they lie
-  std::span<const Id> unvisited_;    // met, not yet scored
+  Id expanding_ = kNoId;             // node whose list the next step reads; kNoId: the next step scores unvisited_
+  std::span<const std::byte> list_;  // bytes of that list
+  std::span<const Id> unvisited_;    // nodes that the next step scores
   bool cold_ = false, pending_ = false;
 };
 
-/// The whole of a walk, in memory.
+/// All steps of a BeamWalk over vectors in memory.
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
                  Workspace& work);
 
-/// How many of the closest nodes of level 1 a walk of `width` starts from on the base layer. With one alone, a walk
-/// that came down beside the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings
-/// stopped at 0.98 instead of 0.997.
+/// Number of entry points of the base layer for a beam of `width`: the closest nodes of level 1. With a single one, a
+/// traversal that descends to the wrong one of several dense clusters never leaves it
+/// (docs/decisions/many-entry-points.md).
 inline std::size_t entry_count(std::size_t width) { return std::clamp<std::size_t>(width / 6, 1, 16); }
 
-/// A walk from the entry point down the upper layers and over the base layer, in steps as those of BeamWalk.
+/// Traversal from the entry point through the upper layers to the base layer, in steps like those of BeamWalk.
 class Descent {
  public:
-  /// Borrows all.
+  /// Borrows its arguments.
   Descent(const UpperLayers& levels, const Adjacency& base, Scorer& scorer, Workspace& work)
       : levels_(levels),
         base_(base),
@@ -63,10 +64,12 @@ class Descent {
         of_positions_(scorer, levels.nodes(), base.size()),
         work_(work) {}
 
-  /// To what the scorer is bound to.
+  /// Starts towards the query that the scorer is bound to. Arguments as of BeamWalk::start().
   void start(std::size_t width, float relax, bool cold = false);
-  /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first.
+  /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
+  /// first.
   bool step();
+  /// True if vectors that the next step scores are being read from disk.
   bool pending() const noexcept { return walk_.pending(); }
 
  private:
@@ -78,7 +81,7 @@ class Descent {
   SubsetScorer of_positions_;
   Workspace& work_;
   BeamWalk walk_;
-  std::size_t level_ = 0;  // that is walked; 0 is the base layer
+  std::size_t level_ = 0;  // of the present traversal; 0: the base layer
   std::size_t width_ = 0;
   float relax_ = 0;
   bool cold_ = false;

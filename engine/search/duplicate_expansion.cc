@@ -51,7 +51,8 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
       const Id stored = read_once(number), row = Duplicates::row(stored);
       if (row >= size_) continue;
       if (Duplicates::is_copy(stored)) {
-        if (adds_copies && copies++ < limit) put(representative.distance, row);  // the lowest ids come first
+        // In the order of ids: further ones cannot be among the `limit` best.
+        if (adds_copies && copies++ < limit) put(representative.distance, row);
         if (!adds_near && copies == limit) break;
         continue;
       }

@@ -1,4 +1,4 @@
-// Adds to what a walk found the rows that are no nodes of its graph: the duplicates of those it found.
+// Adds the duplicates of nodes that a traversal found to its results.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@ namespace cassata {
 
 class Expansion {
  public:
-  /// Which duplicates are added, and whether to rows or to ids.
+  /// Kind of duplicates that add() adds (all, near or exact ones), and whether the candidates are rows or ids.
   enum class Adds { all_rows, near_rows, all_ids, copied_ids };
 
-  /// Borrows the first two. `size` is the number of rows.
+  /// `size` is the number of rows. Borrows `duplicates` and `permutation`.
   Expansion(const Duplicates& duplicates, const Permutation& permutation, const GraphEntry& entry, Metric metric,
             std::size_t size)
       : duplicates_(duplicates),
@@ -28,12 +28,13 @@ class Expansion {
         size_(size) {}
 
   bool has_near_copies() const noexcept { return near_; }
-  /// How many of the representatives `found`, best first, may have a duplicate among the `k` best for `query`: k, and
-  /// where there are near copies those that are farther than the k-th by no more than these may lie from them.
+  /// Number of candidates in `found`, best first, that may have a duplicate among the `k` best for `query`: the first k
+  /// and, if there are near duplicates, those that are at most the near radius farther than the k-th.
   std::size_t within_reach(std::span<const Candidate> found, std::size_t k, const VectorView& query) const;
 
-  /// `found` come with their distances, best first. Copies get the distance of their representative, near copies are
-  /// scored by `scorer`. Leaves the `limit` best, by distance and number.
+  /// Adds the duplicates of the candidates `found`, which are in order, best first. Exact duplicates have the distance
+  /// of their representative; near duplicates are scored by `scorer`. Keeps the `limit` best, by distance, then by id
+  /// or row.
   void add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const;
 
  private:

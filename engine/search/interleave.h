@@ -1,4 +1,5 @@
-// Several queries that take turns on a thread: while the memory that one needs is on its way, the others go on.
+// Interleaving: steps of several in-flight queries of one thread alternate, so that none waits for memory
+// (docs/decisions/interleave-queries.md).
 #pragma once
 
 #include <cstddef>
@@ -8,43 +9,46 @@
 
 namespace cassata {
 
-/// What a step of a query came to. One that rests waits for the disk, and another query takes its turns meanwhile.
-enum class StepResult { running, waiting, done };
+enum class StepResult {
+  running,
+  waiting,  ///< rows of the next step are being read from disk: other queries go first
+  done
+};
 
-/// Answers the queries from `begin` to `end`, `at_once` of them in turns; as many as there are more lanes may rest.
-/// Lanes are made, by make(), where they are null and needed. `start(lane, query)` begins a query, `step(lane)` is a
-/// StepResult, and `finish(lane)` takes what was found once it has ended. Results do not depend on how many lanes there
-/// are.
+/// Answers the queries `begin` to `end` - 1. `at_once` of them run in turns, and up to slots.size() - at_once more wait
+/// for the disk. make() makes an in-flight query for a slot that is null when it is needed. `start(in_flight, query)`
+/// starts a query, `step(in_flight)` returns a StepResult, and `finish(in_flight)` takes the results after
+/// StepResult::done. Results do not depend on the number of slots.
 template <class InFlightQuery, class Make, class Start, class Step, class Finish>
-void interleave(std::span<std::unique_ptr<InFlightQuery>> lanes, std::size_t at_once, std::size_t begin,
+void interleave(std::span<std::unique_ptr<InFlightQuery>> slots, std::size_t at_once, std::size_t begin,
                 std::size_t end, Make make, Start start, Step step, Finish finish) {
-  const std::size_t most_resting = lanes.size() - at_once;
+  const std::size_t max_waiting = slots.size() - at_once;
   std::size_t next = begin, used = 0;
-  std::vector<InFlightQuery*> going, resting, spare;
+  std::vector<InFlightQuery*> running, waiting, idle;
   const auto start_next = [&] {
-    if (spare.empty()) {
-      if (!lanes[used]) lanes[used] = make();
-      spare.push_back(lanes[used++].get());
+    if (idle.empty()) {
+      if (!slots[used]) slots[used] = make();
+      idle.push_back(slots[used++].get());
     }
-    InFlightQuery& lane = *spare.back();
-    spare.pop_back();
-    start(lane, next++);
-    return &lane;
+    InFlightQuery& in_flight = *idle.back();
+    idle.pop_back();
+    start(in_flight, next++);
+    return &in_flight;
   };
-  while (going.size() < at_once && next < end) going.push_back(start_next());
-  for (std::size_t turn = 0; !going.empty(); turn = turn + 1 < going.size() ? turn + 1 : 0) {
-    InFlightQuery& lane = *going[turn];
-    const StepResult came = step(lane);
-    if (came == StepResult::running) continue;
-    if (came == StepResult::done) finish(lane);
-    (came == StepResult::waiting ? resting : spare).push_back(&lane);
-    if (resting.size() > most_resting || (next == end && !resting.empty())) {
-      going[turn] = resting.front();
-      resting.erase(resting.begin());
+  while (running.size() < at_once && next < end) running.push_back(start_next());
+  for (std::size_t turn = 0; !running.empty(); turn = turn + 1 < running.size() ? turn + 1 : 0) {
+    InFlightQuery& in_flight = *running[turn];
+    const StepResult result = step(in_flight);
+    if (result == StepResult::running) continue;
+    if (result == StepResult::done) finish(in_flight);
+    (result == StepResult::waiting ? waiting : idle).push_back(&in_flight);
+    if (waiting.size() > max_waiting || (next == end && !waiting.empty())) {
+      running[turn] = waiting.front();
+      waiting.erase(waiting.begin());
     } else if (next < end) {
-      going[turn] = start_next();
+      running[turn] = start_next();
     } else {
-      going.erase(going.begin() + static_cast<std::ptrdiff_t>(turn));
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(turn));
     }
   }
 }

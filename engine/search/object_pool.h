@@ -1,4 +1,4 @@
-// Objects that one call after another uses, because it takes long to make one.
+// A pool of objects that are slow to make, reused from call to call.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace cassata {
 template <class T>
 class Pool {
  public:
-  /// One of them; if there is none, what make() returns.
+  /// An object that is not in use; if there is none, make().
   template <class Make>
   std::unique_ptr<T> take(Make make) {
     {
@@ -26,15 +26,15 @@ class Pool {
     }
     return make();
   }
-  /// Keeps `object`, which may be null, unless there are kMost.
+  /// Returns `object`, which may be null, to the pool. Destroys it if the pool holds kMaxIdle objects.
   void give(std::unique_ptr<T> object) {
     if (!object) return;
     const std::lock_guard lock(mutex_);
-    if (idle_.size() < kMost) idle_.push_back(std::move(object));
+    if (idle_.size() < kMaxIdle) idle_.push_back(std::move(object));
   }
 
  private:
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMaxIdle = 64;
   std::mutex mutex_;
   std::vector<std::unique_ptr<T>> idle_;
 };

@@ -8,7 +8,7 @@
 namespace cassata {
 namespace {
 
-/// For a heap with the closest on top.
+/// The order of a heap with the closest candidate on top.
 bool farther(const Candidate& a, const Candidate& b) { return b < a; }
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -27,7 +27,7 @@ void PageWalk::start(std::size_t width, float relax) {
 }
 
 void PageWalk::start_level() {
-  const std::size_t entries = std::min(kEntriesPerWidth * width_, kMostEntries);
+  const std::size_t entries = std::min(kEntriesPerWidth * width_, kMaxEntries);
   walk_.start(levels_.levels()[level_ - 1], upper_, work_.entries, level_ == 1 ? entries : 1, 0, work_);
 }
 
@@ -56,17 +56,17 @@ bool PageWalk::step() {
     start_base();
     return true;
   }
-  for (std::size_t i = 0; i < next_.size(); ++i) read(pages_asked_[i], next_[i].id);
+  for (std::size_t i = 0; i < next_.size(); ++i) read(requested_[i], next_[i].id);
   fetch_.scored();
   if (choose()) return true;
   work_.beam.finish();
   return false;
 }
 
-/// Asks for the pages of the closest candidates. False if there is none that the beam may admit.
+/// Requests the pages of the closest candidates. False if there is no candidate that the beam could admit.
 bool PageWalk::choose() {
   next_.clear();
-  pages_asked_.clear();
+  requested_.clear();
   while (!open_.empty() && next_.size() < at_once_ && work_.beam.admits(open_.front().distance)) {
     std::pop_heap(open_.begin(), open_.end(), farther);
     const Candidate candidate = open_.back();
@@ -74,15 +74,15 @@ bool PageWalk::choose() {
     const Id page = pages_.page_of(candidate.id);
     if (!read_.visit(page)) continue;
     next_.push_back(candidate);
-    pages_asked_.push_back(page);
+    requested_.push_back(page);
   }
-  at_once_ = std::min(at_once_ + std::max<std::size_t>(1, at_once_ / 5), kMostPages);
-  fetch_.fetch(pages_asked_, [this](Id page) { return pages_.bytes(page); });
+  at_once_ = std::min(at_once_ + std::max<std::size_t>(1, at_once_ / 5), kMaxPages);
+  fetch_.fetch(requested_, [this](Id page) { return pages_.bytes(page); });
   return !next_.empty();
 }
 
-/// Scores all rows of a page, and the links of those that the beam keeps.
-void PageWalk::read(std::uint32_t number, Id asked) {
+/// Scores all rows of a page, and the links of row `expanded` and of the rows that the beam keeps.
+void PageWalk::read(std::uint32_t number, Id expanded) {
   const Page page = pages_.page(number);
   if (page.rows() == 0) return;
   places_.resize(page.rows());
@@ -90,12 +90,12 @@ void PageWalk::read(std::uint32_t number, Id asked) {
   rows_.resize(page.rows());
   std::iota(rows_.begin(), rows_.end(), page.first());
   work_.visited.filter_unvisited(rows_);
-  const std::size_t most = std::max(page.rows(), page.links());
-  if (work_.distances.size() < most) work_.distances.resize(most);
+  const std::size_t count = std::max(page.rows(), page.links());
+  if (work_.distances.size() < count) work_.distances.resize(count);
   own_.score(page.own_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i)
     if (work_.beam.admits(work_.distances[i])) work_.beam.insert(work_.distances[i], rows_[i]);
-  gather(page, asked);
+  gather(page, expanded);
   links_.score(page.link_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const float distance = work_.distances[i] == work_.distances[i] ? work_.distances[i] : kInfinity;
@@ -105,11 +105,11 @@ void PageWalk::read(std::uint32_t number, Id asked) {
   }
 }
 
-/// The links, not met before, of the row that was asked for and of those that the beam keeps: places_ and rows_.
-void PageWalk::gather(const Page& page, Id asked) {
+/// Puts the unvisited links of row `expanded` and of the rows that the beam keeps in rows_ and places_.
+void PageWalk::gather(const Page& page, Id expanded) {
   marked_.assign(page.links(), 0);
   for (std::size_t i = 0; i < page.rows(); ++i) {
-    if (page.first() + i != asked && !work_.beam.keeps(work_.distances[i])) continue;
+    if (page.first() + i != expanded && !work_.beam.keeps(work_.distances[i])) continue;
     const std::size_t end = page.slot_begin(i + 1);
     for (std::size_t s = page.slot_begin(i); s < end; ++s)
       if (const std::size_t link = page.slot(s); link < page.links()) marked_[link] = 1;

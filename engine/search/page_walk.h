@@ -1,5 +1,5 @@
-// The walk over a graph in pages: reads those of the best candidates at once, scores all that they hold, keeps the
-// best.
+// The traversal of a paged graph: reads the pages of the closest candidates at once, and scores all their rows and
+// links.
 #pragma once
 
 #include <cstddef>
@@ -16,38 +16,38 @@
 
 namespace cassata {
 
-/// A walk in steps, as Descent: from the entry point down the upper layers, which are in memory, and on by pages. A
-/// step of these ends by asking for the pages that the next one reads.
+/// Traversal in steps, as Descent: from the entry point through the upper layers, which are in memory, to the pages of
+/// the base layer. A step in the base layer ends with requests for the pages that the next one reads.
 ///
-/// Candidates that were met as links have rough distances, by the codes of links. A page brings finer ones, by the
-/// rows' own codes, for every row that it holds; by these the beam keeps the best, and the walk ends where no link is
-/// closer than the worst of them.
+/// Candidates found as links have rough distances, by the short codes of links. A page has finer codes of all its rows.
+/// The beam keeps the best rows by these, and the traversal ends when no link is closer than the worst row of the beam.
 class PageWalk {
  public:
-  /// `upper` scores the upper nodes by position, `links` and `own` the codes in a page of links and of its own rows.
-  /// Borrows all.
+  /// `upper` scores nodes of the upper layers by position, `links` the codes of a page's links, `own` those of its
+  /// rows. Borrows its arguments.
   PageWalk(const UpperLayers& levels, const Pages& pages, Scorer& upper, RowScorer& links, RowScorer& own,
            Residency& residency, Workspace& work)
       : levels_(levels), pages_(pages), upper_(upper), links_(links), own_(own), fetch_(residency), work_(work) {}
 
-  /// To what the scorers are bound to.
+  /// Starts towards the query that the scorers are bound to. Arguments as of BeamWalk::start().
   void start(std::size_t width, float relax);
-  /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first, with distances by
-  /// their own codes.
+  /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited rows, best
+  /// first, with distances by their own codes.
   bool step();
 
  private:
   void start_level();
   void start_base();
   bool choose();
-  void read(std::uint32_t number, Id asked);
-  void gather(const Page& page, Id asked);
+  void read(std::uint32_t number, Id expanded);
+  void gather(const Page& page, Id expanded);
 
-  /// Pages that are asked for at once: so many at first, and ever more the closer the walk has come, since ever fewer
-  /// of them turn out to be in vain. Measured (docs/performance.md).
-  static constexpr std::size_t kFirstPages = 8, kMostPages = 24;
-  /// Nodes of level 1 that the walk goes on from: to find them, nothing is read, so there are more than in Descent.
-  static constexpr std::size_t kEntriesPerWidth = 2, kMostEntries = 256;
+  /// Pages requested at once: in the first step, and at most. The number grows by a fifth each step, because fewer
+  /// pages are read in vain as the traversal converges (docs/decisions/pages-hold-codes-of-links.md).
+  static constexpr std::size_t kFirstPages = 8, kMaxPages = 24;
+  /// Entry points of the base layer: nodes of level 1. More than in Descent, because finding them reads nothing from
+  /// disk.
+  static constexpr std::size_t kEntriesPerWidth = 2, kMaxEntries = 256;
 
   const UpperLayers& levels_;
   const Pages& pages_;
@@ -56,15 +56,15 @@ class PageWalk {
   RowFetch fetch_;
   Workspace& work_;
   BeamWalk walk_;          // over the upper layers
-  std::size_t level_ = 0;  // that is walked; 0: the base layer
+  std::size_t level_ = 0;  // of the present traversal; 0: the base layer
   std::size_t width_ = 0, at_once_ = 0;
   float relax_ = 0;
-  Visited read_;                      // pages
-  std::vector<Candidate> open_;       // links that were met: a heap, the closest on top
-  std::vector<Candidate> next_;       // whose pages are on their way
-  std::vector<Id> pages_asked_;       // these
-  std::vector<Id> rows_, places_;     // of links, or of a page's rows
-  std::vector<std::uint8_t> marked_;  // links of a page
+  Visited read_;                      // pages that were requested
+  std::vector<Candidate> open_;       // visited links whose pages are not requested: a heap, the closest on top
+  std::vector<Candidate> next_;       // candidates whose pages the next step reads
+  std::vector<Id> requested_;         // these pages
+  std::vector<Id> rows_, places_;     // of a page's rows, then of its links: the row, and the place in the page
+  std::vector<std::uint8_t> marked_;  // by link of a page: 1 if a kept row has it
 };
 
 }  // namespace cassata

@@ -9,17 +9,17 @@
 namespace cassata {
 namespace {
 
-constexpr std::uint16_t kMostUnits = 65535;
-/// By how much a stored value may be over the value that its list was made from, as a share and, below the normal
-/// numbers of f16, at all.
+constexpr std::uint16_t kMaxSum = 65535;
+/// Bounds on how far a stored value may exceed the value from which its list was made: relative and, below the normal
+/// range of f16, absolute.
 constexpr double kRounding = 0x1p-11, kSmallRounding = 0x1p-25;
-/// Share by which a score may be over the sum of its products, a product: rounded when it is multiplied and when it is
-/// added.
+/// Relative rounding error of a score for each of its products: one rounding in the product, one in the sum.
 constexpr double kProductRounding = 0x1p-22;
-/// Scores that f32 rounds by a share of theirs, sums of products that may be much smaller too.
-constexpr double kLeastScore = 1e-30, kMostScore = std::numeric_limits<float>::max();
+/// Range of scores whose f32 rounding error is relative, also if their products are much smaller.
+constexpr double kMinScore = 1e-30, kMaxScore = std::numeric_limits<float>::max();
 
-/// The k-th largest of the values or up to 63 less; 0 if there are fewer. By counting: without branches to be foretold.
+/// The k-th largest of the values, rounded down to a multiple of 64; 0 if there are fewer than k. By counting, which
+/// has no unpredictable branches.
 std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) {
   if (values.size() < k || k == 0) return 0;
   std::array<std::uint32_t, 1024> counts = {};
@@ -29,8 +29,9 @@ std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) 
   return static_cast<std::uint16_t>(bin * 64);
 }
 
-std::uint16_t to_units(double units) {
-  return units >= kMostUnits ? kMostUnits : units > 1 ? static_cast<std::uint16_t>(units) : 1;
+/// Rounds down, and clamps to 1 and kMaxSum.
+std::uint16_t to_sum(double value) {
+  return value >= kMaxSum ? kMaxSum : value > 1 ? static_cast<std::uint16_t>(value) : 1;
 }
 
 }  // namespace
@@ -78,21 +79,21 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
       terms_.push_back({*list, std::abs(value) * list->step * 255, 0});
   }
   const auto more = [](const Term& a, const Term& b) {
-    return a.most != b.most ? a.most > b.most : a.list.component < b.list.component;
+    return a.max != b.max ? a.max > b.max : a.list.component < b.list.component;
   };
   if (cut != 0 && terms_.size() > cut) {
     std::nth_element(terms_.begin(), terms_.begin() + static_cast<std::ptrdiff_t>(cut), terms_.end(), more);
     terms_.resize(cut);
   }
   double total = 0;
-  for (const Term& term : terms_) total += term.most;
-  // The largest code, 255, makes 255/256 of its weight: no weight need be cut, whatever share of the total its term
-  // has.
-  const double room = kMostUnits - static_cast<double>(std::min<std::size_t>(terms_.size(), kMostUnits / 2));
+  for (const Term& term : terms_) total += term.max;
+  // The largest code, 255, adds 255/256 of the weight. With this factor no weight exceeds u16, whatever the share of
+  // its term in the total.
+  const double room = kMaxSum - static_cast<double>(std::min<std::size_t>(terms_.size(), kMaxSum / 2));
   scale_ = terms_.empty() ? 1 : room * 255 / 256 / total;
-  // 256 or more, so that any code is at least one unit: a sum of 0 says that nothing was added.
+  // At least 256, so that any code adds at least 1: a sum of 0 then means that no list has the row.
   for (Term& term : terms_)
-    term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.most / 255 * scale_ * 256), 256.0, 65535.0));
+    term.weight = static_cast<std::uint16_t>(std::clamp(std::ceil(term.max / 255 * scale_ * 256), 256.0, 65535.0));
   return std::isfinite(scale_) && scale_ > 0;
 }
 
@@ -118,12 +119,12 @@ void PostingSearch::bound_blocks() {
   kernels_.block_maxima(sums_.data(), std::span(blocks_).first(count), block_maxima_.data());
   for (std::size_t i = 0; i < count; ++i)
     bounds_[blocks_[i]] = static_cast<std::uint16_t>(
-        std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{block_maxima_[i]}, kMostUnits));
+        std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{block_maxima_[i]}, kMaxSum));
 }
 
-void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
-  if (least > most) return;
-  const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, blocks_.data());
+void PostingSearch::visit(std::uint16_t min, std::uint16_t max) {
+  if (min > max) return;
+  const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), min, max, blocks_.data());
   const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
   for (const Term& term : terms_)
     if (term.list.flags & ListEntry::kHasBlockMaxima)
@@ -133,9 +134,9 @@ void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
 }
 
 std::uint16_t PostingSearch::visit_best(std::size_t k) {
-  const std::uint16_t least = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
-  visit(least, kMostUnits);
-  return least;
+  const std::uint16_t min = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
+  visit(min, kMaxSum);
+  return min;
 }
 
 std::uint16_t PostingSearch::kth_block_maximum(std::size_t k) {
@@ -143,43 +144,43 @@ std::uint16_t PostingSearch::kth_block_maximum(std::size_t k) {
   return std::max<std::uint16_t>(kth_largest(std::span(block_maxima_).first(visited_.size()), k), 1);
 }
 
-/// The least that a row's sum can be whose score is as much.
-std::uint16_t PostingSearch::least_sum(double score) const {
-  if (!(score >= kLeastScore && score <= kMostScore)) return 1;
-  return to_units((score - small_rounding_) * (1 - rounding_) * scale_ - static_cast<double>(terms_.size()) - 1);
+/// A lower bound of the sums of rows whose scores are at least `score`.
+std::uint16_t PostingSearch::min_sum(double score) const {
+  if (!(score >= kMinScore && score <= kMaxScore)) return 1;
+  return to_sum((score - small_rounding_) * (1 - rounding_) * scale_ - static_cast<double>(terms_.size()) - 1);
 }
 
 void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
   const std::uint16_t first = visit_best(k);
   const std::size_t early = visited_.size();
   const std::uint16_t kth = kth_block_maximum(k);
-  score_rows(0, early, kth, kMostUnits, lists_.rows(), scorer);
+  score_rows(0, early, kth, kMaxSum, lists_.rows(), scorer);
   keep_best(k);
-  std::uint16_t least = 1;
-  if (found_.size() == k) least = least_sum(-static_cast<double>(found_.back().distance));
-  visit(least, static_cast<std::uint16_t>(first - 1));
-  score_rows(0, early, least, static_cast<std::uint16_t>(kth - 1), lists_.rows(), scorer);
-  score_rows(early, visited_.size(), least, kMostUnits, lists_.rows(), scorer);
+  std::uint16_t min = 1;
+  if (found_.size() == k) min = min_sum(-static_cast<double>(found_.back().distance));
+  visit(min, static_cast<std::uint16_t>(first - 1));
+  score_rows(0, early, min, static_cast<std::uint16_t>(kth - 1), lists_.rows(), scorer);
+  score_rows(early, visited_.size(), min, kMaxSum, lists_.rows(), scorer);
   keep_best(k);
 }
 
 void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
   const std::uint16_t first = visit_best(params.k);
-  visit(to_units(static_cast<double>(params.heap_factor) * kth_block_maximum(params.k)),
+  visit(to_sum(static_cast<double>(params.heap_factor) * kth_block_maximum(params.k)),
         static_cast<std::uint16_t>(first - 1));
-  score_rows(0, visited_.size(), kth_block_maximum(params.candidates), kMostUnits, params.candidates, scorer);
+  score_rows(0, visited_.size(), kth_block_maximum(params.candidates), kMaxSum, params.candidates, scorer);
   keep_best(params.k);
   if (neighbors_.degree != 0) score_neighbors(params.k, scorer);
   if (found_.size() < params.k) score_others(params.k, scorer);
 }
 
-void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most,
+void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_t min, std::uint16_t max,
                                std::size_t limit, Scorer& scorer) {
-  if (least > most) return;
+  if (min > max) return;
   const std::span<const std::uint32_t> chosen = std::span(visited_).subspan(first, last - first);
   if (rows_.size() < chosen.size() * kernels::posting_blocks::kBlockRows)
     rows_.resize(chosen.size() * kernels::posting_blocks::kBlockRows);
-  std::size_t count = kernels_.rows_within(sums_.data(), chosen, least, most, rows_.data());
+  std::size_t count = kernels_.rows_within(sums_.data(), chosen, min, max, rows_.data());
   if (count > limit) {
     block_maxima_.resize(std::max(block_maxima_.size(), count));
     for (std::size_t i = 0; i < count; ++i) block_maxima_[i] = sums_[rows_[i]];
@@ -188,16 +189,16 @@ void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_
                                                     [&](Id row) { return sums_[row] < kth; }) -
                                      rows_.begin());
   }
-  score_new(std::span(rows_).first(count), scorer);
+  score_unvisited(std::span(rows_).first(count), scorer);
 }
 
-void PostingSearch::score_new(std::span<const Id> rows, Scorer& scorer) {
-  const std::span<const Id> fresh = scored_.filter_unvisited(rows);
-  distances_.resize(std::max(distances_.size(), fresh.size()));
-  scorer.score(fresh, distances_.data());
-  for (std::size_t i = 0; i < fresh.size(); ++i)
+void PostingSearch::score_unvisited(std::span<const Id> rows, Scorer& scorer) {
+  const std::span<const Id> unvisited = scored_.filter_unvisited(rows);
+  distances_.resize(std::max(distances_.size(), unvisited.size()));
+  scorer.score(unvisited, distances_.data());
+  for (std::size_t i = 0; i < unvisited.size(); ++i)
     found_.push_back(
-        {distances_[i] == distances_[i] ? distances_[i] : std::numeric_limits<float>::infinity(), fresh[i]});
+        {distances_[i] == distances_[i] ? distances_[i] : std::numeric_limits<float>::infinity(), unvisited[i]});
 }
 
 void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
@@ -206,17 +207,17 @@ void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
     const auto near = neighbors_.rows.subspan(c.id * neighbors_.degree, neighbors_.degree);
     rows_.insert(rows_.end(), near.begin(), near.end());
   }
-  score_new(rows_, scorer);
+  score_unvisited(rows_, scorer);
   keep_best(k);
 }
 
-/// What shares nothing with the query's lists comes after what does: any rows will do. Of the first k, those are new
-/// that were not found.
+/// Fills up the results with any rows that are not scored yet: those rank below the rows of the query's lists. Among
+/// the first k rows of the file, enough are not scored.
 void PostingSearch::score_others(std::size_t k, Scorer& scorer) {
   rows_.resize(std::max(rows_.size(), std::min(k, lists_.rows())));
   const std::span<Id> first = std::span(rows_).first(std::min(k, lists_.rows()));
   std::iota(first.begin(), first.end(), Id{0});
-  score_new(first, scorer);
+  score_unvisited(first, scorer);
   keep_best(k);
 }
 
@@ -229,7 +230,7 @@ void PostingSearch::keep_best(std::size_t k) {
   found_.resize(count);
 }
 
-/// Rows that nothing was added to score 0.
+/// Fills up the results with rows whose sum is 0, by ascending ids: their score is 0.
 void PostingSearch::fill_with_zeros(std::size_t k) {
   rows_.clear();
   for (Id row = 0; row < lists_.rows(); ++row)

@@ -1,5 +1,5 @@
-// Search of inverted lists: bounds first, then sums where they matter, then scores of the rows that may be among the
-// best.
+// Search of inverted lists: bounds the scores of row blocks, sums the lists in the blocks with high bounds, and scores
+// the rows with high sums.
 #pragma once
 
 #include <cstddef>
@@ -16,58 +16,62 @@ namespace cassata {
 
 struct PostingParams {
   std::size_t k = 0;
-  /// No result is lost: bounds are held against scores, and the next three do not count.
-  bool exact = false;
-  std::size_t candidates = 0;  ///< rows that are scored
-  std::size_t query_cut = 0;   ///< lists that are summed, those that can add most; 0: all
+  bool exact = false;          ///< finds the exact k best; the fields below are ignored
+  std::size_t candidates = 0;  ///< number of rows that are scored
+  std::size_t query_cut = 0;   ///< number of lists that are summed, those with the largest contributions; 0: all
   float heap_factor = 1;       ///< a block is summed if its bound is at least this share of the k-th best sum
 };
 
-/// Nearest neighbours of each row, `degree` a row, nearest first; what is not below the number of rows is none.
+/// The nearest neighbours of each row, `degree` a row, nearest first. Numbers not below the number of rows mark unused
+/// places.
 struct RowNeighbors {
   std::span<const Id> rows;
   std::size_t degree = 0;
 };
 
-/// One thread's search of one file's lists by dot product, query after query. Sums are integers: a code times its
-/// list's weight, which rounds the query's value up, so that with all lists summed a row's sum is never less than its
-/// score, but for one unit a list.
+/// Searches the posting lists of a file by dot product, one query after another. One thread.
 ///
-/// Few lists are summed whole; those with summaries only in the blocks whose bound, their largest sum so far plus the
-/// summaries, is high enough. (Upper bounds of blocks: Ding and Suel, SIGIR 2011; of blocks of similar documents: Bruch
-/// et al., SIGIR 2024, and Mallia et al., SIGIR 2024, whose names the parameters have.)
+/// Sums are quantized scores: integer sums of code times weight. A list's weight is the query's value, rounded up, so
+/// that the sum of all lists, plus one for each list, is at least the row's score.
+///
+/// Lists without block maxima, which are short, are summed whole. Lists with block maxima are summed only in the blocks
+/// whose bound is high enough: the largest sum in the block so far plus the block maxima of these lists. (Bounds of
+/// blocks: Ding and Suel, SIGIR 2011. Blocks of similar documents: Bruch et al. and Mallia et al., both SIGIR 2024,
+/// from which the parameters have their names.)
 class PostingSearch {
  public:
-  /// `ids` are those of the rows, in whose order ties stand; empty: their numbers. Borrows all.
+  /// `ids` are the ids of rows, which order results of equal distance; empty: ids equal rows. Borrows its arguments.
   PostingSearch(const PostingLists& lists, std::span<const Id> ids, RowNeighbors neighbors);
 
-  /// Leaves in `best` the params.k best of the rows for `query`, which `scorer` is bound to, best first, ids instead of
-  /// rows. Returns false if the lists cannot tell them all, as where values of both signs meet: then every row must be
-  /// scored.
+  /// Puts the ids of the params.k best rows for `query` in `best`, best first. `scorer` must be bound to `query`.
+  /// Returns false if the lists do not decide which rows these are, e.g. because products of both signs occur: the
+  /// caller must then score every row.
   bool find(VectorView query, Scorer& scorer, const PostingParams& params, std::vector<Candidate>& best);
 
  private:
   struct Term {
     ListEntry list;
-    double most;  ///< that it adds to a score
+    double max;  ///< largest product that the list adds to a score
     std::uint16_t weight;
   };
 
   bool take_terms(VectorView query, std::size_t cut);
   void sum_short_lists();
   void bound_blocks();
-  /// Sums the blocks whose bound is least to most, too.
-  void visit(std::uint16_t least, std::uint16_t most);
-  /// Sums at least k of the blocks with the largest bounds, if there are as many, and returns the least of these.
+  /// Sums the lists with block maxima in the blocks whose bounds are `min` to `max`.
+  void visit(std::uint16_t min, std::uint16_t max);
+  /// Visits at least k of the blocks with the largest bounds, if there are as many. Returns the smallest of their
+  /// bounds.
   std::uint16_t visit_best(std::size_t k);
+  /// The k-th largest of the block maxima of sums, over the visited blocks; at least 1.
   std::uint16_t kth_block_maximum(std::size_t k);
-  /// Scores the rows whose sums are least to most in the blocks visited from number `first` on, before `last`; no more
-  /// than about `limit`.
-  void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit,
+  /// Scores the rows whose sums are `min` to `max` in visited_[first] to visited_[last - 1]; about `limit` at most,
+  /// those with the largest sums.
+  void score_rows(std::size_t first, std::size_t last, std::uint16_t min, std::uint16_t max, std::size_t limit,
                   Scorer& scorer);
-  void score_new(std::span<const Id> rows, Scorer& scorer);
+  void score_unvisited(std::span<const Id> rows, Scorer& scorer);
   void score_neighbors(std::size_t k, Scorer& scorer);
-  std::uint16_t least_sum(double score) const;
+  std::uint16_t min_sum(double score) const;
   void score_others(std::size_t k, Scorer& scorer);
   void find_exact(std::size_t k, Scorer& scorer);
   void find_best(const PostingParams& params, Scorer& scorer);
@@ -81,15 +85,15 @@ class PostingSearch {
   RowNeighbors neighbors_;
   const kernels::posting_blocks::Kernels& kernels_;
   std::vector<Term> terms_;
-  bool opposed_ = false;                      // some value of a row would take from a score
-  double scale_ = 0;                          // units a score
-  double rounding_ = 0, small_rounding_ = 0;  // of scores: as a share, and at all
+  bool opposed_ = false;                      // some row may have a product of the opposite sign
+  double scale_ = 0;                          // quantized score of a score of 1
+  double rounding_ = 0, small_rounding_ = 0;  // rounding errors of scores: relative and absolute
   std::vector<std::uint16_t> sums_, bounds_, block_maxima_;
-  std::vector<std::uint8_t> touched_;   // blocks that sums_ is not 0 in
-  std::vector<std::uint32_t> visited_;  // blocks that all lists were summed in
+  std::vector<std::uint8_t> touched_;   // by block: 1 if sums_ may differ from 0 in it
+  std::vector<std::uint32_t> visited_;  // blocks in which all lists are summed
   std::vector<std::uint32_t> blocks_, rows_;
   std::vector<float> distances_;
-  std::vector<Candidate> found_;  // rows, not ids
+  std::vector<Candidate> found_;  // candidates with rows, not ids
   Visited scored_;
 };
 

@@ -10,13 +10,12 @@ namespace {
 
 constexpr std::size_t kBlock = Rerank::kBlock;
 
-/// How many of the candidates are not too far behind the k-th.
+/// Number of candidates within `alpha` of the k-th distance (RerankParams::alpha).
 std::size_t count_within(std::span<const Candidate> candidates, std::size_t k, std::optional<float> alpha) {
   if (!alpha || candidates.size() <= k) return candidates.size();
   const float worst = candidates[k - 1].distance, bound = worst + std::abs(worst) * *alpha;
-  const auto near = [&](const Candidate& c) {
-    return c.distance <= worst || c.distance <= bound;
-  };  // infinity x 0 is no bound
+  // The first comparison is for an infinite k-th distance: infinity x 0 is a NaN.
+  const auto near = [&](const Candidate& c) { return c.distance <= worst || c.distance <= bound; };
   return static_cast<std::size_t>(std::ranges::partition_point(candidates, near) - candidates.begin());
 }
 
@@ -89,24 +88,24 @@ void Rerank::Errors::add(float error) {
   squares_ += double{error} * error;
 }
 
-float Rerank::Errors::least(float deviations) const {
+float Rerank::Errors::smallest_likely(float deviations) const {
   const double mean = sum_ / count_;
   return static_cast<float>(mean - deviations * std::sqrt(std::max(0.0, squares_ / count_ - mean * mean)));
 }
 
-void Rerank::start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids,
+void Rerank::start(std::vector<Candidate>& candidates, Scorer& scorer, std::span<const Id> ids,
                    const RerankParams& params) {
   candidates_ = &candidates;
-  second_ = &second;
+  scorer_ = &scorer;
   ids_ = ids;
   params_ = params;
   candidates.resize(params.k == 0 ? 0 : count_within(candidates, params.k, params.alpha));
   best_ = Best(candidates, params.k);
   errors_ = {};
-  done_ = asked_ = fetched_ = misses_ = 0;
+  scored_ = requested_ = fetched_ = misses_ = 0;
 }
 
-std::span<const Id> Rerank::take(std::size_t begin, std::size_t end) {
+std::span<const Id> Rerank::rows(std::size_t begin, std::size_t end) {
   for (std::size_t i = begin; i < end; ++i) rows_[i - begin] = (*candidates_)[i].id;
   return {rows_.data(), end - begin};
 }
@@ -114,52 +113,52 @@ std::span<const Id> Rerank::take(std::size_t begin, std::size_t end) {
 bool Rerank::step() {
   score();
   const std::size_t end = certain();
-  if (done_ == end) {
+  if (scored_ == end) {
     candidates_->resize(best_.finish());
     return false;
   }
-  asked_ = std::min(done_ + kBlock, end);
+  requested_ = std::min(scored_ + kBlock, end);
   pending_ = false;
-  const std::size_t ahead = std::min(asked_ + kBlock, end);  // the second block is on its way while the first is scored
+  const std::size_t ahead = std::min(requested_ + kBlock, end);  // one more block is read while this one is scored
   for (std::size_t next; fetched_ < ahead; fetched_ = next) {
     next = std::min(fetched_ + kBlock, ahead);
-    pending_ = second_->fetch(take(fetched_, next)) || pending_;
+    pending_ = scorer_->fetch(rows(fetched_, next)) || pending_;
   }
   return true;
 }
 
 std::size_t Rerank::certain() const {
   const std::vector<Candidate>& candidates = *candidates_;
-  std::size_t end = std::min(candidates.size(), std::max(done_, params_.k));
+  std::size_t end = std::min(candidates.size(), std::max(scored_, params_.k));
   const std::size_t patience = params_.beta.value_or(candidates.size());
   end += std::min(candidates.size() - end, patience - std::min(misses_, patience));
-  if (params_.margin && done_ >= params_.k) {
-    const float bound = best_.worst() - errors_.least(*params_.margin);
+  if (params_.margin && scored_ >= params_.k) {
+    const float bound = best_.worst() - errors_.smallest_likely(*params_.margin);
     while (end < candidates.size() && candidates[end].distance <= bound) ++end;
   }
   return end;
 }
 
 void Rerank::score() {
-  const std::size_t n = asked_ - done_;
+  const std::size_t n = requested_ - scored_;
   if (n == 0) return;
   std::array<float, kBlock> distances;
-  const std::span<const Id> rows = take(done_, asked_);
-  second_->prefetch(rows);
-  second_->score(rows, distances.data());
-  for (std::size_t i = 0; i < n; ++i, ++done_) {
-    const float first = (*candidates_)[done_].distance;
+  const std::span<const Id> block = rows(scored_, requested_);
+  scorer_->prefetch(block);
+  scorer_->score(block, distances.data());
+  for (std::size_t i = 0; i < n; ++i, ++scored_) {
+    const float first = (*candidates_)[scored_].distance;
     float distance = params_.sum ? first + distances[i] : distances[i];
     if (distance != distance) distance = std::numeric_limits<float>::infinity();
     errors_.add(distance - first);
-    misses_ = best_.offer({distance, ids_.empty() ? rows[i] : ids_[rows[i]]}) ? 0 : misses_ + 1;
+    misses_ = best_.offer({distance, ids_.empty() ? block[i] : ids_[block[i]]}) ? 0 : misses_ + 1;
   }
 }
 
-void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
-  Rerank again;
-  again.start(candidates, second, ids, params);
-  while (again.step()) {
+void rerank(std::vector<Candidate>& candidates, Scorer& scorer, std::span<const Id> ids, const RerankParams& params) {
+  Rerank steps;
+  steps.start(candidates, scorer, ids, params);
+  while (steps.step()) {
   }
 }
 

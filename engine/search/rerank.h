@@ -1,4 +1,4 @@
-// The second stage: what was found by compact codes is scored again by codes that know more.
+// Rerank, the second stage of a search: scores the candidates of the traversal again by the rerank codes.
 #pragma once
 
 #include <algorithm>
@@ -16,53 +16,57 @@ namespace cassata {
 
 struct RerankParams {
   std::size_t k = 0;
-  /// Only candidates whose first distance is within the k-th one relaxed by this share are scored again: d <= w + |w| *
-  /// alpha.
+  /// Scores only candidates whose first-stage distance d is at most w + |w| * alpha, where w is the k-th smallest one.
   std::optional<float> alpha = {};
-  /// Once k candidates have been scored, the end comes after so many in a row that are none of the k best.
+  /// Patience: once k candidates are scored, stops after this many consecutive misses, candidates that do not enter the
+  /// top k.
   std::optional<std::size_t> beta = {};
-  /// With beta: but not before first distances, with the errors met so far, make it unlikely that a candidate is one of
-  /// the k best: the smallest error expected is so many standard deviations below their mean.
+  /// With beta: continues in spite of the misses while the next candidate could enter the top k, that is, while its
+  /// first-stage distance plus the smallest likely error is within the top k. The error of a candidate is its rerank
+  /// distance minus its first-stage distance; the smallest likely one is `margin` standard deviations below the mean.
   std::optional<float> margin = {};
-  /// The second codes hold what the first leave out: a candidate's distance is the sum of both.
+  /// The rerank codes are residuals: the distance of a candidate is the sum of the distances of both stages.
   bool sum = false;
 };
 
-/// How a guided search, whose first codes only guide the walk, stops scoring: after kPatience candidates in a row that
-/// are not among the `k` best, and kLeast in all, unless the next one's first distance, corrected by kMargin standard
-/// deviations of the errors so far, could still be among them. Measured (docs/performance.md).
+/// The stopping rule after a traversal by traversal-only codes (docs/decisions/rerank-stops-by-error-estimate.md).
+/// Scores at least kMinScored candidates. Then stops after kPatience consecutive misses, unless the next candidate's
+/// traversal distance plus an error kMargin standard deviations below the mean error so far could still enter the top
+/// k.
 inline RerankParams guided_rerank(std::size_t k) {
-  constexpr std::size_t kPatience = 8, kLeast = 16;
+  constexpr std::size_t kPatience = 8, kMinScored = 16;
   constexpr float kMargin = 3;
-  return {.k = k, .beta = std::max(kPatience, kLeast - std::min(kLeast, k)), .margin = kMargin};
+  return {.k = k, .beta = std::max(kPatience, kMinScored - std::min(kMinScored, k)), .margin = kMargin};
 }
 
-/// Scores `candidates`, rows with their first distances, best first, by `second` in their order. Leaves the k best,
-/// best first, ties by lower id; `ids` are those of the rows; empty: their numbers. A distance that is no number counts
-/// as infinity. In steps, between which rows may be on their way from disk.
+/// Scores candidates again, in their order, and keeps the k best. Works in steps, between which rows may be read from
+/// disk.
 class Rerank {
  public:
-  static constexpr std::size_t kBlock = 64;  // rows a call, so that a scorer can fetch them ahead
+  static constexpr std::size_t kBlock = 64;  // rows of one call of the scorer, which prefetches ahead within it
 
-  /// Borrows all but `params` until the last step.
-  void start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params);
-  /// Scores the rows that the last step has asked for, and asks for the next ones. False: there are none, and the best
-  /// are in place.
+  /// `candidates` are rows with their first-stage distances, best first; `scorer` has the rerank codes, and `ids` the
+  /// ids of rows (empty: ids equal rows). The last step leaves the k best ids in `candidates`, by distance, then by id;
+  /// NaN counts as infinity. Borrows all but `params` until then.
+  void start(std::vector<Candidate>& candidates, Scorer& scorer, std::span<const Id> ids, const RerankParams& params);
+  /// Scores the rows that the previous step requested, and requests the next ones. False once all are scored and the
+  /// best are in place.
   bool step();
-  /// Whether what the last step has asked for has to be read from disk.
+  /// True if requested rows are being read from disk.
   bool pending() const noexcept { return pending_; }
 
  private:
-  /// The k best of the candidates offered: a heap at the front of the list that they come from, the worst on top. It
-  /// never grows beyond those that were taken from there.
+  /// The k best of the offered candidates: a heap, the worst on top, in the first places of the list of candidates. It
+  /// never holds more candidates than were read from that list, so that it overwrites none that is still needed.
   class Best {
    public:
     Best() = default;
     Best(std::span<Candidate> places, std::size_t k) : places_(places), k_(k) {}
-    /// False if the candidate is none of them.
+    /// False if the candidate is not among the k best.
     bool offer(const Candidate& candidate);
-    /// Once k have been offered.
+    /// The largest distance of the k best. Requires that k candidates were offered.
     float worst() const { return places_.front().distance; }
+    /// Sorts the best, best first. Returns their number.
     std::size_t finish();
 
    private:
@@ -72,40 +76,40 @@ class Rerank {
     std::size_t k_ = 0;
     std::size_t count_ = 0;
   };
-  /// By how much second distances differ from first ones.
+  /// Statistics of rerank distances minus first-stage distances.
   class Errors {
    public:
     void add(float error);
-    /// What an error seldom stays below: so many standard deviations under the mean.
-    float least(float deviations) const;
+    /// The mean error minus `deviations` standard deviations.
+    float smallest_likely(float deviations) const;
 
    private:
     double count_ = 0, sum_ = 0, squares_ = 0;
   };
 
-  /// The end of the rows that are scored whatever they turn out to be, or, where errors are known, unless the next ones
-  /// are unusually close.
+  /// End of the candidates that the stopping rule certainly scores, whatever the distances before it are; with a
+  /// margin, by the errors so far.
   std::size_t certain() const;
   void score();
-  std::span<const Id> take(std::size_t begin, std::size_t end);
+  std::span<const Id> rows(std::size_t begin, std::size_t end);
 
   std::vector<Candidate>* candidates_ = nullptr;
-  Scorer* second_ = nullptr;
+  Scorer* scorer_ = nullptr;
   std::span<const Id> ids_;
   RerankParams params_;
   Best best_;
   Errors errors_;
   std::array<Id, kBlock> rows_;
-  std::size_t done_ = 0, asked_ = 0, fetched_ = 0;  // ends of candidates
-  std::size_t misses_ = 0;                          // so many in a row were none of the best
+  std::size_t scored_ = 0, requested_ = 0, fetched_ = 0;  // ends of the candidates that are so
+  std::size_t misses_ = 0;                                // consecutive ones
   bool pending_ = false;
 };
 
-/// All its steps at once.
-void rerank(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params);
+/// All steps of a Rerank.
+void rerank(std::vector<Candidate>& candidates, Scorer& scorer, std::span<const Id> ids, const RerankParams& params);
 
-/// Vectors that are stored in two parts: a distance is the sum of those to the parts, as the dot product's is. Borrows
-/// both.
+/// Vectors stored in two parts, e.g. a code and its residual. A distance is the sum of the distances to both parts,
+/// which holds for dot products. Borrows both codes.
 class SummedCodes final : public Codes {
  public:
   SummedCodes(const Codes& first, const Codes& second)

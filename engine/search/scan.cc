@@ -8,17 +8,15 @@
 namespace cassata {
 namespace {
 
-/// The k smallest of the candidates offered, by letting up to 2k gather and then dropping the worse half: linear in
-/// all.
+/// The k smallest of the offered candidates. Collects up to 2k and then drops the worse half, in linear time in all.
 class Smallest {
  public:
   Smallest(std::size_t k, std::vector<Candidate>& kept) : k_(k), kept_(kept) { kept_.clear(); }
 
   void offer(float distance, Id id) {
-    if (distance != distance)
-      distance =
-          std::numeric_limits<float>::infinity();  // infinity less infinity: a NaN would have no place in any order
-    if (distance > bound_) return;                 // ties with the bound may have the lower id
+    // A NaN, from infinity minus infinity, would break the order.
+    if (distance != distance) distance = std::numeric_limits<float>::infinity();
+    if (distance > bound_) return;  // at the bound, a lower id may win
     kept_.push_back({distance, id});
     if (kept_.size() >= 2 * k_) drop();
   }
@@ -44,9 +42,9 @@ class Smallest {
 
 void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
           std::span<std::vector<Candidate>> best) {
-  constexpr std::size_t kRows = 256;  // stay in the caches while all queries see them
+  constexpr std::size_t kRows = 256;  // stay in the caches while they are scored for all queries
   std::array<float, kRows> distances;
-  std::array<Id, kRows> next;  // rows to be scored, that may have to be read from disk first
+  std::array<Id, kRows> next;  // rows of the next block, fetched while this one is scored
   std::vector<Smallest> smallest;
   for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
   if (k == 0) return;

@@ -1,4 +1,4 @@
-// Exhaustive search: every vector is scored.
+// Exhaustive search: scores every vector.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace cassata {
 
-/// The k best of the vectors in rows 0 to size - 1 for each scorer's query, best first, ties by lower id: best[i] for
-/// scorers[i]. `ids` are those of the rows; empty: their numbers. Rows are read once for all queries.
+/// Puts the k best of the rows 0 to size - 1 for the query of scorers[i] in best[i], by distance, then by id. `ids` are
+/// the ids of rows; empty: ids equal rows. Reads rows once for all queries.
 void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
           std::span<std::vector<Candidate>> best);
 

@@ -8,12 +8,12 @@
 namespace cassata {
 namespace {
 
-/// Groups of rows that were touched whole: a scan asks once a group, not once a row.
+/// Remembers groups of rows that were touched completely, so that a scan checks once a group instead of once a row.
 class TouchedGroups {
  public:
   explicit TouchedGroups(const Codes& codes) : codes_(codes), whole_((codes.size() + kRows - 1) / kRows) {}
 
-  /// Touches the groups that hold any of these rows. Any number of threads.
+  /// Touches all rows of the groups that hold rows `first` to `first + count` - 1. Any number of threads.
   void touch(Id first, std::size_t count) noexcept {
     for (std::size_t group = first / kRows; group * kRows < first + count; ++group) {
       if (whole_[group].load(std::memory_order_relaxed)) continue;

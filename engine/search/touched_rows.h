@@ -1,4 +1,4 @@
-// Codes whose rows are compared with the file's hashes before they are used for the first time.
+// Verification on first use: rows are compared with the file's hashes before they are used for the first time.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace cassata {
 
-/// The same codes; before a row is scored or decoded, Codes::touch() is called with it.
+/// Wraps `codes`: calls Codes::touch() with a row before its scorers score or bind it.
 std::unique_ptr<Codes> touched_codes(std::unique_ptr<Codes> codes);
 
 }  // namespace cassata

@@ -9,7 +9,7 @@
 namespace cassata {
 namespace {
 
-/// Of each coordinate, from a sample.
+/// The usual range of each coordinate, estimated from a sample.
 std::vector<Range> usual_ranges(const DenseRows& vectors) {
   constexpr std::size_t kSamples = 4096, kFloats = std::size_t{1} << 22;
   const std::size_t count = std::min<std::size_t>(vectors.size(), kSamples),
@@ -40,7 +40,7 @@ Range usual_range(std::span<float> values) {
 }
 
 std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progress) {
-  constexpr std::uint64_t kRowsAReport = 1024;  // decoding one may take long
+  constexpr std::uint64_t kRowsPerReport = 1024;  // decoding may be slow
   if (vectors.size() == 0) return std::vector<float>(vectors.dim());
   const std::vector<Range> usual = usual_ranges(vectors);
   std::vector<double> sums(vectors.dim());
@@ -49,7 +49,7 @@ std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progres
     vectors.decode(static_cast<Id>(id), row.data());
     for (std::size_t i = 0; i < row.size(); ++i)
       sums[i] += static_cast<double>(std::min(std::max(row[i], usual[i].low), usual[i].high));
-    if (progress && ((id + 1) % kRowsAReport == 0 || id + 1 == vectors.size()))
+    if (progress && ((id + 1) % kRowsPerReport == 0 || id + 1 == vectors.size()))
       progress("learn", id + 1, vectors.size());
   }
   std::vector<float> mean;

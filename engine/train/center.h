@@ -1,4 +1,4 @@
-// A centre of vectors that a few wild ones cannot move.
+// The center of a collection: a mean that outliers hardly move (docs/decisions/codes-have-a-robust-center.md).
 #pragma once
 
 #include <span>
@@ -8,19 +8,20 @@
 
 namespace cassata {
 
-/// Where values stop being usual.
+/// Usual values: low to high. Values outside are outliers.
 struct Range {
   float low, high;
 };
 
-/// The range of all but the lowest 2 % and the highest 2 % of `values`, at least one of each where there are three or
-/// more, widened by its own length on both sides: all normal values lie in it, and 1 % of values that may be of any
-/// size hardly move it. Reorders the values, of which there is at least one.
+/// The range of `values` without the lowest 2 % and the highest 2 % (at least one of each, if there are three or more),
+/// widened by its own length on both sides: all usual values lie in it, and outliers that are 1 % of the values hardly
+/// move it. Requires at least one value, and reorders them.
 Range usual_range(std::span<float> values);
 
-/// The mean of each coordinate's values, with those outside of their usual range (of a sample) counted at its ends:
-/// where about 1 % of them are wild, they move it by less than a tenth of what the others differ by. Reads all vectors
-/// once, in order, and before that a sample, of which it holds 16 MiB. Reports a stage "learn" to `progress`, if any.
+/// The mean of all vectors, dim values. Each value is clamped to the usual range of its coordinate, which is estimated
+/// from a sample: if 1 % of the values are outliers, they move the mean by less than a tenth of the spread of the
+/// others. Reads all vectors once, in order, and before that a sample, in at most 16 MiB of memory. Reports a stage
+/// "learn" to `progress`, if any.
 std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progress);
 
 }  // namespace cassata

@@ -11,41 +11,41 @@ namespace {
 
 using kernels::table_lookup::kCentroids;
 
-/// How many rounds are made over which share of the samples. Measured (docs/performance.md).
+/// Rounds over a part of the samples (docs/decisions/opq-by-principal-directions.md).
 struct Stage {
-  std::size_t share;  // 1 / share
+  std::size_t divisor;  // the part is 1 / divisor
   int rounds;
 };
 constexpr Stage kStages[] = {{16, 8}, {4, 8}, {1, 12}};
-constexpr std::size_t kLeastSamples = 16 * kCentroids;  // of a share
+constexpr std::size_t kMinSamples = 16 * kCentroids;  // in a part
 static_assert(CodebookTraining::kRounds == kStages[0].rounds + kStages[1].rounds + kStages[2].rounds &&
               std::size(kStages) == 3);
 
 }  // namespace
 
 CodebookTraining::CodebookTraining(const VectorBlocks& samples)
-    : samples_(samples), codes_(samples.size()), former_(samples.size()), codebook_(samples.dims() * kCentroids) {
+    : samples_(samples), codes_(samples.size()), previous_(samples.size()), codebook_(samples.dims() * kCentroids) {
   for (std::size_t c = 0; c < kCentroids; ++c) become_sample(c, c % samples.size());
 }
 
 void CodebookTraining::round() {
   if (stage_ == std::size(kStages)) return;
   const Stage& stage = kStages[stage_];
-  const std::size_t count = std::min(samples_.size(), std::max(samples_.size() / stage.share, kLeastSamples));
+  const std::size_t count = std::min(samples_.size(), std::max(samples_.size() / stage.divisor, kMinSamples));
   const bool moved = move_centroids(count);
   if (moved && ++rounds_ < stage.rounds) return;
   ++stage_;
   rounds_ = 0;
 }
 
-/// Moves the centroids to the means of the first `count` samples that are nearest to them. False if all stay where they
-/// are.
+/// Moves each centroid to the mean of those of the first `count` samples that are nearest to it. False if no centroid
+/// would move.
 bool CodebookTraining::move_centroids(std::size_t count) {
   const std::span<std::uint8_t> codes(codes_.data(), count);
   samples_.nearest(codebook_.data(), codes);
-  if (std::ranges::equal(codes, std::span(former_).first(count)) && settled_ == count) return false;
-  std::ranges::copy(codes, former_.begin());
-  settled_ = count;
+  if (std::ranges::equal(codes, std::span(previous_).first(count)) && previous_count_ == count) return false;
+  std::ranges::copy(codes, previous_.begin());
+  previous_count_ = count;
   move_to_means(codes);
   refill(codes);
   return true;
@@ -68,12 +68,12 @@ void CodebookTraining::move_to_means(std::span<const std::uint8_t> codes) {
   }
 }
 
-/// Centroids that no sample is nearest to go to the samples that are farthest from theirs.
+/// Moves each centroid without samples to one of the samples that are farthest from their centroids.
 void CodebookTraining::refill(std::span<const std::uint8_t> codes) {
   const auto unused = static_cast<std::size_t>(std::ranges::count(counts_, std::size_t{0}));
   if (unused == 0) return;
-  std::vector<std::pair<float, std::size_t>>
-      far;  // less the squared distance, sample: farthest first, of equals the first
+  // Minus the squared distance, and the sample: sorts by falling distance, then by sample.
+  std::vector<std::pair<float, std::size_t>> far;
   for (std::size_t i = 0; i < codes.size(); ++i)
     if (const float distance = distance_to(codes[i], i); distance > 0) far.emplace_back(-distance, i);
   const auto end = far.begin() + static_cast<std::ptrdiff_t>(std::min(unused, far.size()));

@@ -1,4 +1,4 @@
-// k-means: the centroids that stand for vectors of a few dimensions.
+// k-means for codebooks: 256 centroids of vectors of a few dimensions.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace cassata {
 
-/// Vectors in the form that centroids are compared with: blocks of kRows, each coordinate by coordinate, so that one
-/// coordinate of many vectors is a run of memory and those of a block stay in the cache.
+/// Vectors in the layout of the kernel that finds nearest centroids: blocks of kRows vectors, each block coordinate by
+/// coordinate. One coordinate of a block is contiguous, and a block stays in the cache.
 class VectorBlocks {
  public:
   static constexpr std::size_t kRows = 64;
@@ -24,7 +24,8 @@ class VectorBlocks {
   void set(std::size_t i, const float* values) noexcept {
     for (std::size_t j = 0; j < dims_; ++j) at(i, j) = values[j];
   }
-  /// codes[i] = the centroid nearest to vector i, i < codes.size() <= size(). The codebook is as in kernels/lookup.h.
+  /// codes[i] = number of the centroid nearest to vector i, i < codes.size() <= size(). The layout of `codebook` is
+  /// that of kernels/table_lookup.h.
   void nearest(const float* codebook, std::span<std::uint8_t> codes) const noexcept;
 
  private:
@@ -34,17 +35,17 @@ class VectorBlocks {
   std::vector<float> values_;
 };
 
-/// Makes a codebook (kernels/lookup.h) whose centroids are near to the samples, of which there is at least one: Lloyd's
-/// algorithm, from samples as first centroids, in rounds. The samples are in an order that has nothing to do with what
-/// they are: the first ones stand for all while centroids still move far. Depends on nothing else. Where there are
-/// fewer different samples than centroids, some centroids are equal.
+/// Trains a codebook (in the layout of kernels/table_lookup.h) on at least one sample, by Lloyd's algorithm from
+/// samples as first centroids. Samples must be in random order: early rounds, in which centroids move far, use the
+/// first ones alone. The result depends on the samples and their order only. If there are fewer different samples than
+/// centroids, some centroids are equal.
 class CodebookTraining {
  public:
   /// Borrows the samples.
   explicit CodebookTraining(const VectorBlocks& samples);
 
   static constexpr int kRounds = 8 + 8 + 12;
-  /// Makes one of kRounds rounds; nothing if none changes anything any more.
+  /// Makes one of kRounds rounds; does nothing once further rounds change nothing.
   void round();
   const std::vector<float>& codebook() const noexcept { return codebook_; }
 
@@ -57,9 +58,9 @@ class CodebookTraining {
 
   const VectorBlocks& samples_;
   std::size_t stage_ = 0;
-  int rounds_ = 0;  // of the stage
-  std::vector<std::uint8_t> codes_, former_;
-  std::size_t settled_ = 0;  // samples that former_ tells of
+  int rounds_ = 0;                              // made in this stage
+  std::vector<std::uint8_t> codes_, previous_;  // nearest centroids, in this round and in the previous one
+  std::size_t previous_count_ = 0;              // samples of the previous round
   std::vector<float> codebook_;
   std::vector<std::size_t> counts_;
 };

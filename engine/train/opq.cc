@@ -11,12 +11,12 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kRowsAPiece = 16;  // of matrices, for a thread
+constexpr std::size_t kRowsPerTask = 16;  // rows of a matrix that a thread takes at a time
 
 /// out[i] = dot product of `row` with row i of `matrix`, i < rows.
 void products(const float* row, const float* matrix, std::size_t dim, std::size_t rows, float* out) noexcept {
   kernels::dense::dispatch(Metric::dot_product, ElementType::f32).range(row, matrix, dim, 0, rows, out);
-  for (std::size_t i = 0; i < rows; ++i) out[i] = -out[i];  // the kernel gives distances
+  for (std::size_t i = 0; i < rows; ++i) out[i] = -out[i];  // the kernel computes distances, -dot
 }
 
 /// A row-major matrix.
@@ -30,7 +30,7 @@ struct Matrix {
   const float* row(std::size_t i) const noexcept { return values.data() + i * columns; }
 };
 
-/// The rows `first` to `first + count` - 1, of `columns` values each, as columns.
+/// The transposed matrix of `count` rows of `columns` values each.
 Matrix transposed(const float* rows, std::size_t count, std::size_t columns) {
   Matrix out(columns, count);
   for (std::size_t i = 0; i < count; ++i)
@@ -38,23 +38,23 @@ Matrix transposed(const float* rows, std::size_t count, std::size_t columns) {
   return out;
 }
 
-/// a x transposed b.
+/// a x transposed(b).
 Matrix product(const Matrix& a, const Matrix& b, unsigned num_threads) {
   Matrix out(a.rows, b.rows);
-  parallel_for(num_threads, a.rows, kRowsAPiece, [&](std::size_t begin, std::size_t end, unsigned) {
+  parallel_for(num_threads, a.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end, unsigned) {
     for (std::size_t i = begin; i < end; ++i) products(a.row(i), b.row(0), a.columns, b.rows, out.row(i));
   });
   return out;
 }
 
-/// Tells how far the learning of a rotation is.
+/// Reports the progress of learn_rotation(), which has three parts.
 class Report {
  public:
   explicit Report(const Progress& progress) : progress_(progress) {}
 
-  /// `done` of `all` steps of a part, which are numbered from 0.
+  /// Reports that `done` of `all` steps of `part` (0 to 2) are made.
   void operator()(std::size_t part, std::size_t done, std::size_t all) const {
-    constexpr std::uint64_t kParts = 3, kUnits = 1000;  // of a part
+    constexpr std::uint64_t kParts = 3, kUnits = 1000;  // units a part
     if (progress_) progress_("rotation", part * kUnits + done * kUnits / all, kParts * kUnits);
   }
 
@@ -62,9 +62,9 @@ class Report {
   const Progress& progress_;
 };
 
-/// Transposed m x m.
+/// transposed(m) x m.
 Matrix squares_of_columns(const Matrix& m, unsigned num_threads, const Report& report) {
-  constexpr std::size_t kRows = 512;  // that stay in the cache
+  constexpr std::size_t kRows = 512;  // stay in the cache
   Matrix sum(m.columns, m.columns);
   for (std::size_t first = 0; first < m.rows; first += kRows) {
     const Matrix columns = transposed(m.row(first), std::min(kRows, m.rows - first), m.columns),
@@ -81,26 +81,27 @@ double norm(const float* values, std::size_t count) noexcept {
   return std::sqrt(sum);
 }
 
-/// How far the products of rows with each other are from those of an orthogonal matrix.
+/// The largest error of an entry of `products`, the products of a matrix's rows with each other, if that matrix were
+/// orthogonal.
 float error_of(const Matrix& products) {
-  float most = 0;
+  float max = 0;
   for (std::size_t i = 0; i < products.rows; ++i)
     for (std::size_t j = 0; j < products.columns; ++j)
-      most = std::max(most, std::abs(products.row(i)[j] - (i == j ? 1.0F : 0.0F)));
-  return most;
+      max = std::max(max, std::abs(products.row(i)[j] - (i == j ? 1.0F : 0.0F)));
+  return max;
 }
 
-/// Makes `m` the orthogonal matrix that is nearest to it, its polar factor, by Newton's and Schulz's iteration, which
-/// takes nothing but products. False if that does not converge, as where `m` is singular or not finite.
+/// Replaces `m` by the nearest orthogonal matrix, its polar factor, by the Newton-Schulz iteration, which needs matrix
+/// products alone. False if that does not converge, e.g. because `m` is singular or not finite.
 bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
-  constexpr int kMostSteps = 80;
+  constexpr int kMaxSteps = 80;
   constexpr float kEnough = 1e-5F;
   const double size = norm(m.row(0), m.values.size());
   if (!(size > 0 && std::isfinite(size))) return false;
   for (float& value : m.values)
-    value = static_cast<float>(static_cast<double>(value) / size);  // no singular value is over 1 now
-  for (int step = 0; step < kMostSteps; ++step) {
-    report(2, static_cast<std::size_t>(step), kMostSteps);
+    value = static_cast<float>(static_cast<double>(value) / size);  // singular values are at most 1
+  for (int step = 0; step < kMaxSteps; ++step) {
+    report(2, static_cast<std::size_t>(step), kMaxSteps);
     const Matrix squares = product(m, m, num_threads);
     if (error_of(squares) < kEnough) return true;
     const Matrix cubes = product(squares, transposed(m.row(0), m.rows, m.columns), num_threads);
@@ -109,8 +110,8 @@ bool make_orthogonal(Matrix& m, unsigned num_threads, const Report& report) {
   return false;
 }
 
-/// The samples' covariances, times their number. Values outside of their usual range count at its ends: a few wild ones
-/// would hide all others.
+/// The covariance matrix of the samples, times their number. Values are clamped to their usual range (center.h): a few
+/// outliers would hide all other values.
 Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num_threads, const Report& report) {
   Matrix centred(samples.size() / dim, dim);
   std::vector<float> column(centred.rows);
@@ -128,7 +129,8 @@ Matrix covariances(std::span<const float> samples, std::size_t dim, unsigned num
   return squares_of_columns(centred, num_threads, report);
 }
 
-/// Turns two rows in their plane until they are orthogonal. Returns how far they were from that, as a cosine.
+/// Rotates two rows in their plane so that they become orthogonal (a Jacobi rotation). Returns the absolute cosine of
+/// their angle before that.
 double separate(float* a, float* b, std::size_t dim) noexcept {
   const auto dot = [=](const float* x, const float* y) {
     float product = 0;
@@ -147,30 +149,33 @@ double separate(float* a, float* b, std::size_t dim) noexcept {
   return std::abs(ab) / size;
 }
 
-/// Eigenvectors of a symmetric matrix without negative eigenvalues, as rows, each as long as its eigenvalue: one-sided
-/// Jacobi (Hestenes, 1958). About, that is: to where turning further would not change what is lost.
+/// Replaces a positive semidefinite matrix by its eigenvectors as rows, the length of each its eigenvalue, by one-sided
+/// Jacobi iteration (Hestenes, 1958). It stops early, at cosines of 0.01: more sweeps do not lower the quantization
+/// error.
 void make_eigenvectors(Matrix& m, const Report& report) {
-  constexpr int kMostSweeps = 12;
+  constexpr int kMaxSweeps = 12;
   constexpr double kEnough = 1e-2;
   double trace = 0;
   for (std::size_t i = 0; i < m.rows; ++i) trace += static_cast<double>(m.row(i)[i]);
   for (std::size_t i = 0; i < m.rows; ++i)
-    m.row(i)[i] += static_cast<float>(1e-5 * trace / static_cast<double>(m.rows));  // no eigenvalue is 0 then
-  double most = 1;
-  for (int sweep = 0; sweep < kMostSweeps && most > kEnough; ++sweep) {
-    most = 0;
+    m.row(i)[i] += static_cast<float>(1e-5 * trace / static_cast<double>(m.rows));  // no eigenvalue is 0
+  double max_cosine = 1;
+  for (int sweep = 0; sweep < kMaxSweeps && max_cosine > kEnough; ++sweep) {
+    max_cosine = 0;
     for (std::size_t i = 0; i < m.rows; ++i) {
-      for (std::size_t j = i + 1; j < m.rows; ++j) most = std::max(most, separate(m.row(i), m.row(j), m.columns));
-      report(1, static_cast<std::size_t>(sweep) * m.rows + i, kMostSweeps * m.rows);
+      for (std::size_t j = i + 1; j < m.rows; ++j)
+        max_cosine = std::max(max_cosine, separate(m.row(i), m.row(j), m.columns));
+      report(1, static_cast<std::size_t>(sweep) * m.rows + i, kMaxSweeps * m.rows);
     }
   }
 }
 
-/// Of the rows, each as long as the variance in its direction, a rotation whose pieces have about equal products of
-/// variances: each row, of falling length, goes to the piece with room whose product is least (Ge et al., 3.2).
+/// Distributes the rows of `axes`, each as long as the variance in its direction, over the subspaces: by falling
+/// length, each to the subspace with free places whose product of variances is smallest (Ge et al., 3.2). Returns the
+/// rotation whose rows they are, with length 1.
 Matrix balanced(const Matrix& axes, std::span<const std::size_t> bounds) {
-  const std::size_t dim = axes.rows, pieces = bounds.size() - 1;
-  std::vector<double> sizes(dim), logs(pieces);
+  const std::size_t dim = axes.rows, subspaces = bounds.size() - 1;
+  std::vector<double> sizes(dim), logs(subspaces);
   for (std::size_t i = 0; i < dim; ++i) sizes[i] = norm(axes.row(i), dim);
   const double least = *std::ranges::min_element(sizes);
   std::vector<std::size_t> order(dim), next(bounds.begin(), bounds.end() - 1);
@@ -178,12 +183,12 @@ Matrix balanced(const Matrix& axes, std::span<const std::size_t> bounds) {
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
   Matrix out(dim, dim);
   for (const std::size_t i : order) {
-    std::size_t piece = pieces;
-    for (std::size_t s = 0; s < pieces; ++s)
-      if (next[s] < bounds[s + 1] && (piece == pieces || logs[s] < logs[piece])) piece = s;
-    float* row = out.row(next[piece]++);
+    std::size_t subspace = subspaces;
+    for (std::size_t s = 0; s < subspaces; ++s)
+      if (next[s] < bounds[s + 1] && (subspace == subspaces || logs[s] < logs[subspace])) subspace = s;
+    float* row = out.row(next[subspace]++);
     for (std::size_t j = 0; j < dim; ++j) row[j] = static_cast<float>(static_cast<double>(axes.row(i)[j]) / sizes[i]);
-    logs[piece] += std::log(sizes[i] / least);
+    logs[subspace] += std::log(sizes[i] / least);
   }
   return out;
 }
@@ -209,9 +214,9 @@ std::vector<float> learn_rotation(std::span<const float> samples, std::size_t di
     Matrix rotation = balanced(axes, bounds);
     if (make_orthogonal(rotation, num_threads, report)) return std::move(rotation.values);
   }
-  Matrix none(dim, dim);  // of samples so large that their squares are no numbers, or that are all equal
-  for (std::size_t i = 0; i < dim; ++i) none.row(i)[i] = 1;
-  return std::move(none.values);
+  Matrix identity(dim, dim);  // nothing to learn: all samples are equal, or so large that their squares overflow
+  for (std::size_t i = 0; i < dim; ++i) identity.row(i)[i] = 1;
+  return std::move(identity.values);
 }
 
 }  // namespace cassata

@@ -1,5 +1,5 @@
-// Rotations of vectors before they are quantized in pieces. Turned so that their pieces have little to do with each
-// other, less of them is lost; dot products and distances stay as they are. (Ge et al., CVPR 2013: "OPQ".)
+// OPQ (Ge et al., CVPR 2013): a learned rotation of vectors before product quantization. It makes the subspaces nearly
+// uncorrelated, which lowers the quantization error; dot products and distances do not change.
 //
 // A rotation is an orthogonal matrix, dim x dim f32, row by row.
 #pragma once
@@ -12,14 +12,15 @@
 
 namespace cassata {
 
-/// to = rotation x from. Not in place.
+/// to = rotation x from, of dim values each. `from` and `to` must not overlap.
 void rotate(const float* rotation, std::size_t dim, const float* from, float* to) noexcept;
-/// The other way round.
+/// to = the inverse of the rotation x from. `from` and `to` must not overlap.
 void rotate_back(const float* rotation, std::size_t dim, const float* from, float* to) noexcept;
 
-/// A rotation after which little of the samples, which are rows of `dim` values, is lost where they are cut. Piece s is
-/// coordinates bounds[s] to bounds[s + 1] - 1. The parametric solution: principal directions, dealt out so that all
-/// pieces are alike. The same whatever the threads. Tells `progress`, if any, of a stage "rotation".
+/// Learns a rotation that lowers the error of product quantization, from samples: rows of `dim` values, any number of
+/// them. Subspace s is coordinates bounds[s] to bounds[s + 1] - 1. The parametric solution (Ge et al., 3.2): principal
+/// directions, distributed so that the products of the variances in the subspaces are about equal. Does not depend on
+/// `num_threads`. Reports a stage "rotation" to `progress`, if any.
 std::vector<float> learn_rotation(std::span<const float> samples, std::size_t dim, std::span<const std::size_t> bounds,
                                   unsigned num_threads, const Progress& progress = {});
 

@@ -78,8 +78,8 @@ void truncate_under_a_reader(const fs::path& folder, const auto& params) {
     expect_error(Errc::io, parts, [&] { asked.search_exact(touched); });
     overwrite_file(folder / "index", whole);
     expect_every_call_to_throw(index, asked, Errc::io, parts, folder / "copy");
-    Index again = index;
-    EXPECT_FALSE(again.reload()) << "the same content";
+    const Index again = index.reopen();
+    EXPECT_TRUE(again.same_content(index));
     again.verify();
     EXPECT_EQ(asked.search(again), asked.search(Index::open(folder / "index")));
   }
@@ -87,21 +87,21 @@ void truncate_under_a_reader(const fs::path& folder, const auto& params) {
 
 void overwrite_under_a_reader(const fs::path& folder, const auto& params) {
   const Asked asked = write_index(params, folder / "index"), other = write_index(params, folder / "other", 2);
-  Index index = Index::open(folder / "index");
+  const Index index = Index::open(folder / "index");
   asked.search(index);
   overwrite_file(folder / "index", read_file(folder / "other"));
   const std::vector<std::string> parts = {(folder / "index").string(), "changed in place"};
   ASSERT_NO_FATAL_FAILURE(expect_every_call_to_throw(index, asked, Errc::corrupt, parts, folder / "copy"));
-  const Index former = index;
-  EXPECT_TRUE(index.reload());
-  index.verify();
-  EXPECT_EQ(other.search(index), other.search(Index::open(folder / "other")));
-  EXPECT_FALSE(index.reload());
-  expect_error(Errc::corrupt, parts, [&] { asked.search(former); });
+  const Index fresh = index.reopen();
+  EXPECT_FALSE(fresh.same_content(index));
+  fresh.verify();
+  EXPECT_EQ(other.search(fresh), other.search(Index::open(folder / "other")));
+  EXPECT_TRUE(fresh.reopen().same_content(fresh));
+  expect_error(Errc::corrupt, parts, [&] { asked.search(index); });
   Bytes damaged = read_file(folder / "other");
   damaged[100] ^= std::byte{1};
   overwrite_file(folder / "index", damaged);
-  expect_error(Errc::corrupt, {"header at byte", "stays in use"}, [&] { index.reload(); });
+  expect_error(Errc::corrupt, {"header at byte", "stays in use"}, [&] { fresh.reopen(); });
 }
 
 /// A hole of zeros in one section of a file that opens. What is hot and warmed is found by the first query, the rest by
@@ -130,10 +130,9 @@ void leave_holes(const fs::path& folder, const auto& params) {
       asked.search(index);
       asked.search_exact(index);
     });
-    Index loaded = right;
     fs::rename(folder / "hole", folder / "index");
-    expect_error(Errc::corrupt, {"stays in use"}, [&] { loaded.reload(); });
-    loaded.reload({.verify = Verify::none});
+    expect_error(Errc::corrupt, {"stays in use"}, [&] { right.reopen(); });
+    right.reopen({.verify = Verify::none});
     write_file(folder / "other", whole);
     fs::rename(folder / "other", folder / "index");
     const Index touched = Index::open(folder / "index", {.verify = Verify::touched});

@@ -197,7 +197,7 @@ def test_every_build_in_python_refuses_to_replace_another_file(place):
     assert users.read_bytes() == USERS
     index.save(users, overwrite=True)
     shutil.copytree(place / "tokens", place / "others")
-    with pytest.raises(FileExistsError, match=r"others/doclens\.npy is there, of another collection"):
+    with pytest.raises(FileExistsError, match=r"others/doclens\.npy exists and belongs to another collection"):
         cassata.train_two_level(place / "tokens", place / "others", pq_subspaces=4, n_centroids=16)
     cassata.train_two_level(place / "tokens", place / "others", pq_subspaces=4, n_centroids=16, overwrite=True)
     users.write_bytes(USERS)

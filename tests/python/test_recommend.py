@@ -73,7 +73,9 @@ def test_memory_is_a_bound(vectors):
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
         assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=600).hot_bytes <= (least + second) / 2
-    with pytest.raises(ValueError, match=r"^memory: no index .* recall@10 of 0.5000 within the memory of 1000 bytes; .* would do, with"):
+    with pytest.raises(
+        ValueError, match=r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1000 bytes; the smallest that does needs"
+    ):
         cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=600)
 
 
@@ -123,12 +125,12 @@ def test_errors(vectors, queries):
         ("^queries: dim is 15, data has 16$", {"queries": queries[:, :15]}),
         ("^queries: sparse, the vectors of data are not$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
-        ("^data: 50 vectors to try on", {"data": vectors[:50]}),
+        ("^data: a sample of 50 vectors", {"data": vectors[:50]}),
         (r"^data: row 3, column 1: NaN", {"data": np.where(np.arange(2500 * 16).reshape(-1, 16) == 49, np.nan, vectors)}),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.recommend(**{"data": vectors, **arguments})
-    with pytest.raises(ValueError, match=r"^data: 2500 vectors to try on, expected more for k = 2305843009213693952"):
+    with pytest.raises(ValueError, match=r"^data: a sample of 2500 vectors, expected more for k = 2305843009213693952"):
         cassata.recommend(vectors, k=2**61)
     with pytest.raises(TypeError, match=r"memory: 1\.5 given"):
         cassata.recommend(vectors, memory=1.5)
@@ -169,7 +171,7 @@ def test_program_refuses(folder, queries):
     for arguments, part in [
         ((*common, "0"), "--target-recall: 0.000000 given, expected over 0 and at most 1"),
         ((*common, "0.9", "--memory", "much"), "--memory: 'much' given"),
-        ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no index here"),
+        ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no candidate"),
         ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),
         ((*common, "0.9", "--queries", "index"), "index"),
         ((*common, "0.9", "--queries", "narrow.npy"), "--queries: dim is 15, vectors.npy has 16"),

@@ -125,10 +125,10 @@ def test_command_line_helps_and_refuses(folder):
     assert "--output" in refusal("build", folder, "--two-level")
     assert "FOLDER is missing" in refusal("build", "--two-level", "-o", folder.parent / "out")
     assert "--centroids: 0 given" in refusal("build", folder, "--two-level", "-o", folder.parent / "out", "--centroids", 0)
-    assert "--pq-subspaces: 32 given, expected a number that divides 16" in refusal(
+    assert "--pq-subspaces: 32 given, expected a divisor of 16" in refusal(
         "build", folder, "--two-level", "-o", folder.parent / "out"
     )
-    assert "the folder that is read" in refusal("build", folder, "--two-level", "-o", folder)
+    assert "is the input folder" in refusal("build", folder, "--two-level", "-o", folder)
     assert "doclens.npy" in refusal("build", folder.parent, "--two-level", "-o", folder.parent / "out")
     assert sorted(os.listdir(folder.parent)) == ["in"]
 
@@ -136,7 +136,7 @@ def test_command_line_helps_and_refuses(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"pq_subspaces": 5}, "pq_subspaces: 5 given, expected a number that divides 16"),
+        ({"pq_subspaces": 5}, "pq_subspaces: 5 given, expected a divisor of 16"),
         ({"pq_subspaces": 0}, "pq_subspaces: 0"),
         ({"pq_subspaces": 4, "n_centroids": 0}, "n_centroids: 0"),
         ({"pq_subspaces": 4, "n_centroids": 4001}, "n_centroids: 4001 given, expected at most 4000"),
@@ -150,7 +150,7 @@ def test_wrong_arguments(folder, arguments, message):
 
 
 def test_wrong_folders(folder, tmp_path):
-    with pytest.raises(ValueError, match=r"out_folder: .* is the folder that is read"):
+    with pytest.raises(ValueError, match=r"out_folder: .* is the input folder"):
         cassata.train_two_level(folder, folder, 4)
     with pytest.raises(FileNotFoundError, match=r"doclens\.npy"):
         cassata.train_two_level(tmp_path, tmp_path / "out", 4)

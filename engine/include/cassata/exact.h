@@ -1,4 +1,4 @@
-// Exact answers over a collection that is no index yet.
+// Exact search over a stream of vectors, without an index.
 #pragma once
 
 #include "cassata/index.h"
@@ -8,10 +8,10 @@
 
 namespace cassata {
 
-/// The best `params.k` of all `vectors`, as they are given, for each row of `queries`: what approximate answers are
-/// judged by. Reads the stream once; memory holds a batch of it. `out` as of Index::search; of `params`, k and
-/// num_threads count. Throws Error(invalid_argument): the queries are of another shape or dimension, NaN, infinity or a
-/// length (L2) that is neither 0 nor 1e-15 to 2e18 on either side.
+/// Finds the exact `params.k` best of all `vectors` for each row of `queries`, as the reference for approximate
+/// results. Reads the stream once; memory holds one batch of it. `out` is as in Index::search. Of `params`, only k and
+/// num_threads are used. Throws Error(invalid_argument) if queries and vectors differ in kind or dimension, or if one
+/// of them holds a NaN or an infinity, or has a length (L2) that is neither 0 nor 1e-15 to 2e18.
 void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params,
                   const Hits& out, const Progress& progress = {});
 

@@ -28,8 +28,8 @@ struct Hits {
   std::span<float> scores;
 };
 
-/// An index file, opened. Any number of threads may use it at once. Copies share the mapping. Immutable but for
-/// reload(), which leaves copies alone: until it returns, references that were handed out are valid.
+/// An index file, opened. Immutable: any number of threads may use it at once, and references it hands out are valid as
+/// long as it or a copy lives. Copies are cheap and share the mapping. IndexHandle follows a file that is replaced.
 class Index {
  public:
   /// Opens `path` in a time that does not depend on its size, unless `params` asks for more. Whatever reads the file
@@ -37,9 +37,6 @@ class Index {
   /// place, or a block that is warmed, or touched if `params` asks for it, differs from its hash. Then every later call
   /// throws the same. Throws Error: io, corrupt, incompatible, and as warm().
   static Index open(const std::filesystem::path& path, const OpenParams& params = {});
-  Index(const Index& other) : state_(other.state()) {}
-  Index& operator=(const Index& other);
-  ~Index() = default;
 
   /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the
   /// index lives in an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
@@ -82,9 +79,9 @@ class Index {
   /// byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
 
-  /// From now on rows, lists and pages are compared with their hashes when queries first use them: OpenParams of
-  /// Verify::touched.
-  void check_touched();
+  /// The same index, comparing rows, lists and pages with their hashes when queries first use them, as OpenParams of
+  /// Verify::touched asks.
+  Index with_touch_checks() const;
 
   /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
@@ -92,13 +89,14 @@ class Index {
   /// What of each section is in memory; MappedFile::residency() tells how far that is known.
   std::vector<SectionResidency> residency() const;
 
-  /// Opens the file that stands now under the path that this index was opened from (or built at), as `params` asks, in
-  /// place of the one in use. Searches under way end over the file that they began with. It must be of the same class
-  /// and metric, with vectors (unless sparse) and tokens of the same dimension; all else may differ. It is verified
-  /// whole unless `params.verify` says otherwise. Returns whether its content is another (by uuid). If nobody has put
-  /// another file there or changed this one in place, nothing is done, and the rest of `params` ignored. Throws Error
-  /// as open(), or invalid_argument: another kind of file, or the index has no path. Then the one in use stays.
-  bool reload(const OpenParams& params = {});
+  /// Opens the file that stands now at the path that this index was opened from (or built at), as `params` asks. It
+  /// must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; all else may
+  /// differ. It is verified whole unless `params.verify` says otherwise. Returns this index, and ignores the rest of
+  /// `params`, if nobody has put another file there or changed this one in place. Throws Error as open(), or
+  /// invalid_argument: another kind of file, or the index has no path.
+  Index reopen(const OpenParams& params = {}) const;
+  /// Whether both have the same content, by the uuid of their files.
+  bool same_content(const Index& other) const noexcept;
 
   /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws
   /// Error: io, corrupt.
@@ -109,10 +107,24 @@ class Index {
   using SearchFunction = void (Searcher::*)(const Batch&, const SearchParams&, std::span<std::vector<Candidate>>) const;
   void answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
   explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
-  std::shared_ptr<const State> state() const;
 
-  mutable std::mutex mutex_;  // of the pointer alone
   std::shared_ptr<const State> state_;
+  friend class IndexHandle;
+};
+
+/// Follows the file at a path: the index in use is replaced as a whole. Any number of threads.
+class IndexHandle {
+ public:
+  explicit IndexHandle(Index index) : index_(std::move(index)) {}
+  /// The index in use now. A search over it ends over the file that it began with.
+  Index get() const;
+  /// Puts get().reopen(params) in use. Returns whether its content is another. Throws Error as reopen(); then the one
+  /// in use stays.
+  bool reload(const OpenParams& params = {});
+
+ private:
+  mutable std::mutex mutex_;  // of the pointer alone
+  Index index_;
 };
 
 /// The version of this library, "major.minor.patch".

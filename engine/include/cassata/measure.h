@@ -1,4 +1,4 @@
-// How well and how fast indexes answer: recall against queries a second.
+// Measurement of indexes: recall and queries per second.
 #pragma once
 
 #include <cstddef>
@@ -13,30 +13,30 @@
 
 namespace cassata {
 
-/// The share of `expected` that is in `found`: each `k` ids a query, -1 where there is none. Ids count, in whatever
-/// order: of several vectors that tie at the k-th place, those that are expected. 1 if nothing is expected.
+/// The share of `expected` that `found` contains. Both hold `k` ids for each query, in any order; -1 marks places
+/// without a result. If several vectors tie at the k-th place, only those in `expected` count. 1 if nothing is
+/// expected.
 double recall(std::span<const std::int64_t> found, std::span<const std::int64_t> expected, std::size_t k);
 
-/// One index by one width of search.
+/// One index at one beam width.
 struct Point {
-  std::size_t ef_search = 0;     ///< 0: the index is exact and has no such width
-  std::size_t k_candidates = 0;  ///< 0: the index does not score so many again
+  std::size_t ef_search = 0;     ///< 0: the index is exact and has no beam width
+  std::size_t k_candidates = 0;  ///< 0: the index has no such parameter
   double recall = 0;
   double queries_per_second =
-      0;  ///< of all queries in one batch, over params.num_threads threads; the median. Without repeats 1 / p50_seconds
-  double p50_seconds = 0;  ///< of queries alone, one after another
-  double p99_seconds = 0;
+      0;  ///< with all queries in one batch, on search.num_threads threads: the median. Without repeats 1 / p50_seconds
+  double p50_seconds = 0;  ///< median time of a query, one query at a time
+  double p99_seconds = 0;  ///< 99th percentile of that time
 };
 
-/// What is measured, and how.
+/// Parameters of measure().
 struct MeasureParams {
-  /// Its ef_search takes the values of the next field, one after another.
+  /// ef_search is ignored: it takes the values of the next field, one after another.
   SearchParams search = {};
   std::vector<std::size_t> ef_search = {};
-  /// Where second codes score again what a walk found: as many candidates as ef_search, but at least k, in place of
-  /// search.k_candidates.
+  /// True: indexes with k_candidates take max(ef_search, k) in place of search.k_candidates.
   bool sweep_k_candidates = false;
-  /// Times that every point's batch is timed; 0: not at all.
+  /// Number of timed batches for each point; 0: none.
   unsigned repeat = 3;
   Progress progress = {};
 
@@ -44,27 +44,27 @@ struct MeasureParams {
   void check() const;
 };
 
-/// From k on (10 at least), in about even steps of a logarithmic axis: what to try where nobody says.
+/// Default values of ef_search for a measurement: max(k, 10) to 50 times as many, in about equal ratios.
 std::vector<std::size_t> usual_ef_search(std::size_t k);
 
-/// For each index its points, by rising ef_search. `expected` are the answers, as of recall(). Each index is searched
-/// once before anything is timed. Then they take turns at every width, so that what else the machine does hits all
-/// alike: first each query alone, in one thread, for recall and the percentiles; then `repeat` times all in one batch.
-/// Throws Error(invalid_argument) as Index::search does, and if there is nothing to measure with: no queries, no
-/// widths.
+/// Measures each index and returns its points by ascending ef_search. `expected` are the expected ids, as in recall().
+/// Each index is searched once before times are taken. Then indexes alternate at every beam width, so that other load
+/// of the machine affects all alike: first one query at a time, on one thread, for recall and the percentiles; then all
+/// in one batch, `repeat` times. Throws Error(invalid_argument) as Index::search does, and if there are no queries or
+/// no beam widths.
 std::vector<std::vector<Point>> measure(std::span<const Index> indexes, const Batch& queries,
                                         std::span<const std::int64_t> expected, const MeasureParams& params);
 
-/// Where a curve has a recall.
+/// The place of a curve at which it reaches a recall.
 struct Reached {
   double ef_search;
-  double recall;  ///< more than was asked for, where a point is taken
+  double recall;  ///< the target, or more at a measured point
   double queries_per_second;
 };
 
-/// The fastest way to at least `target` that `points`, by rising ef_search, show: one of them, or between two
-/// neighbours, linear in recall and ef_search and in the logarithm of queries a second. None: the target is not
-/// reached.
+/// The fastest place with recall of at least `target` on the curve of `points`, which are in order of ef_search: a
+/// point, or between two adjacent points, linear in recall, ef_search and the logarithm of queries per second. None if
+/// no point reaches the target.
 std::optional<Reached> at_recall(std::span<const Point> points, double target);
 
 }  // namespace cassata

@@ -1,4 +1,4 @@
-// Which index to build, by trying: every kind that there is for such vectors, on a sample of them.
+// Recommends an index for a collection: builds candidates on a sample and measures them.
 #pragma once
 
 #include <cmath>
@@ -19,17 +19,17 @@
 
 namespace cassata {
 
-/// What is asked of an index.
+/// Requirements for the index, and parameters of the trials.
 struct RecommendParams {
   Metric metric = Metric::dot_product;
   std::size_t k = 10;
-  /// Recall@k that is to be reached, over 0 and at most 1.
+  /// Recall@k that the index must reach, over 0 and at most 1.
   double target_recall = 0.95;
-  /// Hot bytes (Index::hot_bytes) that it may have; 0: any number.
+  /// Most hot bytes (Index::hot_bytes) of the index; 0: any number.
   std::uint64_t memory = 0;
-  /// Vectors that it is tried on, at most.
+  /// Most vectors in the sample.
   std::uint64_t sample = 20'000;
-  /// Threads of builds; 0 = all processors. Speed is that of one.
+  /// Threads of builds; 0: all processors. Searches are measured on one thread.
   unsigned num_threads = 0;
   Progress progress = {};
 
@@ -37,47 +37,47 @@ struct RecommendParams {
   void check() const;
 };
 
-/// One way to build, and what is to be expected of an index of the whole collection.
+/// A candidate: build parameters, and the expected properties of an index of the whole collection.
 struct Trial {
   BuildParams params;
   std::string class_name;
-  std::string refusal = {};  ///< why the sample could not be built so; then there is nothing else
+  std::string refusal = {};  ///< error of the build, if it was refused; the fields below are then empty
   double bytes = 0;          ///< of the file
   double hot_bytes = 0;
   std::vector<Point> points = {};
-  std::optional<Reached> reached = {};  ///< the target; none: it is not
+  std::optional<Reached> reached = {};  ///< place on the curve that reaches the target recall; none: it is not reached
 
-  /// That reaches it: a whole number; 0: none does, or it is an exact index.
+  /// The ef_search that reaches the target, rounded up; 0: none does, or the index is exact.
   std::size_t ef_search() const { return reached ? static_cast<std::size_t>(std::ceil(reached->ef_search)) : 0; }
 };
 
 struct Recommendation {
-  std::vector<Trial> trials;  ///< all, in the order of the table
-  std::size_t chosen = 0;     ///< of them
-  std::string why;            ///< a line or more
+  std::vector<Trial> trials;  ///< all candidates, in the order of the table
+  std::size_t chosen = 0;     ///< number of the chosen one
+  std::string why;            ///< the reasons, in three lines
 
   const Trial& choice() const { return trials[chosen]; }
 };
 
-/// The fastest index over `vectors` that reaches the target within the memory, or, of those within a tenth of its
-/// speed, the one with the fewest hot bytes. Without `queries` some vectors of the sample are kept out of the indexes
-/// and serve as such.
+/// Recommends the fastest index of `vectors` that reaches the target recall within the memory; among candidates within
+/// a tenth of its speed, the one with the fewest hot bytes. Without `queries`, some vectors of the sample are held out
+/// of the indexes and serve as queries.
 ///
-/// Each way to build is tried on the sample and on a quarter of it, against exact answers; how recall, speed and bytes
-/// change from one to the other is taken to go on so up to the whole collection. Reads the stream once; memory holds
-/// the sample. Sample and queries are always the same; the choice depends on what is measured. Throws
-/// Error(invalid_argument): params out of range, queries of another shape or dim, too few vectors, or no way that
-/// reaches the target within the memory: then the message names the closest.
+/// Each candidate is built on the sample and on a quarter of it, and compared with exact results. The change of recall,
+/// speed and bytes from the quarter to the sample is extrapolated to the whole collection. Reads the stream once;
+/// memory holds the sample. Sample and held-out queries are always the same; the choice depends on measured speeds.
+/// Throws Error(invalid_argument): params out of range, queries of another kind or dimension, too few vectors, or no
+/// candidate that reaches the target within the memory: the message then names the closest ones.
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params);
 
-/// What a class's build takes beside the collection, by the names that Python and the command line have for it.
+/// The arguments of a class's build besides the collection, under their names in Python and on the command line.
 using Argument = std::pair<std::string, std::variant<std::uint32_t, std::string>>;
 std::vector<Argument> arguments_of(const BuildParams& params);
 
-/// Class and arguments but the metric, for people.
+/// The class and its arguments except the metric, as a text for people.
 std::string described(const Trial& trial);
 
-/// "512MiB", "1.5 GB", "1000": bytes. Throws Error(invalid_argument), about the parameter `name`.
+/// Parses a number of bytes, e.g. "512MiB", "1.5 GB" or "1000". Throws Error(invalid_argument) that names `name`.
 std::uint64_t parse_memory(std::string_view text, std::string_view name = "memory");
 
 }  // namespace cassata

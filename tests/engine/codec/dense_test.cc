@@ -1,4 +1,4 @@
-// Dense rows in f32 and f16: what is stored, what is scored, and what is refused.
+// Dense rows in f32 and f16: stored bytes, distances, and rejected values.
 #include "engine/codec/dense.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ struct Form {
 
 class DenseCodes : public ::testing::TestWithParam<Form> {
  protected:
-  /// The values that the bytes mean.
+  /// The values that the stored bytes decode to.
   Vectors stored_values(StoredVectors& stored, std::size_t dim) const {
     Vectors out{dim, std::vector<float>(stored.bytes().size() / GetParam().bytes)};
     for (std::size_t i = 0; i < out.values.size(); ++i) {
@@ -118,7 +118,7 @@ TEST_P(DenseCodes, AStoredVectorIsBoundAsItsValues) {
     const auto by_id = stored.codes().scorer(Metric::dot_product),
                by_values = stored.codes().scorer(Metric::dot_product);
     const std::size_t id = below(random, vectors.size());
-    by_id->bind(values.view(below(random, vectors.size())));  // what was bound before leaves nothing behind
+    by_id->bind(values.view(below(random, vectors.size())));  // a scorer keeps nothing of the query bound before
     by_id->bind(static_cast<Id>(id));
     by_values->bind(values.view(id));
     std::vector<float> a(vectors.size()), b(vectors.size());
@@ -203,7 +203,7 @@ TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
     Random random(seed);
     Vectors vectors = normal_vectors(random, 1 + below(random, 20), 1 + below(random, 40));
     const std::size_t place = below(random, vectors.values.size());
-    const float values[] = {65520, -65520, 1e9F, 3e38F, -3e38F};  // 65520 is the least that rounds to infinity
+    const float values[] = {65520, -65520, 1e9F, 3e38F, -3e38F};  // 65520 is the smallest value that rounds to infinity
     vectors.values[place] = values[seed % 5];
     const auto encoder = encoder_dense_f16(vectors.dim);
     EncodedRows out;

@@ -1,4 +1,4 @@
-// Product quantization: what is stored, what is scored, and what is refused.
+// Product quantization: stored bytes, distances, and rejected parameters.
 #include "engine/codec/product.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ std::vector<float> decoded(const Codes& codes, std::size_t id) {
   return out;
 }
 
-/// Row `i` of the codes as docs/format.md has it, told from that page alone: the centroid of each piece, rotated back.
+/// Row `i`, decoded by docs/format.md alone: the centroid of each subspace, rotated back.
 std::vector<double> by_the_book(const Case& c, std::size_t i) {
   const std::size_t dim = c.spec.dim, m_pq = c.spec.code.m_pq;
   const auto bytes = c.stored.sections().model.bytes;
@@ -153,7 +153,7 @@ TEST(Product, AStoredVectorIsBoundAsItsDecodedValues) {
     const std::vector<float> values = decoded(c.stored.codes(), id);
     const auto by_id = c.stored.codes().scorer(Metric::euclidean),
                by_values = c.stored.codes().scorer(Metric::euclidean);
-    by_id->bind(c.vectors.view(0));  // what was bound before leaves nothing behind
+    by_id->bind(c.vectors.view(0));  // a scorer keeps nothing of the query bound before
     by_id->bind(static_cast<Id>(id));
     by_values->bind(VectorView{.values = values});
     std::vector<float> a(c.vectors.size()), b(c.vectors.size());

@@ -1,4 +1,4 @@
-// Sparse vectors in two parts: what is kept, and that nothing is lost.
+// Pruned sparse vectors: which entries are kept, and that both parts together are the vector.
 #include "engine/codec/pruned.h"
 
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ TEST(KeptEntries, OfAllTheMassAreAllThatHaveAny) {
   EXPECT_EQ(kept_entries(std::vector<float>{0, 0}, 0), std::vector<std::size_t>());
 }
 
-/// Entries of a stored row: what a scorer answers to a query of one component.
+/// The entries of a stored row, as distances to queries of one component.
 std::vector<float> stored_row(const Codes& codes, Id row) {
   const auto scorer = codes.scorer(Metric::dot_product);
   std::vector<float> out(codes.dim());

@@ -1,4 +1,4 @@
-// Dense vectors in a few bits a dimension as docs/format.md has them, told from that page alone.
+// A decoder of int8, int4 and rabitq codes, written by docs/format.md alone.
 #pragma once
 
 #include <bit>
@@ -17,7 +17,7 @@
 
 namespace cassata::test {
 
-/// Of int8, int4, and rabitq with 1 to 8 bits.
+/// The encodings int8, int4, and rabitq with 1 to 8 bits.
 struct Form {
   std::string name;
   unsigned bits;
@@ -48,7 +48,7 @@ inline std::vector<float> decoded(const Codes& codes, std::size_t id) {
   return out;
 }
 
-/// The rows of codes, byte by byte.
+/// Reads the rows of codes.
 class Book {
  public:
   Book(const Form& form, const RowSections& sections, std::size_t dim)
@@ -76,14 +76,14 @@ class Book {
     return code;
   }
 
-  /// What a row stands for, in the frame of the codes.
+  /// The decoded row, before the inverse of the preprocessing.
   std::vector<double> coded(std::size_t row) const {
     std::vector<double> out(dim_);
     for (std::size_t i = 0; i < dim_; ++i) out[i] = head(row, 1) + head(row, 0) * code(row, i);
     return out;
   }
 
-  /// How many means a query is moved by.
+  /// The factor of the mean that is subtracted from a query.
   double share(Metric metric, const float* query) const {
     double product = 0, squares = 0;
     for (std::size_t i = 0; i < dim_; ++i) product += mean(i) * query[i], squares += mean(i) * mean(i);
@@ -122,7 +122,7 @@ class Book {
     return model_[4 * dim_ + round * dim_ + i] == std::byte{1} ? 1 : -1;
   }
 
-  /// The matrix with (-1)^(bits that i and j share) in row i and column j.
+  /// The Hadamard matrix: (-1)^(number of common 1 bits of i and j) in row i and column j.
   void transform(std::size_t round, std::vector<double>& values) const {
     const std::size_t length = std::bit_floor(dim_), begin = round % 2 == 0 ? 0 : dim_ - length;
     const std::vector<double> from(values.begin() + static_cast<std::ptrdiff_t>(begin), values.end());
@@ -142,7 +142,7 @@ inline double product(const std::vector<double>& a, const std::vector<double>& b
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-/// What the rounding of a query to 8 bits does to a product with `with`, and some more: 6 standard deviations.
+/// A bound on the error of a product with `with` from rounding a query to 8 bits: 6 standard deviations.
 inline double rounding(const std::vector<double>& query, const std::vector<double>& with) {
   double largest = 0;
   for (const double value : query) largest = std::max(largest, std::abs(value));

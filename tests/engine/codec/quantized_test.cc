@@ -1,4 +1,4 @@
-// Dense vectors in a few bits a dimension: what is stored, what is scored, and what is refused.
+// int8, int4 and rabitq codes: stored bytes, distances, and rejected parameters.
 #include "engine/codec/quantized.h"
 
 #include <gtest/gtest.h>
@@ -87,7 +87,8 @@ TEST(Quantized, ScoresAreThoseThatTheFormatSays) {
     }
 }
 
-/// Where the first codes of two have to leave out what they say they do, and with int8 and int4 by Euclidean distance.
+/// If residuals are stored, and for int8 and int4 by Euclidean distance, distances are exactly those to the decoded
+/// vectors.
 TEST(Quantized, ScoresAreThoseOfDecodedVectors) {
   for (const Form& form : all_forms())
     for (unsigned seed = 0; seed < 12; ++seed) {
@@ -120,7 +121,7 @@ TEST(Quantized, ScalingAQueryScalesItsDotProducts) {
         Random random(seed);
         Vectors vectors = random_vectors(random), query = normal_vectors(random, 1, vectors.dim);
         for (Vectors* const all : {&vectors, &query})
-          for (float& value : all->values) value = std::abs(value);  // so that their mean is as long as they are
+          for (float& value : all->values) value = std::abs(value);  // then the mean is about as long as the vectors
         const StoredVectors stored(form.encoder(form.spec(vectors.dim, Metric::dot_product, linear)), vectors);
         const auto scorer = stored.codes().scorer(Metric::dot_product);
         const auto distances_at = [&](float scale) {
@@ -197,7 +198,7 @@ TEST(Quantized, AStoredVectorIsBoundAsItsDecodedValues) {
       const std::size_t id = below(random, vectors.size());
       const std::vector<float> values = decoded(stored.codes(), id);
       const auto by_id = stored.codes().scorer(metric), by_values = stored.codes().scorer(metric);
-      by_id->bind(vectors.view(0));  // what was bound before leaves nothing behind
+      by_id->bind(vectors.view(0));  // a scorer keeps nothing of the query bound before
       by_id->bind(static_cast<Id>(id));
       by_values->bind(VectorView{.values = values});
       std::vector<float> a(vectors.size()), b(vectors.size());

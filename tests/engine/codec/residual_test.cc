@@ -1,4 +1,4 @@
-// What first codes leave out of dense vectors, in codes of its own: both together are the whole.
+// Residuals of dense vectors: distances to a code and its residual add up to the distance to the vector.
 #include "engine/codec/residual.h"
 
 #include <gtest/gtest.h>
@@ -17,14 +17,14 @@ namespace {
 
 using namespace test;
 
-/// First codes whose distances are those to what they keep.
+/// Codes whose distances are exactly those to the decoded vectors (CodesSpec::linear).
 std::unique_ptr<Encoder> first_encoder(const Form& form, const Vectors& vectors) {
   auto encoder = form.encoder(form.spec(vectors.dim, Metric::dot_product, true));
   encoder->train(*StoredVectors(encoder_dense_f32(vectors.dim), vectors).codes().dense_rows(), 1, {});
   return encoder;
 }
 
-/// Codes of what `first` leaves out of vectors.
+/// Codes of the residuals of `first`.
 StoredVectors left_out(const Encoder& first, std::unique_ptr<Encoder> rest, const Vectors& vectors) {
   return {residual_encoder(first, std::move(rest)), vectors};
 }

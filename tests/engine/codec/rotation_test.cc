@@ -1,4 +1,4 @@
-// Rotations: lengths, products and the way back are kept, and no coordinate stays by itself.
+// Random rotations keep lengths and dot products, have an inverse, and spread every coordinate.
 #include "engine/codec/rotation.h"
 
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ TEST(Rotation, IsUndone) {
   }
 }
 
-/// Where one coordinate goes matters: a code of few bits holds any vector only if none of them stands out.
+/// A single coordinate must be spread evenly: codes of few bits are accurate only if no coordinate dominates.
 TEST(Rotation, SpreadsEachCoordinateOverAll) {
   for (const std::size_t dim : {64, 100, 127, 128, 200, 300, 768}) {
     SCOPED_TRACE(dim);

@@ -1,4 +1,4 @@
-// Sparse rows in f32 and f16: what is stored, what is scored, what is refused, and what damaged sections may do.
+// Sparse rows: stored bytes, distances, rejected values, and damaged sections.
 #include "engine/codec/sparse.h"
 
 #include <gtest/gtest.h>
@@ -36,12 +36,12 @@ const Form kSingle{"f32", 4, encoder_sparse_f32, open_sparse_f32}, kHalf{"f16", 
     kFixed16{"fixed16", 2, encoder_sparse_fixed16, open_sparse_fixed16, 65535},
     kPacked{"packed", 1, encoder_sparse_packed, open_sparse_packed, 255, false};
 
-/// u16 components; u32 ones; so many that rows are merged with the query.
+/// Dimensions with u16 components, with u32 components, and too large for a table: rows are merged with the query.
 constexpr std::size_t kDims[] = {1, 50, 65536, 65537, std::size_t{1} << 22, (std::size_t{1} << 22) + 1, 4294967295};
 
 class SparseCodes : public ::testing::TestWithParam<Form> {
  protected:
-  /// What is left of the vectors when their values are stored.
+  /// The vectors with their values as stored.
   SparseVectors rounded(SparseVectors vectors) const {
     for (std::size_t i = 0; i < vectors.size(); ++i) {
       const std::span values(vectors.values.data() + vectors.offsets[i], vectors.offsets[i + 1] - vectors.offsets[i]);
@@ -58,7 +58,7 @@ class SparseCodes : public ::testing::TestWithParam<Form> {
   }
 };
 
-/// Those that store components as they are, then values.
+/// The encodings that store components as integers, then values.
 class PlainRows : public SparseCodes {};
 
 double exact_distance(Metric metric, const VectorView& a, const VectorView& b) {
@@ -72,7 +72,7 @@ double exact_distance(Metric metric, const VectorView& a, const VectorView& b) {
   return sum;
 }
 
-/// Half of the components from a stored row, so that there is something to multiply, and some that no row has.
+/// Half of the components are those of a stored row, so that products are not all 0; some are in no row.
 SparseVectors query_near(Random& random, const VectorView& row, std::size_t dim) {
   std::map<std::uint32_t, float> entries;
   for (const std::uint32_t component : row.components)
@@ -99,7 +99,7 @@ TEST_P(SparseCodes, ScoreLikeDoublePrecisionInEveryWay) {
     std::vector<Id> ids(vectors.size());
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<Id>(ids.size() - 1 - i);
     std::vector<float> gathered(ids.size()), range(ids.size());
-    for (int round = 0; round < 6; ++round) {  // what was bound before leaves nothing behind
+    for (int round = 0; round < 6; ++round) {  // a scorer keeps nothing of the query bound before
       const std::size_t id = below(random, vectors.size());
       const SparseVectors query = query_near(random, values.view(id), dim);
       const VectorView bound = round % 2 ? values.view(id) : query.view(0);
@@ -139,7 +139,7 @@ TEST_P(SparseCodes, AWrongNumberOfOffsetsIsCorrupt) {
                  [&] { GetParam().open(stored.sections(), size, 100); });
 }
 
-/// Numbers that a damaged file may hold in an offset's place.
+/// Offsets that a damaged file may hold.
 std::uint64_t hostile(Random& random, std::size_t length) {
   const std::uint64_t numbers[] = {0,
                                    below(random, length + 1),
@@ -265,9 +265,9 @@ TEST(PackedRows, VerifyFindsEveryBrokenRule) {
   };
   const std::string row = "section 'rows' at byte 4107: row 1";
   refuse({row, "scale", "finite"}, [](StoredVectors& s) { std::memset(s.bytes().data() + 11, 0xFF, 4); });
-  refuse({row, "2 ones and 0 beyond", "expected 3 and 0"}, byte(4, 0x03));
-  refuse({row, "3 ones and 1 beyond"}, byte(4, 0x1B));
-  refuse({row, "2 ones and 1 beyond"}, byte(4, 0x13));
+  refuse({row, "2 ones and 0 in the padding", "expected 3 and 0"}, byte(4, 0x03));
+  refuse({row, "3 ones and 1 in the padding"}, byte(4, 0x1B));
+  refuse({row, "2 ones and 1 in the padding"}, byte(4, 0x13));
   refuse({row, "entry 1: component 3"}, byte(6, 3));
   refuse({row, "entry 2: component 300", "below 300"}, byte(7, 44));
   refuse({"section 'offsets' at byte 8200: row 1", "whole entries"}, [](StoredVectors& s) { ++s.offsets()[2]; });

@@ -1,5 +1,4 @@
-// Token vectors as they are and of two levels: what is stored, what is scored, what is refused, and what damaged
-// sections may do.
+// Plain and two-level tokens: stored bytes, distances, rejected values, and damaged sections.
 #include "engine/codec/tokens.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +28,7 @@ std::vector<float> random_values(Random& random, std::size_t n) {
   return values;
 }
 
-/// Sections in memory. What may be read ends with them.
+/// Sections in memory. Bytes beyond them must not be read.
 struct Stored {
   std::vector<std::byte> rows, offsets, model;
 
@@ -61,11 +60,11 @@ class Guarded {
   GuardedBytes rows_, offsets_, model_;
 };
 
-/// A collection as it is stored, and the f32 tokens that this means.
+/// A stored collection, and its tokens decoded to f32.
 struct Case {
   CodesSpec spec;
   Stored stored;
-  std::vector<std::uint64_t> ends;  // of each document's tokens
+  std::vector<std::uint64_t> ends;  // end of each document's tokens
   std::vector<float> tokens;
   std::size_t n_centroids = 0;
 
@@ -174,8 +173,8 @@ Expected expected_distance(const Case& c, std::span<const float> query, std::spa
         magnitude += std::abs(double{query[q + j]} * document[t + j]);
       }
       largest = std::max(largest, sum);
-      // Pieces are summed one by one; a token of two levels is larger in parts than whole, hence the part that does not
-      // depend on it.
+      // Sums of table rows round each part of a two-level token. Parts may be larger than the token, hence the constant
+      // part of the bound.
       error = std::max(error, static_cast<double>(dim + 4) * 0x1p-24 * (magnitude + static_cast<double>(dim)));
     }
     all.distance -= largest;
@@ -197,7 +196,7 @@ TEST_P(TokenCodes, ScoreLikeDoublePrecisionInEveryWay) {
     EXPECT_EQ(codes->dim(), c.spec.dim);
     const auto scorer = codes->scorer(Metric::dot_product);
     Random random(seed);
-    for (int repeat = 0; repeat < 4; ++repeat) {  // one scorer, query after query
+    for (int repeat = 0; repeat < 4; ++repeat) {  // the same scorer for several queries
       const std::size_t lengths[] = {0, 1, 1 + below(random, 40), 1 + below(random, 300)};
       const std::vector<float> query = random_values(random, lengths[random() % 4] * c.spec.dim);
       scorer->bind(VectorView{.values = {}, .tokens = query});
@@ -285,7 +284,7 @@ TEST_P(TokenCodes, OpenRefusesWrongLengthsAndDims) {
 }
 
 TEST_P(TokenCodes, VerifyNamesTheDocumentWhoseOffsetsAreWrong) {
-  const Case whole = GetParam().make(1);  // u64
+  const Case whole = GetParam().make(1);  // u64 offsets
   ASSERT_GT(whole.size(), 2U);
   std::vector<std::uint64_t> offsets(whole.size() + 1);
   std::memcpy(offsets.data(), whole.stored.offsets.data(), whole.stored.offsets.size());
@@ -323,7 +322,7 @@ TEST(HalfTokens, ValuesBeyondF16AreRefusedByDocumentAndToken) {
 
 TEST(HalfTokens, VerifyFindsWhatIsNotFinite) {
   Stored stored;
-  stored.rows.resize(6 * 2);  // three tokens of two
+  stored.rows.resize(6 * 2);  // three tokens of dim 2
   stored.rows[7] = std::byte{0x7C};
   stored.set_offsets(std::vector<std::uint32_t>{0, 4, 4, 12});
   const Guarded guarded(stored);
@@ -355,7 +354,7 @@ TEST(TwoLevelTokens, MoreCentroidsThanAScorerRemembers) {
   c.stored.model = two_level_model(centroids, pq, 1);
   std::vector<std::uint64_t> byte_ends;
   for (const std::size_t count :
-       {300, 3000, 6000, 1, 700, 700}) {  // of the 4,096 that it remembers for so long a query
+       {300, 3000, 6000, 1, 700, 700}) {  // the scorer keeps products of 4,096 centroids for so long a query
     std::vector<std::uint32_t> numbers(count);
     std::vector<std::uint8_t> codes(count);
     for (std::size_t t = 0; t < count; ++t) {

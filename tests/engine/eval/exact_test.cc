@@ -1,4 +1,4 @@
-// Exact answers over a stream: what a scan of all vectors at once finds, however the stream cuts them.
+// Exact results over a stream: those of a scan of all vectors at once, for any sizes of the stream's batches.
 #include "cassata/exact.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 
 using namespace test;
 
-/// Hands out a batch's rows, a few at a time.
+/// A stream of a batch's rows, a few at a time.
 class FewAtATime final : public VectorStream {
  public:
   FewAtATime(const Batch& all, std::size_t few)

@@ -1,5 +1,4 @@
-// Recall by its definition, curves read where they were not measured, and what a measurement says of indexes. Never how
-// fast they are.
+// Recall by its definition, interpolation of curves, and the points of a measurement; no speeds.
 #include "cassata/measure.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What is recommended keeps its word: on the whole collection, judged by exact search. Never how fast anything is.
+// Recommended indexes reach the target on the whole collection, compared with exact search; no speeds.
 #include "cassata/recommend.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ class Recommend : public ::testing::Test {
   std::unique_ptr<VectorStream> stream() const {
     return memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
   }
-  /// Of what is recommended, over all vectors, by queries that it has not seen.
+  /// Recall of the recommended index over all vectors, for held-out queries.
   double recall_of(const Recommendation& found, Metric metric, std::size_t k) const {
     const Index index = Index::build(*stream(), found.choice().params);
     EXPECT_EQ(index.class_name(), found.choice().class_name);
@@ -41,7 +41,7 @@ class Recommend : public ::testing::Test {
   const Vectors vectors_ = clustered_vectors(random_, 3000, 16, 40), queries_ = normal_vectors(random_, 100, 16);
 };
 
-/// Whole indexes of all vectors. The name keeps it from sanitizers (docs/testing.md).
+/// Builds indexes of all vectors. The suffix AtSize excludes it from runs under sanitizers (docs/testing.md).
 using RecommendAtSize = Recommend;
 
 TEST_F(RecommendAtSize, KeepsItsWord) {
@@ -67,9 +67,10 @@ TEST_F(Recommend, StaysWithinTheMemory) {
   const Batch queries = queries_.matrix();
   const Recommendation tight = recommend(*stream(), &queries, {.target_recall = 0.5, .memory = bound, .sample = 400});
   EXPECT_LE(tight.choice().hot_bytes, static_cast<double>(bound));
-  expect_error(Errc::invalid_argument,
-               {"memory: no index here", "within the memory of 10000 bytes", "bytes would do, with Dense"},
-               [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
+  expect_error(
+      Errc::invalid_argument,
+      {"memory: no candidate", "within the memory of 10000 bytes", "the smallest that does needs", " bytes: Dense"},
+      [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
 }
 
 TEST_F(Recommend, TriesEachWayThatThereIs) {
@@ -94,7 +95,7 @@ TEST_F(Recommend, TriesEachWayThatThereIs) {
 TEST_F(Recommend, SaysWhatCannotBeBuilt) {
   Vectors large = vectors_;
   for (std::size_t i = large.values.size() * 9 / 10; i < large.values.size(); ++i)
-    large.values[i] *= 1e6F;  // beyond f16; a sample has some
+    large.values[i] *= 1e6F;  // beyond f16; a sample holds some of them
   const auto vectors = memory_stream("vectors", large.values.data(), large.size(), large.dim, ElementType::f32);
   const Recommendation found = recommend(*vectors, nullptr, {.metric = Metric::euclidean, .sample = 500});
   EXPECT_TRUE(found.choice().refusal.empty());
@@ -122,8 +123,8 @@ TEST_F(Recommend, RefusesWhatMakesNoSense) {
   };
   for (const double target : {0.0, -1.0, 1.01}) refuse({"target_recall: "}, {.target_recall = target});
   refuse({"k: 0"}, {.k = 0});
-  refuse({"vectors: 60 vectors to try on", "k = 10"}, {.sample = 60});
-  refuse({"vectors: 3000 vectors to try on", "k = 1000"}, {.k = 1000});
+  refuse({"vectors: a sample of 60 vectors, expected more for", "k = 10"}, {.sample = 60});
+  refuse({"vectors: a sample of 3000 vectors, expected more for", "k = 1000"}, {.k = 1000});
   const Vectors wide = normal_vectors(random_, 3, 17);
   const Batch queries = wide.matrix(), none = queries_.part(0, 0).matrix();
   refuse({"queries: dim is 17"}, {}, &queries);

@@ -1,4 +1,4 @@
-// Neighbour lists, in a file and under construction.
+// Neighbour lists in files and in builds.
 #include "engine/graph/adjacency.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 using namespace test;
 using List = std::vector<Id>;
 
-/// The rows that hold them in a file.
+/// The lists as the rows of a file.
 List rows_of(const std::vector<List>& lists, std::size_t degree) {
   List rows;
   for (const List& list : lists) {
@@ -47,13 +47,13 @@ TEST(RowAdjacency, GivesEachNodeItsRow) {
   }
 }
 
-/// Makes rows[place] wrong, in one of four ways. Returns what verify says of it, or nothing where the way is not open.
+/// Damages rows[place] in one of four ways. Returns the message of verify(), or nothing if that way does not apply.
 std::string spoil(List& rows, std::size_t place, std::size_t n, std::size_t degree, Random& random) {
   const Id node = static_cast<Id>(place / degree), past_the_end[] = {static_cast<Id>(n), kNoId - 1, Id{1} << 31};
   const std::size_t first = place - place % degree;
   const bool follows_unused = place != first && rows[place - 1] == kNoId;
   const std::string expected =
-      follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(n) + ", each once";
+      follows_unused ? " after an unused place" : ", expected other nodes below " + std::to_string(n) + ", each once";
   switch (random() % 4) {
     case 0: rows[place] = past_the_end[random() % 3]; return expected;
     case 1: rows[place] = node; return expected;

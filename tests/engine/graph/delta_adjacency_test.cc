@@ -1,4 +1,4 @@
-// Compressed neighbour lists: the same as were given, and of damaged ones nothing outside of the sections.
+// Delta-coded neighbour lists: they decode to the given lists, and damaged ones are read within the sections alone.
 #include "engine/graph/delta_adjacency.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace test;
 
-/// The sections' bytes.
+/// The bytes of the sections.
 struct CompressedLists {
   std::vector<std::byte> edges, places;
 };
@@ -27,7 +27,7 @@ CompressedLists compressed(std::size_t size, const std::function<void(Id row, st
   return out;
 }
 
-/// Lists for each of a number of rows, many of them close to it, and their sections' bytes.
+/// Lists in which many neighbours are close to their row, and the bytes of their sections.
 struct Case {
   std::size_t size, degree;
   std::vector<std::vector<Id>> lists;
@@ -53,7 +53,7 @@ Case random_case(Random& random, std::size_t most_rows, std::size_t most_degree)
   return c;
 }
 
-/// Without the place that is nobody's.
+/// The list without kNoId, which stands in the place of the row itself.
 std::vector<Id> neighbors(const DeltaAdjacency& graph, Id row) {
   std::vector<Id> scratch(graph.list_capacity());
   const auto list = graph.neighbors(row, scratch.data());
@@ -115,7 +115,7 @@ TEST(DeltaAdjacency, DifferencesOfAnySizeHaveAClass) {
 TEST(DeltaAdjacency, WrongLengthsAreCorrupt) {
   Random random(1);
   Case right = random_case(random, 500, 10);
-  while (right.size < 200) right = random_case(random, 500, 10);  // no other number of records is right
+  while (right.size < 200) right = random_case(random, 500, 10);  // then no other number of records fits
   for (const std::size_t size : {std::size_t{0}, std::size_t{63}, std::size_t{127}}) {
     Case c = right;
     c.bytes.edges.resize(size);
@@ -145,7 +145,7 @@ TEST(DeltaAdjacency, VerifyFindsWrongWidths) {
   }
 }
 
-/// Other rows below n, rising, as many as there may be.
+/// True for ascending rows below the size, without the row itself, and at most `degree` of them.
 bool good_list(const std::vector<Id>& list, Id row, const Case& c) {
   return list.size() <= c.degree && std::ranges::is_sorted(list, std::less_equal<>()) &&
          std::ranges::find(list, row) == list.end() && (list.empty() || list.back() < c.size);
@@ -158,7 +158,7 @@ TEST(DeltaAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
     Random random(seed);
     Case c = random_case(random, 150, 12);
     std::vector<std::byte>& section = random() % 2 ? c.bytes.edges : c.bytes.places;
-    const bool fill = random() % 8 == 0;  // from somewhere on
+    const bool fill = random() % 8 == 0;  // overwrites all bytes from a place on
     for (std::size_t at = below(random, section.size()), n = fill ? section.size() : 1 + below(random, 3);
          n > 0 && at < section.size(); --n, ++at)
       section[at] = static_cast<std::byte>(random() % 4 ? random() : 0xFF);
@@ -175,7 +175,7 @@ TEST(DeltaAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
     }
   }
   EXPECT_GT(found, 2000u);
-  EXPECT_GT(passed, 20u);  // other bits of a difference are another difference
+  EXPECT_GT(passed, 20u);  // many changed bits give another valid list
 }
 
 TEST(DeltaAdjacency, VerifyFindsWrongPlaces) {

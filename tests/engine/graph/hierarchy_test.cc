@@ -1,4 +1,4 @@
-// The upper layers: which nodes stand on them, and what of a file is accepted.
+// The upper layers: their nodes, and which sections are accepted.
 #include "engine/graph/hierarchy.h"
 
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST(AssignLevels, ThinOutByMFromLevelToLevel) {
   }
 }
 
-/// Sections of right upper layers with random neighbours.
+/// Sections of valid upper layers with random neighbours.
 struct Case {
   std::uint64_t base_size;
   std::uint32_t m;
@@ -204,7 +204,7 @@ TEST(UpperLayers, VerifyFindsPositionsThatTheirLevelLacks) {
     const std::size_t place = below(random, c.edges.size());
     std::size_t level = 0;
     for (std::size_t rest = place / c.m; rest >= c.sizes[level]; ++level) rest -= c.sizes[level];
-    c.edges[place] = static_cast<Id>(c.sizes[level]);  // a node of the level below, perhaps, but not of this one
+    c.edges[place] = static_cast<Id>(c.sizes[level]);  // at most a node of the level below
     expect_error(Errc::corrupt, {"section 'edges' at byte " + std::to_string(8192 + place * sizeof(Id))},
                  [&] { c.open().verify(); });
   }

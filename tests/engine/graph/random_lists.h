@@ -1,4 +1,4 @@
-// Random neighbour lists, as a graph's must be.
+// Random valid neighbour lists.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace cassata::test {
 
-/// Up to `degree` other nodes below n, each once, in any order.
+/// Up to `degree` other nodes below n, each once, in random order.
 inline std::vector<Id> random_list(Random& random, Id node, std::size_t n, std::size_t degree) {
   std::vector<Id> list;
   for (std::size_t tries = below(random, degree + 1); tries > 0; --tries) {

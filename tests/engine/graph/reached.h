@@ -1,4 +1,4 @@
-// To which nodes a path leads.
+// Reachability of nodes.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace cassata::test {
 
-/// For each node, whether a path leads to it from node 0.
+/// For each node: true if a path leads to it from node 0.
 inline std::vector<bool> reached_in(const NeighborLists& level) {
   std::vector<bool> met(level.size());
   std::vector<Id> open = {0};
@@ -25,7 +25,7 @@ inline std::vector<bool> reached_in(const NeighborLists& level) {
   return met;
 }
 
-/// Nodes to which no path leads from node 0.
+/// The nodes that no path from node 0 reaches.
 inline std::size_t unreached_in(const NeighborLists& level) {
   const auto met = reached_in(level);
   return static_cast<std::size_t>(std::ranges::count(met, false));

@@ -275,7 +275,7 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   craft(section.offset + pages.own_code_at(page, 1), std::numeric_limits<float>::quiet_NaN(), "a NaN or an infinity");
   craft(section.offset + pages.link_code_at(page, 1) + 13,
         std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(page, 1) + 13])),
-        "differs from the one elsewhere");
+        "differs from another code of that row");
   const Section rows = index.file().section(kPageRowsSection);
   craft(rows.offset, Id{1}, "row 1, expected rows from 0");
   craft(rows.offset + 4, Id{kRows + 1}, "expected rows from 0");

@@ -125,37 +125,36 @@ TEST(IndexOpen, KindShapeAndEncodingMustFit) {
                [&] { Index::open(folder / "crafted"); });
 }
 
-TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
+TEST(IndexHandle, TakesTheNewFileAndLeavesCopiesAlone) {
   const TempDir folder;
   const Vectors first = small_vectors();
   Random random(5);
   const Vectors second = whole_vectors(random, 80, 4);
-  Index index = build(first, {}, folder / "index");
-  const Index copy = index;
+  const Index copy = build(first, {}, folder / "index");
+  IndexHandle index(copy);
   EXPECT_FALSE(index.reload()) << "nothing has changed";
   build(second, {.schema = {.kind = Kind::graph, .first = {.encoding = Encoding::f16}, .graph = GraphType::standard}},
         folder / "index");
   EXPECT_TRUE(index.reload({.verify = Verify::all, .resident = Resident::hot}));
-  EXPECT_EQ(index.size(), 80u);
+  EXPECT_EQ(index.get().size(), 80u);
   EXPECT_EQ(copy.size(), 50u);
   copy.verify();
   EXPECT_FALSE(index.reload());
-  index.save(folder / "index");
+  index.get().save(folder / "index");
   EXPECT_FALSE(index.reload()) << "another file, the same content";
-  index = copy;
-  EXPECT_EQ(index.size(), 50u);
-  EXPECT_TRUE(index.reload());
+  EXPECT_EQ(copy.reopen().size(), 80u);
+  EXPECT_TRUE(IndexHandle(copy).reload());
 }
 
-TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
+TEST(IndexHandle, RefusesAnotherKindAndKeepsTheOld) {
   const TempDir folder;
-  Index index = build(small_vectors(), {}, folder / "index");
+  IndexHandle index(build(small_vectors(), {}, folder / "index"));
   const auto refused = [&](Errc code, const std::vector<std::string>& parts, const OpenParams& params = {}) {
     std::vector<std::string> all = parts;
     all.emplace_back("stays in use");
     expect_error(code, all, [&] { index.reload(params); });
-    EXPECT_EQ(index.size(), 50u);
-    index.verify();
+    EXPECT_EQ(index.get().size(), 50u);
+    index.get().verify();
   };
   Random random(6);
   build(small_vectors(), {.schema = {.kind = Kind::flat}}, folder / "index");
@@ -176,11 +175,11 @@ TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
   refused(Errc::corrupt, {"header"});
   std::filesystem::remove(folder / "index");
   refused(Errc::io, {"index"});
-  Index temporary = build(small_vectors());
-  expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reload(); });
+  const Index temporary = build(small_vectors());
+  expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reopen(); });
 }
 
-TEST(IndexReload, SearchesGoOnMeanwhile) {
+TEST(IndexHandle, SearchesGoOnMeanwhile) {
   const TempDir folder;
   const Vectors queries = small_vectors();
   std::map<std::uint64_t, std::vector<std::int64_t>> expected;  // by size
@@ -194,7 +193,7 @@ TEST(IndexReload, SearchesGoOnMeanwhile) {
     versions.back()->search(queries.matrix(), {.k = 10}, {expected[rows], scores});
   }
   versions[0]->save(folder / "index");
-  Index index = Index::open(folder / "index");
+  IndexHandle index(Index::open(folder / "index"));
   std::atomic<bool> stop = false;
   std::atomic<unsigned> wrong = 0, answered = 0;
   std::vector<std::thread> threads;
@@ -203,7 +202,7 @@ TEST(IndexReload, SearchesGoOnMeanwhile) {
       std::vector<std::int64_t> ids(500);
       std::vector<float> scores(500);
       while (!stop) {
-        index.search(queries.matrix(), {.k = 10}, {ids, scores});
+        index.get().search(queries.matrix(), {.k = 10}, {ids, scores});
         wrong += ids != expected.at(200) && ids != expected.at(300);
         ++answered;
       }
@@ -211,7 +210,7 @@ TEST(IndexReload, SearchesGoOnMeanwhile) {
   for (int turn = 1; turn <= 20 || answered < 100; ++turn) {
     versions[turn % 2]->save(folder / "index");
     EXPECT_TRUE(index.reload());
-    EXPECT_EQ(index.size(), versions[turn % 2]->size());
+    EXPECT_EQ(index.get().size(), versions[turn % 2]->size());
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();

@@ -1,4 +1,4 @@
-// k-means of many centroids: near to the samples, the nearest found, the same whatever the threads.
+// k-means with many centroids: they are close to the samples, the nearest is found, and threads do not change them.
 #include "engine/multivector/centroids.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ std::vector<std::uint32_t> nearest(const Vectors& vectors, const Centroids& cent
   return which;
 }
 
-/// Mean squared distance to the centroids that are found.
+/// Mean squared distance to the centroids that nearest() finds.
 double error_of(const Vectors& vectors, const Centroids& centroids) {
   const std::vector<std::uint32_t> which = nearest(vectors, centroids);
   double sum = 0;
@@ -64,7 +64,7 @@ TEST(CentroidsAtSize, ManyAreLookedForInGroups) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t dim = 8 + below(random, 30);
-    const Vectors rows = clustered_vectors(random, Centroids::kSearchedWhole + 1 + below(random, 2000), dim, 50);
+    const Vectors rows = clustered_vectors(random, Centroids::kMaxExhaustive + 1 + below(random, 2000), dim, 50);
     const Vectors vectors = clustered_vectors(random, 3000, dim, 50);
     const Centroids centroids(rows.values, dim, 1), same(rows.values, dim, 4);
     EXPECT_TRUE(std::ranges::equal(centroids.rows(), same.rows()));
@@ -77,7 +77,7 @@ TEST(CentroidsAtSize, ManyAreLookedForInGroups) {
     exact /= static_cast<double>(vectors.size());
     EXPECT_LE(error_of(vectors, centroids), 1.02 * exact);
     EXPECT_LE(error_of({dim, {centroids.rows().begin(), centroids.rows().end()}}, centroids),
-              1e-6 * exact);  // each finds itself
+              1e-6 * exact);  // each centroid finds itself
   }
 }
 
@@ -109,7 +109,7 @@ TEST(TrainCentroids, MoreOfThemAreNearer) {
 }
 
 TEST(TrainCentroids, IsNearerThanSamplesAlone) {
-  double trained = 0, untrained = 0;  // over several collections: it is chance which samples are good centroids
+  double trained = 0, untrained = 0;  // over several collections: samples may be good centroids by chance
   for (unsigned seed = 0; seed < 10; ++seed) {
     Random random(seed);
     const Vectors samples = normal_vectors(random, 5000, 6);
@@ -142,7 +142,8 @@ TEST(TrainCentroids, SamplesAreTheirOwnWhereThereAreAsMany) {
   }
 }
 
-TEST(TrainCentroids, CopiesOfFewAreFoundAll) {  // centroids begin at copies, and have to move to where there is none
+// The first centroids are all at equal samples, and have to move to the others.
+TEST(TrainCentroids, CopiesOfFewAreFoundAll) {
   for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

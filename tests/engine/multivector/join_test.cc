@@ -1,5 +1,5 @@
-// Token vectors beside every class of graph that they can be put beside: what is found is what MaxSim by definition
-// says of what the first codes find; parts and manifests that do not fit are refused.
+// Joins of token vectors with every class of graph that allows them: results equal MaxSim, by its definition, over the
+// candidates of the first stage; parts and manifests that do not fit are rejected.
 #include "engine/multivector/join.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using namespace test;
 
 using Ranked = std::vector<std::pair<float, std::int64_t>>;  // distance, id
 
-/// Candidates and their first scores, best first, become the k best by definition (SearchParams).
+/// The k best of the candidates, given with their first-stage distances, best first, by the definition of SearchParams.
 template <class MaxSim>
 Ranked reranked(const Answers& first, const SearchParams& params, MaxSim max_sim) {
   const auto count = static_cast<std::size_t>(std::ranges::find(first.ids, -1) - first.ids.begin());
@@ -51,7 +51,7 @@ void expect_ranked(const Answers& found, const Ranked& best) {
   }
 }
 
-/// Documents' vectors and tokens, and queries of both.
+/// Vectors and tokens of documents and of queries.
 struct Collection {
   Vectors vectors, queries;
   Tokens tokens;
@@ -69,7 +69,7 @@ struct Collection {
       return tokens.max_sim(asked.batch().row(query), static_cast<std::size_t>(id));
     };
   }
-  /// By all documents' tokens.
+  /// Distances to the tokens of all documents.
   Ranked exhaustive(std::size_t query, std::size_t k) const {
     Ranked best;
     for (std::size_t i = 0; i < vectors.size(); ++i)
@@ -194,7 +194,7 @@ TEST(MultivectorIndex, ManyCentroidsHaveNumbersOf32Bits) {
   }
 }
 
-/// A file of more than 4 GiB of tokens has offsets of 64 bits; a reader takes them in any.
+/// Files with more than 4 GiB of tokens have 64-bit offsets; a reader accepts them in any file.
 TEST(MultivectorIndex, WideOffsetsAreRead) {
   const TempDir folder;
   Random random(6);
@@ -276,7 +276,7 @@ TEST(MultivectorIndex, PartsThatDoNotFitAreRefused) {
                           .second = Stage{.encoding = Encoding::sparse_f32, .role = Role::rerank}}}));
   refuse({other, "euclidean", "dotproduct"},
          with({.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::sparse_f16}}}));
-  refuse({other, "DensePlainHNSW of two codes", "DensePQHNSW"},
+  refuse({other, "DensePlainHNSW with two stages", "DensePQHNSW"},
          with({.schema = {.first = {.encoding = Encoding::dense_int8, .role = Role::traversal},
                           .second = Stage{.encoding = Encoding::f32, .role = Role::rerank}}}));
   refuse({"SparseMultivecRerankIndex"}, join(sparse, c.tokens, TokenLayout::plain));

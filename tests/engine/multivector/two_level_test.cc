@@ -1,4 +1,4 @@
-// Two-level codes from plain tokens: files that their reader takes, near to the tokens, and all of them or none.
+// Training of two-level tokens: the files can be read, approximate the tokens, and are published all or none.
 #include "cassata/two_level.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ std::set<std::string> names(const fs::path& folder) {
   return found;
 }
 
-/// What the files give back.
+/// The tokens, decoded from the files.
 Vectors decoded(const fs::path& folder) {
   const TokenFolder tokens(folder);
   EXPECT_EQ(tokens.layout(), TokenLayout::two_level);
@@ -102,7 +102,7 @@ TEST(TwoLevel, ErrorFallsWithCentroidsAndSubspaces) {
   const auto error = [&](std::size_t m_pq, std::uint64_t centroids) {
     return train_two_level(folder / "in", folder / "out", {.pq_subspaces = m_pq, .n_centroids = centroids}).error;
   };
-  const double one_level = error(8, 1);  // its centroid is the mean
+  const double one_level = error(8, 1);  // one centroid: the mean of all tokens
   const double some = error(8, 64);
   EXPECT_LT(some, 0.9 * one_level);
   EXPECT_LT(error(8, 1024), 0.9 * some);
@@ -178,7 +178,7 @@ TEST(TwoLevel, ChoicesThatDoNotFitAreRefused) {
     expect_error(Errc::invalid_argument, parts, [&] { train_two_level(folder / "in", folder / "out", choices); });
     EXPECT_FALSE(fs::exists(folder / "out"));
   };
-  refused({"pq_subspaces: 4 given", "divides 6", "documents.npy"}, {.pq_subspaces = 4});
+  refused({"pq_subspaces: 4 given", "a divisor of 6", "documents.npy"}, {.pq_subspaces = 4});
   refused({"pq_subspaces: 0 given"}, {.pq_subspaces = 0});
   refused({"pq_subspaces: 12 given"}, {.pq_subspaces = 12});
   refused({"n_centroids: 41 given, expected at most 40", "documents.npy"}, {.pq_subspaces = 2, .n_centroids = 41});
@@ -193,7 +193,7 @@ TEST(TwoLevel, FoldersThatDoNotFitAreRefused) {
   const TwoLevelChoices choices{.pq_subspaces = 2};
   fs::create_directory_symlink(folder / "in", folder / "same");
   for (const char* out : {"in", "same", "in/../in"})
-    expect_error(Errc::invalid_argument, {"out_folder: ", "the folder that is read"},
+    expect_error(Errc::invalid_argument, {"out_folder: ", "is the input folder"},
                  [&] { train_two_level(folder / "in", folder / out, choices); });
   expect_error(Errc::io, {"absent"}, [&] { train_two_level(folder / "absent", folder / "out", choices); });
   expect_error(Errc::io, {"no/where"}, [&] { train_two_level(folder / "in", folder / "no/where", choices); });
@@ -213,7 +213,7 @@ TEST(TwoLevel, FoldersThatDoNotFitAreRefused) {
   EXPECT_FALSE(fs::exists(folder / "out"));
   fs::create_directory(folder / "others");
   write_file(folder / "others" / "residual_norms.npy", "of other tokens");
-  expect_error(Errc::invalid_argument, {"out_folder: ", "residual_norms.npy is there, of other tokens"},
+  expect_error(Errc::invalid_argument, {"out_folder: ", "residual_norms.npy exists and belongs to other tokens"},
                [&] { train_two_level(folder / "in", folder / "others", choices); });
 }
 
@@ -265,8 +265,8 @@ TEST(TwoLevel, ReplacesNoFilesThatItDidNotWrite) {
     expect_error(Errc::io, {(out / name).string(), "--force", "overwrite=True"}, refused);
     EXPECT_EQ(read_file(out / name).size(), std::string("the user's").size());
     train_two_level(folder / "in", out, {.pq_subspaces = 2, .replace = {.overwrite = true}});
-    train_two_level(folder / "in", out, {.pq_subspaces = 2});  // over what was written so
-    write_tokens(out, tokens, {300});                          // documents.npy, of which doclens.npy tells now
+    train_two_level(folder / "in", out, {.pq_subspaces = 2});  // replaces the output of the call above
+    write_tokens(out, tokens, {300});                          // plain tokens, to which doclens.npy now belongs
     expect_error(Errc::io, {(out / "doclens.npy").string()}, refused);
   }
 }

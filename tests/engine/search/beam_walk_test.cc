@@ -1,4 +1,4 @@
-// Walks over graphs, good and hostile, against the obvious way to write them.
+// Traversals of valid and damaged graphs, compared with a simple implementation.
 #include "engine/search/beam_walk.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 
 using namespace test;
 
-/// Rows of `degree` ids as a file may hold them: in `hostile` ones any number anywhere.
+/// Rows of `degree` ids as a file may hold them; `hostile` ones hold any numbers.
 std::vector<Id> random_rows(Random& random, std::size_t n, std::size_t degree, bool hostile) {
   std::vector<Id> rows(n * degree, kNoId);
   for (std::size_t i = 0; i < n; ++i) {
@@ -36,7 +36,7 @@ Section section_of(const std::vector<Id>& ids, const char* name) {
   return {.file = "file", .name = name, .offset = 4096, .bytes = std::as_bytes(std::span(ids))};
 }
 
-/// Quarters with many ties and a few that are no numbers.
+/// Multiples of 1/4 with many ties, and a few NaNs.
 TableScorer random_scorer(Random& random, std::size_t n) {
   std::vector<float> distances(n);
   for (float& d : distances)
@@ -59,7 +59,7 @@ std::vector<Candidate> reference_walk(const Adjacency& graph, const std::vector<
 }
 
 TEST(BeamSearch, FindsWhatTheObviousWalkFinds) {
-  Workspace work;  // of one thread, over all graphs
+  Workspace work;  // reused for all graphs
   for (unsigned seed = 0; seed < 500; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -105,7 +105,7 @@ TEST(BeamWalk, WalksThatTakeTurnsFindWhatEachFindsAlone) {
   }
 }
 
-/// Lists as long as any may be.
+/// Lists of the largest degree.
 class LongLists final : public Adjacency {
  public:
   explicit LongLists(std::size_t size) : Adjacency(size, 3) {}
@@ -192,7 +192,7 @@ TEST(SubsetScorer, ScoresByPosition) {
   }
 }
 
-/// Where a descent enters a base layer of `n` nodes without edges, closest first.
+/// The entry points of a descent in a base layer of `n` nodes without edges, closest first.
 std::vector<Id> ends_of_descent(const UpperLayers& levels, Scorer& scorer, std::size_t n, std::size_t width,
                                 Workspace& work) {
   const std::vector<Id> none(n, kNoId);
@@ -241,7 +241,7 @@ TEST(Descend, ComesToTheClosestOfLevelOne) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::uint64_t n = 400;
-    const std::uint32_t m = 16;  // every level is complete: each step down sees all of it
+    const std::uint32_t m = 16;  // every layer is complete, so that the descent scores all its nodes
     const LevelAssignment assignment{{3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 97, 93}, {12, 5, 1}};
     std::vector<Id> edges;
     for (const std::uint64_t size : assignment.sizes)

@@ -1,4 +1,4 @@
-// The beam as docs and papers say it, without any care for speed.
+// A beam by its definition in papers and docs, without regard to speed.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace cassata::test {
 
-/// Remembers all that was ever admitted and looks at everything anew each time.
+/// Keeps all candidates ever admitted, and computes everything anew at each call.
 class ReferenceBeam {
  public:
   ReferenceBeam(std::size_t width, float relax) : width_(width), relax_(relax) {}
@@ -24,7 +24,7 @@ class ReferenceBeam {
   void insert(float distance, Id id) {
     all_.push_back({std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance, id});
   }
-  /// The best that was not expanded yet, or kNoId.
+  /// The best candidate that is not expanded, or kNoId.
   Id expand_next() {
     for (const Candidate& c : kept())
       if (std::ranges::find(expanded_, c.id) == expanded_.end()) {
@@ -33,7 +33,7 @@ class ReferenceBeam {
       }
     return kNoId;
   }
-  /// The width best, best first; those of one distance in the order in which they came.
+  /// The `width` best, best first; candidates of equal distance in the order of insertion.
   std::vector<Candidate> best() const {
     auto out = kept();
     out.resize(std::min(out.size(), width_));
@@ -42,7 +42,7 @@ class ReferenceBeam {
 
  private:
   bool within(float distance, float worst) const { return distance <= worst + std::abs(worst) * relax_; }
-  /// The width best and, with a relaxed bound, those within it.
+  /// The `width` best and, with a relaxed bound, all candidates within it.
   std::vector<Candidate> kept() const {
     auto out = all_;
     std::stable_sort(out.begin(), out.end(),

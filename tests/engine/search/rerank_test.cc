@@ -1,4 +1,4 @@
-// The second stage, against its definition candidate by candidate, over distances that are given.
+// Rerank, compared with its definition, over given distances.
 #include "engine/search/rerank.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ using namespace test;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
 
-/// Counts what is scored, and what was fetched for it.
+/// Counts scored and fetched rows.
 class CountingScorer final : public Scorer {
  public:
   explicit CountingScorer(std::vector<float> distances) : table_(std::move(distances)) {}
@@ -45,7 +45,7 @@ class CountingScorer final : public Scorer {
   std::vector<Id> fetched_;
 };
 
-/// All of it by definition: sorts anew at every step.
+/// Rerank by its definition: sorts anew at every candidate.
 struct Model {
   std::vector<Candidate> best;
   std::vector<Id> scored;
@@ -171,16 +171,16 @@ TEST(Rerank, WhatIsNoNumberComesLastAndInfinitiesAreBounds) {
   EXPECT_EQ(pairs_of(candidates),
             (std::vector<std::pair<float, Id>>{{-kInfinity, 2}, {1.0F, 3}, {2.0F, 1}, {kInfinity, 0}, {kInfinity, 4}}));
   candidates = all;
-  rerank(candidates, scorer, {}, {.k = 5, .sum = true});  // infinity less infinity
+  rerank(candidates, scorer, {}, {.k = 5, .sum = true});  // infinity minus infinity
   EXPECT_EQ(pairs_of(candidates), (std::vector<std::pair<float, Id>>{
                                       {2.0F, 1}, {kInfinity, 0}, {kInfinity, 2}, {kInfinity, 3}, {kInfinity, 4}}));
   for (const float alpha : {0.0F, 0.5F}) {
     candidates = all;
-    rerank(candidates, scorer, {}, {.k = 3, .alpha = alpha});  // the third is at infinity, as are those after it
+    rerank(candidates, scorer, {}, {.k = 3, .alpha = alpha});  // the third and all after it are at infinity
     EXPECT_EQ(candidates.size(), 3u);
     EXPECT_EQ(candidates.front().id, 2u);
     candidates = all;
-    rerank(candidates, scorer, {}, {.k = 1, .alpha = alpha});  // the first is infinitely close
+    rerank(candidates, scorer, {}, {.k = 1, .alpha = alpha});  // the first is at minus infinity
     EXPECT_EQ(pairs_of(candidates), (std::vector<std::pair<float, Id>>{{kInfinity, 0}}));
   }
 }

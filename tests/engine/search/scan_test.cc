@@ -1,4 +1,4 @@
-// The exhaustive search, by which all others are judged.
+// Exhaustive search, to which the others are compared.
 #include "engine/search/scan.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ std::vector<std::vector<Candidate>> scan_all(const Codes& codes, Metric metric, 
     scorers.push_back(codes.scorer(metric));
     scorers.back()->bind(queries.view(q));
   }
-  std::vector<std::vector<Candidate>> best(queries.size(), {{0, 0}});  // what was there before goes
+  std::vector<std::vector<Candidate>> best(queries.size(), {{0, 0}});  // old results are replaced
   scan(scorers, codes.size(), ids, k, best);
   return best;
 }
@@ -55,7 +55,7 @@ TEST(Scan, OrdersTiesByTheIdsOfTheRows) {
     std::vector<Id> ids(n);
     std::iota(ids.begin(), ids.end(), Id{0});
     std::ranges::shuffle(ids, random);
-    Vectors rows = vectors;  // vector ids[row] stands in row `row`
+    Vectors rows = vectors;  // row `row` is vector ids[row]
     for (std::size_t row = 0; row < n; ++row)
       std::copy_n(vectors.row(ids[row]), 2, rows.values.begin() + static_cast<std::ptrdiff_t>(2 * row));
     const StoredVectors stored(encoder_dense_f32(2), rows);

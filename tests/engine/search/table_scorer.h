@@ -1,4 +1,4 @@
-// A scorer whose distances are given, so that a search can be tested without vectors.
+// A scorer with given distances, to test searches without vectors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 namespace cassata::test {
 
-/// Vector i is at distances[i] from whatever is bound. An id beyond them fails the test.
+/// Vector i has distance distances[i] from any query. An id beyond them fails the test.
 class TableScorer final : public Scorer {
  public:
   explicit TableScorer(std::vector<float> distances) : distances_(std::move(distances)) {}

@@ -1,4 +1,4 @@
-// What a walk keeps: the nodes met and the best candidates.
+// The state of a traversal: visited nodes and the beam.
 #include "engine/search/workspace.h"
 
 #include <gtest/gtest.h>
@@ -24,17 +24,17 @@ TEST(Visited, TakesEachNodeOnceAndNothingElse) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Visited visited;
-    for (int walk = 0; walk < 20; ++walk) {  // of one workspace, over graphs of different sizes
+    for (int walk = 0; walk < 20; ++walk) {  // one workspace, graphs of different sizes
       const std::size_t n = 1 + below(random, walk % 4 ? 300 : 3000);
       visited.reset(n);
-      std::set<Id> met;
+      std::set<Id> seen;
       for (std::size_t hop = below(random, 20); hop > 0; --hop) {
-        std::vector<Id> ids(below(random, 70)), fresh;
+        std::vector<Id> ids(below(random, 70)), unvisited;
         for (Id& id : ids) {
           const Id hostile[] = {static_cast<Id>(n), static_cast<Id>(n + 1), kNoId, Id{1} << 31,
                                 static_cast<Id>(random())};
           id = random() % 8 ? static_cast<Id>(below(random, n)) : hostile[random() % 5];
-          if (id < n && met.insert(id).second) fresh.push_back(id);
+          if (id < n && seen.insert(id).second) unvisited.push_back(id);
         }
         std::vector<Id> taken;
         if (hop % 3 != 0) {
@@ -43,7 +43,7 @@ TEST(Visited, TakesEachNodeOnceAndNothingElse) {
         } else {
           std::ranges::copy_if(ids, std::back_inserter(taken), [&](Id id) { return visited.visit(id); });
         }
-        ASSERT_EQ(taken, fresh) << "walk " << walk << " over " << n << " nodes";
+        ASSERT_EQ(taken, unvisited) << "walk " << walk << " over " << n << " nodes";
       }
     }
   }
@@ -57,11 +57,11 @@ TEST(Visited, OfNoNodesTakesNone) {
   EXPECT_EQ(visited.filter_unvisited(std::vector<Id>{0, 0, 1}).size(), 1u);
 }
 
-/// Quarters, so that a bound relaxed by an eighth is exact.
+/// Multiples of 1/4, so that a bound relaxed by 1/8 is exact.
 float random_distance(Random& random) { return static_cast<float>(static_cast<int>(below(random, 200)) - 80) / 4; }
 
 TEST(Beam, KeepsExpandsAndEndsAsTheReference) {
-  Beam beam;  // reused: nothing is left of the walk before
+  Beam beam;  // reused: reset() leaves nothing of the traversal before
   for (unsigned seed = 0; seed < 600; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -103,7 +103,7 @@ TEST(Beam, RelaxesTheWorstScoreByLambda) {
   EXPECT_TRUE(admits(-8, -6, 0.25F));
   EXPECT_FALSE(admits(-8, -5.99F, 0.25F));
   EXPECT_TRUE(admits(8, 10, 0.25F));
-  // Without lambda only what is better enters, so that equals do not push each other out for ever.
+  // Without lambda only better candidates are admitted, so that equal ones do not replace each other for ever.
   EXPECT_TRUE(admits(8, 7.99F, 0));
   EXPECT_FALSE(admits(8, 8, 0));
 }

@@ -1,4 +1,4 @@
-// k-means: centroids near to the samples, and one for each where there are few.
+// k-means: centroids are close to the samples, and every sample has its own if there are few.
 #include "engine/train/kmeans.h"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,8 @@ TEST(KMeans, FewSamplesAreTheirOwnCentroids) {
   }
 }
 
-TEST(KMeans, ManyCopiesOfFewSamplesAreFoundAll) {  // centroids begin at copies, and have to move to where there is none
+// The first centroids are all at equal samples, and have to move to the others.
+TEST(KMeans, ManyCopiesOfFewSamplesAreFoundAll) {
   for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -89,7 +90,7 @@ TEST(KMeans, FindsCloudsAndLeavesNoCentroidUnused) {
   const Vectors vectors = clustered_vectors(random, 20'000, 4, 300);
   const VectorBlocks blocks = blocks_of(vectors);
   const std::vector<float> codebook = train_codebook(blocks);
-  std::vector<float> first(4 * kCentroids);  // samples as centroids, which training begins with
+  std::vector<float> first(4 * kCentroids);  // the first centroids: samples
   for (std::size_t c = 0; c < kCentroids; ++c)
     for (std::size_t j = 0; j < 4; ++j) first[j * kCentroids + c] = vectors.row(c)[j];
   EXPECT_LT(error_of(vectors, codebook), 0.75 * error_of(vectors, first));

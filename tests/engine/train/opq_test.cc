@@ -1,4 +1,4 @@
-// Learned rotations: orthogonal whatever the samples, and of use where there is something to learn.
+// Learned rotations are orthogonal for any samples, and lower the error if coordinates are correlated.
 #include "engine/train/opq.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ TEST(Opq, LearnsOrthogonalMatricesFromAnything) {
     if (seed % 4 == 1) duplicate_rows(random, samples, 95);
     if (seed % 4 == 2)
       for (std::size_t i = 0; i < samples.values.size(); ++i)
-        if (i % dim >= dim / 2) samples.values[i] = 0;  // they do not fill the space
+        if (i % dim >= dim / 2) samples.values[i] = 0;  // samples in a subspace of half the dimensions
     if (seed % 8 == 3) samples.values.assign(samples.values.size(), 0);
     if (seed % 8 == 7) samples.values.assign(samples.values.size(), 3e38F);
     expect_orthogonal(learn_rotation(samples.values, dim, bounds_of(dim, 1 + below(random, dim)), 1), dim);
@@ -60,7 +60,7 @@ TEST(Opq, RotatesThereAndBack) {
   }
 }
 
-/// Variances of what is in each piece, as a product; of samples around 0.
+/// The product of the variances in each subspace, for samples with mean 0.
 std::vector<double> products_of_variances(const Vectors& samples, const float* rotation,
                                           const std::vector<std::size_t>& bounds) {
   std::vector<double> squares(samples.dim), out;
@@ -82,14 +82,14 @@ TEST(Opq, PiecesAreAlikeAndHaveNothingToDoWithEachOther) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors mixture = normal_vectors(random, 8, 8), sources = normal_vectors(random, 20'000, 8);
-    constexpr double kDeviations[] = {8, 4, 2, 1, 1, 0.5, 0.25, 0.125};  // their products in pairs can be equal
-    const std::vector<float> frame = learn_rotation(mixture.values, 8, bounds_of(8, 8), 1);  // some rotation
+    constexpr double kDeviations[] = {8, 4, 2, 1, 1, 0.5, 0.25, 0.125};  // pairs can have equal products
+    const std::vector<float> frame = learn_rotation(mixture.values, 8, bounds_of(8, 8), 1);  // any rotation
     Vectors samples{8, std::vector<float>(sources.values.size())}, scaled = sources;
     for (std::size_t i = 0; i < scaled.values.size(); ++i) scaled.values[i] *= static_cast<float>(kDeviations[i % 8]);
     for (std::size_t i = 0; i < samples.size(); ++i)
       rotate(frame.data(), 8, scaled.row(i), samples.values.data() + i * 8);
     const auto bounds = bounds_of(8, 4);
-    // Variances of 64 x 1/64, 16 x 1/16, 4 x 1/4, 1 x 1: the least that their products can come to, all equal.
+    // The best products of variances: 64 x 1/64, 16 x 1/16, 4 x 1/4 and 1 x 1, all equal.
     for (const double product :
          products_of_variances(samples, learn_rotation(samples.values, 8, bounds, 1).data(), bounds))
       EXPECT_NEAR(product, 1, 0.1);
