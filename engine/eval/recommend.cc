@@ -32,28 +32,28 @@ std::vector<BuildParams> candidates(VectorKind vector_kind, Metric metric, std::
   const auto graph = [&](Encoding encoding, GraphType type = GraphType::permuted) {
     return plain(Kind::graph, {.encoding = encoding}, type);
   };
-  const auto guided = [&](Encoding encoding, std::uint32_t bits, Encoding stored,
-                          GraphType type = GraphType::permuted) {
+  const auto traversal_only = [&](Encoding encoding, std::uint32_t bits, Encoding stored,
+                                  GraphType type = GraphType::permuted) {
     BuildParams params =
         plain(Kind::graph, {.encoding = encoding, .code = {.bits = bits}, .role = Role::traversal}, type);
     params.schema.second = Stage{.encoding = stored, .role = Role::rerank};
     return params;
   };
-  const CodeParams pieces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
+  const CodeParams subspaces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
   std::vector<BuildParams> all = {
       plain(Kind::flat, {.encoding = Encoding::f32}),
       plain(Kind::flat, {.encoding = Encoding::f16}),
       graph(Encoding::f32),
       graph(Encoding::f16),
-      guided(Encoding::dense_int8, 0, Encoding::f32),
-      guided(Encoding::dense_int8, 0, Encoding::f16),
-      guided(Encoding::dense_int8, 0, Encoding::f16),
-      guided(Encoding::dense_int4, 0, Encoding::f16),
-      guided(Encoding::dense_int4, 0, Encoding::f16, GraphType::compressed),
-      guided(Encoding::rabitq, 4, Encoding::f16),
-      guided(Encoding::rabitq, 1, Encoding::f16),
-      guided(Encoding::rabitq, 1, Encoding::f16, GraphType::compressed),
-      plain(Kind::graph, {.encoding = Encoding::pq, .code = pieces}, GraphType::compressed),
+      traversal_only(Encoding::dense_int8, 0, Encoding::f32),
+      traversal_only(Encoding::dense_int8, 0, Encoding::f16),
+      traversal_only(Encoding::dense_int8, 0, Encoding::f16),
+      traversal_only(Encoding::dense_int4, 0, Encoding::f16),
+      traversal_only(Encoding::dense_int4, 0, Encoding::f16, GraphType::compressed),
+      traversal_only(Encoding::rabitq, 4, Encoding::f16),
+      traversal_only(Encoding::rabitq, 1, Encoding::f16),
+      traversal_only(Encoding::rabitq, 1, Encoding::f16, GraphType::compressed),
+      plain(Kind::graph, {.encoding = Encoding::pq, .code = subspaces}, GraphType::compressed),
       plain(Kind::flat, {.encoding = Encoding::sparse_f32}),
       plain(Kind::postings, {.encoding = Encoding::sparse_f16}),
       graph(Encoding::sparse_f16),

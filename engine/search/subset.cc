@@ -5,7 +5,7 @@
 namespace cassata {
 namespace {
 
-/// A SubsetScorer with the scorer that it borrows.
+/// A SubsetScorer that owns its scorer.
 class OwningSubsetScorer final : public Scorer {
  public:
   OwningSubsetScorer(std::unique_ptr<Scorer> scorer, std::span<const Id> ids, std::uint64_t size)

@@ -1,4 +1,4 @@
-// A row store over another one: row i is row ids[i] of codes stored elsewhere.
+// Subsets and permutations of stored vectors: vector i is vector ids[i] of other codes.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,10 @@
 
 namespace cassata {
 
-/// Scores some of the vectors of another scorer, by position in `ids`.
+/// A scorer of a subset of the vectors of another scorer. Ids in its calls are positions in `ids`.
 class SubsetScorer final : public Scorer {
  public:
+  /// `size` is the number of vectors of `scorer`. Borrows `scorer` and `ids`.
   SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size)
       : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
   void bind(VectorView query) override { scorer_.bind(query); }
@@ -25,7 +26,7 @@ class SubsetScorer final : public Scorer {
   void score_range(Id first, std::size_t count, float* out) noexcept override;
 
  private:
-  /// Below the size, whatever a damaged file holds.
+  /// Clamps the ids of a damaged file.
   Id id(Id position) const noexcept { return std::min(read_once(ids_[position]), last_); }
 
   static constexpr std::size_t kBatch = 64;
@@ -34,7 +35,7 @@ class SubsetScorer final : public Scorer {
   Id last_;
 };
 
-/// Codes in another order than they are stored in. Borrows both.
+/// Codes in another order or a subset of them: vector i is vector ids[i] of `codes`. Borrows both.
 class SubsetCodes final : public Codes {
  public:
   SubsetCodes(const Codes& codes, std::span<const Id> ids) : Codes(ids.size(), codes.dim()), codes_(codes), ids_(ids) {}
