@@ -175,7 +175,7 @@ TEST_F(Measure, RefusesToMeasureNothing) {
   refuse("queries: 0", queries_.part(0, 0).matrix(), {}, {.ef_search = {10}});
   refuse("ef_search: no value", queries_.matrix(), expected, {});
   refuse("ef_search: 0 given", queries_.matrix(), expected, {.ef_search = {10, 0}});
-  refuse("expected: 500 ids, expected queries x k = 550", queries_.matrix(), expected,
+  refuse("expected: 500 ids given, expected queries x k = 550", queries_.matrix(), expected,
          {.search = {.k = 11}, .ef_search = {10}});
 }
 

@@ -266,19 +266,19 @@ TEST(Paged, EachFaultOfAPageIsFound) {
     expect_error(Errc::corrupt, {"section '", what}, [&] { damaged.verify(); });
   };
   craft(begin, std::uint16_t{60000}, "do not fit");
-  craft(begin + 2, std::uint16_t{60000}, "the slots of row");
+  craft(begin + 2, std::uint16_t{60000}, "slots 0 to ");
   craft(begin + 2 * (1 + page.rows()), std::uint16_t(page.links()), "a slot of row");
-  craft(link_rows, Id{kRows}, "link 0 is to row 300");
-  craft(link_rows, page.first(), "link 0 is to row " + std::to_string(page.first()));
-  craft(link_rows + 4, page.link(0), "link 1 is to row");
+  craft(link_rows, Id{kRows}, "link 0 to row 300");
+  craft(link_rows, page.first(), "link 0 to row " + std::to_string(page.first()));
+  craft(link_rows + 4, page.link(0), "link 1 to row");
   craft(begin + 4095, std::uint8_t{1}, "padding");
   craft(section.offset + pages.own_code_at(page, 1), std::numeric_limits<float>::quiet_NaN(), "a NaN or an infinity");
   craft(section.offset + pages.link_code_at(page, 1) + 13,
         std::uint8_t(~std::to_integer<unsigned>(whole[section.offset + pages.link_code_at(page, 1) + 13])),
         "differs from another code of that row");
   const Section rows = index.file().section(kPageRowsSection);
-  craft(rows.offset, Id{1}, "row 1, expected rows from 0");
-  craft(rows.offset + 4, Id{kRows + 1}, "expected rows from 0");
+  craft(rows.offset, Id{1}, "row 1, expected ascending rows from 0");
+  craft(rows.offset + 4, Id{kRows + 1}, "expected ascending rows from 0");
   craft(rows.offset + pages.count() * 4, Id{kRows - 1}, "expected");
   const auto misstate = [&](const std::function<void(Manifest&)>& change, const std::string& what) {
     SCOPED_TRACE(what);
