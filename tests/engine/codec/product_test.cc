@@ -172,7 +172,7 @@ TEST(Product, TheModelDoesNotDependOnThreads) {
     std::vector<std::byte> models[2];
     for (const unsigned threads : {1u, 4u}) {
       const auto encoder = encoder_product(spec_of(vectors.dim, 7, rotated));
-      encoder->train(plain.codes(), threads, {});
+      encoder->train(*plain.codes().dense_rows(), threads, {});
       models[threads / 4].assign(encoder->model().begin(), encoder->model().end());
     }
     EXPECT_EQ(models[0], models[1]);
