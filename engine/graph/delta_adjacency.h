@@ -22,9 +22,6 @@
 
 namespace cassata {
 
-/// Section that tells where the lists of a compressed graph lie.
-inline constexpr std::string_view kPlacesSection = "graph.places";
-
 class CompressedAdjacency final : public Adjacency {
  public:
   /// Throws Error(corrupt) if the sections' lengths or the classes are not what they must be.

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "engine/base/parallel.h"
-#include "engine/build/pipeline.h"
 #include "engine/graph/delta_adjacency.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/row_order.h"
@@ -16,6 +15,7 @@
 #include "engine/search/object_pool.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -268,19 +268,6 @@ std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& 
   const GraphEntry& entry = graph_entry(file);
   if (file.manifest().schema.graph == GraphType::paged) return open_paged(file, codes, entry);
   return std::make_unique<GraphSearcher>(file, codes, entry);
-}
-
-void build_graph(const BuildTask& task) {
-  const BuildParams& p = task.params;
-  const GraphBuildParams graph{.metric = p.schema.metric,
-                               .m = p.graph.m,
-                               .ef_construction = p.graph.ef_construction,
-                               .num_threads = p.num_threads,
-                               .progress = p.progress,
-                               .checkpoint_interval = p.checkpoint_interval};
-  task.manifest.graph =
-      write_graph(task.vectors, task.encoders, graph, p.schema.graph, p.memory_budget, task.files, task.writer);
-  if (p.schema.graph == GraphType::paged) task.manifest.graph->links = link_codes();
 }
 
 }  // namespace cassata

@@ -14,6 +14,7 @@
 #include "engine/search/object_pool.h"
 #include "engine/search/page_walk.h"
 #include "engine/search/rerank.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
