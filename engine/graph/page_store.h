@@ -1,4 +1,4 @@
-// The ground level in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
+// The base layer in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
 // rows that are near each other and all that it takes to go on from them, so that a walk reads a page for each few
 // nodes that it expands, and nothing else.
 //
