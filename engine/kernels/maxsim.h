@@ -15,6 +15,8 @@
 
 namespace cassata::kernels::maxsim {
 
+using table_lookup::kCentroids;
+
 /// Memory that begins a cache line, for whole registers.
 class AlignedFloats {
  public:

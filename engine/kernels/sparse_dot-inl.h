@@ -18,6 +18,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::sparse::HWY_NAMESPACE {
+using namespace kernels::HWY_NAMESPACE;
 
 // Values: load() gives f32; for those of up to 16 bits, bits() gives them as stored, one to a lane, and of_bits() makes
 // f32 of these.

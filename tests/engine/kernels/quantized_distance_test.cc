@@ -251,19 +251,19 @@ TEST(QuantizedKernels, SameBitsInRangeAndGather) {
       const QuantizedLayout layout(dim, rows.bits);
       const QuantizedQuery query = quantized(normal_values(random, dim), layout);
       const std::size_t first = below(random, rows.count);
-      std::vector<float> range(rows.count);
-      range(query, layout, rows.bytes.data(), 0, rows.count, range.data());
+      std::vector<float> scanned(rows.count);
+      range(query, layout, rows.bytes.data(), 0, rows.count, scanned.data());
       std::vector<float> from(rows.count - first);
       range(query, layout, rows.bytes.data(), first, from.size(), from.data());
       for (std::size_t i = 0; i < from.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(range[first + i]))
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(scanned[first + i]))
             << "row " << first + i;
       std::vector<Id> ids(below(random, 2 * rows.count));
       for (Id& id : ids) id = static_cast<Id>(below(random, rows.count));
       std::vector<float> gathered(ids.size());
       gather(query, layout, rows.bytes.data(), ids.data(), ids.size(), gathered.data());
       for (std::size_t i = 0; i < ids.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i]]))
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(scanned[ids[i]]))
             << "place " << i;
     }
   });

@@ -84,8 +84,8 @@ Entries random_entries(Random& random, std::size_t count, const Query& query, st
     switch (kind) {
       case SparseValues::f32: std::memcpy(bytes, &number, 4); break;
       case SparseValues::f16:
-        f32_to_f16(&number, &half, 1);
-        f16_to_f32(&half, &value, 1);
+        dense::f32_to_f16(&number, &half, 1);
+        dense::f16_to_f32(&half, &value, 1);
         std::memcpy(bytes, &half, 2);
         break;
       case SparseValues::fixed8:
