@@ -189,11 +189,6 @@ Metric parse_metric(std::string_view text) {
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const MetricRow& row : kMetrics)
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
-  if (lower == "cosine" || lower == "cos" || lower == "angular")
-    invalid_argument(
-        "metric: '" + lower +
-        "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
-        "scores are cosines then");
   if (lower == "hamming" || lower == "jaccard")
     invalid_argument("metric: '" + lower +
                      "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +

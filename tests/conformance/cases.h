@@ -57,6 +57,8 @@ inline std::vector<BuildParams> all_cases() {
           for (IndexSchema schema : schemas_of(row, encoding, metric)) {
             const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
             if (type.guided && (row.kind != Kind::graph || row.first != Role::traversal)) continue;
+            // Codes know nothing of normalization.
+            if (row_of(metric).normalized && (!every_type || type.type != IndexSchema().graph)) continue;
             if (!has_metric(row.distances, metric) || (!every_type && type.type != IndexSchema().graph)) continue;
             schema.first.code = {.m_pq = encoding == Encoding::pq ? 5U : 0U,
                                  .bits = encoding == Encoding::rabitq ? 3U : 0U,
@@ -89,6 +91,7 @@ inline std::string name_of_case(const BuildParams& params) {
 
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
 inline bool exact_scores(const BuildParams& params) {
+  if (row_of(params.schema.metric).normalized) return false;
   return !row_of(params.schema.second ? params.schema.second->encoding : params.schema.first.encoding).compact;
 }
 

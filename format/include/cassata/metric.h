@@ -29,9 +29,12 @@ struct MetricRow {
 inline constexpr std::string_view kDotProductAliases[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
 inline constexpr std::string_view kEuclideanAliases[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
 
+inline constexpr std::string_view kCosineAliases[] = {"cos", "angular", "cosine_similarity"};
+
 inline constexpr MetricRow kMetrics[] = {
     {Metric::dot_product, "dotproduct", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
     {Metric::euclidean, "euclidean", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
+    {Metric::cosine, "cosine", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
 };
 
 /// Of a metric that the table has, as all have that were parsed or read from a file.
