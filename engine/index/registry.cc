@@ -24,7 +24,7 @@ constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"},
                                         {GraphType::paged, "paged", true}};
 
 constexpr Metric kDotProduct[] = {Metric::dot_product}, kDotOrEuclidean[] = {Metric::dot_product, Metric::euclidean},
-                 kAllDistances[] = {Metric::dot_product, Metric::euclidean};
+                 kAllDistances[] = {Metric::dot_product, Metric::euclidean, Metric::manhattan};
 
 /// The row of an encoding that needs to know no more than the dimension.
 template <auto open, auto encoder>

@@ -36,6 +36,15 @@ struct Euclidean {
   static HWY_INLINE float finish(float sum) { return sum; }
 };
 
+struct Manhattan {
+  static constexpr Metric kMetric = Metric::manhattan;
+  template <class V>
+  static HWY_INLINE V add(V sum, V query, V row) {
+    return hwy::HWY_NAMESPACE::Add(sum, hwy::HWY_NAMESPACE::AbsDiff(query, row));
+  }
+  static HWY_INLINE float finish(float sum) { return sum; }
+};
+
 /// Calls `use` with an object of the metric's type, which is one of those listed: encodings have these alone.
 template <class First, class... Others, class Use>
 auto with_metric(Metric metric, Use use) {

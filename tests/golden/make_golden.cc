@@ -172,6 +172,9 @@ const std::vector<Golden> kGoldens = {
     {"hnsw-f32-permuted-cosine",
      {.schema = {.metric = Metric::cosine, .first = {.encoding = Encoding::f32}, .graph = GraphType::permuted},
       .graph = {.m = 4, .ef_construction = 40}}},
+    {"hnsw-f16-compressed-manhattan",
+     {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::f16}, .graph = GraphType::compressed},
+      .graph = {.m = 4, .ef_construction = 40}}},
     {"flat-sparse-f32-cosine",
      {.schema = {.kind = Kind::flat, .metric = Metric::cosine, .first = {.encoding = Encoding::sparse_f32}}}},
     {"flat-sparse-f32-dot",
@@ -305,7 +308,7 @@ Answer answer(Metric metric, std::size_t dim, const float* rows, const float* qu
     double score = 0, a_length = 0, b_length = 0;
     for (std::size_t j = 0; j < dim; ++j) {
       const double a = rows[i * dim + j], b = query[j];
-      score += metric == Metric::euclidean ? (a - b) * (a - b) : a * b;
+      score += metric == Metric::euclidean ? (a - b) * (a - b) : metric == Metric::manhattan ? std::abs(a - b) : a * b;
       a_length += a * a;
       b_length += b * b;
     }

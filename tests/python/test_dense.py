@@ -342,3 +342,13 @@ def test_cosine(face, choices, vectors, queries):
     assert scores[ids == 7] == 0, "a zero vector"
     assert (scores[-2:] == -np.inf).all()
     assert (index.search(0 * queries[0], 5)[0] == 0).all()
+
+
+@pytest.mark.parametrize("face", [cassata.DenseFlatIndex, cassata.DensePlainHNSW])
+def test_manhattan(face, vectors, queries):
+    index = face.build_from_array(vectors, metric="cityblock")
+    assert index.metric == "manhattan"
+    distances = np.abs(queries[:, None].astype("f8") - vectors[None].astype("f8")).sum(2)
+    scores, _ = index.batch_search(queries, 10, ef_search=len(vectors))
+    np.testing.assert_allclose(scores.reshape(-1, 10), np.sort(distances, axis=1)[:, :10], rtol=1e-5)
+    assert (index.search(queries[0], len(vectors) + 2)[0][-2:] == np.inf).all()

@@ -27,7 +27,7 @@ BUILDS = {
 }
 
 
-CASES = [*itertools.product(BUILDS, ("dot_product", "euclidean"), ("f32", "f16")), ("flat", "cosine", "f32"), ("compressed", "cosine", "f32")]
+CASES = [*itertools.product(BUILDS, ("dot_product", "euclidean"), ("f32", "f16")), ("flat", "cosine", "f32"), ("compressed", "cosine", "f32"), ("permuted", "manhattan", "f16")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)

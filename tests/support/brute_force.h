@@ -16,7 +16,7 @@ inline double exact_distance(Metric metric, const float* a, const float* b, std:
   double sum = 0, lengths[] = {0, 0};
   for (std::size_t j = 0; j < dim; ++j) {
     const double x = a[j], y = b[j];
-    sum += metric == Metric::euclidean ? (x - y) * (x - y) : -x * y;
+    sum += metric == Metric::euclidean ? (x - y) * (x - y) : metric == Metric::manhattan ? std::abs(x - y) : -x * y;
     lengths[0] += x * x;
     lengths[1] += y * y;
   }

@@ -30,11 +30,13 @@ inline constexpr std::string_view kDotProductAliases[] = {"ip", "dot", "dot_prod
 inline constexpr std::string_view kEuclideanAliases[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
 
 inline constexpr std::string_view kCosineAliases[] = {"cos", "angular", "cosine_similarity"};
+inline constexpr std::string_view kManhattanAliases[] = {"l1", "cityblock", "taxicab"};
 
 inline constexpr MetricRow kMetrics[] = {
     {Metric::dot_product, "dotproduct", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
     {Metric::euclidean, "euclidean", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
     {Metric::cosine, "cosine", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
+    {Metric::manhattan, "manhattan", kManhattanAliases, Metric::manhattan, DistanceForm::length},
 };
 
 /// Of a metric that the table has, as all have that were parsed or read from a file.

@@ -558,6 +558,41 @@ TEST(Cosine, IsTheDotProductOfNormalizedVectors) {
       }
 }
 
+TEST(Manhattan, CodesWithoutItsDistancesAreRefused) {
+  for (const Stage& first : {Stage{.encoding = Encoding::pq, .code = {.m_pq = 1}},
+                             Stage{.encoding = Encoding::dense_int8, .role = Role::traversal}}) {
+    BuildParams params{.schema = {.metric = Metric::manhattan, .first = first}};
+    if (first.role == Role::traversal) params.schema.second = Stage{.role = Role::rerank};
+    expect_error(Errc::invalid_argument,
+                 {"unsupported combination: metric 'manhattan' with", name_of(first.encoding).data(),
+                  "use metric 'dotproduct', 'euclidean' or 'cosine'"},
+                 [&] { build(small_vectors(), params); });
+  }
+  expect_error(Errc::invalid_argument, {"unsupported combination: metric 'manhattan' with dtype 'f16'"}, [] {
+    Index::build(*of_shape(VectorKind::sparse),
+                 {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::sparse_f16}}});
+  });
+}
+
+/// Rows that stand for others are found by their own distances, and as many as there are.
+TEST(Manhattan, NearCopiesAreFoundByTheirDistances) {
+  Random random(5);
+  Vectors vectors = normal_vectors(random, 3000, 16);
+  for (std::size_t i = 1500; i < 3000; ++i)
+    for (std::size_t j = 0; j < 16; ++j)
+      vectors.values[16 * i + j] =
+          vectors.values[16 * (i % 100) + j] + (j == i % 16 ? 1e-3F * static_cast<float>(i % 7) : 0);
+  const Index index = build(vectors, {.schema = {.metric = Metric::manhattan}, .graph = {.m = 8}});
+  ASSERT_GT(index.manifest().graph->near_copies, 100u);
+  const Vectors queries = vectors.part(0, 100);
+  const std::size_t k = 20;
+  std::vector<std::int64_t> ids(100 * k);
+  std::vector<float> found(ids.size()), exact(ids.size());
+  index.search(queries.matrix(), {.k = k, .ef_search = 200}, {ids, found});
+  index.search_exact(queries.matrix(), {.k = k}, {ids, exact});
+  EXPECT_EQ(found, exact);
+}
+
 TEST(Index, ProvenanceTellsHowItWasBuilt) {
   const Index index =
       build(small_vectors(), {.schema = {.metric = Metric::euclidean}, .graph = {.m = 5, .ef_construction = 33}});
@@ -579,6 +614,7 @@ TEST(Names, AreReadAsTheyAreWritten) {
     EXPECT_EQ(parse_encoding(name_of(row.encoding), row.vector_kind), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
   EXPECT_EQ(parse_metric("Angular"), Metric::cosine);
+  EXPECT_EQ(parse_metric("L1"), Metric::manhattan);
   expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed', 'paged'"},
                [] { parse_graph_type(""); });
   expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
