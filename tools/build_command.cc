@@ -175,7 +175,7 @@ CommandLine line_of(BuildChoices& choices) {
   line.option("kind", "NAME", std::string(name_of(params.schema.kind)),
               "hnsw: approximate, a graph; flat: exact; postings: approximate, inverted lists of sparse vectors",
               [&](const std::string& text) { params.schema.kind = parse_kind(text); });
-  line.option("metric", "NAME", std::string(name_of(params.schema.metric)), "dotproduct or euclidean",
+  line.option("metric", "NAME", std::string(name_of(params.schema.metric)), metric_names(),
               [&](const std::string& text) { params.schema.metric = parse_metric(text); });
   line.option("encoding", "NAME", std::string(name_of(params.schema.first.encoding)),
               "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat "

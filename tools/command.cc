@@ -247,4 +247,11 @@ void refuse_overwriting(const std::filesystem::path& output, const std::vector<s
       invalid_argument(option + ": " + output.string() + " is the input itself");
 }
 
+std::string metric_names() {
+  std::string names;
+  for (std::size_t i = 0; i < std::size(kMetrics); ++i)
+    names += (i == 0 ? "" : i + 1 == std::size(kMetrics) ? " or " : ", ") + std::string(kMetrics[i].name);
+  return names;
+}
+
 }  // namespace cassata::tools

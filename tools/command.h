@@ -160,4 +160,7 @@ void check_output(const std::string& output, const std::string& expected);
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
                         const std::string& option = "--output");
 
+/// "dotproduct or euclidean", of all metrics.
+std::string metric_names();
+
 }  // namespace cassata::tools

@@ -44,7 +44,7 @@ CommandLine line_of(RecommendChoices& choices) {
               "bytes that every query touches, codes and graph, at most (512MiB, 2GB): vectors that only finish a "
               "search may stay on disk",
               [&](const std::string& text) { params.memory = parse_memory(text); });
-  line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
+  line.option("metric", "NAME", std::string(name_of(params.metric)), metric_names(),
               [&](const std::string& text) { params.metric = parse_metric(text); });
   line.option("queries", "FILE", "",
               "queries to try with; unless given, vectors of INPUT that are kept out of the sample",

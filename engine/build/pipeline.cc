@@ -14,6 +14,7 @@
 #include "engine/build/staging.h"
 #include "engine/graph/delta_adjacency.h"
 #include "engine/graph/duplicates.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,

@@ -19,16 +19,6 @@
 
 namespace cassata {
 
-/// Name of the section that holds the vectors as they were encoded.
-inline constexpr std::string_view kRowsSection = "codes.rows";
-/// And of the one that holds them as the second encoder of a build did.
-inline constexpr std::string_view kRerankSection = "rerank.rows";
-/// What a section of rows' name is followed by to name the one that tells where each begins, if their lengths differ.
-inline constexpr std::string_view kOffsetsSuffix = ".offsets";
-
-/// What follows it to name the one with what an encoder learned.
-inline constexpr std::string_view kModelSuffix = ".model";
-
 /// The encoders of a build. Those that learn do so from the codes of the first, and are given these to encode; the
 /// others are given the stream's vectors.
 struct BuildEncoders {

@@ -22,9 +22,6 @@
 
 namespace cassata {
 
-/// Section of the locations of a compressed graph's lists.
-inline constexpr std::string_view kPlacesSection = "graph.places";
-
 class DeltaAdjacency final : public Adjacency {
  public:
   /// Throws Error(corrupt) if the sections' lengths do not match `size`. Widths of classes are checked by verify()

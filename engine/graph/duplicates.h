@@ -23,8 +23,6 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kDuplicatesSection = "graph.duplicates";
-
 /// A duplicate and its representative.
 struct Duplicate {
   Id representative;  ///< id of the representative

@@ -21,9 +21,6 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kUpperNodesSection = "graph.upper_nodes";
-inline constexpr std::string_view kUpperEdgesSection = "graph.upper_edges";
-
 /// The nodes of the upper layers.
 struct LevelAssignment {
   std::vector<Id> nodes;             ///< the nodes of level 1, highest level first, then by id

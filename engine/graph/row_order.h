@@ -10,9 +10,6 @@
 
 namespace cassata {
 
-/// Section of the rows' ids: n x u32.
-inline constexpr std::string_view kIdsSection = "ids";
-
 /// Maps rows to the callers' ids.
 class Permutation {
  public:

@@ -11,6 +11,7 @@
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
 #include "engine/search/subset.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -39,7 +40,7 @@ class GraphSearcher final : public Searcher {
         layout_(std::move(layout)),
         permutation_(open_permutation(file)),
         duplicates_(open_duplicates(file, entry)),
-        expansion_(duplicates_, permutation_, entry, schema_.metric, size_),
+        expansion_(duplicates_, permutation_, entry, schema_.distance(), size_),
         first_(codes.first.get()),
         second_(codes.second.get()),
         results_(second_ ? second_ : first_),
@@ -89,7 +90,7 @@ class GraphSearcher final : public Searcher {
 
   void search_exact(const Batch& queries, const SearchParams& params,
                     std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(*results_, schema_.metric, result_ids_, queries, params, best);
+    search_by_scan(*results_, schema_.distance(), result_ids_, queries, params, best);
   }
 
   void verify(const Reading& reading) const override {
@@ -133,7 +134,7 @@ class GraphSearcher final : public Searcher {
 
   struct InFlightQuery {
     explicit InFlightQuery(const GraphSearcher& s)
-        : walk(s.layout_->walk()), second(s.second_ ? s.second_->scorer(s.schema_.metric) : nullptr) {}
+        : walk(s.layout_->walk()), second(s.second_ ? s.second_->scorer(s.schema_.distance()) : nullptr) {}
 
     std::unique_ptr<Walk> walk;
     std::unique_ptr<Scorer> second;
@@ -146,7 +147,7 @@ class GraphSearcher final : public Searcher {
 
   /// The first stage as a scan; then the second stage follows.
   void find_by_scan(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
-    if (!query.scanning) query.scanning = first_->scorer(schema_.metric);
+    if (!query.scanning) query.scanning = first_->scorer(schema_.distance());
     query.scanning->bind(queries.row(query.number));
     scan({&query.scanning, 1}, size_, {}, plan.candidates, {&query.found, 1});
     start_ranking(queries.row(query.number), query, plan);
@@ -184,7 +185,7 @@ class GraphSearcher final : public Searcher {
   /// Scores rows as results are.
   Scorer& result_scorer(const VectorView& vector, InFlightQuery& query) const {
     if (!summed_ || !expansion_.has_near_copies()) return *query.second;
-    if (!query.summed) query.summed = summed_->scorer(schema_.metric);
+    if (!query.summed) query.summed = summed_->scorer(schema_.distance());
     query.summed->bind(vector);
     return *query.summed;
   }

@@ -3,13 +3,13 @@
 #include <string>
 #include <utility>
 
-#include "engine/build/pipeline.h"
 #include "engine/graph/delta_adjacency.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/index/graph_searcher.h"
 #include "engine/index/registry.h"
 #include "engine/index/searcher.h"
 #include "engine/search/beam_walk.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -69,7 +69,7 @@ class MemoryLayout final : public GraphLayout {
   /// 2 to 4 running walks are equally fast, 8 slower (docs/decisions).
   Interleaving interleaving() const noexcept override { return {.running = 3, .waiting = 3}; }
   std::unique_ptr<Walk> walk() const override {
-    return std::make_unique<MemoryWalk>(file_, codes_, file_.manifest().schema.metric, levels_, *base_);
+    return std::make_unique<MemoryWalk>(file_, codes_, file_.manifest().schema.distance(), levels_, *base_);
   }
   void verify(const Reading& reading) const override {
     base_->verify(reading);
@@ -91,19 +91,6 @@ std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& 
                     ? open_pages(file, entry)
                     : std::make_unique<MemoryLayout>(file, *codes.first, entry);
   return graph_searcher(file, codes, entry, std::move(layout));
-}
-
-void build_graph(const BuildTask& task) {
-  const BuildParams& p = task.params;
-  const GraphBuildParams graph{.metric = p.schema.metric,
-                               .m = p.graph.m,
-                               .ef_construction = p.graph.ef_construction,
-                               .num_threads = p.num_threads,
-                               .progress = p.progress,
-                               .checkpoint_interval = p.checkpoint_interval};
-  task.manifest.graph =
-      write_graph(task.vectors, task.encoders, graph, p.schema.graph, p.memory_budget, task.files, task.writer);
-  if (p.schema.graph == GraphType::paged) task.manifest.graph->links = link_codes();
 }
 
 }  // namespace cassata

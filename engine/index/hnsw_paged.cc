@@ -9,6 +9,7 @@
 #include "engine/index/graph_searcher.h"
 #include "engine/index/registry.h"
 #include "engine/search/page_walk.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -17,13 +18,13 @@ namespace {
 std::unique_ptr<RowCodec> open_codec(const MappedFile& file, const CodesEntry& entry) {
   const Manifest& m = file.manifest();
   const EncodingRow& encoding = row_of(entry.encoding);
-  if (encoding.codec == nullptr || !encoding.compact || std::ranges::count(encoding.metrics, m.schema.metric) == 0)
+  if (encoding.codec == nullptr || !encoding.compact || !has_metric(encoding.distances, m.schema.metric))
     corrupt(file.manifest_place() + "rows in pages in encoding '" + std::string(encoding.name) +
             "', expected one of the compact encodings of dense vectors");
   return encoding.codec({.rows = file.section(entry.section),
                          .offsets = {},
                          .model = file.section(entry.section + std::string(kModelSuffix))},
-                        {.dim = m.dim, .metric = m.schema.metric, .code = entry.code});
+                        {.dim = m.dim, .metric = m.schema.distance(), .code = entry.code});
 }
 
 /// The upper nodes, in the codes of links.
@@ -50,7 +51,7 @@ class PagedLayout final : public GraphLayout {
         upper_(open_upper(file, entry)),
         links_(upper_.codec()),
         upper_codes_(file.section(entry.links->section)),
-        metric_(file.manifest().schema.metric),
+        metric_(file.manifest().schema.distance()),
         pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, *own_, links_),
                file.manifest().size, 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,

@@ -1,16 +1,13 @@
 #include "cassata/index.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "cassata/error.h"
-#include "engine/build/pipeline.h"
-#include "engine/build/region_build.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/answers.h"
+#include "engine/index/build_index.h"
 #include "engine/index/registry.h"
-#include "engine/index/schema.h"
+#include "engine/index/schema_rules.h"
 #include "engine/index/searcher.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
@@ -18,96 +15,10 @@
 #include "engine/multivector/join.h"
 #include "engine/search/touched_rows.h"
 #include "format/file/file_writer.h"
-#include "format/os/memory.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
-
-void check_budget(const BuildParams& params, const VectorStream& vectors, const std::filesystem::path& path) {
-  const std::uint64_t budget = params.memory_budget;
-  if (params.resume && budget == 0)
-    invalid_argument("resume: given without memory_budget, whose builds can be resumed");
-  if (params.resume && path.empty())
-    invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
-  if (budget == 0) return;
-  if (params.schema.kind != Kind::graph)
-    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.schema.kind)) + "', expected '" +
-                     std::string(name_of(Kind::graph)) + "'");
-  const std::size_t encodings = params.schema.second ? 2 : 1;
-  if (const std::uint64_t least =
-          least_budget(vectors.size(), vectors.vector_kind() == VectorKind::sparse ? encodings : 0);
-      budget < least)
-    invalid_argument("memory_budget: " + bytes_text(budget) + " given, expected at least " + bytes_text(least) +
-                     " for " + std::to_string(vectors.size()) + " vectors");
-}
-
-/// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
-void check_build(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
-  params.check();
-  if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
-  if (vectors.size() > kMaxSize)
-    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " +
-                     std::to_string(kMaxSize));
-  if (vectors.vector_kind() == VectorKind::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
-    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " +
-                     std::to_string(kMaxDim));
-  if (params.schema.has(Role::maxsim))
-    invalid_argument(
-        "role: maxsim given for a build, expected another; Index::join() puts token vectors beside an index");
-  if (const std::string problem = problem_with(params.schema); !problem.empty()) invalid_argument(problem);
-  check_budget(params, vectors, path);
-  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
-    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
-}
-
-/// The shortest text that is read as this number.
-std::string shortest(double number) {
-  std::array<char, 32> text;
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
-}
-
-std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
-  const IndexSchema& schema = params.schema;
-  const Stage& first = schema.first;
-  std::vector<std::pair<std::string, std::string>> out = {{"kind", std::string(name_of(schema.kind))},
-                                                          {"metric", std::string(name_of(schema.metric))},
-                                                          {"dtype", std::string(name_of(schema.stored().encoding))}};
-  if (schema.traversal_only()) out.emplace_back("navigation", name_of(first.encoding));
-  if (schema.kind == Kind::graph) {
-    out.emplace_back("graph_type", name_of(schema.graph));
-    out.emplace_back("m", std::to_string(params.graph.m));
-    out.emplace_back("ef_construction", std::to_string(params.graph.ef_construction));
-  }
-  if (schema.kind == Kind::postings) {
-    out.emplace_back("n_postings", std::to_string(params.lists.n_postings));
-    out.emplace_back("summary_energy", shortest(params.lists.summary_energy));
-    out.emplace_back("n_knn", std::to_string(params.lists.n_knn));
-  }
-  if (schema.second && !schema.traversal_only()) {
-    out.emplace_back("rerank", name_of(schema.second->encoding));
-    if (schema.second->code.bits != 0) out.emplace_back("rerank_bits", std::to_string(schema.second->code.bits));
-    if (schema.vector_kind == VectorKind::sparse)
-      out.emplace_back("prune_percentage", shortest(first.prune_percentage));
-    out.emplace_back("residual", schema.has(Role::residual) ? "true" : "false");
-  }
-  if (first.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(first.code.m_pq));
-  if (first.code.rotated) out.emplace_back("opq", "true");
-  if (first.code.bits != 0) out.emplace_back("bits", std::to_string(first.code.bits));
-  if (params.ef_search != 0) out.emplace_back("ef_search", std::to_string(params.ef_search));
-  if (params.memory_budget != 0) out.emplace_back("memory_budget", std::to_string(params.memory_budget));
-  return out;
-}
-
-/// Where a build keeps what it has not yet put into its file.
-std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params,
-                                      const std::filesystem::path& path, const FileWriter& writer) {
-  if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
-  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) +
-                     "\nsimd " + std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) +
-                     " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
-  for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
-  return std::make_unique<WorkFiles>(path, what, params.resume);
-}
 
 /// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of
 /// their folder.
@@ -146,7 +57,7 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const Stage& stage, co
   if (encoding.vector_kind != VectorKind::dense) sections.offsets = file.section(section + std::string(kOffsetsSuffix));
   if (encoding.compact) sections.model = file.section(section + std::string(kModelSuffix));
   const std::size_t dim = encoding.vector_kind == VectorKind::tokens ? stage.code.token_dim : m.dim;
-  auto codes = encoding.open(sections, m.size, {.dim = dim, .metric = m.schema.metric, .code = stage.code});
+  auto codes = encoding.open(sections, m.size, {.dim = dim, .metric = m.schema.distance(), .code = stage.code});
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
@@ -277,29 +188,12 @@ bool IndexHandle::reload(const OpenParams& params) {
   }
 }
 
-Index Index::build(VectorStream& vectors, const BuildParams& given, const std::filesystem::path& path) {
-  BuildParams params = given;
-  params.schema.vector_kind = vectors.vector_kind();
-  check_build(vectors, params, path);
-  FileWriter writer(path, params.replace);
-  const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
-  Manifest manifest{.schema = params.schema,
-                    .size = vectors.size(),
-                    .dim = static_cast<std::uint32_t>(vectors.dim()),
-                    .first_section = std::string(kRowsSection),
-                    .ef_search = params.ef_search};
-  if (params.schema.second) manifest.second_section = kRerankSection;
-  SampledStream sampled(vectors);
-  row_of(params.schema.kind).build({sampled, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
-  manifest.provenance = {
-      .library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
-  const auto check = [&](const std::shared_ptr<const MappedFile>& opened, Manifest& amended) {
-    const State state(opened, {});
-    amended.provenance.self_check = self_check(*state.searcher, amended, sampled.sample(), params.num_threads);
+Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
+  const auto check = [&](std::shared_ptr<const MappedFile> opened, const Rows& sample) {
+    const State state(std::move(opened), {});
+    return self_check(*state.searcher, state.file->manifest(), sample, params.num_threads);
   };
-  auto file = writer.finish(std::move(manifest), params.schema.kind == Kind::flat ? FileWriter::Check() : check);
-  files->drop();
-  return Index(State::open(std::move(file), path));
+  return Index(State::open(build_file(vectors, params, path, check), path));
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
@@ -341,7 +235,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   bounded.k = std::min<std::uint64_t>(params.k, state_->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   state_->file->reading([&] {
-    (*state_->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
+    (*state_->searcher.*function)(SearchedQueries(queries, manifest.schema.metric).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= state_->size())  // only a damaged file has such

@@ -11,36 +11,30 @@
 #include "engine/codec/dense.h"
 #include "engine/codec/packed_rows.h"
 #include "engine/codec/product.h"
-#include "engine/codec/pruned.h"
 #include "engine/codec/quantized.h"
-#include "engine/codec/residual.h"
 #include "engine/codec/sparse.h"
 #include "engine/codec/sparse_packed.h"
 #include "engine/codec/tokens.h"
-#include "engine/graph/page_store.h"
 
 namespace cassata {
 namespace {
-
-constexpr std::string_view kDotProductNames[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
-constexpr std::string_view kEuclideanNames[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
-constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames},
-                                  {Metric::euclidean, "euclidean", kEuclideanNames}};
 
 constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"},
                                         {GraphType::permuted, "permuted"},
                                         {GraphType::compressed, "compressed"},
                                         {GraphType::paged, "paged", true}};
 
-constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
+constexpr Metric kDotProduct[] = {Metric::dot_product}, kDotOrEuclidean[] = {Metric::dot_product, Metric::euclidean},
+                 kAllDistances[] = {Metric::dot_product, Metric::euclidean, Metric::manhattan};
 
 /// The row of an encoding of sparse vectors.
 template <auto open, auto encoder>
-constexpr EncodingRow sparse(Encoding encoding, std::string_view name, std::span<const Metric> metrics = kAllMetrics) {
+constexpr EncodingRow sparse(Encoding encoding, std::string_view name,
+                             std::span<const Metric> distances = kDotOrEuclidean) {
   return {encoding,
           name,
           VectorKind::sparse,
-          metrics,
+          distances,
           false,
           [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
             return open(sections, size, spec.dim);
@@ -51,9 +45,9 @@ constexpr EncodingRow sparse(Encoding encoding, std::string_view name, std::span
 
 /// The row of an encoding of dense vectors, whose rows all have one length.
 template <auto codec>
-constexpr EncodingRow dense(Encoding encoding, std::string_view name, bool compact,
+constexpr EncodingRow dense(Encoding encoding, std::string_view name, bool compact, std::span<const Metric> distances,
                             decltype(EncodingRow::encoder) encoder) {
-  return {encoding, name, VectorKind::dense, kAllMetrics, compact, open_packed<codec>, codec, encoder};
+  return {encoding, name, VectorKind::dense, distances, compact, open_packed<codec>, codec, encoder};
 }
 
 /// The row of an encoding of token vectors.
@@ -64,17 +58,17 @@ constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool comp
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    dense<codec_dense_f32>(Encoding::f32, "f32", false, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
-    dense<codec_dense_f16>(Encoding::f16, "f16", false, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
+    dense<codec_dense_f32>(Encoding::f32, "f32", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
+    dense<codec_dense_f16>(Encoding::f16, "f16", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
     sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16"),
     sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32"),
     sparse<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8"),
     sparse<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16"),
     sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", kDotProduct),
-    dense<codec_dense_int8>(Encoding::dense_int8, "int8", true, encoder_dense_int8),
-    dense<codec_dense_int4>(Encoding::dense_int4, "int4", true, encoder_dense_int4),
-    dense<codec_rabitq>(Encoding::rabitq, "rabitq", true, encoder_rabitq),
-    dense<codec_product>(Encoding::pq, "pq", true, encoder_product),
+    dense<codec_dense_int8>(Encoding::dense_int8, "int8", true, kDotOrEuclidean, encoder_dense_int8),
+    dense<codec_dense_int4>(Encoding::dense_int4, "int4", true, kDotOrEuclidean, encoder_dense_int4),
+    dense<codec_rabitq>(Encoding::rabitq, "rabitq", true, kDotOrEuclidean, encoder_rabitq),
+    dense<codec_product>(Encoding::pq, "pq", true, kDotOrEuclidean, encoder_product),
     tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
     tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
     tokens(Encoding::tokens_two_level_norms, "two-level-pq-norms", true, open_tokens_two_level_norms),
@@ -82,9 +76,9 @@ constexpr EncodingRow kEncodings[] = {
 // clang-format on
 
 constexpr KindRow kKinds[] = {
-    {Kind::flat, "flat", open_flat, build_flat},
-    {Kind::graph, "hnsw", open_graph, build_graph},
-    {Kind::postings, "postings", open_postings, build_postings},
+    {Kind::flat, "flat", open_flat},
+    {Kind::graph, "hnsw", open_graph},
+    {Kind::postings, "postings", open_postings},
 };
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
@@ -105,16 +99,16 @@ constexpr Encoding kTokens[] = {Encoding::tokens_f16},
 // A row a line.
 // clang-format off
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDenseCompact, kDensePlain, kAllMetrics, Role::traversal},
-    {"DensePQHNSW", Kind::graph, kProduct, {}, kAllMetrics},
-    {"DenseRerankHNSW", Kind::graph, kDenseRerank, kDenseSecond, kAllMetrics},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, {}, kAllDistances},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, {}, kAllDistances},
+    {"DensePlainHNSW", Kind::graph, kDenseCompact, kDensePlain, kDotOrEuclidean, Role::traversal},
+    {"DensePQHNSW", Kind::graph, kProduct, {}, kDotOrEuclidean},
+    {"DenseRerankHNSW", Kind::graph, kDenseRerank, kDenseSecond, kDotOrEuclidean},
     {"SparseFlatIndex", Kind::flat, kSparseExact, {}, kDotProduct},
     {"SparsePostingsIndex", Kind::postings, kSparseCodes, {}, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, {}, kAllMetrics},
-    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, {}, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kAllMetrics},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, {}, kDotOrEuclidean},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, {}, kDotOrEuclidean},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kDotOrEuclidean},
     {"SparseDotVByteHNSW", Kind::graph, kDotVByte, {}, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, kSparseCodes, kDotProduct},
     {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, kTokens, kDotProduct},
@@ -148,56 +142,18 @@ const Encoding* find_named(std::string_view text, std::span<const Encoding> enco
   return found == encodings.end() ? nullptr : &*found;
 }
 
-BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
-  BuildEncoders out;
-  const IndexSchema& schema = params.schema;
-  out.all.push_back(row_of(schema.first.encoding).encoder({.dim = dim, .metric = schema.metric}));
-  out.stored = {0};
-  if (!schema.second) return out;
-  out.all.push_back(row_of(schema.second->encoding).encoder({.dim = dim, .metric = schema.metric}));
-  out.stored.push_back(1);
-  const double percentage = schema.first.prune_percentage;
-  if (percentage < 100) out.all[0] = part_encoder(std::move(out.all[0]), percentage, Part::kept);
-  if (schema.has(Role::residual)) out.all[1] = part_encoder(std::move(out.all[1]), percentage, Part::pruned);
-  return out;
-}
-
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good
-/// neighbours where errors of many values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there,
-/// and neighbours are chosen by the other ones. Measured (docs/performance.md).
-constexpr std::size_t kFewDims = 96;
-
-/// What compact codes are made from stands first, be it stored or not.
-BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
-  BuildEncoders out;
-  const IndexSchema& schema = params.schema;
-  const Stage& first = schema.first;
-  const auto add = [&](Encoding encoding, CodeParams code = {}, bool linear = false) {
-    out.all.push_back(row_of(encoding).encoder({.dim = dim, .metric = schema.metric, .code = code, .linear = linear}));
-    return out.all.size() - 1;
-  };
-  const bool compact = row_of(first.encoding).compact, residual = schema.has(Role::residual);
-  const bool second_compact = schema.second && row_of(schema.second->encoding).compact;
-  add(!compact ? first.encoding : schema.second && !second_compact ? schema.second->encoding : Encoding::f32);
-  out.stored = {compact ? add(first.encoding, first.code, residual) : 0};
-  if (schema.second) out.stored.push_back(second_compact ? add(schema.second->encoding, schema.second->code) : 0);
-  if (residual) out.all.back() = residual_encoder(*out.all[out.stored[0]], std::move(out.all.back()));
-  if (schema.kind != Kind::graph || dim > kMaxQuantizedDim) return out;
-  const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
-    return first.encoding == encoding && first.code.bits == code.bits ? out.stored[0] : add(encoding, code);
-  };
-  out.traversal = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
-  if (params.memory_budget != 0) {
-    out.pruning = out.traversal;
-    if (dim >= kFewDims) out.traversal = find_or_add(Encoding::rabitq, {.bits = 1});
-  }
-  if (schema.graph == GraphType::paged) out.links = add(link_codes().encoding, link_codes().code);
-  return out;
-}
-
 }  // namespace
 
 std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
+bool has_metric(std::span<const Metric> distances, Metric metric) noexcept {
+  return std::ranges::count(distances, row_of(metric).distance) != 0;
+}
+std::vector<Metric> metrics_of(std::span<const Metric> distances) {
+  std::vector<Metric> out;
+  for (const MetricRow& row : kMetrics)
+    if (has_metric(distances, row.metric)) out.push_back(row.metric);
+  return out;
+}
 std::span<const GraphTypeRow> graph_type_rows() noexcept { return kGraphTypes; }
 std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
 std::span<const KindRow> kind_rows() noexcept { return kKinds; }
@@ -227,14 +183,7 @@ const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &Encoding
 const GraphTypeRow& row_of(GraphType type) { return find(kGraphTypes, &GraphTypeRow::type, type); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
-CodesEntry link_codes() { return {Encoding::rabitq, std::string(kUpperCodesSection), {.bits = 1}}; }
-
-BuildEncoders encoders_of(const BuildParams& params, std::size_t dim) {
-  return row_of(params.schema.first.encoding).vector_kind == VectorKind::sparse ? sparse_encoders(params, dim)
-                                                                                : dense_encoders(params, dim);
-}
-
-std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
+std::string_view name_of(Metric metric) noexcept { return row_of(metric).name; }
 std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
@@ -243,26 +192,14 @@ Metric parse_metric(std::string_view text) {
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const MetricRow& row : kMetrics)
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
-  if (lower == "cosine" || lower == "cos" || lower == "angular")
-    invalid_argument(
-        "metric: '" + lower +
-        "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
-        "scores are cosines then");
   if (lower == "hamming" || lower == "jaccard")
     invalid_argument("metric: '" + lower +
                      "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
-std::span<const std::string_view> aliases_of(Metric metric) noexcept {
-  return find(kMetrics, &MetricRow::metric, metric).aliases;
-}
-GraphType parse_graph_type(std::string_view text) {
-  std::vector<GraphTypeRow> rows;  // guided ones are asked for by a layout, and known by name
-  std::ranges::copy_if(kGraphTypes, std::back_inserter(rows),
-                       [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
-  return parse("graph_type", std::span<const GraphTypeRow>(rows), text).type;
-}
+std::span<const std::string_view> aliases_of(Metric metric) noexcept { return row_of(metric).aliases; }
+GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
 Encoding parse_encoding(std::string_view text, VectorKind vector_kind) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows),

@@ -9,17 +9,11 @@
 #include <vector>
 
 #include "cassata/manifest.h"
-#include "engine/build/pipeline.h"
+#include "cassata/metric.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
 
 namespace cassata {
-
-struct MetricRow {
-  Metric metric;
-  std::string_view name;
-  std::span<const std::string_view> aliases;  ///< what other libraries call it
-};
 
 struct GraphTypeRow {
   GraphType type;
@@ -31,8 +25,8 @@ struct EncodingRow {
   Encoding encoding;
   std::string_view name;
   VectorKind vector_kind;
-  std::span<const Metric> metrics;  ///< that it has distances for
-  bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
+  std::span<const Metric> distances;  ///< metrics whose distances it has
+  bool compact;  ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
   /// How a row is read wherever it lies; null where rows differ in length.
   std::unique_ptr<RowCodec> (*codec)(const RowSections& sections, const CodesSpec& spec);
@@ -44,7 +38,6 @@ struct KindRow {
   Kind kind;
   std::string_view name;
   std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
-  void (*build)(const BuildTask& task);
 };
 
 /// The class that stands for a kind of index over vectors that are stored in a way.
@@ -53,8 +46,8 @@ struct ClassRow {
   Kind kind;
   std::span<const Encoding> encodings;  ///< of the first stage; encodings[0] is the class's default
   std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: there is none
-  std::span<const Metric> metrics;
-  Role first = Role::search;  ///< of the first stage
+  std::span<const Metric> distances;    ///< metrics by whose distances it searches
+  Role first = Role::search;            ///< of the first stage
 
   VectorKind vector_kind() const;
   /// Whether the second stage holds token vectors.
@@ -62,6 +55,9 @@ struct ClassRow {
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
+/// Whether `metric` compares by one of these distances; and all that do.
+bool has_metric(std::span<const Metric> distances, Metric metric) noexcept;
+std::vector<Metric> metrics_of(std::span<const Metric> distances);
 std::span<const GraphTypeRow> graph_type_rows() noexcept;
 std::span<const EncodingRow> encoding_rows() noexcept;
 std::span<const KindRow> kind_rows() noexcept;
@@ -74,12 +70,5 @@ const GraphTypeRow& row_of(GraphType type);
 /// "'f32', 'f16'", for a message.
 std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
-
-/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must
-/// be asked.
-CodesEntry link_codes();
-
-/// The encoders of a build.
-BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);
 
 }  // namespace cassata
