@@ -1,4 +1,5 @@
-// One struct per metric: how a vector of elements adds to a running sum, and how the sum becomes a distance.
+// One struct per metric: add() adds the terms of a vector of elements to a running sum, finish() turns the sum into a
+// distance.
 // Compiled once per instruction set: include after highway.h, never from a header.
 
 #if defined(CASSATA_KERNELS_METRIC_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -32,7 +33,7 @@ struct Euclidean {
   static HWY_INLINE float finish(float sum) { return sum; }
 };
 
-/// Calls `use` with an object of the metric's type.
+/// Returns use(m), where m is an object of the metric's struct.
 template <class Use>
 auto with_metric(Metric metric, Use use) {
   switch (metric) {
