@@ -1,4 +1,4 @@
-// Which vectors are so close to another one that one node of a graph stands for both.
+// Detects near duplicates: vectors so close to another one that one node of the graph represents both.
 #pragma once
 
 #include <cstddef>
@@ -11,35 +11,36 @@
 
 namespace cassata {
 
-/// Tells near copies from other neighbours, by squared Euclidean distances whatever the metric. A near copy is closer
-/// than kShare of the distance that most pairs of the collection have, so noise of 1e-4 of a value's size makes near
-/// copies in up to 1,000 dimensions. So the few rows that lie far out do not count, nor does where the origin is.
+/// Distinguishes near duplicates from other neighbours by squared Euclidean distance, whatever the metric. The limit is
+/// kShare of the distance that 9 of 10 random pairs of the collection do not exceed: a quantile, so that a few outliers
+/// do not change it, and of differences, so that the origin does not matter. Noise of 1e-4 of the size of the values
+/// stays below the limit in up to 1,000 dimensions.
 class NearRule {
  public:
   static constexpr double kShare = 0.005;
 
-  /// Copies alone are near.
+  /// Only exact duplicates are near.
   NearRule() = default;
-  /// Measures distances of some pairs among the nodes from 0 to `nodes`, always the same. `scorer` scores nodes.
+  /// Measures the distances of a fixed random sample of pairs of nodes below `nodes`. `scorer` scores nodes.
   NearRule(Metric metric, std::size_t nodes, Scorer& scorer);
 
-  /// The candidate that `node` is a near copy of; kNoId: none. `candidates` are other nodes with their distances to it,
-  /// best first. Leaves `scorer` bound to any of them.
+  /// A candidate whose near duplicate `node` is, or kNoId. `candidates` are other nodes with their distances to `node`,
+  /// closest first. Rebinds `scorer`.
   Id find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const;
-  /// Whether vectors with these distances to the same third one may be near copies.
+  /// False if two vectors with distances `a` and `b` to the same third vector cannot be near duplicates.
   bool may_be_near(float a, float b) const;
-  /// How far a near copy is at most (L2).
+  /// The largest L2 distance of a near duplicate.
   float radius() const;
-  /// The distance that two vectors do not fall below, unless one is several times as long as most vectors are. Minus
-  /// infinity for Euclidean distances.
-  float wild() const;
+  /// For the dot product, a distance below this means that one of the two vectors is several times longer than most
+  /// vectors. Minus infinity for Euclidean distances.
+  float outlier_distance() const;
 
  private:
   double squared_distance(Id other, float distance, double own, Scorer& scorer) const;
 
   Metric metric_ = Metric::euclidean;
-  double limit_ = 0;   // squared distance of near copies
-  double length_ = 0;  // of the vectors, most of which are no longer; of dot products
+  double limit_ = 0;   // largest squared distance of near duplicates
+  double length_ = 0;  // for the dot product: the L2 length that 9 of 10 vectors do not exceed
 };
 
 }  // namespace cassata

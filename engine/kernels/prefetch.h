@@ -9,8 +9,8 @@
 
 namespace cassata::kernels {
 
-/// Prefetch distance in bytes. Measured (docs/performance.md): a shorter distance leaves the arithmetic waiting for
-/// memory, a longer one gains nothing.
+/// Prefetch distance in bytes. Measured (docs/decisions/rows-are-prefetched-to-l2.md): a shorter distance leaves the
+/// arithmetic waiting for memory, a longer one gains nothing.
 inline constexpr std::size_t kBytesAhead = 24 * 1024;
 
 /// Prefetch distance in rows of `row_bytes` bytes; at least 1.

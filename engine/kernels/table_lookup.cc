@@ -38,7 +38,7 @@ void fill(const float* query, std::size_t dims, const float* codebook, float* ta
   }
 }
 
-/// The only place that sums table entries. Scalar loads: gathers are no faster (docs/performance.md).
+/// The only place that sums table entries. Scalar loads: gathers are no faster (docs/decisions/pq-tables-are-f32.md).
 HWY_INLINE float sum_of(const float* table, const std::uint8_t* row, std::size_t subspaces) {
   float sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
   std::size_t i = 0;

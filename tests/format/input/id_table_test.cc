@@ -71,7 +71,7 @@ TEST_F(Ids, WrittenOnesAreReadBack) {
 }
 
 TEST_F(Ids, OthersAreRefused) {
-  expect_refused("", {"0 bytes are no .npy file"});
+  expect_refused("", {"0 bytes, expected a .npy file"});
   expect_refused(file_of("<f4", 1, 2, std::vector<float>{1, 2}), {"dtype '<f4'", "<i8, <i4, <u8, <u4"});
   expect_refused(npy_header(npy_dict("<i4", "(2,)")) + std::string(8, '\0'), {"shape '(2,)'"});
   expect_refused(npy_header(npy_dict("<i4", "(1, 2)", "True")) + std::string(8, '\0'), {"fortran_order 'True'"});
