@@ -31,8 +31,8 @@ struct GraphParams {
 /// A graph under construction. Nodes are numbered so that the nodes of each layer are the first ones; a node has the
 /// same number in every layer.
 struct BuiltGraph {
-  /// A graph without edges. Nodes of the base layer alone are in the order of ids. `base` is memory for the lists of
-  /// the base layer, size * 2 m ids; if empty, the graph allocates its own.
+  /// A graph without edges. Nodes that are only in the base layer have the order of ids. `base` is memory for the lists
+  /// of the base layer, size * 2 m ids; if empty, the graph allocates its own.
   BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> base = {});
 
   /// Number of nodes in the upper layers.

@@ -1,5 +1,4 @@
-// Distances of a query to dense rows: right, the same whichever function computes them, and reading nothing past the
-// rows.
+// Distances of a query to dense rows: correct, equal whichever function computes them, without reads past the rows.
 #include "engine/kernels/dense_distance.h"
 
 #include <gtest/gtest.h>

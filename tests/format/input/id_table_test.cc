@@ -1,5 +1,4 @@
-// Tables of ids: what NumPy writes is read, what is written NumPy reads (tests/python), and nothing else is taken for
-// one.
+// Tables of ids: files of NumPy are read, written files are readable by NumPy (tests/python), other files are refused.
 #include "format/input/id_table.h"
 
 #include <gtest/gtest.h>

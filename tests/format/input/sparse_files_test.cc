@@ -1,4 +1,4 @@
-// Sparse collections: read as they were written, and refused where they are not what they must be.
+// Sparse collections: read as they were written; invalid files are refused.
 #include "format/input/sparse_files.h"
 
 #include <gtest/gtest.h>
