@@ -248,7 +248,7 @@ def _offsets(offsets: Any, entries: int) -> npt.NDArray[np.uint64]:
     falls = given[1:] < given[:-1]
     if falls.any():
         row = int(np.argmax(falls))
-        raise ValueError(f"offsets: row {row} from {given[row]} to {given[row + 1]}, expected numbers that do not fall")
+        raise ValueError(f"offsets: row {row} from {given[row]} to {given[row + 1]}, expected non-decreasing offsets")
     return np.require(given, np.uint64, ["C", "A"])
 
 

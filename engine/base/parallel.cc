@@ -13,7 +13,8 @@
 namespace cassata {
 namespace {
 
-/// A child of fork() has none of oneTBB's threads, and perhaps one of its locks taken for ever: it goes on alone.
+/// A child of fork() has none of oneTBB's threads, and may inherit a lock that is never released: it runs on one
+/// thread.
 std::atomic<bool> alone = false;
 void watch_forks() {
   static const int watched = ::pthread_atfork(nullptr, nullptr, [] { alone = true; });
@@ -23,8 +24,8 @@ void watch_forks() {
 using Work = std::function<void(std::size_t, std::size_t, unsigned)>;
 using Range = tbb::blocked_range<std::size_t>;
 
-// oneTBB orders a caller and its pieces. These say so once more, where ThreadSanitizer sees it: the library is not
-// instrumented.
+// oneTBB orders a caller and its chunks, but the library is not instrumented. These make the order visible to
+// ThreadSanitizer.
 std::atomic<std::size_t> started, finished;
 
 void run(const Work& work, std::size_t begin, std::size_t end) {
@@ -33,9 +34,9 @@ void run(const Work& work, std::size_t begin, std::size_t end) {
   finished.fetch_add(1, std::memory_order_release);
 }
 
-/// What oneTBB copies into its tasks, whose memory it hands from thread to thread; so ThreadSanitizer is to look at
-/// none of it.
-struct Piece {
+/// The functor that oneTBB copies into its tasks. Not checked by ThreadSanitizer, because oneTBB passes the memory of
+/// tasks between threads in ways that it cannot see.
+struct Chunk {
   const Work* work;
   [[gnu::no_sanitize_thread]] void operator()(const Range& range) const { run(*work, range.begin(), range.end()); }
 };
@@ -53,14 +54,14 @@ std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual)
 }
 
 Threads Threads::that_wait(unsigned num_threads) {
-  constexpr unsigned kWaiting = 4,
-                     kEnough = 32;  // a processor, of which one has it; and in all, since each needs memory
-  const unsigned processors = threads_of(0), most = std::max(processors, std::min(kEnough, processors * kWaiting));
-  // oneTBB has no more than there are processors unless told so; for good, so that its threads need not be made anew
-  // for every loop.
-  static const tbb::global_control more(tbb::global_control::max_allowed_parallelism, most);
+  constexpr unsigned kWaiting = 4;  // threads per processor, of which one runs while the others wait
+  constexpr unsigned kEnough = 32;  // threads in all, since each needs memory
+  const unsigned processors = threads_of(0), max = std::max(processors, std::min(kEnough, processors * kWaiting));
+  // oneTBB limits threads to the number of processors. Raised once and for all, so that threads are not recreated for
+  // every loop.
+  static const tbb::global_control more(tbb::global_control::max_allowed_parallelism, max);
   Threads threads(0);
-  threads.count = num_threads == 0 ? most : std::min(num_threads, most);
+  threads.count = num_threads == 0 ? max : std::min(num_threads, max);
   return threads;
 }
 
@@ -72,15 +73,15 @@ void parallel_for(Threads threads, std::size_t count, std::size_t grain, const W
   watch_forks();
   started.fetch_add(1, std::memory_order_release);
   tbb::task_arena arena(static_cast<int>(threads.count));
-  arena.execute([&] { tbb::parallel_for(Range(0, count, grain), Piece{&work}, tbb::simple_partitioner()); });
+  arena.execute([&] { tbb::parallel_for(Range(0, count, grain), Chunk{&work}, tbb::simple_partitioner()); });
   finished.load(std::memory_order_acquire);
 }
 
-void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t turn,
+void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t round,
                   const std::function<void(std::size_t)>& report, const Work& work) {
-  const std::size_t most = turn * threads.count;
-  for (std::size_t first = 0; first < count; first += most) {
-    const std::size_t now = std::min(most, count - first);
+  const std::size_t elements = round * threads.count;
+  for (std::size_t first = 0; first < count; first += elements) {
+    const std::size_t now = std::min(elements, count - first);
     parallel_for(threads, now, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       work(first + begin, first + end, thread);
     });

@@ -1,4 +1,4 @@
-// Loops over threads. What is computed must not depend on how a loop is cut.
+// Parallel loops. Results must not depend on how a loop is divided.
 #pragma once
 
 #include <cstddef>
@@ -6,29 +6,29 @@
 
 namespace cassata {
 
-/// `num_threads`, but no more than there are processors; all of these for 0.
+/// `num_threads`, at most the number of processors; 0: the number of processors.
 unsigned threads_of(unsigned num_threads);
 
-/// How many threads a loop has.
+/// Number of threads of a loop.
 struct Threads {
-  Threads(unsigned num_threads) : count(threads_of(num_threads)) {}  // NOLINT: a number of threads says it
-  /// As many, but up to four for each processor, and these for 0: for work that waits for the disk much of its time.
-  /// Others go on meanwhile.
+  Threads(unsigned num_threads) : count(threads_of(num_threads)) {}  // NOLINT: implicit, a number is a count of threads
+  /// For work that often waits for the disk: `num_threads`, at most 4 per processor (and at most 32, or the number of
+  /// processors if that is larger); 0: as many as allowed.
   static Threads that_wait(unsigned num_threads);
   unsigned count;
 };
 
-/// `usual`, or less, so that as many threads get a piece as there are of the `count`.
+/// Chunk size for a loop over `count` elements: at most `usual`, and small enough that every thread gets a chunk.
 std::size_t grain_of(unsigned num_threads, std::size_t count, std::size_t usual);
 
-/// Calls work(begin, end, thread) for pieces of about `grain` that make up [0, count), on so many threads, or fewer,
-/// which are numbered from 0. Returns when all is done; the first exception of a piece reaches the caller.
+/// Calls work(begin, end, thread) for chunks of about `grain` elements that cover [0, count), on up to `threads`
+/// threads, numbered from 0. Returns when all chunks are done. The first exception of a chunk reaches the caller.
 void parallel_for(Threads threads, std::size_t count, std::size_t grain,
                   const std::function<void(std::size_t, std::size_t, unsigned)>& work);
 
-/// The same in turns of about `turn` a thread. After each, report(done) is called on this thread, and may throw to end
-/// the loop: for what takes so long that people want to know how far it is, or to stop it.
-void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t turn,
+/// The same, in rounds of about `round` elements per thread, for long loops with progress reports. After each round,
+/// report(done) is called on the calling thread; it may throw to end the loop.
+void parallel_for(Threads threads, std::size_t count, std::size_t grain, std::size_t round,
                   const std::function<void(std::size_t)>& report,
                   const std::function<void(std::size_t, std::size_t, unsigned)>& work);
 

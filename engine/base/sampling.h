@@ -1,5 +1,6 @@
-// Samples of rows: one of each of as many equal stretches, so that no part of a collection is left out; anywhere in its
-// stretch, so that a collection whose rows follow a pattern meets no step. The same in every build.
+// Stratified samples of rows: one row from each of `count` equal strata, so that every part of a collection is
+// represented, at a pseudo-random place in the stratum, so that a periodic collection is not sampled in step.
+// Deterministic.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,10 @@ inline std::uint64_t scattered(std::uint64_t number) noexcept {
   return number ^ (number >> 31);
 }
 
-/// The row that is sample `i` of `count` of `total` rows; rises with i. Requires i < count <= total.
+/// Sample i of `count` samples from `total` rows; increases with i. Requires i < count <= total.
 inline std::uint64_t sampled(std::uint64_t i, std::uint64_t count, std::uint64_t total) noexcept {
-  const auto begin_of = [=](std::uint64_t stretch) {
-    return total / count * stretch + total % count * stretch / count;
+  const auto begin_of = [=](std::uint64_t stratum) {
+    return total / count * stratum + total % count * stratum / count;
   };
   return begin_of(i) + scattered(i) % (begin_of(i + 1) - begin_of(i));
 }

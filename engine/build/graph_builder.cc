@@ -17,27 +17,27 @@
 namespace cassata {
 namespace {
 
-/// Neighbours of a node during insertion: one place stays free for repair_connectivity().
+/// Most neighbours of a node during insertion: one place stays free for repair_connectivity().
 std::size_t list_limit(const NeighborLists& level) { return level.max_degree() - 1; }
 
 }  // namespace
 
-/// What a thread needs.
+/// The state of one thread.
 struct GraphBuilder::Worker {
-  std::unique_ptr<Scorer> query;  // bound to the vector that is inserted, by the codes that are traversal
-  std::unique_ptr<Scorer> pair;   // bound to it and to its neighbours in turn, by the pruning ones
-  std::vector<float> values;      // of the vector that is inserted
+  std::unique_ptr<Scorer> query;  // of the traversal codes, bound to the vector that is inserted
+  std::unique_ptr<Scorer> pair;   // of the pruning codes, bound to that vector and to its candidates in turn
+  std::vector<float> values;      // the decoded vector that is inserted
   Workspace work;
   NeighborSelector selector;
   std::vector<Candidate> candidates;
-  std::vector<Id> chosen, absent;
+  std::vector<Id> chosen, not_resident;
   std::vector<float> distances;
 };
 
-/// An edge back, from `target` to the node that chose it.
-struct GraphBuilder::BackEdge {
+/// A reverse edge, from `target` to the node `source` that selected it as a neighbour.
+struct GraphBuilder::ReverseEdge {
   Id target, source;
-  friend bool operator<(const BackEdge& a, const BackEdge& b) {
+  friend bool operator<(const ReverseEdge& a, const ReverseEdge& b) {
     return a.target != b.target ? a.target < b.target : a.source < b.source;
   }
 };
@@ -57,7 +57,7 @@ BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> base) 
 std::vector<Id> shuffled(Id begin, Id end) {
   std::vector<Id> nodes(end - begin);
   for (Id& node : nodes) node = static_cast<Id>(begin + (&node - nodes.data()));
-  std::mt19937 random(begin);  // NOLINT: the same order every time
+  std::mt19937 random(begin);  // NOLINT: a fixed seed gives the same order in every build
   for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random() % i]);
   return nodes;
 }
@@ -67,7 +67,7 @@ GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphBuildParams& params, Th
 
 GraphBuilder::~GraphBuilder() = default;
 
-void GraphBuilder::use(const Codes& traversal, const Codes& pruning, std::span<const Id> rows) {
+void GraphBuilder::set_codes(const Codes& traversal, const Codes& pruning, std::span<const Id> rows) {
   traversal_ = &traversal;
   pruning_ = &pruning;
   rows_ = rows;
@@ -78,12 +78,12 @@ void GraphBuilder::use(const Codes& traversal, const Codes& pruning, std::span<c
   }
 }
 
-void GraphBuilder::have(Id begin, Id end) {
-  have_begin_ = begin;
-  have_end_ = end;
+void GraphBuilder::set_resident(Id begin, Id end) {
+  resident_begin_ = begin;
+  resident_end_ = end;
 }
 
-void GraphBuilder::tell(Changed changed, Done done) {
+void GraphBuilder::observe(Changed changed, Done done) {
   changed_ = std::move(changed);
   done_ = std::move(done);
 }
@@ -94,14 +94,14 @@ std::size_t GraphBuilder::top_level(Id node) const {
   return level;
 }
 
-void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size_t met) {
-  constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch is at most 1/16 of what it is added to
+void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size_t similar) {
+  constexpr std::size_t kGrowth = 16, kMaxBatch = 4096;  // a batch has at most 1/16 of the nodes it is added to
   inserted_ += done;
   if (done == nodes.size()) return;
   near();
   while (done < nodes.size()) {
     const auto batch = nodes.subspan(
-        done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
+        done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + similar) / kGrowth, 1, kMaxBatch)));
     insert_batch(batch);
     done += batch.size();
     inserted_ += batch.size();
@@ -117,7 +117,7 @@ const NearRule& GraphBuilder::near() {
   return *near_;
 }
 
-void GraphBuilder::connect() {
+void GraphBuilder::repair() {
   graph_.near_radius = near().radius();
   SubsetScorer scorer(*workers_.front().pair, rows_, pruning_->size());
   std::vector<Id> apart;
@@ -127,17 +127,17 @@ void GraphBuilder::connect() {
 }
 
 void GraphBuilder::insert_batch(std::span<const Id> nodes) {
-  constexpr std::size_t kNodes = 8, kNodesATurn = 64 * kNodes;
+  constexpr std::size_t kNodes = 8, kNodesPerRound = 64 * kNodes;
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("graph", 1 + inserted_ + done, graph_.ids.size());
   };
   std::vector<Found> found(nodes.size());
-  parallel_for(threads_, nodes.size(), kNodes, kNodesATurn, report,
+  parallel_for(threads_, nodes.size(), kNodes, kNodesPerRound, report,
                [&](std::size_t first, std::size_t last, unsigned thread) {
                  for (std::size_t i = first; i < last; ++i) found[i] = find_neighbors(nodes[i], workers_[thread]);
                });
   find_duplicates(nodes, found);
-  for (std::size_t l = 0; l < graph_.levels.size(); ++l) connect_back(l, nodes);
+  for (std::size_t l = 0; l < graph_.levels.size(); ++l) add_reverse_edges(l, nodes);
 }
 
 void GraphBuilder::bind(Id node, Worker& w) {
@@ -146,18 +146,20 @@ void GraphBuilder::bind(Id node, Worker& w) {
   w.query->bind(VectorView{.values = w.values});
 }
 
-/// Duplicates within a batch have not seen each other, but the same nearest node at the same distance.
+/// Finds duplicates within a batch, whose nodes have not seen each other: they have the same nearest node, at nearly
+/// the same distance.
 void GraphBuilder::find_duplicates(std::span<const Id> nodes, std::span<Found> found) {
   constexpr std::size_t kCompared = 8;
-  std::vector<std::size_t> fresh;
+  std::vector<std::size_t> unmatched;
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    if (found[i].duplicate_of == kNoId && found[i].nearest.id != kNoId) fresh.push_back(i);
-  std::ranges::sort(
-      fresh, {}, [&](std::size_t i) { return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]); });
+    if (found[i].duplicate_of == kNoId && found[i].nearest.id != kNoId) unmatched.push_back(i);
+  std::ranges::sort(unmatched, {}, [&](std::size_t i) {
+    return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]);
+  });
   Worker& w = workers_.front();
   SubsetScorer pair(*w.pair, rows_, pruning_->size());
-  std::vector<std::size_t> kept;  // with the same nearest node
-  for (const std::size_t i : fresh) {
+  std::vector<std::size_t> kept;  // nodes that are no duplicates and have the same nearest node
+  for (const std::size_t i : unmatched) {
     const Candidate nearest = found[i].nearest;
     if (!kept.empty() && found[kept.back()].nearest.id != nearest.id) kept.clear();
     w.chosen.clear();
@@ -198,8 +200,9 @@ GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
         if (out.duplicate_of != kNoId) return out;
         if (!w.candidates.empty()) out.nearest = w.candidates.front();
       }
-      w.selector.select_neighbors(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen, near_->wild());
-      graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
+      w.selector.select_neighbors(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen,
+                                  near_->outlier_distance());
+      graph_.levels[l].assign(node, w.chosen);  // unreachable until the batch's reverse edges are added
     }
     w.work.entries.clear();
     for (std::size_t i = 0; i < std::min(found.size(), entry_count(width)); ++i) w.work.entries.push_back(found[i].id);
@@ -207,12 +210,12 @@ GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
   return out;
 }
 
-void GraphBuilder::place(Id first, std::span<Id> out) {
-  constexpr std::size_t kNodes = 64, kNodesATurn = 4096, kWidth = 8;
+void GraphBuilder::find_upper_nodes(Id first, std::span<Id> out) {
+  constexpr std::size_t kNodes = 64, kNodesPerRound = 4096, kWidth = 8;
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("place", done, out.size());
   };
-  parallel_for(threads_, out.size(), kNodes, kNodesATurn, report,
+  parallel_for(threads_, out.size(), kNodes, kNodesPerRound, report,
                [&](std::size_t begin, std::size_t end, unsigned thread) {
                  Worker& w = workers_[thread];
                  SubsetScorer query(*w.query, rows_, traversal_->size());
@@ -233,10 +236,10 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   w.chosen.clear();
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
-  w.absent.clear();
-  std::copy_if(w.chosen.begin(), w.chosen.end(), std::back_inserter(w.absent),
-               [&](Id id) { return id < have_begin_ || id >= have_end_; });
-  if (!w.absent.empty()) pair.fetch(w.absent);
+  w.not_resident.clear();
+  std::copy_if(w.chosen.begin(), w.chosen.end(), std::back_inserter(w.not_resident),
+               [&](Id id) { return id < resident_begin_ || id >= resident_end_; });
+  if (!w.not_resident.empty()) pair.fetch(w.not_resident);
   pair.prefetch(w.chosen);
   pair.bind(node);
   pair.score(w.chosen, w.distances.data());
@@ -245,38 +248,38 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   std::sort(w.candidates.begin(), w.candidates.end());
 }
 
-void GraphBuilder::connect_back(std::size_t number, std::span<const Id> nodes) {
+void GraphBuilder::add_reverse_edges(std::size_t number, std::span<const Id> nodes) {
   NeighborLists& level = graph_.levels[number];
-  std::vector<BackEdge> edges;
+  std::vector<ReverseEdge> edges;
   for (const Id node : nodes) {
     if (node >= level.size()) continue;
     if (changed_) changed_(number, node);
     for (const Id target : level.list(node)) edges.push_back({target, node});
   }
   std::sort(edges.begin(), edges.end());
-  std::vector<std::size_t> starts;  // of each target's edges
+  std::vector<std::size_t> starts;  // where the edges of each target begin, then the end
   for (std::size_t i = 0; i < edges.size(); ++i)
     if (i == 0 || edges[i].target != edges[i - 1].target) starts.push_back(i);
   starts.push_back(edges.size());
   parallel_for(threads_, starts.size() - 1, 16, [&](std::size_t first, std::size_t last, unsigned thread) {
     for (std::size_t i = first; i < last; ++i)
-      add_back_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
+      merge_reverse_edges(level, std::span(edges).subspan(starts[i], starts[i + 1] - starts[i]), workers_[thread]);
   });
   if (!changed_) return;
   for (std::size_t i = 0; i + 1 < starts.size(); ++i) changed_(number, edges[starts[i]].target);
 }
 
-void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& w) {
+void GraphBuilder::merge_reverse_edges(NeighborLists& level, std::span<const ReverseEdge> edges, Worker& w) {
   const Id target = edges.front().target;
   const auto list = level.list(target);
   w.chosen.assign(list.begin(), list.end());
-  for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
+  for (const ReverseEdge& edge : edges) w.chosen.push_back(edge.source);
   if (w.chosen.size() > list_limit(level)) {
     SubsetScorer pair(*w.pair, rows_, pruning_->size());
     w.candidates.clear();
     for (const Id id : w.chosen) w.candidates.push_back({0, id});
     score_exactly(target, w);
-    w.selector.select_neighbors(w.candidates, list_limit(level), pair, w.chosen, near_->wild());
+    w.selector.select_neighbors(w.candidates, list_limit(level), pair, w.chosen, near_->outlier_distance());
   }
   level.assign(target, w.chosen);
 }
@@ -285,15 +288,15 @@ BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const Graph
   BuiltGraph graph(pruning.size(), params.m);
   const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(pruning.size());
   std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours
-  // The others are numbered in the order of their insertion: lists that are made together lie together.
+  // Nodes of the base layer are numbered in the order of insertion, so that lists made together lie together.
   std::vector<Id> ids;
   for (const Id node : shuffled(first, size)) ids.push_back(graph.ids[node]);
   std::ranges::copy(ids, graph.ids.begin() + first);
   for (Id node = first; node < size; ++node) nodes.push_back(node);
   GraphBuilder builder(graph, params, params.num_threads);
-  builder.use(traversal, pruning, graph.ids);
+  builder.set_codes(traversal, pruning, graph.ids);
   builder.insert(nodes, 0, 1);
-  builder.connect();
+  builder.repair();
   return graph;
 }
 

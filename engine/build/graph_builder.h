@@ -1,4 +1,4 @@
-// Builds a hierarchical navigable graph over stored vectors, in parallel and always the same.
+// Builds an HNSW graph over stored vectors, in parallel and deterministically.
 #pragma once
 
 #include <chrono>
@@ -21,44 +21,43 @@ namespace cassata {
 
 struct GraphBuildParams {
   Metric metric;
-  std::uint32_t m;                ///< neighbours on the upper layers; 2 m on the base layer
-  std::uint32_t ef_construction;  ///< candidates among which a node's neighbours are chosen
+  std::uint32_t m;                ///< most neighbours of a node in an upper layer; the base layer has 2 m
+  std::uint32_t ef_construction;  ///< candidates from which the neighbours of a new node are selected
   unsigned num_threads;
   Progress progress;
-  std::chrono::milliseconds checkpoint_interval{0};  ///< of a build that keeps what it did
+  std::chrono::milliseconds checkpoint_interval{0};  ///< least time between commits of the graph log
 };
 
-/// Nodes are numbered so that those of the upper layers come first, by position: a level's nodes are the first ones,
-/// and one number says what a node is on every level.
+/// A graph under construction. Nodes are numbered so that the nodes of each layer are the first ones; a node has the
+/// same number in every layer.
 struct BuiltGraph {
-  /// Without an edge; the rest is in the order of ids. `base`: memory for the lists of the base layer, size * 2 m
-  /// ids; none: its own.
+  /// A graph without edges. Nodes that are only in the base layer have the order of ids. `base` is memory for the lists
+  /// of the base layer, size * 2 m ids; if empty, the graph allocates its own.
   BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> base = {});
 
-  /// Nodes that stand on upper layers, too.
+  /// Number of nodes in the upper layers.
   std::size_t upper() const noexcept { return level_sizes.empty() ? 0 : level_sizes.front(); }
 
-  std::vector<Id> ids;                     ///< of the nodes
-  std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
-  std::vector<NeighborLists> levels;       ///< from the base layer up
-  /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found.
-  /// They have no edges.
+  std::vector<Id> ids;                     ///< node -> id
+  std::vector<std::uint64_t> level_sizes;  ///< number of nodes in layer 1, 2, ...
+  std::vector<NeighborLists> levels;       ///< the layers, from the base layer up
+  /// Exact and near duplicates, as (node, representative), in the order of their discovery. They have no edges.
   std::vector<std::pair<Id, Id>> duplicates;
-  float near_radius = 0;  ///< how far a near copy is from its representative at most (L2)
+  float near_radius = 0;  ///< largest L2 distance of a near duplicate from its representative
 };
 
-/// The nodes from `begin` to `end` in a random order, always the same: rows that follow one another are often alike,
-/// and those of a batch do not see each other.
+/// The nodes from `begin` to `end` in a fixed random order: consecutive rows are often similar, and the nodes of an
+/// insertion batch do not see each other.
 std::vector<Id> shuffled(Id begin, Id end);
 
-/// Inserts vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for
-/// its neighbours in the graph as it stood before the batch; then the edges back are gathered by target, and lists that
-/// became too long are pruned. No locks, and the same graph for any number of threads.
+/// Inserts vectors in batches that grow with the graph (ParlayANN; Manohar et al., PPoPP 2024). Each vector of a batch
+/// is searched in the graph as it was before the batch; then reverse edges are grouped by target, and lists that became
+/// too long are pruned. This needs no locks and gives the same graph for any number of threads.
 class GraphBuilder {
  public:
-  /// Nodes whose lists a batch has changed, on a level.
+  /// Called for each node whose list in layer `level` a batch has changed.
   using Changed = std::function<void(std::size_t level, Id node)>;
-  /// A batch of so many nodes is done.
+  /// Called after each batch, with its number of nodes.
   using Done = std::function<void(std::size_t nodes)>;
 
   /// Borrows both.
@@ -67,46 +66,45 @@ class GraphBuilder {
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
 
-  /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of
-  /// `traversal`, which may be compact ones; neighbours are chosen by those of `pruning`, which are finer. Both may be
-  /// the same.
-  void use(const Codes& traversal, const Codes& pruning, std::span<const Id> rows);
-  /// The finer codes of these nodes are in memory, and need not be asked for.
-  void have(Id begin, Id end);
-  /// What is told of every batch from now on.
-  void tell(Changed changed, Done done);
-  /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what
-  /// they are added to: those inserted of `nodes`, and `met` others that are like these. The order should be
-  /// shuffled(). A node that turns out to be a duplicate of another gets no edges.
-  void insert(std::span<const Id> nodes, std::size_t done, std::size_t met);
-  /// out[i] = the node of level 1 that node first + i is close to. There are upper layers, and their nodes are
-  /// inserted.
-  void place(Id first, std::span<Id> out);
-  /// Sees to it that a path leads to every node. Last.
-  void connect();
+  /// Sets the codes, which are borrowed: node i is row rows[i] of both. `traversal` codes, which may be compact, find
+  /// candidates; `pruning` codes, which are finer, select neighbours among them. Both may be the same.
+  void set_codes(const Codes& traversal, const Codes& pruning, std::span<const Id> rows);
+  /// The pruning codes of these nodes are in memory, so that insertion need not fetch them from disk.
+  void set_resident(Id begin, Id end);
+  /// Sets the callbacks for later batches; either may be empty.
+  void observe(Changed changed, Done done);
+  /// Inserts `nodes`, which should be shuffled(), in their order. The first `done` of them are already inserted. The
+  /// size of a batch grows with the inserted nodes among `nodes` plus `similar`, the number of other inserted nodes
+  /// near them. Duplicates get no edges.
+  void insert(std::span<const Id> nodes, std::size_t done, std::size_t similar);
+  /// out[i] = a node of layer 1 close to node first + i. Requires upper layers, with all their nodes inserted. Reports
+  /// stage "place".
+  void find_upper_nodes(Id first, std::span<Id> out);
+  /// Makes every node reachable (repair_connectivity()). Call it after all insertions.
+  void repair();
 
  private:
   struct Worker;
-  struct BackEdge;
+  struct ReverseEdge;
 
   void insert_batch(std::span<const Id> nodes);
   void bind(Id node, Worker& worker);
-  /// What of an inserted node is told apart from its lists.
+  /// Result of the search for a new node, besides its lists.
   struct Found {
     Id duplicate_of = kNoId;
     Candidate nearest = {0, kNoId};
   };
   Found find_neighbors(Id node, Worker& worker);
-  /// The rule, made when it is first asked for: by the same nodes even where a build is resumed, those of the upper
-  /// levels, whose numbers stay.
+  /// The near-duplicate rule, created on first use from the nodes of the upper layers: their numbers never change, so a
+  /// resumed build gets the same rule.
   const NearRule& near();
   void find_duplicates(std::span<const Id> nodes, std::span<Found> found);
-  void connect_back(std::size_t level, std::span<const Id> nodes);
-  void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
-  /// The level on which the node stands highest; 0 is the base layer.
+  void add_reverse_edges(std::size_t level, std::span<const Id> nodes);
+  void merge_reverse_edges(NeighborLists& level, std::span<const ReverseEdge> edges, Worker& worker);
+  /// The highest layer of the node; 0 is the base layer.
   std::size_t top_level(Id node) const;
-  /// Distances of the candidates to the node by the finer codes, in order; a NaN, as of distances beyond f32, is
-  /// infinite.
+  /// Scores the worker's candidates by the pruning codes and sorts them. A NaN, from distances beyond the range of f32,
+  /// counts as infinity.
   void score_exactly(Id node, Worker& worker);
 
   BuiltGraph& graph_;
@@ -114,8 +112,8 @@ class GraphBuilder {
   const Codes* traversal_ = nullptr;
   const Codes* pruning_ = nullptr;
   std::span<const Id> rows_;
-  Id have_begin_ = 0, have_end_ = kNoId;
-  std::size_t inserted_ = 0;  // for progress
+  Id resident_begin_ = 0, resident_end_ = kNoId;
+  std::size_t inserted_ = 0;  // number of nodes, for progress
   std::optional<NearRule> near_;
   Threads threads_;
   Changed changed_;
@@ -123,7 +121,7 @@ class GraphBuilder {
   std::vector<Worker> workers_;
 };
 
-/// The graph over all vectors, which are numbered as the codes are.
+/// Builds the graph over all vectors in memory. Ids are row numbers of the codes.
 BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphBuildParams& params);
 
 }  // namespace cassata

@@ -12,8 +12,8 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kRecordWords = std::size_t{1} << 18;  // of a record, about
-constexpr std::uint64_t kMostGrowth = 4;                    // times what all lists take; then the log is written anew
+constexpr std::size_t kRecordWords = std::size_t{1} << 18;  // approximate length of a record, in u32 words
+constexpr std::uint64_t kMostGrowth = 4;  // a log of more than this many times the size of all lists is rewritten
 
 const std::string kFresh = "graph.log.new";
 
@@ -21,7 +21,7 @@ struct RecordHead {
   std::uint64_t inserted, bytes, hash;
 };
 
-/// The head of the record at byte `at`, if it is whole.
+/// Reads the head of the record at byte `at`. True if the record is complete and its hash is right.
 bool whole_record(std::span<const std::byte> bytes, std::uint64_t at, RecordHead& head) {
   if (bytes.size() - at < sizeof head) return false;
   head = number_at<RecordHead>(bytes.data() + at);
@@ -62,7 +62,7 @@ void GraphLog::replay() {
       if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() ||
           words[i + 2] > graph_.levels[words[i]].max_degree() || words[i + 2] > words.size() - i - 3)
         files_.damaged(kName, "at byte " + std::to_string(at + i * sizeof(std::uint32_t)) +
-                                  " a list that the graph does not have");
+                                  ": a list that the graph does not have");
       graph_.levels[words[i]].assign(words[i + 1], words.subspan(i + 3, words[i + 2]));
     }
     at += head.bytes;
@@ -87,7 +87,7 @@ void GraphLog::commit() {
   last_ = Clock::now();
 }
 
-/// Starts a new log, with all lists.
+/// Starts a new log with all lists, in a file that replaces the old one at the end of the commit.
 void GraphLog::rewrite() {
   files_.remove(kFresh);
   file_ = files_.file(kFresh);

@@ -1,14 +1,14 @@
-// A graph under construction on disk, so that an interrupted build goes on where it was.
+// Write-ahead log of a graph under construction, from which an interrupted build resumes.
 //
 // The file is a sequence of commits, each of one or more records:
 //
-//   u64   how many nodes have been inserted, and 1; or 0: the commit goes on in the next record
-//   u64   bytes of what follows the hash
-//   u64   xxh3 of that
-//   u32   for each list that has changed since the last commit: level, node, count, and so many neighbours;
-//         for each new duplicate: the number of levels, node, 1, representative
+//   u64   number of inserted nodes plus 1; 0 if the commit continues in the next record
+//   u64   length in bytes of the u32 words after the hash
+//   u64   xxh3 of these words
+//   u32   for each list that changed since the last commit: layer, node, count, then the neighbours;
+//         for each new duplicate: the number of layers, node, 1, representative
 //
-// What a kill or a power cut leaves behind the last whole commit is passed over.
+// Bytes after the last complete commit, left by a kill or a power failure, are ignored.
 #pragma once
 
 #include <chrono>
@@ -24,14 +24,15 @@ class GraphLog {
  public:
   inline static const std::string kName = "graph.log";
 
-  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both. Commits after
-  /// `interval`.
+  /// Restores the graph, which must have no edges, to the state of the last commit. Borrows both arguments.
+  /// batch_done() commits if `interval` has passed since the last commit. Throws Error: corrupt, io.
   GraphLog(const WorkFiles& files, BuiltGraph& graph, std::chrono::milliseconds interval = {});
 
-  /// How many nodes have been inserted.
+  /// Number of inserted nodes.
   std::size_t inserted() const noexcept { return inserted_; }
+  /// Marks a list as changed.
   void note(std::size_t level, Id node);
-  /// So many nodes more are inserted, and all that was noted belongs to that; commits if it is time.
+  /// Counts `nodes` more inserted nodes, whose changes have all been noted. May commit.
   void batch_done(std::size_t nodes);
   void commit();
 
@@ -47,10 +48,10 @@ class GraphLog {
   BuiltGraph& graph_;
   std::chrono::milliseconds interval_;
   PendingFile file_;
-  std::uint64_t length_ = 0;  // of whole commits
+  std::uint64_t length_ = 0;  // bytes of complete commits
   std::size_t inserted_ = 0;
-  std::vector<std::vector<bool>> changed_;  // by level and node
-  std::size_t duplicates_ = 0;              // of the graph's that are in the log
+  std::vector<std::vector<bool>> changed_;  // by layer and node
+  std::size_t duplicates_ = 0;              // number of the graph's duplicates that are in the log
   std::vector<std::uint32_t> record_;
   Clock::time_point last_ = Clock::now();
 };

@@ -12,13 +12,13 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kPasses = 20;       // of exchanges a split; more gain little
-constexpr std::size_t kFewest = 500;      // one in so many nodes must change sides for another pass
-constexpr std::size_t kSmallest = 8;      // nodes of a part that is not split further
-constexpr std::size_t kAlone = 1u << 13;  // nodes of a part up to which one thread splits it to the end
+constexpr std::size_t kPasses = 20;       // most passes of exchanges a split; more gain little
+constexpr std::size_t kFewest = 500;      // passes end when fewer than one in this many nodes changes sides
+constexpr std::size_t kSmallest = 8;      // parts of at most this many nodes are not split
+constexpr std::size_t kAlone = 1u << 13;  // parts of at most this many nodes are split to the end by one thread
 
-/// Cuthill and McKee (ACM 1969): breadth first, from node to node. Close to each other, from which the bisection
-/// starts.
+/// A breadth-first order (Cuthill and McKee, ACM 1969). It puts neighbours close together, and the bisection starts
+/// from it.
 std::vector<Id> breadth_first(const NeighborLists& graph, std::span<const Id> nodes) {
   std::vector<Id> order;
   order.reserve(nodes.size());
@@ -38,12 +38,12 @@ std::vector<Id> breadth_first(const NeighborLists& graph, std::span<const Id> no
   return order;
 }
 
-/// Nodes that will stand together, from row `first` on, and what of the lists lies among them: places in `nodes`, list
-/// by list, at least two of each.
+/// Nodes that will occupy consecutive rows from `first` on, and the parts of the neighbour lists that lie among them,
+/// as positions in `nodes`. Lists with fewer than two such positions are left out.
 struct Part {
   std::size_t first = 0;
   std::vector<Id> nodes;
-  std::vector<std::size_t> ends;  // of the lists
+  std::vector<std::size_t> ends;  // end of each list in `places`
   std::vector<Id> places;
 
   void end_list() {
@@ -51,11 +51,11 @@ struct Part {
     if (places.size() - begin >= 2)
       ends.push_back(places.size());
     else
-      places.resize(begin);  // wherever a single one stands, the list has no differences here
+      places.resize(begin);  // a single position has no differences to reduce
   }
 };
 
-/// All of the nodes, each in its own list, too: rows of neighbours are told by their differences from the node's own.
+/// The part of all nodes. Each list includes its node: lists are coded by differences that start at the node's own row.
 Part whole(const NeighborLists& graph, std::span<const Id> nodes) {
   Part part;
   part.nodes = breadth_first(graph, nodes);
@@ -70,35 +70,35 @@ Part whole(const NeighborLists& graph, std::span<const Id> nodes) {
   return part;
 }
 
-/// What a list's differences take, roughly and in bits, less what does not change: the sum over both halves of -x
-/// log2(x + 1), where x of the list's nodes lie in one. Here for one more node in a half that has x.
+/// Approximates the bits of a list's differences by a constant minus the sum of x log2(x + 1) over both halves, where x
+/// of the list's nodes lie in a half. of_[x] is the number of bits saved by one more node in a half that has x.
 class Savings {
  public:
-  explicit Savings(std::size_t most) {
+  explicit Savings(std::size_t max) {
     const auto saved = [](double x) { return x * std::log2(x + 1); };
-    for (std::size_t x = 0; x <= most; ++x)
+    for (std::size_t x = 0; x <= max; ++x)
       of_.push_back(static_cast<float>(saved(static_cast<double>(x) + 1) - saved(static_cast<double>(x))));
   }
-  /// By moving a node from a half with `from` of the list's nodes, itself among them, to one with `to`.
+  /// Bits saved by moving a node from a half with `from` of the list's nodes, itself included, to a half with `to`.
   float of_move(std::size_t from, std::size_t to) const { return of_[to] - of_[from - 1]; }
 
  private:
   std::vector<float> of_;
 };
 
-/// What it takes to split a part, and then another.
+/// Splits parts, reusing its buffers from part to part.
 class Splitter {
  public:
   explicit Splitter(const Savings& savings) : savings_(&savings) {}
 
-  /// Splits to halves, each in the order of the part's nodes. Leaves the part empty.
+  /// Splits a part into halves, which keep the order of its nodes. Leaves the part empty.
   std::pair<Part, Part> split(Part& part) {
     start(part);
     for (std::size_t i = 0; i < kPasses; ++i) pass(part);
     return halves(part);
   }
 
-  /// The same in steps: start, up to kPasses passes, which do nothing once they would gain little, and the halves.
+  /// Splits in steps: start(), kPasses times pass(), which does nothing once it gains little, then halves().
   void start(const Part& part) {
     const std::size_t size = part.nodes.size();
     right_.assign(size, 0);
@@ -130,7 +130,7 @@ class Splitter {
   }
 
  private:
-  /// gains_[i] = what is saved if place i alone changes sides.
+  /// gains_[i] = bits saved if position i alone changes sides.
   void weigh(const Part& part) {
     gains_.assign(part.nodes.size(), 0);
     std::size_t begin = 0;
@@ -145,7 +145,7 @@ class Splitter {
     }
   }
 
-  /// Lets those change sides, in pairs, that save most, as long as a pair saves anything. Returns the number of pairs.
+  /// Exchanges the pairs of nodes that save most, as long as a pair saves anything. Returns the number of pairs.
   std::size_t exchange() {
     float best[2] = {-std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
     for (std::size_t i = 0; i < gains_.size(); ++i) best[right_[i]] = std::max(best[right_[i]], gains_[i]);
@@ -166,10 +166,10 @@ class Splitter {
 
   const Savings* savings_;
   bool settled_ = false;
-  std::vector<std::uint8_t> right_;  // 1: the place is in the right half
+  std::vector<std::uint8_t> right_;  // 1 for positions in the right half
   std::vector<float> gains_;
-  std::vector<Id> movers_[2];  // from the left, from the right
-  std::vector<Id> place_;      // in its half
+  std::vector<Id> movers_[2];  // candidates for an exchange, from the left and from the right half
+  std::vector<Id> place_;      // position of each node in its half
 };
 
 void split_to_the_end(Part part, Splitter& splitter, std::vector<Id>& order) {
@@ -192,7 +192,7 @@ std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const 
 
 std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, unsigned num_threads,
                         const Progress& progress) {
-  std::size_t levels = 1;  // of splits, with the last, which goes to the end
+  std::size_t levels = 1;  // rounds of splits; the last one splits to the end
   for (std::size_t size = nodes.size(); size > kAlone; size /= 2) ++levels;
   const auto report = [&](std::size_t level, std::size_t done, std::size_t all) {
     if (progress) progress("order", level * nodes.size() + done * nodes.size() / all, levels * nodes.size());
@@ -205,8 +205,7 @@ std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, u
       for (std::size_t i = begin; i < end; ++i) work(i);
     });
   };
-  for (std::size_t level = 0; level + 1 < levels;
-       ++level) {  // all parts of a level are of one size, give or take a node
+  for (std::size_t level = 0; level + 1 < levels; ++level) {  // part sizes of a round differ by at most one node
     std::vector<Splitter> splitters(parts.size(), Splitter(savings));
     for_each_part([&](std::size_t i) { splitters[i].start(parts[i]); });
     for (std::size_t pass = 0; pass < kPasses; ++pass) {
@@ -222,9 +221,9 @@ std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, u
   const auto finish = [&](std::size_t begin, std::size_t end, unsigned thread) {
     for (std::size_t i = begin; i < end; ++i) split_to_the_end(std::move(parts[i]), splitters[thread], order);
   };
-  constexpr std::size_t kPartsATurn = 8;
+  constexpr std::size_t kPartsPerRound = 8;
   parallel_for(
-      num_threads, parts.size(), 1, kPartsATurn, [&](std::size_t done) { report(levels - 1, done, parts.size()); },
+      num_threads, parts.size(), 1, kPartsPerRound, [&](std::size_t done) { report(levels - 1, done, parts.size()); },
       finish);
   return order;
 }

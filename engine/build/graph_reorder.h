@@ -1,4 +1,4 @@
-// Orders nodes so that neighbours lie close to each other.
+// Reorders nodes so that neighbours lie close together.
 #pragma once
 
 #include <span>
@@ -9,11 +9,11 @@
 
 namespace cassata {
 
-/// order[row] = the node that comes to stand there. Recursive bisection of the graph (Dhulipala et al., KDD 2016) makes
-/// the differences between the rows of a list small; it holds twice the graph more while it runs. The order does not
-/// depend on `num_threads`. Tells `progress`, if any, of a stage "order".
+/// Returns the order: order[row] is the node that becomes this row. Recursive graph bisection (Dhulipala et al., KDD
+/// 2016) makes the differences between the rows of a list small. It needs twice the memory of the graph. The order does
+/// not depend on `num_threads`. Reports stage "order" to `progress`.
 std::vector<Id> reorder(const NeighborLists& graph, unsigned num_threads, const Progress& progress = {});
-/// The same of some nodes, each once, by the edges among them; it holds twice as much as their lists take.
+/// Orders a subset of the nodes, each given once, by the edges among them. Needs twice the memory of their lists.
 std::vector<Id> reorder(const NeighborLists& graph, std::span<const Id> nodes, unsigned num_threads,
                         const Progress& progress = {});
 

@@ -8,7 +8,7 @@
 namespace cassata {
 namespace {
 
-/// A squared distance that is made of dot products is wrong by up to this share of the squared lengths.
+/// Error of a squared distance computed from dot products, as a share of the squared lengths.
 constexpr double kRounding = 1e-6;
 
 float score_one(Id id, Scorer& scorer) {
@@ -17,7 +17,7 @@ float score_one(Id id, Scorer& scorer) {
   return distance;
 }
 
-/// The value that nine in ten do not exceed; 0 if there are none.
+/// The value that 9 of 10 do not exceed; 0 without values.
 double nine_tenths(std::vector<double>& values) {
   if (values.empty()) return 0;
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() * 9 / 10);
@@ -44,8 +44,9 @@ NearRule::NearRule(Metric metric, std::size_t nodes, Scorer& scorer) : metric_(m
   length_ = std::sqrt(std::max(0.0, nine_tenths(lengths)));
 }
 
-/// From a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it
-/// is 0 for copies alone.
+/// The squared L2 distance between `other` and a node of squared length `own`, or their distance by a metric that is
+/// not made of products; `distance` is theirs by the metric. Computed from dot products, it is 0 only for vectors with
+/// equal products.
 double NearRule::distance_of(Id other, float distance, double own, Scorer& scorer) const {
   if (!products()) return distance;
   scorer.bind(other);
@@ -57,7 +58,8 @@ double NearRule::distance_of(Id other, float distance, double own, Scorer& score
 Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const {
   if (candidates.empty()) return kNoId;
   if (!products()) {
-    // By compact codes a row is at some distance even from itself; that much is taken off where it may matter.
+    // Quantized codes give a row a distance even to itself. It is subtracted if the candidate is close enough to
+    // matter.
     constexpr double kClose = 20;  // times the radius
     const auto [distance, id] = candidates.front();
     if (!(distance <= distance_at(metric_, kClose) * limit_ || distance <= 0)) return kNoId;
@@ -67,16 +69,16 @@ Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer
     own += double{score_one(id, scorer)};
     return distance - own / 2 <= limit_ ? id : kNoId;
   }
-  // The product of near copies is about the squared length of either. It need not be the largest.
+  // The dot product of near duplicates is about the squared length of either, and need not be the largest.
   constexpr std::size_t kMost = 4;
   scorer.bind(node);
   const double own = -double{score_one(node, scorer)},
                margin = std::sqrt(limit_ * std::abs(own)) + kRounding * std::abs(own);
-  std::size_t looked_at = 0;
+  std::size_t checked = 0;
   for (const Candidate& c : candidates) {
     if (std::abs(own + double{c.distance}) > margin) continue;
     if (distance_of(c.id, c.distance, own, scorer) <= limit_) return c.id;
-    if (++looked_at == kMost) break;
+    if (++checked == kMost) break;
   }
   return kNoId;
 }
@@ -88,7 +90,7 @@ bool NearRule::may_be_near(float a, float b) const {
 
 float NearRule::radius() const { return static_cast<float>(length_of(metric_, limit_)); }
 
-float NearRule::wild() const {
+float NearRule::outlier_distance() const {
   constexpr double kTimes = 4;
   return !products() ? -std::numeric_limits<float>::infinity()
                      : static_cast<float>(-kTimes * kTimes * length_ * length_);

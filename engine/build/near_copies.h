@@ -1,4 +1,4 @@
-// Which vectors are so close to another one that one node of a graph stands for both.
+// Detects near duplicates: vectors so close to another one that one node of the graph represents both.
 #pragma once
 
 #include <cstddef>
@@ -12,29 +12,29 @@
 
 namespace cassata {
 
-/// Tells near copies from other neighbours, by distances of the metric, or by
-/// squared Euclidean ones that are made of products. A near copy is closer
-/// than kShare of the distance that most pairs of the collection have, so noise of 1e-4 of a value's size makes near
-/// copies in up to 1,000 dimensions. So the few rows that lie far out do not count, nor does where the origin is.
+/// Distinguishes near duplicates from other neighbours by squared Euclidean distance, or by the distance of the metric
+/// where that is neither Euclidean nor made of products. The limit is kShare of the distance that 9 of 10 random pairs
+/// of the collection do not exceed: a quantile, so that a few outliers do not change it, and of differences, so that
+/// the origin does not matter. Noise of 1e-4 of the size of the values stays below the limit in up to 1,000 dimensions.
 class NearRule {
  public:
   static constexpr double kShare = 0.005;
 
-  /// Copies alone are near.
+  /// Only exact duplicates are near.
   NearRule() = default;
-  /// Measures distances of some pairs among the nodes from 0 to `nodes`, always the same. `scorer` scores nodes.
+  /// Measures the distances of a fixed random sample of pairs of nodes below `nodes`. `scorer` scores nodes.
   NearRule(Metric metric, std::size_t nodes, Scorer& scorer);
 
-  /// The candidate that `node` is a near copy of; kNoId: none. `candidates` are other nodes with their distances to it,
-  /// best first. Leaves `scorer` bound to any of them.
+  /// A candidate whose near duplicate `node` is, or kNoId. `candidates` are other nodes with their distances to `node`,
+  /// closest first. Rebinds `scorer`.
   Id find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const;
-  /// Whether vectors with these distances to the same third one may be near copies.
+  /// False if two vectors with distances `a` and `b` to the same third vector cannot be near duplicates.
   bool may_be_near(float a, float b) const;
-  /// How far a near copy is at most (L2, or L1 of such a metric).
+  /// The largest distance of a near duplicate (L2, or L1 if the metric is).
   float radius() const;
-  /// The distance that two vectors do not fall below, unless one is several times as long as most vectors are. Minus
-  /// infinity for Euclidean distances.
-  float wild() const;
+  /// For the dot product, a distance below this means that one of the two vectors is several times longer than most
+  /// vectors. Minus infinity for Euclidean distances.
+  float outlier_distance() const;
 
  private:
   double distance_of(Id other, float distance, double own, Scorer& scorer) const;
@@ -42,8 +42,8 @@ class NearRule {
   bool products() const { return largest_first(metric_); }
 
   Metric metric_ = Metric::euclidean;
-  double limit_ = 0;   // distance of near copies
-  double length_ = 0;  // of the vectors, most of which are no longer; of dot products
+  double limit_ = 0;   // largest distance of near duplicates
+  double length_ = 0;  // for products: the L2 length that 9 of 10 vectors do not exceed
 };
 
 }  // namespace cassata

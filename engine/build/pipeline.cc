@@ -49,7 +49,7 @@ GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, c
                          const WorkFiles& files) {
   std::vector<StagingFile> staged =
       stage_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
-  for (const StagingFile& staged : staged) staged.advise(Advice::huge_pages);
+  for (const StagingFile& file : staged) file.advise(Advice::huge_pages);
   const BuildCodes codes(encoders, staged, vectors.size());
   BuiltGraph graph = build_graph(codes.traversal(), codes.pruning(), params);
   std::vector<Id> rows = graph.ids, all(vectors.size());
@@ -61,8 +61,8 @@ GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, c
           .regions = {std::move(all)}};
 }
 
-/// Writes rows of ids of nodes below `size`, of `degree` places; unused ones have all bits set. (RowAdjacency reads
-/// them.)
+/// Writes neighbour lists as RowAdjacency reads them: rows of `degree` ids below `size`; unused places have all bits
+/// set.
 class RowsOut {
  public:
   RowsOut(std::size_t size, std::size_t degree, FileWriter& writer)
@@ -83,24 +83,24 @@ class RowsOut {
   FileWriter& writer_;
 };
 
-/// A graph's duplicates that are stored byte for byte as their representative, in the codes that come into the file,
-/// are copies. A representative gets the lowest id of its copies: of rows with the same score the lowest come first.
-/// Returns whether each is a copy.
-std::vector<bool> find_copies(GraphParts& parts, const BuildEncoders& encoders) {
+/// Returns for each duplicate whether it is exact: all codes that the file stores equal those of its representative.
+/// Swaps ids so that a representative has the lowest id among its exact duplicates: rows of equal score are returned by
+/// id.
+std::vector<bool> find_exact_duplicates(GraphParts& parts, const BuildEncoders& encoders) {
   std::vector<Id>& ids = parts.graph.ids;
-  std::vector<bool> copies;
+  std::vector<bool> is_exact;
   for (const auto& [node, representative] : parts.graph.duplicates) {
     const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
       return std::ranges::equal(parts.staged[encoder].row(parts.rows[node]),
                                 parts.staged[encoder].row(parts.rows[representative]));
     };
-    copies.push_back(std::ranges::all_of(encoders.stored, stored_alike));
-    if (copies.back() && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
+    is_exact.push_back(std::ranges::all_of(encoders.stored, stored_alike));
+    if (is_exact.back() && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
   }
-  return copies;
+  return is_exact;
 }
 
-/// Where the nodes of a graph come to stand in the file.
+/// The order of a graph's nodes in the file.
 struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
@@ -118,7 +118,7 @@ struct Placement {
     put(std::move(node_at));
     if (type != GraphType::standard && !parts.graph.duplicates.empty()) put_last(parts.graph);
   }
-  /// Duplicates come after all others, those of a representative together.
+  /// Moves the duplicates behind all other rows, grouped by representative.
   void put_last(const BuiltGraph& graph) {
     std::vector<bool> apart(node_at.size());
     std::vector<std::pair<Id, Id>> last;  // row of the representative, node
@@ -131,7 +131,7 @@ struct Placement {
     for (const auto& [row, node] : last) node_at.push_back(node);
     put(std::move(node_at));
   }
-  /// What `of_node` has for each node, in the order of rows.
+  /// The elements of `of_node`, which has one for each node, in the order of rows.
   std::vector<Id> by_row(std::span<const Id> of_node) const {
     std::vector<Id> out;
     for (const Id node : node_at) out.push_back(of_node[node]);
@@ -148,13 +148,13 @@ void write_section(std::string_view name, std::span<const std::byte> bytes, File
   writer.append(bytes);
 }
 
-void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& copies, const Placement& place,
+void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& is_exact, const Placement& place,
                       FileWriter& writer) {
-  if (copies.empty()) return;
+  if (is_exact.empty()) return;
   std::vector<Duplicate> all;
-  for (std::size_t i = 0; i < copies.size(); ++i) {
+  for (std::size_t i = 0; i < is_exact.size(); ++i) {
     const auto& [node, representative] = graph.duplicates[i];
-    all.push_back({graph.ids[representative], place.row_of[node], copies[i]});
+    all.push_back({graph.ids[representative], place.row_of[node], is_exact[i]});
   }
   std::ranges::sort(all, {}, [&](const Duplicate& one) {
     return std::tuple(one.representative, !one.copy, graph.ids[place.node_at[one.row]]);
@@ -162,8 +162,8 @@ void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& copies, 
   write_section(kDuplicatesSection, Duplicates::write(all), writer);
 }
 
-std::uint64_t near_copies(const std::vector<bool>& copies) {
-  return static_cast<std::uint64_t>(std::ranges::count(copies, false));
+std::uint64_t near_duplicates(const std::vector<bool>& is_exact) {
+  return static_cast<std::uint64_t>(std::ranges::count(is_exact, false));
 }
 
 void write_base(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type,
@@ -202,14 +202,14 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
   }
 }
 
-/// The same in pages, which hold the first codes, and those of neighbours.
-GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place,
+/// Writes a paged graph: the pages hold the traversal codes and those of links.
+GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& is_exact, Placement place,
                        const BuildEncoders& encoders, const GraphBuildParams& params, bool from_disk,
                        FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& base = graph.levels.front();
-  const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
-  const PagePlan plan = plan_pages(base, place.node_at, place.node_at.size() - copies.size(),
+  const std::size_t own = encoders.stored[0], rerank = encoders.stored[1], links = *encoders.links;
+  const PagePlan plan = plan_pages(base, place.node_at, place.node_at.size() - is_exact.size(),
                                    encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
@@ -218,17 +218,17 @@ GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies,
   write_rows(parts.staged[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk,
              {}, writer);
   write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
-  write_duplicates(graph, copies, place, writer);
+  write_duplicates(graph, is_exact, place, writer);
   write_rows(parts.staged[own], {}, kRowsSection, Tier::hot, false, {}, writer);
   write_pages(base, plan, place.row_of, rows, parts.staged[own], parts.staged[links], params.progress, writer);
-  write_rows(parts.staged[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
+  write_rows(parts.staged[rerank], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
   return {.m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
-          .duplicates = copies.size(),
-          .near_copies = near_copies(copies),
-          .near_radius = near_copies(copies) == 0 ? 0 : graph.near_radius};
+          .duplicates = is_exact.size(),
+          .near_copies = near_duplicates(is_exact),
+          .near_radius = near_duplicates(is_exact) == 0 ? 0 : graph.near_radius};
 }
 
 }  // namespace
@@ -247,16 +247,16 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files)
                                  : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
-  const std::vector<bool> copies = find_copies(parts, encoders);
+  const std::vector<bool> is_exact = find_exact_duplicates(parts, encoders);
   Placement place(parts, type, params);
   if (type == GraphType::paged)
-    return write_paged(parts, copies, std::move(place), encoders, params, budget != 0, writer);
+    return write_paged(parts, is_exact, std::move(place), encoders, params, budget != 0, writer);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
-  const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - copies.size();
+  const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - is_exact.size();
   write_base(graph.levels.front(), nodes, place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
-  write_duplicates(graph, copies, place, writer);
+  write_duplicates(graph, is_exact, place, writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.staged[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
                i == 0 ? Tier::hot : Tier::cold, budget != 0, params.progress, writer);
@@ -264,9 +264,9 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = 0,
-          .duplicates = copies.size(),
-          .near_copies = near_copies(copies),
-          .near_radius = near_copies(copies) == 0 ? 0 : graph.near_radius};
+          .duplicates = is_exact.size(),
+          .near_copies = near_duplicates(is_exact),
+          .near_radius = near_duplicates(is_exact) == 0 ? 0 : graph.near_radius};
 }
 
 }  // namespace cassata

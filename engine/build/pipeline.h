@@ -1,4 +1,4 @@
-// How a collection becomes the sections of an index file, one function for each kind of index.
+// Turns a collection into the sections of an index file, with one function for each kind of index.
 #pragma once
 
 #include <functional>
@@ -19,39 +19,39 @@
 
 namespace cassata {
 
-/// The encoders of a build. Those that learn do so from the codes of the first, and are given these to encode; the
-/// others are given the stream's vectors.
+/// The encoders of a build. Trained encoders learn from the codes of encoder 0 and encode these; the others encode the
+/// vectors of the stream.
 struct BuildEncoders {
   std::vector<std::unique_ptr<Encoder>> all;
-  std::vector<std::size_t>
-      stored;  ///< numbers of those whose codes come into the file: of the first codes, and the second
-  std::optional<std::size_t> links = {};  ///< number of the one for neighbours' codes, where the graph is in pages
-  std::size_t traversal = 0;              ///< number of the one by whose codes a graph's builder looks for neighbours
-  std::size_t pruning = 0;                ///< and of the one by whose codes it chooses among those it found
+  std::vector<std::size_t> stored;        ///< indices of those whose codes the file holds: first and second codes
+  std::optional<std::size_t> links = {};  ///< index of the one for the codes of links; paged graphs only
+  std::size_t traversal = 0;              ///< index of the one by whose codes a build searches for candidates
+  std::size_t pruning = 0;                ///< index of the one by whose codes it selects neighbours among them
 };
 
-/// Streams the vectors' codes into the file.
+/// Streams the codes of the vectors into the file.
 void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& progress, FileWriter& writer);
 
-/// Streams the vectors' codes into a file for each of the encoders, builds the graph over these files where they lie,
-/// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph, while rows are ordered two
-/// more of its size, and one chunk of vectors. With a `budget` of bytes, other than 0, the graph is built in regions
-/// (region_build.h) that fit into it, and so are rows ordered.
+/// Streams the codes of the vectors into one staging file per encoder, builds the graph over these mapped files, orders
+/// the rows as `type` requires, and writes graph and codes. Memory holds the graph, two more of its size while rows are
+/// reordered, and one chunk of vectors. With a `budget` in bytes (0: none), the graph is built and the rows are
+/// reordered in regions that fit into it (region_build.h).
 GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                        GraphType type, std::uint64_t budget, WorkFiles& files, FileWriter& writer);
 
-/// The vectors' codes by id, for each of the encoders, i, in file(i).
+/// Encodes the vectors with each of the encoders: the codes of encoder i, in the order of ids, go to file(i).
 std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
                                    const GraphBuildParams& params,
                                    const std::function<PendingFile(std::size_t i)>& file);
-/// The codes by which a graph is built: those that are walked, and those by which neighbours are chosen.
+
+/// The codes by which a graph is built: traversal codes find candidates, pruning codes select neighbours among them.
 struct BuildCodes {
   BuildCodes(const BuildEncoders& encoders, std::span<const StagingFile> staged, std::uint64_t size);
   const Codes& traversal() const { return traversal_ ? *traversal_ : *pruning_; }
   const Codes& pruning() const { return *pruning_; }
 
  private:
-  std::unique_ptr<Codes> pruning_, traversal_;  // the second only if it is another
+  std::unique_ptr<Codes> pruning_, traversal_;  // traversal_ is null if the pruning codes serve for both
 };
 
 }  // namespace cassata

@@ -23,7 +23,7 @@ namespace {
 using kernels::posting_blocks::kBlockRows;
 using kernels::posting_blocks::RunTable;
 
-constexpr std::size_t kGathered = std::size_t{1} << 23;  // entries in memory; a bucket of components may have more
+constexpr std::size_t kGathered = std::size_t{1} << 23;  // most entries in memory, unless one bucket has more
 
 struct Entry {
   std::uint32_t component;
@@ -31,15 +31,16 @@ struct Entry {
   float value;
 };
 
-/// One list as bytes.
+/// Encodes posting lists.
 class ListEncoder {
  public:
   ListEncoder(std::size_t rows, const PostingsParams& params) : blocks_(blocks_of(rows)), params_(params) {}
 
-  /// `entries` are of one component and sign, by row.
+  /// Appends the bytes of a list to `out`. `entries` have one component and sign and are sorted by row. Leaves the
+  /// offset and length of the result to the caller.
   ListEntry encode(std::vector<Entry>& entries, std::vector<std::byte>& out) {
     prune(entries);
-    step_ = std::max(most_of(entries) / 255, std::numeric_limits<float>::min());
+    step_ = std::max(largest_code_value(entries) / 255, std::numeric_limits<float>::min());
     std::size_t runs = 0;
     for (std::size_t i = 0; i < entries.size(); ++i)
       runs += i == 0 || entries[i].row / kBlockRows != entries[i - 1].row / kBlockRows;
@@ -65,9 +66,10 @@ class ListEncoder {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
   }
 
-  /// What the largest code stands for: the largest value; where codes need not be bounds, no more than kMostTimes that
-  /// of all but the largest sixteenth, since a few values far beyond the others would leave these one code for all.
-  float most_of(const std::vector<Entry>& entries) {
+  /// The value of the largest code: the largest value of the list. If codes need not be bounds, it is clipped to
+  /// kMostTimes the value that all but the largest sixteenth do not exceed; otherwise a few outliers would leave one
+  /// code for all other values.
+  float largest_code_value(const std::vector<Entry>& entries) {
     constexpr float kMostTimes = 16;
     magnitudes_.clear();
     for (const Entry& e : entries) magnitudes_.push_back(std::abs(e.value));
@@ -78,14 +80,14 @@ class ListEncoder {
     return std::min(largest, kMostTimes * *usual);
   }
 
-  /// The smallest code that stands for as much, if there is one.
+  /// The smallest code whose value is at least |value|, clipped to 255.
   std::uint8_t code(float value) const {
     float code = std::ceil(std::abs(value) / step_);
     if (code * step_ < std::abs(value)) ++code;
     return static_cast<std::uint8_t>(std::clamp(code, 1.0F, 255.0F));
   }
 
-  /// Appends the run that begins with entry `first`; returns the number of the next one's first.
+  /// Appends the run that begins with entry `first`; returns the first entry of the next run.
   std::size_t append_run(const std::vector<Entry>& entries, std::size_t first, std::vector<std::byte>& out) {
     std::uint32_t mask = 0;
     std::size_t end = first;
@@ -120,14 +122,14 @@ class ListEncoder {
       i = append_run(entries, i, runs);
       maxima_[block] = largest_;
     }
-    cut_summary();
+    prune_block_maxima();
     for (const auto bytes : {std::as_bytes(std::span(maxima_)), std::as_bytes(std::span(offsets)),
                              std::as_bytes(std::span(bases)), std::as_bytes(std::span(runs))})
       out.insert(out.end(), bytes.begin(), bytes.end());
   }
 
-  /// Leaves the largest that have summary_energy of the sum; 0 for the others.
-  void cut_summary() {
+  /// Keeps the largest block maxima that make up summary_energy of their sum; sets the others to 0.
+  void prune_block_maxima() {
     if (params_.summary_energy == 1) return;
     std::vector<std::uint8_t> sorted = maxima_;
     std::sort(sorted.rbegin(), sorted.rend());
@@ -147,10 +149,10 @@ class ListEncoder {
   std::vector<float> magnitudes_;
 };
 
-/// All lists of `rows`, in an unnamed file, searchable where they lie.
-class ListSpool {
+/// The posting lists of all rows, in an unnamed mapped file that can be searched.
+class StagedLists {
  public:
-  ListSpool(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const WorkFiles& files)
+  StagedLists(const Batch& rows, std::span<const Id> order, const PostingsParams& params, const WorkFiles& files)
       : rows_(rows),
         order_(order),
         params_(params),
@@ -198,14 +200,14 @@ class ListSpool {
     }
   }
 
-  /// Where each bucket's entries would begin if all stood in one array.
+  /// Sets starts_: where the entries of each bucket begin in an array of all entries.
   void count() {
     starts_.assign(buckets_of(rows_.dim, shift_) + 1, 0);
     each_entry([&](const Entry& e) { ++starts_[(e.component >> shift_) + 1]; });
     for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
   }
 
-  /// Writes the lists of as many buckets from `first` on as fit memory, at least of one. Returns the next bucket.
+  /// Writes the lists of as many buckets, from `first` on, as kGathered allows, at least one. Returns the next bucket.
   std::size_t write_group(std::size_t first) {
     std::size_t last = first + 1;
     while (last + 1 < starts_.size() && starts_[last + 1] - starts_[first] <= kGathered) ++last;
@@ -261,20 +263,20 @@ class ListSpool {
   std::vector<std::uint32_t> buckets_;
   std::vector<ListEntry> directory_;
   std::vector<Entry> list_;
-  std::vector<std::byte> bytes_;  // that have not been written
-  std::uint64_t offset_ = 0;      // of them
+  std::vector<std::byte> bytes_;  // lists that have not been written
+  std::uint64_t offset_ = 0;      // file offset of bytes_
   Mapping mapping_;
 };
 
-/// The nearest rows of each row, found by the lists themselves.
+/// Writes the nearest neighbours of each row, found by searching the posting lists.
 void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch& rows, std::span<const Id> order,
                      const PostingsParams& params, FileWriter& writer) {
-  constexpr std::size_t kPiece = 4096;
+  constexpr std::size_t kBatch = 4096;
   const PostingParams wanted{
       .k = params.n_knn + 1, .exact = false, .candidates = 4 * params.n_knn + 32, .query_cut = 24, .heap_factor = 0.9F};
   writer.begin(kNeighborsSection, Tier::hot, order.size() * params.n_knn * sizeof(Id));
-  for (std::size_t first = 0; first < order.size(); first += kPiece) {
-    std::vector<Id> near(std::min(kPiece, order.size() - first) * params.n_knn, kNoId);
+  for (std::size_t first = 0; first < order.size(); first += kBatch) {
+    std::vector<Id> near(std::min(kBatch, order.size() - first) * params.n_knn, kNoId);
     parallel_for(params.num_threads, near.size() / params.n_knn, 64, [&](std::size_t begin, std::size_t end, unsigned) {
       PostingSearch search(lists, {}, {});
       const std::unique_ptr<Scorer> scorer = codes.scorer(Metric::dot_product);
@@ -290,7 +292,7 @@ void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch&
       }
     });
     writer.append(std::span<const Id>(near));
-    if (params.progress) params.progress("neighbours", std::min(first + kPiece, order.size()), order.size());
+    if (params.progress) params.progress("neighbours", std::min(first + kBatch, order.size()), order.size());
   }
 }
 
@@ -309,7 +311,7 @@ PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, cons
   staged.finish();
   const Batch rows = staged.rows(vectors.dim());
   const std::vector<Id> order = order_by_similarity(rows, kBlockRows, params.num_threads, params.progress);
-  const ListSpool lists(rows, order, params, files);
+  const StagedLists lists(rows, order, params, files);
   const PostingsEntry entry = lists.write(writer);
   if (params.n_knn != 0)
     write_neighbors(lists.lists(), *encoder.open(codes.sections(), rows.rows), rows, order, params, writer);

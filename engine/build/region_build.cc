@@ -18,14 +18,14 @@ namespace cassata {
 namespace {
 
 const std::string kInput = "input", kOrder = "order";
-constexpr std::uint64_t kFewestNodes = 1024;  // of a region
+constexpr std::uint64_t kFewestNodes = 1024;  // smallest region
 
-// What is kept of the vectors: by level and id, or by id alone where no graph is built by them; and in the order of
-// their insertion.
+// Names of the staging files: in the order of layers and ids (of ids alone for codes by which no graph is built), and
+// in the order of regions.
 std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
 std::string by_region(std::size_t i) { return "region." + std::to_string(i); }
 
-/// What of the input is told to be the same when a build is resumed.
+/// Rows, bytes and hash of the input, by which a resumed build recognizes it.
 using InputMark = std::array<std::uint64_t, 3>;
 InputMark mark_of(const VectorStream& vectors) {
   const InputEntry entry = vectors.entry();
@@ -54,26 +54,26 @@ class RegionBuild {
   void insert_regions(std::span<const StagingFile> staged, GraphBuilder& builder, std::size_t done);
   std::uint64_t room() const;
   std::vector<std::size_t> level_runs() const;
-  /// Whether the graph is built by these codes; others are only put in order.
+  /// True if the graph is built by the codes of this encoder; those of others are only sorted.
   bool builds(std::size_t encoder) const { return encoder == encoders_.pruning || encoder == encoders_.traversal; }
-  /// Bytes of the budget that are there for vectors and lists.
+  /// Bytes of the budget for codes and lists.
   std::uint64_t spare() const { return budget_ - least_budget(size(), uneven_); }
-  /// Bytes that the codes that are walked take, if the process is to hold them.
+  /// Bytes of the traversal codes if the process holds them in memory, else 0.
   std::uint64_t held_bytes(std::span<const StagingFile> staged) const;
   std::vector<StagingFile> kept(std::string (*name)(std::size_t)) const;
   void save(std::span<const StagingFile> staged, std::string (*name)(std::size_t)) const;
   std::size_t nodes_a_region(std::span<const StagingFile> staged) const;
-  /// Where the runs begin in which these rows are put in order: those of the levels, and of as many nodes of the others
+  /// Where the runs begin in which the rows of `file` are sorted: one for each upper layer, then runs of as many nodes
   /// as the budget can hold.
-  std::vector<std::size_t> region_runs(const StagingFile& staged) const;
+  std::vector<std::size_t> region_runs(const StagingFile& file) const;
   std::size_t upper() const { return graph().upper(); }
   std::size_t size() const { return parts_->graph.ids.size(); }
   const BuiltGraph& graph() const { return parts_->graph; }
-  /// Numbers nodes by order_.
+  /// Renumbers the nodes by order_.
   void renumber();
-  /// Those of each region, upper ones first.
+  /// The nodes of each region, those of the upper layers first.
   std::vector<std::vector<Id>> regions() const;
-  /// Nodes from begin to end of a region, but for those of the upper layers.
+  /// First node and end of a region, without the nodes of the upper layers.
   std::pair<Id, Id> nodes_of(std::size_t region) const {
     return {static_cast<Id>(upper() + region * region_nodes_),
             static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
@@ -88,8 +88,8 @@ class RegionBuild {
   PendingFile lists_;
   std::optional<GraphParts> parts_;
   std::size_t region_nodes_ = 0;
-  std::vector<Id> order_;         // number by level and id of each node
-  std::vector<Id> upper_region_;  // of the nodes of the upper layers
+  std::vector<Id> order_;         // node -> its number in the order of layers and ids
+  std::vector<Id> upper_region_;  // region of each node of the upper layers
 };
 
 std::vector<StagingFile> RegionBuild::kept(std::string (*name)(std::size_t)) const {
@@ -103,7 +103,7 @@ void RegionBuild::save(std::span<const StagingFile> staged, std::string (*name)(
   for (std::size_t i = 0; i < staged.size(); ++i) staged[i].save(files_, name(i));
 }
 
-/// Where the ids begin to rise anew: a node's number tells its highest level first.
+/// Where each run of ascending ids begins: nodes are numbered by highest layer, then by id.
 std::vector<std::size_t> RegionBuild::level_runs() const {
   std::vector<std::size_t> runs = {0};
   for (auto size = graph().level_sizes.rbegin(); size != graph().level_sizes.rend(); ++size)
@@ -132,7 +132,7 @@ std::size_t RegionBuild::nodes_a_region(std::span<const StagingFile> staged) con
   const std::uint64_t a_node =
       staged[encoders_.pruning].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
   return std::max(kFewestNodes,
-                  (spare() - held_bytes(staged)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+                  (spare() - held_bytes(staged)) / 4 * 3 / a_node);  // a quarter is for nodes around a region
 }
 
 std::uint64_t RegionBuild::held_bytes(std::span<const StagingFile> staged) const {
@@ -140,8 +140,8 @@ std::uint64_t RegionBuild::held_bytes(std::span<const StagingFile> staged) const
   return encoders_.traversal != encoders_.pruning && bytes <= spare() / 4 * 3 ? bytes : 0;
 }
 
-std::vector<std::size_t> RegionBuild::region_runs(const StagingFile& staged) const {
-  const std::uint64_t a_node = staged.bytes() / size() + 1;
+std::vector<std::size_t> RegionBuild::region_runs(const StagingFile& file) const {
+  const std::uint64_t a_node = file.bytes() / size() + 1;
   const std::size_t nodes = std::clamp<std::size_t>(spare() / 4 * 3 / a_node,
                                                     std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
   std::vector<std::size_t> runs = level_runs();
@@ -154,10 +154,10 @@ void RegionBuild::choose_order(std::span<const StagingFile> by_levels, GraphBuil
   const std::vector<Id> together = reorder(graph().levels[1], params_.num_threads, params_.progress);
   std::vector<Id> place(upper());
   for (Id i = 0; i < place.size(); ++i) place[together[i]] = i;
-  for (const StagingFile& staged : by_levels)
-    staged.advise(Advice::normal);  // all but the upper layers, which were read already, front to back
+  for (const StagingFile& file : by_levels)
+    file.advise(Advice::normal);  // the rows after those of the upper layers are read front to back
   std::vector<Id> keys(size() - upper());
-  builder.place(static_cast<Id>(upper()), keys);
+  builder.find_upper_nodes(static_cast<Id>(upper()), keys);
   for (Id& key : keys) key = place[key];
   order_.resize(size());
   std::iota(order_.begin(), order_.end(), Id{0});
@@ -165,7 +165,7 @@ void RegionBuild::choose_order(std::span<const StagingFile> by_levels, GraphBuil
   const auto key_of = [&](Id node) { return keys[node - upper()]; };
   std::sort(rest.begin(), rest.end(),
             [&](Id a, Id b) { return key_of(a) != key_of(b) ? key_of(a) < key_of(b) : a < b; });
-  // A region's part of level 1 goes on where the last one's ended.
+  // Nodes of layer 1 belong to regions in order: each to the first region whose last key is not below its place.
   std::vector<Id> last_keys;
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const Id end = nodes_of(region).second;
@@ -197,7 +197,8 @@ void RegionBuild::restore_order() {
   order_.resize(size());
   upper_region_.resize(upper());
   if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id))
-    files_.damaged(kOrder, "not of " + std::to_string(size()) + " vectors");
+    files_.damaged(kOrder, std::to_string(bytes.size()) + " bytes, expected " +
+                               std::to_string((order_.size() + upper_region_.size()) * sizeof(Id)));
   std::memcpy(order_.data(), bytes.data(), order_.size() * sizeof(Id));
   std::memcpy(upper_region_.data(), bytes.data() + order_.size() * sizeof(Id), upper_region_.size() * sizeof(Id));
 }
@@ -219,9 +220,9 @@ std::vector<StagingFile> RegionBuild::sorted_by_region(std::vector<StagingFile> 
 }
 
 void RegionBuild::insert_regions(std::span<const StagingFile> staged, GraphBuilder& builder, std::size_t done) {
-  const StagingFile& chosen = staged[encoders_.pruning];
-  // Single pages are read of codes and lists, and nothing around them, which would push out what is needed.
-  chosen.advise(Advice::random);
+  const StagingFile& codes = staged[encoders_.pruning];
+  // Codes and lists are read page by page: read-ahead would evict pages that are needed.
+  codes.advise(Advice::random);
   Mapping::advise(parts_->lists.bytes(), Advice::random);
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
     const auto [begin, end] = nodes_of(region);
@@ -229,18 +230,19 @@ void RegionBuild::insert_regions(std::span<const StagingFile> staged, GraphBuild
     const std::size_t mine = std::min(nodes.size(), done);
     done -= mine;
     if (mine < nodes.size()) {
-      chosen.advise(begin, end, Advice::will_need);
-      chosen.lock(begin, end);
+      codes.advise(begin, end, Advice::will_need);
+      codes.lock(begin, end);
     }
-    builder.have(begin, end);
-    builder.insert(nodes, mine, parts_->regions[region].size() - (end - begin));  // upper ones are there already
-    chosen.unlock(begin, end);
-    chosen.advise(Advice::dont_need);
+    builder.set_resident(begin, end);
+    builder.insert(nodes, mine,
+                   parts_->regions[region].size() - (end - begin));  // the region's upper nodes are inserted
+    codes.unlock(begin, end);
+    codes.advise(Advice::dont_need);
   }
 }
 
-/// What a build has on disk at most, if no row of uneven ones takes more than it must: codes twice while they are
-/// sorted, or once beside the index and the log; lists.
+/// Most disk space of the build, in bytes: codes twice, while they are sorted or beside the index, and lists, with
+/// their log. Rows of varying length count by their least length.
 std::uint64_t RegionBuild::room() const {
   std::uint64_t codes = 0;
   for (const auto& encoder : encoders_.all)
@@ -262,8 +264,8 @@ GraphParts RegionBuild::run() {
     read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
     const InputMark mark = mark_of(vectors_);
     if (!std::ranges::equal(files_.get(kInput), std::as_bytes(std::span(mark))))
-      invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() +
-                       " was left");
+      invalid_argument("resume: " + vectors_.name() + " differs from the input of the build in " +
+                       files_.folder().string());
   }
   const bool ordered = files_.has(kOrder);
   std::vector<StagingFile> staged = ordered ? kept(by_region) : files_.resumed() ? kept(by_level) : sorted_by_level();
@@ -271,13 +273,13 @@ GraphParts RegionBuild::run() {
   parts_->rows.resize(n);
   std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
 
-  std::optional<BuildCodes> level_codes, region_codes;  // which the builder's scorers do not outlive
+  std::optional<BuildCodes> level_codes, region_codes;  // outlive the builder, whose scorers borrow them
   GraphBuilder builder(graph, params_, Threads::that_wait(params_.num_threads));
   std::optional<GraphLog> log;
   if (files_.named()) {
     log.emplace(files_, graph, params_.checkpoint_interval);
-    builder.tell([&](std::size_t level, Id node) { log->note(level, node); },
-                 [&](std::size_t nodes) { log->batch_done(nodes); });
+    builder.observe([&](std::size_t level, Id node) { log->note(level, node); },
+                    [&](std::size_t nodes) { log->batch_done(nodes); });
   }
   const std::size_t top = upper(), done = log ? log->inserted() : 0;
   const std::vector<Id> first =
@@ -292,25 +294,25 @@ GraphParts RegionBuild::run() {
     builder.insert(first, first.size(), 1);
   } else {
     level_codes.emplace(encoders_, staged, n);
-    builder.use(level_codes->traversal(), level_codes->pruning(), parts_->rows);
+    builder.set_codes(level_codes->traversal(), level_codes->pruning(), parts_->rows);
     builder.insert(first, first_done, 1);
     if (log && first_done < first.size()) log->commit();
     if (top != 0) {
       staged = sorted_by_region(std::move(staged), builder);
-    } else {  // so few that all are on the base layer
+    } else {  // so few nodes that there are no upper layers
       region_nodes_ = n;
     }
   }
   if (files_.has(kOrder))
     for (std::size_t i = 0; i < staged.size(); ++i) StagingFile::remove(files_, by_level(i));
-  if (held_bytes(staged) != 0) staged[encoders_.traversal].hold();  // a walk comes by them everywhere
+  if (held_bytes(staged) != 0) staged[encoders_.traversal].hold();  // traversals read them everywhere
   region_codes.emplace(encoders_, staged, n);
-  builder.use(region_codes->traversal(), region_codes->pruning(), parts_->rows);
+  builder.set_codes(region_codes->traversal(), region_codes->pruning(), parts_->rows);
   parts_->regions = regions();
   insert_regions(staged, builder, done - first_done);
   if (log) log->commit();
-  builder.tell({}, {});
-  builder.connect();
+  builder.observe({}, {});
+  builder.repair();
   if (encoders_.traversal != encoders_.pruning) staged[encoders_.traversal].release();
   parts_->staged = std::move(staged);
   return std::move(*parts_);
@@ -320,9 +322,9 @@ GraphParts RegionBuild::run() {
 
 std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings) {
   constexpr std::uint64_t kBytesAVector = 40,
-                          kBytes = std::uint64_t{48} << 20;  // numbers of nodes, rows and ids, marks; chunks, threads
+                          kBytes = std::uint64_t{48} << 20;  // node, row and id numbers; input chunks, threads
   const std::uint64_t offsets =
-      uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // of each, and of one once more while it is sorted
+      uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // one per encoding, and one more while it is sorted
   return kBytes + size * (kBytesAVector + offsets * sizeof(std::uint64_t));
 }
 

@@ -1,4 +1,4 @@
-// A graph over vectors that do not fit into memory: inserted region by region.
+// Memory-bounded build: inserts the vectors region by region.
 #pragma once
 
 #include <cstdint>
@@ -11,27 +11,28 @@
 
 namespace cassata {
 
-/// A graph and the vectors that it is over, on their way to a file.
+/// A built graph and its encoded vectors, before they are written to the index file.
 struct GraphParts {
-  Mapping lists = {};  ///< memory of the base layer's lists, if these are not in the graph's own
+  Mapping lists = {};  ///< memory of the base layer's lists; empty if the graph owns it
   BuiltGraph graph;
-  std::vector<StagingFile> staged;       ///< of each of the encoders
-  std::vector<Id> rows;                  ///< number in these of each node
-  std::vector<std::vector<Id>> regions;  ///< nodes that lie together; more than one where not all fit into memory
+  std::vector<StagingFile> staged;       ///< one for each encoder
+  std::vector<Id> rows;                  ///< node -> row in the staging files
+  std::vector<std::vector<Id>> regions;  ///< the nodes of each region; one region if all fit into memory
 };
 
-/// Rises with whatever changes what such a build does, so that none goes on where another version left off.
+/// Increases with every change to what a memory-bounded build does, so that no build resumes work of another version.
 inline constexpr int kRegionBuildVersion = 4;
 
-/// Bytes that a build in regions holds whatever the budget, for so many vectors, stored as so many encodings whose rows
-/// differ in length.
+/// Smallest budget in bytes: the memory that such a build needs for any budget. `size` is the number of vectors,
+/// `uneven_encodings` the number of encodings whose rows differ in length.
 std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings = 0);
 
-/// Builds the graph with about `budget` bytes of memory. The vectors of the upper layers are inserted first. Every
-/// other one belongs to that of level 1 which it is close to; these are ordered so that neighbours lie close together
-/// (reorder.h), and the vectors with them, which are cut to regions that fit into memory. All is in mapped files in
-/// that order. Region by region is inserted: what that reads lies together. What was done is kept in `files`, if these
-/// are named, and not done again.
+/// Builds the graph in about `budget` bytes of memory. First inserts the vectors of the upper layers. Assigns every
+/// other vector to a node of layer 1 near it, orders these nodes so that neighbours lie close together
+/// (graph_reorder.h), sorts the vectors by that order into mapped files, and cuts them into regions that fit into
+/// memory. Then inserts region by region, whose vectors and lists lie together on disk. If `files` are named, they keep
+/// the work done, and a resumed build continues from it. Throws Error: invalid_argument (the input differs from that of
+/// the build to resume), corrupt (work files), io.
 GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                             std::uint64_t budget, WorkFiles& files);
 

@@ -11,11 +11,12 @@
 namespace cassata {
 namespace {
 
-constexpr std::size_t kPasses = 5;        // of 2-means a split
-constexpr std::size_t kSample = 8192;     // rows that make a half's mean
-constexpr std::size_t kShared = 1 << 14;  // rows of a part from which on its threads work on it together
+constexpr std::size_t kPasses = 5;        // passes of 2-means a split
+constexpr std::size_t kSample = 8192;     // most rows from which the mean of a half is computed
+constexpr std::size_t kShared = 1 << 14;  // all threads split a part of more rows together
 
-/// A direction in the space of rows; components beyond its places share them, which an order can bear.
+/// A direction in the space of rows. Components are hashed to at most kMostPlaces places; collisions only make the
+/// order slightly worse.
 class Direction {
  public:
   explicit Direction(std::size_t dim) : weights_(std::min(dim, kMostPlaces)) {}
@@ -53,8 +54,8 @@ class Splitter {
   Splitter(const Batch& rows, std::vector<Id>& order, unsigned num_threads)
       : rows_(rows), order_(order), along_(rows.rows), weights_(weights_of(rows, num_threads)) {}
 
-  /// Reorders the part so that its first half, of whole blocks, and its second are each more similar than the whole.
-  /// Returns the middle.
+  /// Reorders a part so that the rows of each half are more similar to each other. The first half consists of whole
+  /// blocks. Returns where the second half begins.
   std::size_t split(const Part& part, std::size_t block, Direction& direction, unsigned num_threads) {
     const std::size_t middle = part.begin + (part.size() / 2 + block - 1) / block * block;
     for (std::size_t pass = 0; pass < kPasses; ++pass) {
@@ -73,15 +74,15 @@ class Splitter {
       const auto at = [&](std::size_t i) { return order_.begin() + static_cast<std::ptrdiff_t>(i); };
       std::nth_element(at(part.begin), at(middle), at(part.end),
                        [&](Id a, Id b) { return along_[a] != along_[b] ? along_[a] > along_[b] : a < b; });
-      std::sort(at(part.begin), at(middle));  // the next pass must not depend on how nth_element left them
+      std::sort(at(part.begin), at(middle));  // nth_element leaves each half in unspecified order
       std::sort(at(middle), at(part.end));
     }
     return middle;
   }
 
  private:
-  /// By which rows count in means: those of more than kMostTimes the usual length as if they had that, so that a few of
-  /// them do not count for all.
+  /// Weights of the rows in means: scale rows longer than kMostTimes the median length down to that length, so that a
+  /// few long rows do not dominate.
   static std::vector<float> weights_of(const Batch& rows, unsigned num_threads) {
     constexpr float kMostTimes = 4;
     std::vector<float> lengths(rows.rows);
@@ -119,7 +120,7 @@ std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsign
   std::vector<Direction> directions(threads_of(num_threads), Direction(rows.dim));
   Splitter splitter(rows, order, num_threads);
   std::vector<Part> parts = {{0, order.size()}};
-  std::uint64_t placed = 0;  // rows whose block is known
+  std::uint64_t placed = 0;  // rows of final position
   while (!parts.empty()) {
     std::vector<std::size_t> middles(parts.size());
     for (std::size_t i = 0; i < parts.size(); ++i)

@@ -1,4 +1,4 @@
-// In which order sparse rows stand so that similar ones share a block.
+// Orders sparse rows so that similar rows share a row block.
 #pragma once
 
 #include <vector>
@@ -7,9 +7,10 @@
 
 namespace cassata {
 
-/// The rows' numbers in an order in which each run of `block` rows, a power of two, is similar: halves are split again
-/// and again by balanced 2-means over dot products (as trees of bisections do; Dhulipala et al., KDD 2016, on why order
-/// matters to inverted lists). The order does not depend on `num_threads`.
+/// Returns an order of the rows, as row numbers, in which each `block` consecutive rows, a power of two, are similar:
+/// splits the rows recursively by balanced 2-means over dot products. (Dhulipala et al., KDD 2016, show why the order
+/// matters to inverted lists.) The order does not depend on `num_threads`. Reports stage "order" to `progress`, in
+/// rows.
 std::vector<Id> order_by_similarity(const Batch& rows, std::size_t block, unsigned num_threads,
                                     const Progress& progress);
 

@@ -8,21 +8,21 @@
 namespace cassata {
 namespace {
 
-/// The nodes to which a path leads from node 0.
+/// The nodes reachable from node 0.
 class Reached {
  public:
-  explicit Reached(const NeighborLists& level) : level_(level), is_(level.size()) { add(0); }
+  explicit Reached(const NeighborLists& level) : level_(level), reached_(level.size()) { add(0); }
 
-  bool operator[](Id node) const { return is_[node]; }
+  bool operator[](Id node) const { return reached_[node]; }
   void add(Id node) {
-    is_[node] = true;
+    reached_[node] = true;
     open_.push_back(node);
     while (!open_.empty()) {
       const Id from = open_.back();
       open_.pop_back();
       for (const Id to : level_.list(from)) {
-        if (is_[to]) continue;
-        is_[to] = true;
+        if (reached_[to]) continue;
+        reached_[to] = true;
         open_.push_back(to);
       }
     }
@@ -30,21 +30,21 @@ class Reached {
 
  private:
   const NeighborLists& level_;
-  std::vector<bool> is_;
+  std::vector<bool> reached_;
   std::vector<Id> open_;
 };
 
 }  // namespace
 
-void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart,
+void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> duplicates,
                          Workspace& work, const Progress& progress) {
   constexpr std::size_t kWalksAReport = 8;
   Reached reached(level);
-  for (const Id node : apart)
+  for (const Id node : duplicates)
     if (node < level.size()) reached.add(node);
   const auto has_room = [&](Id node) { return level.list(node).size() < level.max_degree(); };
   constexpr Id kEntry = 0;
-  Id last = kEntry;  // where there is room if there is none among the closest
+  Id last = kEntry;  // has a free place if none of the nodes found has one
   std::size_t walks = 0;
   for (Id node = 0; node < level.size(); ++node) {
     if (reached[node]) continue;

@@ -1,4 +1,4 @@
-// Sees to it that a walk can come to every node.
+// Makes every node of a graph reachable.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@
 
 namespace cassata {
 
-/// Gives each node to which no path leads from node 0 an edge from the closest node that has one: pruning may leave
-/// nodes without an edge to them, equal vectors above all. `scorer` scores nodes. Each list must have a free place; a
-/// node that is attached brings one, so there always is one. `width` is that of the walks that look for the closest. No
-/// path needs to lead to the nodes `apart`, which have no edges; those that are not on the level do not matter. Tells
-/// `progress`, if any, of a stage "connect", in nodes.
-void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart,
+/// Gives each node that is unreachable from node 0 an edge from the nearest reachable node: neighbour selection may
+/// leave nodes without incoming edges, equal vectors above all. Every list must have a free place; a node that is
+/// attached brings another, so one always remains. `scorer` scores nodes; `width` is the beam width of the searches for
+/// the nearest node. Nodes in `duplicates`, which have no edges, count as reachable; ids beyond the layer are ignored.
+/// Reports stage "connect" to `progress`, in nodes.
+void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> duplicates,
                          Workspace& work, const Progress& progress = {});
 
 }  // namespace cassata

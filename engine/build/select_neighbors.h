@@ -1,4 +1,4 @@
-// Which of many candidates become a node's neighbours.
+// Selects the neighbours of a node among many candidates.
 #pragma once
 
 #include <limits>
@@ -10,19 +10,19 @@
 
 namespace cassata {
 
-/// Chooses neighbours that lie in different directions: a candidate is left out if it is closer to one already chosen
-/// than to the node itself (Malkov and Yashunin, TPAMI 2020, algorithm 4). A list that this leaves short is filled up
-/// to three quarters with the closest left out: near-duplicates, which push each other out, stay connected.
+/// Selects neighbours in different directions: discards a candidate that is closer to a selected neighbour than to the
+/// node (Malkov and Yashunin, TPAMI 2020, algorithm 4). A list that stays short is then filled to three quarters of the
+/// limit with the closest discarded candidates, so that near duplicates, which discard each other, stay connected.
 class NeighborSelector {
  public:
-  /// Sets `out` to at most `limit` of `candidates`, which are sorted by their distance to the node. `scorer` is bound
-  /// to others on the way. A candidate closer than `wild` leaves out no other: by dot product, one very long vector is
-  /// closer to most vectors than any node is.
+  /// Sets `out` to at most `limit` of `candidates`, which are sorted by their distance to the node. Rebinds `scorer`. A
+  /// candidate closer than `outlier_distance` discards no other: by dot product, a very long vector is closer to most
+  /// vectors than any other node is.
   void select_neighbors(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out,
-                        float wild = -std::numeric_limits<float>::infinity());
+                        float outlier_distance = -std::numeric_limits<float>::infinity());
 
  private:
-  std::vector<Candidate> alive_;
+  std::vector<Candidate> remaining_;
   std::vector<Id> ids_;
   std::vector<float> distances_;
 };

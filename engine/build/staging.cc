@@ -14,18 +14,18 @@ namespace cassata {
 namespace {
 
 constexpr std::string_view kName = "temporary file";
-const std::string kHeadName = ".head", kEndsName = ".ends";  // what stands beside a file of rows
+const std::string kHeadName = ".head", kEndsName = ".ends";  // suffixes of the work files beside that of the rows
 
-/// Of the rows in a file; the model follows.
+/// Length and hash of the rows; the model follows.
 struct Head {
   std::uint64_t bytes, hash;
 };
 
-/// Writes where each row of `staged` begins, in the order `ids`, and the last ends.
+/// Writes the offsets of the rows `ids` of `file`, in that order, and the end of the last one.
 template <class Number>
-void write_offsets(const StagingFile& staged, std::span<const Id> ids, FileWriter& writer) {
+void write_offsets(const StagingFile& file, std::span<const Id> ids, FileWriter& writer) {
   std::vector<Number> offsets = {0};
-  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + staged.row(id).size()));
+  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + file.row(id).size()));
   writer.append(std::span<const Number>(offsets));
 }
 
@@ -59,28 +59,28 @@ void StagingFile::append(const Batch& batch, std::string_view source, std::uint6
 
 void StagingFile::finish() {
   rows_ = {};
-  if (length_ != 0) mapping_ = file_.map();  // 0: sparse vectors without an entry
+  if (length_ != 0) mapping_ = file_.map();  // an empty file cannot be mapped: sparse vectors without entries
 }
 
 void StagingFile::fill(const DenseRows& vectors, unsigned num_threads, const Progress& progress) {
-  constexpr std::size_t kPiece = 256, kPiecesAThread = 4;
-  std::vector<EncodedRows> pieces(kPiecesAThread * threads_of(num_threads));
+  constexpr std::size_t kBatch = 256, kBatchesPerThread = 4;
+  std::vector<EncodedRows> batches(kBatchesPerThread * threads_of(num_threads));
   for (std::uint64_t begin = 0, end; begin < vectors.size(); begin = end) {
-    end = std::min(vectors.size(), begin + kPiece * pieces.size());
-    const std::size_t count = (end - begin + kPiece - 1) / kPiece;
+    end = std::min(vectors.size(), begin + kBatch * batches.size());
+    const std::size_t count = (end - begin + kBatch - 1) / kBatch;
     parallel_for(num_threads, count, 1, [&](std::size_t from, std::size_t to, unsigned) {
       std::vector<float> values;
-      for (std::size_t piece = from; piece < to; ++piece) {
-        const std::uint64_t first = begin + piece * kPiece, rows = std::min<std::uint64_t>(kPiece, end - first);
+      for (std::size_t batch = from; batch < to; ++batch) {
+        const std::uint64_t first = begin + batch * kBatch, rows = std::min<std::uint64_t>(kBatch, end - first);
         values.resize(rows * vectors.dim());
         for (std::size_t i = 0; i < rows; ++i)
           vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
-        encode(*encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
+        encode(*encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, batches[batch]);
       }
     });
-    for (std::size_t piece = 0; piece < count; ++piece) {
-      file_.write(pieces[piece].bytes, length_);
-      length_ += pieces[piece].bytes.size();
+    for (std::size_t batch = 0; batch < count; ++batch) {
+      file_.write(batches[batch].bytes, length_);
+      length_ += batches[batch].bytes.size();
     }
     if (progress) progress("encode", end, vectors.size());
   }
@@ -103,16 +103,16 @@ StagingFile::StagingFile(const Encoder& encoder, const WorkFiles& files, const s
     std::memcpy(offsets_.data(), bytes.data(), offsets_.size() * sizeof(std::uint64_t));
   }
   finish();
-  if (xxh3(rows()) != head.hash) files.damaged(name, "its hash differs from that of what was kept");
+  if (xxh3(rows()) != head.hash) files.damaged(name, "the hash of its bytes differs from the stored hash");
 }
 
 void StagingFile::save(const WorkFiles& files, const std::string& name) const {
   file_.sync();
   const Head head{.bytes = length_, .hash = xxh3(rows())};
   const auto bytes = std::as_bytes(std::span(&head, 1));
-  std::vector<std::byte> told(bytes.begin(), bytes.end());
-  told.insert(told.end(), model().begin(), model().end());
-  files.put(name + kHeadName, told);
+  std::vector<std::byte> stored(bytes.begin(), bytes.end());
+  stored.insert(stored.end(), model().begin(), model().end());
+  files.put(name + kHeadName, stored);
   if (has_offsets()) files.put(name + kEndsName, std::as_bytes(std::span(offsets_)));
 }
 
@@ -125,11 +125,11 @@ void StagingFile::gather(const StagingFile& other, std::span<const Id> order, st
   constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
   struct Run {
     std::vector<std::byte> bytes;
-    std::uint64_t place = 0;  // of the first of them
+    std::uint64_t place = 0;  // file offset of `bytes`
   };
   std::vector<Run> buffers(runs.size());
-  std::vector<std::uint32_t> run_of(order.size());  // by number in `other`
-  std::vector<std::uint64_t> places = {0};          // of row i, and of the end
+  std::vector<std::uint32_t> run_of(order.size());  // row of `other` -> run
+  std::vector<std::uint64_t> places = {0};          // file offset of row i, then the end
   places.reserve(order.size() + 1);
   for (std::size_t i = 0, run = 0; i < order.size(); ++i) {
     while (run + 1 < runs.size() && runs[run + 1] <= i) buffers[++run].place = places.back();
@@ -164,13 +164,13 @@ void StagingFile::gather(const StagingFile& other, std::span<const Id> order, st
 
 void StagingFile::put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places) {
   if (length_ == 0 || std::is_sorted(numbers.begin(), numbers.end())) return;
-  std::vector<std::size_t> standing(numbers.size());  // as rows stand in the file: by their number
-  std::iota(standing.begin(), standing.end(), std::size_t{0});
-  std::sort(standing.begin(), standing.end(), [&](std::size_t a, std::size_t b) { return numbers[a] < numbers[b]; });
+  std::vector<std::size_t> in_file(numbers.size());  // the rows in the file are sorted by number
+  std::iota(in_file.begin(), in_file.end(), std::size_t{0});
+  std::sort(in_file.begin(), in_file.end(), [&](std::size_t a, std::size_t b) { return numbers[a] < numbers[b]; });
   std::vector<std::byte> rows(places.back() - places.front());
   const Mapping mapping = file_.map();
   const std::byte* from = mapping.bytes().data() + places.front();
-  for (const std::size_t i : standing) {
+  for (const std::size_t i : in_file) {
     const std::size_t bytes = places[i + 1] - places[i];
     std::copy_n(from, bytes, rows.data() + (places[i] - places.front()));
     from += bytes;
@@ -222,26 +222,26 @@ Batch SparseStagingFile::rows(std::size_t dim) const {
           .offsets = offsets_.data()};
 }
 
-void write_rows(const StagingFile& staged, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
+void write_rows(const StagingFile& file, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
                 const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536, kAhead = 512;
-  if (!staged.model().empty()) {
-    writer.begin(std::string(name) + std::string(kModelSuffix), tier, staged.model().size());
-    writer.append(staged.model());
+  if (!file.model().empty()) {
+    writer.begin(std::string(name) + std::string(kModelSuffix), tier, file.model().size());
+    writer.append(file.model());
   }
-  if (staged.has_offsets()) {
+  if (file.has_offsets()) {
     writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
-    if (staged.bytes() <= UINT32_MAX)
-      write_offsets<std::uint32_t>(staged, ids, writer);
+    if (file.bytes() <= UINT32_MAX)
+      write_offsets<std::uint32_t>(file, ids, writer);
     else
-      write_offsets<std::uint64_t>(staged, ids, writer);
+      write_offsets<std::uint64_t>(file, ids, writer);
   }
-  writer.begin(name, tier, ids.empty() ? 0 : staged.bytes());
+  writer.begin(name, tier, ids.empty() ? 0 : file.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
     if (from_disk && row % kAhead == 0)
       for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row)))
-        Mapping::advise(staged.row(next), Advice::will_need);
-    writer.append(staged.row(ids[row]));
+        Mapping::advise(file.row(next), Advice::will_need);
+    writer.append(file.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }
 }

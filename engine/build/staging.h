@@ -1,4 +1,5 @@
-// Vectors on their way from a stream to a file: in unnamed files, mapped, so that memory holds one batch.
+// Staging files: mapped files that hold encoded vectors between the input and the index file, so that memory holds one
+// batch.
 #pragma once
 
 #include <filesystem>
@@ -18,43 +19,44 @@
 
 namespace cassata {
 
-/// Reads all vectors; calls take() with each batch and the number of its first row.
+/// Reads all vectors; calls take(batch, first) for each batch, where `first` is the number of its first row. Reports
+/// stage "read" to `progress`, in rows.
 void read_all(VectorStream& vectors, const Progress& progress,
               const std::function<void(const Batch&, std::uint64_t)>& take);
 
-/// The batch as rows, in memory that serves for the next one again.
+/// Encodes a batch into `rows`, whose memory is reused. `source` and `first`, the number of the batch's first row, are
+/// for error messages. Throws Error(invalid_argument) for values that the encoding cannot store.
 void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first,
             EncodedRows& rows);
 
-/// The vectors' codes, searchable where they lie.
+/// The codes of one encoder, in a mapped file that can be searched.
 class StagingFile {
  public:
   StagingFile(const Encoder& encoder, PendingFile file) : encoder_(&encoder), file_(std::move(file)) {}
-  /// The rows that save() kept under that name. Throws Error(corrupt) if they are others.
+  /// Opens what save() stored under `name`. Throws Error(corrupt) if the rows differ from it.
   StagingFile(const Encoder& encoder, const WorkFiles& files, const std::string& name);
 
   void append(const Batch& batch, std::string_view source, std::uint64_t first);
-  /// Nothing is appended for now; the rows can be read.
+  /// Ends appending; the rows can be read from now on.
   void finish();
-  /// In place of both: all of the vectors, as they are stored elsewhere.
+  /// Instead of append() and finish(): encodes all of `vectors`. Reports stage "encode" to `progress`.
   void fill(const DenseRows& vectors, unsigned num_threads, const Progress& progress);
-  /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back,
-  /// writes each of the runs that begin at `runs` so, too, and then puts those in order in which the numbers do not
-  /// rise: memory holds some megabytes, and such a run.
+  /// Instead of append() and finish(): copies all rows of `other`, a file of the same encoder, in the order `order`.
+  /// Reads `other` front to back and distributes its rows to the runs of the order that begin at `runs`; then sorts, in
+  /// memory, each run whose row numbers do not ascend. Memory holds some megabytes and one run. Reports stage "sort".
   void gather(const StagingFile& other, std::span<const Id> order, std::span<const std::size_t> runs,
               const Progress& progress);
-  /// Has the rows in this process's own memory from now on, from which nothing can take them.
+  /// Copies the rows into the memory of the process, which the system cannot evict as it does pages of a file.
   void hold();
-  /// No longer. Codes that were opened before are no longer valid.
+  /// Frees that memory. Invalidates codes opened since hold().
   void release() noexcept { held_ = {}; }
-  /// Keeps what there is besides the rows, which are in a file that is kept under that name; and what tells if that
-  /// changes.
+  /// Stores offsets, model, length and hash of the rows under `name`; the rows must be in the work file `name`.
   void save(const WorkFiles& files, const std::string& name) const;
-  /// Removes all that save() kept, and the rows.
+  /// Removes the rows and all that save() stored.
   static void remove(const WorkFiles& files, const std::string& name) noexcept;
-  /// How the rows are read from now on.
+  /// Advises the system how the rows will be read.
   void advise(Advice advice) const noexcept { Mapping::advise(mapping_.bytes(), advice); }
-  /// Starts to read the rows from `first` to `last`, which lie together, or takes them out of this process's memory.
+  /// The same for rows first to last - 1, which must be contiguous.
   void advise(Id first, Id last, Advice advice) const noexcept;
 
   RowSections sections() const;
@@ -66,7 +68,7 @@ class StagingFile {
     return rows().subspan(offsets_[id], offsets_[id + 1] - offsets_[id]);
   }
 
-  /// Keeps the rows from `first` to `last`, which lie together, in memory, as far as the system lets this process.
+  /// Locks rows first to last - 1, which must be contiguous, in memory, as far as the process may.
   void lock(Id first, Id last) const noexcept { Mapping::lock(rows_of(first, last)); }
   void unlock(Id first, Id last) const noexcept { Mapping::unlock(rows_of(first, last)); }
 
@@ -82,20 +84,20 @@ class StagingFile {
   EncodedRows rows_;
   std::uint64_t length_ = 0;
   std::vector<std::uint64_t> offsets_ = {0};
-  std::vector<std::byte> model_;  // empty: it is the encoder's
-  std::vector<std::byte> held_;   // empty: rows are read where they are mapped
+  std::vector<std::byte> model_;  // empty: the encoder's model applies
+  std::vector<std::byte> held_;   // empty: rows are read from the mapping
   Mapping mapping_;
 };
 
-/// Sparse vectors as they were given.
+/// Sparse vectors as components and f32 values, in unnamed mapped files.
 class SparseStagingFile {
  public:
   explicit SparseStagingFile(const WorkFiles& files) : components_(files.unnamed()), values_(files.unnamed()) {}
 
   void append(const Batch& batch);
-  /// Nothing is appended any more; now the rows can be read.
+  /// Ends appending; the rows can be read from now on.
   void finish();
-  /// All of them, borrowed. `dim` is theirs.
+  /// All rows, borrowed, of dimension `dim`.
   Batch rows(std::size_t dim) const;
 
  private:
@@ -104,9 +106,9 @@ class SparseStagingFile {
   Mapping mapped_components_, mapped_values_;
 };
 
-/// Writes the rows of `staged` numbered `order` as the section `name`. They are asked for ahead where they may have to
-/// be read from disk.
-void write_rows(const StagingFile& staged, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk,
+/// Writes the rows of `file` in the order `order` as section `name`, with its model and offsets if it has them. With
+/// `from_disk`, fetches rows ahead, since they may not be in memory.
+void write_rows(const StagingFile& file, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk,
                 const Progress& progress, FileWriter& writer);
 
 }  // namespace cassata

@@ -26,7 +26,7 @@ std::string text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Lines by their first word.
+/// The lines by their first words.
 std::map<std::string, std::string> by_key(const std::string& lines) {
   std::map<std::string, std::string> keyed;
   std::istringstream all(lines);
@@ -34,7 +34,7 @@ std::map<std::string, std::string> by_key(const std::string& lines) {
   return keyed;
 }
 
-/// A line of each with the same first word, in which they differ; none: only one has such a line.
+/// Describes the first difference between two lists of lines, which are matched by their first words.
 std::string difference(const std::string& there, const std::string& now) {
   const auto then = by_key(there), today = by_key(now);
   auto keys = then;
@@ -44,7 +44,7 @@ std::string difference(const std::string& there, const std::string& now) {
     return line == lines.end() ? "none" : "'" + line->second + "'";
   };
   for (const auto& [key, line] : keys)
-    if (const std::string x = shown(then, key), y = shown(today, key); x != y) return x + " then, " + y + " now";
+    if (const std::string x = shown(then, key), y = shown(today, key); x != y) return "found " + x + ", expected " + y;
   return "other parameters";
 }
 
@@ -59,21 +59,21 @@ WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resum
   if (!error && there) fs::directory_iterator(folder_, error);
   if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
   if (there && !is_ours())
-    io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
+    io_error(name + ": not the folder of an interrupted build, expected such a folder or none; rename or remove it",
+             EEXIST);
   if (there) read_names();
   if (there && has(kKept)) {
     if (!resume)
       invalid_argument("resume: not given, but " + name +
-                       " holds an interrupted build; resume it, or remove the folder to start anew");
+                       " holds an interrupted build; resume it, or remove the folder to start over");
     const std::string then = text(get(kWhat));
-    if (then != what)
-      invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
+    if (then != what) invalid_argument("resume: " + name + " holds a different build: " + difference(then, what));
     kept_ = resumed_ = true;
     return;
   }
-  if (there) clear();  // interrupted before there was anything to resume
+  if (there) clear();  // a build that was interrupted before keep()
   if (fs::exists(folder_, error))
-    io_error(name + " is in the way, and holds files that no build made: move them, and remove it", EEXIST);
+    io_error(name + ": holds files that no build made, expected none; move them and remove the folder", EEXIST);
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
   try {
@@ -103,7 +103,7 @@ std::unique_ptr<WorkFiles> WorkFiles::left_in(const fs::path& folder) {
     if (!files->has(kWhat) || !text(files->get(kWhat)).starts_with("cassata ")) return nullptr;
     files->read_names();
   } catch (const Error&) {
-    return nullptr;  // whatever it is, it is not as a build left it
+    return nullptr;  // damaged, so not as a build left it
   }
   return files;
 }
@@ -129,7 +129,7 @@ void WorkFiles::clear() const noexcept {
   names_.clear();
   remove_both(kNames);
   remove_both(kWhat);
-  fs::remove(folder_, ignored);  // which stays if it is not empty
+  fs::remove(folder_, ignored);  // fails if the folder is not empty
 }
 
 void WorkFiles::note(const std::string& name) const {
@@ -166,7 +166,7 @@ bool WorkFiles::has(const std::string& name) const noexcept {
 }
 
 void WorkFiles::damaged(const std::string& name, const std::string& what) const {
-  corrupt((folder_ / name).string() + ": " + what + "; remove " + folder_.string() + " to start anew");
+  corrupt((folder_ / name).string() + ": " + what + "; remove " + folder_.string() + " to start over");
 }
 
 WorkFiles::~WorkFiles() {
@@ -177,7 +177,7 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
   std::error_code error;
   const fs::path place = folder_.empty() ? fs::temp_directory_path(error) : folder_;
   const fs::space_info room = error ? fs::space_info{} : fs::space(place, error);
-  if (error) return;  // writing will tell
+  if (error) return;  // unknown: a full disk fails the write
   const std::uint64_t held = this->bytes();
   if (room.available + held < bytes)
     io_error(
@@ -222,12 +222,11 @@ std::vector<std::byte> WorkFiles::get(const std::string& name) const {
   const std::uint64_t length = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
   std::uint64_t hash = 0;
   if (length < sizeof hash)
-    damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " +
-                      std::to_string(sizeof hash));
+    damaged(name, std::to_string(length) + " bytes, expected at least " + std::to_string(sizeof hash));
   const Mapping mapping(path, path.string());
   const auto bytes = mapping.bytes().first(length - sizeof hash);
   std::memcpy(&hash, bytes.data() + bytes.size(), sizeof hash);
-  if (xxh3(bytes) != hash) damaged(name, "its hash differs from that of what was kept");
+  if (xxh3(bytes) != hash) damaged(name, "the hash of its bytes differs from the stored hash");
   return {bytes.begin(), bytes.end()};
 }
 

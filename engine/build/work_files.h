@@ -1,4 +1,4 @@
-// What a build keeps on disk until its index is there.
+// Temporary and resumable files of a build.
 #pragma once
 
 #include <cstddef>
@@ -15,72 +15,73 @@
 
 namespace cassata {
 
-/// The files of a build: unnamed ones, which are gone with it; or, so that an interrupted build can be resumed, named
-/// ones in a folder beside its target. The folder is locked by the lock of the target.
+/// The files of a build: unnamed files, which vanish with the process, or named files in a folder beside the target, so
+/// that an interrupted build can be resumed. The lock of the target protects the folder.
 class WorkFiles {
  public:
-  static constexpr std::string_view kSuffix = ".build";  ///< of the folder, behind the target's name
+  static constexpr std::string_view kSuffix = ".build";  ///< the folder's name is the target's name and this suffix
 
-  /// Unnamed, in `folder`; empty: in the system's folder for temporary files.
+  /// Unnamed files in `folder`; if it is empty, in the system's folder for temporary files.
   explicit WorkFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  /// Named, in the folder `<target>.build`. `what` tells what is built, of what, line by line. With `resume` and a
-  /// folder that a build of the same left: what it kept. Throws Error: invalid_argument if it was a build of something
-  /// else, or there is one and `resume` was not given; io.
+  /// Named files in the folder `<target>.build`. `what` describes the build, its parameters and inputs, one per line.
+  /// With `resume`, opens the files that an interrupted build with the same description left, if there are any. Throws
+  /// Error: invalid_argument if the descriptions differ, or if there is an interrupted build and `resume` is false; io.
   WorkFiles(const std::filesystem::path& target, const std::string& what, bool resume);
-  /// What an interrupted build of this user left in `folder`; null if that is anything else. The lock is the caller's
-  /// to take.
+  /// Opens the files that an interrupted build of this user left in `folder`; null if `folder` is anything else. The
+  /// caller takes the lock.
   static std::unique_ptr<WorkFiles> left_in(const std::filesystem::path& folder);
   WorkFiles(const WorkFiles&) = delete;
   WorkFiles& operator=(const WorkFiles&) = delete;
-  /// Removes what was made unless something is kept.
+  /// Removes the files unless keep() was called.
   ~WorkFiles();
 
-  /// Throws Error(io) unless the disk has room for so many bytes, beside those that the files hold.
+  /// Throws Error(io) unless the files can grow to `bytes` bytes in all on their disk.
   void expect_room(std::uint64_t bytes) const;
-  /// Whether files are named.
+  /// True if the files are named.
   bool named() const noexcept { return named_; }
   const std::filesystem::path& folder() const noexcept { return folder_; }
 
   /// An unnamed file.
   PendingFile unnamed() const { return PendingFile::unnamed(named_ ? folder_.parent_path() : folder_); }
-  /// The file of that name, as it was left or empty; an unnamed one if files are not named.
+  /// Opens the file `name`, with its contents if it exists; an unnamed file if the files are not named.
   PendingFile file(const std::string& name) const;
   void remove(const std::string& name) const noexcept;
 
-  /// Keeps `bytes` under a name, all of them or what was there before. Does nothing if files are not named.
+  /// Stores `bytes` atomically under `name`: a crash leaves all of them or the former contents. Does nothing if the
+  /// files are not named.
   void put(const std::string& name, std::span<const std::byte> bytes) const;
-  /// What was kept; throws Error(corrupt) if that is damaged or not there.
+  /// What put() stored under `name`. Throws Error(corrupt) if it is missing or damaged.
   std::vector<std::byte> get(const std::string& name) const;
   bool has(const std::string& name) const noexcept;
-  /// Throws Error(corrupt): what is wrong with what was kept under that name.
+  /// Throws Error(corrupt) for the file `name`; `what` is the rest of the message.
   [[noreturn]] void damaged(const std::string& name, const std::string& what) const;
-  /// Whether an interrupted build left something, which is resumed.
+  /// True if this build resumes an interrupted one.
   bool resumed() const noexcept { return resumed_; }
 
-  /// Whether a build kept something there that can be resumed.
+  /// True if the files can be resumed: keep() was called for them.
   bool resumable() const noexcept;
-  /// Bytes of the files.
+  /// Length of all files in bytes.
   std::uint64_t bytes() const noexcept;
-  /// From now on there is something to resume, which outlives this object. Does nothing if files are not named.
+  /// Makes the files resumable: they outlive this object and the process. Does nothing if the files are not named.
   void keep();
-  /// There no longer is: the index is there.
+  /// The reverse of keep(), once the index is complete: the destructor removes the files.
   void drop() noexcept { kept_ = false; }
 
  private:
   WorkFiles() : named_(true), kept_(true) {}
-  /// Reads which names the files in the folder have.
+  /// Reads names_ from the folder.
   void read_names();
-  /// Whether the folder is one that a build made, or an empty one.
+  /// True if a build made the folder, or if it is empty.
   bool is_ours() const;
-  /// Removes what builds made in the folder, and the folder if nothing else is in it, so that whatever is left if that
-  /// is interrupted is nothing to resume, and known for what it is.
+  /// Removes the build's files, and the folder if it is then empty. The order of removal matters: if it is interrupted,
+  /// the rest is not resumable and still recognized as a build's.
   void clear() const noexcept;
-  /// Tells in the folder that a file of that name is the build's own, before there is one.
+  /// Records in the folder that the file `name` is the build's own. Called before the file is created.
   void note(const std::string& name) const;
   void write(const std::string& name, std::span<const std::byte> bytes) const;
 
   std::filesystem::path folder_;
-  mutable std::set<std::string> names_;  // of the files that builds made there, but for those that tell of them
+  mutable std::set<std::string> names_;  // files that builds made in the folder, except those of WorkFiles itself
   bool named_ = false;
   bool kept_ = false;
   bool resumed_ = false;

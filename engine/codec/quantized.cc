@@ -84,7 +84,9 @@ class Preprocessor {
 };
 
 float dot(std::span<const float> a, std::span<const float> b) {
-  return -kernels::dense::dispatch(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
+  float distance = 0;
+  kernels::dense::dispatch(Metric::dot_product, ElementType::f32).range(a.data(), b.data(), a.size(), 0, 1, &distance);
+  return -distance;
 }
 
 class QuantizedCodec final : public RowCodec {

@@ -39,7 +39,7 @@ void check_tokens(const Batch& queries, std::size_t dim) {
     if (tokens.offsets[i] > tokens.offsets[i + 1])
       invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " +
                        std::to_string(tokens.offsets[i]) + " to " + std::to_string(tokens.offsets[i + 1]) +
-                       ", expected numbers that do not fall");
+                       ", expected non-decreasing offsets");
     const auto values = tokens.row(i);
     for (std::size_t at = 0; at < values.size(); at += dim)
       check_vector(values.subspan(at, dim), [&] {

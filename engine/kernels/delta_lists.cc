@@ -1,7 +1,6 @@
 #include "engine/kernels/delta_lists.h"
 
-// Also for the machines whose AVX-512 picks bytes and bits from anywhere in a vector (VBMI): Highway leaves them out
-// unless asked.
+// Also compiles for AVX-512 with VBMI (permutes bytes and bits of a vector), a target off by default.
 #define HWY_WANT_AVX3_DL
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -25,19 +24,19 @@ HWY_INLINE std::uint64_t word_at(const std::byte* from) {
   return word;
 }
 
-/// For each byte of a record the number of its length; of those before, more than there are.
+/// For each byte of a record, the index of its length; 99, more than any count, for the bytes before the lengths.
 alignas(64) constexpr std::int8_t kLengthNumbers[kRecordBytes] = {
     99, 99, 99, 99, 99, 99, 99, 99, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
     14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
     36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55};
 
-/// One after the other: for any widths, and for vectors that are too short.
-std::size_t decode_each(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+/// Decodes one delta after another: for any widths, and for targets with short vectors.
+std::size_t decode_each(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t max_count,
                         Id* out) {
-  std::size_t left = 8 * bytes, back = left;  // bits that no number has, and where those at the back begin
-  std::size_t place = most, i = 0;
+  std::size_t left = 8 * bytes, back = left;  // bits not yet used; the bit at which the numbers at the back begin
+  std::size_t place = max_count, i = 0;
   std::uint32_t sum = 0;
-  for (; i < most && left >= kClassBits; ++i) {
+  for (; i < max_count && left >= kClassBits; ++i) {
     const std::size_t front = kClassBits * i;
     const auto c = static_cast<std::uint32_t>(word_at(list + front / 8) >> (front % 8)) & kSelfClass;
     if (code.widths[c] + kClassBits > left || (c == kSelfClass && place < i)) break;
@@ -49,8 +48,8 @@ std::size_t decode_each(const DeltaCode& code, const std::byte* list, std::size_
     out[i] = place <= i ? sum + delta : sum;
     sum += delta;
   }
-  // What comes before self is told from the back of its differences, what comes after from the front.
-  const Id offset = self - (place < i ? out[place] : 0);  // without a place, as a damaged list may be, whatever
+  // So far each is relative to the first one; `self` itself is known. A damaged list may lack it: then any ids do.
+  const Id offset = self - (place < i ? out[place] : 0);
   for (std::size_t j = 0; j < i; ++j) out[j] += offset;
   if (place < i) out[place] = kNoId;
   return i;
@@ -60,12 +59,13 @@ std::size_t decode_each(const DeltaCode& code, const std::byte* list, std::size_
 #undef CASSATA_DELTA_VECTORS
 #define CASSATA_DELTA_VECTORS 1
 
-/// Numbers at once. Their bits must fit into one window of 64 bytes, and each one's into 32 from a byte's border on.
+/// kLanes deltas are decoded at a time. Their numbers must fit into one window of 64 bytes, and each one into the 32
+/// bits that begin at the byte in which it begins.
 using D = hn::CappedTag<std::uint32_t, 16>;
 using V = hn::Vec<D>;
 constexpr D d;
 constexpr std::size_t kLanes = hn::MaxLanes(d), kMaxLaneWidth = 25, kWindowBits = 8 * kGuardBytes;
-static_assert(kLanes > kClasses);  // a vector is a table of the classes
+static_assert(kLanes > kClasses);  // a vector holds a table by class
 
 alignas(64) constexpr std::uint32_t kCounting[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -85,7 +85,7 @@ HWY_INLINE V masked(std::uint32_t bits, V v) {
   return hn::IfThenElseZero(hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&long_enough)), v);
 }
 
-/// Sums of all lanes up to each: within blocks of four, to which those of the blocks before are added.
+/// Prefix sums of the lanes, each lane included: within blocks of four, then over the blocks before.
 HWY_INLINE V sums(V v) {
   const auto in_two = hn::Add(v, hn::ShiftLeftLanes<1>(d, v));
   const auto in_block = hn::Add(in_two, hn::ShiftLeftLanes<2>(d, in_two));
@@ -98,14 +98,14 @@ HWY_INLINE V sums(V v) {
 
 #if HWY_TARGET == HWY_AVX3_DL
 
-/// The classes of the next lanes, from a byte's border on.
+/// kLanes classes, from the first bit of byte `from` on.
 HWY_INLINE V classes(const std::byte* from) {
   const auto starts = hn::Mul(counting(), set(kClassBits));
   return hn::And(V{_mm512_multishift_epi64_epi8(starts.raw, _mm512_set1_epi64(static_cast<long long>(word_at(from))))},
                  set(kSelfClass));
 }
 
-/// The window's bits from places `starts` on, 25 or as many as there are.
+/// At least 25 bits of the window from bit starts[i] on, in each lane i.
 HWY_INLINE V bits_from(const std::byte* window, V starts) {
   const V bytes{
       _mm512_shuffle_epi8(hn::ShiftRight<3>(starts).raw, _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0))};
@@ -127,31 +127,31 @@ HWY_INLINE V classes(const std::byte* from) {
 
 #endif
 
-/// What the lanes from `first` on hold.
+/// The deltas from number `first` on, one per lane.
 struct Lanes {
-  V classes, used;  // `used`: bits at the back, up to each lane
+  V classes, used;  // used[i]: bits of the numbers of lanes 0 to i
 
   Lanes() = default;
   HWY_INLINE Lanes(const DeltaCode& code, const std::byte* list, std::size_t first)
       : classes(HWY_NAMESPACE::classes(list + kClassBits * first / 8)),
         used(sums(look_up(hn::LoadU(d, code.widths), classes))) {}
 
-  /// A bit for each lane that is within a list of `bits`.
+  /// A bit for each lane whose class and number lie within a list of `bits` bits.
   HWY_INLINE std::uint32_t fits(std::size_t bits, std::size_t first) const {
     const hn::RebindToSigned<D> di;
     const auto taken = hn::Add(used, hn::Mul(hn::Add(counting(), set(first + 1)), set(kClassBits)));
     return bits_of(hn::RebindMask(d, hn::Not(hn::Lt(hn::BitCast(di, set(bits)), hn::BitCast(di, taken)))));
   }
   HWY_INLINE std::uint32_t marks() const { return bits_of(hn::Eq(classes, set(kSelfClass))); }
-  /// Their bits end before bit `end` of the window.
+  /// The deltas, whose numbers end before bit `end` of the window.
   HWY_INLINE V deltas(const DeltaCode& code, const std::byte* window, std::size_t end) const {
     const auto bits = hn::And(bits_from(window, hn::Sub(set(end), used)), look_up(hn::LoadU(d, code.masks), classes));
     return hn::Add(look_up(hn::LoadU(d, code.bases), classes), bits);
   }
 };
 
-/// What classes tell of a list's lanes, a bit for each: those before that of self (all, if there is none), and those
-/// that are in the list.
+/// Masks with one bit per lane: the lane of `self`, if any; the lanes before it, or all if there is none; and the lanes
+/// within the list, which ends before a second kSelfClass.
 struct Extent {
   std::uint32_t self, before, within;
 
@@ -164,15 +164,15 @@ struct Extent {
   }
 };
 
-std::size_t decode_long(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+std::size_t decode_long(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t max_count,
                         Id* out) {
-  std::size_t place = most, count = 0, back = 8 * bytes;  // `back`: the bit before which the next lanes' bits end
+  std::size_t place = max_count, count = 0, back = 8 * bytes;  // back: the bit before which the next numbers end
   V sum = hn::Zero(d);
-  for (std::size_t first = 0; first < most; first += kLanes) {
+  for (std::size_t first = 0; first < max_count; first += kLanes) {
     Lanes lanes(code, list, first);
     const auto deltas = lanes.deltas(code, list + (back + 7) / 8 - kGuardBytes, kWindowBits - (-back & 7));
     lanes.used = hn::Add(lanes.used, set(8 * bytes - back));
-    const std::uint32_t known = place < most;  // self stands before these lanes: as if in a lane before them
+    const std::uint32_t known = place < max_count;  // 1 if `self` came before: as if it were in a lane before the first
     const Extent extent(lanes.marks() << known | known, lanes.fits(8 * bytes, first) << known | known);
     const std::uint32_t before = known ? 0 : extent.before;
     if (!known && extent.self != 0) place = first + static_cast<std::size_t>(std::countr_zero(extent.self));
@@ -184,7 +184,7 @@ std::size_t decode_long(const DeltaCode& code, const std::byte* list, std::size_
     sum = last_of(up_to);
     back = 8 * bytes - hn::GetLane(last_of(lanes.used));
   }
-  count = std::min(count, most);
+  count = std::min(count, max_count);
   const auto offset = set(self - (place < count ? out[place] : 0));
   for (std::size_t i = 0; i < count; i += kLanes) hn::StoreU(hn::Add(hn::LoadU(d, out + i), offset), d, out + i);
   if (place < count) out[place] = kNoId;
@@ -193,7 +193,7 @@ std::size_t decode_long(const DeltaCode& code, const std::byte* list, std::size_
 
 #if HWY_TARGET == HWY_AVX3_DL
 
-/// Made by `of(i)` for each place i.
+/// A vector constant: element i is number_of(i).
 template <class Number, std::size_t n>
 struct Pattern {
   alignas(64) Number of[n];
@@ -205,10 +205,11 @@ struct Pattern {
   HWY_INLINE __m512i whole(std::size_t first = 0) const { return _mm512_load_si512(of + first); }
 };
 
-// Lanes of a byte: eight of them are 3 bytes of classes.
+// With lanes of a byte: the classes of eight lanes are 3 bytes.
 constexpr Pattern<std::uint8_t, 32> kBytesOfEight([](std::size_t i) { return i % 8 < 3 ? i / 8 * 3 + i % 8 : 128; });
 constexpr Pattern<std::uint8_t, 32> kStartsInEight([](std::size_t i) { return i % 8 * kClassBits; });
-// The sum of eight ends up in its last byte. Eight i has those of all before it in the i-th u16, once they are summed.
+// The sum over eight lanes is in the last of their bytes. After prefix sums over u16, element i has the sum over all
+// lanes before the i-th eight.
 constexpr Pattern<std::uint8_t, 32> kSumOfEight([](std::size_t i) { return i % 8 / 2 * 8 - 1; });
 constexpr std::uint32_t kHasEightBefore = 0x54545454;
 constexpr Pattern<std::uint8_t, 128> kEightsOfLane([](std::size_t i) { return i / 32 * 2 + i % 2; });
@@ -217,7 +218,7 @@ constexpr Pattern<std::uint32_t, 32> kClassesUpTo([](std::size_t i) { return (i 
 constexpr Pattern<std::uint32_t, 16> kLastOfFour([](std::size_t i) { return i % 8 * 4 + 3; });
 constexpr Pattern<std::uint32_t, 32> kFourOfLane([](std::size_t i) { return i / 4; });
 
-/// The classes of 32 lanes, and what `table`, of a byte each, has for them.
+/// The classes of 32 lanes, one per byte.
 HWY_INLINE __m256i byte_classes(const std::byte* list) {
   const __m256i front = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(list)));
   const __m256i bits =
@@ -228,19 +229,19 @@ HWY_INLINE __m128i short_table(const void* table) { return _mm_load_si128(static
 HWY_INLINE __m256i look_up(const std::uint8_t* table, __m256i classes) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(short_table(table)), classes);
 }
-/// Of widths, the sums up to each within eight.
+/// Prefix sums of the widths within each eight lanes.
 HWY_INLINE __m256i sums_in_eight(__m256i widths) {
   return _mm256_mullo_epi64(widths, _mm256_set1_epi64x(0x0101010101010101));
 }
 
-/// Whether a list goes on after 32 lanes that are in it, with `used` bits at the back.
-HWY_INLINE bool goes_on(const DeltaCode& code, const std::byte* list, std::size_t bytes, std::size_t used,
-                        bool has_self) {
+/// True if a list has more than its first 32 lanes, whose numbers have `used` bits.
+HWY_INLINE bool continues(const DeltaCode& code, const std::byte* list, std::size_t bytes, std::size_t used,
+                          bool has_self) {
   const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
   return (2 * kLanes + 1) * kClassBits + used + code.widths[next] <= 8 * bytes && (next != kSelfClass || !has_self);
 }
 
-/// The widths of lanes up to each, from those of a byte.
+/// Prefix sums of 32 widths, as two vectors of u32.
 HWY_INLINE void sum_widths(__m256i widths, V* low, V* high) {
   const __m256i in_eight = sums_in_eight(widths);
   const __m256i eights = _mm256_maskz_permutexvar_epi8(kHasEightBefore, kSumOfEight.half(), in_eight);
@@ -251,7 +252,7 @@ HWY_INLINE void sum_widths(__m256i widths, V* low, V* high) {
                              _mm512_maskz_permutexvar_epi8(kLowHalves, kEightsOfLane.whole(64), before))};
 }
 
-/// Sums of all lanes up to each of two vectors.
+/// Prefix sums over the lanes of two vectors.
 HWY_INLINE void sum_both(V* low, V* high) {
   const auto in_four = [](__m512i v) {
     v = _mm512_add_epi32(v, _mm512_bslli_epi128(v, 4));
@@ -267,10 +268,10 @@ HWY_INLINE void sum_both(V* low, V* high) {
   *high = V{_mm512_add_epi32(highs, _mm512_permutexvar_epi32(kFourOfLane.whole(kLanes), wide))};
 }
 
-/// Most lists fit into one window and two vectors, of which no sum waits for another's.
-std::size_t decode(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+/// Decodes lists that fit into one window and two vectors, as most do: no sum waits for another.
+std::size_t decode(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t max_count,
                    Id* out) {
-  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, most, out);
+  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, max_count, out);
   const __m256i classes = byte_classes(list);
   Lanes low, high;
   sum_widths(look_up(code.narrow_widths, classes), &low.used, &high.used);
@@ -280,10 +281,10 @@ std::size_t decode(const DeltaCode& code, const std::byte* list, std::size_t byt
   };
   const std::uint32_t fits = fits_of(low.used, 0) | fits_of(high.used, kLanes) << kLanes;
   const std::uint32_t marks = _mm256_cmpeq_epi8_mask(classes, _mm256_set1_epi8(kSelfClass));
-  if (fits == ~std::uint32_t{0} && most > 2 * kLanes &&
-      goes_on(code, list, bytes, hn::GetLane(last_of(high.used)), marks != 0))
-    return decode_long(code, list, bytes, self, most, out);
-  const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
+  if (fits == ~std::uint32_t{0} && max_count > 2 * kLanes &&
+      continues(code, list, bytes, hn::GetLane(last_of(high.used)), marks != 0))
+    return decode_long(code, list, bytes, self, max_count, out);
+  const Extent extent(marks, max_count < 2 * kLanes ? fits & ((std::uint32_t{1} << max_count) - 1) : fits);
   low.classes = V{_mm512_cvtepu8_epi32(_mm256_castsi256_si128(classes))};
   high.classes = V{_mm512_cvtepu8_epi32(_mm256_extracti128_si256(classes, 1))};
   const V low_deltas = low.deltas(code, list, 8 * bytes), high_deltas = high.deltas(code, list, 8 * bytes);
@@ -304,8 +305,8 @@ std::size_t decode(const DeltaCode& code, const std::byte* list, std::size_t byt
   return static_cast<std::size_t>(std::popcount(extent.within));
 }
 
-// Lanes of a u16. Of the sums in each of four eights: the last ones of the first two; that of the third beside the
-// lane's own.
+// With lanes of u16. From the sums within each of the four eights: the last ones of the first and second eight; that of
+// the third eight beside the lane's own.
 constexpr Pattern<std::uint8_t, 64> kFirstAndSecond([](std::size_t i) { return i % 2 * 8 + 7; });
 constexpr Pattern<std::uint8_t, 64> kAddFirstAndSecond([](std::size_t i) { return i / 16 > i % 2; });
 constexpr Pattern<std::uint8_t, 64> kThirdAndOwn([](std::size_t i) { return i % 2 ? i / 2 : 23; });
@@ -318,7 +319,7 @@ HWY_INLINE __m512i look_up(const std::uint16_t* table, __m512i classes) {
   return _mm512_permutexvar_epi16(classes, _mm512_broadcast_i32x4(short_table(table)));
 }
 
-/// Sums of all lanes up to each, 0xFFFF if they are more.
+/// Prefix sums over the lanes, saturated at 0xFFFF.
 HWY_INLINE __m512i narrow_sums(__m512i v) {
   v = _mm512_adds_epu16(v, _mm512_bslli_epi128(v, 2));
   v = _mm512_adds_epu16(v, _mm512_bslli_epi128(v, 4));
@@ -329,10 +330,10 @@ HWY_INLINE __m512i narrow_sums(__m512i v) {
   return _mm512_adds_epu16(_mm512_adds_epu16(v, one), _mm512_adds_epu16(two, three));
 }
 
-/// By a narrow code, all in one vector.
-std::size_t decode_narrow(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
-                          Id* out) {
-  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, most, out);
+/// Decodes by a narrow code, in one vector.
+std::size_t decode_narrow(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self,
+                          std::size_t max_count, Id* out) {
+  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, max_count, out);
   const __m256i classes = byte_classes(list);
   const __m512i in_eight = _mm512_castsi256_si512(sums_in_eight(look_up(code.narrow_widths, classes)));
   const __m512i first_and_second = _mm512_permutexvar_epi8(kFirstAndSecond.whole(), in_eight);
@@ -345,9 +346,9 @@ std::size_t decode_narrow(const DeltaCode& code, const std::byte* list, std::siz
   const auto all_used = [&] {
     return static_cast<std::size_t>(_mm_extract_epi16(_mm512_extracti32x4_epi32(used, 3), 7));
   };
-  if (fits == ~std::uint32_t{0} && most > 2 * kLanes && goes_on(code, list, bytes, all_used(), marks != 0))
-    return decode_long(code, list, bytes, self, most, out);
-  const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
+  if (fits == ~std::uint32_t{0} && max_count > 2 * kLanes && continues(code, list, bytes, all_used(), marks != 0))
+    return decode_long(code, list, bytes, self, max_count, out);
+  const Extent extent(marks, max_count < 2 * kLanes ? fits & ((std::uint32_t{1} << max_count) - 1) : fits);
   const __m512i window = _mm512_loadu_si512(list);
   const auto word_at_bit = [&](__m512i at) { return _mm512_permutexvar_epi16(_mm512_srli_epi16(at, 4), window); };
   const __m512i start = _mm512_sub_epi16(end, used),
@@ -358,7 +359,7 @@ std::size_t decode_narrow(const DeltaCode& code, const std::byte* list, std::siz
                                            look_up(code.narrow_bases, numbers));
   const __m512i sums = narrow_sums(deltas);
   if (_mm512_cmpeq_epi16_mask(sums, _mm512_set1_epi16(-1)) & extent.within)
-    return decode_long(code, list, bytes, self, most, out);
+    return decode_long(code, list, bytes, self, max_count, out);
   const __m512i place = _mm512_set1_epi16(static_cast<short>(std::countr_zero(extent.self)));
   const __m512i of_self =
       _mm512_maskz_permutexvar_epi16(extent.self == 0 ? 0 : 0x55555555, place, sums);  // a u32 in each two lanes
@@ -433,9 +434,9 @@ DeltaCode::DeltaCode(std::span<const std::uint8_t> w)
 }
 
 bool DeltaCode::narrow() const {
-  constexpr std::uint32_t most = 0xFFFF;
-  return std::ranges::all_of(bases, [](std::uint32_t base) { return base <= most; }) &&
-         std::ranges::all_of(masks, [](std::uint32_t mask) { return mask <= most; });
+  constexpr std::uint32_t max_count = 0xFFFF;
+  return std::ranges::all_of(bases, [](std::uint32_t base) { return base <= max_count; }) &&
+         std::ranges::all_of(masks, [](std::uint32_t mask) { return mask <= max_count; });
 }
 
 Kernels dispatch(const DeltaCode& code) {

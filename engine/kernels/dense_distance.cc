@@ -21,8 +21,8 @@ const Element* row_at(const void* rows, std::size_t index, std::size_t dim) {
   return static_cast<const Element*>(rows) + index * dim;
 }
 
-/// The distance: the only place that sums, so that every kernel below gives the same bits. Four sums hide the latency
-/// of an addition.
+/// The only place that sums: all kernels below use it, so they give the same bits. Four independent sums hide the
+/// latency of an addition.
 template <class M, class Element>
 HWY_INLINE float distance(const float* query, const Element* row, std::size_t dim) {
   const hn::ScalableTag<float> d;
@@ -50,11 +50,6 @@ HWY_INLINE float distance(const float* query, const Element* row, std::size_t di
 }
 
 template <class M, class Element>
-float one(const float* query, const void* row, std::size_t dim) {
-  return distance<M>(query, static_cast<const Element*>(row), dim);
-}
-
-template <class M, class Element>
 void gather(const float* query, const void* rows, std::size_t dim, const Id* ids, std::size_t n, float* out) {
   gather_rows(rows, dim * sizeof(Element), ids, n, out,
               [&](const void* row) HWY_ATTR { return distance<M>(query, static_cast<const Element*>(row), dim); });
@@ -68,7 +63,7 @@ void range(const float* query, const void* rows, std::size_t dim, std::size_t fi
 template <class Element>
 Kernels kernels_of(Metric metric) {
   return with_metric<DotProduct, Euclidean, Manhattan>(metric, []<class M>(M) {
-    return Kernels{one<M, Element>, gather<M, Element>, range<M, Element>};
+    return Kernels{gather<M, Element>, range<M, Element>};
   });
 }
 

@@ -1,4 +1,4 @@
-// The distances to rows that lie anywhere, fetched ahead of the arithmetic.
+// Distances to rows given by id, with prefetching.
 // Compiled once per instruction set: include after highway.h, never from a header.
 
 #if defined(CASSATA_KERNELS_GATHER_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -18,7 +18,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
-/// out[i] = distance(row ids[i] of `rows`), i < n. The first rows have been fetched by prefetch_rows(), if at all.
+/// out[i] = distance(row ids[i] of `rows`), i < n. Does not prefetch the first rows_ahead() rows: the caller does
+/// (prefetch_rows()).
 template <class Distance>
 HWY_INLINE void gather_rows(const void* rows, std::size_t row_bytes, const Id* ids, std::size_t n, float* out,
                             Distance distance) {

@@ -1,6 +1,6 @@
 #include "engine/kernels/maxsim.h"
 
-// Sums are kept in arrays of registers, which have no known length in SVE: NEON takes its place.
+// Sums are arrays of vectors, which the sizeless types of SVE do not allow: machines with SVE use NEON.
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 
 // Compiles this file once per instruction set.
@@ -27,15 +27,17 @@ namespace {
 using Full = hn::CappedTag<float, 16>;
 using FullVector = hn::Vec<Full>;
 constexpr std::size_t kLanes = hn::MaxLanes(Full());
-/// Registers: the products of a block of rows with two of vectors stay in 32; in 16, of a third of its rows.
+/// True if the target has 32 registers: they hold the sums of all rows of a tile with two registers of vectors. 16
+/// registers hold those of a third of the rows.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
 
-/// How `count` vectors are spread over registers, one to a lane: whole registers, coordinate after coordinate, two by
-/// two and what is left by itself; and if no more than half a register remains, one whose lanes hold two coordinates of
-/// each. That one is there a second time, with one coordinate of each in half a register.
+/// How `count` vectors are interleaved over registers, one vector per lane. Whole registers are stored coordinate by
+/// coordinate, in pairs of registers, then the odd one. If the remaining vectors fill at most half a register, they are
+/// stored twice: with two consecutive coordinates of each vector in one register, and with one coordinate in half a
+/// register.
 struct Spread {
   std::size_t whole;  // registers
-  bool half;
+  bool half;          // there is a half register after them
 
   explicit Spread(std::size_t count) : whole(count / kLanes), half(false) {
     const std::size_t rest = count % kLanes;
@@ -74,13 +76,13 @@ void lay_out(const float* vectors, std::size_t count, std::size_t dim, float* to
   interleave(vectors + done * dim, count - done, dim, kLanes / 2, to + pairs(dim) * kLanes);
 }
 
-/// The numbers of rows, for folds: what a lambda in a loop takes by reference, GCC keeps in memory.
+/// Row numbers for fold expressions: GCC keeps in memory what a lambda in a loop captures by reference.
 template <std::size_t... row>
 using Rows = std::index_sequence<row...>;
 template <std::size_t kRows>
 using FirstRows = std::make_index_sequence<kRows>;
 
-/// One number, or two in turns, in all lanes.
+/// One float in all lanes, or two floats in alternating lanes.
 template <std::size_t kCoordinates, class D>
 HWY_INLINE hn::Vec<D> broadcast(D d, const float* from) {
   if constexpr (kCoordinates == 1) {
@@ -92,15 +94,15 @@ HWY_INLINE hn::Vec<D> broadcast(D d, const float* from) {
   }
 }
 
-/// Where the coordinates of rows lie: of a block, and of a codebook.
-struct InBlock {
+/// Strides in floats between rows and between coordinates, in a tile and in a codebook.
+struct InTile {
   static constexpr std::size_t kRow = kStretch, kCoordinate = 1;
 };
 struct InCodebook {
   static constexpr std::size_t kRow = 1, kCoordinate = kCentroids;
 };
 
-/// Adds the products of one coordinate of a row, or of two.
+/// Adds the products of one coordinate of a row, or of two, with one or two registers of vectors.
 template <std::size_t kRegisters, std::size_t kCoordinates, class D, class V>
 HWY_INLINE void add_product(D d, const float* from, V factor0, V factor1, V& sum0, V& sum1) {
   const V value = broadcast<kCoordinates>(d, from);
@@ -108,8 +110,8 @@ HWY_INLINE void add_product(D d, const float* from, V factor0, V factor1, V& sum
   if constexpr (kRegisters == 2) sum1 = hn::MulAdd(value, factor1, sum1);
 }
 
-/// Adds the products of rows with one or two registers of vectors over `n` coordinates. The sums are two arrays: GCC
-/// keeps one as long as both in memory.
+/// Adds the products of rows with one or two registers of vectors over `n` coordinates. The sums are two arrays because
+/// GCC would keep one array of twice the length in memory.
 template <class Place, std::size_t kRegisters, std::size_t kCoordinates, class D, class V, std::size_t kRows,
           std::size_t... row>
 HWY_INLINE void add_products(D d, const float* rows, const float* vectors, std::size_t n, V (&sums0)[kRows],
@@ -128,7 +130,7 @@ HWY_INLINE void clear(D d, V (&sums)[kRows], Rows<row...>) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// The sums of the two coordinates of each vector.
+/// Adds the sums over even and odd coordinates of each vector, which are in neighbouring lanes.
 template <class D>
 HWY_INLINE hn::Vec<hn::Half<D>> sum_of_pairs(D d, hn::Vec<D> sums) {
   return hn::LowerHalf(hn::Half<D>(), hn::Add(hn::ConcatEven(d, sums, sums), hn::ConcatOdd(d, sums, sums)));
@@ -139,21 +141,22 @@ HWY_INLINE void sum_pairs(const V (&sums)[kRows], H (&halves)[kRows], Rows<row..
 }
 #endif
 
-/// The dot products of kRows rows of the block from `first` on with registers of vectors. Take gets them.
+/// Calls `take` with the dot products of kRows rows of the tile, from row `first` on, with one or two registers of
+/// vectors.
 template <std::size_t kRows, std::size_t kRegisters, std::size_t kCoordinates, class Take>
-HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t dim, const float* vectors,
+HWY_INLINE void multiply_rows(const float* tile, std::size_t first, std::size_t dim, const float* vectors,
                               std::size_t lane, Take& take) {
   static_assert(kRegisters == 1 || kRegisters == 2);
   FullVector sums0[kRows], sums1[kRows];
   clear(Full(), sums0, FirstRows<kRows>());
   clear(Full(), sums1, FirstRows<kRows>());
-  block += first * kStretch;
-  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kTileRows * kStretch) {
+  tile += first * kStretch;
+  for (std::size_t begin = 0; begin < dim; begin += kStretch, tile += kTileRows * kStretch) {
     const std::size_t n = std::min(kStretch, dim - begin);
-    add_products<InBlock, kRegisters, kCoordinates>(Full(), block, vectors, n, sums0, sums1, FirstRows<kRows>());
+    add_products<InTile, kRegisters, kCoordinates>(Full(), tile, vectors, n, sums0, sums1, FirstRows<kRows>());
     vectors += (n + kCoordinates - 1) / kCoordinates * kRegisters * kLanes;
   }
-#if HWY_TARGET != HWY_SCALAR  // which has no halves
+#if HWY_TARGET != HWY_SCALAR  // which has no half registers
   if constexpr (kCoordinates == 2) {
     const hn::Half<Full> d;
     hn::Vec<decltype(d)> halves[kRows];
@@ -165,22 +168,22 @@ HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t
   if constexpr (kRegisters == 2) take(Full(), lane + kLanes, first, sums1, FirstRows<kRows>());
 }
 
-/// The same of the first `rows` rows of the block; Take gets some of the rows after them, too.
+/// Calls `take` with the dot products of the first `rows` rows of the tile, and of up to 3 rows after them.
 template <std::size_t kRegisters, std::size_t kCoordinates, class Take>
-HWY_INLINE void multiply_block(const float* block, std::size_t rows, std::size_t dim, const float* vectors,
-                               std::size_t lane, Take& take) {
+HWY_INLINE void multiply_tile(const float* tile, std::size_t rows, std::size_t dim, const float* vectors,
+                              std::size_t lane, Take& take) {
   if constexpr (kManyRegisters || kRegisters == 1) {
-    if (rows > 8) return multiply_rows<12, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
-    if (rows > 4) return multiply_rows<8, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
-    multiply_rows<4, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
+    if (rows > 8) return multiply_rows<12, kRegisters, kCoordinates>(tile, 0, dim, vectors, lane, take);
+    if (rows > 4) return multiply_rows<8, kRegisters, kCoordinates>(tile, 0, dim, vectors, lane, take);
+    multiply_rows<4, kRegisters, kCoordinates>(tile, 0, dim, vectors, lane, take);
   } else {
     for (std::size_t first = 0; first < rows; first += 4)
-      multiply_rows<4, kRegisters, kCoordinates>(block, first, dim, vectors, lane, take);
+      multiply_rows<4, kRegisters, kCoordinates>(tile, first, dim, vectors, lane, take);
   }
 }
 
-/// All the packed vectors times the first `rows` rows of the block, the others of which are taken for copies of the
-/// last one.
+/// Calls `take` with the dot products of the first `rows` rows of the tile with all packed vectors. Rows after them, up
+/// to a multiple of 4, must be copies of the last one.
 template <class Take>
 HWY_INLINE void multiply(const Packed& packed, std::size_t rows, Take& take) {
   const Spread spread(packed.count);
@@ -188,46 +191,46 @@ HWY_INLINE void multiply(const Packed& packed, std::size_t rows, Take& take) {
   const std::size_t dim = packed.dim;
   std::size_t r = 0;
   for (; r + 2 <= spread.whole; r += 2, vectors += 2 * kLanes * dim)
-    multiply_block<2, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
+    multiply_tile<2, 1>(packed.tile, rows, dim, vectors, r * kLanes, take);
   for (; r < spread.whole; ++r, vectors += kLanes * dim)
-    multiply_block<1, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
+    multiply_tile<1, 1>(packed.tile, rows, dim, vectors, r * kLanes, take);
   if constexpr (kLanes > 1) {
-    if (spread.half) multiply_block<1, 2>(packed.block, rows, dim, vectors, r * kLanes, take);
+    if (spread.half) multiply_tile<1, 2>(packed.tile, rows, dim, vectors, r * kLanes, take);
   }
 }
 
-/// A row's coordinates into the block, as f32; one more that is 0 where they are odd.
+/// Copies a row into the tile as f32, and a zero after an odd number of coordinates.
 template <class Element>
-HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* block) {
+HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* tile) {
   const Full d;
-  for (std::size_t begin = 0; begin < dim; begin += kStretch, block += kTileRows * kStretch) {
+  for (std::size_t begin = 0; begin < dim; begin += kStretch, tile += kTileRows * kStretch) {
     const std::size_t n = std::min(kStretch, dim - begin);
     std::size_t j = 0;
-    for (; j + kLanes <= n; j += kLanes) hn::Store(load_f32(d, row + begin + j), d, block + j);
-    if (n % 2 != 0) block[n] = 0;
+    for (; j + kLanes <= n; j += kLanes) hn::Store(load_f32(d, row + begin + j), d, tile + j);
+    if (n % 2 != 0) tile[n] = 0;
 #if HWY_MEM_OPS_MIGHT_FAULT
     const hn::CappedTag<float, 1> single;
-    for (; j < n; ++j) hn::Store(load_f32(single, row + begin + j), single, block + j);
+    for (; j < n; ++j) hn::Store(load_f32(single, row + begin + j), single, tile + j);
 #else
-    if (j < n) hn::Store(load_first_f32(d, row + begin + j, n - j), d, block + j);
+    if (j < n) hn::Store(load_first_f32(d, row + begin + j, n - j), d, tile + j);
 #endif
   }
 }
 
-/// Multiplies rows 0 to n - 1, which `fill` puts into the block, block by block; Take is told where in the rows the
-/// block lies.
+/// Multiplies rows 0 to n - 1 tile by tile: fill(i, to) copies row i into the tile. take.begin is the number of the
+/// tile's first row, take.end is n.
 template <class Fill, class Take>
 HWY_INLINE void multiply_all(const Packed& packed, std::size_t n, Fill fill, Take& take) {
   for (std::size_t first = 0; first < n; first += kTileRows) {
     const std::size_t rows = std::min(kTileRows, n - first), filled = (rows + 3) / 4 * 4;
-    for (std::size_t i = 0; i < filled; ++i) fill(first + std::min(i, rows - 1), packed.block + i * kStretch);
+    for (std::size_t i = 0; i < filled; ++i) fill(first + std::min(i, rows - 1), packed.tile + i * kStretch);
     take.begin = first;
     take.end = n;
     multiply(packed, rows, take);
   }
 }
 
-/// Keeps the largest product of each vector.
+/// Keeps the largest dot product of each vector.
 struct Largest {
   float* largest;
   std::size_t begin = 0, end = 0;
@@ -246,7 +249,7 @@ void forget(const Packed& packed) {
     hn::Store(hn::Set(d, -std::numeric_limits<float>::infinity()), d, packed.largest + i);
 }
 
-/// The sum over the vectors; lanes without one do not count.
+/// The sum of the largest dot products; lanes beyond the last vector are excluded.
 float sum(const Packed& packed) {
   const Full d;
   auto all = hn::Zero(d);
@@ -257,7 +260,7 @@ float sum(const Packed& packed) {
   return hn::GetLane(hn::SumOfLanes(d, all));
 }
 
-/// Rows after one another are fetched this far ahead: the machine stops at the end of each page.
+/// Prefetch distance in bytes for consecutive rows: the hardware prefetcher stops at the end of each page.
 constexpr std::size_t kBytesWithin = 4096;
 
 template <class Element>
@@ -265,17 +268,17 @@ void raise_by(const Packed& packed, const void* rows, std::size_t n) {
   Largest take{packed.largest};
   const auto* first = static_cast<const Element*>(rows);
   const std::size_t row_bytes = packed.dim * sizeof(Element), ahead = 1 + kBytesWithin / row_bytes;
-  const auto fill = [&](std::size_t i, float* block) HWY_ATTR {
+  const auto fill = [&](std::size_t i, float* tile) HWY_ATTR {
     if (i + ahead < n) prefetch(first + (i + ahead) * packed.dim, row_bytes);
-    fill_row(first + i * packed.dim, packed.dim, block);
+    fill_row(first + i * packed.dim, packed.dim, tile);
   };
   multiply_all(packed, n, fill, take);
 }
 
-/// Rows that lie anywhere are fetched this many ahead.
+/// Prefetch distance in rows for rows given by id.
 constexpr std::size_t kRowsAhead = 2 * kTileRows;
 
-/// Keeps every product.
+/// Stores every dot product.
 struct Every {
   float* out;
   std::size_t lanes;
@@ -294,15 +297,15 @@ struct Every {
 void products(const Packed& vectors, const float* rows, const std::uint32_t* ids, std::size_t n, float* out) {
   Every take{out, vectors.lanes};
   const auto row = [&](std::size_t i) HWY_ATTR { return rows + std::size_t{ids[i]} * vectors.dim; };
-  const auto fill = [&](std::size_t i, float* block) HWY_ATTR {
+  const auto fill = [&](std::size_t i, float* tile) HWY_ATTR {
     if (i + kRowsAhead < n) prefetch(row(i + kRowsAhead), vectors.dim * sizeof(float));
-    fill_row(row(i), vectors.dim, block);
+    fill_row(row(i), vectors.dim, tile);
   };
   for (std::size_t i = 0; i < std::min(n, kRowsAhead); ++i) prefetch(row(i), vectors.dim * sizeof(float));
   multiply_all(vectors, n, fill, take);
 }
 
-/// Keeps the row of the largest product less bias.
+/// Keeps the row with the largest dot product minus bias.
 struct Nearest {
   float* largest;
   std::uint32_t* which;
@@ -332,11 +335,11 @@ void nearest(const Packed& vectors, const float* rows, const float* bias, std::s
   forget(vectors);
   Nearest take{vectors.largest, which, bias};
   multiply_all(
-      vectors, count,
-      [&](std::size_t i, float* block) HWY_ATTR { fill_row(rows + i * vectors.dim, vectors.dim, block); }, take);
+      vectors, count, [&](std::size_t i, float* tile) HWY_ATTR { fill_row(rows + i * vectors.dim, vectors.dim, tile); },
+      take);
 }
 
-/// The tables of one register of vectors, or two, which begin at `lane`.
+/// Fills the tables for one or two registers of vectors, from lane `lane` on.
 template <std::size_t kRegisters, class D>
 HWY_INLINE void tables_of(D d, const float* vectors, const float* codebooks, std::size_t subspaces, std::size_t width,
                           std::size_t lane, std::size_t lanes, float* tables) {
@@ -374,7 +377,7 @@ void tables(const Packed& query, const float* codebooks, std::size_t subspaces, 
 template <std::size_t kRegisters, bool kNorms, class D>
 HWY_INLINE void look_up(D d, const CodedTokens& t, std::size_t lane, std::size_t lanes, float* largest) {
   constexpr std::size_t kSecond = (kRegisters - 1) * hn::MaxLanes(d);
-  auto most0 = hn::LoadU(d, largest + lane), most1 = hn::LoadU(d, largest + lane + kSecond);
+  auto largest0 = hn::LoadU(d, largest + lane), largest1 = hn::LoadU(d, largest + lane + kSecond);
   for (std::size_t i = 0; i < t.count; ++i) {
     const float* at = t.products + std::size_t{t.places[i]} * lanes + lane;
     const std::uint8_t* codes = t.codes + i * t.subspaces;
@@ -390,11 +393,11 @@ HWY_INLINE void look_up(D d, const CodedTokens& t, std::size_t lane, std::size_t
       sum0 = hn::MulAdd(sum0, norm, product0);
       if constexpr (kRegisters == 2) sum1 = hn::MulAdd(sum1, norm, product1);
     }
-    most0 = hn::Max(most0, sum0);
-    if constexpr (kRegisters == 2) most1 = hn::Max(most1, sum1);
+    largest0 = hn::Max(largest0, sum0);
+    if constexpr (kRegisters == 2) largest1 = hn::Max(largest1, sum1);
   }
-  hn::StoreU(most0, d, largest + lane);
-  if constexpr (kRegisters == 2) hn::StoreU(most1, d, largest + lane + kSecond);
+  hn::StoreU(largest0, d, largest + lane);
+  if constexpr (kRegisters == 2) hn::StoreU(largest1, d, largest + lane + kSecond);
 }
 
 template <bool kNorms>
@@ -430,13 +433,13 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   constexpr std::size_t kMostLanes = 16;
   const std::size_t lanes = HWY_DYNAMIC_DISPATCH(lanes_of)(count);
   values_.reserve((lanes + kMostLanes / 2) * (dim + 1));
-  block_.reserve((dim + kStretch - 1) / kStretch * kStretch * kTileRows);
+  tile_.reserve((dim + kStretch - 1) / kStretch * kStretch * kTileRows);
   largest_.reserve(lanes + kMostLanes);
   parts_ = {.count = count,
             .dim = dim,
             .lanes = lanes,
             .values = values_.data(),
-            .block = block_.data(),
+            .tile = tile_.data(),
             .largest = largest_.data()};
   HWY_DYNAMIC_DISPATCH(lay_out)(vectors, count, dim, parts_.values);
 }
@@ -445,7 +448,8 @@ Kernels dispatch() { return HWY_DYNAMIC_DISPATCH(pick)(); }
 
 void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias,
                   std::size_t count, float* best, std::uint32_t* which) {
-  constexpr std::size_t kPackedFloats = std::size_t{1} << 16;  // that stay in the second level of the cache
+  constexpr std::size_t kPackedFloats = std::size_t{1}
+                                        << 16;  // a batch of packed vectors stays in the second cache level
   const std::size_t batch = std::max<std::size_t>(kPackedFloats / (dim + 1) / 32 * 32, 32);
   PackedVectors packed;
   std::vector<std::uint32_t> rows_of;

@@ -1,6 +1,6 @@
 #include "engine/kernels/sparse_dot.h"
 
-// Also for the machines whose AVX-512 moves bytes together by a mask (VBMI2): Highway leaves them out unless asked.
+// Also compiles for AVX-512 with VBMI2 (compresses bytes by a mask), a target off by default.
 #define HWY_WANT_AVX3_DL
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -16,7 +16,7 @@
 #define CASSATA_KERNELS_PLACES_OF_ONES
 namespace cassata::kernels::sparse {
 
-/// The places of the ones in each byte, lowest first, each in a byte of its own.
+/// For each byte value, the positions of its one bits, lowest first, one per byte.
 struct PlacesOfOnes {
   std::uint64_t of[256] = {};
 
@@ -37,17 +37,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 using namespace kernels::HWY_NAMESPACE;
 namespace {
 
-/// 0, 1, 2 and so on, as many as a vector may have. Highway puts such a vector together lane by lane.
+/// 0, 1, 2 and so on for the longest vector. Highway's Iota() would build it lane by lane.
 alignas(64) constexpr std::uint8_t kCounting[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                                                   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
                                                   32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
                                                   48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
 
 #if HWY_TARGET == HWY_AVX3_DL
-/// Bytes of bits that are read at a time.
+/// Bytes of `tops` that are read at a time.
 constexpr std::size_t kStep = 8;
 
-/// Those from byte `at` on; where the row's bits end before, zeros. Copying as many as there are would be a call.
+/// The kStep bytes of `tops` from byte `at` on, with zeros after the last one. memcpy of a variable length would be a
+/// call.
 HWY_INLINE std::uint64_t bits_at(const PackedRow& row, std::size_t at) {
   const std::size_t rest = row.tops_bytes - at;
   std::uint64_t bits = 0;
@@ -62,7 +63,7 @@ HWY_INLINE std::uint64_t bits_at(const PackedRow& row, std::size_t at) {
   return bits;
 }
 
-/// Stores the places of the ones among `bits`, of which the first stands at place `first`, a byte for each.
+/// Stores the positions of the one bits, modulo 256, one per byte; the lowest bit has position `first`.
 HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t* to) {
   const hn::ScalableTag<std::uint8_t> d;
   const auto places = hn::Add(hn::Load(d, kCounting), hn::Set(d, static_cast<std::uint8_t>(first)));
@@ -79,23 +80,23 @@ HWY_INLINE void store_places(std::uint64_t bits, std::size_t first, std::uint8_t
 }
 #endif
 
-/// The bytes of up to kMost entries of a row at a time: for entry i of them, `bytes[i]` - i is the top byte of its
-/// component. All is modulo 256, and so is the place of a bit among the row's: entries are taken 256 at a time.
+/// The top bytes of up to kMost entries of a row at a time: bytes[i] - i, modulo 256, is the top byte of entry i. Bit
+/// positions are modulo 256, too, which is why entries are taken 256 at a time.
 struct Tops {
   static constexpr std::size_t kMost = Passed::kMost, kSlack = 8 * kStep;
   std::uint8_t bytes[kMost + kSlack];
-  std::size_t count = 0;  // of `bytes`
-  std::size_t read = 0;   // bytes of the row's bits
+  std::size_t count = 0;  // number of `bytes`
+  std::size_t read = 0;   // number of bytes of `tops` that have been read
 
-  /// Gets the first ready.
+  /// Reads the top bytes of the first kMost entries.
   HWY_INLINE void start(const PackedRow& row) {
     count = read = 0;
     next(row, std::min(row.count, kMost));
   }
-  /// Gets the next `wanted` ready. Where a damaged row has too few ones, the last are zeros.
+  /// Reads the top bytes of the next `wanted` entries; zeros if a damaged row has too few one bits.
   HWY_INLINE void next(const PackedRow& row, std::size_t wanted) {
     std::size_t at = 0;
-    if (count > kMost) {  // ones that were read with those before
+    if (count > kMost) {  // the last step read more entries than were wanted
       std::memcpy(bytes, bytes + kMost, kSlack);
       at = count - kMost;
     }
@@ -121,7 +122,7 @@ HWY_INLINE auto components(D du, const PackedRow& row, const Tops& tops, std::si
   return component;
 }
 
-/// As a table's index.
+/// The component as an index into the query's table.
 template <std::size_t kLow, class D>
 HWY_INLINE auto index(D, const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin,
                       std::size_t i) {
@@ -153,9 +154,9 @@ float all_packed(const SparseQuery& query, const PackedRow& row) {
   return -(hn::GetLane(hn::SumOfLanes(d, sum)) + hn::GetLane(tail));
 }
 
-/// Adds the entries of a row from `begin` on, whose top bytes are ready, that pass the filter.
-HWY_INLINE void choose(const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin,
-                       Passed& passed) {
+/// Appends the entries that pass the filter, among up to kMost entries from `begin` on, whose top bytes are in `tops`.
+HWY_INLINE void filter_entries(const SparseQuery& query, const PackedRow& row, const Tops& tops, std::size_t begin,
+                               Passed& passed) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<std::uint32_t> du;
   const hn::Rebind<float, decltype(du)> d;
@@ -169,15 +170,15 @@ HWY_INLINE void choose(const SparseQuery& query, const PackedRow& row, const Top
                row.values[begin + i]);
 }
 
-/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost, whose top bytes
-/// `tops` has.
+/// The distance over the entries that pass the filter. On entry, `passed` holds those among the row's first kMost, and
+/// `tops` their top bytes.
 HWY_INLINE float few_of(const SparseQuery& query, const PackedRow& row, Tops& tops, Passed& passed) {
   const FixedValues<std::uint8_t> v(row);
   const hn::ScalableTag<float> d;
   auto sum = drain(d, query.table, v, passed, hn::Zero(d));
   for (std::size_t begin = Tops::kMost; begin < row.count; begin += Tops::kMost) {
     tops.next(row, std::min(row.count - begin, Tops::kMost));
-    choose(query, row, tops, begin, passed);
+    filter_entries(query, row, tops, begin, passed);
     sum = drain(d, query.table, v, passed, sum);
   }
   return -hn::GetLane(hn::SumOfLanes(d, sum));
@@ -187,18 +188,18 @@ float few_packed(const SparseQuery& query, const PackedRow& row) {
   Tops tops;
   Passed passed;
   tops.start(row);
-  choose(query, row, tops, 0, passed);
+  filter_entries(query, row, tops, 0, passed);
   return few_of(query, row, tops, passed);
 }
 
-/// Makes a row's top bytes ready two rows ahead, and chooses entries one row ahead: what has just been stored piece by
-/// piece cannot be loaded at once.
+/// Reads top bytes two rows ahead and filters one row ahead of the lookups: a wide load right after the narrower stores
+/// that wrote its bytes would stall.
 void few_packed_each(const SparseQuery& query, const PackedRow* rows, std::size_t n, float* out) {
   Tops tops[3];
   Passed passed[2];
   for (std::size_t i = 0; i < n + 2; ++i) {
     if (i < n) tops[i % 3].start(rows[i]);
-    if (i >= 1 && i - 1 < n) choose(query, rows[i - 1], tops[(i - 1) % 3], 0, passed[(i - 1) % 2]);
+    if (i >= 1 && i - 1 < n) filter_entries(query, rows[i - 1], tops[(i - 1) % 3], 0, passed[(i - 1) % 2]);
     if (i >= 2) out[i - 2] = few_of(query, rows[i - 2], tops[(i - 2) % 3], passed[(i - 2) % 2]);
   }
 }

@@ -1,6 +1,6 @@
 #include "engine/kernels/posting_blocks.h"
 
-// Also for the machines whose AVX-512 spreads bytes by a mask (VBMI2): Highway leaves them out unless asked.
+// Also compiles for AVX-512 with VBMI2 (expands bytes by a mask), a target off by default.
 #define HWY_WANT_AVX3_DL
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -24,7 +24,7 @@ HWY_INLINE Number number_at(const std::byte* from) {
   return number;
 }
 
-/// code * weight / 256 of the codes in the low bytes.
+/// floor(code * weight / 256) for codes in the low bytes of the lanes.
 template <class V>
 HWY_INLINE V weighted(V codes, V weight) {
   return hn::MulHigh(hn::ShiftLeft<8>(codes), weight);
@@ -32,7 +32,7 @@ HWY_INLINE V weighted(V codes, V weight) {
 
 #if HWY_TARGET == HWY_AVX3_DL
 
-/// One instruction puts every code at its row's place.
+/// One instruction moves every code to the lane of its row.
 HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_t weight, std::uint16_t* sums) {
   const hn::FixedTag<std::uint16_t, kBlockRows> d;
   const __m256i placed = _mm256_maskz_expand_epi8(mask, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
@@ -52,7 +52,7 @@ HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_
 
 #else
 
-/// For each mask of 8 rows the number of each one's code, 128 for a row that has none.
+/// For each mask of 8 rows, the index of each row's code; 128 for a row without one.
 struct Places {
   alignas(8) std::uint8_t of[256][8];
   constexpr Places() : of() {
@@ -93,17 +93,17 @@ void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, 
 
 void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight,
                 std::uint16_t* sums) {
-  constexpr std::size_t kPiece = 256, kAhead = 12;
+  constexpr std::size_t kBatch = 256, kAhead = 12;  // blocks; prefetch distance in runs
   if (runs.bytes < sizeof(std::uint32_t)) return;
   const std::uint64_t last = runs.bytes - sizeof(std::uint32_t);
-  std::uint32_t blocks[kPiece];
-  const std::byte* places[kPiece];
-  for (; !chosen.empty(); chosen = chosen.subspan(std::min(kPiece, chosen.size()))) {
-    std::size_t count = 0;  // whether a block has a run is a coin toss: first all places are found, without a branch
-    for (const std::uint32_t block : chosen.first(std::min(kPiece, chosen.size()))) {
+  std::uint32_t blocks[kBatch];
+  const std::byte* places[kBatch];
+  for (; !chosen.empty(); chosen = chosen.subspan(std::min(kBatch, chosen.size()))) {
+    std::size_t count = 0;  // first finds all runs without a branch: whether a block has one is unpredictable
+    for (const std::uint32_t block : chosen.first(std::min(kBatch, chosen.size()))) {
       const std::uint64_t at = runs.bases[block / 64] + runs.offsets[block];
       blocks[count] = block;
-      places[count] = runs.records + std::min(at, last);  // whatever a damaged table says
+      places[count] = runs.records + std::min(at, last);  // a damaged table may hold any offset
       count += static_cast<std::size_t>(runs.offsets[block] != RunTable::kNoRun) & static_cast<std::size_t>(at <= last);
     }
     for (std::size_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(places[i]);
@@ -129,9 +129,9 @@ HWY_INLINE std::uint16_t block_maximum(const std::uint16_t* sums) {
   return *std::max_element(sums, sums + kBlockRows);
 #else
   const hn::FixedTag<std::uint16_t, 8> d;
-  const auto most = hn::Max(hn::Max(hn::LoadU(d, sums), hn::LoadU(d, sums + 8)),
-                            hn::Max(hn::LoadU(d, sums + 16), hn::LoadU(d, sums + 24)));
-  return hn::GetLane(hn::MaxOfLanes(d, most));
+  const auto largest = hn::Max(hn::Max(hn::LoadU(d, sums), hn::LoadU(d, sums + 8)),
+                               hn::Max(hn::LoadU(d, sums + 16), hn::LoadU(d, sums + 24)));
+  return hn::GetLane(hn::MaxOfLanes(d, largest));
 #endif
 }
 
@@ -139,10 +139,10 @@ void block_maxima(const std::uint16_t* sums, std::span<const std::uint32_t> chos
   for (std::size_t i = 0; i < chosen.size(); ++i) out[i] = block_maximum(sums + std::size_t{chosen[i]} * kBlockRows);
 }
 
-HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t least,
-                                     std::uint16_t most, std::uint32_t first, std::uint32_t* out) {
+HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t min,
+                                     std::uint16_t max, std::uint32_t first, std::uint32_t* out) {
   const hn::ScalableTag<std::uint16_t> d;
-  const auto low = hn::Set(d, least), high = hn::Set(d, most);
+  const auto low = hn::Set(d, min), high = hn::Set(d, max);
   std::size_t found = 0;
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
     const auto v = hn::LoadU(d, values + i);
@@ -155,17 +155,17 @@ HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t co
   return found;
 }
 
-std::size_t within(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most,
+std::size_t within(const std::uint16_t* values, std::size_t count, std::uint16_t min, std::uint16_t max,
                    std::uint32_t* out) {
-  return append_within(values, count, least, most, 0, out);
+  return append_within(values, count, min, max, 0, out);
 }
 
-std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least,
-                        std::uint16_t most, std::uint32_t* out) {
+std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t min,
+                        std::uint16_t max, std::uint32_t* out) {
   std::size_t found = 0;
   for (const std::uint32_t block : chosen) {
     const std::uint32_t row = block * static_cast<std::uint32_t>(kBlockRows);
-    found += append_within(sums + row, kBlockRows, least, most, row, out + found);
+    found += append_within(sums + row, kBlockRows, min, max, row, out + found);
   }
   return found;
 }

@@ -1,8 +1,9 @@
-// Sums over posting lists whose rows stand in blocks of kBlockRows, dispatched at run time.
+// Quantized scores of rows from posting lists over row blocks, dispatched at run time.
 //
-// A run is what a list holds of one block: a u32 mask of its rows, lowest first, then a u8 code for each of them. A
-// code adds code * weight / 256, rounded down, to its row's u16 sum, which stops at 65,535. A read goes up to
-// kBlockRows bytes past the beginning of a run's codes: the caller sees to it that there are as many.
+// A run is the part of a posting list that belongs to one row block: a u32 mask of the block's rows that have an entry,
+// lowest bit first, then a u8 code for each of them. A code adds floor(code * weight / 256) to the u16 sum of its row;
+// sums saturate at 65,535. The kernels may read kBlockRows bytes from the start of a run's codes, however few it has:
+// the caller must pad the memory.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +12,11 @@
 
 namespace cassata::kernels::posting_blocks {
 
+/// Rows of a row block.
 inline constexpr std::size_t kBlockRows = 32;
 
-/// Where the runs of a list lie that can be looked up by block: that of block b begins at records + bases[b / 64] +
-/// offsets[b], unless offsets[b] is kNoRun. maxima[b] bounds its codes.
+/// The table that finds the runs of a long list by block: the run of block b begins at records + bases[b / 64] +
+/// offsets[b], unless offsets[b] is kNoRun. maxima[b] is the block maximum: no code of the run is larger.
 struct RunTable {
   static constexpr std::uint16_t kNoRun = 65535;
 
@@ -22,28 +24,28 @@ struct RunTable {
   const std::uint16_t* offsets = nullptr;
   const std::uint64_t* bases = nullptr;
   const std::byte* records = nullptr;
-  std::size_t bytes = 0;  ///< of the records; what does not begin below is passed over
+  std::size_t bytes = 0;  ///< length of the records; runs that a damaged table places beyond it are skipped
 };
 
 struct Kernels {
-  /// Adds all runs of [begin, end), each after the u32 number of its block; sums has kBlockRows places a block, touched
-  /// one. Stops at a number that is not below `blocks`.
+  /// Adds all runs in [begin, end), each of which follows the u32 number of its block. `sums` has kBlockRows places per
+  /// block; touched[b] is set to 1 for each block b with a run. Stops at a block number that is not below `blocks`.
   void (*add_runs)(const std::byte* begin, const std::byte* end, std::size_t blocks, std::uint16_t weight,
                    std::uint16_t* sums, std::uint8_t* touched);
-  /// Adds the runs of the blocks in `chosen`.
+  /// Adds the runs of the blocks `chosen`.
   void (*add_chosen)(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight,
                      std::uint16_t* sums);
-  /// Adds maxima[b] as a code to bounds[b], b < count, a multiple of 32.
+  /// Adds floor(maxima[b] * weight / 256) to bounds[b], b < count, which is a multiple of 32.
   void (*add_maxima)(const std::uint8_t* maxima, std::size_t count, std::uint16_t weight, std::uint16_t* bounds);
   /// out[i] = the largest sum of block chosen[i].
   void (*block_maxima)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out);
-  /// Writes the places i < count, a multiple of 32, where least <= values[i] <= most to `out`, which has room for all;
-  /// returns how many.
-  std::size_t (*within)(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most,
+  /// Writes every i < count with min <= values[i] <= max to `out`, in order, and returns how many. `count` is a
+  /// multiple of 32; `out` has room for all.
+  std::size_t (*within)(const std::uint16_t* values, std::size_t count, std::uint16_t min, std::uint16_t max,
                         std::uint32_t* out);
-  /// The same for the rows of the blocks in `chosen`, by their sums.
-  std::size_t (*rows_within)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least,
-                             std::uint16_t most, std::uint32_t* out);
+  /// The same for the rows of the blocks `chosen`: writes the rows whose sums are min to max.
+  std::size_t (*rows_within)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t min,
+                             std::uint16_t max, std::uint32_t* out);
 };
 
 const Kernels& dispatch();

@@ -1,6 +1,6 @@
 #include "engine/kernels/quantized_distance.h"
 
-// Also for the machines that multiply and add bytes in one instruction (VNNI): Highway leaves them out unless asked.
+// Also compiles for AVX-512 with VNNI (multiplies and adds bytes in one instruction), a target off by default.
 #define HWY_WANT_AVX3_DL
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE
@@ -22,7 +22,7 @@ using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 #if HWY_TARGET == HWY_SCALAR
-/// The sum over a part of code times query.
+/// The dot product of a part's values with the query.
 template <unsigned kWidth>
 std::int32_t product(const std::uint8_t* codes, const std::int8_t* query, std::size_t bytes) {
   constexpr unsigned kMask = (1U << kWidth) - 1;
@@ -33,8 +33,8 @@ std::int32_t product(const std::uint8_t* codes, const std::int8_t* query, std::s
   return sum;
 }
 #else
-/// A running sum of products of codes and query is two vectors of 32-bit numbers, `even` and `odd`: not in a struct,
-/// which holds no vectors of SVE.
+/// A running dot product is two vectors of 32-bit integers, `even` and `odd`. They are not in a struct because a struct
+/// cannot hold the sizeless vectors of SVE.
 template <class D>
 using SumOf = hn::Vec<hn::Repartition<std::int32_t, D>>;
 
@@ -44,9 +44,11 @@ HWY_INLINE std::int32_t total(D, SumOf<D> even, SumOf<D> odd) {
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
 }
 
-/// Adds codes x query, number by number, in any order. Codes are unsigned; which of the sums takes them is up to `run`.
+/// Adds the products of unsigned codes and the query to `even` and `odd`, in any order. With VNNI an even `run` adds to
+/// `even` and an odd one to `odd`.
 #if HWY_TARGET == HWY_AVX3_DL
-/// In assembler: Highway 1.0 asks the processor for this instruction (AVX-512 VNNI), but not the compiler.
+/// Inline assembler: Highway 1.0 selects this target only on processors with VNNI, but does not enable it in the
+/// compiler.
 template <class D, class V, class W>
 HWY_INLINE void add_products(D, V codes, W query, std::size_t run, SumOf<D>& even, SumOf<D>& odd) {
   auto& sum = run % 2 == 0 ? even : odd;
@@ -67,7 +69,7 @@ HWY_INLINE void add_products(D d, V codes, W query, std::size_t, SumOf<D>& even,
 }
 #endif
 
-/// Adds the codes of `kWidth` bits in `bytes`, which are those of place `at` in the part, times their query.
+/// Adds the products of the values of `kWidth` bits in `bytes`, which lie at offset `at` of the part, with the query.
 template <unsigned kWidth, std::size_t... kRun, class D, class V>
 HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::int8_t* query, std::size_t part_bytes,
                          std::size_t at, SumOf<D>& even, SumOf<D>& odd) {
@@ -82,7 +84,7 @@ HWY_INLINE void add_runs(std::index_sequence<kRun...>, D d, V bytes, const std::
    ...);
 }
 
-/// The sum over a part of code times query.
+/// The dot product of a part's values with the query.
 template <unsigned kWidth>
 HWY_INLINE std::int32_t product(const std::uint8_t* codes, const std::int8_t* query, std::size_t bytes) {
   constexpr std::make_index_sequence<8 / kWidth> kRuns;
@@ -116,8 +118,8 @@ HWY_INLINE std::int32_t product(const QuantizedLayout::Part& part, const std::ui
   }
 }
 
-/// What turns a product into a distance: copied, since results that are written might be these numbers for all that a
-/// compiler knows.
+/// Turns a dot product of integers into a distance. Holds copies of the query's numbers: the compiler must assume that
+/// writing a result may change the query itself.
 struct Finish {
   float base, rest_factor, sum, scale;
 
@@ -133,7 +135,7 @@ struct Finish {
   }
 };
 
-/// Calls `use` with what computes the distance to a row.
+/// Calls use(distance), where distance(row) computes the distance to the row at that address.
 template <class Use>
 HWY_INLINE void with_distance(const QuantizedQuery& query, const QuantizedLayout& layout, Use use) {
   const Finish finish(query);
@@ -171,7 +173,7 @@ void range(const QuantizedQuery& query, const QuantizedLayout& layout, const voi
   });
 }
 
-/// The numbers of a query for each part of a code: run after run.
+/// Writes the query's integers for each part, run after run.
 void spread(const std::int8_t* numbers, const QuantizedLayout& layout, std::int8_t* out) {
   for (std::size_t p = 0; p < layout.count; ++p) {
     const QuantizedLayout::Part& part = layout.parts[p];
@@ -185,10 +187,10 @@ void spread(const std::int8_t* numbers, const QuantizedLayout& layout, std::int8
 
 constexpr float kLargestNumber = 127;
 
-/// A number even where the query or row, of a damaged file, has none.
+/// Clamps to the range of the integers; a NaN, as a damaged file may cause, becomes a number in it.
 HWY_INLINE float bounded_number(float value) { return std::min(kLargestNumber, std::max(-kLargestNumber, value)); }
 
-/// In several parts: a compiler does not split the search for a largest float.
+/// In kLanes independent parts: compilers do not vectorize a search for the largest float.
 float largest_magnitude(const float* values, std::size_t n) {
   constexpr std::size_t kLanes = 16;
   float largest[kLanes] = {};
@@ -207,7 +209,7 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   std::vector<std::int8_t> numbers(layout.dim);
   for (std::size_t i = 0; i < layout.dim; ++i) {
     const float exact =
-        largest > 0 ? query[i] / largest * kLargestNumber : 0;  // a factor would be infinite where all are tiny
+        largest > 0 ? query[i] / largest * kLargestNumber : 0;  // kLargestNumber / largest may be infinite
     const float bounded = bounded_number(exact);
     const auto number = static_cast<std::int32_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
     numbers[i] = static_cast<std::int8_t>(number);
@@ -217,8 +219,8 @@ void to_whole_numbers(const float* query, const QuantizedLayout& layout, Quantiz
   spread(numbers.data(), layout, out.values.data());
 }
 
-/// Numbers  low + step x code  for the codes of `kWidth` bits in `bytes`, run after run; returns their sum. Left to the
-/// compiler to vectorize.
+/// Writes the integers nearest to  low + step x code  for the codes of `kWidth` bits, run after run, and returns their
+/// sum. The compiler vectorizes it.
 template <unsigned kWidth>
 std::int32_t to_numbers(const std::uint8_t* codes, std::size_t bytes, float low, float step, std::int8_t* out) {
   constexpr unsigned kMask = (1U << kWidth) - 1;
@@ -247,7 +249,7 @@ float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQu
   out.values.resize(layout.query_values);
   std::int32_t sum = layout.bits == 8 ? to_numbers<8>(codes, part.bytes, low, step, out.values.data())
                                       : to_numbers<4>(codes, part.bytes, low, step, out.values.data());
-  const std::size_t padding = part.bytes * (8 / part.width) - layout.dim;  // codes that are 0
+  const std::size_t padding = part.bytes * (8 / part.width) - layout.dim;  // codes 0 after the last one
   sum -= static_cast<std::int32_t>(padding) * (static_cast<std::int32_t>(low + 128.5F) - 128);
   out.sum = out.scale * static_cast<float>(sum);
   return head.rest;

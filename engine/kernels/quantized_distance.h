@@ -1,14 +1,14 @@
-// Distances between a query and rows of a few bits a dimension, dispatched at run time to the widest instruction set of
-// the machine.
+// Distances between a query and rows of 1 to 8 bits a dimension, dispatched at run time to the widest instruction set
+// of the machine.
 //
-// A row stands for the vector  bias + scale x codes  and says what its distance is besides the product with the query:
+// A row encodes the vector  bias + scale x codes. Its bytes:
 //
-//   f32 scale, bias, rest
-//   for each part of the bits, the highest first: dim codes of 8, 4, 2 or 1 bits, the first in the lowest bits of a
-//   byte, padded with zeros to a multiple of 16 bytes
+//   f32 scale, bias, rest     `rest` is the part of the distance that does not depend on the query
+//   parts of the codes        each holds dim values of 8, 4, 2 or 1 bits, the first value in the lowest bits of a byte,
+//                             padded with zeros to a multiple of 16 bytes
 //
-// so that codes of 3 bits, for example, are a part of 2 bits and one of 1. The query is rounded to whole numbers of 8
-// bits with a scale.
+// The widths of the parts add up to the bits of a code; the first part has the highest bits. Codes of 3 bits, for
+// example, are a part of 2 bits and a part of 1 bit. The query is rounded to signed 8-bit integers times a scale.
 #pragma once
 
 #include <array>
@@ -24,48 +24,50 @@ struct QuantizedHead {
   float scale, bias, rest;
 };
 
-/// Where what is in a row, and in a query that is compared with it.
+/// The layout of rows of `dim` codes of `bits` bits, and of the queries that are compared with them.
 struct QuantizedLayout {
   struct Part {
-    unsigned width;     ///< bits of a code in this part: 8, 4, 2 or 1
-    unsigned shift;     ///< of the part's bits in the code
-    std::size_t bytes;  ///< of the part in a row, a multiple of 16
-    std::size_t row;    ///< place of its first byte in a row
-    std::size_t query;  ///< place of its first number in a query: 8 / width runs of `bytes` numbers, run r for the
-                        ///< codes r, r + 8 / width, ...
+    unsigned width;     ///< bits of a value: 8, 4, 2 or 1
+    unsigned shift;     ///< position of the value's lowest bit in the code
+    std::size_t bytes;  ///< length in a row, a multiple of 16
+    std::size_t row;    ///< offset in a row, in bytes
+    std::size_t query;  ///< offset in a query, in integers: 8 / width runs of `bytes` integers; run r multiplies values
+                        ///< r, r + 8 / width, ...
   };
 
+  /// `bits` is 1 to 8.
   QuantizedLayout(std::size_t dim, unsigned bits);
 
   std::size_t dim;
   unsigned bits;
   std::array<Part, 3> parts = {};
-  std::size_t count = 0;  ///< of parts
+  std::size_t count = 0;  ///< number of parts
   std::size_t row_bytes = 0;
-  std::size_t query_values = 0;  ///< numbers of a query, and some more that a load may touch
+  std::size_t query_values = 0;  ///< integers of a query, and padding that a vector load may touch
 };
 
-/// A query that was rounded to  scale x values.
+/// A query rounded to  scale x values. The distance to a row is
+///   base + rest_factor x the row's rest - factor x dot(query, row).
 struct QuantizedQuery {
-  std::vector<std::int8_t> values;  ///< QuantizedLayout::query_values
+  std::vector<std::int8_t> values;  ///< QuantizedLayout::query_values integers
   float scale = 0;
-  float sum = 0;   ///< of all values, times scale
-  float base = 0;  ///< distance = base + rest_factor x rest of the row - factor x product
+  float sum = 0;  ///< scale x the sum of all values
+  float base = 0;
   float rest_factor = 1, factor = 1;
 };
 
-/// Rounds `query` of layout.dim finite values; leaves base and the factors.
+/// Rounds the layout.dim finite values of `query`. Leaves base, rest_factor and factor as they are.
 void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery& out);
 
-/// The same of the values  bias + scale x codes  of a row, without the numbers between. Of layouts of one part, of 8 or
-/// 4 bits, whose codes reach from the first to the last. Returns the row's `rest`.
+/// Rounds the vector that a row encodes, straight from its codes. Only for layouts of 8 or 4 bits whose codes use the
+/// whole range. Leaves base, rest_factor and factor as they are; returns the row's `rest`.
 float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out);
 
-/// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h). A
-/// read never goes past the last row.
+/// out[i] = distance to row ids[i] of `rows`, i < n. Prefetches each row ahead of its use, except the first ones, which
+/// the caller prefetches (prefetch_rows()). No read goes past the last row.
 void gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n,
             float* out);
-/// out[i] = distance to row `first + i`, i < n: a scan.
+/// out[i] = distance to row first + i of `rows`, i < n.
 void range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
            std::size_t n, float* out);
 

@@ -1,5 +1,5 @@
-// What kernels over sparse rows share: values of every kind, and the choice of entries that a query may have.
-// Compiled once per instruction set: include after highway.h, never from a header.
+// Shared by the kernels of sparse rows: loading values of every encoding, and filtering entries by a query's
+// components. Compiled once per instruction set: include after highway.h, never from a header.
 
 #if defined(CASSATA_KERNELS_SPARSE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CASSATA_KERNELS_SPARSE_INL_H
@@ -20,8 +20,8 @@ HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::sparse::HWY_NAMESPACE {
 using namespace kernels::HWY_NAMESPACE;
 
-// Values: load() gives f32; for those of up to 16 bits, bits() gives them as stored, one to a lane, and of_bits() makes
-// f32 of these.
+// Value classes: load() returns values as f32. For values of at most 16 bits, bits() returns them as stored, one per
+// lane, and of_bits() converts these to f32.
 
 template <class Stored>
 struct FloatValues {
@@ -67,7 +67,7 @@ struct FixedValues {
     return hwy::HWY_NAMESPACE::PromoteTo(hwy::HWY_NAMESPACE::RebindToUnsigned<D>(),
                                          load_unaligned(hwy::HWY_NAMESPACE::Rebind<Stored, D>(), values + i));
   }
-  /// Flipping the sign's bit and subtracting it is what extends it.
+  /// Sign-extends signed values: flips the sign bit and subtracts it.
   template <class D, class V>
   HWY_INLINE auto of_bits(D d, V bits) const {
     namespace hn = hwy::HWY_NAMESPACE;
@@ -78,16 +78,16 @@ struct FixedValues {
   }
 };
 
-/// Entries of a row that passed a query's filter: component and value in 32 bits. Both are of at most 16 bits.
+/// Entries of a row that passed a query's filter. Component and value have at most 16 bits each and share 32 bits.
 struct Passed {
   static constexpr std::size_t kMost = 256;
   std::size_t count = 0;
-  std::uint32_t entries[kMost + HWY_MAX_BYTES / sizeof(std::uint32_t)];  // as much more as one store may reach
+  std::uint32_t entries[kMost + HWY_MAX_BYTES / sizeof(std::uint32_t)];  // a vector store may write past the last entry
 
   HWY_INLINE void add(std::uint32_t component, std::uint32_t value) { entries[count++] = component << 16 | value; }
 };
 
-/// Adds those of a vector of entries whose components are in the set `filter`.
+/// Appends the entries whose components pass `filter`.
 template <class D, class V>
 HWY_INLINE void add_passing(D du, V filter, V components, V values, Passed& passed) {
   namespace hn = hwy::HWY_NAMESPACE;
@@ -98,7 +98,7 @@ HWY_INLINE void add_passing(D du, V filter, V components, V values, Passed& pass
   passed.count += hn::CountTrue(du, passes);
 }
 
-/// Adds the products of what passed with the query to `sum`, and forgets it.
+/// Adds the products of the passed entries with the query to `sum`, and empties `passed`.
 template <class D, class Values, class V>
 HWY_INLINE V drain(D d, const float* table, const Values& values, Passed& passed, V sum) {
   namespace hn = hwy::HWY_NAMESPACE;
@@ -113,8 +113,8 @@ HWY_INLINE V drain(D d, const float* table, const Values& values, Passed& passed
   return sum;
 }
 
-/// Whether to choose entries by a filter: it takes vectors of 64 bytes that a mask moves together. By tables, as on
-/// AVX2, choosing takes five times as long as looking all of them up.
+/// True if the target filters entries: with vectors of 64 bytes and a compress instruction. With compression by table
+/// lookup, as on AVX2, filtering takes five times as long as looking up all entries.
 constexpr bool kFilters = HWY_MAX_BYTES == 64 && !HWY_HAVE_SCALABLE;
 
 }  // namespace cassata::kernels::sparse::HWY_NAMESPACE

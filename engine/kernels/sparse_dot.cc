@@ -17,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using namespace kernels::HWY_NAMESPACE;
 namespace {
 
-/// What an entry adds, for the row's value `v` and the query's `t`.
+/// add() adds an entry to the sum; `v` is the row's value, `t` the query's.
 struct SparseDot {
   static constexpr Metric kMetric = Metric::dot_product;
   template <class V>
@@ -27,7 +27,7 @@ struct SparseDot {
   static HWY_INLINE float finish(float sum) { return -sum; }
 };
 
-struct SparseEuclidean {  // v^2 - 2 v t
+struct SparseEuclidean {  // adds v^2 - 2 v t
   static constexpr Metric kMetric = Metric::euclidean;
   template <class V>
   static HWY_INLINE V add(V sum, V v, V t) {
@@ -36,18 +36,18 @@ struct SparseEuclidean {  // v^2 - 2 v t
   static HWY_INLINE float finish(float sum) { return sum; }
 };
 
-/// Components as indexes into the table.
+/// Components as indices into the query's table.
 template <class D>
-HWY_INLINE auto indexes(D, const std::uint16_t* components, std::uint32_t) {
+HWY_INLINE auto indices(D, const std::uint16_t* components, std::uint32_t) {
   return hn::PromoteTo(hn::RebindToSigned<D>(), load_unaligned(hn::Rebind<std::uint16_t, D>(), components));
 }
 template <class D>
-HWY_INLINE auto indexes(D, const std::uint32_t* components, std::uint32_t limit) {
+HWY_INLINE auto indices(D, const std::uint32_t* components, std::uint32_t limit) {
   const hn::RebindToUnsigned<D> du;
   return hn::BitCast(hn::RebindToSigned<D>(), hn::Min(load_unaligned(du, components), hn::Set(du, limit)));
 }
 
-/// The entries of a row one after another.
+/// The distance over all entries of a row.
 template <class M, class Component, class Values>
 float all_entries(const SparseQuery& query, const SparseRow& row) {
   const auto* c = static_cast<const Component*>(row.components);
@@ -57,23 +57,23 @@ float all_entries(const SparseQuery& query, const SparseRow& row) {
   auto sum0 = hn::Zero(d), sum1 = sum0;
   std::size_t i = 0;
   for (; i + 2 * lanes <= row.count; i += 2 * lanes) {  // two sums hide the latency of an addition
-    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indexes(d, c + i, query.limit)));
-    sum1 = M::add(sum1, v.load(d, i + lanes), hn::GatherIndex(d, query.table, indexes(d, c + i + lanes, query.limit)));
+    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indices(d, c + i, query.limit)));
+    sum1 = M::add(sum1, v.load(d, i + lanes), hn::GatherIndex(d, query.table, indices(d, c + i + lanes, query.limit)));
   }
   if (i + lanes <= row.count) {
-    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indexes(d, c + i, query.limit)));
+    sum0 = M::add(sum0, v.load(d, i), hn::GatherIndex(d, query.table, indices(d, c + i, query.limit)));
     i += lanes;
   }
   const hn::CappedTag<float, 1> single;
   auto tail = hn::Zero(single);
   for (; i < row.count; ++i)
-    tail = M::add(tail, v.load(single, i), hn::GatherIndex(single, query.table, indexes(single, c + i, query.limit)));
+    tail = M::add(tail, v.load(single, i), hn::GatherIndex(single, query.table, indices(single, c + i, query.limit)));
   return M::finish(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) + hn::GetLane(tail));
 }
 
-/// Adds the entries of a row from `begin` on, up to kMost of them, that pass the filter.
+/// Appends the entries that pass the filter, among up to kMost entries from `begin` on.
 template <class Values>
-HWY_INLINE void choose(const SparseQuery& query, const SparseRow& row, std::size_t begin, Passed& passed) {
+HWY_INLINE void filter_entries(const SparseQuery& query, const SparseRow& row, std::size_t begin, Passed& passed) {
   const auto* c = static_cast<const std::uint16_t*>(row.components);
   const Values v(row);
   const hn::ScalableTag<std::uint32_t> du;
@@ -92,14 +92,14 @@ HWY_INLINE void choose(const SparseQuery& query, const SparseRow& row, std::size
   }
 }
 
-/// The dot product by the entries that pass the filter. `passed` has those among the row's first kMost.
+/// The distance over the entries that pass the filter. On entry, `passed` holds those among the row's first kMost.
 template <class Values>
 HWY_INLINE float few_of(const SparseQuery& query, const SparseRow& row, Passed& passed) {
   const Values v(row);
   const hn::ScalableTag<float> d;
   auto sum = drain(d, query.table, v, passed, hn::Zero(d));
   for (std::size_t begin = Passed::kMost; begin < row.count; begin += Passed::kMost) {
-    choose<Values>(query, row, begin, passed);
+    filter_entries<Values>(query, row, begin, passed);
     sum = drain(d, query.table, v, passed, sum);
   }
   return -hn::GetLane(hn::SumOfLanes(d, sum));
@@ -108,18 +108,17 @@ HWY_INLINE float few_of(const SparseQuery& query, const SparseRow& row, Passed& 
 template <class Values>
 float few_entries(const SparseQuery& query, const SparseRow& row) {
   Passed passed;
-  choose<Values>(query, row, 0, passed);
+  filter_entries<Values>(query, row, 0, passed);
   return few_of<Values>(query, row, passed);
 }
 
-/// Chooses entries of a row while those of the row before are looked up: what has just been stored piece by piece
-/// cannot be loaded at once.
+/// Filters one row ahead of the lookups: a wide load right after the narrower stores that wrote its bytes would stall.
 template <class Values>
 void few_entries_each(const SparseQuery& query, const SparseRow* rows, std::size_t n, float* out) {
   Passed passed[2];
-  if (n != 0) choose<Values>(query, rows[0], 0, passed[0]);
+  if (n != 0) filter_entries<Values>(query, rows[0], 0, passed[0]);
   for (std::size_t i = 0; i < n; ++i) {
-    if (i + 1 < n) choose<Values>(query, rows[i + 1], 0, passed[(i + 1) % 2]);
+    if (i + 1 < n) filter_entries<Values>(query, rows[i + 1], 0, passed[(i + 1) % 2]);
     out[i] = few_of<Values>(query, rows[i], passed[i % 2]);
   }
 }

@@ -25,7 +25,7 @@ void fill(const float* query, std::size_t dims, const float* codebook, float* ta
     auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     for (std::size_t j = 0; j < dims; ++j) {
       const float* at = codebook + j * kCentroids + c;
-      const auto value = hn::Set(d, M::finish(query[j]));  // its sign makes a dot product a distance
+      const auto value = hn::Set(d, M::finish(query[j]));  // -query[j] for the dot product, so that sums are distances
       sum0 = M::add(sum0, value, hn::LoadU(d, at));
       sum1 = M::add(sum1, value, hn::LoadU(d, at + lanes));
       sum2 = M::add(sum2, value, hn::LoadU(d, at + 2 * lanes));
@@ -38,7 +38,7 @@ void fill(const float* query, std::size_t dims, const float* codebook, float* ta
   }
 }
 
-/// The only place that sums entries. Loads one by one: gathers are no faster (docs/performance.md).
+/// The only place that sums table entries. Scalar loads: gathers are no faster (docs/decisions/pq-tables-are-f32.md).
 HWY_INLINE float sum_of(const float* table, const std::uint8_t* row, std::size_t subspaces) {
   float sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
   std::size_t i = 0;
@@ -63,15 +63,15 @@ void range(const float* tables, std::size_t subspaces, const std::uint8_t* rows,
   for (std::size_t i = 0; i < n; ++i) out[i] = sum_of(tables, rows + (first + i) * subspaces, subspaces);
 }
 
-/// Vectors of `kParts` registers at a time: as many as hide the latency of a sum.
+/// The nearest centroids of the vectors in `kParts` registers; 4 hide the latency of an addition.
 template <std::size_t kParts, class D>
 HWY_INLINE void nearest_of(D d, const float* vectors, std::size_t stride, std::size_t dims, const float* codebook,
                            std::uint8_t* codes) {
   const hn::RebindToUnsigned<D> du;
   const std::size_t lanes = hn::Lanes(d);
   static_assert(kParts == 1 || kParts == 4);
-  constexpr std::size_t kSecond =
-      kParts == 4 ? 1 : 0;  // with one part, the other three repeat it and the compiler drops them
+  // With one part, the other three repeat it, and the compiler removes them.
+  constexpr std::size_t kSecond = kParts == 4 ? 1 : 0;
   const auto far = hn::Set(d, std::numeric_limits<float>::infinity());
   auto best0 = far, best1 = far, best2 = far, best3 = far;
   auto code0 = hn::Zero(du), code1 = code0, code2 = code0, code3 = code0;

@@ -13,7 +13,7 @@ namespace cassata::kernels::unvisited::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
-/// By vectors on x86 that gathers; what is left over is passed on.
+/// Uses vectors on x86 with gathers. The remaining ids, or all on other targets, are copied unchecked.
 std::size_t filter([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] Id size, std::span<const Id> ids,
                    Id* out) {
   std::size_t count = 0, i = 0;
@@ -25,8 +25,8 @@ std::size_t filter([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]]
     const auto id = hn::LoadU(d, ids.data() + i), known = hn::Min(id, none);
     const auto word = hn::GatherIndex(d, words, hn::BitCast(di, hn::ShiftRight<5>(known)));
     const auto is_new = hn::Eq(hn::And(hn::Shr(word, hn::And(known, in_word)), one), hn::Zero(d));
-    hn::StoreU(hn::Compress(id, is_new), d,
-               out + count);  // no further than i + lanes; a store by the mask is slow on Zen 4
+    // A whole vector: it ends at i + lanes at most, and a masked store is slow on Zen 4.
+    hn::StoreU(hn::Compress(id, is_new), d, out + count);
     count += hn::CountTrue(d, is_new);
   }
 #endif

@@ -1,4 +1,4 @@
-// Which nodes of a list a walk has not met yet; dispatched at run time.
+// Filters a neighbour list for unvisited nodes; dispatched at run time.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 
 namespace cassata::kernels::unvisited {
 
-/// Of a set of numbers below `size`, a bit for each in size / 32 + 1 words, that of `size` being set, too: puts all
-/// `ids` below `size` that are not in it to `out`, in their order and as often as they are given, and perhaps others of
-/// `ids`. Returns how many. Writes to no more than out[0] to out[ids.size() - 1].
+/// Copies the unvisited ids to `out`, in order, duplicates included, and returns how many. May also copy ids that are
+/// visited or not below `size`; the caller checks again. `words` holds one bit per id, set if visited, in size / 32 + 1
+/// words; bit `size` must be set. Writes at most ids.size() places of `out`.
 std::size_t filter(const std::uint32_t* words, Id size, std::span<const Id> ids, Id* out);
 
 }  // namespace cassata::kernels::unvisited

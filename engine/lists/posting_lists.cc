@@ -103,7 +103,7 @@ void PostingLists::verify_list(std::size_t number, const Reading& reading) const
     throw directory_section_.damaged(number * sizeof(ListEntry),
                                      "list " + std::to_string(number) + " of component " +
                                          std::to_string(list.component) +
-                                         ": out of order, with unknown flags or a wrong step, or not inside the lists");
+                                         ": out of order, with unknown flags or a wrong step, or outside the section");
   reading(runs(list));
   const bool has_block_maxima = (list.flags & ListEntry::kHasBlockMaxima) != 0;
   Walk walk{has_block_maxima ? table_bytes(blocks_) : 0, 0};
@@ -114,8 +114,8 @@ void PostingLists::verify_list(std::size_t number, const Reading& reading) const
         verify_run(number, list, block, table.bases[block / 64] + offset + table_bytes(blocks_), table.maxima[block],
                    walk);
       else if (table.maxima[block] != 0)
-        throw section_.damaged(list.offset + block, "list " + std::to_string(number) + ": a largest code where block " +
-                                                        std::to_string(block) + " has no run");
+        throw section_.damaged(list.offset + block, "list " + std::to_string(number) + ": a block maximum for block " +
+                                                        std::to_string(block) + ", which has no run");
   }
   for (std::size_t next = 0; !has_block_maxima && walk.at < list.length;) {
     const std::size_t block =
@@ -126,7 +126,7 @@ void PostingLists::verify_list(std::size_t number, const Reading& reading) const
   }
   if (walk.at != list.length || walk.entries != list.entries)
     throw section_.damaged(list.offset, "list " + std::to_string(number) + ": " + std::to_string(walk.entries) +
-                                            " entries, expected " + std::to_string(list.entries) + " to its end");
+                                            " entries up to its end, expected " + std::to_string(list.entries));
 }
 
 void PostingLists::verify_run(std::size_t number, const ListEntry& list, std::size_t block, std::uint64_t at,
@@ -149,7 +149,7 @@ void PostingLists::verify_run(std::size_t number, const ListEntry& list, std::si
     if (code == std::byte{0}) throw wrong("code 0");
     most = std::max(most, std::to_integer<std::uint8_t>(code));
   }
-  if (bound > most) throw wrong("a bound of block " + std::to_string(block) + " that is over its codes");
+  if (bound > most) throw wrong("block maximum of block " + std::to_string(block) + " above its largest code");
   walk.at += sizeof mask + count;
   walk.entries += count;
 }

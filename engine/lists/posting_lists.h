@@ -1,12 +1,12 @@
-// Inverted lists of sparse rows, searched where they lie.
+// Posting lists of sparse rows, searched in the mapped file.
 //
-// Rows stand in blocks of kBlockRows, similar ones together. A list holds the entries of one component and one sign, by
-// block: a run (a u32 mask of the block's rows, then a u8 code for each, lowest first) for each block that has any. A
-// code stands for a value up to code * step; step is the list's. Few runs lie one after another, each after its block's
-// u32 number, and are summed whole. A list that has a run in at least one of kSparseBlocks blocks has a table before
-// its runs, without numbers: the largest code of each block, u8, then where its run begins, u16 beyond the u64 of each
-// 64 blocks. The largest codes are the list's summary: summed over a query's lists they bound what a block's rows can
-// score. docs/format.md draws it all.
+// Rows are grouped into row blocks of kBlockRows, similar rows together. A posting list holds the entries of one
+// component and one sign, as a run for each block that has any: a u32 mask of the block's rows, then a u8 code for
+// each, lowest row first. A code represents values of at most code * step, where step is the list's. A short list
+// stores its runs one after another, each after the u32 number of its block, and is summed whole. A list with runs in
+// at least one of kSparseBlocks blocks has a table before its runs, which then carry no numbers: the largest code of
+// each block (u8), and where its run begins (u16, relative to a u64 for each 64 blocks). These block maxima, summed
+// over a query's lists, bound the scores of a block's rows. docs/format.md has the exact layout.
 #pragma once
 
 #include <cstddef>
@@ -22,64 +22,69 @@
 
 namespace cassata {
 
-/// What the file says of one list: where it lies in the section kListsSection.
+/// Directory entry of one list.
 struct ListEntry {
   std::uint32_t component;
-  std::uint32_t flags;  ///< kNegative, kHasBlockMaxima
-  std::uint64_t offset;
-  std::uint64_t length;  ///< in bytes
-  std::uint32_t entries;
+  std::uint32_t flags;    ///< kNegative, kHasBlockMaxima
+  std::uint64_t offset;   ///< in section kListsSection, in bytes
+  std::uint64_t length;   ///< in bytes
+  std::uint32_t entries;  ///< number of entries
   float step;
 
-  static constexpr std::uint32_t kNegative = 1;        ///< of the values below 0: codes stand for absolute values
-  static constexpr std::uint32_t kHasBlockMaxima = 2;  ///< has a table
+  static constexpr std::uint32_t kNegative = 1;        ///< the values are negative; codes represent absolute values
+  static constexpr std::uint32_t kHasBlockMaxima = 2;  ///< the list has a table
 };
 static_assert(sizeof(ListEntry) == 32);
 
+/// A list has a table if at least one of this many blocks has a run.
 inline constexpr std::size_t kSparseBlocks = 4;
-/// Zeros at the end of kListsSection, so that kernels may read past a run.
+/// Zero bytes at the end of kListsSection, because kernels may read past a run.
 inline constexpr std::size_t kListsPadding = 64;
 inline constexpr std::uint32_t kMaxBuckets = 65536;
 
-/// Number of blocks of `rows` rows, and of the places that a table has for them.
+/// Number of blocks of `rows` rows.
 inline std::size_t blocks_of(std::uint64_t rows) noexcept {
   return (rows + kernels::posting_blocks::kBlockRows - 1) / kernels::posting_blocks::kBlockRows;
 }
+/// Number of places in a table for `blocks` blocks: `blocks` rounded up to a multiple of 64.
 inline std::size_t table_places(std::size_t blocks) noexcept { return (blocks + 63) / 64 * 64; }
-/// Length in bytes of a table for so many blocks.
+/// Length of a table for `blocks` blocks, in bytes.
 inline std::size_t table_bytes(std::size_t blocks) noexcept {
   return table_places(blocks) * (sizeof(std::uint8_t) + sizeof(std::uint16_t)) +
          table_places(blocks) / 64 * sizeof(std::uint64_t);
 }
-/// Components c and d are in one bucket if c >> shift == d >> shift: the smallest shift that gives at most kMaxBuckets.
+/// Bucket of component c: c >> shift. The smallest shift that gives at most kMaxBuckets buckets.
 std::uint32_t bucket_shift(std::size_t dim) noexcept;
+/// Number of buckets of `dim` >= 1 components.
 inline std::size_t buckets_of(std::size_t dim, std::uint32_t shift) noexcept { return ((dim - 1) >> shift) + 1; }
 
-/// The lists of a file, borrowed. Immutable; any number of threads.
+/// The posting lists of a file, borrowed. Immutable; any number of threads.
 class PostingLists {
  public:
-  /// Throws Error(corrupt) if the sections' lengths are not those of `lists` lists of `rows` rows of `dim` components.
+  /// Throws Error(corrupt) if the sections' lengths do not match `list_count` lists over `rows` rows of `dim`
+  /// components.
   PostingLists(const Section& lists, const Section& directory, const Section& buckets, std::uint64_t list_count,
                std::uint32_t shift, std::uint64_t rows, std::size_t dim);
 
   std::size_t rows() const noexcept { return rows_; }
   std::size_t blocks() const noexcept { return blocks_; }
-  /// The lists of a component's values above and below 0, if there are any. Copies: the file may change while it is
-  /// searched.
+  /// The lists of a component's positive and negative values, if it has any. Copies, because the file may change while
+  /// it is searched.
   struct Found {
     std::optional<ListEntry> positive, negative;
   };
   Found find(std::uint32_t component) const noexcept;
-  /// The bytes of its runs, of an entry that find() returned.
+  /// The bytes of a list, table included. `list` must come from find().
   std::span<const std::byte> runs(const ListEntry& list) const noexcept;
-  /// The table of such a list that has one, with the runs it is about.
+  /// The table and the runs of a list with kHasBlockMaxima. `list` must come from find().
   kernels::posting_blocks::RunTable table(const ListEntry& list) const noexcept;
   /// Checks every rule of the lists. Calls `reading` with each part before it is read. Throws Error(corrupt).
   void verify(const Reading& reading) const;
 
  private:
+  /// True if the entry's bytes lie in the section and its step is positive and finite.
   bool inside(const ListEntry& list) const noexcept;
-  /// How far a check has come in a list.
+  /// Progress of the verification of a list: bytes and entries.
   struct Walk {
     std::uint64_t at;
     std::uint64_t entries;

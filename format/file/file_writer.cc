@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{4} << 20;
 
-/// A UUID made of the content's hashes (RFC 9562, version 8): equal files have equal ones.
+/// A UUID made from hashes of the contents (RFC 9562, version 8): equal files have equal UUIDs.
 std::array<std::uint8_t, 16> content_uuid(std::uint64_t a, std::uint64_t b) {
   std::array<std::uint8_t, 16> uuid;
   std::memcpy(uuid.data(), &a, 8);
@@ -32,8 +32,8 @@ const FileKind kIndexFile = {.name = "a Cassata index file", .fits = [](std::str
 FileWriter::FileWriter(const std::filesystem::path& path, const ReplaceParams& replace)
     : file_(path.empty() ? PendingFile::unnamed() : PendingFile(path, kIndexFile, replace)), offset_(kHeaderBytes) {
   buffer_.reserve(kBufferBytes);
-  buffer_.resize(
-      kHeaderBytes);  // zeros until finish(); so all writes start at multiples of the buffer's size and fill huge pages
+  // The header is zeros until finish(). So all writes start at multiples of the buffer's size and fill huge pages.
+  buffer_.resize(kHeaderBytes);
 }
 
 void FileWriter::begin(std::string_view name, Tier tier, std::uint64_t expected_bytes) {
@@ -103,8 +103,8 @@ std::shared_ptr<const MappedFile> FileWriter::finish(Manifest manifest, const Ch
 void FileWriter::write_ends(const Manifest& manifest, std::uint64_t offset) {
   const std::vector<std::byte> manifest_bytes = write_manifest(manifest);
   if (manifest_bytes.size() > kMaxManifestBytes)
-    invalid_argument(file_.name() + ": its manifest would be longer than " + std::to_string(kMaxManifestBytes) +
-                     " bytes");
+    invalid_argument(file_.name() + ": a manifest of " + std::to_string(manifest_bytes.size()) +
+                     " bytes, expected at most " + std::to_string(kMaxManifestBytes));
   Header header;
   header.manifest_offset = offset;
   header.manifest_length = manifest_bytes.size();

@@ -1,5 +1,5 @@
-// Streams an index file: sections of unknown length one after another, hashed as they go, then block hashes, manifest
-// and header.
+// Writes an index file as a stream: sections of unknown length, hashed on the way, then block hashes, manifest and
+// header.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +18,18 @@
 
 namespace cassata {
 
-/// Known by the magic of its header.
+/// Index files, recognized by the magic number of the header.
 extern const FileKind kIndexFile;
 
-/// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves what stood at
-/// the path.
+/// Use: begin, append ..., begin, append ..., finish. A writer that is destroyed before finish() leaves the file at the
+/// path unchanged.
 class FileWriter {
  public:
-  /// With an empty path the file is an unnamed temporary one that lives as long as the mapping that finish() returns.
-  /// Throws as PendingFile: what stands at `path` must be an index file, unless `replace` says otherwise.
+  /// An empty path makes an unnamed temporary file, which lives as long as the mapping that finish() returns. Throws as
+  /// PendingFile does: an existing file at `path` must be an index file, unless `replace` allows others.
   explicit FileWriter(const std::filesystem::path& path, const ReplaceParams& replace = {});
 
-  /// The folder that the file comes to stand in; empty for an unnamed one.
+  /// Absolute path of the target's folder; empty for an unnamed file.
   std::filesystem::path folder() const {
     return file_.path().empty() ? std::filesystem::path() : std::filesystem::absolute(file_.path()).parent_path();
   }
@@ -37,18 +37,18 @@ class FileWriter {
   /// Starts a section. `expected_bytes`, if known, lets a hot section of 64 MiB or more start where huge pages can map
   /// it.
   void begin(std::string_view name, Tier tier, std::uint64_t expected_bytes = 0);
-  /// Adds bytes to the section begun last.
+  /// Appends bytes to the current section.
   void append(std::span<const std::byte> bytes);
   template <class T>
   void append(std::span<const T> values) {
     append(std::as_bytes(values));
   }
 
-  /// Called with the file before it is published, and with its manifest, to which it may add.
+  /// Called with the complete file before it is published, and with its manifest, which it may extend.
   using Check = std::function<void(const std::shared_ptr<const MappedFile>& file, Manifest& manifest)>;
 
-  /// Completes `manifest` with the table of sections and the block hashes, has the file checked, publishes it and opens
-  /// it.
+  /// Adds the table of sections and the block hashes to `manifest`, writes it, calls `check`, publishes the file and
+  /// opens it. Throws Error(io), also published(), and the exceptions of `check`.
   std::shared_ptr<const MappedFile> finish(Manifest manifest, const Check& check = {});
 
  private:
@@ -60,16 +60,16 @@ class FileWriter {
   void write_ends(const Manifest& manifest, std::uint64_t offset);
 
   PendingFile file_;
-  std::vector<std::byte> buffer_;  // bytes not yet written, the last of them at offset_ - 1
-  std::uint64_t offset_;           // where the next byte goes
-  Xxh3 block_;                     // hash of the block that is being filled
+  std::vector<std::byte> buffer_;  // bytes not yet written, which end at offset_
+  std::uint64_t offset_;           // file offset of the next byte
+  Xxh3 block_;                     // hash of the present hash block
   std::uint64_t block_fill_ = 0;
   std::vector<std::uint64_t> hashes_;
   std::vector<SectionEntry> sections_;
 };
 
-/// Publishes a copy of `file` at `path`, once every block has been checked against its hash. Throws Error(corrupt) and
-/// leaves what stood at the path if one differs. Throws Error(io) as FileWriter.
+/// Verifies `file` and publishes a copy of it at `path`. Throws Error: corrupt, if a hash block differs from its hash;
+/// io. After an error the file at `path` is unchanged, unless the error is published().
 void copy_file(const MappedFile& file, const std::filesystem::path& path, const Progress& progress = {},
                const ReplaceParams& replace = {});
 

@@ -1,4 +1,4 @@
-// The bytes of an index file that stand at fixed places. docs/format.md tells the whole of it.
+// Fixed parts of an index file: header, alignments, feature bits. docs/format.md describes the whole format.
 #pragma once
 
 #include <array>
@@ -19,22 +19,21 @@ inline constexpr std::uint32_t kByteOrderMark = 0x01020304;
 
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 inline constexpr std::uint64_t kSectionAlignBytes = 4096;
-inline constexpr std::uint64_t kHugePageBytes =
-    std::uint64_t{2} << 20;  ///< hot sections as large are mapped by such pages, if the system has them
-/// Hot sections that are announced to be as large start at a multiple of a huge page. For smaller ones the zeros before
-/// them cost more than their first bytes' small pages do.
+/// Hot sections of at least this size are mapped with huge pages, if the system has them.
+inline constexpr std::uint64_t kHugePageBytes = std::uint64_t{2} << 20;
+/// Hot sections whose expected size is at least this start at a huge page. For smaller sections the padding before them
+/// would cost more than the small pages of their first bytes.
 inline constexpr std::uint64_t kHugeAlignedBytes = 32 * kHugePageBytes;
 inline constexpr std::uint64_t kHashBlockBytes = std::uint64_t{64} << 10;
-inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16}
-                                                   << 20;  ///< it is checked and copied whenever a file is opened
+/// Limits the time to open a file, which checks and copies the manifest.
+inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20;
 
 /// Feature bits. A reader refuses a file with an unknown incompatible bit and ignores unknown compatible ones.
-inline constexpr std::uint64_t kDuplicatesFeature =
-    1;  ///< a graph with rows that are not nodes of it (engine/graph/duplicates.h)
+/// The graph has duplicates: rows that are not nodes (engine/graph/duplicates.h).
+inline constexpr std::uint64_t kDuplicatesFeature = 1;
 inline constexpr std::uint64_t kKnownIncompatibleFeatures = kDuplicatesFeature;
-inline constexpr std::uint64_t kKnownCompatibleFeatures = 0;
 
-/// Page 0, written last. Its hash covers every byte of the page before it, the reserved ones too.
+/// Page 0, written last. header_hash covers every byte before it, reserved bytes included.
 struct Header {
   std::array<char, 8> magic = kMagic;
   std::uint16_t format_major = kFormatMajor;

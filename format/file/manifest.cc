@@ -21,7 +21,7 @@ static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_lev
               fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
               same(Tier::cold, fb::Tier_cold));
 
-/// Reads the parts of a manifest that the verifier found well formed.
+/// Converts a manifest that the FlatBuffers verifier has accepted.
 class Reader {
  public:
   Reader(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset)
@@ -100,7 +100,7 @@ class Reader {
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
       std::memcpy(out.level_sizes.data(), sizes->Data(),
-                  sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
+                  sizes->size() * sizeof out.level_sizes[0]);  // the verifier accepts unaligned elements
     }
     return out;
   }
@@ -124,15 +124,16 @@ class Reader {
     return out;
   }
 
-  /// Crafted tables may share one long string; all copies together must not be longer than the manifest.
+  /// Copies a string. A crafted manifest may use one long string many times, so all copies together must not be longer
+  /// than the manifest.
   std::string text(const flatbuffers::String* s) {
     if (!s) return {};
-    if (s->size() > text_left_) corrupt(manifest_place(file_, offset_) + "its texts are longer than itself");
+    if (s->size() > text_left_) corrupt(manifest_place(file_, offset_) + "its strings are longer than the manifest");
     text_left_ -= s->size();
     return s->str();
   }
 
-  /// An enum value, unless this version does not know it.
+  /// Converts an enum value. Throws Error(incompatible) if this version does not know it.
   template <class Ours, class Theirs>
   Ours known(const char* field, Theirs value, Theirs last) const {
     if (value <= last) return static_cast<Ours>(value);

@@ -31,27 +31,27 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-/// Whether hot sections of so many bytes stay in memory, of which an eighth is left to the process itself and to what
-/// searches read besides. Measured (docs/performance.md): to be wrong costs most of the speed if they do not fit, and
-/// some of that of the first queries if they do.
+/// True if hot sections of `hot_bytes` bytes fit into memory, leaving an eighth of it to the process and to what
+/// searches read besides. Measured (docs/decisions/small-pages-until-warm.md): a wrong true costs most of the speed, a
+/// wrong false some speed of the first queries.
 bool fit(std::uint64_t hot_bytes) {
-  if (hot_bytes < kHugePageBytes) return true;  // not worth a look
+  if (hot_bytes < kHugePageBytes) return true;  // too small to ask for the limit
   const std::uint64_t limit = memory_limit();
   return hot_bytes <= limit - limit / 8;
 }
 
-/// True if [offset, offset + length) lies within `size`, whatever the numbers.
+/// True if [offset, offset + length) lies within `size` bytes. Does not overflow.
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
   return offset <= size && length <= size - offset;
 }
 
-/// Of the first page as it was read, of a file of so many bytes.
+/// Checks a header as it was read from a file of `file_bytes` bytes.
 void check_header(const Header& h, std::uint64_t file_bytes, const std::string& path) {
   if (h.magic != kMagic)
     corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
   const std::uint64_t hash = xxh3(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_hash)));
   if (h.header_hash != hash)
-    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " +
+    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": hash " + hex(hash) + ", expected " +
             hex(h.header_hash));
   if (h.byte_order_mark != kByteOrderMark)
     corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " +
@@ -80,9 +80,9 @@ void check_header(const Header& h, std::uint64_t file_bytes, const std::string& 
           " bytes, an index file has at least " + std::to_string(sizeof(Header)));
 }
 
-constexpr std::uint64_t kBlocksAtOnce = 64;  // 4 MiB: read by one call
+constexpr std::uint64_t kBlocksAtOnce = 64;  // 4 MiB, read by one call
 
-/// The block that holds a byte, which is none of the header's.
+/// The hash block that holds byte `byte` >= kHeaderBytes.
 std::uint64_t block_of(std::uint64_t byte) { return (byte - kHeaderBytes) / kHashBlockBytes; }
 std::uint64_t begin_of(std::uint64_t block) { return kHeaderBytes + block * kHashBlockBytes; }
 
@@ -97,12 +97,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (error) io_error("cannot open " + file->path_, error.value());
   if (std::filesystem::is_directory(status)) io_error("cannot open " + file->path_, EISDIR);
   if (!std::filesystem::is_regular_file(status))
-    invalid_argument(file->path_ + ": not a regular file; an index is mapped, so it must be one");
+    invalid_argument(file->path_ + ": not a regular file, expected one, since an index is mapped");
   if (std::filesystem::file_size(path, error) == 0 && !error) too_short(0, file->path_);  // nothing to map
   file->mapping_ = Mapping(path, file->path_, false, lost);
   file->modified_ = file->mapping_.modified();
   file->mapping_.expect_random_reads();
-  // Header and manifest are read and then checked: what is mapped may change in between.
+  // Header and manifest are copied before they are checked, since mapped bytes may change in between.
   Header& h = file->header_;
   if (file->bytes().size() < sizeof h) too_short(file->bytes().size(), file->path_);
   file->read(std::as_writable_bytes(std::span(&h, 1)), 0);
@@ -110,7 +110,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   std::vector<std::byte> manifest(h.manifest_length);
   file->read(manifest, h.manifest_offset);
   if (const std::uint64_t hash = xxh3(manifest); hash != h.manifest_hash)
-    corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
+    corrupt(file->manifest_place() + "hash " + hex(hash) + ", expected " + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
   file->checked_ = std::vector<std::atomic<std::uint64_t>>(file->manifest_.block_hashes.count / 64 + 1);
@@ -141,7 +141,7 @@ void MappedFile::poison(bool on) const noexcept {
 void MappedFile::poison(bool) const noexcept {}
 #endif
 
-/// What queries touch here and there is cold at first: of graphs, but those in pages, which read it at once.
+/// Marks the hot sections of a graph as cold and to be warmed. Those of a paged graph are read when it is opened.
 void MappedFile::find_cold() {
   if (manifest_.schema.kind != Kind::graph || in_pages()) return;
   cold_ = hot_bytes() != 0;
@@ -155,8 +155,7 @@ void MappedFile::advise_sections() const noexcept {
   Mapping::advise(bytes(), Advice::normal);
   for (const SectionEntry& s : manifest_.sections) {
     const auto part = bytes().subspan(s.offset, s.length);
-    if (s.tier == Tier::hot &&
-        in_pages()) {  // read at once; what had to give way later comes back alone, and not with all around it
+    if (s.tier == Tier::hot && in_pages()) {  // read now; pages evicted later come back without read-ahead
       Mapping::advise(part, Advice::will_need);
       Mapping::advise(part, Advice::random);
       continue;
@@ -177,19 +176,19 @@ void MappedFile::warm_on() const noexcept {
   for (std::uint64_t done = 0; done < kPieceBytes && !to_warm_.empty();) {
     std::span<const std::byte>& rest = to_warm_.back();
     const auto begin = static_cast<std::uint64_t>(rest.data() - bytes().data());
-    const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // cuts no huge page
+    const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // splits no huge page
     if (rest.size() < kHugePageBytes) {
       Mapping::advise(piece, Advice::will_need);
     } else {
-      // Small pages that this process has there keep huge ones from being made, so they go first; what is read twice is
-      // little.
+      // Small pages of this process prevent huge ones, so they are evicted first. They are few, so little is read
+      // twice.
       if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size())
         Mapping::advise(piece, Advice::page_out);
-      Mapping::advise(piece, Advice::huge_pages);  // read alone, as long as it is advised to be read at random
+      Mapping::advise(piece, Advice::huge_pages);  // read without read-ahead, since random advice is still in effect
     }
     try {
       Mapping::populate(piece, path_);
-    } catch (...) {  // a query that touches it comes to the same end
+    } catch (...) {  // a query that reads it gets the same error
     }
     Mapping::advise(piece, Advice::normal);
     check_warmed(begin, begin + piece.size(), piece.size() == rest.size());
@@ -206,13 +205,13 @@ bool MappedFile::warms(const SectionEntry& section) const noexcept {
 
 bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.schema.graph == GraphType::paged; }
 
-/// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row
-/// by row, and where a graph's hot ones do not fit into memory. Lists and scans read on.
+/// True if read-ahead around a page fault would be wasted: for cold sections, which are read one row at a time, and for
+/// a graph's hot sections when they do not fit into memory. Posting lists and scans are sequential and keep read-ahead.
 bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
   return section.tier == Tier::cold || (!fits_ && manifest_.schema.kind == Kind::graph);
 }
 
-/// Whether a section is to lie in huge pages once it is in memory.
+/// True if a section is mapped with huge pages once it is in memory.
 bool MappedFile::in_huge_pages(const SectionEntry& section) const noexcept {
   return section.tier == Tier::hot && section.length >= kHugePageBytes && !in_pages() && !touched_at_random(section);
 }
@@ -227,7 +226,7 @@ void MappedFile::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_the_
   try {
     Mapping::populate(bytes().subspan(begin, end - begin), path_);
   } catch (const Error&) {
-    check_warmed(begin, end, to_the_end);  // which knows the byte
+    check_warmed(begin, end, to_the_end);  // its error names the byte
     check_intact();
     throw;
   }
@@ -237,7 +236,7 @@ void MappedFile::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_the_
 
 void MappedFile::warm(Resident resident, bool lock, const Progress& progress) const {
   if (resident == Resident::none) {
-    if (lock) invalid_argument("lock: given without resident, expected what is to be locked, 'hot' or 'all'");
+    if (lock) invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
     return;
   }
   std::vector<const SectionEntry*> sections;
@@ -245,15 +244,15 @@ void MappedFile::warm(Resident resident, bool lock, const Progress& progress) co
   for (const SectionEntry& s : manifest_.sections)
     if (s.tier == Tier::hot || resident == Resident::all) sections.push_back(&s), total += s.length;
   if (const std::uint64_t limit = lock ? memory_limit() : total; total > limit)
-    invalid_argument("lock: " + path_ + ": what is to be locked takes " + bytes_text(total) +
-                     ", this process may use " + bytes_text(limit));
-  constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // read between two reports
+    invalid_argument("lock: " + path_ + ": " + bytes_text(total) + " to lock, expected at most " + bytes_text(limit) +
+                     ", the memory that this process may use");
+  constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // bytes between two reports
   {
-    const FrontToBack reading(*this);  // huge pages stay huge; by random advice each would be read alone
+    const FrontToBack reading(*this);  // keeps huge-page advice; with random advice each huge page would be read alone
     for (const SectionEntry* s : sections)
       for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
         const std::uint64_t stop =
-            std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // no piece cuts a huge page
+            std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // splits no huge page
         const auto piece = bytes().subspan(begin, stop - begin);
         if (in_huge_pages(*s)) Mapping::advise(piece, Advice::huge_pages);
         warm_piece(begin, stop, stop == end);
@@ -285,8 +284,8 @@ std::vector<SectionResidency> MappedFile::residency() const {
     found.push_back({s.name, s.tier, s.length, Mapping::resident(bytes().subspan(s.offset, s.length))});
     all = all && *found.back().resident == s.length;
   }
-  // Who is not to know is told that all is there. So anything else is true; and all, where the user is one of those who
-  // may know.
+  // mincore() reports every page as resident to a process that neither owns the file nor may write to it. A partial
+  // answer is therefore real; "all resident" is trusted only with that right.
   const bool may_know = ::geteuid() == 0 || ::geteuid() == mapping_.owner() || ::access(path_.c_str(), W_OK) == 0;
   if (all && !may_know)
     for (SectionResidency& section : found) section.resident.reset();
@@ -324,7 +323,7 @@ Section MappedFile::section(std::string_view name) const {
 }
 
 bool MappedFile::same_header() const noexcept {
-  // Two lines of the cache: the fields, and the hash of the whole page.
+  // Compares only two cache lines: the fields, and the hash of the whole page.
   return std::memcmp(bytes().data(), &header_, offsetof(Header, reserved)) == 0 &&
          std::memcmp(bytes().data() + offsetof(Header, header_hash), &header_.header_hash,
                      sizeof header_.header_hash) == 0;
@@ -344,7 +343,7 @@ void MappedFile::note(const Error& damage) const noexcept {
   damaged_.store(true, std::memory_order_release);
 }
 
-/// What happened to a file that lost pages, or has another header.
+/// The error of a file that lost pages or whose header has changed.
 Error MappedFile::change() const {
   const std::string changed =
       path_ + ": changed in place while it was in use; replace index files by a rename, and open this one again";
@@ -357,7 +356,7 @@ Error MappedFile::change() const {
     std::byte any;
     read({&any, 1}, bytes().size() - 1);
     if (const auto lost = mapping_.lost()) read({&any, 1}, *lost);
-  } catch (const Error& e) {  // truncated, or of the disk or the file server
+  } catch (const Error& e) {  // truncated, or an error of the disk or the file server
     return e;
   }
   return Error(Errc::corrupt, changed);
@@ -365,7 +364,7 @@ Error MappedFile::change() const {
 
 void MappedFile::check_intact() const {
   if (!damaged_.load(std::memory_order_acquire)) {
-    const bool same = same_header();  // which may lose its page, too
+    const bool same = same_header();  // before lost(), since the header's page may be lost, too
     if (same && !mapping_.lost()) return;
     note(change());
   }
@@ -390,10 +389,11 @@ void MappedFile::check_hash_table() const {
     hash.update(piece);
   }
   if (hash.digest() != entry.xxh3)
-    corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": their hash differs from the manifest's");
+    corrupt(path_ + ": block hashes" + at_byte(entry.offset) + ": hash " + hex(hash.digest()) + ", expected " +
+            hex(entry.xxh3) + ", as in the manifest");
 }
 
-/// Compares up to kBlocksAtOnce blocks, which `buffer` has room for, with their hashes.
+/// Compares blocks first to end - 1, at most kBlocksAtOnce, with their hashes. `buffer` has room for them.
 void MappedFile::check_blocks(std::uint64_t first, std::uint64_t end, std::span<std::byte> buffer) const {
   const BlockHashesEntry& entry = manifest_.block_hashes;
   std::array<std::uint64_t, kBlocksAtOnce> expected;
@@ -432,14 +432,14 @@ void MappedFile::touch(std::span<const std::byte> part) const noexcept {
     if ((checked_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) == 0) check_block_once(block);
 }
 
-/// Compares the blocks that end in [begin, end), and with `to_the_end` of a section the one that goes on beyond: what
-/// lies there may not be warm yet.
+/// Compares the blocks that end in [begin, end) with their hashes; with `to_the_end` of a section, also the block that
+/// extends beyond `end`. Otherwise that block may not be warm yet.
 void MappedFile::check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept {
   if (!to_the_end) end = begin_of(block_of(end));
   if (begin < end) touch(bytes().subspan(begin, end - begin));
 }
 
-/// The reading of all blocks, in the order in which rules ask for them.
+/// Reads and compares all hash blocks, in the order in which the rules ask for them.
 class MappedFile::Verification {
  public:
   Verification(const MappedFile& file, const Progress& progress)
@@ -449,7 +449,7 @@ class MappedFile::Verification {
         checked_(file.manifest_.block_hashes.count),
         buffer_(std::min(checked_.size(), kBlocksAtOnce) * kHashBlockBytes) {}
 
-  /// Has the blocks that hold `part` read and compared.
+  /// Compares the blocks that overlap `part`, unless that was done.
   void reach(std::span<const std::byte> part) {
     if (part.empty()) return;
     const auto begin = static_cast<std::uint64_t>(part.data() - file_.bytes().data());
@@ -464,7 +464,7 @@ class MappedFile::Verification {
   }
 
  private:
-  /// Checks `block`, and those after it that were not, as many as are read at once.
+  /// Compares `block` and the uncompared blocks after it, up to kBlocksAtOnce.
   void check_from(std::uint64_t block) {
     std::uint64_t end = block;
     while (end < checked_.size() && end - block < kBlocksAtOnce && !checked_[end]) ++end;
@@ -476,7 +476,7 @@ class MappedFile::Verification {
     done_ += bytes;
     advance(bytes);
   }
-  /// So much was hashed, or checked by rules.
+  /// Counts bytes that were hashed or checked by rules, and reports progress.
   void advance(std::uint64_t bytes) {
     constexpr std::uint64_t kBytesAReport = std::uint64_t{16} << 20;
     since_report_ += bytes;

@@ -1,4 +1,4 @@
-// An index file, mapped read-only and shared: every process that opens it uses one physical copy.
+// An opened index file, mapped read-only and shared: all processes that open it use one physical copy.
 #pragma once
 
 #include <atomic>
@@ -22,15 +22,16 @@
 
 namespace cassata {
 
-/// An opened index file. Opening checks header, manifest and every section's place, in a time that does not depend on
-/// the file's length; nothing else is read. Any number of threads may use it.
+/// An opened index file. Opening reads and checks only header, manifest and the places of sections, in a time that does
+/// not depend on the length of the file. Any number of threads.
 ///
-/// The file can change while it is mapped: truncated, overwritten, on a disk that fails. Whoever reads the mapping
-/// calls check_intact() afterwards.
+/// The file may change while it is mapped: it may be truncated or overwritten, or its disk may fail. Code that reads
+/// the mapping must call check_intact() afterwards.
 class MappedFile final : public TouchCheck {
  public:
-  /// Throws Error: io (cannot be opened), corrupt (damaged, truncated, foreign), incompatible (needs a newer version).
-  /// `name` stands for the file in messages; empty: its path. `lost` as of Mapping.
+  /// Messages call the file `name`, or by its path if that is empty. `lost` as for Mapping. Throws Error: io (cannot be
+  /// opened), corrupt (damaged, truncated, or not an index file), incompatible (needs a newer version),
+  /// invalid_argument (not a regular file).
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path, const std::string& name = {},
                                                 Mapping::Lost lost = Mapping::Lost::is_noted);
   MappedFile(const MappedFile&) = delete;
@@ -40,21 +41,22 @@ class MappedFile final : public TouchCheck {
   const std::string& path() const noexcept { return path_; }
   const Header& header() const noexcept { return header_; }
   const Manifest& manifest() const noexcept { return manifest_; }
-  /// How messages about the manifest begin: "<path>: manifest at byte N: ".
+  /// Beginning of messages about the manifest: "<path>: manifest at byte N: ".
   std::string manifest_place() const { return cassata::manifest_place(path_, header_.manifest_offset); }
-  /// Every byte of the file. In builds with AddressSanitizer those that belong to no section, header, hash or manifest
-  /// may not be read.
+  /// All bytes of the file. In builds with AddressSanitizer, padding bytes are poisoned.
   std::span<const std::byte> bytes() const noexcept { return mapping_.bytes(); }
-  /// Reads bytes of the file, and not through the mapping. Throws Error(io).
+  /// Reads bytes of the file with read(2), not through the mapping. Throws Error(io).
   void read(std::span<std::byte> out, std::uint64_t offset) const { mapping_.read(out, offset); }
 
-  /// The bytes of a section; throws Error(corrupt) if the file has none of that name.
+  /// The section `name`. Throws Error(corrupt) if the file has no such section.
   Section section(std::string_view name) const;
 
-  /// Throws Error if damage was met since the file was opened: io (it was truncated, or a page cannot be read), corrupt
-  /// (it was changed in place, or a block differs from its hash). Damage stays: the file must be opened again.
+  /// Throws Error if damage has been detected since the file was opened: io (truncated, or a page cannot be read),
+  /// corrupt (changed in place, or a hash block differs from its hash). The error persists: the file must be opened
+  /// again.
   void check_intact() const;
-  /// Calls work(), which reads the mapping, and check_intact(), whose error comes before an error of work().
+  /// Calls work(), which reads the mapping, then check_intact(). An error of check_intact() takes precedence over an
+  /// Error of work().
   template <class Work>
   void reading(Work work) const {
     try {
@@ -65,17 +67,18 @@ class MappedFile final : public TouchCheck {
     }
     check_intact();
   }
-  /// Whether the file is still what was opened, as far as its length, its header on disk and the time it was last
-  /// written tell, and no damage was met. Throws Error(io).
+  /// True if no damage was detected and length, modification time and header on disk are those of the opened file.
+  /// Throws Error(io).
   bool unchanged() const;
-  /// Whether warm_on() warms and checks the section.
+  /// True if warm_on() warms the section, and so compares it with its hashes.
   bool warms(const SectionEntry& section) const noexcept;
-  /// From now on section() gives sections, but for those that are warmed, whose touch() compares blocks with their
-  /// hashes, each once.
+  /// Enables verification on first use: Section::touch() of sections that section() returns from now on compares hash
+  /// blocks with their hashes. Not for sections that warm_on() checks.
   void check_touched() const noexcept { checks_touched_ = true; }
   void touch(std::span<const std::byte> part) const noexcept override;
 
-  /// While it lives, the file is read from front to back by this process, and not as searches do.
+  /// While it lives, the mapping has normal read-ahead, for reading it front to back; afterwards, the advice for
+  /// searches.
   class FrontToBack {
    public:
     explicit FrontToBack(const MappedFile& file) : file_(file) { Mapping::advise(file.bytes(), Advice::normal); }
@@ -87,35 +90,35 @@ class MappedFile final : public TouchCheck {
     const MappedFile& file_;
   };
 
-  /// Reads what `resident` names from disk into memory, front to back, and maps it, so that no query waits for it.
-  /// Compares its blocks with their hashes, unless that was done. With `lock` it stays there while the file is open.
-  /// Throws Error: io (it cannot be read, or the system does not allow to lock so much; what it would take is told),
-  /// corrupt, invalid_argument (nothing is named, or what is to be locked is more than the memory that this process may
-  /// use).
+  /// Reads the sections that `resident` selects into memory, front to back, and maps them, so that no query waits for
+  /// them. Compares hash blocks with their hashes, each once. With `lock`, locks them in memory while the file is open.
+  /// Reports stage "warm", in bytes. Throws Error: io (a page cannot be read, or the system refuses to lock so much),
+  /// corrupt, invalid_argument (`lock` without `resident`, or more to lock than the memory that this process may use).
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
-  /// Whether what every query touches may have to be read from disk: of a graph that was just opened, until warm_on()
-  /// has come to the end; always, where it does not fit into memory.
+  /// True if queries may have to read hot sections from disk: for a graph, from opening until warm_on() has warmed them
+  /// all, and always if they do not fit into memory.
   bool cold() const noexcept { return cold_.load(std::memory_order_relaxed); }
-  /// Reads the next 4 MiB of what every query touches, short sections first, and maps it by huge pages. Called once a
-  /// query, all of it comes to memory at the pace of the disk, and no query waits for more than its part. Until then
-  /// pages are small, so that a query reads what it touches and little around it. Where another thread is at it, or
-  /// nothing is left, it does nothing. Blocks are compared with their hashes; after a difference check_intact() throws.
+  /// Warms the next 4 MiB of the hot sections, shortest section first, and maps them with huge pages. Called once per
+  /// query, it brings all hot sections into memory at the speed of the disk, and no query waits for more than its
+  /// share. Sections that are not yet warm have small pages, so that a query reads little besides the bytes it needs.
+  /// Does nothing if another thread is warming or nothing is left. Compares hash blocks with their hashes;
+  /// check_intact() throws on a difference.
   void warm_on() const noexcept;
 
-  /// What of each section is in memory, by mincore(2). It tells only those who own the file or may write it; the others
-  /// get no numbers.
+  /// Bytes of each section in memory (mincore(2)). No numbers if the user neither owns the file nor may write to it:
+  /// the kernel does not report them then.
   std::vector<SectionResidency> residency() const;
 
-  /// Which file it is.
+  /// Identity of the file.
   FileId id() const noexcept { return mapping_.id(); }
-  /// Bytes of the sections that every query touches.
+  /// Bytes of the hot sections.
   std::uint64_t hot_bytes() const noexcept;
 
-  /// Reads every block of the file, not through the mapping, and compares it with its hash. `rules` checks the contents
-  /// of the sections on the way, and says by its argument what it is about to read: each block is read from disk once.
-  /// `progress` is told of a stage "verify" every 16 MiB that are hashed or checked. Throws Error: corrupt (naming the
-  /// section and the byte of the first difference), io (a block cannot be read).
+  /// Reads every hash block of the file, not through the mapping, and compares it with its hash. `rules`, if given,
+  /// checks the contents of the sections; it must announce what it reads through its argument, so that each block is
+  /// read from disk only once. Reports stage "verify" to `progress` every 16 MiB, in bytes. Throws Error: corrupt
+  /// (names section and byte of the first difference), io (a block cannot be read).
   void verify(const Progress& progress = {}, const std::function<void(const Reading&)>& rules = {}) const;
 
  private:
@@ -127,7 +130,7 @@ class MappedFile final : public TouchCheck {
   bool touched_at_random(const SectionEntry& section) const noexcept;
   bool in_huge_pages(const SectionEntry& section) const noexcept;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
-  /// Poisons or unpoisons what belongs to no part, for AddressSanitizer.
+  /// Poisons or unpoisons the padding, for AddressSanitizer.
   void poison(bool on) const noexcept;
 
   class Verification;
@@ -142,7 +145,7 @@ class MappedFile final : public TouchCheck {
 
   std::string path_;
   Mapping mapping_;
-  std::int64_t modified_ = 0;  // when the file had last been written as it was opened
+  std::int64_t modified_ = 0;  // modification time of the file when it was opened
   Header header_;
   Manifest manifest_;
   bool fits_ = true;  // the hot sections fit into memory
@@ -150,13 +153,13 @@ class MappedFile final : public TouchCheck {
 
   mutable std::atomic<bool> damaged_ = false;
   mutable std::mutex damage_mutex_;
-  mutable std::optional<Error> damage_;  // the first that was met
+  mutable std::optional<Error> damage_;  // the first damage detected
   mutable std::atomic<bool> table_checked_ = false;
-  mutable std::vector<std::atomic<std::uint64_t>> checked_;  // a bit for each block that was compared with its hash
+  mutable std::vector<std::atomic<std::uint64_t>> checked_;  // one bit per hash block: set once compared
 
-  /// Hot sections that are still to be warmed, the shortest last, which is the next.
+  /// Parts of hot sections that are not yet warm, the next one last.
   mutable std::vector<std::span<const std::byte>> to_warm_;
-  mutable std::mutex warming_;  // guards to_warm_, and what is advised
+  mutable std::mutex warming_;  // guards to_warm_ and the advice of the mapping
   mutable std::atomic<bool> cold_ = false;
 };
 

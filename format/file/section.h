@@ -1,4 +1,4 @@
-// A named range of bytes of a mapped file, and typed views of it. The only place where bytes become numbers in place.
+// Named ranges of bytes of a mapped file, and typed views of them. The only place that reinterprets bytes as numbers.
 #pragma once
 
 #include <cstddef>
@@ -19,20 +19,20 @@ namespace cassata {
 /// Compares parts of a mapped file with their hashes before they are used.
 class TouchCheck {
  public:
-  /// Compares the blocks that hold `part` with their hashes, each once. A difference is an error of the call that is
-  /// under way. Any thread.
+  /// Compares the hash blocks that overlap `part` with their hashes, each block once. A difference makes the present
+  /// call of the index fail. Any thread.
   virtual void touch(std::span<const std::byte> part) const noexcept = 0;
 
  protected:
   ~TouchCheck() = default;
 };
 
-/// What checks the contents of sections calls this with each part of the mapping just before it reads the part, about
-/// front to back. The part has been read from disk and hashed when the call returns. Throws Error, or what the caller's
-/// progress function throws.
+/// A callback for code that verifies the contents of sections: it calls this with each part of the mapping before it
+/// reads the part, roughly front to back. When the call returns, the part has been read from disk and its hashes
+/// compared. Throws Error, and the exceptions of the caller's progress function.
 class Reading {
  public:
-  /// Nothing is to be done.
+  /// Does nothing when called.
   Reading() = default;
   explicit Reading(std::function<void(std::span<const std::byte>)> function) : function_(std::move(function)) {}
   void operator()(std::span<const std::byte> part) const {
@@ -43,20 +43,20 @@ class Reading {
   std::function<void(std::span<const std::byte>)> function_;
 };
 
-/// A section's bytes, borrowed: valid while its MappedFile lives.
+/// A section of a file, borrowed: valid while its MappedFile lives.
 struct Section {
   std::string_view file;  ///< for messages
   std::string_view name;
-  std::uint64_t offset = 0;  ///< of its first byte in the file
+  std::uint64_t offset = 0;  ///< in the file, in bytes
   std::span<const std::byte> bytes;
-  const TouchCheck* check = nullptr;  ///< to be told of what is used of the section; null: nothing
+  const TouchCheck* check = nullptr;  ///< compares parts with their hashes before use; null: nothing does
 
-  /// `part` of the section is about to be used.
+  /// Call it before using `part` of the section.
   void touch(std::span<const std::byte> part) const noexcept {
     if (check) check->touch(part);
   }
 
-  /// The section as exactly `count` elements; throws Error(corrupt) if its length is another.
+  /// The section as an array of exactly `count` elements. Throws Error(corrupt) if its length differs.
   template <class T>
   requires std::is_trivially_copyable_v<T> std::span<const T> as(std::uint64_t count)
   const {
@@ -64,7 +64,7 @@ struct Section {
     return {reinterpret_cast<const T*>(bytes.data()), static_cast<std::size_t>(count)};
   }
 
-  /// The error for an element at byte `at` of this section.
+  /// An Error(corrupt) about byte `at` of this section; `found` is the rest of the message.
   Error damaged(std::uint64_t at, const std::string& found) const {
     return Error(Errc::corrupt, std::string(file) + ": section '" + std::string(name) + "' at byte " +
                                     std::to_string(offset + at) + ": " + found);
@@ -77,7 +77,7 @@ struct Section {
   }
 };
 
-/// The number at `from`, of any alignment.
+/// Reads a number at any alignment.
 template <class T>
 requires std::is_trivially_copyable_v<T> T number_at(const std::byte* from)
 noexcept {
@@ -86,14 +86,14 @@ noexcept {
   return number;
 }
 
-/// A copy of what lies mapped at `from`. Another process may write into a mapped file at any time: what was checked
-/// must be what is used, so it is read once.
+/// Copies a value out of a mapped file. Another process may write the file at any time, so a value that is checked and
+/// then used must be read exactly once.
 template <class T>
 requires std::is_trivially_copyable_v<T> T read_once(const T& from)
 noexcept {
   T copy;
   std::memcpy(&copy, &from, sizeof copy);
-  // The compiler takes it for no copy from here on, so it cannot read `from` again instead.
+  // Hides the origin of `copy` from the compiler, which could otherwise read `from` again.
   if constexpr (std::is_scalar_v<T>)
     asm("" : "+r"(copy));
   else
@@ -101,7 +101,7 @@ noexcept {
   return copy;
 }
 
-/// Appends a number's bytes.
+/// Appends the bytes of a number.
 template <class T>
 requires std::is_trivially_copyable_v<T>
 void append_bytes(T number, std::vector<std::byte>& out) {

@@ -1,4 +1,4 @@
-// Tables of ids, as exact answers are kept by those who compare indexes.
+// Tables of ids: ground truth for measuring recall.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@
 
 namespace cassata {
 
-/// Rows of as many ids, row after row.
+/// A table of ids, row-major.
 struct IdTable {
   std::uint64_t rows = 0;
   std::uint64_t columns = 0;
   std::vector<std::int64_t> ids;
 };
 
-/// Reads a .npy file: 2-D, C order, little-endian i4, i8, u4 or u8. Throws Error(invalid_argument) naming the file and
-/// what is wrong with it, or Error(io).
+/// Reads a .npy file: 2-D, C order, little-endian i4, i8, u4 or u8. Larger u8 values become the largest i8. Throws
+/// Error: invalid_argument (not such a file), io.
 IdTable read_ids(const std::filesystem::path& path);
 
-/// What write_ids() writes.
+/// The kind of file that write_ids() writes.
 FileKind id_table_kind();
-/// Writes one, of i8. It appears under its name complete, or not at all; it replaces another of i8, unless `replace`
-/// says otherwise. Throws Error(io).
+/// Writes `ids`, row-major, as a .npy file of i8 with `columns` columns, and publishes it. Replaces only a file of this
+/// kind, unless `replace` allows others. Throws Error(io).
 void write_ids(const std::filesystem::path& path, std::span<const std::int64_t> ids, std::uint64_t columns,
                const ReplaceParams& replace = {});
 

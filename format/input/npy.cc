@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 5> kElementNames = {"<f4", "<f2", "<f8", 
 constexpr std::array<ElementType, 5> kElementTypes = {ElementType::f32, ElementType::f16, ElementType::f64,
                                                       ElementType::u8, ElementType::i8};
 
-/// What the header's dict says, each as it stands there.
+/// The values of the header's dict, as text.
 struct Dict {
   std::optional<std::string_view> descr, fortran_order, shape;
 
@@ -34,8 +34,7 @@ struct Dict {
   }
 };
 
-/// Reads just the dicts that NumPy writes: {'key': value, ...} where a value is a string, True, False or a tuple or
-/// list.
+/// Parses the dicts that NumPy writes: {'key': value, ...}, where a value is a string, True, False, a tuple or a list.
 class DictReader {
  public:
   DictReader(std::string_view text, const FileReader& file) : rest_(text), file_(file) {}
@@ -81,7 +80,7 @@ class DictReader {
     return text;
   }
 
-  /// A string without its quotes. NumPy escapes nothing in the strings that matter here.
+  /// A string without its quotes. NumPy writes no escapes in these strings.
   std::string_view string() {
     skip_spaces();
     if (!rest_.starts_with('\'') && !rest_.starts_with('"')) unexpected("a string");
@@ -112,8 +111,8 @@ struct Type {
   std::size_t bytes;  // of an element
 };
 
-/// A dtype's name as NumPy writes it, of one of the other names that NumPy reads: "=f4", "f4" and "float32" are "<f4";
-/// "<u1" is "|u1".
+/// The name of a dtype as NumPy writes it, for any name that NumPy reads: "=f4", "f4" and "float32" become "<f4"; "<u1"
+/// becomes "|u1".
 std::string canonical(std::string_view descr) {
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"int8", "i1"},   {"int16", "i2"},  {"int32", "i4"},
@@ -128,7 +127,7 @@ std::string canonical(std::string_view descr) {
   return (order_matters || code[0] == 'U' ? "<" : "|") + std::string(code);
 }
 
-/// The bytes of an element of `descr`, if that is `type` or a text of the kind `type`; else 0.
+/// Bytes of an element of dtype `descr` if it is `type`, or a text type that `type` stands for; else 0.
 std::size_t bytes_of_type(std::string_view descr, std::string_view type) {
   const bool text = type == "<U" || type == "|S";
   if (text ? !descr.starts_with(type) : descr != type) return 0;
@@ -152,7 +151,7 @@ Type type_of(std::string_view descr, std::span<const std::string_view> types, co
   file.refuse("dtype " + in_quotes(descr) + std::string(why) + ", expected one of " + known);
 }
 
-/// "(3, 4)" to {3, 4}. Python 2 wrote 3L.
+/// Parses a shape: "(3, 4)" gives {3, 4}. Python 2 wrote 3L.
 std::vector<std::uint64_t> shape_of(std::string_view text, std::initializer_list<NpyShape> shapes,
                                     const FileReader& file) {
   const auto refuse = [&] {
@@ -179,26 +178,26 @@ std::vector<std::uint64_t> shape_of(std::string_view text, std::initializer_list
   return shape;
 }
 
-/// The product of the numbers, or nothing if it is beyond `most`.
-std::optional<std::uint64_t> product(std::span<const std::uint64_t> numbers, std::uint64_t most) {
+/// The product of the numbers; none if it is larger than `max`.
+std::optional<std::uint64_t> product(std::span<const std::uint64_t> numbers, std::uint64_t max) {
   if (std::ranges::find(numbers, 0) != numbers.end()) return 0;
   std::uint64_t result = 1;
   for (const std::uint64_t n : numbers) {
-    if (n > most / result) return {};
+    if (n > max / result) return {};
     result *= n;
   }
   return result;
 }
 
-/// The header's text, and where it ends in the file.
+/// The text of the header, and the offset of its end in the file.
 std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
   constexpr std::uint64_t kVersionAt = kMagic.size();
   std::array<char, kVersionAt + 2> start;
   if (file.bytes() < start.size() + sizeof(std::uint16_t))
-    file.refuse(std::to_string(file.bytes()) + " bytes are no .npy file");
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected a .npy file, which has more");
   file.read(std::as_writable_bytes(std::span(start)), 0);
   if (!std::string_view(start.data(), start.size()).starts_with(kMagic))
-    file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
+    file.refuse("not a .npy file (its first 6 bytes are not the magic string)");
   const int major = start[kVersionAt], minor = start[kVersionAt + 1];
   if (major < 1 || major > 3)
     file.refuse(".npy version " + std::to_string(major) + "." + std::to_string(minor) + ", expected 1, 2 or 3");
@@ -223,12 +222,12 @@ NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_vi
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
   if (!dict.descr || !dict.fortran_order || !dict.shape)
-    file.refuse("its header lacks a key, expected descr, fortran_order and shape");
+    file.refuse("a key is missing in its header, expected descr, fortran_order and shape");
   const Type type = type_of(*dict.descr, types, file);
   std::vector<std::uint64_t> shape = shape_of(*dict.shape, shapes, file);
   if (*dict.fortran_order != "False")
     file.refuse("fortran_order " + in_quotes(*dict.fortran_order) +
-                ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
+                ", expected False: row-major order (numpy.ascontiguousarray)");
   return {.type = type.place, .element_bytes = type.bytes, .shape = std::move(shape), .offset = offset};
 }
 
@@ -289,9 +288,8 @@ FileKind npy_kind(std::string_view type, std::size_t dimensions) {
 NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape,
                      const ReplaceParams& replace)
     : file_(path, npy_kind(type, shape.size()), replace) {
-  constexpr std::size_t kStart = 10,
-                        kAlign =
-                            64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
+  constexpr std::size_t kStart = 10;  // magic, version 1.0 and the length of the header as u16
+  constexpr std::size_t kAlign = 64;  // the elements begin at a multiple
   std::string header =
       "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
   header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');

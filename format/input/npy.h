@@ -1,4 +1,4 @@
-// Arrays in .npy files, read and written front to back.
+// Reads and writes arrays in .npy files, front to back.
 #pragma once
 
 #include <array>
@@ -18,36 +18,36 @@
 
 namespace cassata {
 
-/// A shape that a caller can use, and its name for messages: {2, "(rows, dim)"}.
+/// An accepted shape: the number of dimensions and its name in messages, as {2, "(rows, dim)"}.
 struct NpyShape {
   std::size_t dimensions;
   std::string_view name;
 };
 
-/// What the header of a .npy file says of an array in C order.
+/// Header of a .npy file with an array in C order.
 struct NpyHeader {
-  std::size_t type;                  ///< the elements', by its place among those that were asked for
-  std::size_t element_bytes;         ///< of one
-  std::vector<std::uint64_t> shape;  ///< any numbers: nothing has compared them with the file's length
-  std::uint64_t offset;              ///< of the first element in the file
+  std::size_t type;                  ///< index of the element type in the list of accepted types
+  std::size_t element_bytes;         ///< bytes of an element
+  std::vector<std::uint64_t> shape;  ///< unchecked: may not match the length of the file
+  std::uint64_t offset;              ///< offset of the first element in the file, in bytes
 };
 
-/// Throws Error(invalid_argument) unless the file begins with the header of an array of one of `shapes`, in C order,
-/// format version 1 to 3, of one of `types`, named as NumPy does ("<f4"; "<U" and "|S" stand for texts of any length
-/// but 0).
+/// Reads the header. Accepts format versions 1 to 3, C order, one of `shapes`, and one of the element types `types`,
+/// which have NumPy's names ("<f4"; "<U" and "|S" stand for texts of any length above 0). Throws Error:
+/// invalid_argument for anything else, io.
 NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types,
                           std::initializer_list<NpyShape> shapes);
 
-/// Throws Error(invalid_argument) unless the file ends where an array of that header ends.
+/// Throws Error(invalid_argument) if the length of the file does not match the header.
 void check_npy_length(const FileReader& file, const NpyHeader& header);
-/// As NumPy writes it: "(3, 4)", "(3,)".
+/// A shape as NumPy writes it: "(3, 4)", "(3,)".
 std::string npy_shape_text(std::span<const std::uint64_t> shape);
 
-/// NumPy's names of whole numbers.
+/// NumPy's names of the integer types.
 inline constexpr std::array<std::string_view, 8> kNpyIntegers = {"<i8", "<i4", "<u8", "<u4",
                                                                  "<i2", "<u2", "|i1", "|u1"};
 
-/// Calls `call` with a number of the type that has place `type` in kNpyIntegers.
+/// Calls `call` with a zero of the type kNpyIntegers[type].
 template <class Call>
 void with_npy_integer(std::size_t type, Call call) {
   switch (type) {
@@ -62,22 +62,21 @@ void with_npy_integer(std::size_t type, Call call) {
   }
 }
 
-/// An array's elements as they stand in the file, some rows at a time: a row is all that has one place on the first
-/// axis.
+/// Reads the elements of an array, some rows at a time. A row is all elements with one index on the first axis.
 class NpyReader {
  public:
-  /// Throws as read_npy_header does, and where the file's length is not what its header says.
+  /// Throws as read_npy_header() and check_npy_length() do.
   NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types,
             std::initializer_list<NpyShape> shapes);
 
   const NpyHeader& header() const noexcept { return header_; }
   std::uint64_t rows() const noexcept { return header_.shape[0]; }
-  /// Rows that next() has returned.
+  /// Number of rows that next() has returned.
   std::uint64_t done() const noexcept { return done_; }
-  /// The next `count` rows, or what is left of them, valid until the next call. Throws Error: io, invalid_argument (the
-  /// file has shrunk).
+  /// The bytes of the next `count` rows, or of the remaining ones, valid until the next call. Throws Error: io,
+  /// invalid_argument (the file has shrunk).
   std::span<const std::byte> next(std::uint64_t count);
-  /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
+  /// Name of the file, and number of rows, bytes and hash of what has been read so far, for the provenance.
   InputEntry entry() const;
 
   const std::string& name() const noexcept { return file_.name(); }
@@ -91,23 +90,24 @@ class NpyReader {
   Xxh3 hash_;
 };
 
-/// A .npy file of so many dimensions whose elements NumPy names `type`; of any array, if `type` is empty.
+/// The kind of .npy files with elements of NumPy type `type` and `dimensions` dimensions; any .npy file if `type` is
+/// empty.
 FileKind npy_kind(std::string_view type = {}, std::size_t dimensions = 0);
 
-/// A .npy file being written, of format version 1. It appears under its name complete, or not at all. Throws Error(io).
+/// Writes a .npy file of format version 1 as a PendingFile. Throws Error(io).
 class NpyWriter {
  public:
-  /// An array in C order of elements that NumPy names `type`: "<f4", "|u1". It replaces one of the same type and number
-  /// of dimensions, unless `replace` says otherwise.
+  /// An array in C order of elements of NumPy type `type`, as "<f4" or "|u1". Replaces only a file of the same type and
+  /// number of dimensions, unless `replace` allows others.
   NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape,
             const ReplaceParams& replace = {});
   NpyWriter(const std::filesystem::path& path, std::string_view type, std::initializer_list<std::uint64_t> shape,
             const ReplaceParams& replace = {})
       : NpyWriter(path, type, std::span(shape.begin(), shape.size()), replace) {}
 
-  /// The next elements.
+  /// Appends elements.
   void append(std::span<const std::byte> elements);
-  /// To be called when all that the shape promises has been appended.
+  /// Publishes the file. Requires that all elements of the shape have been appended.
   void publish();
 
  private:
@@ -115,7 +115,7 @@ class NpyWriter {
   std::uint64_t written_ = 0, expected_;
 };
 
-/// A piece of a file's text, made fit for a one-line message.
+/// Text of a file in quotes, escaped and shortened for a one-line message.
 std::string in_quotes(std::string_view text);
 
 }  // namespace cassata

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kBatchEntries = std::size_t{1} << 19, kBatchRows = std::size_t{1} << 16;
 constexpr std::size_t kWindowBytes = std::size_t{4} << 20;
 
-/// A file read front to back, some megabytes at a time.
+/// Reads a file front to back, some megabytes at a time.
 class Window {
  public:
   explicit Window(const FileReader& file) : file_(file) {}
@@ -37,8 +37,8 @@ class Window {
  private:
   void fill() {
     begin_ = offset_;
-    held_.resize(static_cast<std::size_t>(
-        std::clamp<std::uint64_t>(left(), 1, kWindowBytes)));  // 1: so that the file's end is reported
+    // At least 1 byte, so that reading beyond the end reports it.
+    held_.resize(static_cast<std::size_t>(std::clamp<std::uint64_t>(left(), 1, kWindowBytes)));
     file_.read(held_, begin_);
   }
 
@@ -47,7 +47,7 @@ class Window {
   std::uint64_t begin_ = 0, offset_ = 0;
 };
 
-/// The sparse .bin format, vector by vector.
+/// Parses a sparse .bin file, vector by vector.
 class SparseFile {
  public:
   explicit SparseFile(const FileReader& file) : file_(file), window_(file) {}
@@ -57,14 +57,14 @@ class SparseFile {
     window_.read(std::as_writable_bytes(std::span(&value, 1)));
     return value;
   }
-  /// Appends the next vector's entries.
+  /// Appends the entries of the next vector.
   void row(std::uint64_t row, std::vector<std::uint32_t>& components, std::vector<float>& values) {
     const std::uint64_t at = window_.offset();
     const std::uint32_t count = number();
     if (count > window_.left() / (sizeof(std::uint32_t) + sizeof(float)))
       file_.refuse("row " + std::to_string(row) + " at byte " + std::to_string(at) + ": " + std::to_string(count) +
-                   " entries, but only " + std::to_string(window_.left()) +
-                   " bytes follow; the file is truncated, or not a sparse .bin file");
+                   " entries of 8 bytes, expected at most the " + std::to_string(window_.left()) +
+                   " bytes that follow; the file is truncated, or not a sparse .bin file");
     const std::size_t first = components.size();
     components.resize(first + count);
     values.resize(first + count);
@@ -78,8 +78,8 @@ class SparseFile {
   Window window_;
 };
 
-/// Whether check_sparse_row() would return, whatever the order; without an early exit, so that the loops are compiled
-/// to vector code.
+/// True if check_sparse_row() accepts the vector in any order. Without early exits, so that the compiler vectorizes the
+/// loops.
 bool is_good(VectorView vector) {
   const std::span<const std::uint32_t> components = vector.components;
   std::uint32_t bad = !components.empty() && components.back() > kMaxComponent ? 1u : 0u;
@@ -93,7 +93,7 @@ struct Extent {
   std::uint64_t entries;
 };
 
-/// The first reading.
+/// Reads the file for the first time: checks it and finds its extent.
 Extent extent_of(const FileReader& file) {
   SparseFile vectors(file);
   Extent extent{.rows = vectors.number(), .dim = 1, .entries = 0};
@@ -170,7 +170,7 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
       refuse(i, "component " + std::to_string(component) + ", expected at most " + std::to_string(kMaxComponent));
     if (order == ComponentOrder::rising && i != 0 && component <= vector.components[i - 1])
       refuse(i, "component " + std::to_string(component) + " after " + std::to_string(vector.components[i - 1]) +
-                    ", expected components that rise strictly");
+                    ", expected strictly increasing components");
     if (!std::isfinite(vector.values[i])) refuse(i, std::to_string(vector.values[i]) + ", expected a finite number");
   }
   if (!comparable(vector.values)) refuse(largest_value(vector.values), length_fault(vector.values));
@@ -179,8 +179,8 @@ void check_sparse_row(const std::string& name, std::uint64_t row, VectorView vec
 void check_offsets(const std::string& name, std::span<const std::uint64_t> offsets, std::uint64_t components,
                    std::uint64_t values) {
   if (components != values)
-    invalid_argument("components: " + std::to_string(components) + " of them, but " + std::to_string(values) +
-                     " values");
+    invalid_argument("components: " + std::to_string(components) + " components, expected " + std::to_string(values) +
+                     ", one for each value");
   if (offsets.empty()) invalid_argument(name + ": none, expected 0 and the end of each row");
   if (offsets.front() != 0 || offsets.back() != values)
     invalid_argument(name + ": from " + std::to_string(offsets.front()) + " to " + std::to_string(offsets.back()) +
@@ -188,7 +188,7 @@ void check_offsets(const std::string& name, std::span<const std::uint64_t> offse
   for (std::size_t i = 1; i < offsets.size(); ++i)
     if (offsets[i] < offsets[i - 1])
       invalid_argument(name + ": " + std::to_string(offsets[i]) + " at place " + std::to_string(i) + " after " +
-                       std::to_string(offsets[i - 1]) + ", expected numbers that do not fall");
+                       std::to_string(offsets[i - 1]) + ", expected non-decreasing offsets");
 }
 
 Batch SparseStream::next_batch() {
@@ -207,7 +207,7 @@ Batch SparseStream::next_batch() {
                        ", the largest when they were first read; the vectors have changed since");
     offsets_.push_back(values_.size());
     const auto count = static_cast<std::uint32_t>(row.values.size());
-    note(1, std::as_bytes(std::span(&count, 1)));  // the bytes of a .bin file, wherever the rows come from
+    note(1, std::as_bytes(std::span(&count, 1)));  // hashes the bytes of a .bin file, also for rows from memory
     note(0, std::as_bytes(row.components));
     note(0, std::as_bytes(row.values));
   }

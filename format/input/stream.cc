@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
-/// f16 bits to f32. Subnormals are made by a subtraction of normal numbers, so that they are right in every rounding
-/// and flushing mode.
+/// f16 bits to f32. Subnormals are computed by subtracting normal numbers, so that no rounding or flush-to-zero mode of
+/// the processor changes them.
 float widen(std::uint16_t half) {
   constexpr std::uint32_t kExponent = 0x0F80'0000, kRebias = 112u << 23, kLeastNormal = 113u << 23;
   const std::uint32_t magnitude = (half & 0x7FFFu) << 13, sign = (half & 0x8000u) << 16,
@@ -43,8 +43,8 @@ void convert_each(std::span<const std::byte> raw, std::span<float> out, Convert 
 
 void convert(ElementType type, std::span<const std::byte> raw, std::span<float> out) {
   const auto plain = [](auto value) { return static_cast<float>(value); };
-  /// A value beyond f32 becomes an infinity, one below it the smallest that is not 0: a vector of such values is not to
-  /// pass for one of zeros.
+  /// A value above the range of f32 becomes an infinity; one below it the smallest number above 0, so that a vector of
+  /// such values is not taken for a zero vector.
   const auto narrow = [](double value) {
     const auto rounded = static_cast<float>(value);
     return rounded == 0 && value != 0
@@ -60,7 +60,7 @@ void convert(ElementType type, std::span<const std::byte> raw, std::span<float> 
   }
 }
 
-/// What element `i` of raw rows holds, for a message, given the f32 that it became.
+/// Text of element `i` of raw rows for a message; `converted` is its value as f32.
 std::string describe(ElementType type, std::span<const std::byte> raw, std::size_t i, float converted) {
   double value = converted;
   if (type == ElementType::f64) std::memcpy(&value, raw.data() + i * sizeof value, sizeof value);
@@ -149,7 +149,7 @@ std::size_t DenseStream::next(std::span<float> out) {
                      std::to_string(dim()));
   const std::size_t row_bytes = dim() * element_bytes(element_type_);
   const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size() / dim(), size() - done()));
-  for (std::size_t read = 0; read < wanted;) {  // in chunks that stay in cache from reading to checking
+  for (std::size_t read = 0; read < wanted;) {  // in chunks small enough to stay in cache until they are checked
     const std::size_t rows = std::min(wanted - read, std::max<std::size_t>(1, kChunkBytes / row_bytes));
     const std::span<float> to = out.subspan(read * dim(), rows * dim());
     std::span<std::byte> raw = std::as_writable_bytes(to);

@@ -22,11 +22,11 @@ constexpr std::array<std::string_view, 3> kFloats = {"<f4", "<f2", "<u2"};
 constexpr std::array<ElementType, 3> kFloatTypes = {ElementType::f32, ElementType::f16, ElementType::f16};
 
 bool is_there(const std::filesystem::path& path) {
-  std::error_code error;  // if it cannot be known, opening it will tell why
+  std::error_code error;  // ignored: opening the file reports it
   return std::filesystem::exists(path, error);
 }
 
-/// "document 17, token 3": where the token that is the `token`th of all stands.
+/// "document 17, token 3", for token number `token` of the collection.
 std::string token_place(std::string_view owner, std::span<const std::uint64_t> offsets, std::uint64_t token) {
   const auto end = std::ranges::upper_bound(offsets, token);
   return std::string(owner) + " " + std::to_string(end - offsets.begin() - 1) + ", token " +
@@ -60,7 +60,7 @@ Doclens read_doclens(const std::filesystem::path& path) {
   return {.offsets = std::move(offsets), .entry = file.entry()};
 }
 
-/// Tokens of documents that have the same room each, of which they fill the beginning.
+/// Tokens of padded documents: each document has room for the same number of tokens and uses the first ones.
 class PaddedStream final : public DenseStream {
  public:
   PaddedStream(FileReader file, const NpyHeader& header, std::span<const std::uint64_t> offsets)
@@ -85,12 +85,12 @@ class PaddedStream final : public DenseStream {
   }
 
   FileReader file_;
-  std::uint64_t begin_, room_;  // of the first document's tokens; tokens a document
+  std::uint64_t begin_, room_;  // file offset of the first document; tokens per document, padding included
   std::span<const std::uint64_t> offsets_;
-  std::uint64_t document_ = 0, next_ = 0;  // the next token, and the document that it is looked for in
+  std::uint64_t document_ = 0, next_ = 0;  // next_: the next token; it belongs to document_ or a later document
 };
 
-/// A file of tokens, opened, and what its header says.
+/// An open file of tokens and its header.
 struct TokenFile {
   FileReader file;
   NpyHeader header;
@@ -102,7 +102,8 @@ struct TokenFile {
   bool flat() const { return header.shape.size() == 2; }
 };
 
-/// The tokens of `owner`s that begin at `offsets`, which are borrowed and come from the file `doclens`.
+/// A stream of tokens. The tokens of each owner ("document" or "query") begin at `offsets`, which are borrowed and were
+/// read from the file `doclens`.
 std::unique_ptr<DenseStream> token_stream(TokenFile tokens, std::string_view owner,
                                           std::span<const std::uint64_t> offsets,
                                           const std::filesystem::path& doclens) {
@@ -132,19 +133,18 @@ std::unique_ptr<DenseStream> token_stream(TokenFile tokens, std::string_view own
   return stream;
 }
 
-/// An array of numbers that is read whole: `rows` x `dim` of them, whatever its shape.
+/// Reads a whole array of rows x dim numbers, whatever its shape, and appends its provenance to `read`.
 std::vector<float> read_floats(FileReader file, const NpyHeader& header, std::uint64_t rows, std::uint64_t dim,
                                std::function<std::string(std::uint64_t)> row_name, std::vector<InputEntry>& read) {
   const auto stream = packed_rows(std::move(file), header.offset, rows, dim, kFloatTypes[header.type]);
   stream->call_rows(std::move(row_name));
-  stream->expect_numbers();  // means of tokens, and parts of vectors: of any length
+  stream->expect_numbers();  // centroids and parts of vectors may have any length
   std::vector<float> values = read_all(*stream);
   read.push_back(stream->entry());
   return values;
 }
 
-/// The subspaces of the residuals must be as many as are `expected`, if that is given, and share `dim` dimensions
-/// equally.
+/// Throws Error(invalid_argument) unless the number of subspaces divides `dim` and equals `expected`, if that is given.
 void check_subspaces(const NpyReader& residuals, std::uint64_t dim, std::optional<std::size_t> expected) {
   const std::uint64_t m = residuals.header().shape[1];
   if (expected && m != *expected)
@@ -176,7 +176,7 @@ void append_utf8(char32_t c, std::string& out) {
 constexpr std::array<std::string_view, 6> kIdTypes = {
     kNpyIntegers[0], kNpyIntegers[1], kNpyIntegers[2], kNpyIntegers[3], "|S", "<U"};
 
-/// An id as text. NumPy fills texts up with zeros.
+/// An id as text. NumPy pads texts with zeros.
 std::string id_text(const NpyReader& file, std::uint64_t row, std::span<const std::byte> raw) {
   std::string text;
   if (kIdTypes[file.header().type] == "|S") {
@@ -276,11 +276,11 @@ std::vector<InputEntry> TwoLevelStream::entries() const {
 TokenFolder::TokenFolder(const std::filesystem::path& folder, std::optional<TokenLayout> layout) : folder_(folder) {
   const bool plain = is_there(folder / "documents.npy"), two_level = is_there(folder / "centroids.npy");
   if (!layout && plain && two_level)
-    invalid_argument(
-        folder.string() +
-        ": holds both documents.npy (plain tokens) and centroids.npy (tokens of two levels); say which to read");
+    invalid_argument(folder.string() +
+                     ": holds both documents.npy (plain tokens) and centroids.npy (two-level tokens), expected one; "
+                     "choose a layout");
   if (!layout && !plain && !two_level)
-    io_error("cannot find documents.npy (plain tokens) or centroids.npy (tokens of two levels) in " + folder.string(),
+    io_error("cannot find documents.npy (plain tokens) or centroids.npy (two-level tokens) in " + folder.string(),
              ENOENT);
   layout_ = layout.value_or(plain ? TokenLayout::plain : TokenLayout::two_level);
   Doclens doclens = read_doclens(folder / "doclens.npy");
@@ -290,7 +290,7 @@ TokenFolder::TokenFolder(const std::filesystem::path& folder, std::optional<Toke
 
 std::unique_ptr<DenseStream> TokenFolder::tokens() const {
   auto stream = token_stream(TokenFile(folder_ / "documents.npy"), "document", offsets_, folder_ / "doclens.npy");
-  stream->expect_halves();  // as which they are stored
+  stream->expect_halves();  // tokens are stored as f16
   return stream;
 }
 

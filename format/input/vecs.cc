@@ -1,4 +1,4 @@
-// .fvecs, .bvecs, and the .fbin family.
+// Readers of .fvecs and .bvecs files, and of the .fbin family.
 
 #include <algorithm>
 #include <cstring>
@@ -18,7 +18,7 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
               std::to_string(expected) + " as in row 0");
 }
 
-/// Says which row makes the file's length wrong: the first of another dim, or the last, cut off.
+/// Throws the error for a file of wrong length. It names the first row of another dim, or the truncated last row.
 [[noreturn]] void refuse_length(const FileReader& file, std::uint64_t dim, std::uint64_t stride) {
   std::uint64_t row = 0;
   for (; (row + 1) * stride <= file.bytes() - kPrefixBytes; ++row)
@@ -30,7 +30,7 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
               std::to_string(dim) + ", " + std::to_string(stride) + " bytes a row)");
 }
 
-/// Rows that each begin with their dim.
+/// Rows with their dim before each.
 class PrefixedStream final : public DenseStream {
  public:
   PrefixedStream(FileReader file, std::uint64_t rows, std::size_t dim, ElementType type)

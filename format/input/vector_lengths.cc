@@ -7,7 +7,7 @@
 namespace cassata {
 namespace {
 
-/// The squared length; infinite or a NaN where a value is.
+/// Squared length in f64; infinite or NaN if a value is.
 double exact_squared_length(std::span<const float> values) noexcept {
   double sum = 0;
   for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
@@ -23,7 +23,7 @@ std::string shown(double number) {
 }  // namespace
 
 float squared_length(std::span<const float> values) noexcept {
-  constexpr std::size_t kLanes = 16;  // sums that a compiler makes vectors of
+  constexpr std::size_t kLanes = 16;  // independent sums, which compilers vectorize
   float sums[kLanes] = {};
   std::size_t i = 0;
   for (; i + kLanes <= values.size(); i += kLanes)
@@ -36,7 +36,7 @@ float squared_length(std::span<const float> values) noexcept {
 
 bool comparable(std::span<const float> values) noexcept {
   constexpr double kLeast = kLeastLength * kLeastLength, kMost = kMostLength * kMostLength;
-  constexpr double kRounding = 2;  // far more than f32 sums are off by
+  constexpr double kRounding = 2;  // far more than the error of f32 sums
   if (const double square = squared_length(values); square >= kLeast * kRounding && square <= kMost / kRounding)
     return true;
   const double square = exact_squared_length(values);

@@ -11,7 +11,8 @@ namespace cassata {
 
 FileReader::FileReader(const std::filesystem::path& path)
     : name_(path.string()),
-      fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // non-blocking: a FIFO must not hold us up
+      fd_(::open(path.c_str(),
+                 O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // non-blocking: opening a FIFO would wait for a writer
   if (fd_ < 0) io_error("cannot open " + name_);
   struct stat status {};
   const int error = ::fstat(fd_, &status) != 0 ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;

@@ -1,4 +1,4 @@
-// A file of somebody else's format, read at byte offsets.
+// Reads an input file at byte offsets.
 #pragma once
 
 #include <cstddef>
@@ -11,21 +11,22 @@
 
 namespace cassata {
 
+/// An open input file. Any number of threads may read.
 class FileReader {
  public:
-  /// Throws Error: io (cannot be opened), invalid_argument (not a regular file, so its length is not known).
+  /// Throws Error: io (cannot be opened), invalid_argument (not a regular file, so its length is unknown).
   explicit FileReader(const std::filesystem::path& path);
   FileReader(FileReader&& other) noexcept;
   FileReader& operator=(FileReader&&) = delete;
   ~FileReader();
 
   const std::string& name() const noexcept { return name_; }
-  /// The file's length when it was opened.
+  /// Length of the file in bytes when it was opened.
   std::uint64_t bytes() const noexcept { return bytes_; }
 
   /// Reads exactly out.size() bytes from `offset`. Throws Error: io, invalid_argument (the file ends before).
   void read(std::span<std::byte> out, std::uint64_t offset) const;
-  /// The same, as a number or a struct of numbers.
+  /// Reads a number, or a struct of numbers, at `offset`. Throws as above.
   template <class T>
   T read(std::uint64_t offset) const {
     T value;

@@ -22,8 +22,8 @@ namespace cassata {
 namespace bip = boost::interprocess;
 namespace {
 
-constexpr std::size_t kReadAtOnce =
-    std::size_t{128} << 10;  // the kernel reads no more of a range than its read-ahead, of which this is usual
+// MADV_WILLNEED reads at most the read-ahead size of a range; this is the usual one.
+constexpr std::size_t kReadAtOnce = std::size_t{128} << 10;
 
 int kernel_advice(Advice advice) {
   switch (advice) {
@@ -54,7 +54,7 @@ FileId id_of(const struct stat& status) {
 
 std::size_t page_bytes() { return bip::mapped_region::get_page_size(); }
 
-/// The pages that `part` touches; it is not empty.
+/// The pages that overlap `part`, which is not empty.
 std::span<std::byte> pages_of(std::span<const std::byte> part) {
   const auto page = static_cast<std::uintptr_t>(page_bytes());
   const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
@@ -80,9 +80,9 @@ std::uint64_t blocks_read() noexcept {
 }
 
 struct Mapping::Region {
-  bip::file_mapping file;  // stays open, to be read by read()
+  bip::file_mapping file;  // stays open for read()
   bip::mapped_region region;
-  std::optional<SigbusGuard> guard;  // goes before the region does
+  std::optional<SigbusGuard> guard;  // destroyed before the region
   int descriptor() const noexcept { return file.get_mapping_handle().handle; }
 };
 
@@ -98,7 +98,7 @@ Mapping::Mapping(const std::filesystem::path& path, const std::string& name, boo
     region_->file = bip::file_mapping(path.c_str(), mode);
     ::fcntl(region_->descriptor(), F_SETFD, FD_CLOEXEC);
     struct stat status {};
-    if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name);
+    if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot read the status of " + name);
     id_ = id_of(status);
     owner_ = status.st_uid;
     region_->region = bip::mapped_region(region_->file, mode);
@@ -116,13 +116,13 @@ std::optional<std::uint64_t> Mapping::lost() const noexcept {
 
 std::uint64_t Mapping::file_bytes() const {
   struct stat status {};
-  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name_);
+  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot read the status of " + name_);
   return static_cast<std::uint64_t>(status.st_size);
 }
 
 std::int64_t Mapping::modified() const {
   struct stat status {};
-  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot look at " + name_);
+  if (::fstat(region_->descriptor(), &status) != 0) io_error("cannot read the status of " + name_);
   return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 

@@ -1,5 +1,4 @@
-// A file's bytes in memory: mapped read-only and shared, so that every process that maps the file uses one physical
-// copy.
+// A file mapped into memory, shared: all processes that map the file use one physical copy.
 #pragma once
 
 #include <cstddef>
@@ -12,32 +11,33 @@
 
 namespace cassata {
 
-/// What the kernel is told about the coming accesses to a part of a mapping (madvise(2)).
+/// Advice to the kernel about later accesses to a part of a mapping (madvise(2)).
 enum class Advice { normal, sequential, random, huge_pages, will_need, dont_need, page_out };
 
-/// What the calling thread has had read from disk so far, in blocks of 512 bytes. A system that does not tell counts
-/// every call.
+/// Blocks of 512 bytes that the calling thread has read from disk so far. On systems that do not report it, increases
+/// with every call.
 std::uint64_t blocks_read() noexcept;
 
-/// A file, whatever its name: no other has the same while this one is open or mapped.
+/// Identity of a file, independent of its name. No other file has the same while this one is open or mapped.
 struct FileId {
   std::uint64_t device = 0, number = 0;
   bool operator==(const FileId&) const = default;
-  /// Of what stands at `path` now. Throws Error(io).
+  /// Identity of the file at `path`; follows links. Throws Error(io).
   static FileId of(const std::filesystem::path& path);
 };
 
+/// A mapped file. Any number of threads may read.
 class Mapping {
  public:
-  /// What happens if a page of the file cannot be read any more: the process ends by SIGBUS, or the page holds zeros
-  /// and lost() is true.
+  /// What happens when a page of the file can no longer be read: SIGBUS ends the process, or the page reads as zeros
+  /// and lost() returns it.
   enum class Lost { ends_process, is_noted };
 
   /// Maps nothing.
   Mapping();
-  /// Maps all of the regular file at `path`, which has at least one byte; `name` stands for it in messages. `writable`:
-  /// to be written, too. The file stays open while it is mapped. Who has lost pages noted must look at lost() after
-  /// reading, before using what was read. Throws Error(io).
+  /// Maps the whole regular file at `path`, which must have at least one byte. Messages call it `name`. With
+  /// `writable`, the mapping can be written. The file stays open while it is mapped. With Lost::is_noted, the caller
+  /// must check lost() after reading and before using what it read. Throws Error(io).
   Mapping(const std::filesystem::path& path, const std::string& name, bool writable = false,
           Lost lost = Lost::ends_process);
   Mapping(Mapping&&) noexcept;
@@ -46,37 +46,36 @@ class Mapping {
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
   FileId id() const noexcept { return id_; }
-  /// The offset of the first page that could not be read since the file was mapped; none: all could.
+  /// Offset in bytes of the first page that could not be read since the file was mapped; none if all could.
   std::optional<std::uint64_t> lost() const noexcept;
-  /// The length of the file as it is now. Throws Error(io).
+  /// Present length of the file in bytes. Throws Error(io).
   std::uint64_t file_bytes() const;
-  /// When the file was last written, in nanoseconds (mtime). Throws Error(io).
+  /// Modification time of the file, in nanoseconds since 1970. Throws Error(io).
   std::int64_t modified() const;
-  /// Reads out.size() bytes of the file from `offset` on, and not through the mapping, so that a page that cannot be
-  /// read is an error. Throws Error(io), also where the file ends before.
+  /// Reads exactly out.size() bytes from `offset` on with read(2), not through the mapping, so that an unreadable page
+  /// is an error instead of a signal. Throws Error(io), also if the file ends before.
   void read(std::span<std::byte> out, std::uint64_t offset) const;
-  /// read() reads what it is asked for, and nothing around it. A hint.
+  /// Switches off read-ahead for read(). A hint.
   void expect_random_reads() const noexcept;
-  /// Starts to read so many bytes from `offset` on. A hint.
+  /// Starts to read `bytes` bytes from `offset` on into the page cache. A hint.
   void read_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept;
-  /// The user whose file it is.
+  /// User id of the file's owner.
   std::uint32_t owner() const noexcept { return owner_; }
-  /// The same, of a mapping that was made writable: what is written there is in the file.
+  /// The bytes of a writable mapping. Writes go to the file.
   std::span<std::byte> writable_bytes() noexcept { return {const_cast<std::byte*>(bytes_.data()), bytes_.size()}; }
 
-  /// `part` lies in bytes(). A hint: what the kernel refuses is ignored. `will_need` starts to read all of it,
-  /// `dont_need` takes it out of this process's memory, and `page_out` out of all memory what this process alone has
-  /// mapped of a file of this user's; what it holds stays in the file.
+  /// Advises the kernel about `part` of a mapping. A hint: errors are ignored. `will_need` starts to read it;
+  /// `dont_need` removes it from the memory of this process; `page_out` removes from the page cache the pages that only
+  /// this process maps, if the user owns the file. Written data stays in the file.
   static void advise(std::span<const std::byte> part, Advice advice) noexcept;
-  /// Reads `part` into memory, as it is advised, and makes it this process's to touch without a fault. Throws
-  /// Error(io).
+  /// Reads `part` into memory, in pages as advised, and maps it, so that later accesses cause no page fault. Messages
+  /// call the file `name`. Throws Error(io).
   static void populate(std::span<const std::byte> part, const std::string& name);
-  /// Keeps `part` in memory until it is unmapped. Returns what the system refuses it with (errno), or 0.
+  /// Locks `part` in memory until it is unlocked or unmapped. Returns 0, or the errno of the refusal.
   static int lock(std::span<const std::byte> part) noexcept;
-  /// Ends that.
   static void unlock(std::span<const std::byte> part) noexcept;
-  /// Bytes of `part` that are in memory, whoever had them read. A user who neither owns the file nor may write it is
-  /// told of all.
+  /// Bytes of `part` that are in the page cache (mincore(2)). The kernel reports all of them to a user who neither owns
+  /// the file nor may write to it.
   static std::uint64_t resident(std::span<const std::byte> part) noexcept;
 
  private:

@@ -19,15 +19,15 @@ std::uint64_t machine_memory() {
   return pages > 0 && bytes > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(bytes) : kUnlimited;
 }
 
-/// The number in a file; a file that is not there, or says "max", limits nothing.
+/// The number in a file; no limit if the file is missing or says "max".
 std::uint64_t limit_in(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::uint64_t bytes = 0;
   return in >> bytes ? bytes : kUnlimited;
 }
 
-/// The least of `files` in a group's folder and in all above it, up to `mount`. In a container the group may be told by
-/// a name that it has outside: then of its folders only the mount itself is there, which is the group.
+/// The smallest limit in `files` of a group and all groups above it, up to `mount`. In a container, /proc may report
+/// the group's name outside the container: then only the folder `mount` exists, which is the group.
 std::uint64_t least(const std::filesystem::path& mount, std::filesystem::path group,
                     std::initializer_list<const char*> files) {
   std::uint64_t bytes = kUnlimited;

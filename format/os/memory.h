@@ -1,4 +1,4 @@
-// How much memory this process may use, and how a message tells so many bytes.
+// The memory that this process may use, and byte counts as text.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace cassata {
 
-/// Bytes: those of the machine, or less where this process's memory cgroup or one above it is limited (version 1 and
-/// 2). `groups` names them, as /proc/PID/cgroup does; `mount` is where their files are. What cannot be read limits
-/// nothing.
+/// Bytes of memory that this process may use: the memory of the machine, or the smallest limit of the process's memory
+/// cgroup and the groups above it (versions 1 and 2). `groups` lists the groups, as /proc/PID/cgroup does; `mount` is
+/// the folder of their files. Files that cannot be read are treated as no limit.
 std::uint64_t memory_limit(const std::filesystem::path& groups = "/proc/self/cgroup",
                            const std::filesystem::path& mount = "/sys/fs/cgroup");
 
-/// "1234 bytes"; of a MiB and more rounded, too: "1610612736 bytes (1.5 GiB)".
+/// "1234 bytes"; from 1 MiB on also rounded: "1610612736 bytes (1.5 GiB)".
 std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace cassata

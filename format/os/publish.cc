@@ -28,7 +28,7 @@ namespace {
 
 /// The file that `path` leads to, through symbolic links, whether or not it exists yet.
 fs::path final_target(fs::path path) {
-  std::error_code error;  // of no interest in the loop's condition: what is wrong with the path shows when it is opened
+  std::error_code error;  // ignored in the loop's condition: opening the path reports its errors
   for (int hops = 0; fs::is_symlink(path, error); ++hops) {
     if (hops == 40) io_error("cannot write " + path.string(), ELOOP);
     const fs::path to = fs::read_symlink(path, error);
@@ -44,9 +44,9 @@ bool same_file(int fd, const fs::path& path) {
   return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/// What marks a file as unfinished: the sticky bit, which means nothing for a regular file and which nobody else's has.
-/// So a leftover is told from a file of the user's that happens to have its name. Where a file system keeps no such bit
-/// (FAT, most SMB mounts), kMark stands at the beginning instead.
+/// Marks a file as unfinished: the sticky bit, which has no meaning for regular files and is not used on them. It
+/// distinguishes a leftover from a user's file of the same name. On file systems that do not keep the bit (FAT, most
+/// SMB mounts), the file begins with kMark instead.
 constexpr mode_t kUnfinished = S_ISVTX;
 constexpr mode_t kPermissions = 0777;
 constexpr std::string_view kMark =
@@ -55,16 +55,16 @@ constexpr std::string_view kMark =
 
 struct stat status_of(int fd, const fs::path& path) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) io_error("cannot look at " + path.string());
+  if (::fstat(fd, &status) != 0) io_error("cannot read the status of " + path.string());
   return status;
 }
 
-/// The file's first bytes, at most `most`; nothing where they cannot be read.
-std::optional<std::string> first_bytes(int fd, std::size_t most) noexcept {
-  std::string start(most, '\0');
+/// The file's first bytes, at most `max`; none if they cannot be read.
+std::optional<std::string> first_bytes(int fd, std::size_t max) noexcept {
+  std::string start(max, '\0');
   std::size_t n = 0;
-  while (n < most) {
-    const ssize_t read = ::pread(fd, start.data() + n, most - n, static_cast<off_t>(n));
+  while (n < max) {
+    const ssize_t read = ::pread(fd, start.data() + n, max - n, static_cast<off_t>(n));
     if (read < 0 && errno == EINTR) continue;
     if (read < 0) return {};
     if (read == 0) break;
@@ -83,8 +83,8 @@ bool is_unfinished(int fd) noexcept {
 
 enum class Lock { taken, held_by_another, unknown };  // unknown: this file system has no locks
 
-/// The lock is the file's own (flock: it ends with our descriptor, also by a kill, and holds within a process as well
-/// as between processes).
+/// Locks with flock(2): the lock ends when the descriptor is closed, also by a kill, and excludes writers of the same
+/// process as well as of others.
 Lock try_lock(int fd, const fs::path& partial) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     switch (errno) {
@@ -104,30 +104,29 @@ Lock try_lock(int fd, const fs::path& partial) {
   throw Error(Errc::io, target + ": another writer is at work on it (" + partial.string() + " is locked)", EWOULDBLOCK);
 }
 
-/// Removes what a killed writer left at `partial`, with its lock held. Returns if nothing stands there any more, or
-/// another file; throws if what is there has to stay.
+/// Removes an unfinished file at `partial` while holding its lock. Returns without removing if the path has become free
+/// or names another file; throws if the file at `partial` must stay.
 void remove_leftover(const fs::path& partial, const std::string& target) {
   const int fd = ::open(partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return;
   const auto in_the_way = [&] {
-    io_error(
-        partial.string() + " is in the way, and not what an interrupted writer of this user left; rename or remove it",
-        EEXIST);
+    io_error(partial.string() +
+                 ": not left by an interrupted writer of this user, expected no such file; rename or remove it",
+             EEXIST);
   };
   if (fd < 0) in_the_way();
   const auto close = [](const int* open) { ::close(*open); };
   const std::unique_ptr<const int, decltype(close)> closed(&fd, close);
   const Lock lock = try_lock(fd, partial);
   if (lock == Lock::held_by_another) at_work(partial, target);
-  if (!same_file(fd, partial)) return;  // a former writer has renamed or removed it between our open and our lock
+  if (!same_file(fd, partial)) return;  // another writer renamed or removed it between open and lock
   const struct stat status = status_of(fd, partial);
   const bool empty = S_ISREG(status.st_mode) && status.st_size == 0 && status.st_uid == ::geteuid();  // nothing to lose
   if (!is_unfinished(fd) && !empty) in_the_way();
   if (lock == Lock::unknown)
-    io_error(
-        partial.string() +
-            ": this file system has no locks that would tell whether its writer is still at work; remove it if none is",
-        EEXIST);
+    io_error(partial.string() +
+                 ": the file system has no locks, so its writer may still be running; remove the file if it is not",
+             EEXIST);
   if (::unlink(partial.c_str()) != 0 && errno != ENOENT) io_error("cannot remove " + partial.string());
 }
 
@@ -143,7 +142,7 @@ int create_locked(const fs::path& partial, const std::string& target) {
     Lock lock = Lock::unknown;
     try {
       lock = try_lock(fd, partial);
-      constexpr int kTries = 50;  // who only looks for leftovers holds the lock for a moment
+      constexpr int kTries = 50;  // a process that only looks for leftovers holds the lock for a moment
       for (int i = 0; i < kTries && lock == Lock::held_by_another && same_file(fd, partial); ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
         lock = try_lock(fd, partial);
@@ -154,14 +153,12 @@ int create_locked(const fs::path& partial, const std::string& target) {
       throw;
     }
     if (lock == Lock::unknown || (lock == Lock::taken && same_file(fd, partial))) return fd;
-    ::close(
-        fd);  // another writer took it for a leftover before it was locked: whatever has the name now is that writer's
+    ::close(fd);  // another writer removed it as a leftover before it was locked; the name is now that writer's
     if (lock == Lock::held_by_another) at_work(partial, target);
   }
 }
 
-/// The bits that new files of this process do not get. umask() itself tells them only to those who change them, for all
-/// threads.
+/// The umask of the process. umask() can only report it by changing it, for all threads.
 mode_t process_umask() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -178,7 +175,7 @@ std::string octal(mode_t mode) {
   return text.data();
 }
 
-/// Text in quotes, fit for a one-line message.
+/// The text in quotes, escaped and shortened for a one-line message.
 std::string shown(std::string_view text) {
   constexpr std::size_t kMost = 16;
   std::string quoted = "'";
@@ -200,11 +197,11 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
   const std::optional<std::string> start = fd < 0 ? std::nullopt : first_bytes(fd, FileKind::kStartBytes);
   const int error = errno;
   if (fd >= 0) ::close(fd);
-  const std::string expected = ", expected no file, an empty one or " + kind.name +
-                               "; to replace it all the same: --force, in Python overwrite=True";
-  if (!start) io_error(path.string() + ": is there and cannot be read" + expected, error);
+  const std::string expected =
+      ", expected no file, an empty one or " + kind.name + "; to replace it anyway: --force, in Python overwrite=True";
+  if (!start) io_error(path.string() + ": exists and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
-  throw Error(Errc::io, path.string() + ": is there and begins with " + shown(*start) + expected, EEXIST);
+  throw Error(Errc::io, path.string() + ": exists and begins with " + shown(*start) + expected, EEXIST);
 }
 
 void check_target(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {
@@ -259,7 +256,7 @@ void sync_folder(const fs::path& folder) {
   const int failed = ::fsync(fd) != 0 ? errno : 0;
   ::close(fd);
   if (failed != 0 && failed != EINVAL)
-    io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: this file system has no such notion
+    io_error("cannot sync folder " + folder.string(), failed);  // EINVAL: the file system does not support it
 }
 
 PendingFile::PendingFile(const fs::path& path, FileKind kind, ReplaceParams replace) : PendingFile() {
@@ -322,7 +319,7 @@ PendingFile::~PendingFile() { close(); }
 
 void PendingFile::close() noexcept {
   if (fd_ < 0) return;
-  if (!partial_.empty()) ::unlink(partial_.c_str());  // while the lock is held, so that it is ours
+  if (!partial_.empty()) ::unlink(partial_.c_str());  // before the lock is released, so that the name is still ours
   ::close(std::exchange(fd_, -1));
 }
 
@@ -352,7 +349,7 @@ void PendingFile::write_all(std::span<const std::byte> bytes, std::uint64_t offs
 
 void PendingFile::complete() {
   if (!marked_) return;
-  sync();  // which may take long: until it is done, the mark stands
+  sync();  // may take long; the mark stays until it is done
   start_.resize(std::min<std::uint64_t>(kMark.size(), end_));
   write_all(std::as_bytes(std::span(start_)), 0);
   truncate(end_);
@@ -370,7 +367,7 @@ std::string PendingFile::pass_rights_on() {
         ::fchown(fd_, former.st_uid, former.st_gid) == 0 || ::fchown(fd_, static_cast<uid_t>(-1), former.st_gid) == 0;
     if (!group)
       permissions_ = (permissions_ & 0707) | (permissions_ & 07)
-                                                 << 3;  // our group is another, and gets no more than anybody
+                                                 << 3;  // the group stays ours and gets the rights of others
   }
   const int failed = ::fchmod(fd_, permissions_ | (keeps_modes ? kUnfinished : 0)) != 0 ? errno : 0;
   mine = status_of(fd_, partial_);
@@ -386,15 +383,15 @@ std::string PendingFile::pass_rights_on() {
     return "user " + std::to_string(of.st_uid) + ", group " + std::to_string(of.st_gid);
   };
   return name_ + ": belongs to " + owners(mine) + ", with permissions " + octal(permissions_) +
-         "; the file that it replaced, to " + owners(former) + ", with permissions " +
-         octal(former.st_mode & kPermissions) + ": its readers may be shut out";
+         "; the replaced file belonged to " + owners(former) + ", with permissions " +
+         octal(former.st_mode & kPermissions) + ": its readers may lose access";
 }
 
 void PendingFile::publish() {
   if (path_.empty()) return;
   complete();
   if (::fsync(fd_) != 0) io_error("cannot sync " + partial_.string());
-  check_replaceable(path_, kind_, replace_);  // another program may have put a file there meanwhile
+  check_replaceable(path_, kind_, replace_);  // again, since a program may have created the file meanwhile
   const std::string note = pass_rights_on();
   if (::rename(partial_.c_str(), path_.c_str()) != 0)
     io_error("cannot rename " + partial_.string() + " to " + path_.string());
@@ -415,13 +412,13 @@ Mapping PendingFile::map() const { return {readable_path(), name_}; }
 Mapping PendingFile::map_zeros(std::uint64_t bytes) {
   truncate(0);
   if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0)
-    io_error("cannot take " + bytes_text(bytes) + " for " + name_, error);
+    io_error("cannot allocate " + bytes_text(bytes) + " for " + name_, error);
   return {readable_path(), name_, true};
 }
 
 std::uint64_t PendingFile::length() const {
   struct stat status {};
-  if (::fstat(fd_, &status) != 0) io_error("cannot look at " + name_);
+  if (::fstat(fd_, &status) != 0) io_error("cannot read the status of " + name_);
   return static_cast<std::uint64_t>(status.st_size);
 }
 

@@ -12,13 +12,13 @@
 
 namespace cassata {
 
-/// What the handler knows of one mapping. Slots are reused and never freed, so that the handler can read them at any
-/// time, without a lock.
+/// The handler's data about one mapping. Slots are reused and never freed, so that the handler can read them at any
+/// time without a lock.
 struct SigbusGuard::Slot {
   std::atomic<bool> taken = false;
-  std::atomic<std::uintptr_t> begin = 0, end = 0;  ///< end is 0 unless the slot guards a mapping; it is stored last
+  std::atomic<std::uintptr_t> begin = 0, end = 0;  ///< end is 0 if the slot guards no mapping; stored last
   std::atomic<int> protection = 0;
-  std::atomic<std::uintptr_t> lost = 0;  ///< the first page that could not be read, 0: none
+  std::atomic<std::uintptr_t> lost = 0;  ///< address of the first unreadable page; 0: none
   std::atomic<std::size_t> replaced_pages = 0;
 };
 
@@ -31,18 +31,18 @@ struct Chunk {
   std::atomic<Chunk*> next = nullptr;
 };
 
-Chunk table;  // the first chunk; those that follow are never freed
+Chunk table;  // the first chunk; later chunks are never freed
 const std::uintptr_t page_bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
 struct sigaction former {};
 
-/// The handler, and all that it calls, are async-signal-safe.
+/// The slot of the mapping that holds `address`, or null. The handler and all functions it calls are async-signal-safe.
 Slot* slot_of(std::uintptr_t address) noexcept {
   for (Chunk* chunk = &table; chunk != nullptr; chunk = chunk->next.load(std::memory_order_acquire))
     for (Slot& slot : chunk->slots) {
       const std::uintptr_t end = slot.end.load(std::memory_order_acquire);
       if (address >= end || address < slot.begin.load(std::memory_order_acquire)) continue;
       if (slot.end.load(std::memory_order_acquire) == end)
-        return &slot;  // else it was given to another mapping meanwhile
+        return &slot;  // otherwise the slot has been reused for another mapping meanwhile
     }
   return nullptr;
 }
@@ -52,26 +52,26 @@ bool put_zeros(const Slot& slot, std::uintptr_t begin, std::uintptr_t end) noexc
   return ::mmap(reinterpret_cast<void*>(begin), end - begin, slot.protection.load(), kFlags, -1, 0) != MAP_FAILED;
 }
 
-/// Puts zeros in place of the small page around `address`, if it is in a guarded mapping. Each page takes two of the
-/// kernel's limited number of mappings, so that after some pages the whole mapping is replaced.
+/// Replaces the small page around `address` by zeros, if it lies in a guarded mapping. Each replaced page adds two of
+/// the kernel's limited number of mappings, so after kMostPages pages the whole mapping is replaced.
 bool replace(std::uintptr_t address) noexcept {
   constexpr std::size_t kMostPages = 64;
   Slot* const slot = slot_of(address);
   if (slot == nullptr) return false;
   const std::uintptr_t page = address / page_bytes * page_bytes;
   std::uintptr_t none = 0;
-  slot->lost.compare_exchange_strong(none, page);  // marked before anybody can read a zero
+  slot->lost.compare_exchange_strong(none, page);  // marked before a reader can see a zero
   if (slot->replaced_pages.fetch_add(1) < kMostPages && put_zeros(*slot, page, page + page_bytes)) return true;
   return put_zeros(*slot, slot->begin.load(), slot->end.load());
 }
 
-/// What would have happened without this handler.
+/// Does what would have happened without this handler.
 void pass_on(int signal, siginfo_t* info, void* context) noexcept {
   const struct sigaction action = former;
-  const bool by_access =
-      info->si_code > 0 && info->si_code != BUS_MCEERR_AO;  // by a thread that accesses the address, and will again
+  // Raised by an access, which the thread repeats when the handler returns.
+  const bool by_access = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
   if ((action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN && !by_access)
-    return;  // the kernel ignores no failed access
+    return;  // only a signal that was sent can be ignored; the kernel never ignores a failed access
   if ((action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
@@ -96,15 +96,15 @@ void handle(int signal, siginfo_t* info, void* context) {
   errno = error;
 }
 
-/// Once a process. Not by std::call_once, which a fork in another thread's call would leave locked in the child.
+/// Installs the handler once per process. std::call_once would stay locked in the child of a fork during the call.
 void install() noexcept {
   static std::atomic_flag installed = ATOMIC_FLAG_INIT;
   if (installed.test_and_set()) return;
   ::sigaction(SIGBUS, nullptr, &former);
   struct sigaction ours {};
   ours.sa_sigaction = handle;
-  ours.sa_mask = former.sa_mask;  // as the former handler expects it
-  // On the thread's alternate stack, if it has one: hosts such as Go demand it.
+  ours.sa_mask = former.sa_mask;  // the former handler expects it
+  // SA_ONSTACK: hosts such as Go require handlers to run on the thread's alternate stack.
   ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (former.sa_flags & (SA_RESTART | SA_NODEFER));
   ::sigaction(SIGBUS, &ours, &former);
 }

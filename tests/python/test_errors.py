@@ -244,7 +244,7 @@ def test_a_partial_that_no_writer_left(small, tmp_path):
     notes = tmp_path / "index.partial"
     notes.write_text("mine")
     for write in (small.save, lambda path: type(small).build_from_array(np.eye(8), path=path)):
-        with pytest.raises(FileExistsError, match=r"index\.partial is in the way"):
+        with pytest.raises(FileExistsError, match=r"index\.partial: not left by an interrupted writer"):
             write(tmp_path / "index")
     assert notes.read_text() == "mine"
 

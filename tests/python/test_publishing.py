@@ -182,7 +182,7 @@ def test_every_build_in_python_refuses_to_replace_another_file(place):
             users.write_bytes(USERS)
             build = getattr(face, way)
             with pytest.raises(
-                FileExistsError, match=r"users: is there and begins with 'a file of the us\.\.\.', expected .*overwrite=True"
+                FileExistsError, match=r"users: exists and begins with 'a file of the us\.\.\.', expected .*overwrite=True"
             ):
                 build(*arguments, **choices, path=users)
             assert users.read_bytes() == USERS
@@ -298,7 +298,7 @@ def test_a_leftover_without_the_sticky_bit_is_known(place, faults):
     assert not (place / "out.partial").exists()
     assert cassata.open(place / "out", verify=True).n == 300
     (place / "out.partial").write_bytes(USERS)
-    assert "in the way" in refusal("build", "vectors.npy", "-o", "out", cwd=place, env=faults("sticky"))
+    assert "not left by an interrupted writer" in refusal("build", "vectors.npy", "-o", "out", cwd=place, env=faults("sticky"))
     assert (place / "out.partial").read_bytes() == USERS
 
 
@@ -376,4 +376,4 @@ def test_the_owner_is_kept_or_its_loss_is_noted(place, request):
     """
     told = run_python(program, cwd=public)
     assert "belongs to user 65534, group 65534, with permissions 0600" in told
-    assert "to user 1234, group 1234, with permissions 0640: its readers may be shut out" in told
+    assert "to user 1234, group 1234, with permissions 0640: its readers may lose access" in told

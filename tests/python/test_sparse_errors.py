@@ -36,8 +36,8 @@ BAD_ROWS = [
     (0, [1, 2**32 - 1, 0, 2], r"components: row 0, entry 1: 4294967295, expected 0 to 4294967294"),
     (0, [1, 4, 0, 2**40], r"components: row 2, entry 1: 1099511627776, expected"),
     (0, np.array([1, 4, 0, 2**32 - 1], np.uint32), r"components: row 2, entry 1: 4294967295, expected"),
-    (0, [4, 1, 0, 2], "row 0, entry 1: component 1 after 4, expected components that rise strictly"),
-    (0, [1, 4, 2, 2], "row 2, entry 1: component 2 after 2, expected components that rise strictly"),
+    (0, [4, 1, 0, 2], "row 0, entry 1: component 1 after 4, expected strictly increasing components"),
+    (0, [1, 4, 2, 2], "row 2, entry 1: component 2 after 2, expected strictly increasing components"),
     (0, [1.0, 4.0, 0.0, 2.0], "components: dtype float64, expected whole numbers"),
     (0, [[1, 4], [0, 2]], r"components: shape \(2, 2\), expected one dimension"),
     (1, [1.0, 2.0, np.nan, 4.0], r"row 2, entry 0: -?nan, expected a finite number"),
@@ -46,11 +46,11 @@ BAD_ROWS = [
     (1, [1.0, 2.0, 3.0], "values: 3 of them, expected 4, as many as .*components"),
     (1, ["a", "b", "c", "d"], "values: dtype <U1, expected real numbers"),
     (1, np.ones(4, complex), "values: dtype complex128"),
-    (2, [0, 2, 1, 4], "offsets: row 1 from 2 to 1, expected numbers that do not fall"),
-    (2, np.array([0, 3, 2, 4], np.uint64), "offsets: row 1 from 3 to 2, expected numbers that do not fall"),
+    (2, [0, 2, 1, 4], "offsets: row 1 from 2 to 1, expected non-decreasing offsets"),
+    (2, np.array([0, 3, 2, 4], np.uint64), "offsets: row 1 from 3 to 2, expected non-decreasing offsets"),
     (2, [1, 2, 4], "offsets: from 1 to 4, expected 0 to the number of entries, 4"),
     (2, [0, 2, 5], "offsets: from 0 to 5, expected 0 to the number of entries, 4"),
-    (2, [0, -2, 4], "offsets: row 0 from 0 to -2, expected numbers that do not fall"),
+    (2, [0, -2, 4], "offsets: row 0 from 0 to -2, expected non-decreasing offsets"),
     (2, [], "offsets: none, expected 0 and the end of each row"),
     (2, [0.0, 4.0], "offsets: dtype float64, expected whole numbers"),
     (2, [[0, 4]], r"offsets: shape \(1, 2\), expected one dimension"),
@@ -66,7 +66,7 @@ def test_bad_rows(place, bad, message, tmp_path):
     with pytest.raises(ValueError, match=f"(^|^values: ){message}"):
         Face.build_from_arrays(*with_bad(place, bad), path=tmp_path / "index")
     assert list(tmp_path.iterdir()) == []
-    if "rise strictly" in message:
+    if "strictly increasing" in message:
         return  # the components of queries need not
     index = Face.build_from_arrays(*ROWS)
     for search in (index.search, index.batch_search):
@@ -127,7 +127,7 @@ def test_broken_matrices():
     ("name", "content", "message"),
     [
         ("empty.bin", b"", "empty.bin"),
-        ("short.bin", struct.pack("<III", 2, 5, 1), "short.bin: row 0 at byte 4: 5 entries, but only 4 bytes follow"),
+        ("short.bin", struct.pack("<III", 2, 5, 1), "short.bin: row 0 at byte 4: 5 entries of 8 bytes, expected at most the 4 bytes that follow"),
         ("long.bin", struct.pack("<IIIfI", 1, 1, 1, 1.0, 9), "long.bin: 4 bytes after the last of 1 rows"),
         ("falling.bin", struct.pack("<IIIIff", 1, 2, 5, 4, 1.0, 1.0), "falling.bin: row 0, entry 1: component 4 after 5"),
         ("nan.bin", struct.pack("<IIIIf", 2, 0, 1, 5, np.nan), "nan.bin: row 1, entry 0: -?nan"),

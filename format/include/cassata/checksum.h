@@ -11,7 +11,7 @@ namespace cassata {
 /// xxh3-64 of `bytes`, seed 0.
 std::uint64_t xxh3(std::span<const std::byte> bytes) noexcept;
 
-/// The same, over bytes that arrive piece by piece.
+/// xxh3-64 over bytes that arrive in parts, seed 0.
 class Xxh3 {
  public:
   Xxh3();

@@ -7,9 +7,9 @@
 namespace cassata {
 
 enum class Errc {
-  invalid_argument,  ///< an argument or an input file is not what it must be
-  io,                ///< the operating system refused; `Error::system_error()` tells why
-  corrupt,           ///< an index file is damaged or truncated, or not one of ours
+  invalid_argument,  ///< an argument or an input file is invalid
+  io,                ///< the operating system reported an error, Error::system_error()
+  corrupt,           ///< an index file is damaged or truncated, or not an index file
   incompatible,      ///< an index file needs a newer version of this library
 };
 
@@ -21,8 +21,8 @@ class Error : public std::runtime_error {
   Errc code() const noexcept { return code_; }
   /// The errno value behind Errc::io, else 0.
   int system_error() const noexcept { return system_error_; }
-  /// Behind Errc::io: whether the file that was to be written stands under its name all the same, complete, though it
-  /// may not survive a power loss.
+  /// For Errc::io: true if the file was published in spite of the error. It is complete, but may not survive a power
+  /// failure.
   bool published() const noexcept { return published_; }
 
  private:
@@ -34,7 +34,7 @@ class Error : public std::runtime_error {
 [[noreturn]] inline void invalid_argument(const std::string& message) { throw Error(Errc::invalid_argument, message); }
 [[noreturn]] inline void corrupt(const std::string& message) { throw Error(Errc::corrupt, message); }
 
-/// "`what`: <strerror>", from errno as it stands or from `error`.
+/// Throws Error(io) "`what`: <strerror>", for `error` or, if that is 0, errno.
 [[noreturn]] void io_error(const std::string& what, int error = 0);
 
 }  // namespace cassata

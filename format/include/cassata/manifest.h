@@ -1,4 +1,4 @@
-// The table of contents of an index file as plain structs; manifest.fbs is its form on disk.
+// The manifest of an index file as plain structs; manifest.fbs is its form on disk.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 namespace cassata {
 
-/// How a section is used: `hot` by every query (graph, codes), `cold` for few of its bytes a query (full vectors,
-/// payload).
+/// Use of a section: `hot` sections are used by every query (graph, traversal codes); a query uses few bytes of `cold`
+/// sections (rerank codes).
 enum class Tier : std::uint8_t { hot = 0, cold = 1 };
 
 struct SectionEntry {
@@ -37,11 +37,11 @@ struct GraphEntry {
   std::uint32_t m = 0;
   std::uint32_t ef_construction = 0;
   std::vector<std::uint64_t> level_sizes;
-  std::uint32_t page_bytes = 0;          ///< of paged: length of a page
-  std::optional<CodesEntry> links = {};  ///< of paged: how neighbours' codes are stored
-  std::uint64_t duplicates = 0;          ///< rows that are not nodes of the graph: copies and near copies of one
-  std::uint64_t near_copies = 0;         ///< how many of them are near copies
-  float near_radius = 0;                 ///< how far a near copy is from its representative at most (L2)
+  std::uint32_t page_bytes = 0;          ///< paged: bytes of a page
+  std::optional<CodesEntry> links = {};  ///< paged: codes of links
+  std::uint64_t duplicates = 0;          ///< rows that are not nodes: exact and near duplicates of nodes
+  std::uint64_t near_copies = 0;         ///< number of near duplicates among them
+  float near_radius = 0;                 ///< largest L2 distance of a near duplicate from its representative
 };
 
 struct PostingsEntry {
@@ -59,16 +59,16 @@ struct InputEntry {
   std::uint64_t xxh3 = 0;
 };
 
-/// How well an index answered when it was built, by default parameters, against a scan of all rows.
+/// Recall of a new index with default parameters, against exact search.
 struct SelfCheck {
   std::uint32_t k = 0;
   std::uint32_t ef_search = 0;
-  std::uint32_t rows = 0;   ///< of the collection, that were asked for
-  double recall_rows = 1;   ///< share of the results whose score reaches the k-th best
-  std::uint32_t fresh = 0;  ///< queries that are not in the collection
-  double recall_fresh = 1;
+  std::uint32_t rows = 0;   ///< number of queries that are rows of the collection
+  double recall_rows = 1;   ///< their recall: share of results whose score reaches the k-th best
+  std::uint32_t fresh = 0;  ///< number of held-out queries
+  double recall_fresh = 1;  ///< their recall
 
-  /// A recall below this one deserves a warning.
+  /// Builds warn about a lower recall.
   static constexpr double kLow = 0.9;
   double recall() const { return std::min(recall_rows, recall_fresh); }
 };
@@ -77,7 +77,7 @@ struct Provenance {
   std::string library_version;
   std::vector<InputEntry> inputs;
   std::vector<std::pair<std::string, std::string>> parameters;
-  std::optional<SelfCheck> self_check = {};  ///< of approximate indexes
+  std::optional<SelfCheck> self_check = {};  ///< approximate indexes only
 };
 
 struct BlockHashesEntry {
@@ -97,21 +97,21 @@ struct Manifest {
   BlockHashesEntry block_hashes;
   Provenance provenance;
   std::optional<PostingsEntry> postings;
-  std::uint32_t ef_search = 0;  ///< width of a search that is asked for without one; 0: the library's default
+  std::uint32_t ef_search = 0;  ///< default beam width of searches; 0: the library's default
 
   const SectionEntry* find(std::string_view section) const;
   /// The codes of each stage.
   std::vector<CodesEntry> codes() const;
 };
 
-/// How messages about a file's manifest begin.
+/// Beginning of messages about a file's manifest.
 std::string manifest_place(std::string_view file, std::uint64_t offset);
 
-/// The FlatBuffer of `manifest`; the same manifest gives the same bytes.
+/// The FlatBuffer of `manifest`. Equal manifests give equal bytes.
 std::vector<std::byte> write_manifest(const Manifest& manifest);
 
-/// Reads it back. `file` and `offset` are for messages. Throws Error(corrupt) where the bytes are not a manifest, and
-/// Error(incompatible) where they use an enum value of a newer version or have more stages than this version reads.
+/// Reads a manifest. `file` and `offset` are for messages. Throws Error: corrupt, if the bytes are not a manifest;
+/// incompatible, if they use an enum value of a newer version or have more stages than this version reads.
 Manifest read_manifest(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset);
 
 }  // namespace cassata

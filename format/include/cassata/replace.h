@@ -1,4 +1,4 @@
-// Whether a written file may replace another.
+// Which files a written file may replace.
 #pragma once
 
 #include <functional>
@@ -6,12 +6,12 @@
 
 namespace cassata {
 
-/// How a file takes the place of another.
+/// Rules for replacing a file.
 struct ReplaceParams {
-  /// Whatever stands there is replaced; else only an empty file, or one of the kind that is written.
+  /// Replace any file. Otherwise only an empty file or one of the kind that is written.
   bool overwrite = false;
-  /// Is told, once the file is published, whom it shuts out: those who could read the former file by its owner or
-  /// group, which could not be kept.
+  /// Called after publishing if readers of the replaced file may lose access, because its owner or group could not be
+  /// kept.
   std::function<void(const std::string& message)> note = {};
 };
 

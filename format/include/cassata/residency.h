@@ -9,7 +9,7 @@
 
 namespace cassata {
 
-/// What of a file is read into memory before it is asked for.
+/// Sections that are read into memory in advance.
 enum class Resident { none, hot, all };
 
 /// How much of a section is in memory.
@@ -17,8 +17,7 @@ struct SectionResidency {
   std::string name;
   Tier tier;
   std::uint64_t bytes;
-  std::optional<std::uint64_t>
-      resident;  ///< bytes in the page cache, whoever had them read; none: the system does not tell
+  std::optional<std::uint64_t> resident;  ///< bytes in the page cache; none: the system does not report it
 };
 
 }  // namespace cassata

@@ -14,20 +14,21 @@ namespace cassata {
 class Rows {
  public:
   Rows(VectorKind vector_kind, std::size_t dim) : vector_kind_(vector_kind), dim_(dim) {}
-  /// All that is left of `stream`.
+  /// Reads the rest of `stream`.
   explicit Rows(VectorStream& stream);
 
   void append(const Batch& rows);
   std::size_t size() const noexcept { return offsets_.size() - 1; }
-  /// Borrowed, as the next.
+  /// All rows, borrowed.
   Batch batch() const;
+  /// A stream over the rows, which are borrowed. `name` is for messages.
   std::unique_ptr<VectorStream> stream(std::string name) const;
 
  private:
   VectorKind vector_kind_;
   std::size_t dim_;
   std::vector<float> values_;
-  std::vector<std::uint32_t> components_;  // of dense ones: none
+  std::vector<std::uint32_t> components_;  // empty for dense vectors
   std::vector<std::uint64_t> offsets_ = {0};
 };
 

@@ -1,4 +1,4 @@
-// A collection of vectors read front to back in bounded memory, whatever its format.
+// Streams of vectors: collections of any format, read front to back in bounded memory.
 #pragma once
 
 #include <cmath>
@@ -29,23 +29,23 @@ class VectorStream {
   VectorKind vector_kind() const noexcept { return vector_kind_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
-  /// Of all vectors: numbers of dense ones, and of sparse ones what is not 0.
+  /// Number of stored values over all vectors: size() * dim() for dense vectors, the number of entries for sparse ones.
   virtual std::uint64_t entries() const noexcept = 0;
-  /// The file's path as given, or what else names the source in messages.
+  /// Name of the source in messages: for a file, its path as given.
   const std::string& name() const noexcept { return name_; }
-  /// Whether name() is the path of a file that is being read.
+  /// True if the source is a file and name() is its path.
   bool is_file() const noexcept { return is_file_; }
 
-  /// The next rows, some megabytes of them, valid until the next call; none at the end. Throws Error(invalid_argument)
-  /// naming the row where a vector is not what it must be, and where the file ends early.
+  /// The next rows, some megabytes, valid until the next call; no rows at the end. Throws Error(invalid_argument),
+  /// naming the row, for an invalid vector or if the file ends early.
   virtual Batch next_batch() = 0;
 
-  /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
+  /// Name of the source, and number of rows, bytes and hash of what has been read so far, for the provenance.
   virtual InputEntry entry() const;
 
  protected:
   VectorStream(std::string name, VectorKind vector_kind, std::uint64_t size, std::size_t dim, bool is_file);
-  /// Counts rows that were read, and the bytes that they were made of.
+  /// Counts `rows` rows that were read, and hashes their bytes in the input.
   void note(std::uint64_t rows, std::span<const std::byte> raw);
   std::uint64_t done() const noexcept { return done_; }
 
@@ -67,16 +67,16 @@ class DenseStream : public VectorStream {
   Batch next_batch() final;
   std::uint64_t entries() const noexcept final { return size() * dim(); }
 
-  /// Reads the next rows as f32, at most `out.size() / dim()` of them, which must be 1 or more; returns how many, 0 at
-  /// the end. Throws Error(invalid_argument) naming row and column at a NaN, an infinity, a value beyond f32 or a
-  /// vector too long or short (lengths.h), and where the file ends early.
+  /// Reads the next out.size() / dim() rows, at least 1, or the rest, as f32; returns how many rows, 0 at the end.
+  /// Throws Error(invalid_argument), naming row and column, for a NaN, an infinity, a value beyond f32 or a vector too
+  /// long or too short (vector_lengths.h), and if the file ends early.
   std::size_t next(std::span<float> out);
 
-  /// What messages call a row from now on, instead of "row 7".
+  /// Sets the name of a row in messages; default: "row 7".
   void call_rows(std::function<std::string(std::uint64_t row)> name) { row_name_ = std::move(name); }
-  /// From now on values beyond f16 are refused, too.
+  /// Also refuse values beyond the range of f16.
   void expect_halves() { expected_ = Expected::halves; }
-  /// From now on rows may have any length (L2): they are not vectors that are compared.
+  /// Accept rows of any L2 length, for rows that are not vectors to compare.
   void expect_numbers() { expected_ = Expected::numbers; }
 
  protected:
@@ -87,7 +87,7 @@ class DenseStream : public VectorStream {
  private:
   enum class Expected { vectors, halves, numbers };
 
-  /// Throws unless a row, raw and as f32, is what is expected.
+  /// Checks a row, given as raw bytes and as f32, against expected_.
   void check(std::span<const std::byte> raw, std::span<const float> values, std::uint64_t row) const;
 
   ElementType element_type_;
@@ -97,20 +97,19 @@ class DenseStream : public VectorStream {
   std::vector<float> batch_;
 };
 
-/// The extension that tells a file's format, in small letters; big-ann-benchmarks adds how many rows of a collection a
-/// file holds, as in "base.1B.fbin.crop_nb_10000000": that is left out.
+/// The extension by which a file's format is recognized, in lower case. Ignores the row count that big-ann-benchmarks
+/// appends, as in "base.1B.fbin.crop_nb_10000000".
 std::string input_extension(const std::filesystem::path& path);
 
-/// Opens a file by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error(invalid_argument) naming the
-/// file and what is wrong with it, or Error(io).
+/// Opens a file of dense vectors by its extension: .npy .fvecs .bvecs .fbin .u8bin .i8bin. Throws Error:
+/// invalid_argument (unknown extension, or not a valid file of that format), io.
 std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path);
 
-/// A stream over rows in memory, borrowed. `data` holds rows x dim elements of `type`, row-major, not necessarily
-/// aligned.
+/// A stream over borrowed memory: rows x dim elements of `type`, row-major, of any alignment.
 std::unique_ptr<DenseStream> memory_stream(std::string name, const void* data, std::uint64_t rows, std::size_t dim,
                                            ElementType type);
 
-/// Reads a whole stream: rows x dim floats. For queries and other small collections.
+/// Reads a whole stream into rows x dim floats. For queries and other small collections.
 std::vector<float> read_all(DenseStream& stream);
 
 }  // namespace cassata

@@ -1,4 +1,4 @@
-// The shared vocabulary: what every layer means by an id, a metric, a vector.
+// Types shared by all layers: ids, metrics, vectors, progress.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,11 @@
 
 namespace cassata {
 
-/// Position of a vector in an index file, 0-based. Files hold at most kMaxSize vectors.
+/// Number of a vector, from 0: its place in the collection (id) or in the file (row). Files hold at most kMaxSize
+/// vectors.
 using Id = std::uint32_t;
 inline constexpr std::uint64_t kMaxSize = (std::uint64_t{1} << 31) - 1;
-/// Longest dense vector that a file holds.
+/// Largest dimension of a dense vector in a file.
 inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 /// Marks an unused place in a list of ids.
 inline constexpr Id kNoId = 0xFFFF'FFFF;
@@ -35,11 +36,11 @@ inline constexpr std::size_t element_bytes(ElementType type) {
   return 0;
 }
 
-/// One vector: its values, and for a sparse one their components (same length, strictly increasing). Borrowed.
+/// One vector, borrowed: its values, and for a sparse vector their components (same length, strictly increasing).
 struct VectorView {
   std::span<const float> values;
   std::span<const std::uint32_t> components = {};
-  /// Of a query to an index that also holds token vectors: its own, one after another.
+  /// Token vectors of a query, one after another, for an index with token vectors.
   std::span<const float> tokens = {};
 };
 
@@ -48,13 +49,13 @@ struct VectorView {
 struct TokenBatch {
   const float* data = nullptr;
   std::size_t dim = 0;
-  const std::uint64_t* offsets = nullptr;  // null: there are none
+  const std::uint64_t* offsets = nullptr;  ///< null: no token vectors
 
   std::span<const float> row(std::size_t i) const {
     if (offsets == nullptr) return {};
     return {data + offsets[i] * dim, (offsets[i + 1] - offsets[i]) * dim};
   }
-  /// Without those of the queries before `first`.
+  /// The token vectors of the queries from `first` on.
   TokenBatch from(std::size_t first) const {
     return {.data = data, .dim = dim, .offsets = offsets == nullptr ? nullptr : offsets + first};
   }
@@ -68,7 +69,7 @@ struct Batch {
   std::size_t dim = 0;
   const std::uint32_t* components = nullptr;
   const std::uint64_t* offsets = nullptr;
-  TokenBatch tokens = {};  ///< of the same rows
+  TokenBatch tokens = {};  ///< token vectors of the same rows
 
   bool sparse() const noexcept { return offsets != nullptr; }
   VectorView row(std::size_t i) const {
@@ -90,11 +91,11 @@ struct Batch {
   }
 };
 
-/// How a folder holds the tokens' vectors: as they are, or as a centroid and a product-quantized residual each.
+/// Layout of a folder of token vectors: plain vectors, or a centroid and a product-quantized residual for each.
 enum class TokenLayout { plain, two_level };
 
-/// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an
-/// exception it throws cancels the task and reaches the caller.
+/// Receives the progress of a long task: name of the stage, units done, units in all. Called on the calling thread
+/// only. An exception that it throws cancels the task and reaches the caller.
 using Progress = std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)>;
 
 }  // namespace cassata

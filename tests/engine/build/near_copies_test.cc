@@ -1,4 +1,4 @@
-// Which rows a graph's builder takes for copies and near copies of another.
+// Detection of exact and near duplicates.
 #include "engine/build/near_copies.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Edges to the nodes that no path leads to.
+// Edges to unreachable nodes.
 #include "engine/build/repair_connectivity.h"
 
 #include <gtest/gtest.h>

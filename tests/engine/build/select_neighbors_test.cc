@@ -1,4 +1,4 @@
-// Which candidates become neighbours.
+// Selection of neighbours among candidates.
 #include "engine/build/select_neighbors.h"
 
 #include <gtest/gtest.h>

@@ -185,22 +185,24 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   expect_error(Errc::invalid_argument, {"resume: not given", place}, [&] { build(vectors, params, folder / "index"); });
   params.resume = true;
   params.graph.m = 9;
-  expect_error(Errc::invalid_argument, {"resume: " + place, "'m 8' then, 'm 9' now"},
+  expect_error(Errc::invalid_argument, {"resume: " + place, "found 'm 8', expected 'm 9'"},
                [&] { build(vectors, params, folder / "index"); });
   params.graph.m = 8;
   vectors.values[77] += 1;
-  expect_error(Errc::invalid_argument, {"resume: vectors.npy holds other vectors", place},
+  expect_error(Errc::invalid_argument, {"resume: vectors.npy differs from the input", place},
                [&] { build(vectors, params, folder / "index"); });
   vectors.values[77] -= 1;
   build(vectors, params, folder / "index").verify();
   params.resume = false;
 
   write_file(folder / "index.build", "mine");
-  expect_error(Errc::io, {place, "in the way"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::io, {place, "not the folder of an interrupted build"},
+               [&] { build(vectors, params, folder / "index"); });
   std::filesystem::remove(folder / "index.build");
   std::filesystem::create_directory(folder / "index.build");
   write_file(folder / "index.build" / "mine", "mine");
-  expect_error(Errc::io, {place, "in the way"}, [&] { build(vectors, params, folder / "index"); });
+  expect_error(Errc::io, {place, "not the folder of an interrupted build"},
+               [&] { build(vectors, params, folder / "index"); });
   EXPECT_TRUE(std::filesystem::exists(folder / "index.build" / "mine"));
   std::filesystem::remove_all(folder / "index.build");
 
@@ -268,7 +270,8 @@ TEST(BudgetBuild, AFolderThatNoBuildMadeStays) {
   std::filesystem::create_directory(work);
   write_file(work / "what", "is");
   write_file(work / "mine", "mine");
-  expect_error(Errc::io, {work.string(), "in the way"}, [&] { build(vectors, plain(100), folder / "index"); });
+  expect_error(Errc::io, {work.string(), "not the folder of an interrupted build"},
+               [&] { build(vectors, plain(100), folder / "index"); });
   EXPECT_TRUE(std::filesystem::exists(work / "mine"));
   std::filesystem::remove_all(work);
   std::filesystem::create_directory(work);
@@ -327,20 +330,20 @@ TEST(WorkFiles, StartNowhereAmongFilesOfOthers) {
   std::filesystem::remove(folder / "index.build" /
                           "kept");  // as if it was interrupted before there was anything to resume
   write_file(folder / "index.build" / "graph.log", "mine");
-  expect_error(Errc::io, {"index.build is in the way, and holds files that no build made"},
+  expect_error(Errc::io, {"index.build: holds files that no build made"},
                [&] { WorkFiles(folder / "index", "kind hnsw\n", false); });
   EXPECT_EQ(read_file(folder / "index.build" / "graph.log").size(), 4u);
 }
 
-TEST(WorkFiles, TellWhichLineIsAnother) {
+TEST(WorkFiles, NameTheDifferingLine) {
   const TempDir folder;
   const auto refused = [&](const std::string& what, const std::string& told) {
     expect_error(Errc::invalid_argument, {told}, [&] { WorkFiles(folder / "index", what, true); });
   };
   WorkFiles(folder / "index", "kind hnsw\nm 8\nresidual true\n", false).keep();
-  refused("kind hnsw\nbits 4\nm 8\nresidual true\n", ": none then, 'bits 4' now");
-  refused("kind hnsw\nresidual true\n", ": 'm 8' then, none now");
-  refused("kind hnsw\nresidual true\nm 9\n", ": 'm 8' then, 'm 9' now");
+  refused("kind hnsw\nbits 4\nm 8\nresidual true\n", ": found none, expected 'bits 4'");
+  refused("kind hnsw\nresidual true\n", ": found 'm 8', expected none");
+  refused("kind hnsw\nresidual true\nm 9\n", ": found 'm 8', expected 'm 9'");
 }
 
 TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {

@@ -1,7 +1,7 @@
-// Coded differences: read right on every instruction set, whatever the bytes, and nothing beyond the guards.
+// Delta-coded lists: decoded correctly on every instruction set; arbitrary bytes lead to no access beyond the guards.
 #include "engine/kernels/delta_lists.h"
 
-// As deltas.cc, whose kernels are tested on all of its instruction sets.
+// As in delta_lists.cc, so that all of its instruction sets are tested.
 #define HWY_WANT_AVX3_DL
 #include <gtest/gtest.h>
 

@@ -1,5 +1,4 @@
-// Distances of a query to dense rows: right, the same whichever function computes them, and reading nothing past the
-// rows.
+// Distances of a query to dense rows: correct, equal whichever function computes them, without reads past the rows.
 #include "engine/kernels/dense_distance.h"
 
 #include <gtest/gtest.h>
@@ -127,7 +126,7 @@ TEST(DenseKernels, SameBitsInEveryKernelAtEveryOffset) {
       const Kernels kernels = dispatch(c.metric, c.type);
       std::vector<float> one(c.rows());
       for (std::size_t i = 0; i < c.rows(); ++i)
-        one[i] = kernels.one(c.query.data(), bytes.data() + i * row_bytes, c.dim);
+        kernels.range(c.query.data(), bytes.data() + i * row_bytes, c.dim, 0, 1, &one[i]);
 
       const std::size_t first = c.rows() / 3;
       std::vector<float> range(c.rows() - first);
@@ -157,7 +156,9 @@ float distance_to(Metric metric, ElementType type, std::size_t dim, std::size_t 
   c.values[place] = value;
   const GuardedBytes row(stored_bytes(c));
   store(c, row.data());
-  return dispatch(metric, type).one(c.query.data(), row.data(), dim);
+  float distance = 0;
+  dispatch(metric, type).range(c.query.data(), row.data(), dim, 0, 1, &distance);
+  return distance;
 }
 
 TEST(DenseKernels, EveryPlaceCounts) {

@@ -1,5 +1,4 @@
-// MaxSim and nearest rows: as a plain loop in double precision has them, whatever the shape, and reading nothing past
-// the rows.
+// MaxSim and nearest rows: equal to plain loops in double precision for any shape, without reads past the rows.
 #include "engine/kernels/maxsim.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Sums over runs: the same as one at a time, on every instruction set, and in bounds whatever the bytes.
+// Sums over runs: equal to a plain loop on every instruction set; arbitrary bytes are read in bounds.
 #include "engine/kernels/posting_blocks.h"
 
 #include <gtest/gtest.h>

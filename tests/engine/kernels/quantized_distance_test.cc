@@ -1,5 +1,4 @@
-// Distances to rows of a few bits a dimension: right, the same whichever function computes them, and reading nothing
-// past the rows.
+// Distances to quantized rows: correct, equal whichever function computes them, without reads past the rows.
 #include "engine/kernels/quantized_distance.h"
 
 #define HWY_WANT_AVX3_DL  // as quantized.cc: one more instruction set that for_each_target() goes through

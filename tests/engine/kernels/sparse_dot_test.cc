@@ -1,7 +1,7 @@
-// Distances of a scattered query to sparse rows: right on every instruction set, and reading nothing past a row.
+// Distances of a scattered query to sparse rows: correct on every instruction set, without reads past a row.
 #include "engine/kernels/sparse_dot.h"
 
-// As sparse_packed.cc, whose kernels are tested on all of its instruction sets.
+// As in packed_dot.cc, so that all of its instruction sets are tested.
 #define HWY_WANT_AVX3_DL
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Tables, sums of their entries and nearest centroids: right, the same whichever function computes them, and reading
-// nothing past the rows.
+// Distance tables, distances by lookup and nearest centroids: correct, equal whichever function computes them, without
+// reads past the rows.
 #include "engine/kernels/table_lookup.h"
 
 #include <gtest/gtest.h>

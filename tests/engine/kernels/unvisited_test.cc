@@ -1,5 +1,4 @@
-// Which ids are new: none is lost, whatever the ids, on every instruction set, and nothing is touched beyond what is
-// told.
+// Filtering unvisited ids: loses none on any instruction set, and writes only the documented places.
 #include "engine/kernels/unvisited.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What opening and verifying make of files that are damaged, foreign, newer or crafted.
+// Opening and verifying files that are damaged, foreign, newer or crafted.
 #include "format/file/mapped_file.h"
 
 #include <fcntl.h>

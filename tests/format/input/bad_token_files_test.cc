@@ -94,7 +94,7 @@ TEST_F(BadTokens, FilesThatAreNotThere) {
   const auto read = [&] { read_everything(folder_.path()); };
   expect_error(
       Errc::io,
-      {"documents.npy (plain tokens) or centroids.npy (tokens of two levels)", folder_.path().string(), "No such file"},
+      {"documents.npy (plain tokens) or centroids.npy (two-level tokens)", folder_.path().string(), "No such file"},
       read);
   for (const Files& files : {plain_files(), two_level_files()}) {
     for (const auto& [missing, bytes] : files) {
@@ -141,7 +141,7 @@ TEST_F(BadTokens, Doclens) {
          {"16 bytes after the header, expected (3,) elements of 4; the file has trailing bytes"});
   for (const char* shape : {"(18446744073709551615,)", "(4611686018427387907,)", "(2147483648,)"})
     refuse(npy_header(npy_dict("<i4", shape)) + std::string(12, '\0'), {"12 bytes after the header"});
-  refuse("", {"0 bytes are no .npy file"});
+  refuse("", {"0 bytes, expected a .npy file"});
 }
 
 TEST_F(BadTokens, DoclensThatDoNotFitTheTokens) {

@@ -1,5 +1,4 @@
-// Tables of ids: what NumPy writes is read, what is written NumPy reads (tests/python), and nothing else is taken for
-// one.
+// Tables of ids: files of NumPy are read, written files are readable by NumPy (tests/python), other files are refused.
 #include "format/input/id_table.h"
 
 #include <gtest/gtest.h>
@@ -71,7 +70,7 @@ TEST_F(Ids, WrittenOnesAreReadBack) {
 }
 
 TEST_F(Ids, OthersAreRefused) {
-  expect_refused("", {"0 bytes are no .npy file"});
+  expect_refused("", {"0 bytes, expected a .npy file"});
   expect_refused(file_of("<f4", 1, 2, std::vector<float>{1, 2}), {"dtype '<f4'", "<i8, <i4, <u8, <u4"});
   expect_refused(npy_header(npy_dict("<i4", "(2,)")) + std::string(8, '\0'), {"shape '(2,)'"});
   expect_refused(npy_header(npy_dict("<i4", "(1, 2)", "True")) + std::string(8, '\0'), {"fortran_order 'True'"});

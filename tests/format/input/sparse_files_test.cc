@@ -1,4 +1,4 @@
-// Sparse collections: read as they were written, and refused where they are not what they must be.
+// Sparse collections: read as they were written; invalid files are refused.
 #include "format/input/sparse_files.h"
 
 #include <gtest/gtest.h>
@@ -115,7 +115,8 @@ TEST(SparseStream, AFileThatEndsAnywhereElseIsRefused) {
 TEST(SparseStream, AHugeCountIsRefusedBeforeMemoryIsTaken) {
   const TempDir folder;
   write_file(folder / "x.bin", raw(2u) + sparse_row({1}, {1}) + raw(4294967295u) + std::string(100, 'x'));
-  expect_error(Errc::invalid_argument, {"x.bin: row 1 at byte 16: 4294967295 entries, but only 100 bytes follow"},
+  expect_error(Errc::invalid_argument,
+               {"x.bin: row 1 at byte 16: 4294967295 entries of 8 bytes, expected at most the 100 bytes that follow"},
                [&] { open_sparse_stream(folder / "x.bin"); });
   write_file(folder / "x.bin", raw(4294967295u) + sparse_row({1}, {1}));
   expect_error(Errc::invalid_argument, {"x.bin: "}, [&] { open_sparse_stream(folder / "x.bin"); });
@@ -128,7 +129,7 @@ struct BadRow {
 };
 
 const std::vector<BadRow> kBadRows = {
-    {{3, 7, 5}, {1, 1, 1}, {"row 2, entry 2: component 5 after 7", "rise strictly"}},
+    {{3, 7, 5}, {1, 1, 1}, {"row 2, entry 2: component 5 after 7", "strictly increasing"}},
     {{3, 3}, {1, 1}, {"row 2, entry 1: component 3 after 3"}},
     {{0xFFFFFFFF}, {1}, {"row 2, entry 0: component 4294967295", "at most 4294967294"}},
     {{1, 2}, {1, kNaN}, {"row 2, entry 1: nan", "finite"}},
@@ -182,7 +183,7 @@ TEST(SparseStream, OffsetsMustFit) {
                          std::uint64_t components = 5) {
     expect_error(Errc::invalid_argument, parts, [&] { check_offsets("offsets", offsets, components, 5); });
   };
-  refuse({"components: 4 of them, but 5 values"}, {0, 5}, 4);
+  refuse({"components: 4 components, expected 5"}, {0, 5}, 4);
   refuse({"offsets: none"}, {});
   refuse({"offsets: from 1 to 5"}, {1, 5});
   refuse({"offsets: from 0 to 4"}, {0, 4});

@@ -1,4 +1,4 @@
-// How much memory a process may use, of trees of files as the kernel shows them.
+// The memory that a process may use, from files as the kernel shows them.
 #include "format/os/memory.h"
 
 #include <gtest/gtest.h>

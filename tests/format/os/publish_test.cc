@@ -145,13 +145,13 @@ TEST_F(Publish, TakesOverAStalePartialWhateverIsInIt) {
 
 TEST_F(Publish, RefusesAPartialThatNoWriterLeft) {
   write_file(folder_ / "file.partial", "somebody's notes");
-  expect_error(Errc::io, {"file.partial", "in the way"}, [&] { PendingFile file(path_, kAny); });
+  expect_error(Errc::io, {"file.partial", "not left by an interrupted writer"}, [&] { PendingFile file(path_, kAny); });
   EXPECT_EQ(text_of(folder_ / "file.partial"), "somebody's notes");
   fs::remove(folder_ / "file.partial");
   write_file(folder_ / "linked", "a file with two names");
   fs::permissions(folder_ / "linked", fs::perms::sticky_bit, fs::perm_options::add);
   fs::create_hard_link(folder_ / "linked", folder_ / "file.partial");
-  expect_error(Errc::io, {"file.partial", "in the way"}, [&] { PendingFile file(path_, kAny); });
+  expect_error(Errc::io, {"file.partial", "not left by an interrupted writer"}, [&] { PendingFile file(path_, kAny); });
   EXPECT_EQ(text_of(folder_ / "linked"), "a file with two names");
 }
 
@@ -257,7 +257,7 @@ TEST_F(Publish, TakesNothingOverFromAnotherUser) {
   write_file(folder_ / "file.partial", "by another user");
   ASSERT_EQ(::chown((folder_ / "file.partial").c_str(), 65534, 65534), 0);
   fs::permissions(folder_ / "file.partial", fs::perms(01666));
-  expect_error(Errc::io, {"file.partial", "in the way"}, [&] { PendingFile file(path_, kAny); });
+  expect_error(Errc::io, {"file.partial", "not left by an interrupted writer"}, [&] { PendingFile file(path_, kAny); });
   EXPECT_EQ(text_of(folder_ / "file.partial"), "by another user");
 }
 
@@ -306,7 +306,7 @@ TEST_F(Publish, NotesWhomItShutsOut) {
   };
   const auto [private_mode, private_note] = replaced_by_another(0600);
   EXPECT_EQ(private_mode, 0600u);
-  for (const char* const part : {"user 65534, group 65534", "user 0, group 0", "0600", "shut out"})
+  for (const char* const part : {"user 65534, group 65534", "user 0, group 0", "0600", "lose access"})
     EXPECT_NE(private_note.find(part), std::string::npos) << private_note;
   EXPECT_EQ(replaced_by_another(0644), std::pair(0644u, std::string("none")));
   EXPECT_EQ(replaced_by_another(0664).first, 0644u) << "the new group may write what it could only read";

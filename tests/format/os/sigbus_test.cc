@@ -1,4 +1,4 @@
-// Pages that a mapped file has lost: noted where they are ours, everybody else's affair where they are not.
+// Lost pages of mapped files: noted for guarded mappings; signals for other addresses are passed on.
 #include "format/os/sigbus.h"
 
 #include <fcntl.h>
