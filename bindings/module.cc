@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,10 +13,12 @@
 #include <string_view>
 #include <vector>
 
+#include "bindings/arguments.h"
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "cassata/clean.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
 #include "format/file/mapped_file.h"
@@ -28,12 +31,6 @@ namespace {
 using namespace py::literals;
 using Path = std::filesystem::path;
 
-/// Text of ours; a path in it may be no UTF-8, so its odd bytes come as Python's file functions write them.
-py::str text(std::string_view bytes) {
-  return py::reinterpret_steal<py::str>(
-      PyUnicode_DecodeUTF8(bytes.data(), static_cast<py::ssize_t>(bytes.size()), "surrogateescape"));
-}
-
 /// cassata.FormatError; lives as long as the interpreter.
 PyObject* format_error = nullptr;
 
@@ -44,7 +41,15 @@ void raise(const Error& error) {
   };
   const py::str message = text(error.what());
   switch (error.code()) {
-    case Errc::invalid_argument: return set(PyExc_ValueError, py::make_tuple(message));
+    case Errc::invalid_argument: {
+      set(PyExc_ValueError, py::make_tuple(message));
+      const std::string_view all = error.what();
+      const ParameterInfo* const row = find_parameter(all.substr(0, all.find(": ")));
+      if (row == nullptr) return;
+      py::error_already_set raised;
+      py::setattr(raised.value(), "parameter", text(row->name));
+      return raised.restore();
+    }
     case Errc::io:
       if (error.system_error() == 0) return set(PyExc_OSError, py::make_tuple(message));
       set(PyExc_OSError,
@@ -156,11 +161,42 @@ Index build_from_array(const py::array& data_vec, const Path& path, const py::ob
   return Index::build(*vectors, params, path);
 }
 
+/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array. A path is that of
+/// sparse vectors if it says so, or `sparse` does.
+std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
+  if (py::isinstance<py::str>(vectors)) {
+    const Path path = vectors.cast<Path>();
+    if (sparse || input_extension(path) == ".bin") return open_sparse_stream(path);
+    return open_stream(path);
+  }
+  if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
+  const auto arrays = vectors.cast<py::tuple>();
+  return sparse_memory_stream(name, span(arrays[0].cast<ComponentArray>()), span(arrays[1].cast<FloatArray>()),
+                              span(arrays[2].cast<OffsetArray>()));
+}
+
+/// Builds over any input. With the name of a class, the index must be one of that.
+Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
+            const std::optional<std::string>& class_name, const py::kwargs& arguments) {
+  const Given<BuildParams> given = given_of(build_parameters(), arguments);
+  if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
+    parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
+  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && class_name->starts_with("Sparse"));
+  BuildParams params = build_params(given, vectors->vector_kind());
+  if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
+    invalid_argument("class_name: '" + *class_name + "' given, but the parameters are those of " + std::string(made));
+  params.replace = replacing(params.replace.overwrite);
+  params.progress = progress_of(progress);
+  const WithoutGil without;
+  return Index::build(*vectors, params, path);
+}
+
 Index open_file(const Path& path) {
   const WithoutGil without;
   return Index::open(path);
 }
 
+template <auto search = &Index::search>
 py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
   const std::vector<std::size_t> shape = {queries.rows, params.k};
   py::array_t<float> scores(shape);
@@ -169,12 +205,60 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
                  .scores = {scores.mutable_data(), queries.rows * params.k}};
   {
     const WithoutGil without;
-    index.search(queries, params, out);
+    (index.*search)(queries, params, out);
   }
   return py::make_tuple(std::move(scores), std::move(ids));
 }
 
 using TokenArrays = std::optional<std::tuple<FloatArray, OffsetArray>>;
+
+/// The queries, in their arrays' own memory.
+Batch batch_of(const py::object& queries) {
+  if (py::isinstance<FloatArray>(queries)) return borrow(py::reinterpret_borrow<FloatArray>(queries));
+  if (!py::isinstance<py::tuple>(queries) || py::len(queries) != 3)
+    throw py::type_error("queries: expected a C-contiguous float32 array, or the three arrays of sparse rows");
+  const auto part = [&](std::size_t i) { return py::reinterpret_borrow<py::tuple>(queries)[i]; };
+  if (!py::isinstance<ComponentArray>(part(0)) || !py::isinstance<FloatArray>(part(1)) ||
+      !py::isinstance<OffsetArray>(part(2)))
+    throw py::type_error("queries: expected C-contiguous uint32 components, float32 values and uint64 offsets");
+  return borrow(py::reinterpret_borrow<ComponentArray>(part(0)), py::reinterpret_borrow<FloatArray>(part(1)),
+                py::reinterpret_borrow<OffsetArray>(part(2)));
+}
+
+/// Throws Error(invalid_argument) for results that this machine could not hold.
+void check_results_fit(std::size_t rows, std::size_t k) {
+  static const std::uint64_t memory =
+      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kBytesOfOne = sizeof(float) + sizeof(std::int64_t);
+  if (rows == 0 || k <= memory / kBytesOfOne / rows) return;
+  const double needed = static_cast<double>(rows) * static_cast<double>(k) * double{kBytesOfOne};
+  invalid_argument("k: " + std::to_string(k) + " results for each of " + std::to_string(rows) + " queries need " +
+                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") +
+                   ", this machine has " + bytes_text(memory));
+}
+
+/// The names of the parameters of a search, known before the first call.
+const Names<SearchParams>& search_names() {
+  static const Names<SearchParams> names(search_parameters());
+  return names;
+}
+
+template <auto search>
+py::tuple search_by(const Index& index, const py::object& queries, const TokenArrays& tokens,
+                    const py::kwargs& arguments) {
+  SearchParams params;
+  params.ef_search = index.default_ef_search();
+  const IndexSchema& schema = index.manifest().schema;
+  each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
+    check_value(row, value);
+    if (!has(schema, row) && value != Value(false))
+      invalid_argument(std::string(row.name) + ": " + unused_text(row));
+    row.set(params, value);
+  });
+  const Batch batch = borrow(batch_of(queries), tokens);
+  check_results_fit(batch.rows, params.k);
+  return answer<search>(index, batch, params);
+}
 
 py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search,
                  float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
@@ -208,22 +292,9 @@ py::tuple search_sparse(const Index& index, const ComponentArray& components, co
                  .num_threads = num_threads});
 }
 
-/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array.
-std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors) {
-  if (py::isinstance<py::str>(vectors)) {
-    const Path path = vectors.cast<Path>();
-    if (input_extension(path) == ".bin") return open_sparse_stream(path);
-    return open_stream(path);
-  }
-  if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
-  const auto arrays = vectors.cast<py::tuple>();
-  return sparse_memory_stream(name, span(arrays[0].cast<ComponentArray>()), span(arrays[1].cast<FloatArray>()),
-                              span(arrays[2].cast<OffsetArray>()));
-}
-
 py::dict describe(const Trial& trial) {
   py::dict arguments;
-  for (const auto& [name, value] : arguments_of(trial.params)) arguments[text(name)] = py::cast(value);
+  for (const auto& [name, value] : arguments_of(trial.params)) arguments[text(name)] = object_of(value);
   py::dict out("class_name"_a = text(trial.class_name), "arguments"_a = arguments);
   if (!trial.refusal.empty()) {
     out["refusal"] = text(trial.refusal);
@@ -241,14 +312,9 @@ py::dict describe(const Trial& trial) {
 
 py::dict recommend_index(const py::object& vectors, const py::object& queries, const py::object& progress,
                          const py::kwargs& choices) {
-  RecommendParams params{
-      .metric = parse_metric(choices["metric"].cast<std::string>()),
-      .k = choices["k"].cast<std::size_t>(),
-      .target_recall = choices["target_recall"].cast<double>(),
-      .memory = choices["memory"].is_none() ? 0 : parse_memory(choices["memory"].cast<std::string>()),
-      .sample = choices["sample"].cast<std::uint64_t>(),
-      .num_threads = choices["num_threads"].cast<unsigned>(),
-      .progress = progress_of(progress)};
+  RecommendParams params;
+  given_of(recommend_parameters(), choices).apply(params);
+  params.progress = progress_of(progress);
   const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
   const std::unique_ptr<VectorStream> asked = queries.is_none() ? nullptr : stream_of("queries", queries);
   Recommendation found;
@@ -428,6 +494,31 @@ py::dict info(const Index& index) {
                   "provenance"_a = describe(manifest.provenance));
 }
 
+/// The table of parameters.
+py::tuple parameters() {
+  py::list out;
+  describe(build_parameters(), "build", out);
+  describe(search_parameters(), "search", out);
+  describe(open_parameters(), "open", out);
+  describe(recommend_parameters(), "recommend", out);
+  describe(two_level_parameters(), "two_level", out);
+  describe(join_parameters(), "join", out);
+  return py::tuple(out);
+}
+
+py::tuple classes() {
+  static constexpr const char* kRoles[] = {"search", "traversal", "rerank", "residual", "maxsim"};
+  py::list out;
+  for (const IndexClass& one : index_classes())
+    out.append(py::dict("name"_a = text(one.name),
+                        "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
+                        "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
+                        "second"_a = py::tuple(py::cast(one.second)),
+                        "role"_a = kRoles[static_cast<std::size_t>(one.role)],
+                        "metrics"_a = py::tuple(py::cast(one.metrics))));
+  return py::tuple(out);
+}
+
 void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a)
@@ -438,13 +529,15 @@ void define_index(py::module_& module) {
                   "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a, "progress"_a, "name"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a,
                   "pq_subspaces"_a, "ids"_a)
+      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
+           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
+           "tokens"_a = py::none(), "sum_stages"_a = false)
+      .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
+      .def("search_exact", &search_by<&Index::search_exact>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
            "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
            "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor,
-           "tokens"_a = py::none(), "sum_stages"_a = false)
-      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
@@ -486,11 +579,15 @@ PYBIND11_MODULE(_core_of_main, module) {
     }
   });
   define_index(module);
+  module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
+             "class_name"_a = py::none());
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a,
              "num_threads"_a, "overwrite"_a);
+  module.attr("parameters") = parameters();
+  module.attr("classes") = classes();
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   py::dict aliases;

@@ -11,7 +11,7 @@ from pathlib import Path
 TYPES = ("cassata/types.h",)
 PUBLIC = tuple(f"cassata/{part}.h" for part in ("checksum", "error", "manifest", "replace", "residency", "rows", "stream", "types"))
 FORMAT = (*PUBLIC, "format/")
-FACADE = tuple(f"cassata/{part}.h" for part in ("clean", "exact", "index", "measure", "params", "recommend", "two_level"))
+FACADE = tuple(f"cassata/{part}.h" for part in ("clean", "exact", "index", "measure", "parameters", "params", "recommend", "two_level"))
 # What a walk is made of.
 WALK = (
     "engine/search/",

@@ -9,6 +9,7 @@
 #include "cassata/error.h"
 #include "cassata/exact.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "engine/base/sampling.h"
 #include "engine/index/answers.h"
 #include "engine/index/registry.h"
@@ -267,11 +268,7 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
 
 }  // namespace
 
-void RecommendParams::check() const {
-  if (!(target_recall > 0 && target_recall <= 1))
-    invalid_argument("target_recall: " + std::to_string(target_recall) + " given, expected over 0 and at most 1");
-  if (k == 0) invalid_argument("k: 0 given, expected at least 1");
-}
+void RecommendParams::check() const { check_values(*this, recommend_parameters()); }
 
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params) {
   params.check();
@@ -298,28 +295,11 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
   return found;
 }
 
-std::vector<Argument> arguments_of(const BuildParams& params) {
-  std::vector<Argument> out = {{"metric", std::string(name_of(params.metric))}};
-  const bool navigation = params.rerank && params.rerank->navigation;
-  const ClassRow* const row = class_of(params);
-  if (navigation || (row != nullptr && row->encodings.size() > 1))
-    out.emplace_back("dtype", std::string(name_of(navigation ? params.rerank->encoding : params.encoding)));
-  if (navigation) out.emplace_back("navigation", std::string(name_of(params.encoding)));
-  if (params.code.bits != 0) out.emplace_back("bits", params.code.bits);
-  if (params.code.m_pq != 0) out.emplace_back("m_pq", params.code.m_pq);
-  if (params.kind == Kind::graph) {
-    out.emplace_back("m", params.m);
-    out.emplace_back("ef_construction", params.ef_construction);
-    out.emplace_back("graph_type", std::string(name_of(params.graph_type)));
-  }
-  return out;
-}
-
 std::string described(const Trial& trial) {
   std::string text = trial.class_name;
   for (const auto& [name, value] : arguments_of(trial.params))
     if (name != "metric")
-      text += ", " + name + " " + (value.index() == 0 ? std::to_string(std::get<0>(value)) : std::get<1>(value));
+      text += ", " + name + " " + value_text(value);
   return text;
 }
 

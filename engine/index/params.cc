@@ -43,14 +43,6 @@ Resident parse_resident(std::string_view text) {
   invalid_argument("resident: '" + std::string(text) + "' given, expected 'hot' or 'all'");
 }
 
-void SearchParams::check() const {
-  if (!(heap_factor >= 0 && heap_factor <= 1))
-    invalid_argument("heap_factor: " + std::to_string(heap_factor) + " given, expected 0 to 1");
-  if (!(early_exit_threshold >= 0 && early_exit_threshold <= std::numeric_limits<float>::max()))
-    invalid_argument("early_exit_threshold: " + std::to_string(early_exit_threshold) +
-                     " given, expected a finite number from 0 on");
-  if (alpha && !(*alpha >= 0 && *alpha <= std::numeric_limits<float>::max()))
-    invalid_argument("alpha: " + std::to_string(*alpha) + " given, expected a finite number from 0 on");
-}
+void SearchParams::check() const { check_values(*this, search_parameters()); }
 
 }  // namespace cassata
