@@ -4,8 +4,10 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -138,7 +140,7 @@ inline py::object object_of(const Value& value) {
 
 /// A table as Python sees it: a dict for each row.
 template <class Params>
-void describe(std::span<const Parameter<Params>> table, const char* stage, py::list& out) {
+void describe_table(std::span<const Parameter<Params>> table, const char* stage, py::list& out) {
   static constexpr const char* kTypes[] = {"int", "float", "bool", "str", "path", "bytes"};
   const Params usual{};
   for (const Parameter<Params>& row : table) {

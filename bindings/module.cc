@@ -84,33 +84,34 @@ ReplaceParams replacing(bool overwrite) {
 }
 
 /// Of a build of the class that `choices` name.
-BuildParams params_of(const py::dict& choices, const py::object& progress, Shape shape = Shape::dense) {
+BuildParams params_of(const py::dict& choices, const py::object& progress, VectorKind vector_kind = VectorKind::dense) {
   BuildParams params;
-  params.kind = parse_kind(choices["kind"].cast<std::string>());
-  params.metric = parse_metric(choices["metric"].cast<std::string>());
-  params.encoding = parse_dtype(choices["dtype"].cast<std::string>(), choices["class_name"].cast<std::string>());
+  IndexSchema& schema = params.schema;
+  schema.kind = parse_kind(choices["kind"].cast<std::string>());
+  schema.metric = parse_metric(choices["metric"].cast<std::string>());
+  schema.first.encoding = parse_dtype(choices["dtype"].cast<std::string>(), choices["class_name"].cast<std::string>());
   params.num_threads = choices["num_threads"].cast<unsigned>();
   const auto given = [&](const char* name) { return choices.contains(name) ? choices[name].cast<std::uint32_t>() : 0; };
-  params.code = {
+  schema.first.code = {
       .m_pq = given("m_pq"), .bits = given("bits"), .rotated = choices.contains("opq") && choices["opq"].cast<bool>()};
   if (choices.contains("rerank_dtype"))
-    params.rerank = {
-        .encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), shape),
-        .code = {.bits = given("rerank_bits")},
-        .prune_percentage = choices.contains("prune_percentage") ? choices["prune_percentage"].cast<double>() : 100,
-        .residual = choices["residual"].cast<bool>()};
+    schema.second = Stage{.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), vector_kind),
+                          .code = {.bits = given("rerank_bits")},
+                          .role = choices["residual"].cast<bool>() ? Role::residual : Role::rerank};
+  if (choices.contains("prune_percentage")) schema.first.prune_percentage = choices["prune_percentage"].cast<double>();
   if (choices.contains("navigation")) {
-    params.rerank = {.encoding = params.encoding, .navigation = true};
-    params.encoding = parse_navigation(choices["navigation"].cast<std::string>(), params.kind, shape);
+    schema.second = Stage{.encoding = schema.first.encoding, .role = Role::rerank};
+    schema.first.role = Role::traversal;
+    schema.first.encoding = parse_navigation(choices["navigation"].cast<std::string>(), schema.kind, vector_kind);
   }
-  if (params.kind == Kind::postings)
-    params.postings = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
-                       .summary_energy = choices["summary_energy"].cast<float>(),
-                       .n_knn = choices["n_knn"].cast<std::uint32_t>()};
-  if (params.kind == Kind::graph) {
-    params.graph_type = parse_graph_type(choices["graph_type"].cast<std::string>());
-    params.m = choices["m"].cast<std::uint32_t>();
-    params.ef_construction = choices["ef_construction"].cast<std::uint32_t>();
+  if (schema.kind == Kind::postings)
+    params.lists = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
+                    .summary_energy = choices["summary_energy"].cast<float>(),
+                    .n_knn = choices["n_knn"].cast<std::uint32_t>()};
+  if (schema.kind == Kind::graph) {
+    schema.graph = parse_graph_type(choices["graph_type"].cast<std::string>());
+    params.graph = {.m = choices["m"].cast<std::uint32_t>(),
+                    .ef_construction = choices["ef_construction"].cast<std::uint32_t>()};
     if (choices.contains("memory_budget"))
       params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
     params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
@@ -123,7 +124,7 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Shape
 /// The usual number of pieces, but no more than a vector has dimensions.
 void choose_pieces(const py::dict& choices, const VectorStream& vectors, BuildParams& params) {
   if (choices.contains("m_pq_at_most"))
-    params.code.m_pq =
+    params.schema.first.code.m_pq =
         static_cast<std::uint32_t>(std::min<std::size_t>(choices["m_pq_at_most"].cast<std::uint32_t>(), vectors.dim()));
 }
 
@@ -137,7 +138,7 @@ Index build_from_file(const Path& data_path, const Path& path, const py::object&
 
 Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress,
                              const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, Shape::sparse);
+  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
   const WithoutGil without;
   return Index::build(*open_sparse_stream(data_path), params, path);
 }
@@ -145,7 +146,7 @@ Index build_from_sparse_file(const Path& data_path, const Path& path, const py::
 Index build_from_sparse_arrays(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets,
                                const Path& path, const py::object& progress, const Path& name,
                                const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, Shape::sparse);
+  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
   const std::unique_ptr<SparseStream> vectors =
       sparse_memory_stream(name.string(), span(components), span(values), span(offsets));
   const WithoutGil without;
@@ -320,7 +321,7 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
   Recommendation found;
   {
     const WithoutGil without;
-    const Rows rows = asked ? Rows(*asked) : Rows(Shape::dense, 1);
+    const Rows rows = asked ? Rows(*asked) : Rows(VectorKind::dense, 1);
     const Batch batch = rows.batch();
     found = recommend(*collection, asked ? &batch : nullptr, params);
   }
@@ -418,9 +419,10 @@ py::list residency(const Index& index) {
   return sections;
 }
 
-py::object describe(const std::optional<GraphEntry>& graph) {
+py::object describe_graph(const Manifest& manifest) {
+  const std::optional<GraphEntry>& graph = manifest.graph;
   if (!graph) return py::none();
-  return py::dict("graph_type"_a = text(name_of(graph->type)), "m"_a = graph->m,
+  return py::dict("graph_type"_a = text(name_of(manifest.schema.graph)), "m"_a = graph->m,
                   "ef_construction"_a = graph->ef_construction, "level_sizes"_a = py::cast(graph->level_sizes),
                   "duplicates"_a = graph->duplicates, "near_copies"_a = graph->near_copies);
 }
@@ -429,18 +431,18 @@ py::object number_or_none(std::uint32_t number) {
   return number == 0 ? py::object(py::none()) : py::object(py::int_(number));
 }
 
-py::object navigation(const Manifest& manifest) {
-  return manifest.navigates() ? py::object(text(name_of(manifest.codes.front().encoding))) : py::none();
+py::object navigation(const IndexSchema& schema) {
+  return schema.traversal_only() ? py::object(text(name_of(schema.first.encoding))) : py::none();
 }
 
-py::object describe_rerank(const Manifest& manifest) {
-  if (!manifest.rerank || manifest.rerank->navigation) return py::none();
-  const CodeParams& code = manifest.codes[1].code;
-  if (code.token_dim != 0)
-    return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "token_dim"_a = code.token_dim,
+py::object describe_rerank(const IndexSchema& schema) {
+  if (!schema.second || schema.traversal_only()) return py::none();
+  const CodeParams& code = schema.second->code;
+  if (schema.has(Role::maxsim))
+    return py::dict("dtype"_a = text(name_of(schema.second->encoding)), "token_dim"_a = code.token_dim,
                     "m_pq"_a = number_or_none(code.m_pq));
-  return py::dict("dtype"_a = text(name_of(manifest.codes[1].encoding)), "bits"_a = number_or_none(code.bits),
-                  "prune_percentage"_a = manifest.rerank->prune_percentage, "residual"_a = manifest.rerank->residual);
+  return py::dict("dtype"_a = text(name_of(schema.second->encoding)), "bits"_a = number_or_none(code.bits),
+                  "prune_percentage"_a = schema.first.prune_percentage, "residual"_a = schema.has(Role::residual));
 }
 
 py::object describe(const std::optional<PostingsEntry>& postings) {
@@ -475,19 +477,19 @@ py::bytes uuid(const Index& index) {
 
 py::dict info(const Index& index) {
   const Manifest& manifest = index.manifest();
+  const IndexSchema& schema = manifest.schema;
   const Header& header = index.file().header();
   py::list sections;
   for (const SectionEntry& section : manifest.sections) {
     sections.append(py::dict("name"_a = text(section.name), "offset"_a = section.offset, "length"_a = section.length,
                              "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
   }
-  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(manifest.kind)), "n"_a = index.size(),
-                  "dim"_a = index.dim(), "metric"_a = text(name_of(manifest.metric)),
-                  "dtype"_a = text(name_of(manifest.stored().encoding)), "navigation"_a = navigation(manifest),
-                  "bits"_a = number_or_none(manifest.codes.front().code.bits),
-                  "m_pq"_a = number_or_none(manifest.codes.front().code.m_pq),
-                  "opq"_a = manifest.codes.front().code.rotated, "graph"_a = describe(manifest.graph),
-                  "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(manifest),
+  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(schema.kind)), "n"_a = index.size(),
+                  "dim"_a = index.dim(), "metric"_a = text(name_of(schema.metric)),
+                  "dtype"_a = text(name_of(schema.stored().encoding)), "navigation"_a = navigation(schema),
+                  "bits"_a = number_or_none(schema.first.code.bits), "m_pq"_a = number_or_none(schema.first.code.m_pq),
+                  "opq"_a = schema.first.code.rotated, "graph"_a = describe_graph(manifest),
+                  "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(schema),
                   "ef_search"_a = number_or_none(manifest.ef_search), "sections"_a = sections,
                   "file_size"_a = header.file_length,
                   "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
@@ -497,12 +499,12 @@ py::dict info(const Index& index) {
 /// The table of parameters.
 py::tuple parameters() {
   py::list out;
-  describe(build_parameters(), "build", out);
-  describe(search_parameters(), "search", out);
-  describe(open_parameters(), "open", out);
-  describe(recommend_parameters(), "recommend", out);
-  describe(two_level_parameters(), "two_level", out);
-  describe(join_parameters(), "join", out);
+  describe_table(build_parameters(), "build", out);
+  describe_table(search_parameters(), "search", out);
+  describe_table(open_parameters(), "open", out);
+  describe_table(recommend_parameters(), "recommend", out);
+  describe_table(two_level_parameters(), "two_level", out);
+  describe_table(join_parameters(), "join", out);
   return py::tuple(out);
 }
 
@@ -552,7 +554,8 @@ void define_index(py::module_& module) {
       .def_property_readonly("dim", &Index::dim)
       .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
-      .def_property_readonly("metric", [](const Index& index) { return text(name_of(index.manifest().metric)); });
+      .def_property_readonly("metric",
+                             [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
 }
 
 }  // namespace
@@ -596,7 +599,7 @@ PYBIND11_MODULE(_core_of_main, module) {
       aliases[text(alias)] = text(cassata::name_of(metric));
   module.attr("metric_aliases") = aliases;
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
-  module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::BuildParams::kMinM, cassata::BuildParams::kMaxM),
+  module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::GraphParams::kMinM, cassata::GraphParams::kMaxM),
                                    "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
   module.attr("low_recall") = cassata::SelfCheck::kLow;
   module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;

@@ -149,8 +149,8 @@ std::vector<Index> open_all(const BenchChoices& choices) {
     if (index.token_dim() != first.token_dim())
       refuse(index, "token vectors of dim " + std::to_string(index.token_dim()) + " (0: none)",
              std::to_string(first.token_dim()));
-    if (mine.metric != other.metric)
-      refuse(index, "metric " + std::string(name_of(mine.metric)), std::string(name_of(other.metric)));
+    if (mine.schema.metric != other.schema.metric)
+      refuse(index, "metric " + std::string(name_of(mine.schema.metric)), std::string(name_of(other.schema.metric)));
   }
   if (choices.params.search.k > first.size())
     invalid_argument("-k: " + std::to_string(choices.params.search.k) + " given, expected at most the " +
@@ -172,7 +172,7 @@ double bytes_a_vector(const Index& index) {
 /// "f16"; with second codes "int8 + f16".
 std::string encodings(const Index& index) {
   std::string names;
-  for (const CodesEntry& codes : index.manifest().codes)
+  for (const CodesEntry& codes : index.manifest().codes())
     names += (names.empty() ? "" : " + ") + std::string(name_of(codes.encoding));
   return names;
 }

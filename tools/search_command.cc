@@ -208,7 +208,7 @@ class Answers {
       const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
       choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)},
-                             index_.manifest().metric, choices_.run_name);
+                             index_.manifest().schema.metric, choices_.run_name);
       output_.write(text);
       text.clear();
     }

@@ -62,7 +62,7 @@ std::vector<Id> shuffled(Id begin, Id end) {
   return nodes;
 }
 
-GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads)
+GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphBuildParams& params, Threads threads)
     : graph_(graph), params_(params), threads_(threads), workers_(threads.count) {}
 
 GraphBuilder::~GraphBuilder() = default;
@@ -281,7 +281,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   level.assign(target, w.chosen);
 }
 
-BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) {
+BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphBuildParams& params) {
   BuiltGraph graph(exact.size(), params.m);
   const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(exact.size());
   std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours

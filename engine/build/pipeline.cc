@@ -17,7 +17,7 @@
 
 namespace cassata {
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                             const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file) {
+                             const GraphBuildParams& params, const std::function<PendingFile(std::size_t i)>& file) {
   std::vector<Spool> spools;
   for (const auto& encoder : encoders) spools.emplace_back(*encoder, file(spools.size()));
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
@@ -43,7 +43,7 @@ BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spo
 
 namespace {
 
-GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                          const WorkFiles& files) {
   std::vector<Spool> spools = spool_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
   for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
@@ -102,7 +102,7 @@ struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
 
-  Placement(const GraphParts& parts, GraphType type, const GraphParams& params) : row_of(parts.graph.ids.size()) {
+  Placement(const GraphParts& parts, GraphType type, const GraphBuildParams& params) : row_of(parts.graph.ids.size()) {
     if (type == GraphType::standard) {
       node_at.resize(row_of.size());
       for (Id node = 0; node < node_at.size(); ++node) node_at[parts.graph.ids[node]] = node;
@@ -201,7 +201,8 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 
 /// The same in pages, which hold the first codes, and those of neighbours.
 GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place,
-                       const BuildEncoders& encoders, const GraphParams& params, bool from_disk, FileWriter& writer) {
+                       const BuildEncoders& encoders, const GraphBuildParams& params, bool from_disk,
+                       FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& ground = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
@@ -218,8 +219,7 @@ GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies,
   write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
   write_pages(ground, plan, place.row_of, rows, parts.spools[own], parts.spools[links], params.progress, writer);
   write_rows(parts.spools[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
-  return {.type = GraphType::paged,
-          .m = params.m,
+  return {.m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
@@ -239,8 +239,8 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
   });
 }
 
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       std::uint64_t budget, WorkFiles& files, FileWriter& writer) {
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
+                       GraphType type, std::uint64_t budget, WorkFiles& files, FileWriter& writer) {
   GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files)
                                  : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
@@ -257,8 +257,7 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
                i == 0 ? Tier::hot : Tier::cold, budget != 0, params.progress, writer);
-  return {.type = type,
-          .m = params.m,
+  return {.m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = 0,

@@ -47,12 +47,12 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
 /// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph, while rows are ordered two
 /// more of its size, and one chunk of vectors. With a `budget` of bytes, other than 0, the graph is built in regions
 /// (region_build.h) that fit into it, and so are rows ordered.
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       std::uint64_t budget, WorkFiles& files, FileWriter& writer);
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
+                       GraphType type, std::uint64_t budget, WorkFiles& files, FileWriter& writer);
 
 /// The vectors' codes by id, for each of the encoders, i, in file(i).
 std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                             const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file);
+                             const GraphBuildParams& params, const std::function<PendingFile(std::size_t i)>& file);
 /// The codes by which a graph is built: those that are walked, and those by which neighbours are chosen.
 struct BuildCodes {
   BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size);

@@ -87,7 +87,7 @@ class Pages {
 
   std::size_t size() const noexcept { return size_; }
   std::size_t count() const noexcept { return first_rows_.size() - 1; }
-  const PageShape& shape() const noexcept { return shape_; }
+  const PageShape& vector_kind() const noexcept { return shape_; }
   /// The page that holds `row`; below count(), whatever the bytes.
   std::uint32_t page_of(Id row) const noexcept;
   std::span<const std::byte> bytes(std::uint32_t page) const noexcept {

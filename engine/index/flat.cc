@@ -47,12 +47,12 @@ class FlatSearcher final : public Searcher {
 }  // namespace
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
-  if (file.manifest().shape == Shape::sparse) return open_postings(file, codes);
-  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().metric);
+  if (file.manifest().schema.vector_kind == VectorKind::sparse) return open_postings(file, codes);
+  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.metric);
 }
 
 void build_flat(const BuildTask& task) {
-  if (task.vectors.shape() == Shape::sparse) return build_postings(task);
+  if (task.vectors.vector_kind() == VectorKind::sparse) return build_postings(task);
   write_flat(task.vectors, *task.encoders.all.front(), task.params.progress, task.writer);
 }
 

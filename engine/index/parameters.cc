@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <limits>
 #include <type_traits>
 
@@ -260,8 +260,8 @@ const Parameter<B> kBuild[] = {
      [](B& b, const Value& value) { b.schema.graph = parse_graph_type(text(value)); }},
     at<B, &B::graph, &GraphParams::m>({.name = "m",
                                        .option = ",m",
-                                       .minimum = 2,
-                                       .maximum = 512,
+                                       .minimum = GraphParams::kMinM,
+                                       .maximum = GraphParams::kMaxM,
                                        .applies = &kGraph,
                                        .recorded = always,
                                        .help = "neighbours of a node on the upper layers of the graph; twice as many "
@@ -305,8 +305,8 @@ const Parameter<B> kBuild[] = {
       .minimum = 1,
       .maximum = kMaxBits,
       .applies = &kRerankRabitq,
-      .recorded = if_changed,
       .usual = kUsualBitsText,
+      .recorded = if_changed,
       .help = "bits a dimension of rabitq rerank codes"},
      [](const B& b) {
        return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value();
@@ -348,8 +348,8 @@ const Parameter<B> kBuild[] = {
          .minimum = 1,
          .maximum = kMaxBits,
          .applies = &kRabitq,
-         .recorded = if_changed,
          .usual = kUsualBitsText,
+         .recorded = if_changed,
          .help = "bits a dimension of rabitq codes, as dtype or as navigation"}),
     optional_at<B, &B::ef_search>(
         {.name = "ef_search",

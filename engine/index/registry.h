@@ -30,7 +30,7 @@ struct GraphTypeRow {
 struct EncodingRow {
   Encoding encoding;
   std::string_view name;
-  Shape shape;
+  VectorKind vector_kind;
   std::span<const Metric> metrics;  ///< that it has distances for
   bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
@@ -45,20 +45,18 @@ struct KindRow {
   void (*build)(const BuildTask& task);
 };
 
-/// What second codes of the vectors are for; token vectors score what was found as reranking codes do, by another kind
-/// of query.
-enum class Second { none, navigation, rerank, tokens, two_level_tokens };
-
 /// The class that stands for a kind of index over vectors that are stored in a way.
 struct ClassRow {
   std::string_view name;
   Kind kind;
-  std::span<const Encoding> encodings;  ///< of the vectors that are searched first; encodings[0] is the class's default
-  Second second;
-  std::span<const Encoding> seconds;  ///< encodings of the second codes; seconds[0] is the default
+  std::span<const Encoding> encodings;  ///< of the first stage; encodings[0] is the class's default
+  std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: there is none
   std::span<const Metric> metrics;
+  Role first = Role::search;  ///< of the first stage
 
-  Shape shape() const;
+  VectorKind vector_kind() const;
+  /// Whether the second stage holds token vectors.
+  bool tokens() const { return !seconds.empty() && holds_tokens(seconds.front()); }
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
@@ -68,10 +66,7 @@ std::span<const KindRow> kind_rows() noexcept;
 std::span<const ClassRow> class_rows() noexcept;
 
 /// Null if this version has no such class.
-const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept;
-/// Of a file, or of the file that a build makes. The manifest has an encoding.
-const ClassRow* class_of(const Manifest& manifest) noexcept;
-const ClassRow* class_of(const BuildParams& params) noexcept;
+const ClassRow* class_of(const IndexSchema& schema) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const GraphTypeRow& row_of(GraphType type);
 /// "'f32', 'f16'", for a message.

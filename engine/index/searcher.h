@@ -31,13 +31,10 @@ class Searcher {
   virtual void verify(const Reading& reading) const = 0;
 };
 
-/// The vectors of a file, as they are stored.
+/// The vectors of a file, as its schema says that each stage stores them.
 struct StoredCodes {
-  std::unique_ptr<Codes> first;   ///< that are searched
-  std::unique_ptr<Codes> second;  ///< that the best of what was found is scored again by; null: there are none
-  bool residual = false;          ///< a vector's score is the sum of both
-  bool navigation = false;        ///< the first only guide the search
-  bool tokens = false;            ///< the second are token vectors, by id and not by row
+  std::unique_ptr<Codes> first;
+  std::unique_ptr<Codes> second;  ///< null: there is no second stage. Token vectors are by id, not by row
 };
 
 /// What a build works on; it writes sections and sets what the manifest says of them.

@@ -162,8 +162,8 @@ struct IndexClass {
   VectorKind vector_kind;
   Kind kind;
   Role role;  ///< of the second stage; traversal: the first only guides the traversal; search: there is no second
-  std::vector<std::string> first, second;  ///< names of encodings
-  std::vector<std::string> metrics;
+  std::vector<std::string> first = {}, second = {};  ///< names of encodings
+  std::vector<std::string> metrics = {};
 };
 std::vector<IndexClass> index_classes();
 

@@ -46,12 +46,12 @@ std::vector<float> random_halves(std::mt19937& random, std::size_t n, std::vecto
   return values;
 }
 
-struct Shape {
+struct VectorKind {
   std::size_t vectors, rows, dim;
 };
 
 /// Shapes round every border: of registers, of blocks of rows, of stretches of coordinates.
-Shape random_shape(unsigned seed) {
+VectorKind random_shape(unsigned seed) {
   std::mt19937 random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(1, most)(random); };
   return {.vectors = up_to(seed % 4 ? 20 : 70), .rows = up_to(seed % 3 ? 14 : 60), .dim = up_to(seed % 5 ? 40 : 400)};
@@ -77,7 +77,7 @@ TEST(MaxSim, MatchesDoublePrecision) {
   for_each_target([] {
     for (unsigned seed = 0; seed < 300; ++seed) {
       SCOPED_TRACE(seed);
-      const Shape s = random_shape(seed);
+      const VectorKind s = random_shape(seed);
       std::mt19937 random(seed);
       std::vector<std::uint16_t> halves;
       const std::vector<float> query = random_values(random, s.vectors * s.dim),
@@ -139,7 +139,7 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
   for_each_target([] {
     for (unsigned seed = 0; seed < 200; ++seed) {
       SCOPED_TRACE(seed);
-      const Shape s = random_shape(seed);
+      const VectorKind s = random_shape(seed);
       std::mt19937 random(seed);
       const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
                                rows = random_values(random, s.rows * s.dim);
@@ -169,7 +169,7 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
     for (unsigned seed = 0; seed < 100; ++seed) {
       SCOPED_TRACE(seed);
       std::mt19937 random(seed);
-      const Shape s = random_shape(seed);
+      const VectorKind s = random_shape(seed);
       const std::size_t subspaces = 1 + random() % 9, width = 1 + random() % 9, dim = subspaces * width;
       const std::vector<float> query = random_values(random, s.vectors * dim), rows = random_values(random, 5 * dim);
       const std::vector<float> books = random_values(random, dim * kCentroids);
@@ -208,7 +208,7 @@ TEST(NearestRows, AreThoseOfALoop) {
   for_each_target([] {
     for (unsigned seed = 0; seed < 150; ++seed) {
       SCOPED_TRACE(seed);
-      Shape s = random_shape(seed);
+      VectorKind s = random_shape(seed);
       if (seed % 50 == 0) s.vectors = 3000;  // more than are packed at a time
       std::mt19937 random(seed);
       const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
