@@ -58,7 +58,7 @@ CommandLine line_of(BuildChoices& choices) {
 int build_plainly(const Words& words) {
   BuildChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  BuildParams params = build_params(choices.given, shape_of(choices.input));
+  BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
   check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input});

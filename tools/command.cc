@@ -14,13 +14,15 @@ namespace cassata::tools {
 namespace po = boost::program_options;
 
 std::string with_options(std::string_view message) {
+  const bool combination = message.starts_with("unsupported combination: ");  // of parameters and their values
   std::string text;
   for (std::size_t begin = 0, end; begin < message.size(); begin = end) {
     end = std::min(message.find(' ', begin), message.size());
     std::string_view word = message.substr(begin, end - begin);
-    while (!word.empty() && (word.back() == ':' || word.back() == ',' || word.back() == ';')) word.remove_suffix(1);
+    while (!word.empty() && std::string_view(":,;)").find(word.back()) != std::string_view::npos) word.remove_suffix(1);
     const bool leads = begin == 0 && message.substr(word.size()).starts_with(": ");
-    const ParameterInfo* const row = leads || word.find('_') != word.npos ? find_parameter(word) : nullptr;
+    const bool name = leads || combination || word.find('_') != word.npos;
+    const ParameterInfo* const row = name ? find_parameter(word) : nullptr;
     text += row != nullptr ? option_name(*row) : std::string(word);
     text += message.substr(begin + word.size(), end - begin - word.size());
     if (end < message.size()) text += message[end++];

@@ -89,7 +89,7 @@ T number(std::string_view text, T least, T most, const std::string& limit = {}) 
 }
 
 /// `message` with the engine's names of parameters as options of the command line: its first word, if a colon follows,
-/// and words with an underscore.
+/// words with an underscore, and all words of an unsupported combination.
 std::string with_options(std::string_view message);
 
 /// A subcommand's command line: described once, for parsing and for --help.

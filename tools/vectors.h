@@ -16,7 +16,7 @@
 namespace cassata::tools {
 
 /// What a file holds, by its extension: .bin and .npz are sparse.
-VectorKind shape_of(const std::filesystem::path& path);
+VectorKind vector_kind_of(const std::filesystem::path& path);
 
 /// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);

@@ -657,8 +657,11 @@ std::string unused_text(const ParameterInfo& parameter) {
 BuildParams build_params(const Given<BuildParams>& given, VectorKind vectors) {
   BuildParams params = usual_build(vectors);
   given.apply(params);
-  if (const ParameterInfo* const row = given.unused({&params.schema, 1}))
+  const IndexSchema& schema = params.schema;
+  if (const ParameterInfo* const row = given.unused({&schema, 1}))
     invalid_argument(std::string(row->name) + ": " + unused_text(*row));
+  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second)
+    invalid_argument("m_pq: none given, expected a whole number from 1 to the dimension of the vectors");
   return params;
 }
 
