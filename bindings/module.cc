@@ -531,10 +531,10 @@ void define_index(py::module_& module) {
                   "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a, "progress"_a, "name"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a,
                   "pq_subspaces"_a, "ids"_a)
+      .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
            "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
            "tokens"_a = py::none(), "sum_stages"_a = false)
-      .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("search_exact", &search_by<&Index::search_exact>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
            "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,

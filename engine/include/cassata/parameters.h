@@ -94,11 +94,18 @@ inline bool has(const IndexSchema& schema, const ParameterInfo& parameter) {
   return parameter.applies == nullptr || parameter.ignored_elsewhere || parameter.applies->to(schema);
 }
 
+/// Whether some values of the parameter's type are out of range.
+inline bool bounded(const ParameterInfo& parameter) {
+  return parameter.minimum > 0 || parameter.maximum < std::numeric_limits<double>::infinity();
+}
+
 /// Throws Error(invalid_argument) for the first value of `params` that is out of range.
 template <class Params>
 void check_values(const Params& params, std::span<const Parameter<Params>> table) {
-  for (const Parameter<Params>& row : table)
+  for (const Parameter<Params>& row : table) {
+    if (!bounded(row)) continue;
     if (const Value value = row.get(params); value.index() != 0) check_value(row, value);
+  }
 }
 
 /// Values given by a user, in any order.

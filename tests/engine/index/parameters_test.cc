@@ -147,6 +147,7 @@ TEST(Parameters, TextsThatAreNoValueAreRefused) {
   each_row([](const ParameterInfo& row) {
     if (row.type == ParameterType::choice || row.type == ParameterType::path) return;
     for (const std::string text : {"", " ", "x", "1x", "0x1p3", "1e999", "-1", "nan", "18446744073709551616"}) {
+      if (row.type == ParameterType::real && text.size() == 20) continue;  // large, but a number
       SCOPED_TRACE(text);
       try {
         parse_value(row, text);
@@ -275,7 +276,7 @@ TEST(Parameters, AreRecordedSoThatTheyMakeTheSameBuild) {
       {VectorKind::dense, {{"navigation", "rabitq"}, {"bits", "3"}, {"graph_type", "paged"}, {"ef_search", "31"}}},
       {VectorKind::dense, {{"dtype", "int8"}, {"rerank", "rabitq"}, {"rerank_bits", "6"}, {"residual", "true"}}},
       {VectorKind::sparse, {{"metric", "l2"}, {"ef_construction", "77"}}},
-      {VectorKind::sparse, {{"kind", "postings"}, {"n_postings", "50"}, {"summary_energy", "0.4"}, {"n_knn", "9"}}},
+      {VectorKind::sparse, {{"kind", "postings"}, {"n_postings", "50"}, {"summary_energy", "0.5"}, {"n_knn", "9"}}},
       {VectorKind::sparse, {{"rerank", "fixedu8"}, {"prune_percentage", "33.3"}, {"residual", "true"}}},
   };
   for (const auto& [vectors, arguments] : builds) {
