@@ -333,13 +333,11 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
   return out;
 }
 
-py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces,
-               std::uint64_t n_centroids, unsigned num_threads, bool overwrite) {
-  const TwoLevelChoices choices{.pq_subspaces = pq_subspaces,
-                                .n_centroids = n_centroids,
-                                .num_threads = num_threads,
-                                .replace = replacing(overwrite),
-                                .progress = progress_of(progress)};
+py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, const py::kwargs& arguments) {
+  TwoLevelChoices choices;
+  given_of(two_level_parameters(), arguments).apply(choices);
+  choices.replace = replacing(choices.replace.overwrite);
+  choices.progress = progress_of(progress);
   TwoLevelSummary made;
   {
     const WithoutGil without;
@@ -366,11 +364,12 @@ py::list clean_folder(const Path& folder, bool resumable, bool dry_run) {
   return out;
 }
 
-Index join(const Index& first, const Path& folder, const Path& path, bool overwrite, const py::object& progress,
-           std::optional<bool> two_level, std::size_t pq_subspaces, const Path& ids) {
-  TokenChoices choices{.ids = ids, .replace = replacing(overwrite), .progress = progress_of(progress)};
-  if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
-  if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
+Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress,
+           const py::kwargs& arguments) {
+  TokenChoices choices;
+  given_of(join_parameters(), arguments).apply(choices);
+  choices.replace = replacing(choices.replace.overwrite);
+  choices.progress = progress_of(progress);
   const WithoutGil without;
   return Index::join(first, folder, choices, path);
 }
@@ -529,8 +528,7 @@ void define_index(py::module_& module) {
       .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
       .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(),
                   "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a, "progress"_a, "name"_a)
-      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a,
-                  "pq_subspaces"_a, "ids"_a)
+      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
            "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
@@ -587,8 +585,7 @@ PYBIND11_MODULE(_core_of_main, module) {
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
-  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a,
-             "num_threads"_a, "overwrite"_a);
+  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a);
   module.attr("parameters") = parameters();
   module.attr("classes") = classes();
   module.attr("__version__") = cassata::library_version();

@@ -42,11 +42,11 @@ class MultivectorIndex(Index):
             core,
             inputs.file_path("multivec_data_folder", folder),
             target or "",
-            inputs.truth("overwrite", overwrite),
             inputs.progress_function(progress),
-            two_level=two_level,
-            pq_subspaces=0 if pq_subspaces is None else inputs.whole_number("pq_subspaces", pq_subspaces, 1),
-            ids="" if ids is None else inputs.file_path("ids", ids),
+            layout=None if two_level is None else "two-level" if two_level else "plain",
+            pq_subspaces=pq_subspaces,
+            ids=None if ids is None else inputs.file_path("ids", ids),
+            overwrite=overwrite,
         )
         return cls._face(joined, target)
 
