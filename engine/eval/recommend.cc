@@ -13,7 +13,7 @@
 #include "engine/base/sampling.h"
 #include "engine/index/answers.h"
 #include "engine/index/registry.h"
-#include "engine/index/schema.h"
+#include "engine/index/schema_rules.h"
 
 namespace cassata {
 namespace {

@@ -1,4 +1,4 @@
-// The ground level in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
+// The base layer in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
 // rows that are near each other and all that it takes to go on from them, so that a walk reads a page for each few
 // nodes that it expands, and nothing else.
 //
@@ -28,11 +28,6 @@
 #include "format/file/section.h"
 
 namespace cassata {
-
-inline constexpr std::string_view kPagesSection = "graph.pages";
-inline constexpr std::string_view kPageRowsSection = "graph.page_rows";
-/// Section of the codes of the nodes of the upper levels, by position, in the encoding of links.
-inline constexpr std::string_view kUpperCodesSection = "graph.upper_codes";
 
 /// What is in a page, in bytes.
 struct PageShape {
@@ -87,7 +82,7 @@ class Pages {
 
   std::size_t size() const noexcept { return size_; }
   std::size_t count() const noexcept { return first_rows_.size() - 1; }
-  const PageShape& vector_kind() const noexcept { return shape_; }
+  const PageShape& shape() const noexcept { return shape_; }
   /// The page that holds `row`; below count(), whatever the bytes.
   std::uint32_t page_of(Id row) const noexcept;
   std::span<const std::byte> bytes(std::uint32_t page) const noexcept {

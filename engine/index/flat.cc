@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/build/pipeline.h"
 #include "engine/index/searcher.h"
 #include "engine/search/scan.h"
 
@@ -49,11 +48,6 @@ class FlatSearcher final : public Searcher {
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
   if (file.manifest().schema.vector_kind == VectorKind::sparse) return open_postings(file, codes);
   return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.metric);
-}
-
-void build_flat(const BuildTask& task) {
-  if (task.vectors.vector_kind() == VectorKind::sparse) return build_postings(task);
-  write_flat(task.vectors, *task.encoders.all.front(), task.params.progress, task.writer);
 }
 
 }  // namespace cassata

@@ -1,17 +1,13 @@
 #include "cassata/index.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "cassata/error.h"
-#include "cassata/parameters.h"
-#include "engine/build/pipeline.h"
-#include "engine/build/region_build.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/answers.h"
+#include "engine/index/build_index.h"
 #include "engine/index/registry.h"
-#include "engine/index/schema.h"
+#include "engine/index/schema_rules.h"
 #include "engine/index/searcher.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
@@ -19,75 +15,10 @@
 #include "engine/multivector/join.h"
 #include "engine/search/touched_rows.h"
 #include "format/file/file_writer.h"
-#include "format/os/memory.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
-
-void check_budget(const BuildParams& params, const VectorStream& vectors, const std::filesystem::path& path) {
-  const std::uint64_t budget = params.memory_budget;
-  if (params.resume && budget == 0)
-    invalid_argument("resume: given without memory_budget, whose builds can be resumed");
-  if (params.resume && path.empty())
-    invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
-  if (budget == 0) return;
-  if (params.schema.kind != Kind::graph)
-    invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.schema.kind)) + "', expected '" +
-                     std::string(name_of(Kind::graph)) + "'");
-  const std::size_t encodings = params.schema.second ? 2 : 1;
-  if (const std::uint64_t least =
-          least_budget(vectors.size(), vectors.vector_kind() == VectorKind::sparse ? encodings : 0);
-      budget < least)
-    invalid_argument("memory_budget: " + bytes_text(budget) + " given, expected at least " + bytes_text(least) +
-                     " for " + std::to_string(vectors.size()) + " vectors");
-}
-
-/// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
-void check_build(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
-  params.check();
-  if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
-  if (vectors.size() > kMaxSize)
-    invalid_argument(vectors.name() + ": " + std::to_string(vectors.size()) + " vectors, expected at most " +
-                     std::to_string(kMaxSize));
-  if (vectors.vector_kind() == VectorKind::dense && (vectors.dim() == 0 || vectors.dim() > kMaxDim))
-    invalid_argument(vectors.name() + ": dim is " + std::to_string(vectors.dim()) + ", expected 1 to " +
-                     std::to_string(kMaxDim));
-  if (params.schema.has(Role::maxsim))
-    invalid_argument(
-        "role: maxsim given for a build, expected another; Index::join() puts token vectors beside an index");
-  if (const std::string problem = problem_with(params.schema); !problem.empty()) invalid_argument(problem);
-  check_budget(params, vectors, path);
-  if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
-    invalid_argument("path: " + path.string() + " is the input, which the index would replace");
-}
-
-/// What the file's provenance says of a build, and what a build that goes on must agree with.
-std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
-  std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& [name, value] : recorded(params)) out.emplace_back(name, value_text(value));
-  return out;
-}
-
-/// `params` with what depends on the vectors: product quantization in two stages cuts them into 32 unless told.
-BuildParams completed(BuildParams params, const VectorStream& vectors) {
-  constexpr std::size_t kUsualSubspaces = 32;
-  params.schema.vector_kind = vectors.vector_kind();
-  Stage& first = params.schema.first;
-  if (first.encoding == Encoding::pq && first.code.m_pq == 0 && params.schema.second)
-    first.code.m_pq = static_cast<std::uint32_t>(std::min(kUsualSubspaces, vectors.dim()));
-  return params;
-}
-
-/// Where a build keeps what it has not yet put into its file.
-std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params,
-                                      const std::filesystem::path& path, const FileWriter& writer) {
-  if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
-  std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) +
-                     "\nsimd " + std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) +
-                     " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
-  for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
-  return std::make_unique<WorkFiles>(path, what, params.resume);
-}
 
 /// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of
 /// their folder.
@@ -257,28 +188,12 @@ void Index::check_touched() {
   state_ = std::move(fresh);
 }
 
-Index Index::build(VectorStream& vectors, const BuildParams& given, const std::filesystem::path& path) {
-  BuildParams params = completed(given, vectors);
-  check_build(vectors, params, path);
-  FileWriter writer(path, params.replace);
-  const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
-  Manifest manifest{.schema = params.schema,
-                    .size = vectors.size(),
-                    .dim = static_cast<std::uint32_t>(vectors.dim()),
-                    .first_section = std::string(kRowsSection),
-                    .ef_search = params.ef_search};
-  if (params.schema.second) manifest.second_section = kRerankSection;
-  SampledStream sampled(vectors);
-  row_of(params.schema.kind).build({sampled, params, encoders_of(params, vectors.dim()), *files, writer, manifest});
-  manifest.provenance = {
-      .library_version = std::string(library_version()), .inputs = {vectors.entry()}, .parameters = described(params)};
-  const auto check = [&](const std::shared_ptr<const MappedFile>& opened, Manifest& amended) {
-    const State state(opened, {});
-    amended.provenance.self_check = self_check(*state.searcher, amended, sampled.sample(), params.num_threads);
+Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
+  const auto check = [&](std::shared_ptr<const MappedFile> opened, const Rows& sample) {
+    const State state(std::move(opened), {});
+    return self_check(*state.searcher, state.file->manifest(), sample, params.num_threads);
   };
-  auto file = writer.finish(std::move(manifest), params.schema.kind == Kind::flat ? FileWriter::Check() : check);
-  files->drop();
-  return Index(State::open(std::move(file), path));
+  return Index(State::open(build_file(vectors, params, path, check), path));
 }
 
 Index Index::join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
@@ -343,6 +258,6 @@ void Index::save(const std::filesystem::path& path, const Progress& progress, co
 }
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
-std::string_view simd_target() noexcept { return kernels::target_name(); }
+std::string_view simd_target() noexcept { return kernels::dense::target_name(); }
 
 }  // namespace cassata

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "engine/base/parallel.h"
-#include "engine/build/posting_builder.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/searcher.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/posting_search.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -101,17 +101,6 @@ class PostingsSearcher final : public Searcher {
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes) {
   return std::make_unique<PostingsSearcher>(file, *codes.first, postings_entry(file),
                                             file.manifest().schema.kind == Kind::flat);
-}
-
-void build_postings(const BuildTask& task) {
-  PostingsParams params{.num_threads = task.params.num_threads, .progress = task.params.progress};
-  if (task.params.schema.kind != Kind::flat) {
-    params.bounds = false;
-    params.n_postings = task.params.lists.n_postings;
-    params.summary_energy = task.params.lists.summary_energy;
-    params.n_knn = task.params.lists.n_knn;
-  }
-  task.manifest.postings = write_postings(task.vectors, *task.encoders.all.front(), params, task.files, task.writer);
 }
 
 }  // namespace cassata

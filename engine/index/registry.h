@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "cassata/manifest.h"
-#include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
 
@@ -42,7 +41,6 @@ struct KindRow {
   Kind kind;
   std::string_view name;
   std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
-  void (*build)(const BuildTask& task);
 };
 
 /// The class that stands for a kind of index over vectors that are stored in a way.
@@ -72,12 +70,5 @@ const GraphTypeRow& row_of(GraphType type);
 /// "'f32', 'f16'", for a message.
 std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
-
-/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must
-/// be asked.
-CodesEntry link_codes();
-
-/// The encoders of a build.
-BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);
 
 }  // namespace cassata

@@ -1,16 +1,14 @@
-// What one kind of index does with a file: answer, check itself, and come to be.
+// What one kind of index does with a file: answer, and check itself.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "cassata/params.h"
-#include "cassata/stream.h"
-#include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
 #include "engine/graph/duplicates.h"
 #include "engine/search/workspace.h"
-#include "format/file/file_writer.h"
 #include "format/file/mapped_file.h"
 
 namespace cassata {
@@ -37,32 +35,19 @@ struct StoredCodes {
   std::unique_ptr<Codes> second;  ///< null: there is no second stage. Token vectors are by id, not by row
 };
 
-/// What a build works on; it writes sections and sets what the manifest says of them.
-struct BuildTask {
-  VectorStream& vectors;
-  const BuildParams& params;
-  BuildEncoders encoders;
-  WorkFiles& files;
-  FileWriter& writer;
-  Manifest& manifest;
-};
-
 /// Exact search over any codes, for every kind that has them. `ids` are those of the rows; empty: their numbers.
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
                     const SearchParams& params, std::span<std::vector<Candidate>> best);
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
-void build_flat(const BuildTask& task);
 
 /// Of a file with inverted lists; exact where the kind is flat.
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes);
-void build_postings(const BuildTask& task);
 
 /// The rows of a graph that are not its nodes. Throws Error(corrupt) if there are not as many as the manifest says.
 Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry);
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);
 /// Of a graph in pages. `codes.first` has no rows of its own: they lie in the pages.
 std::unique_ptr<Searcher> open_paged(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry);
-void build_graph(const BuildTask& task);
 
 }  // namespace cassata

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "cassata/error.h"
-#include "engine/build/pipeline.h"
 #include "engine/build/staging.h"
 #include "engine/codec/tokens.h"
 #include "engine/index/registry.h"
-#include "engine/index/schema.h"
+#include "engine/index/schema_rules.h"
+#include "format/file/sections.h"
 #include "format/input/token_files.h"
 
 namespace cassata {

@@ -17,6 +17,7 @@
 #include "engine/graph/adjacency.h"
 #include "engine/graph/page_store.h"
 #include "engine/graph/row_order.h"
+#include "format/file/sections.h"
 #include "tests/conformance/good_pages.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
@@ -184,11 +185,11 @@ TEST(Paged, RefusesWhatMakesNoSense) {
   const Vectors vectors = clustered_vectors(random, 20, 8, 20);
   BuildParams params = paged();
   params.schema.first.role = Role::search;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+  expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
                [&] { build(vectors, params, folder / "index"); });
   params.schema.second.reset();
   params.schema.first.encoding = Encoding::f32;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+  expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
                [&] { build(vectors, params, folder / "index"); });
 }
 

@@ -12,6 +12,7 @@
 #include "cassata/index.h"
 #include "engine/search/posting_search.h"
 #include "format/file/mapped_file.h"
+#include "format/file/sections.h"
 #include "format/input/sparse_files.h"
 #include "tests/support/random_case.h"
 #include "tests/support/sparse_index.h"

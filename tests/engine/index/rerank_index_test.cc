@@ -104,7 +104,7 @@ TEST(RerankIndexAtSize, TheResidualSumIsTheWholeScore) {
     const Index whole = build(vectors, params_of(percentage)), residual = build(vectors, params_of(percentage, true));
     residual.verify();
     const auto rows = [](const Index& index, std::size_t i) {
-      return index.file().section(index.manifest().codes[i].section).bytes.size();
+      return index.file().section(index.manifest().codes()[i].section).bytes.size();
     };
     EXPECT_EQ(rows(residual, 0), rows(whole, 0));
     EXPECT_EQ(rows(residual, 0) + rows(residual, 1), rows(whole, 1)) << "each entry stands in one part";

@@ -178,7 +178,7 @@ TEST(NavigationIndex, SaysWhatItHolds) {
   EXPECT_EQ(m.schema.first.code.bits, 3u);
   EXPECT_EQ(m.schema.second->encoding, Encoding::f16);
   ASSERT_TRUE(m.schema.second);
-  EXPECT_TRUE(m.schema.second->navigation);
+  EXPECT_TRUE(m.schema.traversal_only());
   EXPECT_EQ(m.find("codes.rows.model")->length, 20u * (4 + 4));
   EXPECT_EQ(m.find("codes.rows")->tier, Tier::hot);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
@@ -339,7 +339,7 @@ TEST(DenseRerankIndex, AManifestThatDoesNotFitIsRefused) {
   refuse("residual", Errc::corrupt, "residual with navigation",
          [](Manifest& m) { m.schema.first.role = Role::traversal; });
   refuse("residual", Errc::corrupt, "rerank 'int8' with dtype 'rabitq'",
-         [](Manifest& m) { m.schema.second->encoding = Encoding::dense_int8; });
+         [](Manifest& m) { m.schema.second = Stage{.encoding = Encoding::dense_int8, .role = Role::residual}; });
   refuse("residual", Errc::corrupt, "residual", [](Manifest& m) { m.schema.metric = Metric::euclidean; });
   refuse("euclidean", Errc::corrupt, "residual", [](Manifest& m) { m.schema.second->role = Role::residual; });
   refuse("residual", Errc::corrupt, "no section 'ids.model'", [](Manifest& m) { m.second_section = "ids"; });

@@ -1,4 +1,4 @@
-#include "engine/index/schema.h"
+#include "engine/index/schema_rules.h"
 
 #include <algorithm>
 #include <span>
