@@ -21,6 +21,7 @@
 #include "cassata/parameters.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
+#include "format/base/text.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
 #include "format/os/memory.h"
@@ -113,7 +114,7 @@ BuildParams params_of(const py::dict& choices, const py::object& progress, Vecto
     params.graph = {.m = choices["m"].cast<std::uint32_t>(),
                     .ef_construction = choices["ef_construction"].cast<std::uint32_t>()};
     if (choices.contains("memory_budget"))
-      params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
+      params.memory_budget = parse_bytes(choices["memory_budget"].cast<std::string>(), "memory_budget");
     params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
   }
   params.replace = replacing(choices["overwrite"].cast<bool>());
@@ -234,8 +235,8 @@ void check_results_fit(std::size_t rows, std::size_t k) {
   if (rows == 0 || k <= memory / kBytesOfOne / rows) return;
   const double needed = static_cast<double>(rows) * static_cast<double>(k) * double{kBytesOfOne};
   invalid_argument("k: " + std::to_string(k) + " results for each of " + std::to_string(rows) + " queries need " +
-                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") +
-                   ", this machine has " + bytes_text(memory));
+                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") + ", this machine has " +
+                   bytes_text(memory));
 }
 
 /// The names of the parameters of a search, known before the first call.
@@ -252,8 +253,7 @@ py::tuple search_by(const Index& index, const py::object& queries, const TokenAr
   const IndexSchema& schema = index.manifest().schema;
   each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
     check_value(row, value);
-    if (!has(schema, row) && value != Value(false))
-      invalid_argument(std::string(row.name) + ": " + unused_text(row));
+    if (!has(schema, row) && value != Value(false)) invalid_argument(std::string(row.name) + ": " + unused_text(row));
     row.set(params, value);
   });
   const Batch batch = borrow(batch_of(queries), tokens);
@@ -511,12 +511,11 @@ py::tuple classes() {
   static constexpr const char* kRoles[] = {"search", "traversal", "rerank", "residual", "maxsim"};
   py::list out;
   for (const IndexClass& one : index_classes())
-    out.append(py::dict("name"_a = text(one.name),
-                        "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
-                        "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
-                        "second"_a = py::tuple(py::cast(one.second)),
-                        "role"_a = kRoles[static_cast<std::size_t>(one.role)],
-                        "metrics"_a = py::tuple(py::cast(one.metrics))));
+    out.append(
+        py::dict("name"_a = text(one.name), "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
+                 "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
+                 "second"_a = py::tuple(py::cast(one.second)), "role"_a = kRoles[static_cast<std::size_t>(one.role)],
+                 "metrics"_a = py::tuple(py::cast(one.metrics))));
   return py::tuple(out);
 }
 

@@ -1,6 +1,6 @@
 """The engine's Index, as bindings/module.cc defines it; index.py checks and names the arguments."""
 
-from typing import Any, Callable, Union, final
+from typing import Any, Callable, TypedDict, Union, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,60 @@ _Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
 
 _Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
 
+_Queries = Union[npt.NDArray[np.float32], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
+
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
+_Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+class _Parameter(TypedDict):
+    """A row of the table of parameters (cassata/parameters.h)."""
+
+    name: str
+    option: str  # "--encoding", "-m"
+    type: str  # "int", "float", "bool", "str", "path", or "bytes": an int or a text such as "512MiB"
+    default: int | float | bool | str | None  # None: nothing, unless it is given
+    usual: str | None  # what is taken where it is not given, if that is not `default`
+    minimum: int | float | None
+    maximum: int | float | None
+    above_minimum: bool  # the minimum is out of range
+    choices: tuple[str, ...] | None
+    expected: str  # "a whole number from 2 to 512"
+    stage: str  # "build", "search", "open", "recommend", "two_level", "join"
+    help: str
+    applies: tuple[str, ...]  # tags of the indexes that have it; (): all
+    only_with: str | None  # the same in words
+    ignored_elsewhere: bool  # other indexes ignore it, instead of refusing it
+
+class _Class(TypedDict):
+    """Indexes of a class, as the registry has them; a class may have several rows."""
+
+    name: str
+    vectors: str
+    kind: str
+    dtypes: tuple[str, ...]
+    second: tuple[str, ...]
+    role: str  # of the second stage; "traversal": `dtypes` are navigation codes, and `second` the dtype; "search": there is none
+    metrics: tuple[str, ...]
+
+parameters: tuple[_Parameter, ...]
+classes: tuple[_Class, ...]
+
 def bytes_text(bytes: int) -> str: ...
-def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
+
+# Parameters go by the names of the table `parameters`; None is one that is not given. A wrong type or an unknown name is a TypeError.
+# A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
+def build(
+    data: _Vectors, path: str, progress: _Progress, *, name: str = "data_vec", class_name: str | None = None, **parameters: object
+) -> Index:
+    """Builds over a file, an array or the arrays of sparse rows.
+
+    A `path` of "" is a temporary file. `name` stands for arrays in messages. With a `class_name` the parameters must be of that class.
+    """
+
+def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
-def train_two_level(
-    folder: str, out_folder: str, progress: _Progress, pq_subspaces: int, n_centroids: int, num_threads: int, overwrite: bool
-) -> dict[str, Any]: ...
+def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 
 @final
 class Index:
@@ -49,9 +95,12 @@ class Index:
         **choices: object,
     ) -> Index: ...
     @staticmethod
-    def join(
-        first: Index, folder: str, path: str, overwrite: bool, progress: _Progress, two_level: bool | None, pq_subspaces: int, ids: str
-    ) -> Index: ...
+    def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
+    @overload
+    def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
+
+    @overload
     def search(
         self,
         queries: npt.NDArray[np.float32],
@@ -64,7 +113,10 @@ class Index:
         beta: int | None = None,
         tokens: _Tokens | None = None,
         sum_stages: bool = False,
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
+    ) -> _Hits: ...
+    def search_exact(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """The same by comparing each query with every vector."""
+
     def search_sparse(
         self,
         components: npt.NDArray[np.uint32],

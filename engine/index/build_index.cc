@@ -15,6 +15,7 @@
 #include "engine/index/schema_rules.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
+#include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
 #include "format/os/memory.h"
