@@ -551,6 +551,8 @@ void define_index(py::module_& module) {
       .def_property_readonly("dim", &Index::dim)
       .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
+      .def_property_readonly("largest_first",
+                             [](const Index& index) { return cassata::largest_first(index.manifest().schema.metric); })
       .def_property_readonly("metric",
                              [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
 }
@@ -590,9 +592,8 @@ PYBIND11_MODULE(_core_of_main, module) {
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   py::dict aliases;
-  for (const cassata::Metric metric : {cassata::Metric::dot_product, cassata::Metric::euclidean})
-    for (const std::string_view alias : cassata::aliases_of(metric))
-      aliases[text(alias)] = text(cassata::name_of(metric));
+  for (const cassata::MetricRow& row : cassata::kMetrics)
+    for (const std::string_view alias : row.aliases) aliases[text(alias)] = text(row.name);
   module.attr("metric_aliases") = aliases;
   module.attr("default_query_cut") = cassata::SearchParams().query_cut;
   module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::GraphParams::kMinM, cassata::GraphParams::kMaxM),

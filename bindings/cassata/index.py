@@ -468,7 +468,7 @@ def padded(
     missing = k - ids.shape[1]
     if missing == 0:
         return distances, ids
-    worst = np.inf if core.metric == "euclidean" else -np.inf
+    worst = -np.inf if core.largest_first else np.inf
     all_distances, all_ids = np.full((rows, k), worst, np.float32), np.full((rows, k), -1, np.int64)
     all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
     return all_distances, all_ids

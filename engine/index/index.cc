@@ -60,7 +60,7 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const Stage& stage, co
   if (encoding.compact) sections.model = file.section(section + std::string(kModelSuffix));
   const std::size_t dim = encoding.vector_kind == VectorKind::tokens ? stage.code.token_dim : m.dim;
   auto codes =
-      encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.schema.metric, .code = stage.code});
+      encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.schema.distance(), .code = stage.code});
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
@@ -232,7 +232,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   bounded.k = std::min<std::uint64_t>(params.k, now->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   now->file->reading([&] {
-    (*now->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
+    (*now->searcher.*function)(SearchedQueries(queries, manifest.schema.metric).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= now->size())  // only a damaged file has such

@@ -237,7 +237,8 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = metrics,
       .recorded = always,
-      .help = "how vectors are compared: dotproduct, largest first, or euclidean, squared distance, smallest first"},
+      .help = "how vectors are compared: the similarities dotproduct and cosine are largest first, the distances "
+              "euclidean (squared) and manhattan smallest first"},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
     {{.name = "dtype",

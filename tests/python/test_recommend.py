@@ -119,7 +119,7 @@ def test_errors(vectors, queries):
         ("^memory: '12 apples' given", {"memory": "12 apples"}),
         ("^memory: 0 given", {"memory": 0}),
         ("^k: 0 given", {"k": 0}),
-        ("^metric: 'cosine' given", {"metric": "cosine"}),
+        ("^metric: 'hamming' given", {"metric": "hamming"}),
         ("^queries: dim is 15, data has 16$", {"queries": queries[:, :15]}),
         ("^queries: sparse, the vectors of data are not$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
