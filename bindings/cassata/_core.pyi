@@ -1,6 +1,7 @@
 """The engine's Index, as bindings/module.cc defines it; index.py checks and names the arguments."""
 
-from typing import Any, Callable, Union, final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,19 @@ bounds: dict[str, tuple[int, int]]
 
 class FormatError(OSError, ValueError): ...
 
-_Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
+_Progress = Callable[[str, int, int], object] | None
 
-_Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
+_Rows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+
+_Vectors = str | npt.NDArray[Any] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
+parameters: tuple[dict[str, Any], ...]
+
+def build(
+    data: _Vectors, path: str, progress: _Progress, *, name: str = "", class_name: str | None = None, **parameters: object
+) -> Index: ...
 def bytes_text(bytes: int) -> str: ...
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
@@ -33,54 +41,11 @@ class Index:
     @staticmethod
     def open(path: str) -> Index: ...
     @staticmethod
-    def build_from_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_array(data_vec: npt.NDArray[Any], path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_sparse_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_sparse_arrays(
-        components: npt.NDArray[np.uint32],
-        values: npt.NDArray[np.float32],
-        offsets: npt.NDArray[np.uint64],
-        path: str,
-        progress: _Progress,
-        name: str,
-        **choices: object,
-    ) -> Index: ...
-    @staticmethod
     def join(
         first: Index, folder: str, path: str, overwrite: bool, progress: _Progress, two_level: bool | None, pq_subspaces: int, ids: str
     ) -> Index: ...
     def search(
-        self,
-        queries: npt.NDArray[np.float32],
-        k: int,
-        ef_search: int,
-        early_exit_threshold: float,
-        num_threads: int,
-        k_candidates: int = 100,
-        alpha: float | None = None,
-        beta: int | None = None,
-        tokens: _Tokens | None = None,
-        sum_stages: bool = False,
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
-    def search_sparse(
-        self,
-        components: npt.NDArray[np.uint32],
-        values: npt.NDArray[np.float32],
-        offsets: npt.NDArray[np.uint64],
-        k: int,
-        ef_search: int,
-        early_exit_threshold: float,
-        num_threads: int,
-        k_candidates: int = 100,
-        alpha: float | None = None,
-        beta: int | None = None,
-        query_cut: int = ...,
-        heap_factor: float = ...,
-        tokens: _Tokens | None = None,
-        sum_stages: bool = False,
+        self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...
     def verify(self, progress: _Progress) -> None: ...

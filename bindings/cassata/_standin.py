@@ -111,7 +111,7 @@ def build(data, path, progress, *, name="", class_name=None, **given):
         if "bits" in p and c.get("navigation", dtype) in ("f32", "f16"):
             raise ValueError(f"bits: {p['bits']!r:.60} given without navigation, whose codes have them")
         c["bits"] = p.pop("bits", 4)
-    if dtype == "pq":
+    if dtype == "pq" and not sparse:
         if "m_pq" in p: c["m_pq"] = p.pop("m_pq")
         elif rerank: c["m_pq_at_most"] = 32
         else: raise ValueError("m_pq: missing, expected a whole number from 1 to the vectors' dimension")

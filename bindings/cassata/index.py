@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import threading
 import uuid
 import warnings
@@ -10,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core, _standin, inputs, signatures
+from cassata import _core, inputs, signatures
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import near_names
 
@@ -37,6 +39,7 @@ class Index:
 
     _classes: ClassVar[dict[str, type[Index]]] = {}  # by what the engine calls the class of a file
     _holds: ClassVar[str | None] = None  # the same of this class; None: any
+    _made_by: ClassVar[str] = "cassata.build or cassata.open"
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
     _held: _core.Index | None
     _path: str | None
@@ -50,7 +53,7 @@ class Index:
             *arguments: Any.
             **named: Any.
         """
-        raise TypeError("Index: use cassata.build or cassata.open")
+        raise TypeError(f"{type(self).__name__}: use {self._made_by}")
 
     @classmethod
     def _face(cls, core: _core.Index, path: str | None) -> Any:
@@ -62,6 +65,22 @@ class Index:
 
     @classmethod
     def build(cls, data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+        """Builds an index, of the class that its parameters determine.
+
+        The same input and parameters give the same bytes, whatever the threads. A file appears complete or not at all. A parameter
+        that is None is not given.
+
+        Returns:
+            The index, open.
+
+        Raises:
+            ValueError: Vectors, a file or an argument are not what they must be, or a parameter does not apply to such an index.
+            TypeError: An argument is of an unknown name, or of a type that makes no sense.
+            OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
+
+        Example:
+            >>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")
+        """
         for name in parameters.keys() - _BUILD:
             raise signatures.unknown(name, f"{cls.__name__}.build", [*_PARAMETERS_OF_BUILD])
         return cls._build(*inputs.collection(data), path, progress, parameters)
@@ -94,7 +113,8 @@ class Index:
             path: The file.
             verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check rows, lists and
                 pages when a query first uses them.
-            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what they need.
+            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what
+                they need.
             lock: Lock the resident bytes in memory (mlock) while the index is open.
             progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
 
@@ -102,7 +122,8 @@ class Index:
             An object of the class that the file holds.
 
         Raises:
-            ValueError: The file holds another class than this; `lock` without `resident`, or more would be locked than this process may use.
+            ValueError: The file holds another class than this; `lock` without `resident`, or more would be locked than this process
+                may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
             OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
@@ -122,6 +143,19 @@ class Index:
         return path, core
 
     def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
+        """Finds the `k` closest vectors to each query, best first, ties by lower id.
+
+        Returns:
+            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are dot products (largest first) or
+            squared Euclidean distances (smallest first). Missing places hold id -1 and score -inf or inf.
+
+        Raises:
+            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.
+            TypeError: An argument is of an unknown name, or of a type that makes no sense.
+
+        Example:
+            >>> scores, ids = index.search(vectors[0], k=3)
+        """
         for name in parameters.keys() - _SEARCH:
             raise signatures.unknown(name, f"{type(self).__name__}.search", [*_PARAMETERS_OF_SEARCH])
         core = self._opened()  # held until the end, whoever closes the index meanwhile
@@ -165,7 +199,7 @@ class Index:
         Example:
             >>> index = cassata.open("sparse.cassata").join("tokens", "documents.cassata")
         """
-        return Index._joined(self._opened(), tokens, path, pq_subspaces, two_level, ids, overwrite, progress)
+        return Index._joined(self._opened(), tokens, path, pq_subspaces, two_level, ids, overwrite, progress)  # type: ignore[no-any-return]
 
     @classmethod
     def _joined(
@@ -432,11 +466,14 @@ def _warn_of_low_recall(core: _core.Index) -> None:
         return
     advice = "a larger ef_search, m, ef_construction or more exact codes raise it"
     message = f"recall@{check['k']} of a sample is {check['recall']:.3f} by default parameters; {advice}"
-    warnings.warn(message, RecallWarning, stacklevel=4)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cassata."):  # whose caller is asked
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RecallWarning, stacklevel=level)
 
 
 def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> Self:
-    index = cls.open(path)
+    index: Self = cls.open(path)
     if index.uuid != identity:
         raise ValueError(f"{path}: holds the index {index.uuid}, the pickle was made of {identity}; the file has been replaced since")
     index._flat = flat
@@ -444,50 +481,36 @@ def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> S
 
 
 def build(data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+    """As `Index.build`."""
     for name in parameters.keys() - _BUILD:
         raise signatures.unknown(name, "cassata.build", [*_PARAMETERS_OF_BUILD])
     return Index._build(*inputs.collection(data), path, progress, parameters)
 
 
-def open(
-    path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
-) -> Any:
+def open(path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> Index:
+    """As `Index.open`."""
     return Index.open(path, verify, resident=resident, lock=lock, progress=progress)
 
 
-_SCORES = """(scores, ids), float32 and int64, best first, ties by lower id: of shape (k,) for one query, (nq, k) for several. Scores are dot
-products (largest first) or squared Euclidean distances (smallest first). Missing places hold id -1 and score -inf or inf."""
-_PARAMETERS_OF_BUILD = {p.name: p for p in signatures.parameters_of("build", "data path * " + " ".join(signatures.names_of("build")) + " progress")}
-_PARAMETERS_OF_SEARCH = {p.name: p for p in signatures.parameters_of("search", "queries * " + " ".join(["tokens", *signatures.names_of("search")]), {"num_threads": 0})}
+_QUERIES = (
+    "Of an index of dense vectors, an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in "
+    "place. Of sparse vectors, a scipy.sparse matrix whose rows are the queries, or `cassata.SparseRows`; components in any order."
+)
 
 
-def _describe() -> None:
-    """Gives the native methods their signatures and docstrings."""
-    parameters = list(_PARAMETERS_OF_BUILD.values())
-    errors = {
-        "ValueError": "Vectors, a file or an argument are not what they must be, or a parameter does not apply to this index: the message names it.",
-        "TypeError": "An argument of an unknown name, or of a type that makes no sense.",
-        "OSError": "A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.",
-    }
-    raises = "\n".join(f"{name}: {text}" for name, text in errors.items())
-    sections = {"Raises": raises, "Example": '>>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")'}
-    summary = """Builds an index, of the class that its parameters determine.
-
-The same input and parameters give the same bytes, whatever the threads. A file appears complete or not at all.
-A parameter that is None is not given."""
-    doc = signatures.docstring("build", summary, parameters, {"Returns": "The index, open.", **sections})
-    signatures.complete(Index.build.__func__, "cls", parameters, "Index", doc)  # type: ignore[attr-defined]
-    signatures.complete(build, "", parameters, "Index", doc)
-    parameters = list(_PARAMETERS_OF_SEARCH.values())
-    sections = {
-        "Returns": _SCORES,
-        "Raises": "ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.\n"
-        "TypeError: An argument of an unknown name, or of a type that makes no sense.",
-        "Example": ">>> scores, ids = index.search(vectors[0], k=3)",
-    }
-    doc = signatures.docstring("search", "Finds the `k` closest vectors to each query.", parameters, sections)
-    signatures.complete(Index.search, "self", parameters, "Hits", doc)
-    open.__doc__ = Index.open.__doc__
+def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> dict[str, inspect.Parameter]:
+    order = f"{before} {' '.join(signatures.names_of(stage))} {after}"
+    return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
 
 
-_describe()
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress")
+_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
+_PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
+
+_OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())
+_DOC = signatures.with_arguments(inspect.getdoc(Index.build) or "", "build", _OF_BUILD)
+signatures.complete(Index.build.__func__, "cls", _OF_BUILD, "Index", _DOC)  # type: ignore[attr-defined]
+signatures.complete(build, "", _OF_BUILD, "Index", _DOC)
+_DOC = signatures.with_arguments(inspect.getdoc(Index.search) or "", "search", _OF_SEARCH, {"queries": _QUERIES})
+signatures.complete(Index.search, "self", _OF_SEARCH, "Hits", _DOC)
+open.__doc__ = Index.open.__doc__

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cassata import _core
 
-Progress: TypeAlias = Union[None, bool, Callable[[str, int, int], object]]
+Progress: TypeAlias = Union[bool, Callable[[str, int, int], object], None]
 Path: TypeAlias = Union[str, "os.PathLike[str]"]
 Verify: TypeAlias = bool | Literal["touched"]
 
@@ -65,21 +65,23 @@ _MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
 
 
-def collection(data: Any) -> tuple[Any, str]:
+def collection(data: Any, name: str = "data") -> tuple[Any, str]:
     """What the engine builds from, a path, an array or compressed rows, and the path of a file that was read here."""
     if isinstance(data, SparseRows):
         return sparse_rows(*data), ""
     if is_matrix(data):
-        return matrix_rows("data", data), ""
+        return matrix_rows(name, data), ""
     if isinstance(data, (str, os.PathLike)):
-        return collection_file(file_path("data", data))
-    return dense_matrix("data", data), ""
+        return collection_file(file_path(name, data))
+    return dense_matrix(name, data), ""
 
 
 def collection_file(path: str) -> tuple[Any, str]:
     """The same of a file."""
     if path.lower().endswith(_TABLES):
-        raise ValueError(f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read it, and give the array")
+        raise ValueError(
+            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read it, and give the array"
+        )
     return (matrix_rows(path, matrix_file(path)), path) if path.lower().endswith(".npz") else (path, "")
 
 

@@ -6,7 +6,11 @@ An index that one of these classes' constructors made returns flat arrays from `
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+import functools
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +102,7 @@ def _encoder_of(info: dict[str, Any]) -> str:
 _Held = Callable[[dict[str, Any]], Any]
 _ANY = object()  # held: whatever is asked for
 _HELD: dict[str, _Held] = {
-    **{name: lambda info, name=name: info[name] for name in ("metric", "dtype", "dim", "navigation", "bits", "m_pq", "opq")},
+    **{name: operator.itemgetter(name) for name in ("metric", "dtype", "dim", "navigation", "bits", "m_pq", "opq")},
     "graph_type": lambda info: (info["graph"] or {}).get("graph_type"),
 }
 _HELD_OF_TWO_STAGES: dict[str, _Held] = {
@@ -139,23 +143,27 @@ def _compare(path: str, name: str, asked: Any, held: Any) -> None:
 # --- the table -------------------------------------------------------------------------------------------------------------------
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """What distinguishes a class of kANNolo. Orders of arguments are separated by blanks; those after a "*" go by name alone."""
 
     name: str
     doc: str
     build: str  # after the vectors, before the arguments that every build has
-    fixed: dict[str, Any] = {}  # parameters that the class determines
-    defaults: dict[str, Any] = {}  # where they differ from the engine's; REQUIRED: none
+    fixed: dict[str, Any] = field(default_factory=dict)  # parameters that the class determines
+    defaults: dict[str, Any] = field(default_factory=dict)  # where they differ from the engine's; REQUIRED: none
+    ignored: str = ""  # arguments of builds that are checked and have no effect
     translate: Callable[[dict[str, Any]], None] | None = None
-    renamed: dict[str, str] = {}  # parameters by their names here, for errors
+    renamed: dict[str, str] = field(default_factory=dict)  # parameters by their names here, for errors
     load: str = ""
-    held: dict[str, _Held] = {}
+    held: dict[str, _Held] = field(default_factory=dict)
     search: str = "k ef_search early_exit_threshold num_threads"
     batch: str | None = None  # None: as `search`
-    search_defaults: dict[str, Any] = {}
+    search_defaults: dict[str, Any] = field(default_factory=dict)
     offsets: str = "offsets"
-    files: tuple[str, ...] = ()  # of classes with token vectors: what they are joined of
+    files: str = ""  # of classes with token vectors: what they are joined of
+    two_level: bool | None = None  # of these: which tokens; None: as the caller says
+    texts: dict[str, str] = field(default_factory=dict)  # where the meaning of an argument is another
 
     @property
     def sparse(self) -> bool:
@@ -170,6 +178,9 @@ _FIXED_LOAD = f"path metric graph_type dtype dim verify {_OPENED}"
 _TOKENS_LOAD = f"path pq_subspaces graph_type dtype dim token_dim verify metric {_OPENED}"
 _RERANK = "k_candidates k ef_search alpha beta early_exit_threshold"
 _TOKENS = f"multivec_queries n_tokens token_dim {_RERANK}"
+_PIECES_OF_TOKENS = "Subspaces of the coded tokens, compared with the files. None: not compared."
+_DENSE_TYPES = {"dtype": 'How vectors are stored: "f32", or "f16" for half the size.'}
+_SPARSE_TYPES = {"dtype": 'How values are stored: "f16", or "f32" for exact scores.'}
 _HNSW = "HNSW graph (Malkov and Yashunin, TPAMI 2020)"
 
 TABLE = (
@@ -181,6 +192,7 @@ TABLE = (
         {"dtype": "f32"},
         load=_DENSE_LOAD,
         batch="k num_threads * ef_search early_exit_threshold",
+        texts=_DENSE_TYPES,
     ),
     Row(
         "DensePlainHNSW",
@@ -192,8 +204,9 @@ vectors, best first, until more are unlikely to enter the top k: scores are exac
         "m ef_construction metric graph_type * dtype navigation bits layout",
         {"kind": "hnsw"},
         {"dtype": "f32", "bits": None},
-        _paged,
+        translate=_paged,
         load=_DENSE_LOAD.replace("*", "* navigation bits"),
+        texts=_DENSE_TYPES,
     ),
     Row(
         "DensePQHNSW",
@@ -216,13 +229,17 @@ fixed number of candidates.""",
         "m ef_construction metric graph_type encoder pq_subspaces rabitq_total_bits rabitq_query_bits rerank_bits residual_rerank * dtype",
         {"kind": "hnsw"},
         {"rerank_bits": 0, "dtype": None},
-        _two_stages,
-        {"m_pq": "pq_subspaces", "residual": "residual_rerank"},
-        "path metric graph_type encoder pq_subspaces rabitq_query_bits rerank_bits residual_rerank "
+        translate=_two_stages,
+        renamed={"m_pq": "pq_subspaces", "residual": "residual_rerank"},
+        load="path metric graph_type encoder pq_subspaces rabitq_query_bits rerank_bits residual_rerank "
         "* rabitq_total_bits dtype dim verify resident lock progress",
-        _HELD_OF_TWO_STAGES,
-        "k k_candidates ef_search alpha beta early_exit_threshold num_threads",
+        held=_HELD_OF_TWO_STAGES,
+        search="k k_candidates ef_search alpha beta early_exit_threshold num_threads",
         search_defaults={"ef_search": 100},
+        texts={
+            "rerank_bits": "0: the second stage holds vectors as `dtype` says. 1 to 8: rabitq codes of so many bits per dimension.",
+            "dtype": 'How the second stage holds vectors, if rerank_bits is 0: "f16" (None) or "f32".',
+        },
     ),
     Row(
         "SparseFlatIndex",
@@ -234,6 +251,7 @@ The posting lists of a query are summed, best blocks of vectors first, and only 
         {"dtype": "f32"},
         load=_SPARSE_LOAD,
         batch="k num_threads * ef_search early_exit_threshold",
+        texts=_SPARSE_TYPES,
     ),
     Row(
         "SparsePostingsIndex",
@@ -244,9 +262,15 @@ SIGIR 2024, whose names the parameters have); the vectors with the largest sums 
         "n_postings summary_energy n_knn * metric dtype",
         {"kind": "postings"},
         {"dtype": "f16", "m": None, "ef_construction": None},
+        "m ef_construction",
         _without_graph,
         load=_SPARSE_LOAD,
         search="k ef_search early_exit_threshold num_threads * query_cut heap_factor",
+        texts={
+            "dtype": 'How the vectors that are scored are stored: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".',
+            "m": "Without effect, as ef_construction: there is no graph. So one script can build either index.",
+            "ef_construction": "Without effect.",
+        },
     ),
     Row(
         "SparsePlainHNSW",
@@ -255,6 +279,7 @@ SIGIR 2024, whose names the parameters have); the vectors with the largest sums 
         {"kind": "hnsw"},
         {"dtype": "f16"},
         load=_SPARSE_LOAD,
+        texts=_SPARSE_TYPES,
     ),
     Row(
         "SparseFixedU8HNSW",
@@ -291,11 +316,11 @@ An {_HNSW} over vectors of which only the largest values are kept gives `k_candi
         "prune_percentage m ef_construction first_stage_value_type graph_type residual_rerank * second_stage_value_type",
         {"kind": "hnsw"},
         {"prune_percentage": REQUIRED},
-        _pruned,
-        {"dtype": "first_stage_value_type", "rerank": "second_stage_value_type", "residual": "residual_rerank"},
-        "path first_stage_value_type graph_type residual_rerank prune_percentage second_stage_value_type dim verify metric " + _OPENED,
-        _HELD_OF_PRUNED,
-        f"{_RERANK} num_threads",
+        translate=_pruned,
+        renamed={"dtype": "first_stage_value_type", "rerank": "second_stage_value_type", "residual": "residual_rerank"},
+        load="path first_stage_value_type graph_type residual_rerank prune_percentage second_stage_value_type dim verify metric " + _OPENED,
+        held=_HELD_OF_PRUNED,
+        search=f"{_RERANK} num_threads",
         search_defaults={"ef_search": 100},
         offsets="sparse_offsets",
     ),
@@ -312,7 +337,8 @@ largest dot product over the document's tokens, summed over the query's tokens."
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
         search_defaults={"ef_search": 100},
         offsets="sparse_offsets",
-        files=("sparse_index_path multivec_data_folder * ids", "plain"),
+        files="sparse_index_path multivec_data_folder * ids",
+        two_level=False,
     ),
     Row(
         "SparseMultivecTwoLevelsPQRerankIndex",
@@ -327,7 +353,9 @@ codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
         search_defaults={"ef_search": 100},
         offsets="sparse_offsets",
-        files=("sparse_index_path multivec_data_folder pq_subspaces * ids", "two levels"),
+        files="sparse_index_path multivec_data_folder pq_subspaces * ids",
+        two_level=True,
+        texts={"pq_subspaces": _PIECES_OF_TOKENS},
     ),
     Row(
         "DenseMultivecRerankIndex",
@@ -338,7 +366,8 @@ codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} * num_threads residuals query_doclens",
         search_defaults={"ef_search": 100},
-        files=("dense_index_path multivec_data_folder pq_subspaces * two_level ids", "either"),
+        files="dense_index_path multivec_data_folder pq_subspaces * two_level ids",
+        texts={"pq_subspaces": _PIECES_OF_TOKENS},
     ),
 )
 
@@ -364,8 +393,32 @@ def _built(row: Row, cls: type[Index], source: tuple[Any, str], given: dict[str,
     return index  # type: ignore[no-any-return]
 
 
+def _dense_file(given: dict[str, Any]) -> tuple[Any, str]:
+    return inputs.dense_file("data_path", given.pop("data_path")), ""
+
+
+def _dense_array(given: dict[str, Any]) -> tuple[Any, str]:
+    return inputs.collection_matrix(given.pop("data_vec"), given.pop("dim", None)), ""
+
+
+def _sparse_file(given: dict[str, Any]) -> tuple[Any, str]:
+    source = inputs.sparse_file("data_file", given.pop("data_file"))
+    return (inputs.matrix_rows(source, inputs.matrix_file(source)), source) if source.endswith(".npz") else (source, "")
+
+
+def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:
+    components, values, offsets = (given.pop(name, None) for name in ("components", "values", "offsets"))
+    if inputs.is_matrix(components) or isinstance(components, inputs.SparseRows):
+        if values is not None or offsets is not None:
+            raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
+        return inputs.collection(components, "components")
+    if values is None or offsets is None:
+        raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
+    return inputs.sparse_rows(components, values, offsets), ""
+
+
 def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
-    name = row.files[0].split()[0]
+    name = row.files.split()[0]
     path = inputs.file_path(name, given[name])
     core = _core.Index.open(path)
     if core.class_name.startswith("Sparse") != row.sparse:
@@ -375,7 +428,7 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
         given["multivec_data_folder"],
         given.get("path"),
         given.get("pq_subspaces"),
-        {"plain": False, "two levels": True, "either": given.get("two_level")}[row.files[1]],
+        given.get("two_level", row.two_level),
         given.get("ids"),
         given.get("overwrite", False),
         given.get("progress"),
@@ -405,7 +458,7 @@ def _either(given: dict[str, Any], name: str, other: str) -> Any:
     return again if value is None else value
 
 
-def _answers(row: Row, self: Index, given: dict[str, Any], batch: bool) -> Hits:
+def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     """Results of `search` or `batch_search`."""
     core = self._opened()  # held until the end, whoever closes the index meanwhile
     if row.sparse:
@@ -421,8 +474,8 @@ def _answers(row: Row, self: Index, given: dict[str, Any], batch: bool) -> Hits:
         if "tokens" in given:
             tokens = inputs.tokens_of(given.pop("tokens"), count, core.token_dim)
         else:
-            shape = [given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens")]
-            tokens = inputs.query_tokens(tokens, count, *shape, core.token_dim)
+            n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
+            tokens = inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
     scores, ids = core.search(queries, tokens, **{"num_threads": 0 if batch else 1, **row.search_defaults, **given})
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
@@ -477,112 +530,104 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
 
 # --- classes ---------------------------------------------------------------------------------------------------------------------
 
-_ERRORS = {
-    "dense": "ValueError: Wrong shape or dtype, NaN or infinity (the row is named), or an argument that is not what it must be.",
-    "sparse": "ValueError: Wrong shape or dtype, components that are out of range or do not increase, NaN or infinity (the row and the entry\n"
-    "    are named), offsets that fall or do not end at the number of entries, or an argument that is not what it must be.",
-    "file": "ValueError: An argument, or the file (the message names the row), is not what it must be.",
-    "type": "\nTypeError: An argument is missing, of an unknown name, or of a type that makes no sense.",
-    "disk": "\nOSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.",
-    "npz": "\nImportError: An .npz file, and SciPy is not installed.",
-    "load": "ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without\n"
-    "    `resident`, or more would be locked than this process may use.\n"
-    "FormatError: The file is damaged, truncated, not an index, or needs a newer version.\n"
-    "OSError: The file cannot be opened, or the system refuses to lock so much.",
-    "search": "ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.",
+_SHAPES = {
+    "search": """(distances, ids), float32 and int64, best first, ties by lower id. Flat, query after query: (k,) for one query, (nq * k,)
+    for several. Of an index that `cassata.open` or `cassata.build` made: (nq, k) for queries of two dimensions. Distances are dot
+    products (largest first) or squared Euclidean distances (smallest first); missing places hold id -1 and distance -inf or inf.""",
+    "batch_search": "(distances, ids), of shape (nq, k) for queries of two dimensions, flat for others. Otherwise as `search`.",
 }
-_RETURNS = """(distances, ids), float32 and int64, best first, ties by lower id. Distances are dot products (largest first) or squared
-Euclidean distances (smallest first). Missing places hold id -1 and distance -inf (dot product) or inf (Euclidean).
-"""
-_FLAT = """Flat, query after query: (k,) for one query, (nq * k,) for several. Of an index that `cassata.open` or `cassata.build`
-made: (nq, k) for queries of two dimensions."""
-_SHAPED = "Of shape (nq, k) for queries of two dimensions, flat for others: (k,) for one query, (nq * k,) for several."
+_LOAD = """Opens an index file of this class, in a time that does not depend on its size. The file knows everything about itself.
+
+Raises:
+    ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
+        `resident`, or more would be locked than this process may use.
+    FormatError: The file is damaged, truncated, not an index, or needs a newer version.
+    OSError: The file cannot be opened, or the system refuses to lock so much."""
+_ERRORS = """
+
+Raises:
+    ValueError: Data, a file or an argument is not what it must be: the message names the place, what was found and what was expected."""
+_TYPE_ERRORS = """
+    TypeError: An argument is missing, of an unknown name, or of a type that makes no sense."""
+_DISK_ERRORS = """
+    OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`."""
 
 
 def _class(row: Row) -> type[Index]:
     """The class of a row."""
     members: dict[str, Any] = {"__doc__": row.doc, "__module__": "cassata", "_holds": row.name, "_fixed": row.fixed}
-    arrays = "" if row.files else "build_from_arrays, " if row.sparse else "build_from_array, "
-
-    def refuse(self: Index, *arguments: object, **named: object) -> None:
-        """Raises TypeError: indexes are built or loaded.
-
-        Args:
-            *arguments: Any.
-            **named: Any.
-        """
-        name = type(self).__name__
-        raise TypeError(f"{name}: use {name}.build_from_file, {arrays}or load".replace(", or", " or"))
-
-    def add(name: str, stage: str, order: str, defaults: dict[str, Any], summary: str, body: Any, raises: str, more: Any, **options: Any) -> None:
-        parameters = signatures.parameters_of(stage, order, defaults)
-        first, returns = ("self", "Hits") if stage == "search" else ("cls", "Self")
-        doc = signatures.docstring(stage, summary, parameters, {**more, "Raises": raises})
-        members[name] = signatures.method(name, row.name, first, parameters, returns, doc, body, **options)
-
-    kept = " memory_budget resume" if row.fixed.get("kind") == "hnsw" else ""
-    order = row.build if "*" in row.build else f"{row.build} *"
-    tail = f"{order} path overwrite{kept} num_threads progress" + (" m ef_construction" if row.translate is _without_graph else "")
-    raises = _ERRORS["type"] + _ERRORS["disk"]
-    if row.files:
-        files = f"{row.files[0]} path overwrite progress"
-        summary = "Makes one file of an index and a folder of token vectors; it needs neither any more.\n\nTokens are streamed."
-        add("build_from_file", "build", files, {}, summary, lambda cls, given: _joined(row, cls, given), _ERRORS["file"] + raises, {})
-    elif row.sparse:
-        add("build_from_file", "build", f"data_file {tail}", row.defaults, "Builds from a file of sparse vectors.",
-            lambda cls, given: _built(row, cls, _sparse_file(given.pop("data_file")), given), _ERRORS["file"] + raises + _ERRORS["npz"], {})  # fmt: skip
-        loose = {**row.defaults, **{name: None for name, default in row.defaults.items() if default is REQUIRED}}
-        add("build_from_arrays", "build", f"components values offsets {tail}", loose, "Builds from compressed rows or a scipy.sparse matrix.",
-            lambda cls, given: _built(row, cls, _arrays(given), given), _ERRORS["sparse"] + raises, {})  # fmt: skip
-    else:
-        add("build_from_file", "build", f"data_path {tail}", row.defaults, "Builds from a file of vectors, streamed: memory holds a chunk of it.",
-            lambda cls, given: _built(row, cls, (inputs.dense_file("data_path", given.pop("data_path")), ""), given), _ERRORS["file"] + raises, {})  # fmt: skip
-        loose = {**row.defaults, **{name: None for name, default in row.defaults.items() if default is REQUIRED}}
-        add("build_from_array", "build", f"data_vec dim {tail}", loose, "Builds from an array.",
-            lambda cls, given: _built(row, cls, (inputs.collection_matrix(given.pop("data_vec"), given.pop("dim", None)), ""), given),
-            _ERRORS["dense"] + raises, {})  # fmt: skip
-    summary = "Opens an index file of this class, in a time that does not depend on its size. The file knows everything about itself."
-    add("load", "load", row.load, {}, summary, lambda cls, given: _loaded(row, cls, given), _ERRORS["load"], {})
-
-    vectors = f"query_components query_values {row.offsets}" if row.sparse else "queries"
-    aliases = frozenset({"queries", "offsets", "sparse_offsets"} if row.sparse else {"query"})
-    aliases |= {"multivec_query", "tokens"} if row.files else set()
-    positions = None if not row.sparse else _positions_of_tokens if row.files else _positions
-    loose = {"queries": None, **row.search_defaults, "num_threads": 1}
-    last = "" if row.sparse else " query" if "*" in row.search else " * query"
-    options = {"aliases": aliases, "positions": positions}
-    errors = _ERRORS["search"] + _ERRORS["type"]
-    what = "documents for each query, by the MaxSim of their tokens" if row.files else "vectors to each query"
-    add("search", "search", f"{vectors} {row.search}{last}", loose, f"Finds the `k` {'best' if row.files else 'closest'} {what}.",
-        lambda self, given: _answers(row, self, given, False), errors, {"Returns": _RETURNS + _FLAT}, **options)  # fmt: skip
-    defaults = {**row.search_defaults, "num_threads": 0}
-    add("batch_search", "search", f"{vectors} {row.batch or row.search}", defaults, "As `search`, by default on all processors.",
-        lambda self, given: _answers(row, self, given, True), errors, {"Returns": _RETURNS + _SHAPED}, **options)  # fmt: skip
+    members.update(_constructors(row))
+    members.update(_searches(row))
     if row.translate is _two_stages:
         members["set_query_bits"] = set_query_bits
-    members["__init__"] = refuse
-    made = type(row.name, (Index,), members)
-    Index._classes[row.name] = made
+    members["_made_by"] = f"{row.name}.{', '.join(name for name in members if name.startswith('build'))} or load"
+    made = Index._classes[row.name] = type(row.name, (Index,), members)
     return made
 
 
-def _sparse_file(path: Any) -> tuple[Any, str]:
-    source = inputs.sparse_file("data_file", path)
-    return (inputs.matrix_rows(source, inputs.matrix_file(source)), source) if source.endswith(".npz") else (source, "")
+def _constructors(row: Row) -> dict[str, Any]:
+    """Functions `build_from_*`, and `load`."""
+
+    def made(name: str, order: str, doc: str, body: Any, stage: str = "build", defaults: dict[str, Any] = row.defaults) -> None:
+        parameters = signatures.parameters_of(stage, order, defaults)
+        doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
+        found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, body)
+
+    def built(source: Callable[[dict[str, Any]], tuple[Any, str]]) -> Any:
+        return lambda cls, given: _built(row, cls, source(given), given)
+
+    found: dict[str, Any] = {}
+    errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
+    budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
+    order = f"{row.build}{'' if '*' in row.build else ' *'} path overwrite {budget}num_threads progress {row.ignored}"
+    loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}  # after arguments with a default
+    if row.files:
+        doc = "Makes one file of an index and a folder of token vectors, which are streamed; it needs neither any more."
+        made("build_from_file", f"{row.files} path overwrite progress", doc + errors, lambda cls, given: _joined(row, cls, given))
+    elif row.sparse:
+        npz = "\n    ImportError: An .npz file, and SciPy is not installed."
+        made("build_from_file", f"data_file {order}", "Builds from a file of sparse vectors." + errors + npz, built(_sparse_file))
+        doc = "Builds from compressed rows or a scipy.sparse matrix."
+        made("build_from_arrays", f"components values offsets {order}", doc + errors, built(_sparse_arrays), defaults=loose)
+    else:
+        doc = "Builds from a file of vectors, streamed: memory holds a chunk of them, the graph, and what is learned from."
+        made("build_from_file", f"data_path {order}", doc + errors, built(_dense_file))
+        made("build_from_array", f"data_vec dim {order}", "Builds from an array." + errors, built(_dense_array), defaults=loose)
+    made("load", row.load, _LOAD, lambda cls, given: _loaded(row, cls, given), "load", {})
+    return found
 
 
-def _arrays(given: dict[str, Any]) -> tuple[Any, str]:
-    components, values, offsets = (given.pop(name, None) for name in ("components", "values", "offsets"))
-    if inputs.is_matrix(components) or isinstance(components, inputs.SparseRows):
-        if values is not None or offsets is not None:
-            raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
-        return (inputs.sparse_rows(*components) if isinstance(components, inputs.SparseRows) else inputs.matrix_rows("components", components)), ""
-    if values is None or offsets is None:
-        raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
-    return inputs.sparse_rows(components, values, offsets), ""
+def _searches(row: Row) -> dict[str, Any]:
+    """Methods `search` and `batch_search`."""
+    vectors = f"query_components query_values {row.offsets}" if row.sparse else "queries"
+    aliases = {"queries", "offsets", "sparse_offsets"} if row.sparse else {"query"}
+    if row.files:
+        aliases |= {"multivec_query", "tokens"}
+    positions = None if not row.sparse else _positions_of_tokens if row.files else _positions
+    what = (
+        "Finds the `k` best documents for each query, by the MaxSim of their tokens"
+        if row.files
+        else "Finds the `k` closest vectors to each query"
+    )
+    found: dict[str, Any] = {}
+    for name, order, defaults, doc in (
+        (
+            "search",
+            row.search + ("" if row.sparse else " query" if "*" in row.search else " * query"),
+            {"queries": None, "num_threads": 1},
+            what,
+        ),
+        ("batch_search", row.batch or row.search, {"num_threads": 0}, "As `search`, by default on all processors"),
+    ):
+        parameters = signatures.parameters_of("search", f"{vectors} {order}", {**row.search_defaults, **defaults})
+        doc = f"{doc}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
+        doc = signatures.with_arguments(doc, "search", parameters)
+        body = functools.partial(_answers, row, name == "batch_search")
+        found[name] = signatures.method(name, row.name, "self", parameters, "Hits", doc, body, frozenset(aliases), positions)
+    return found
 
 
-def set_query_bits(self: Index, bits: int) -> None:
+def set_query_bits(self: Index, bits: int) -> None:  # noqa: D417
     """Accepted for 1-bit RaBitQ codes, as by kANNolo, and without effect: queries have 8 bits, which cost no more here.
 
     Args:

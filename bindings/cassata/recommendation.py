@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Index
 from cassata.inputs import Path, Progress
+from cassata.kannolo import CLASSES
+
+if TYPE_CHECKING:
+    from cassata import Index
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Recommendation:
         Example:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
-        face: Any = Index._classes[self.class_name]
+        face: Any = CLASSES[self.class_name]
         build = face.build_from_file
         if not isinstance(data, (str, os.PathLike)):
             build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
@@ -118,7 +121,7 @@ def recommend(
     return Recommendation(**found)
 
 
-def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.SparseRows:
+def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.CoreRows:
     """Vectors, as the engine takes them."""
     if inputs.is_matrix(data):
         return inputs.matrix_rows(name, data)
