@@ -6,7 +6,12 @@ import numpy as np
 from cassata import _core
 
 def _row(name, type, default, minimum, maximum, choices, stage, help, applies=()):
-    return dict(name=name, type=type, default=default, minimum=minimum, maximum=maximum, choices=choices, stage=stage, help=help, applies=applies)
+    usual = {"bits": "4", "rerank_bits": "4", "ef_search": "what the file keeps, otherwise 200"}.get(name)
+    if type == "int": expected = "a whole number from " + ("0 on" if maximum is None and stage == "search" else "1 to the vectors' dimension" if name == "m_pq" else f"{minimum} to {maximum}")
+    elif type == "float": expected = f"a number from {minimum:g} " + ("on or None" if maximum is None else f"to {maximum:g}")
+    else: expected = "something"
+    if name == "memory_budget": type = "bytes"
+    return dict(expected=expected, usual=usual, above_minimum=name == "summary_energy", name=name, type=type, default=None if usual and stage == "build" else default, minimum=minimum, maximum=maximum, choices=choices, stage=stage, help=help, applies=applies)
 
 _G, _L, _D, _S = ("hnsw",), ("postings",), ("dense",), ("sparse",)
 parameters = (
@@ -39,7 +44,7 @@ parameters = (
     _row("beta", "int", None, 0, None, None, "search", "Stop after this many consecutive candidates that do not enter the top k; None: never.", ("rerank", "tokens")),
     _row("query_cut", "int", _core.default_query_cut, 0, None, None, "search", "Components of a query whose posting lists are summed; 0: all.", _L),
     _row("heap_factor", "float", _core.default_heap_factor, 0, 1, None, "search", "Share of the k-th best sum that the bound of a block must reach.", _L),
-    _row("residuals", "bool", False, None, None, None, "search", "Sum the scores of both stages.", ("tokens",)),
+    _row("sum_stages", "bool", False, None, None, None, "search", "Sum the scores of both stages.", ("tokens",)),
     _row("num_threads", "int", 1, 0, 4096, None, "search", "Threads over the queries; 0: all processors."),
 )
 _T = {(p["stage"], p["name"]): p for p in parameters}
@@ -64,7 +69,7 @@ def _check(stage, given):
             except OverflowError:
                 value = math.inf
             except (TypeError, ValueError):
-                raise TypeError(f"{name}: {value!r:.60} given, expected a number") from None
+                raise TypeError(f"{name}: {value!r:.60} given, expected {p['expected']}") from None
         elif p["type"] == "bool":
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"{name}: {value!r:.60} given, expected True or False")
@@ -114,8 +119,10 @@ def build(data, path, progress, *, name="", class_name=None, **given):
     if dtype == "pq" and not sparse:
         if "m_pq" in p: c["m_pq"] = p.pop("m_pq")
         elif rerank: c["m_pq_at_most"] = 32
-        else: raise ValueError("m_pq: missing, expected a whole number from 1 to the vectors' dimension")
+        elif class_name in (None, "DensePQHNSW"): raise ValueError("m_pq: missing, expected a whole number from 1 to the vectors' dimension")
         c["opq"] = p.pop("opq", False)
+    if not p.get("opq", True): p.pop("opq")
+    if not p.get("residual", True) and not rerank: p.pop("residual")
     if rerank:
         c["rerank_dtype"] = rerank
         if rerank == "rabitq": c["rerank_bits"] = p.pop("rerank_bits", 4)
@@ -149,7 +156,6 @@ def search(core, queries, tokens=None, **given):
     if needed > memory:
         told = lambda size: _core.bytes_text(size) if size < 2**64 else f"{size} bytes"
         raise ValueError(f"k: {k} results for each of {rows} queries need {told(needed)}, this machine has {told(memory)}")
-    if "residuals" in p: p["sum_stages"] = p.pop("residuals")
     if tokens is not None: p["tokens"] = tokens
     if not sparse: queries = (queries,)
     distances, ids = (_sparse if sparse else _dense)(core, *queries, k=min(k, n), ef_search=min(width, n), early_exit_threshold=p.pop("early_exit_threshold", 0.0), num_threads=p.pop("num_threads", 1), **p)

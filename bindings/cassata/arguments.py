@@ -94,6 +94,8 @@ n_tokens: int | None = None
     Tokens of a query, where the shape does not determine it.
 token_dim: int | None = None
     Length of a token vector, as in the index.
+residuals: bool = False
+    A document's score is the sum of those of both stages.
 query_doclens: npt.ArrayLike | None = None
     Whole numbers of shape (nq,): tokens of each query. Further tokens of 3-D `multivec_queries` are padding.
 """

@@ -40,13 +40,15 @@ def _paged(given: dict[str, Any]) -> None:
 
 
 def _bits(name: str, value: Any, minimum: int = 1) -> int:
-    return inputs.whole_number(name, value, minimum, signatures.bounds_of("build", "bits")[1])
+    return inputs.whole_number(name, value, minimum, signatures.row_of("build", "bits")["maximum"])
 
 
 def _two_stages(given: dict[str, Any]) -> None:
     """Translates the arguments of `DenseRerankHNSW`."""
     encoder, pieces, total = given.pop("encoder", "pq"), given.pop("pq_subspaces", None), given.pop("rabitq_total_bits", 4)
     _bits("rabitq_query_bits", given.pop("rabitq_query_bits", 1))
+    if pieces is not None:
+        pieces = inputs.whole_number("pq_subspaces", pieces, 1, expected="1 to the vectors' dimension")
     second, dtype = _bits("rerank_bits", given.pop("rerank_bits", 0), 0), given.pop("dtype", None)
     residual = inputs.truth("residual_rerank", given.pop("residual_rerank", False))
     name, total = inputs.word("encoder", encoder), _bits("rabitq_total_bits", total)
@@ -379,7 +381,7 @@ def _built(row: Row, cls: type[Index], source: tuple[Any, str], given: dict[str,
     path, progress = given.pop("path", None), given.pop("progress", None)
     for name, default in row.defaults.items():
         if default is REQUIRED and given.get(name) is None:
-            raise TypeError(f"{name}: missing, expected {signatures.argument('build', name).help}")
+            raise TypeError(f"{name}: missing, expected {signatures.row_of('build', name)['expected']}")
     if row.translate is not None:
         row.translate(given)
     try:
@@ -476,6 +478,8 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
         else:
             n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
             tokens = inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
+        if "residuals" in given:
+            given["sum_stages"] = inputs.truth("residuals", given.pop("residuals"))
     scores, ids = core.search(queries, tokens, **{"num_threads": 0 if batch else 1, **row.search_defaults, **given})
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 

@@ -44,7 +44,7 @@ def _read(text: str) -> dict[str, dict[str, Argument]]:
 _OWN = _read(TEXT)
 _OWN["search"]["sparse_offsets"] = _OWN["search"]["offsets"]
 _PARAMETERS = {(row["stage"], row["name"]): row for row in _core.parameters}
-_TYPES = {"path": "Path", "memory_budget": "int | str"}  # where Python takes other types than the engine
+_TYPES = {"path": "Path", "bytes": "int | str"}  # where Python's name is another
 
 
 def names_of(stage: str) -> list[str]:
@@ -52,10 +52,9 @@ def names_of(stage: str) -> list[str]:
     return [name for its_stage, name in _PARAMETERS if its_stage == stage]
 
 
-def bounds_of(stage: str, name: str) -> tuple[Any, Any]:
-    """The least and the greatest value of a parameter."""
-    row = _PARAMETERS[stage, name]
-    return row["minimum"], row["maximum"]
+def row_of(stage: str, name: str) -> dict[str, Any]:
+    """A row of the engine's table."""
+    return _PARAMETERS[stage, name]
 
 
 def argument(stage: str, name: str) -> Argument:
@@ -69,8 +68,11 @@ def argument(stage: str, name: str) -> Argument:
         return Argument(f"{kind} | None", None, f"Compared with the file, unless None. {known.help}", known.range)
     row = _PARAMETERS[stage, name]
     text = row["help"][0].upper() + row["help"][1:].rstrip(".") + "."
-    kind = _TYPES.get(name, row["type"])
-    return Argument(kind if row["default"] is not None else f"{kind} | None", row["default"], text, _range(row))
+    default = row["default"]
+    if row["usual"] is not None:
+        default, text = None, f"{text} None: {row['usual']}."
+    kind = _TYPES.get(row["type"], row["type"])
+    return Argument(kind if default is not None else f"{kind} | None", default, text, _range(row))
 
 
 def _range(row: dict[str, Any]) -> str:
@@ -79,7 +81,7 @@ def _range(row: dict[str, Any]) -> str:
         return ", ".join(f'"{choice}"' for choice in row["choices"])
     if least is None or row["type"] not in ("int", "float"):
         return ""
-    return f"{least:g} or more" if most is None or most >= 2**31 else f"{least:g} to {most:g}"
+    return f"{least:g} or more" if most is None or most >= 2**31 else f"{'over ' * row['above_minimum']}{least:g} to {most:g}"
 
 
 def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None) -> Parameters:
