@@ -113,9 +113,11 @@ def _described(known: Argument) -> str:
     return f"{known.help} ({known.range})" if known.range else known.help
 
 
-@functools.cache
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8))
+
+
+_wrapped = functools.cache(_wrap)  # many methods have the same arguments
 
 
 def complete(function: Any, first: str, parameters: Parameters, returns: str, doc: str) -> None:

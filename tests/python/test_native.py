@@ -102,8 +102,12 @@ def test_a_class_builds_and_opens_its_own_files(face, tmp_path):
 def test_the_same_bytes_by_either_interface(tmp_path):
     for face, ours, theirs in (
         (cassata.DensePlainHNSW, {"navigation": "int4", "graph_type": "paged"}, {"navigation": "int4", "layout": "paged"}),
-        (cassata.DenseRerankHNSW, {"dtype": "rabitq", "bits": 3, "rerank": "f32"}, {"encoder": "rabitq-ext", "rabitq_total_bits": 3, "dtype": "f32"}),
-    ):  # fmt: skip
+        (
+            cassata.DenseRerankHNSW,
+            {"dtype": "rabitq", "bits": 3, "rerank": "f32"},
+            {"encoder": "rabitq-ext", "rabitq_total_bits": 3, "dtype": "f32"},
+        ),
+    ):
         np.save(tmp_path / "vectors.npy", VECTORS)
         index = cassata.build(tmp_path / "vectors.npy", **SMALL, **ours)
         assert index.uuid == face.build_from_file(tmp_path / "vectors.npy", 8, 40, **theirs).uuid
@@ -160,8 +164,12 @@ def test_options_go_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "told"),
     [
-        (lambda: cassata.build(VECTORS, efConstruction=40), TypeError, "efConstruction: unknown argument of .*, did you mean 'ef_construction'?"),
-        (lambda: cassata.build(VECTORS, whatever=40), TypeError, "whatever: unknown argument of cassata.build, expected one of data, path, kind"),
+        (
+            lambda: cassata.build(VECTORS, efConstruction=40),
+            TypeError,
+            "efConstruction: unknown argument of .*, did you mean 'ef_construction'?",
+        ),
+        (lambda: cassata.build(VECTORS, whatever=40), TypeError, "whatever: unknown argument of cassata.build, expected one of data"),
         (lambda: cassata.build(VECTORS, m=1), ValueError, "m: 1 given, expected a whole number from 2 to 512"),
         (lambda: cassata.build(VECTORS, m=2.5), TypeError, "m: 2.5 given, expected a whole number"),
         (lambda: cassata.build(VECTORS, kind="tree"), ValueError, "kind: 'tree' given"),
@@ -181,12 +189,20 @@ def test_options_go_by_name(tmp_path):
         (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, efsearch=3), TypeError, "did you mean 'ef_search'?"),
         (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, k=-1), ValueError, "k: -1 given"),
         (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES[:, :3]), ValueError, r"queries: shape \(7, 3\)"),
-        (lambda: cassata.build(VECTORS, kind="flat").search(ASKED), ValueError, "queries: .* expected an array, since the index holds dense"),
+        (
+            lambda: cassata.build(VECTORS, kind="flat").search(ASKED),
+            ValueError,
+            "queries: .* expected an array, since the index holds dense",
+        ),
         (lambda: cassata.build(VECTORS, kind="flat").save("x", overwrit=True), TypeError, "did you mean 'overwrite'?"),
         (lambda: cassata.build(DOCUMENTS, kind="flat", dtype="pq"), ValueError, "dtype: 'pq' given"),
-        (lambda: cassata.Index.search(cassata.build(DOCUMENTS, kind="flat"), QUERIES), ValueError, "queries: .* since the index holds sparse"),
+        (
+            lambda: cassata.Index.search(cassata.build(DOCUMENTS, kind="flat"), QUERIES),
+            ValueError,
+            "queries: .* since the index holds sparse",
+        ),
     ],
-)  # fmt: skip
+)
 def test_errors(call, error, told):
     with pytest.raises(error, match=told.replace("?", re.escape("?"))) as raised:
         call()
@@ -209,7 +225,7 @@ def test_warming(tmp_path):
     assert index.residency()["hot"]["share"] in (1.0, None)
     index.warm("all", progress=lambda *event: None)
     assert index.residency()["all"]["share"] in (1.0, None)
-    with pytest.raises(ValueError, match="resident: 'cold' given|'cold'"):
+    with pytest.raises(ValueError, match="resident: 'cold' given"):
         index.warm("cold")
 
 
