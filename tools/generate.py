@@ -26,7 +26,7 @@ _Kind = inspect.Parameter
 
 def parameter(p: inspect.Parameter) -> str:
     """As it stands in a `def`."""
-    stars = {_Kind.VAR_POSITIONAL: "*", _Kind.VAR_KEYWORD: "**"}.get(p.kind, "")
+    stars = "*" if p.kind is _Kind.VAR_POSITIONAL else "**" if p.kind is _Kind.VAR_KEYWORD else ""
     annotation = "" if p.annotation is p.empty else f": {p.annotation}"
     default = "" if p.default is p.empty else f"{' = ' if annotation else '='}{_literal(p.default)}"
     return f"{stars}{p.name}{annotation}{default}"
@@ -115,7 +115,7 @@ def index_stub() -> str:
         if name.startswith("_") and name not in ("__init__", "__enter__", "__exit__", "__len__", "__repr__", "__reduce__"):
             continue
         if isinstance(member, property):
-            lines += ["    @property", f"    def {name}(self) -> {inspect.signature(member.fget).return_annotation}: ..."]
+            lines += ["    @property", f"    def {name}(self) -> {returned(member.fget)}: ..."]
             continue
         if isinstance(member, classmethod):
             lines.append("    @classmethod")
@@ -182,7 +182,7 @@ def page() -> str:
             parts.append(function_text(f"Index.{name}", vars(cassata.Index)[name]))
     properties = [(name, member) for name, member in vars(cassata.Index).items() if isinstance(member, property)]
     parts += ["### Properties\n\n| property | type | |\n| --- | --- | --- |"]
-    parts += [f"| `{name}` | {_cell(inspect.signature(p.fget).return_annotation)} | {_cell(flowed(told(p)))} |" for name, p in properties]
+    parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(told(p)))} |" for name, p in properties]
     parts += ["\n## SparseRows\n", told(cassata.SparseRows) + "\n", "## Classes of kANNolo\n", CLASSES]
     for row in kannolo.TABLE:
         parts.append(class_text(row))

@@ -9,15 +9,15 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, Union
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cassata import _core
 
-Progress: TypeAlias = Union[bool, Callable[[str, int, int], object], None]
-Path: TypeAlias = Union[str, "os.PathLike[str]"]
+Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
+Path: TypeAlias = str | os.PathLike[str]
 Verify: TypeAlias = bool | Literal["touched"]
 
 CoreRows: TypeAlias = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]
@@ -52,9 +52,9 @@ class SparseMatrix(Protocol):
         """The same in compressed rows."""
 
 
-Data: TypeAlias = Union[npt.ArrayLike, SparseMatrix, SparseRows, Path]
-Queries: TypeAlias = Union[npt.ArrayLike, SparseMatrix, SparseRows]
-Tokens: TypeAlias = Union[npt.ArrayLike, Sequence[npt.ArrayLike]]
+Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path
+Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
+Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie

@@ -8,12 +8,14 @@ import pty
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import cassata
 import numpy as np
 import pytest
 from cassata import _core
-from cli import output, refusal, run
+from cli import BINARY, output, refusal, run
 from conftest import brute_force
 
 # --- help and bad usage ----------------------------------------------------------------------------------------------------------
@@ -22,11 +24,10 @@ from conftest import brute_force
 def test_help_and_version():
     overview = output("--help")
     commands = re.findall(r"^  (\w+) ", overview, re.MULTILINE)
-    assert commands == ["build", "search", "inspect", "verify", "bench", "clean", "demo"]
-    for command in commands[:-1]:
+    assert commands == ["build", "search", "inspect", "verify", "bench", "clean"]
+    for command in commands:
         assert output(command, "--help").startswith(f"Usage: cassata {command} ")
         assert output(command, "-h") == output(command, "--help")
-    assert output("demo", "--help").startswith("usage: cassata demo ")
     assert output("--version") == f"cassata {cassata.__version__} ({cassata.simd_target})\n"
 
 
@@ -430,3 +431,15 @@ def test_a_found_width_is_kept_in_the_file(files):
     queries = np.load(files / "queries.npy")
     np.testing.assert_array_equal(plain.batch_search(queries, 10), plain.batch_search(queries, 10, ef_search=200))
     np.testing.assert_array_equal(plain.search(queries, 10, None), plain.search(queries, 10, 200))
+
+
+def test_the_package_runs_the_program(tmp_path):
+    (tmp_path / "cassata").symlink_to(BINARY)
+    command = [sys.executable, "-m", "cassata", "--version"]
+    for path, code, printed in ((tmp_path, 0, f"cassata {cassata.__version__}"), ("", 2, "")):
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": str(path)})
+        if Path(sys.executable).with_name("cassata").exists():
+            code, printed = 0, f"cassata {cassata.__version__}"
+        assert done.returncode == code
+        assert done.stdout.startswith(printed)
+        assert done.stderr.count("\n") == (0 if code == 0 else 1)
