@@ -87,7 +87,7 @@ def collection_file(path: str) -> tuple[Any, str]:
 
 def queries_of(queries: Any, dim: int, sparse: bool) -> tuple[Any, int, bool]:
     """Queries as the engine takes them, how many there are, and whether they came as rows of something of two dimensions."""
-    if not sparse and not is_matrix(queries) and not isinstance(queries, SparseRows):
+    if not sparse and (type(queries) is np.ndarray or not (is_matrix(queries) or isinstance(queries, SparseRows))):
         array = queries if type(queries) is np.ndarray else numbers("queries", queries)
         matrix = queries_matrix(array, dim)
         return matrix, len(matrix), array.ndim == 2

@@ -463,29 +463,35 @@ def _either(given: dict[str, Any], name: str, other: str) -> Any:
 def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     """Results of `search` or `batch_search`."""
     core = self._opened()  # held until the end, whoever closes the index meanwhile
-    if row.sparse:
-        queries, count, several = _sparse_queries(row, given)
-    else:
-        queries, other = given.pop("queries", None), given.pop("query", None)
-        if (queries is None) == (other is None):
-            raise TypeError("queries: exactly one of queries and query must be given")
-        queries, count, several = inputs.queries_of(other if queries is None else queries, core.dim, False)
-    tokens = None
-    if row.files:
-        tokens = _either(given, "multivec_queries", "multivec_query")
-        if "tokens" in given:
-            tokens = inputs.tokens_of(given.pop("tokens"), count, core.token_dim)
-        else:
-            n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
-            tokens = inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
-        if "residuals" in given:
-            given["sum_stages"] = inputs.truth("residuals", given.pop("residuals"))
-    scores, ids = core.search(queries, tokens, **{"num_threads": 0 if batch else 1, **row.search_defaults, **given})
+    queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
+    tokens = _tokens(core, given, count) if row.files else None
+    if batch:
+        given.setdefault("num_threads", 0)
+    scores, ids = core.search(queries, tokens, **({**row.search_defaults, **given} if row.search_defaults else given))
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
-def _sparse_queries(row: Row, given: dict[str, Any]) -> tuple[inputs.CoreRows, int, bool]:
+def _tokens(core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens:
+    """The token vectors of that many queries."""
+    if "residuals" in given:
+        given["sum_stages"] = inputs.truth("residuals", given.pop("residuals"))
+    tokens = _either(given, "multivec_queries", "multivec_query")
+    n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
+    if "tokens" in given:
+        return inputs.tokens_of(given.pop("tokens"), count, core.token_dim)
+    return inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
+
+
+def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, bool]:
     """The queries, how many there are, and whether they came as rows of something of two dimensions."""
+    queries, other = given.pop("queries", None), given.pop("query", None)
+    if (queries is None) == (other is None):
+        raise TypeError("queries: exactly one of queries and query must be given")
+    return inputs.queries_of(other if queries is None else queries, core.dim, False)
+
+
+def _sparse_queries(core: _core.Index, given: dict[str, Any]) -> tuple[inputs.CoreRows, int, bool]:
+    """The same of a sparse class."""
     components = _either(given, "query_components", "queries")
     if inputs.is_matrix(components):
         rows = inputs.matrix_rows("query_components", components)
