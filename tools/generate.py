@@ -8,6 +8,7 @@ Needs the package, built from this tree.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import sys
@@ -27,9 +28,13 @@ _Kind = inspect.Parameter
 def parameter(p: inspect.Parameter) -> str:
     """As it stands in a `def`."""
     stars = "*" if p.kind is _Kind.VAR_POSITIONAL else "**" if p.kind is _Kind.VAR_KEYWORD else ""
-    annotation = "" if p.annotation is p.empty else f": {p.annotation}"
+    annotation = "" if p.annotation is p.empty else f": {_type(p)}"
     default = "" if p.default is p.empty else f"{' = ' if annotation else '='}{_literal(p.default)}"
     return f"{stars}{p.name}{annotation}{default}"
+
+
+def _type(p: inspect.Parameter) -> str:
+    return str(getattr(p.annotation, "__forward_arg__", p.annotation))  # of a NamedTuple, a reference
 
 
 def _literal(value: Any) -> str:
@@ -183,7 +188,12 @@ def page() -> str:
     properties = [(name, member) for name, member in vars(cassata.Index).items() if isinstance(member, property)]
     parts += ["### Properties\n\n| property | type | |\n| --- | --- | --- |"]
     parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(told(p)))} |" for name, p in properties]
-    parts += ["\n## SparseRows\n", told(cassata.SparseRows) + "\n", "## Classes of kANNolo\n", CLASSES]
+    parts += ["\n## Other classes\n", function_text("cassata.SparseRows", cassata.SparseRows)]
+    parts += ["### cassata.Recommendation\n", told(cassata.Recommendation) + "\n", "| attribute | type |\n| --- | --- |"]
+    parts += [f"| `{field.name}` | {_cell(field.type)} |" for field in dataclasses.fields(cassata.Recommendation)]
+    parts += ["", function_text("Recommendation.build", cassata.Recommendation.build)]
+    parts += [f"### cassata.{error.__name__}\n\n{flowed(told(error))}\n" for error in (cassata.FormatError, cassata.RecallWarning)]
+    parts += ["## Classes of kANNolo\n", CLASSES]
     for row in kannolo.TABLE:
         parts.append(class_text(row))
     for stage, title in (("build", "Arguments of builds"), ("search", "Arguments of searches"), ("load", "Arguments of load")):
@@ -218,7 +228,7 @@ def flowed(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _cell(text: str) -> str:
+def _cell(text: object) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
@@ -228,13 +238,14 @@ def function_text(title: str, function: Any) -> str:
     parameters = [p for p in own_parameters(function) if p.name not in ("self", "cls")]
     name = title.rpartition(".")[2]
     summary, sections = parsed(told(plain))
-    lines = [f"### {title}\n", "```python", definition(name, parameters, returned(function), end=""), "```\n", flowed(summary) + "\n"]
+    result = title.partition(".")[2] if isinstance(function, type) else returned(function)
+    lines = [f"### {title}\n", "```python", definition(name, parameters, result, end=""), "```\n", flowed(summary) + "\n"]
     if "Args" in sections:
         described = dict(re.findall(r"^(\w+): (.*?)(?=^\w+: |\Z)", sections["Args"], re.MULTILINE | re.DOTALL))
         lines += ["| argument | type | default | |", "| --- | --- | --- | --- |"]
         for p in parameters:
             default = "" if p.default is p.empty else f"`{_literal(p.default)}`"
-            lines.append(f"| `{p.name}` | {_cell(p.annotation)} | {default} | {_cell(described.get(p.name, ''))} |")
+            lines.append(f"| `{p.name}` | {_cell(_type(p))} | {default} | {_cell(described.get(p.name, ''))} |")
         lines.append("")
     if "Returns" in sections:
         lines.append(f"Returns {flowed(sections['Returns'])[0].lower()}{flowed(sections['Returns'])[1:]}\n")

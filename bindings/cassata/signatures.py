@@ -65,7 +65,7 @@ def argument(stage: str, name: str) -> Argument:
     if stage == "load":  # what a build was given
         known = argument("search" if name == "token_dim" else "build", name)
         kind = known.annotation.removesuffix(" | None")
-        return Argument(f"{kind} | None", None, f"Compared with the file, unless None. {known.help}", known.range)
+        return Argument(f"{kind} | None", None, "As of a build; compared with the file. None: not compared.", known.range)
     row = _PARAMETERS[stage, name]
     text = row["help"][0].upper() + row["help"][1:].rstrip(".") + "."
     default = row["default"]
