@@ -12,24 +12,28 @@ using Json = nlohmann::ordered_json;
 
 Json number_or_null(std::uint32_t number) { return number == 0 ? Json() : Json(number); }
 
-Json graph(const std::optional<GraphEntry>& entry) {
+Json graph(const Manifest& manifest) {
+  const std::optional<GraphEntry>& entry = manifest.graph;
   if (!entry) return nullptr;
-  return {{"graph_type", name_of(entry->type)},        {"m", entry->m},
-          {"ef_construction", entry->ef_construction}, {"level_sizes", entry->level_sizes},
-          {"duplicates", entry->duplicates},           {"near_copies", entry->near_copies}};
+  return {{"graph_type", name_of(manifest.schema.graph)},
+          {"m", entry->m},
+          {"ef_construction", entry->ef_construction},
+          {"level_sizes", entry->level_sizes},
+          {"duplicates", entry->duplicates},
+          {"near_copies", entry->near_copies}};
 }
 
-Json rerank(const Manifest& manifest) {
-  if (!manifest.rerank || manifest.navigates()) return nullptr;
-  const CodeParams& code = manifest.codes[1].code;
+Json rerank(const IndexSchema& schema) {
+  if (!schema.second || schema.traversal_only()) return nullptr;
+  const CodeParams& code = schema.second->code;
   if (code.token_dim != 0)
-    return {{"dtype", name_of(manifest.codes[1].encoding)},
+    return {{"dtype", name_of(schema.second->encoding)},
             {"token_dim", code.token_dim},
             {"m_pq", number_or_null(code.m_pq)}};
-  return {{"dtype", name_of(manifest.codes[1].encoding)},
+  return {{"dtype", name_of(schema.second->encoding)},
           {"bits", number_or_null(code.bits)},
-          {"prune_percentage", manifest.rerank->prune_percentage},
-          {"residual", manifest.rerank->residual}};
+          {"prune_percentage", schema.first.prune_percentage},
+          {"residual", schema.has(Role::residual)}};
 }
 
 Json postings(const std::optional<PostingsEntry>& entry) {
@@ -73,18 +77,18 @@ Json provenance(const Provenance& held) {
 }  // namespace
 
 Json describe_briefly(const Index& index) {
-  const Manifest& manifest = index.manifest();
+  const IndexSchema& schema = index.manifest().schema;
   return {{"path", index.file().path()},
           {"class", index.class_name()},
-          {"kind", name_of(manifest.kind)},
+          {"kind", name_of(schema.kind)},
           {"n", index.size()},
           {"dim", index.dim()},
-          {"metric", name_of(manifest.metric)},
-          {"dtype", name_of(manifest.stored().encoding)},
-          {"navigation", manifest.navigates() ? Json(name_of(manifest.codes.front().encoding)) : Json()},
-          {"bits", number_or_null(manifest.codes.front().code.bits)},
-          {"m_pq", number_or_null(manifest.codes.front().code.m_pq)},
-          {"opq", manifest.codes.front().code.rotated},
+          {"metric", name_of(schema.metric)},
+          {"dtype", name_of(schema.stored().encoding)},
+          {"navigation", schema.traversal_only() ? Json(name_of(schema.first.encoding)) : Json()},
+          {"bits", number_or_null(schema.first.code.bits)},
+          {"m_pq", number_or_null(schema.first.code.m_pq)},
+          {"opq", schema.first.code.rotated},
           {"file_size", index.file().header().file_length},
           {"uuid", uuid_text(index)}};
 }
@@ -95,8 +99,8 @@ Json describe(const Index& index) {
   Json json = describe_briefly(index);
   json["format_version"] = {header.format_major, header.format_minor};
   json["features"] = {{"incompatible", header.incompatible_features}, {"compatible", header.compatible_features}};
-  json["graph"] = graph(manifest.graph);
-  json["rerank"] = rerank(manifest);
+  json["graph"] = graph(manifest);
+  json["rerank"] = rerank(manifest.schema);
   json["postings"] = postings(manifest.postings);
   json["ef_search"] = number_or_null(manifest.ef_search);
   json["sections"] = sections(manifest);
@@ -140,6 +144,17 @@ Json describe_residency(const Index& index) {
   for (const std::optional<Tier> tier : {std::optional(Tier::hot), std::optional(Tier::cold), std::optional<Tier>()})
     json[summed(parts, tier).name] = amount(Json::object(), summed(parts, tier));
   return json;
+}
+
+Json json_of(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, std::monostate>)
+          return nullptr;
+        else
+          return held;
+      },
+      value);
 }
 
 std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }

@@ -21,7 +21,7 @@ std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper
   return text;
 }
 
-std::string encoding(const CodesEntry& codes) {
+std::string encoding(const Stage& codes) {
   const std::string name(name_of(codes.encoding));
   if (codes.code.bits != 0) return name + ", " + std::to_string(codes.code.bits) + " bits";
   if (codes.code.m_pq == 0) return name;
@@ -31,26 +31,28 @@ std::string encoding(const CodesEntry& codes) {
 std::string facts(const Index& index) {
   const Header& header = index.file().header();
   const Manifest& manifest = index.manifest();
+  const IndexSchema& schema = manifest.schema;
   std::vector<Row> rows = {{"class", std::string(index.class_name())},
-                           {"kind", std::string(name_of(manifest.kind))},
+                           {"kind", std::string(name_of(schema.kind))},
                            {"vectors", grouped(index.size())},
                            {"dim", std::to_string(index.dim())},
-                           {"metric", std::string(name_of(manifest.metric))},
-                           {"encoding", encoding(manifest.stored())}};
+                           {"metric", std::string(name_of(schema.metric))},
+                           {"encoding", encoding(schema.stored())}};
   if (index.token_dim() != 0)
-    rows.push_back({"tokens", encoding(manifest.codes[1]) + ", dim " + std::to_string(index.token_dim())});
-  else if (manifest.navigates())
-    rows.push_back({"navigation", encoding(manifest.codes.front())});
-  else if (const auto& rerank = manifest.rerank)
-    rows.push_back({"rerank", encoding(manifest.codes[1]) + (rerank->residual ? ", residual" : "") +
-                                  (manifest.shape == Shape::sparse
-                                       ? ", over vectors pruned to " + fixed(rerank->prune_percentage, 1) + " %"
+    rows.push_back({"tokens", encoding(*schema.second) + ", dim " + std::to_string(index.token_dim())});
+  else if (schema.traversal_only())
+    rows.push_back({"navigation", encoding(schema.first)});
+  else if (schema.second)
+    rows.push_back({"rerank", encoding(*schema.second) + (schema.has(Role::residual) ? ", residual" : "") +
+                                  (schema.vector_kind == VectorKind::sparse
+                                       ? ", over vectors pruned to " + fixed(schema.first.prune_percentage, 1) + " %"
                                        : "")});
   if (const auto& graph = manifest.graph) {
-    rows.push_back({"graph", std::string(name_of(graph->type)) + ", m " + std::to_string(graph->m) +
+    rows.push_back({"graph", std::string(name_of(schema.graph)) + ", m " + std::to_string(graph->m) +
                                  ", ef_construction " + std::to_string(graph->ef_construction)});
     if (graph->links)
-      rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " + encoding(*graph->links)});
+      rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " +
+                                   encoding({.encoding = graph->links->encoding, .code = graph->links->code})});
     rows.push_back({"levels", levels(index.size() - graph->duplicates, graph->level_sizes)});
     if (graph->duplicates != 0)
       rows.push_back({"duplicates", grouped(graph->duplicates) + " rows that another one stands for, " +

@@ -85,7 +85,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: out of memory\n", program_name(words).c_str());
     return kRefused;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(error.what()).c_str());
+    const auto* const ours = dynamic_cast<const cassata::Error*>(&error);
+    const bool argument = ours != nullptr && ours->code() == cassata::Errc::invalid_argument;
+    const std::string message = argument ? with_options(error.what()) : error.what();
+    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(message).c_str());
     return kRefused;
   }
 }

@@ -56,18 +56,19 @@ Truth over_data(const std::string& path, std::span<const Index> indexes, const B
   std::vector<float> scores(truth.ids.size());
   SearchParams params = kOnAllProcessors;
   params.k = k;
-  search_exact(*vectors, index.manifest().metric, queries, params, {.ids = truth.ids, .scores = scores}, progress);
+  search_exact(*vectors, index.manifest().schema.metric, queries, params, {.ids = truth.ids, .scores = scores},
+               progress);
   return truth;
 }
 
 /// How much of the vectors an exact search of `index` sees: 2, all of f32; 1, f16; 0, less.
 int precision(const Index& index) {
-  const auto of = [](const CodesEntry& codes) {
-    return name_of(codes.encoding) == "f32" ? 2 : name_of(codes.encoding) == "f16" ? 1 : 0;
+  const auto of = [](const Stage& stage) {
+    return name_of(stage.encoding) == "f32" ? 2 : name_of(stage.encoding) == "f16" ? 1 : 0;
   };
-  const Manifest& manifest = index.manifest();
-  const int last = of(manifest.codes.back());
-  return manifest.rerank && manifest.rerank->residual ? std::min(last, of(manifest.codes.front())) : last;
+  const IndexSchema& schema = index.manifest().schema;
+  const int last = of(schema.last());
+  return schema.has(Role::residual) ? std::min(last, of(schema.first)) : last;
 }
 
 Truth over_index(std::span<const Index> indexes, const Batch& queries, std::size_t k, const Progress& progress) {
@@ -77,7 +78,7 @@ Truth over_index(std::span<const Index> indexes, const Batch& queries, std::size
   if (precision(index) == 0)
     invalid_argument(std::string(tokens ? "--truth" : "--data, --truth") +
                      ": none given, but no index here keeps the vectors that it was built from (f32, f16): " + path +
-                     " has " + std::string(name_of(index.manifest().codes.back().encoding)));
+                     " has " + std::string(name_of(index.manifest().schema.last().encoding)));
   const std::string_view dtype = precision(index) == 2 ? "f32" : "f16";
   Truth truth{.ids = std::vector<std::int64_t>(queries.rows * k),
               .told = "exact answers over the " + std::string(dtype) +

@@ -49,7 +49,7 @@ constexpr const char* kMatrixExtension = ".npz";
 class MatrixStream final : public VectorStream {
  public:
   MatrixStream(std::unique_ptr<const std::string> bytes, std::unique_ptr<SparseStream> rows)
-      : VectorStream(rows->name(), Shape::sparse, rows->size(), rows->dim(), true),
+      : VectorStream(rows->name(), VectorKind::sparse, rows->size(), rows->dim(), true),
         bytes_(std::move(bytes)),
         rows_(std::move(rows)) {}
   std::uint64_t entries() const noexcept override { return rows_->entries(); }
@@ -97,21 +97,21 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
 
 }  // namespace
 
-Shape shape_of(const std::filesystem::path& path) {
+VectorKind vector_kind_of(const std::filesystem::path& path) {
   const std::string extension = input_extension(path);
-  return extension == ".bin" || extension == kMatrixExtension ? Shape::sparse : Shape::dense;
+  return extension == ".bin" || extension == kMatrixExtension ? VectorKind::sparse : VectorKind::dense;
 }
 
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
   if (input_extension(path) == kMatrixExtension) return read_matrix(path.string());
-  if (shape_of(path) == Shape::sparse) return open_sparse_stream(path);
+  if (vector_kind_of(path) == VectorKind::sparse) return open_sparse_stream(path);
   return open_stream(path);
 }
 
 void check_queries(const VectorStream& queries, const Index& index) {
-  const bool sparse = index.manifest().shape == Shape::sparse;
+  const bool sparse = index.manifest().schema.vector_kind == VectorKind::sparse;
   const std::string& path = index.file().path();
-  if (queries.shape() != index.manifest().shape)
+  if (queries.vector_kind() != index.manifest().schema.vector_kind)
     invalid_argument(
         queries.name() + ": " +
         (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
@@ -191,7 +191,7 @@ std::string plain_text(std::string_view text) {
 }  // namespace
 
 TypedVectors::TypedVectors(const std::string& typed, const Index& index)
-    : shape_(index.manifest().shape), dim_(index.dim()) {
+    : vector_kind_(index.manifest().schema.vector_kind), dim_(index.dim()) {
   const std::string text = plain_text(typed);
   std::istringstream lines(text);
   std::string line;
@@ -199,7 +199,7 @@ TypedVectors::TypedVectors(const std::string& typed, const Index& index)
     if (row == 0 && line.starts_with("\x93NUMPY"))
       invalid_argument(std::string(kSource) + ": a .npy file, expected lines of numbers; give its path instead");
     if (words_of(line).empty()) continue;
-    shape_ == Shape::sparse ? parse_sparse(line, row) : parse_dense(line, row);
+    vector_kind_ == VectorKind::sparse ? parse_sparse(line, row) : parse_dense(line, row);
     offsets_.push_back(values_.size());
     ++row;
   }
@@ -226,7 +226,7 @@ void TypedVectors::parse_sparse(std::string_view line, std::size_t row) {
 }
 
 std::unique_ptr<VectorStream> TypedVectors::stream() const {
-  if (shape_ == Shape::sparse) return sparse_memory_stream(kSource, components_, values_, offsets_);
+  if (vector_kind_ == VectorKind::sparse) return sparse_memory_stream(kSource, components_, values_, offsets_);
   return memory_stream(kSource, values_.data(), values_.size() / dim_, dim_, ElementType::f32);
 }
 

@@ -16,7 +16,7 @@
 namespace cassata::tools {
 
 /// What a file holds, by its extension: .bin and .npz are sparse.
-Shape shape_of(const std::filesystem::path& path);
+VectorKind vector_kind_of(const std::filesystem::path& path);
 
 /// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
@@ -49,7 +49,7 @@ class TypedVectors {
   void parse_dense(std::string_view line, std::size_t row);
   void parse_sparse(std::string_view line, std::size_t row);
 
-  Shape shape_;
+  VectorKind vector_kind_;
   std::size_t dim_;
   std::vector<float> values_;
   std::vector<std::uint32_t> components_;

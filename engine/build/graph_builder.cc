@@ -62,7 +62,7 @@ std::vector<Id> shuffled(Id begin, Id end) {
   return nodes;
 }
 
-GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads)
+GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphBuildParams& params, Threads threads)
     : graph_(graph), params_(params), threads_(threads), workers_(threads.count) {}
 
 GraphBuilder::~GraphBuilder() = default;
@@ -281,7 +281,7 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   level.assign(target, w.chosen);
 }
 
-BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphParams& params) {
+BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphBuildParams& params) {
   BuiltGraph graph(pruning.size(), params.m);
   const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(pruning.size());
   std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours

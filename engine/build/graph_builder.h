@@ -19,7 +19,7 @@
 
 namespace cassata {
 
-struct GraphParams {
+struct GraphBuildParams {
   Metric metric;
   std::uint32_t m;                ///< neighbours on the upper layers; 2 m on the base layer
   std::uint32_t ef_construction;  ///< candidates among which a node's neighbours are chosen
@@ -62,7 +62,7 @@ class GraphBuilder {
   using Done = std::function<void(std::size_t nodes)>;
 
   /// Borrows both.
-  GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads threads);
+  GraphBuilder(BuiltGraph& graph, const GraphBuildParams& params, Threads threads);
   ~GraphBuilder();
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
@@ -110,7 +110,7 @@ class GraphBuilder {
   void score_exactly(Id node, Worker& worker);
 
   BuiltGraph& graph_;
-  const GraphParams& params_;
+  const GraphBuildParams& params_;
   const Codes* traversal_ = nullptr;
   const Codes* pruning_ = nullptr;
   std::span<const Id> rows_;
@@ -124,6 +124,6 @@ class GraphBuilder {
 };
 
 /// The graph over all vectors, which are numbered as the codes are.
-BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphParams& params);
+BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphBuildParams& params);
 
 }  // namespace cassata

@@ -1,4 +1,5 @@
 #include "engine/build/page_planner.h"
+#include "format/file/sections.h"
 
 #include <algorithm>
 #include <cstring>

@@ -14,10 +14,12 @@
 #include "engine/build/staging.h"
 #include "engine/graph/delta_adjacency.h"
 #include "engine/graph/duplicates.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                                   const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file) {
+                                   const GraphBuildParams& params,
+                                   const std::function<PendingFile(std::size_t i)>& file) {
   std::vector<StagingFile> staged;
   for (const auto& encoder : encoders) staged.emplace_back(*encoder, file(staged.size()));
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
@@ -43,7 +45,7 @@ BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const StagingFil
 
 namespace {
 
-GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                          const WorkFiles& files) {
   std::vector<StagingFile> staged =
       stage_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
@@ -103,7 +105,7 @@ struct Placement {
   std::vector<Id> node_at;  // row -> node
   std::vector<Id> row_of;   // node -> row
 
-  Placement(const GraphParts& parts, GraphType type, const GraphParams& params) : row_of(parts.graph.ids.size()) {
+  Placement(const GraphParts& parts, GraphType type, const GraphBuildParams& params) : row_of(parts.graph.ids.size()) {
     if (type == GraphType::standard) {
       node_at.resize(row_of.size());
       for (Id node = 0; node < node_at.size(); ++node) node_at[parts.graph.ids[node]] = node;
@@ -202,7 +204,8 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 
 /// The same in pages, which hold the first codes, and those of neighbours.
 GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place,
-                       const BuildEncoders& encoders, const GraphParams& params, bool from_disk, FileWriter& writer) {
+                       const BuildEncoders& encoders, const GraphBuildParams& params, bool from_disk,
+                       FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& base = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
@@ -219,8 +222,7 @@ GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies,
   write_rows(parts.staged[own], {}, kRowsSection, Tier::hot, false, {}, writer);
   write_pages(base, plan, place.row_of, rows, parts.staged[own], parts.staged[links], params.progress, writer);
   write_rows(parts.staged[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
-  return {.type = GraphType::paged,
-          .m = params.m,
+  return {.m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = static_cast<std::uint32_t>(plan.shape.page_bytes),
@@ -240,8 +242,8 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
   });
 }
 
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       std::uint64_t budget, WorkFiles& files, FileWriter& writer) {
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
+                       GraphType type, std::uint64_t budget, WorkFiles& files, FileWriter& writer) {
   GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files)
                                  : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
@@ -258,8 +260,7 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
     write_rows(parts.staged[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
                i == 0 ? Tier::hot : Tier::cold, budget != 0, params.progress, writer);
-  return {.type = type,
-          .m = params.m,
+  return {.m = params.m,
           .ef_construction = params.ef_construction,
           .level_sizes = graph.level_sizes,
           .page_bytes = 0,

@@ -19,16 +19,6 @@
 
 namespace cassata {
 
-/// Name of the section that holds the vectors as they were encoded.
-inline constexpr std::string_view kRowsSection = "codes.rows";
-/// And of the one that holds them as the second encoder of a build did.
-inline constexpr std::string_view kRerankSection = "rerank.rows";
-/// What a section of rows' name is followed by to name the one that tells where each begins, if their lengths differ.
-inline constexpr std::string_view kOffsetsSuffix = ".offsets";
-
-/// What follows it to name the one with what an encoder learned.
-inline constexpr std::string_view kModelSuffix = ".model";
-
 /// The encoders of a build. Those that learn do so from the codes of the first, and are given these to encode; the
 /// others are given the stream's vectors.
 struct BuildEncoders {
@@ -47,12 +37,13 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
 /// orders the rows as `type` says, and writes graph and codes. Held in memory are the graph, while rows are ordered two
 /// more of its size, and one chunk of vectors. With a `budget` of bytes, other than 0, the graph is built in regions
 /// (region_build.h) that fit into it, and so are rows ordered.
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
-                       std::uint64_t budget, WorkFiles& files, FileWriter& writer);
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
+                       GraphType type, std::uint64_t budget, WorkFiles& files, FileWriter& writer);
 
 /// The vectors' codes by id, for each of the encoders, i, in file(i).
 std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                                   const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file);
+                                   const GraphBuildParams& params,
+                                   const std::function<PendingFile(std::size_t i)>& file);
 /// The codes by which a graph is built: those that are walked, and those by which neighbours are chosen.
 struct BuildCodes {
   BuildCodes(const BuildEncoders& encoders, std::span<const StagingFile> staged, std::uint64_t size);

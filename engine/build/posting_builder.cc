@@ -15,6 +15,7 @@
 #include "engine/lists/posting_lists.h"
 #include "engine/search/beam_walk.h"
 #include "engine/search/posting_search.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {

@@ -34,8 +34,8 @@ InputMark mark_of(const VectorStream& vectors) {
 
 class RegionBuild {
  public:
-  RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget,
-              WorkFiles& files)
+  RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
+              std::uint64_t budget, WorkFiles& files)
       : vectors_(vectors),
         encoders_(encoders),
         params_(params),
@@ -81,7 +81,7 @@ class RegionBuild {
 
   VectorStream& vectors_;
   const BuildEncoders& encoders_;
-  const GraphParams& params_;
+  const GraphBuildParams& params_;
   std::uint64_t budget_;
   std::size_t uneven_ = 0;  // encodings whose rows differ in length
   WorkFiles& files_;
@@ -326,7 +326,7 @@ std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings) {
   return kBytes + size * (kBytesAVector + offsets * sizeof(std::uint64_t));
 }
 
-GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                             std::uint64_t budget, WorkFiles& files) {
   return RegionBuild(vectors, encoders, params, budget, files).run();
 }

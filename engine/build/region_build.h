@@ -32,7 +32,7 @@ std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings = 0)
 /// (reorder.h), and the vectors with them, which are cut to regions that fit into memory. All is in mapped files in
 /// that order. Region by region is inserted: what that reads lies together. What was done is kept in `files`, if these
 /// are named, and not done again.
-GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphBuildParams& params,
                             std::uint64_t budget, WorkFiles& files);
 
 }  // namespace cassata

@@ -8,6 +8,7 @@
 #include "cassata/checksum.h"
 #include "engine/base/parallel.h"
 #include "engine/build/pipeline.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {

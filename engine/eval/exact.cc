@@ -25,9 +25,10 @@ void merge(std::vector<Candidate>& best, const std::vector<Candidate>& more, std
 void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, const SearchParams& params,
                   const Hits& out, const Progress& progress) {
   params.check();
-  check_search(queries, {.shape = vectors.shape(), .dim = vectors.dim(), .name = vectors.name()}, params.k, out);
+  check_search(queries, {.vector_kind = vectors.vector_kind(), .dim = vectors.dim(), .name = vectors.name()}, params.k,
+               out);
   const OrderedQueries ordered(queries);
-  const Encoding whole = vectors.shape() == Shape::sparse ? Encoding::sparse_f32 : Encoding::f32;
+  const Encoding whole = vectors.vector_kind() == VectorKind::sparse ? Encoding::sparse_f32 : Encoding::f32;
   const std::unique_ptr<Encoder> encoder = row_of(whole).encoder({.dim = vectors.dim(), .metric = metric});
   std::vector<std::vector<Candidate>> best(queries.rows), found(queries.rows);
   EncodedRows rows;

@@ -80,9 +80,9 @@ std::vector<Cell> cells_of(std::span<const Index> indexes, const MeasureParams& 
   for (std::size_t width = 0; width < widths.size(); ++width)
     for (std::size_t i = 0; i < indexes.size(); ++i) {
       const Manifest& manifest = indexes[i].manifest();
-      if (manifest.kind == Kind::flat && width != 0) continue;
-      Point point{.ef_search = manifest.kind == Kind::flat ? 0 : widths[width]};
-      if (manifest.rerank && !manifest.navigates())
+      if (manifest.schema.kind == Kind::flat && width != 0) continue;
+      Point point{.ef_search = manifest.schema.kind == Kind::flat ? 0 : widths[width]};
+      if (manifest.schema.second && !manifest.schema.traversal_only())
         point.k_candidates =
             params.sweep_k_candidates ? std::max(widths[width], params.search.k) : params.search.k_candidates;
       cells.push_back({.index = i, .point = point});

@@ -9,9 +9,11 @@
 #include "cassata/error.h"
 #include "cassata/exact.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "engine/base/sampling.h"
 #include "engine/index/answers.h"
 #include "engine/index/registry.h"
+#include "engine/index/schema_rules.h"
 
 namespace cassata {
 namespace {
@@ -20,46 +22,48 @@ constexpr std::size_t kQueries = 500;  // at most
 constexpr std::size_t kParts = 4;      // the second sample is one of so many
 constexpr double kAsFast = 0.9;        // of the fastest: fewer hot bytes count more than the rest
 
-/// The ways to build that are tried: those that there is a class for, over vectors of such a shape by such a metric.
-std::vector<BuildParams> candidates(Shape shape, Metric metric, std::size_t dim) {
+/// The ways to build that are tried: those that are supported, over vectors of such a kind by such a metric.
+std::vector<BuildParams> candidates(VectorKind vector_kind, Metric metric, std::size_t dim) {
   constexpr std::uint32_t kM = 16;
-  const auto exact_second = [](Encoding encoding) { return RerankChoices{.encoding = encoding, .navigation = true}; };
-  const CodeParams one_bit = {.bits = 1}, four_bits = {.bits = 4},
-                   pieces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
-  std::vector<BuildParams> all = {
-      {.kind = Kind::flat, .encoding = Encoding::f32},
-      {.kind = Kind::flat, .encoding = Encoding::f16},
-      {.encoding = Encoding::f32, .m = kM},
-      {.encoding = Encoding::f16, .m = kM},
-      {.encoding = Encoding::dense_int8, .rerank = exact_second(Encoding::f32), .m = kM},
-      {.encoding = Encoding::dense_int8, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::dense_int8, .rerank = exact_second(Encoding::f16), .m = 2 * kM},
-      {.encoding = Encoding::dense_int4, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::dense_int4,
-       .rerank = exact_second(Encoding::f16),
-       .graph_type = GraphType::compressed,
-       .m = kM},
-      {.encoding = Encoding::rabitq, .code = four_bits, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::rabitq, .code = one_bit, .rerank = exact_second(Encoding::f16), .m = kM},
-      {.encoding = Encoding::rabitq,
-       .code = one_bit,
-       .rerank = exact_second(Encoding::f16),
-       .graph_type = GraphType::compressed,
-       .m = kM},
-      {.encoding = Encoding::pq, .code = pieces, .graph_type = GraphType::compressed, .m = kM},
-      {.kind = Kind::flat, .encoding = Encoding::sparse_f32},
-      {.kind = Kind::postings, .encoding = Encoding::sparse_f16},
-      {.encoding = Encoding::sparse_f16, .m = kM},
-      {.encoding = Encoding::sparse_fixed8, .m = kM},
-      {.encoding = Encoding::sparse_packed, .m = kM},
-      {.encoding = Encoding::sparse_packed, .graph_type = GraphType::compressed, .m = kM},
+  const auto plain = [&](Kind kind, Stage first, GraphType type = GraphType::permuted) {
+    return BuildParams{
+        .schema = {.kind = kind, .vector_kind = vector_kind, .metric = metric, .first = first, .graph = type},
+        .graph = {.m = kM}};
   };
-  std::erase_if(all, [&](const BuildParams& params) {
-    const ClassRow* const row = class_of(params);
-    return row == nullptr || row->shape() != shape || std::ranges::count(row->metrics, metric) == 0 ||
-           std::ranges::count(row_of(params.encoding).metrics, metric) == 0;
-  });
-  for (BuildParams& params : all) params.metric = metric;
+  const auto graph = [&](Encoding encoding, GraphType type = GraphType::permuted) {
+    return plain(Kind::graph, {.encoding = encoding}, type);
+  };
+  const auto guided = [&](Encoding encoding, std::uint32_t bits, Encoding stored,
+                          GraphType type = GraphType::permuted) {
+    BuildParams params =
+        plain(Kind::graph, {.encoding = encoding, .code = {.bits = bits}, .role = Role::traversal}, type);
+    params.schema.second = Stage{.encoding = stored, .role = Role::rerank};
+    return params;
+  };
+  const CodeParams pieces = {.m_pq = static_cast<std::uint32_t>(std::max<std::size_t>(1, dim / 4))};
+  std::vector<BuildParams> all = {
+      plain(Kind::flat, {.encoding = Encoding::f32}),
+      plain(Kind::flat, {.encoding = Encoding::f16}),
+      graph(Encoding::f32),
+      graph(Encoding::f16),
+      guided(Encoding::dense_int8, 0, Encoding::f32),
+      guided(Encoding::dense_int8, 0, Encoding::f16),
+      guided(Encoding::dense_int8, 0, Encoding::f16),
+      guided(Encoding::dense_int4, 0, Encoding::f16),
+      guided(Encoding::dense_int4, 0, Encoding::f16, GraphType::compressed),
+      guided(Encoding::rabitq, 4, Encoding::f16),
+      guided(Encoding::rabitq, 1, Encoding::f16),
+      guided(Encoding::rabitq, 1, Encoding::f16, GraphType::compressed),
+      plain(Kind::graph, {.encoding = Encoding::pq, .code = pieces}, GraphType::compressed),
+      plain(Kind::flat, {.encoding = Encoding::sparse_f32}),
+      plain(Kind::postings, {.encoding = Encoding::sparse_f16}),
+      graph(Encoding::sparse_f16),
+      graph(Encoding::sparse_fixed8),
+      graph(Encoding::sparse_packed),
+      graph(Encoding::sparse_packed, GraphType::compressed),
+  };
+  all[6].graph.m = 2 * kM;
+  std::erase_if(all, [](const BuildParams& params) { return !problem_with(params.schema).empty(); });
   return all;
 }
 
@@ -79,7 +83,7 @@ struct Sample {
 
 /// Rows from everywhere.
 Rows some_of(const Batch& all, std::size_t count) {
-  Rows some(all.sparse() ? Shape::sparse : Shape::dense, all.dim);
+  Rows some(all.sparse() ? VectorKind::sparse : VectorKind::dense, all.dim);
   const std::size_t kept = std::min(count, all.rows);
   for (std::size_t i = 0; i < kept; ++i) some.append(all.part(sampled(i, kept, all.rows), 1));
   return some;
@@ -88,7 +92,7 @@ Rows some_of(const Batch& all, std::size_t count) {
 /// `count` of all vectors, each as likely as any other (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S),
 /// but always the same.
 Rows draw(VectorStream& vectors, std::uint64_t count, const Progress& progress) {
-  Rows drawn(vectors.shape(), vectors.dim());
+  Rows drawn(vectors.vector_kind(), vectors.dim());
   std::mt19937_64 random(1);  // NOLINT: the same sample every time
   std::uint64_t seen = 0;
   for (Batch batch = vectors.next_batch(); batch.rows != 0; batch = vectors.next_batch()) {
@@ -100,7 +104,7 @@ Rows draw(VectorStream& vectors, std::uint64_t count, const Progress& progress) 
 }
 
 Sample draw_sample(VectorStream& vectors, const Batch* queries, const RecommendParams& params) {
-  const Shape shape = vectors.shape();
+  const VectorKind vector_kind = vectors.vector_kind();
   const std::uint64_t most = std::min(params.sample, vectors.size());
   const std::uint64_t kept_out = queries ? 0 : std::min<std::uint64_t>(kQueries, most / 10);
   if (params.k > (most - kept_out) / (2 * kParts) || (!queries && kept_out == 0))
@@ -108,7 +112,7 @@ Sample draw_sample(VectorStream& vectors, const Batch* queries, const RecommendP
                      std::to_string(params.k) + "; so few are searched fast by any exact index");
   const Rows drawn = draw(vectors, std::min(most + kept_out, vectors.size()), params.progress);
   if (queries) return {.vectors = drawn, .queries = some_of(*queries, kQueries)};
-  Sample sample{.vectors = Rows(shape, vectors.dim()), .queries = Rows(shape, vectors.dim())};
+  Sample sample{.vectors = Rows(vector_kind, vectors.dim()), .queries = Rows(vector_kind, vectors.dim())};
   const std::uint64_t every = drawn.size() / kept_out;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
     const bool query = i % every == 0 && i / every < kept_out;
@@ -267,22 +271,19 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
 
 }  // namespace
 
-void RecommendParams::check() const {
-  if (!(target_recall > 0 && target_recall <= 1))
-    invalid_argument("target_recall: " + std::to_string(target_recall) + " given, expected over 0 and at most 1");
-  if (k == 0) invalid_argument("k: 0 given, expected at least 1");
-}
+void RecommendParams::check() const { check_values(*this, recommend_parameters()); }
 
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params) {
   params.check();
-  if (queries) check_queries(*queries, {.shape = vectors.shape(), .dim = vectors.dim(), .name = vectors.name()});
+  if (queries)
+    check_queries(*queries, {.vector_kind = vectors.vector_kind(), .dim = vectors.dim(), .name = vectors.name()});
   Sample large = draw_sample(vectors, queries, params);
   Sample small{.vectors = some_of(large.vectors.batch(), large.vectors.size() / kParts), .queries = large.queries};
   large.find_answers(params);
   small.find_answers(params);
   Recommendation found;
-  for (const BuildParams& way : candidates(vectors.shape(), params.metric, vectors.dim()))
-    found.trials.push_back({.params = way, .class_name = std::string(class_of(way)->name)});
+  for (const BuildParams& way : candidates(vectors.vector_kind(), params.metric, vectors.dim()))
+    found.trials.push_back({.params = way, .class_name = std::string(class_of(way.schema)->name)});
   std::size_t done = 0;
   const std::vector<Seen> first = try_all(small, found.trials, params, done),
                           second = try_all(large, found.trials, params, done);
@@ -298,28 +299,11 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
   return found;
 }
 
-std::vector<Argument> arguments_of(const BuildParams& params) {
-  std::vector<Argument> out = {{"metric", std::string(name_of(params.metric))}};
-  const bool navigation = params.rerank && params.rerank->navigation;
-  const ClassRow* const row = class_of(params);
-  if (navigation || (row != nullptr && row->encodings.size() > 1))
-    out.emplace_back("dtype", std::string(name_of(navigation ? params.rerank->encoding : params.encoding)));
-  if (navigation) out.emplace_back("navigation", std::string(name_of(params.encoding)));
-  if (params.code.bits != 0) out.emplace_back("bits", params.code.bits);
-  if (params.code.m_pq != 0) out.emplace_back("m_pq", params.code.m_pq);
-  if (params.kind == Kind::graph) {
-    out.emplace_back("m", params.m);
-    out.emplace_back("ef_construction", params.ef_construction);
-    out.emplace_back("graph_type", std::string(name_of(params.graph_type)));
-  }
-  return out;
-}
-
 std::string described(const Trial& trial) {
   std::string text = trial.class_name;
   for (const auto& [name, value] : arguments_of(trial.params))
     if (name != "metric")
-      text += ", " + name + " " + (value.index() == 0 ? std::to_string(std::get<0>(value)) : std::get<1>(value));
+      text += ", " + name + " " + value_text(value);
   return text;
 }
 

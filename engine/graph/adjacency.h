@@ -13,9 +13,6 @@
 
 namespace cassata {
 
-/// Section of the base layer's lists.
-inline constexpr std::string_view kEdgesSection = "graph.edges";
-
 /// The neighbour lists of the nodes 0 to size() - 1. Immutable while it is walked; any number of threads.
 class Adjacency {
  public:

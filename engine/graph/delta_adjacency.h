@@ -3,7 +3,7 @@
 //   graph.edges    7 u8        widths of the classes of differences, each at most 31 (engine/kernels/delta_lists.h says
 //   how lists are coded by them)
 //                  57 u8       zeros
-//                  lists       row by row, without deltas
+//                  lists       row by row, without gaps
 //                  64 u8       zeros
 //   graph.places   records of 64 bytes, each of 56 rows, or of 28 if some list has more than 255 bytes:
 //                    u64              where in graph.edges the list of its first row begins
@@ -21,9 +21,6 @@
 #include "format/file/section.h"
 
 namespace cassata {
-
-/// Section that tells where the lists of a compressed graph lie.
-inline constexpr std::string_view kPlacesSection = "graph.places";
 
 class DeltaAdjacency final : public Adjacency {
  public:

@@ -31,7 +31,7 @@ void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry,
                         const Reading& reading) const {
   reading(section_.bytes);
   // All but standard graphs have the duplicates behind the nodes.
-  const std::size_t first = entry.type == GraphType::standard ? 0 : size - rows_.size();
+  const std::size_t first = permutation.ids().empty() ? 0 : size - rows_.size();
   const std::string below = " below " + std::to_string(size);
   std::uint64_t near = 0;
   std::vector<bool> is_duplicate(empty() ? 0 : size);  // by id

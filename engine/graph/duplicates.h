@@ -24,8 +24,6 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kDuplicatesSection = "graph.duplicates";
-
 /// A row that another one stands for.
 struct Duplicate {
   Id representative;  ///< its id

@@ -22,9 +22,6 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kUpperNodesSection = "graph.upper_nodes";
-inline constexpr std::string_view kUpperEdgesSection = "graph.upper_edges";
-
 /// Which nodes stand on the upper layers. It depends on `size` and `m` alone.
 struct LevelAssignment {
   std::vector<Id> nodes;             ///< those of level 1, highest level first, then by id

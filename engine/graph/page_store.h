@@ -29,11 +29,6 @@
 
 namespace cassata {
 
-inline constexpr std::string_view kPagesSection = "graph.pages";
-inline constexpr std::string_view kPageRowsSection = "graph.page_rows";
-/// Section of the codes of the nodes of the upper layers, by position, in the encoding of links.
-inline constexpr std::string_view kUpperCodesSection = "graph.upper_codes";
-
 /// What is in a page, in bytes.
 struct PageShape {
   static constexpr std::size_t kLeastBytes = 4096, kMostBytes = std::size_t{1} << 28;

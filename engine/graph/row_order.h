@@ -10,9 +10,6 @@
 
 namespace cassata {
 
-/// Section of the rows' ids: n x u32.
-inline constexpr std::string_view kIdsSection = "ids";
-
 /// Rows to the ids that the caller knows.
 class Permutation {
  public:

@@ -51,7 +51,7 @@ void check_tokens(const Batch& queries, std::size_t dim) {
 }  // namespace
 
 void check_queries(const Batch& queries, const Searched& searched) {
-  if (queries.sparse() != (searched.shape == Shape::sparse))
+  if (queries.sparse() != (searched.vector_kind == VectorKind::sparse))
     invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " +
                      std::string(searched.name) + " are not");
   if (queries.sparse()) {

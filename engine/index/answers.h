@@ -13,7 +13,7 @@ namespace cassata {
 
 /// What queries are compared with.
 struct Searched {
-  Shape shape;
+  VectorKind vector_kind;
   std::size_t dim;
   std::size_t token_dim = 0;  ///< 0: there are no token vectors
   std::string_view name = "the index";

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/build/pipeline.h"
 #include "engine/index/searcher.h"
 #include "engine/search/scan.h"
 
@@ -47,13 +46,8 @@ class FlatSearcher final : public Searcher {
 }  // namespace
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
-  if (file.manifest().shape == Shape::sparse) return open_postings(file, codes);
-  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().metric);
-}
-
-void build_flat(const BuildTask& task) {
-  if (task.vectors.shape() == Shape::sparse) return build_postings(task);
-  write_flat(task.vectors, *task.encoders.all.front(), task.params.progress, task.writer);
+  if (file.manifest().schema.vector_kind == VectorKind::sparse) return open_postings(file, codes);
+  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.metric);
 }
 
 }  // namespace cassata

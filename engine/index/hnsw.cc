@@ -4,7 +4,6 @@
 #include <string>
 
 #include "engine/base/parallel.h"
-#include "engine/build/pipeline.h"
 #include "engine/graph/delta_adjacency.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/row_order.h"
@@ -16,6 +15,7 @@
 #include "engine/search/object_pool.h"
 #include "engine/search/rerank.h"
 #include "engine/search/scan.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -23,17 +23,18 @@ namespace {
 const GraphEntry& graph_entry(const MappedFile& file) {
   const auto& graph = file.manifest().graph;
   if (!graph) corrupt(file.manifest_place() + "a graph index without an entry for its graph");
-  if (graph->m == 0 || graph->m > BuildParams::kMaxM)
+  if (graph->m == 0 || graph->m > GraphParams::kMaxM)
     corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected 1 to " +
-            std::to_string(BuildParams::kMaxM));
+            std::to_string(GraphParams::kMaxM));
   return *graph;
 }
 
 /// Duplicates come after all nodes and have no list, unless rows stand in the order given.
 std::unique_ptr<Adjacency> open_base(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
-  if (entry.type != GraphType::standard) size -= entry.duplicates;
+  const GraphType type = file.manifest().schema.graph;
+  if (type != GraphType::standard) size -= entry.duplicates;
   const Section edges = file.section(kEdgesSection);
-  if (entry.type == GraphType::compressed)
+  if (type == GraphType::compressed)
     return std::make_unique<DeltaAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
   return std::make_unique<RowAdjacency>(edges, size, 2 * entry.m);
 }
@@ -42,26 +43,25 @@ class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry)
       : file_(file),
+        schema_(file.manifest().schema),
         codes_(*codes.first),
         second_(codes.second.get()),
-        navigates_(codes.navigation),
-        tokens_(codes.tokens),
-        near_first_(second_ != nullptr && (codes.tokens || file.manifest().shape == Shape::sparse)),
-        summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
-        metric_(file.manifest().metric),
+        near_first_(schema_.has(Role::maxsim) || (schema_.second && schema_.vector_kind == VectorKind::sparse)),
+        summed_(schema_.has(Role::residual) ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
+        metric_(schema_.metric),
         duplicates_(open_duplicates(file, entry)),
         base_(open_base(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
                 codes_.size()),
         expansion_(duplicates_, permutation_, entry, metric_, codes_.size()),
         entry_(entry) {
-    if (entry.type != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
+    if (schema_.graph != GraphType::standard) permutation_ = Permutation(file.section(kIdsSection), codes_.size());
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     const Plan plan = plan_of(params);
     if (params.k == 0 || plan.wanted == 0) return;
-    if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
+    if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
     constexpr std::size_t kMost = kLanes + kResting;
     std::vector<std::unique_ptr<InFlightQuery>> lanes(threads_of(params.num_threads) * kMost);
     const auto make = [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); };
@@ -103,7 +103,8 @@ class GraphSearcher final : public Searcher {
   void search_exact(const Batch& queries, const SearchParams& params,
                     std::span<std::vector<Candidate>> best) const override {
     const Codes& whole = summed_ ? *summed_ : second_ ? *second_ : codes_;
-    search_by_scan(whole, metric_, tokens_ ? std::span<const Id>() : permutation_.ids(), queries, params, best);
+    search_by_scan(whole, metric_, schema_.has(Role::maxsim) ? std::span<const Id>() : permutation_.ids(), queries,
+                   params, best);
   }
 
   void verify(const Reading& reading) const override {
@@ -132,13 +133,15 @@ class GraphSearcher final : public Searcher {
               .scans = false,
               .relax = params.early_exit_threshold,
               .rest = {.k = params.k}};
-    if (navigates_) {
+    if (schema_.traversal_only()) {
       plan.wanted = std::max(kept, params.k);
       plan.rest = guided_rerank(params.k);
     } else if (second_) {
       plan.wanted = std::min<std::size_t>(params.k_candidates, codes_.size());
-      plan.rest = {
-          .k = params.k, .alpha = params.alpha, .beta = params.beta, .sum = summed_ || (tokens_ && params.sum_stages)};
+      plan.rest = {.k = params.k,
+                   .alpha = params.alpha,
+                   .beta = params.beta,
+                   .sum = summed_ || (schema_.has(Role::maxsim) && params.sum_stages)};
     }
     plan.width = std::max(plan.width, plan.wanted);
     plan.scans = plan.width > codes_.size() / 2;
@@ -173,14 +176,14 @@ class GraphSearcher final : public Searcher {
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
       if (near_first_)
-        expansion_.add(tokens_ ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found, plan.wanted,
-                       *lane.first);
+        expansion_.add(schema_.has(Role::maxsim) ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found,
+                       plan.wanted, *lane.first);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
       if (!lane.ranks) return StepResult::done;
     }
     if (lane.rest.step()) return lane.rest.pending() ? StepResult::waiting : StepResult::running;
     if (near_first_) {
-      if (!tokens_) expansion_.add(Expansion::Adds::copied_ids, lane.found, plan.k, *lane.second);
+      if (!schema_.has(Role::maxsim)) expansion_.add(Expansion::Adds::copied_ids, lane.found, plan.k, *lane.second);
     } else {
       lane.found.resize(expansion_.within_reach(lane.found, plan.k, queries.row(lane.query)));
       expansion_.add(Expansion::Adds::all_ids, lane.found, plan.k, whole_scorer(queries.row(lane.query), lane));
@@ -200,7 +203,7 @@ class GraphSearcher final : public Searcher {
   /// as ids. False if nothing is left to do.
   bool start_ranking(const VectorView& query, InFlightQuery& lane, const Plan& plan) const {
     lane.second->bind(query);
-    if (tokens_)
+    if (schema_.has(Role::maxsim))
       for (Candidate& c : lane.found) {
         c.id = permutation_.id(c.id);
         if (c.id < codes_.size()) continue;
@@ -210,12 +213,13 @@ class GraphSearcher final : public Searcher {
     RerankParams rest = plan.rest;
     if (!near_first_) {
       const std::size_t reach = std::max(plan.k, expansion_.within_reach(lane.found, plan.k, query));
-      if (navigates_)
+      if (schema_.traversal_only())
         rest = guided_rerank(reach);
       else if (!rest.alpha && !rest.beta)  // which are told of the k best
         rest.k = reach;
     }
-    lane.rest.start(lane.found, *lane.second, tokens_ ? std::span<const Id>() : permutation_.ids(), rest);
+    lane.rest.start(lane.found, *lane.second, schema_.has(Role::maxsim) ? std::span<const Id>() : permutation_.ids(),
+                    rest);
     return true;
   }
 
@@ -235,10 +239,9 @@ class GraphSearcher final : public Searcher {
   static constexpr std::size_t kResting = 3;
 
   const MappedFile& file_;
+  const IndexSchema& schema_;
   const Codes& codes_;
   const Codes* second_;            // null: there are none
-  bool navigates_;                 // the first ones only guide the walk
-  bool tokens_;                    // the second are token vectors, by id and not by row
   bool near_first_;                // rows that are near by the first codes need not be near by the second
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
@@ -264,21 +267,8 @@ Duplicates open_duplicates(const MappedFile& file, const GraphEntry& entry) {
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {
   const GraphEntry& entry = graph_entry(file);
-  if (entry.type == GraphType::paged) return open_paged(file, codes, entry);
+  if (file.manifest().schema.graph == GraphType::paged) return open_paged(file, codes, entry);
   return std::make_unique<GraphSearcher>(file, codes, entry);
-}
-
-void build_graph(const BuildTask& task) {
-  const BuildParams& p = task.params;
-  const GraphParams graph{.metric = p.metric,
-                          .m = p.m,
-                          .ef_construction = p.ef_construction,
-                          .num_threads = p.num_threads,
-                          .progress = p.progress,
-                          .checkpoint_interval = p.checkpoint_interval};
-  task.manifest.graph =
-      write_graph(task.vectors, task.encoders, graph, p.graph_type, p.memory_budget, task.files, task.writer);
-  if (p.graph_type == GraphType::paged) task.manifest.graph->links = link_codes();
 }
 
 }  // namespace cassata

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "engine/base/parallel.h"
-#include "engine/build/posting_builder.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/searcher.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/posting_search.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 namespace {
@@ -17,9 +17,9 @@ namespace {
 const PostingsEntry& postings_entry(const MappedFile& file) {
   const auto& postings = file.manifest().postings;
   if (!postings) corrupt(file.manifest_place() + "inverted lists without an entry for them");
-  if (postings->n_knn > PostingsChoices::kMaxKnn)
+  if (postings->n_knn > ListParams::kMaxKnn)
     corrupt(file.manifest_place() + "n_knn is " + std::to_string(postings->n_knn) + ", expected 0 to " +
-            std::to_string(PostingsChoices::kMaxKnn));
+            std::to_string(ListParams::kMaxKnn));
   return *postings;
 }
 
@@ -100,18 +100,7 @@ class PostingsSearcher final : public Searcher {
 
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes) {
   return std::make_unique<PostingsSearcher>(file, *codes.first, postings_entry(file),
-                                            file.manifest().kind == Kind::flat);
-}
-
-void build_postings(const BuildTask& task) {
-  PostingsParams params{.num_threads = task.params.num_threads, .progress = task.params.progress};
-  if (task.params.kind != Kind::flat) {
-    params.bounds = false;
-    params.n_postings = task.params.postings.n_postings;
-    params.summary_energy = task.params.postings.summary_energy;
-    params.n_knn = task.params.postings.n_knn;
-  }
-  task.manifest.postings = write_postings(task.vectors, *task.encoders.all.front(), params, task.files, task.writer);
+                                            file.manifest().schema.kind == Kind::flat);
 }
 
 }  // namespace cassata

@@ -10,13 +10,10 @@
 #include "cassata/index.h"
 #include "engine/codec/dense.h"
 #include "engine/codec/product.h"
-#include "engine/codec/pruned.h"
 #include "engine/codec/quantized.h"
-#include "engine/codec/residual.h"
 #include "engine/codec/sparse.h"
 #include "engine/codec/sparse_packed.h"
 #include "engine/codec/tokens.h"
-#include "engine/graph/page_store.h"
 
 namespace cassata {
 namespace {
@@ -35,11 +32,11 @@ constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotP
 
 /// The row of an encoding that needs to know no more than the dimension.
 template <auto open, auto encoder>
-constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shape,
+constexpr EncodingRow plain(Encoding encoding, std::string_view name, VectorKind vector_kind,
                             std::span<const Metric> metrics = kAllMetrics) {
   return {encoding,
           name,
-          shape,
+          vector_kind,
           metrics,
           false,
           [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
@@ -51,24 +48,24 @@ constexpr EncodingRow plain(Encoding encoding, std::string_view name, Shape shap
 /// The row of an encoding that learns from the dense vectors that it is to hold.
 constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open,
                               decltype(EncodingRow::encoder) encoder) {
-  return {encoding, name, Shape::dense, kAllMetrics, true, open, encoder};
+  return {encoding, name, VectorKind::dense, kAllMetrics, true, open, encoder};
 }
 
 /// The row of an encoding of token vectors.
 constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool compact, decltype(EncodingRow::open) open) {
-  return {encoding, name, Shape::tokens, kDotProduct, compact, open, nullptr};
+  return {encoding, name, VectorKind::tokens, kDotProduct, compact, open, nullptr};
 }
 
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", Shape::dense),
-    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", Shape::dense),
-    plain<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", Shape::sparse),
-    plain<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", Shape::sparse),
-    plain<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", Shape::sparse),
-    plain<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", Shape::sparse),
-    plain<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", Shape::sparse, kDotProduct),
+    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", VectorKind::dense),
+    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", VectorKind::dense),
+    plain<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", VectorKind::sparse),
+    plain<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", VectorKind::sparse),
+    plain<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", VectorKind::sparse),
+    plain<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", VectorKind::sparse),
+    plain<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", VectorKind::sparse, kDotProduct),
     compact(Encoding::dense_int8, "int8", open_dense_int8, encoder_dense_int8),
     compact(Encoding::dense_int4, "int4", open_dense_int4, encoder_dense_int4),
     compact(Encoding::rabitq, "rabitq", open_rabitq, encoder_rabitq),
@@ -80,9 +77,9 @@ constexpr EncodingRow kEncodings[] = {
 // clang-format on
 
 constexpr KindRow kKinds[] = {
-    {Kind::flat, "flat", open_flat, build_flat},
-    {Kind::graph, "hnsw", open_graph, build_graph},
-    {Kind::postings, "postings", open_postings, build_postings},
+    {Kind::flat, "flat", open_flat},
+    {Kind::graph, "hnsw", open_graph},
+    {Kind::postings, "postings", open_postings},
 };
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};
@@ -103,22 +100,22 @@ constexpr Encoding kTokens[] = {Encoding::tokens_f16},
 // A row a line.
 // clang-format off
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, Second::none, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, Second::none, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDenseCompact, Second::navigation, kDensePlain, kAllMetrics},
-    {"DensePQHNSW", Kind::graph, kProduct, Second::none, {}, kAllMetrics},
-    {"DenseRerankHNSW", Kind::graph, kDenseRerank, Second::rerank, kDenseSecond, kAllMetrics},
-    {"SparseFlatIndex", Kind::flat, kSparseExact, Second::none, {}, kDotProduct},
-    {"SparsePostingsIndex", Kind::postings, kSparseCodes, Second::none, {}, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, Second::none, {}, kAllMetrics},
-    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, Second::none, {}, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, Second::none, {}, kAllMetrics},
-    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, Second::none, {}, kDotProduct},
-    {"SparseRerankHNSW", Kind::graph, kSparseCodes, Second::rerank, kSparseCodes, kDotProduct},
-    {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, Second::tokens, kTokens, kDotProduct},
-    {"SparseMultivecTwoLevelsPQRerankIndex", Kind::graph, kSparseCodes, Second::two_level_tokens, kTwoLevelTokens, kDotProduct},
-    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, Second::tokens, kTokens, kDotProduct},
-    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, Second::two_level_tokens, kTwoLevelTokens, kDotProduct},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, {}, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, {}, kAllMetrics},
+    {"DensePlainHNSW", Kind::graph, kDenseCompact, kDensePlain, kAllMetrics, Role::traversal},
+    {"DensePQHNSW", Kind::graph, kProduct, {}, kAllMetrics},
+    {"DenseRerankHNSW", Kind::graph, kDenseRerank, kDenseSecond, kAllMetrics},
+    {"SparseFlatIndex", Kind::flat, kSparseExact, {}, kDotProduct},
+    {"SparsePostingsIndex", Kind::postings, kSparseCodes, {}, kDotProduct},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, {}, kAllMetrics},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, {}, kAllMetrics},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kAllMetrics},
+    {"SparseDotVByteHNSW", Kind::graph, kDotVByte, {}, kDotProduct},
+    {"SparseRerankHNSW", Kind::graph, kSparseCodes, kSparseCodes, kDotProduct},
+    {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, kTokens, kDotProduct},
+    {"SparseMultivecTwoLevelsPQRerankIndex", Kind::graph, kSparseCodes, kTwoLevelTokens, kDotProduct},
+    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, kTokens, kDotProduct},
+    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, kTwoLevelTokens, kDotProduct},
 };
 // clang-format on
 
@@ -131,7 +128,7 @@ const Row& find(const Row (&rows)[n], Field field, Value value) {
 }
 
 template <class Row>
-const Row& parse(const char* what, std::span<const Row> rows, std::string_view text) {
+const Row& parse(std::string_view what, std::span<const Row> rows, std::string_view text) {
   std::string choices;
   for (const Row& row : rows) {
     if (row.name == text) return row;
@@ -146,59 +143,6 @@ const Encoding* find_named(std::string_view text, std::span<const Encoding> enco
   return found == encodings.end() ? nullptr : &*found;
 }
 
-/// Of a manifest's entry or a build's choices, and the encoding of the second codes, if there are any.
-template <class Rerank>
-Second second_of(const std::optional<Rerank>& rerank, Encoding encoding) noexcept {
-  if (!rerank) return Second::none;
-  if (encoding == Encoding::tokens_f16) return Second::tokens;
-  if (std::ranges::count(kTwoLevelTokens, encoding) != 0) return Second::two_level_tokens;
-  return rerank->navigation ? Second::navigation : Second::rerank;
-}
-
-BuildEncoders sparse_encoders(const BuildParams& params, std::size_t dim) {
-  BuildEncoders out;
-  out.all.push_back(row_of(params.encoding).encoder({.dim = dim, .metric = params.metric}));
-  out.stored = {0};
-  if (!params.rerank) return out;
-  out.all.push_back(row_of(params.rerank->encoding).encoder({.dim = dim, .metric = params.metric}));
-  out.stored.push_back(1);
-  const double percentage = params.rerank->prune_percentage;
-  if (percentage < 100) out.all[0] = part_encoder(std::move(out.all[0]), percentage, Part::kept);
-  if (params.rerank->residual) out.all[1] = part_encoder(std::move(out.all[1]), percentage, Part::pruned);
-  return out;
-}
-
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good
-/// neighbours where errors of many values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there,
-/// and neighbours are chosen by the other ones. Measured (docs/performance.md).
-constexpr std::size_t kFewDims = 96;
-
-/// What compact codes are made from stands first, be it stored or not.
-BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
-  BuildEncoders out;
-  const auto add = [&](Encoding encoding, CodeParams code = {}, bool linear = false) {
-    out.all.push_back(row_of(encoding).encoder({.dim = dim, .metric = params.metric, .code = code, .linear = linear}));
-    return out.all.size() - 1;
-  };
-  const bool compact = row_of(params.encoding).compact, residual = params.rerank && params.rerank->residual;
-  const bool second_compact = params.rerank && row_of(params.rerank->encoding).compact;
-  add(!compact ? params.encoding : params.rerank && !second_compact ? params.rerank->encoding : Encoding::f32);
-  out.stored = {compact ? add(params.encoding, params.code, residual) : 0};
-  if (params.rerank) out.stored.push_back(second_compact ? add(params.rerank->encoding, params.rerank->code) : 0);
-  if (residual) out.all.back() = residual_encoder(*out.all[out.stored[0]], std::move(out.all.back()));
-  if (params.kind != Kind::graph || dim > kMaxQuantizedDim) return out;
-  const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
-    return params.encoding == encoding && params.code.bits == code.bits ? out.stored[0] : add(encoding, code);
-  };
-  out.traversal = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
-  if (params.memory_budget != 0) {
-    out.pruning = out.traversal;
-    if (dim >= kFewDims) out.traversal = find_or_add(Encoding::rabitq, {.bits = 1});
-  }
-  if (params.graph_type == GraphType::paged) out.links = add(link_codes().encoding, link_codes().code);
-  return out;
-}
-
 }  // namespace
 
 std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
@@ -207,22 +151,17 @@ std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
 std::span<const KindRow> kind_rows() noexcept { return kKinds; }
 std::span<const ClassRow> class_rows() noexcept { return kClasses; }
 
-Shape ClassRow::shape() const { return row_of(encodings.front()).shape; }
+VectorKind ClassRow::vector_kind() const { return row_of(encodings.front()).vector_kind; }
 
-const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept {
+const ClassRow* class_of(const IndexSchema& schema) noexcept {
+  const auto holds = [](std::span<const Encoding> encodings, Encoding one) {
+    return std::ranges::count(encodings, one) != 0;
+  };
   for (const ClassRow& row : kClasses)
-    if (row.kind == kind && row.second == second && std::ranges::count(row.encodings, encoding) != 0) return &row;
+    if (row.kind == schema.kind && row.first == schema.first.role && holds(row.encodings, schema.first.encoding) &&
+        (schema.second ? holds(row.seconds, schema.second->encoding) : row.seconds.empty()))
+      return &row;
   return nullptr;
-}
-
-const ClassRow* class_of(const Manifest& manifest) noexcept {
-  return class_of(manifest.kind, manifest.codes.front().encoding,
-                  second_of(manifest.rerank, manifest.codes.back().encoding));
-}
-
-const ClassRow* class_of(const BuildParams& params) noexcept {
-  return class_of(params.kind, params.encoding,
-                  second_of(params.rerank, params.rerank ? params.rerank->encoding : params.encoding));
 }
 
 std::string names_of(std::span<const Encoding> encodings) {
@@ -235,12 +174,6 @@ std::string names_of(std::span<const Encoding> encodings) {
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
 const GraphTypeRow& row_of(GraphType type) { return find(kGraphTypes, &GraphTypeRow::type, type); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
-
-CodesEntry link_codes() { return {Encoding::rabitq, std::string(kUpperCodesSection), {.bits = 1}}; }
-
-BuildEncoders encoders_of(const BuildParams& params, std::size_t dim) {
-  return row_of(params.encoding).shape == Shape::sparse ? sparse_encoders(params, dim) : dense_encoders(params, dim);
-}
 
 std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
 std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
@@ -271,11 +204,11 @@ GraphType parse_graph_type(std::string_view text) {
                        [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
   return parse("graph_type", std::span<const GraphTypeRow>(rows), text).type;
 }
-Encoding parse_encoding(std::string_view text, Shape shape) {
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind, std::string_view name) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows),
-                       [&](const EncodingRow& row) { return row.shape == shape; });
-  return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
+                       [&](const EncodingRow& row) { return row.vector_kind == vector_kind; });
+  return parse(name, std::span<const EncodingRow>(rows), text).encoding;
 }
 Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   std::vector<Encoding> known;
@@ -283,7 +216,7 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   const ClassRow* last = nullptr;
   for (const ClassRow& row : kClasses) {
     if (row.name != class_name) continue;
-    const bool guided = row.second == Second::navigation;
+    const bool guided = row.first == Role::traversal;
     for (const Encoding encoding : guided ? row.seconds : row.encodings)
       if (std::ranges::count(known, encoding) == 0) known.push_back(encoding);
     if (guided && find_named(text, row.encodings) != nullptr) hint = "; as navigation, such codes guide searches";
@@ -291,21 +224,21 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   }
   if (const Encoding* const found = find_named(text, known)) return *found;
   for (const ClassRow& row : kClasses)
-    if (last != nullptr && hint.empty() && row.kind == last->kind && row.shape() == last->shape() &&
-        row.second == Second::none && find_named(text, row.encodings) != nullptr)
+    if (last != nullptr && hint.empty() && row.kind == last->kind && row.vector_kind() == last->vector_kind() &&
+        row.seconds.empty() && find_named(text, row.encodings) != nullptr)
       hint = "; there is " + std::string(row.name) + " for it";
   invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
 }
 
-Encoding parse_navigation(std::string_view text, Kind kind, Shape shape) {
+Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind) {
   std::vector<Encoding> known;
   for (const ClassRow& row : kClasses)
-    if (row.second == Second::navigation && row.kind == kind && row.shape() == shape)
+    if (row.first == Role::traversal && row.kind == kind && row.vector_kind() == vector_kind)
       known.insert(known.end(), row.encodings.begin(), row.encodings.end());
   if (const Encoding* const found = find_named(text, known)) return *found;
   invalid_argument("navigation: '" + std::string(text) + "' given, " +
                    (known.empty() ? "which there is not for kind '" + std::string(name_of(kind)) + "' over " +
-                                        (shape == Shape::sparse ? "sparse" : "dense") + " vectors"
+                                        (vector_kind == VectorKind::sparse ? "sparse" : "dense") + " vectors"
                                   : "expected one of " + names_of(known)));
 }
 

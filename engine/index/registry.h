@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "cassata/manifest.h"
-#include "engine/build/pipeline.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
 
@@ -30,7 +29,7 @@ struct GraphTypeRow {
 struct EncodingRow {
   Encoding encoding;
   std::string_view name;
-  Shape shape;
+  VectorKind vector_kind;
   std::span<const Metric> metrics;  ///< that it has distances for
   bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
@@ -42,23 +41,20 @@ struct KindRow {
   Kind kind;
   std::string_view name;
   std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
-  void (*build)(const BuildTask& task);
 };
-
-/// What second codes of the vectors are for; token vectors score what was found as reranking codes do, by another kind
-/// of query.
-enum class Second { none, navigation, rerank, tokens, two_level_tokens };
 
 /// The class that stands for a kind of index over vectors that are stored in a way.
 struct ClassRow {
   std::string_view name;
   Kind kind;
-  std::span<const Encoding> encodings;  ///< of the vectors that are searched first; encodings[0] is the class's default
-  Second second;
-  std::span<const Encoding> seconds;  ///< encodings of the second codes; seconds[0] is the default
+  std::span<const Encoding> encodings;  ///< of the first stage; encodings[0] is the class's default
+  std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: there is none
   std::span<const Metric> metrics;
+  Role first = Role::search;  ///< of the first stage
 
-  Shape shape() const;
+  VectorKind vector_kind() const;
+  /// Whether the second stage holds token vectors.
+  bool tokens() const { return !seconds.empty() && holds_tokens(seconds.front()); }
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
@@ -68,21 +64,11 @@ std::span<const KindRow> kind_rows() noexcept;
 std::span<const ClassRow> class_rows() noexcept;
 
 /// Null if this version has no such class.
-const ClassRow* class_of(Kind kind, Encoding encoding, Second second) noexcept;
-/// Of a file, or of the file that a build makes. The manifest has an encoding.
-const ClassRow* class_of(const Manifest& manifest) noexcept;
-const ClassRow* class_of(const BuildParams& params) noexcept;
+const ClassRow* class_of(const IndexSchema& schema) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const GraphTypeRow& row_of(GraphType type);
 /// "'f32', 'f16'", for a message.
 std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
-
-/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that its own codes must
-/// be asked.
-CodesEntry link_codes();
-
-/// The encoders of a build.
-BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);
 
 }  // namespace cassata

@@ -18,7 +18,7 @@ constexpr std::size_t kMostSampledValues = 1U << 21;  // of dense rows
 constexpr std::size_t kSelfQueries = 16;              // of each kind
 
 std::uint64_t sample_size(const VectorStream& vectors) {
-  const std::uint64_t most = vectors.shape() == Shape::dense
+  const std::uint64_t most = vectors.vector_kind() == VectorKind::dense
                                  ? std::clamp<std::uint64_t>(kMostSampledValues / vectors.dim(), 4, kMostSampled)
                                  : kMostSampled;
   return std::min(most, vectors.size());
@@ -90,9 +90,9 @@ double recall_by_score(std::span<const std::vector<Candidate>> found, std::span<
 }  // namespace
 
 SampledStream::SampledStream(VectorStream& inner)
-    : VectorStream(inner.name(), inner.shape(), inner.size(), inner.dim(), inner.is_file()),
+    : VectorStream(inner.name(), inner.vector_kind(), inner.size(), inner.dim(), inner.is_file()),
       inner_(inner),
-      sample_(inner.shape(), inner.dim()),
+      sample_(inner.vector_kind(), inner.dim()),
       wanted_(sample_size(inner)) {}
 
 Batch SampledStream::next_batch() {
@@ -115,7 +115,7 @@ SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const R
     searcher.search_exact(queries, params, exact);
     return recall_by_score(found, exact);
   };
-  Rows own(manifest.shape, rows.dim), fresh(manifest.shape, rows.dim);
+  Rows own(manifest.schema.vector_kind, rows.dim), fresh(manifest.schema.vector_kind, rows.dim);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t number = i * rows.rows / count;
     own.append(rows.part(number, 1));

@@ -18,6 +18,7 @@
 #include "cassata/types.h"
 #include "engine/kernels/posting_blocks.h"
 #include "format/file/section.h"
+#include "format/file/sections.h"
 
 namespace cassata {
 
@@ -34,14 +35,6 @@ struct ListEntry {
   static constexpr std::uint32_t kHasBlockMaxima = 2;  ///< has a table
 };
 static_assert(sizeof(ListEntry) == 32);
-
-inline constexpr std::string_view kListsSection = "postings.lists";
-inline constexpr std::string_view kDirectorySection =
-    "postings.directory";  ///< a ListEntry for each list, by component, positive ones first
-inline constexpr std::string_view kBucketsSection =
-    "postings.buckets";  ///< u32: the first list of each bucket of components, and their number
-inline constexpr std::string_view kNeighborsSection =
-    "postings.neighbors";  ///< n x n_knn u32: rows, nearest first, then kNoId
 
 inline constexpr std::size_t kSparseBlocks = 4;
 /// Zeros at the end of kListsSection, so that kernels may read past a run.

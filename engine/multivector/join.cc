@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "cassata/error.h"
-#include "engine/build/pipeline.h"
 #include "engine/build/staging.h"
 #include "engine/codec/tokens.h"
 #include "engine/index/registry.h"
+#include "engine/index/schema_rules.h"
+#include "format/file/sections.h"
 #include "format/input/token_files.h"
 
 namespace cassata {
@@ -18,8 +19,10 @@ namespace {
 
 /// Classes that token vectors can be put beside: of one encoding, and for the metric that MaxSim has.
 bool can_be_first(const Manifest& manifest) {
-  const ClassRow* const joined = class_of(manifest.kind, manifest.codes.front().encoding, Second::tokens);
-  return manifest.codes.size() == 1 && joined != nullptr && std::ranges::count(joined->metrics, manifest.metric) != 0;
+  if (manifest.schema.second) return false;
+  IndexSchema joined = manifest.schema;
+  joined.second = Stage{.encoding = Encoding::tokens_f16, .code = {.token_dim = 1}, .role = Role::maxsim};
+  return problem_with(joined).empty();
 }
 
 void check_first(const Index& first) {
@@ -27,11 +30,11 @@ void check_first(const Index& first) {
   if (can_be_first(manifest)) return;
   std::string known;
   for (const ClassRow& row : class_rows())
-    if (row.second == Second::none && row.kind == Kind::graph && row.shape() == manifest.shape)
+    if (row.seconds.empty() && row.kind == Kind::graph && row.vector_kind() == manifest.schema.vector_kind)
       known += (known.empty() ? "" : ", ") + std::string(row.name);
   invalid_argument(first.file().path() + ": holds a " + std::string(first.class_name()) +
-                   (manifest.codes.size() > 1 ? " of two codes" : "") + " with metric '" +
-                   std::string(name_of(manifest.metric)) + "', expected one of " + known + ", with metric '" +
+                   (manifest.schema.second ? " of two codes" : "") + " with metric '" +
+                   std::string(name_of(manifest.schema.metric)) + "', expected one of " + known + ", with metric '" +
                    std::string(name_of(Metric::dot_product)) + "'");
 }
 
@@ -135,11 +138,11 @@ std::uint64_t two_level_bytes(std::size_t n_centroids, bool has_norms, std::size
   return bytes.size();
 }
 
-std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, CodesEntry& entry,
+std::vector<InputEntry> write_two_level(const TokenFolder& tokens, const TokenChoices& choices, Stage& stage,
                                         FileWriter& writer) {
   const std::unique_ptr<TwoLevelStream> stream = tokens.two_level_tokens(choices.pq_subspaces);
-  if (stream->has_norms()) entry.encoding = Encoding::tokens_two_level_norms;
-  CodeParams& code = entry.code;
+  if (stream->has_norms()) stage.encoding = Encoding::tokens_two_level_norms;
+  CodeParams& code = stage.code;
   const std::size_t dim = stream->token_dim(), n_centroids = stream->centroids().size() / dim;
   code.token_dim = static_cast<std::uint32_t>(dim);
   code.m_pq = static_cast<std::uint32_t>(stream->m_pq());
@@ -175,16 +178,17 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
   manifest.sections.clear();
   manifest.ef_search = 0;  // it was found for results of one stage, and so was the recall
   manifest.provenance.self_check.reset();
-  manifest.codes.push_back({plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, std::string(kRerankSection)});
-  manifest.rerank = RerankEntry{};
-  CodesEntry& entry = manifest.codes.back();
-  const std::vector<InputEntry> read = plain ? write_plain(tokens, entry.code, choices.progress, writer)
-                                             : write_two_level(tokens, choices, entry, writer);
+  manifest.second_section = kRerankSection;
+  manifest.schema.second =
+      Stage{.encoding = plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, .role = Role::maxsim};
+  Stage& stage = *manifest.schema.second;
+  const std::vector<InputEntry> read = plain ? write_plain(tokens, stage.code, choices.progress, writer)
+                                             : write_two_level(tokens, choices, stage, writer);
   Provenance& provenance = manifest.provenance;
   provenance.library_version = std::string(library_version());
   provenance.inputs.push_back(tokens.doclens());
   provenance.inputs.insert(provenance.inputs.end(), read.begin(), read.end());
-  provenance.parameters.emplace_back("tokens", name_of(manifest.codes.back().encoding));
+  provenance.parameters.emplace_back("tokens", name_of(stage.encoding));
   return manifest;
 }
 

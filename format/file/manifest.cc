@@ -14,7 +14,7 @@ template <class Ours, class Theirs>
 constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
-static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) &&
+static_assert(same(Kind::postings, fb::Kind_postings) && same(VectorKind::sparse, fb::Shape_sparse) &&
               same(Metric::euclidean, fb::Metric_euclidean));
 static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
               fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
@@ -28,12 +28,11 @@ class Reader {
 
   Manifest read(const fb::Manifest& from) {
     Manifest m;
-    m.kind = known<Kind>("kind", from.kind(), fb::Kind_MAX);
-    m.shape = known<Shape>("shape", from.shape(), fb::Shape_MAX);
-    m.metric = known<Metric>("metric", from.metric(), fb::Metric_MAX);
+    m.schema = schema(from);
     m.size = from.size();
     m.dim = from.dim();
-    each(from.codes(), [&](const fb::Codes& c) { m.codes.push_back(codes(c)); });
+    m.first_section = text(from.codes()->Get(0)->section());
+    if (m.schema.second) m.second_section = text(from.codes()->Get(1)->section());
     if (from.graph()) m.graph = graph(*from.graph());
     each(from.sections(), [&](const fb::Section& s) {
       m.sections.push_back({text(s.name()), s.offset(), s.length(), known<Tier>("tier", s.tier(), fb::Tier_MAX)});
@@ -43,8 +42,6 @@ class Reader {
     if (const fb::Postings* p = from.postings())
       m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
     m.ef_search = from.ef_search();
-    if (const fb::Rerank* rerank = from.rerank())
-      m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
     return m;
   }
 
@@ -55,15 +52,39 @@ class Reader {
       for (const T* element : *vector) visit(*element);
   }
 
-  CodesEntry codes(const fb::Codes& from) {
-    return {known<Encoding>("encoding", from.encoding(), fb::Encoding_MAX),
-            text(from.section()),
-            {from.m_pq(), from.bits(), from.rotated(), from.token_dim()}};
+  IndexSchema schema(const fb::Manifest& from) const {
+    const std::string place = manifest_place(file_, offset_);
+    const std::size_t stages = from.codes() ? from.codes()->size() : 0;
+    const fb::Rerank* const rerank = from.rerank();
+    if (stages == 0) corrupt(place + "no encoding of the vectors");
+    if (stages > 2 || (stages == 2 && !rerank))
+      throw Error(Errc::incompatible, place + std::to_string(stages) +
+                                          " encodings of the vectors, which this version does not read in such a "
+                                          "file; a newer Cassata wrote it");
+    if (rerank && stages != 2) corrupt(place + "an entry for reranking, but one encoding");
+    IndexSchema out{.kind = known<Kind>("kind", from.kind(), fb::Kind_MAX),
+                    .vector_kind = known<VectorKind>("shape", from.shape(), fb::Shape_MAX),
+                    .metric = known<Metric>("metric", from.metric(), fb::Metric_MAX),
+                    .first = stage(*from.codes()->Get(0))};
+    if (const fb::Graph* const graph = from.graph())
+      out.graph = known<GraphType>("graph type", graph->type(), fb::GraphType_MAX);
+    if (!rerank) return out;
+    out.first.prune_percentage = rerank->prune_percentage();
+    if (rerank->navigation()) out.first.role = Role::traversal;
+    out.second = stage(*from.codes()->Get(1));
+    out.second->role = rerank->residual()                   ? Role::residual
+                       : holds_tokens(out.second->encoding) ? Role::maxsim
+                                                            : Role::rerank;
+    return out;
+  }
+
+  Stage stage(const fb::Codes& from) const {
+    return {.encoding = known<Encoding>("encoding", from.encoding(), fb::Encoding_MAX),
+            .code = {from.m_pq(), from.bits(), from.rotated(), from.token_dim()}};
   }
 
   GraphEntry graph(const fb::Graph& from) {
-    GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX),
-                   .m = from.m(),
+    GraphEntry out{.m = from.m(),
                    .ef_construction = from.ef_construction(),
                    .level_sizes = {},
                    .page_bytes = from.page_bytes(),
@@ -71,7 +92,10 @@ class Reader {
                    .duplicates = from.duplicates(),
                    .near_copies = from.near_copies(),
                    .near_radius = from.near_radius()};
-    if (from.links()) out.links = codes(*from.links());
+    if (const fb::Codes* const links = from.links()) {
+      const Stage codes = stage(*links);
+      out.links = {codes.encoding, text(links->section()), codes.code};
+    }
     if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
       out.level_sizes.resize(sizes->size());
       std::memcpy(out.level_sizes.data(), sizes->Data(),
@@ -155,14 +179,21 @@ const SectionEntry* Manifest::find(std::string_view section) const {
   return nullptr;
 }
 
+std::vector<CodesEntry> Manifest::codes() const {
+  std::vector<CodesEntry> out = {{schema.first.encoding, first_section, schema.first.code}};
+  if (schema.second) out.push_back({schema.second->encoding, second_section, schema.second->code});
+  return out;
+}
+
 std::string manifest_place(std::string_view file, std::uint64_t offset) {
   return std::string(file) + ": manifest at byte " + std::to_string(offset) + ": ";
 }
 
 std::vector<std::byte> write_manifest(const Manifest& m) {
+  const IndexSchema& schema = m.schema;
   flatbuffers::FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<fb::Codes>> codes;
-  for (const auto& c : m.codes) codes.push_back(write_codes(b, c));
+  for (const CodesEntry& c : m.codes()) codes.push_back(write_codes(b, c));
   const auto codes_at = b.CreateVector(codes);
   flatbuffers::Offset<fb::Graph> graph_at;
   if (m.graph) {
@@ -170,7 +201,7 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
     flatbuffers::Offset<fb::Codes> links_at;
     if (m.graph->links) links_at = write_codes(b, *m.graph->links);
     graph_at =
-        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes,
+        fb::CreateGraph(b, static_cast<fb::GraphType>(schema.graph), m.graph->m, m.graph->ef_construction, sizes,
                         m.graph->page_bytes, links_at, m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
   }
   std::vector<flatbuffers::Offset<fb::Section>> sections;
@@ -180,14 +211,15 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   const auto hashes_at = fb::CreateBlockHashes(b, m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3);
   const auto provenance_at = write_provenance(b, m.provenance);
   flatbuffers::Offset<fb::Rerank> rerank_at;
-  if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual, m.rerank->navigation);
+  if (schema.second)
+    rerank_at = fb::CreateRerank(b, schema.first.prune_percentage, schema.has(Role::residual), schema.traversal_only());
   flatbuffers::Offset<fb::Postings> postings_at;
   if (m.postings)
     postings_at = fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings,
                                      m.postings->summary_energy, m.postings->n_knn);
   fb::FinishManifestBuffer(
-      b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape),
-                            static_cast<fb::Metric>(m.metric), m.size, m.dim, codes_at, graph_at, sections_at,
+      b, fb::CreateManifest(b, static_cast<fb::Kind>(schema.kind), static_cast<fb::Shape>(schema.vector_kind),
+                            static_cast<fb::Metric>(schema.metric), m.size, m.dim, codes_at, graph_at, sections_at,
                             hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};

@@ -143,7 +143,7 @@ void MappedFile::poison(bool) const noexcept {}
 
 /// What queries touch here and there is cold at first: of graphs, but those in pages, which read it at once.
 void MappedFile::find_cold() {
-  if (manifest_.kind != Kind::graph || in_pages()) return;
+  if (manifest_.schema.kind != Kind::graph || in_pages()) return;
   cold_ = hot_bytes() != 0;
   for (const SectionEntry& s : manifest_.sections)
     if (warms(s) && s.length != 0) to_warm_.push_back(bytes().subspan(s.offset, s.length));
@@ -201,15 +201,15 @@ void MappedFile::warm_on() const noexcept {
 }
 
 bool MappedFile::warms(const SectionEntry& section) const noexcept {
-  return manifest_.kind == Kind::graph && !in_pages() && fits_ && section.tier == Tier::hot;
+  return manifest_.schema.kind == Kind::graph && !in_pages() && fits_ && section.tier == Tier::hot;
 }
 
-bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.graph->type == GraphType::paged; }
+bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.schema.graph == GraphType::paged; }
 
 /// Whether what is around a byte that is read is not worth to be read, too: of cold sections, which are asked for row
 /// by row, and where a graph's hot ones do not fit into memory. Lists and scans read on.
 bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
-  return section.tier == Tier::cold || (!fits_ && manifest_.kind == Kind::graph);
+  return section.tier == Tier::cold || (!fits_ && manifest_.schema.kind == Kind::graph);
 }
 
 /// Whether a section is to lie in huge pages once it is in memory.

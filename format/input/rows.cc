@@ -6,7 +6,7 @@
 
 namespace cassata {
 
-Rows::Rows(VectorStream& stream) : Rows(stream.shape(), stream.dim()) {
+Rows::Rows(VectorStream& stream) : Rows(stream.vector_kind(), stream.dim()) {
   for (Batch batch = stream.next_batch(); batch.rows != 0; batch = stream.next_batch()) append(batch);
 }
 
@@ -20,7 +20,7 @@ void Rows::append(const Batch& rows) {
 }
 
 Batch Rows::batch() const {
-  if (shape_ == Shape::dense) return {.data = values_.data(), .rows = size(), .dim = dim_};
+  if (vector_kind_ == VectorKind::dense) return {.data = values_.data(), .rows = size(), .dim = dim_};
   return {.data = values_.data(),
           .rows = size(),
           .dim = dim_,
@@ -29,7 +29,8 @@ Batch Rows::batch() const {
 }
 
 std::unique_ptr<VectorStream> Rows::stream(std::string name) const {
-  if (shape_ == Shape::dense) return memory_stream(std::move(name), values_.data(), size(), dim_, ElementType::f32);
+  if (vector_kind_ == VectorKind::dense)
+    return memory_stream(std::move(name), values_.data(), size(), dim_, ElementType::f32);
   return sparse_memory_stream(std::move(name), components_, values_, offsets_);
 }
 

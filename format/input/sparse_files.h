@@ -23,7 +23,7 @@ class SparseStream : public VectorStream {
 
  protected:
   SparseStream(std::string name, std::uint64_t size, std::size_t dim, std::uint64_t entries, bool is_file)
-      : VectorStream(std::move(name), Shape::sparse, size, dim, is_file), entries_(entries) {}
+      : VectorStream(std::move(name), VectorKind::sparse, size, dim, is_file), entries_(entries) {}
   /// Appends the next vector's entries; called size() times.
   virtual void read_row(std::vector<std::uint32_t>& components, std::vector<float>& values) = 0;
 

@@ -115,8 +115,8 @@ constexpr std::array<Format, 6> kFormats = {{{".npy", open_npy},
 
 }  // namespace
 
-VectorStream::VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim, bool is_file)
-    : name_(std::move(name)), is_file_(is_file), shape_(shape), size_(size), dim_(dim) {}
+VectorStream::VectorStream(std::string name, VectorKind vector_kind, std::uint64_t size, std::size_t dim, bool is_file)
+    : name_(std::move(name)), is_file_(is_file), vector_kind_(vector_kind), size_(size), dim_(dim) {}
 
 void VectorStream::note(std::uint64_t rows, std::span<const std::byte> raw) {
   hash_.update(raw);
@@ -130,7 +130,7 @@ InputEntry VectorStream::entry() const {
 }
 
 DenseStream::DenseStream(std::string name, std::uint64_t size, std::size_t dim, ElementType type, bool is_file)
-    : VectorStream(std::move(name), Shape::dense, size, dim, is_file), element_type_(type) {
+    : VectorStream(std::move(name), VectorKind::dense, size, dim, is_file), element_type_(type) {
   if (dim == 0 || dim > kMaxDim)
     invalid_argument(this->name() + ": dim " + std::to_string(dim) + ", expected 1 to " + std::to_string(kMaxDim));
 }

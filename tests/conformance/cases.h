@@ -20,22 +20,30 @@
 
 namespace cassata::test {
 
-/// Ways to store vectors a second time, if the class does.
-inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& row, Encoding first, Metric metric) {
-  if (row.second == Second::none) return {std::nullopt};
-  if (row.second == Second::tokens || row.second == Second::two_level_tokens)
-    return {};  // joined, not built: multivector_index_test.cc
-  if (row.second == Second::navigation)
-    return {
-        RerankChoices{.encoding = first == Encoding::dense_int4 ? Encoding::f16 : Encoding::f32, .navigation = true}};
-  if (row.shape() == Shape::dense) {
-    if (first != Encoding::rabitq) return {RerankChoices{.encoding = Encoding::f16}};
-    return {
-        RerankChoices{.encoding = Encoding::rabitq, .code = {.bits = 7}, .residual = metric == Metric::dot_product}};
+/// Indexes of a class whose first stage stores vectors so.
+inline std::vector<IndexSchema> schemas_of(const ClassRow& row, Encoding first, Metric metric) {
+  const IndexSchema schema{.kind = row.kind,
+                           .vector_kind = row.vector_kind(),
+                           .metric = metric,
+                           .first = {.encoding = first, .role = row.first}};
+  const auto with = [&](Stage second, double prune_percentage = 100) {
+    IndexSchema out = schema;
+    out.second = second;
+    out.first.prune_percentage = prune_percentage;
+    return out;
+  };
+  const Role residual = metric == Metric::dot_product ? Role::residual : Role::rerank;
+  if (row.seconds.empty()) return {schema};
+  if (row.tokens()) return {};  // joined, not built: multivector_index_test.cc
+  if (row.first == Role::traversal)
+    return {with({.encoding = first == Encoding::dense_int4 ? Encoding::f16 : Encoding::f32, .role = Role::rerank})};
+  if (row.vector_kind() == VectorKind::dense) {
+    if (first != Encoding::rabitq) return {with({.encoding = Encoding::f16, .role = Role::rerank})};
+    return {with({.encoding = Encoding::rabitq, .code = {.bits = 7}, .role = residual})};
   }
-  return {RerankChoices{.encoding = Encoding::sparse_f16, .prune_percentage = 70},
-          RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true},
-          RerankChoices{.encoding = Encoding::sparse_f32}};
+  return {with({.encoding = Encoding::sparse_f16, .role = Role::rerank}, 70),
+          with({.encoding = Encoding::sparse_f32, .role = Role::residual}, 70),
+          with({.encoding = Encoding::sparse_f32, .role = Role::rerank})};
 }
 
 /// What a build may be asked for, over small collections: graphs of every type for the first encoding of a class, of
@@ -46,53 +54,49 @@ inline std::vector<BuildParams> all_cases() {
     for (const Encoding encoding : row.encodings)
       for (const Metric metric : row_of(encoding).metrics)
         for (const GraphTypeRow& type : graph_type_rows())
-          for (const auto& second : second_codes(row, encoding, metric)) {
+          for (IndexSchema schema : schemas_of(row, encoding, metric)) {
             const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
-            if (type.guided && (row.kind != Kind::graph || row.second != Second::navigation)) continue;
-            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != BuildParams().graph_type))
+            if (type.guided && (row.kind != Kind::graph || row.first != Role::traversal)) continue;
+            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != IndexSchema().graph))
               continue;
-            cases.push_back({.kind = row.kind,
-                             .metric = metric,
-                             .encoding = encoding,
-                             .code = {.m_pq = encoding == Encoding::pq ? 5U : 0U,
-                                      .bits = encoding == Encoding::rabitq ? 3U : 0U,
-                                      .rotated = encoding == Encoding::pq && type.type == GraphType::permuted},
-                             .rerank = second,
-                             .graph_type = type.type,
-                             .m = 8,
-                             .ef_construction = 60,
-                             .num_threads = 1,
-                             .progress = {}});
+            schema.first.code = {.m_pq = encoding == Encoding::pq ? 5U : 0U,
+                                 .bits = encoding == Encoding::rabitq ? 3U : 0U,
+                                 .rotated = encoding == Encoding::pq && type.type == GraphType::permuted};
+            schema.graph = type.type;
+            cases.push_back(
+                {.schema = schema, .graph = {.m = 8, .ef_construction = 60}, .num_threads = 1, .progress = {}});
             if (row.kind != Kind::postings || encoding != Encoding::sparse_f16) continue;
             cases.push_back(cases.back());
-            cases.back().postings = {.n_postings = 2000, .summary_energy = 0.9F, .n_knn = 3};
+            cases.back().lists = {.n_postings = 2000, .summary_energy = 0.9F, .n_knn = 3};
           }
   return cases;
 }
 
 inline std::string name_of_case(const BuildParams& params) {
-  const bool sparse = row_of(params.encoding).shape == Shape::sparse;
-  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") +
-                     std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
-  if (params.postings.n_knn != 0) name += "_knn";
-  if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
-  if (params.rerank)
-    name += (params.rerank->navigation ? "_exact_" : "_rerank_") + std::string(name_of(params.rerank->encoding)) +
-            (params.rerank->residual                 ? "_residual"
-             : params.rerank->prune_percentage < 100 ? "_pruned"
-                                                     : "");
+  const bool sparse = row_of(params.schema.first.encoding).vector_kind == VectorKind::sparse;
+  std::string name = std::string(name_of(params.schema.kind)) + (sparse ? "_sparse_" : "_") +
+                     std::string(name_of(params.schema.first.encoding)) + "_" +
+                     std::string(name_of(params.schema.metric));
+  if (params.lists.n_knn != 0) name += "_knn";
+  if (params.schema.kind == Kind::graph) name += "_" + std::string(name_of(params.schema.graph));
+  if (params.schema.second)
+    name += (params.schema.traversal_only() ? "_exact_" : "_rerank_") +
+            std::string(name_of(params.schema.second->encoding)) +
+            (params.schema.has(Role::residual)            ? "_residual"
+             : params.schema.first.prune_percentage < 100 ? "_pruned"
+                                                          : "");
   return name;
 }
 
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
 inline bool exact_scores(const BuildParams& params) {
-  return !row_of(params.rerank ? params.rerank->encoding : params.encoding).compact;
+  return !row_of(params.schema.second ? params.schema.second->encoding : params.schema.first.encoding).compact;
 }
 
 /// An index over the vectors, sparse ones if the encoding is for such; of no more subspaces than they have dimensions.
 inline Index build(const Vectors& vectors, BuildParams params, const std::filesystem::path& path = {}) {
-  params.code.m_pq = std::min(params.code.m_pq, static_cast<std::uint32_t>(vectors.dim));
-  if (row_of(params.encoding).shape == Shape::sparse) {
+  params.schema.first.code.m_pq = std::min(params.schema.first.code.m_pq, static_cast<std::uint32_t>(vectors.dim));
+  if (row_of(params.schema.first.encoding).vector_kind == VectorKind::sparse) {
     const SparseVectors sparse = sparse_of(vectors);
     const auto stream = sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
     return Index::build(*stream, params, path);
@@ -110,7 +114,8 @@ Answers answers(const Index& index, const Vectors& queries, const SearchParams& 
   Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7),
               std::vector<float>(queries.size() * params.k, -7)};
   const SparseVectors sparse = sparse_of(queries);
-  Batch batch = index.manifest().shape == Shape::sparse ? sparse.batch(queries.dim) : queries.matrix();
+  Batch batch =
+      index.manifest().schema.vector_kind == VectorKind::sparse ? sparse.batch(queries.dim) : queries.matrix();
   batch.tokens = tokens;
   (index.*search)(batch, params, Hits{out.ids, out.scores});
   return out;

@@ -56,8 +56,8 @@ constexpr SearchParams kWalk{.k = 3, .ef_search = 5},
     kRelaxedWalk{.k = 1, .ef_search = 2, .early_exit_threshold = 0.5F};
 
 BuildParams small(BuildParams params) {
-  params.m = 2;
-  params.ef_construction = 10;
+  params.graph.m = 2;
+  params.graph.ef_construction = 10;
   return params;
 }
 
@@ -178,8 +178,8 @@ bool good_product_model(const Index& index, const CodesEntry& codes) {
 }
 
 bool good_values(const Index& index, const CodesEntry& codes) {
-  if (row_of(codes.encoding).shape == Shape::tokens) return good_tokens(index, codes);
-  if (index.manifest().shape == Shape::sparse) return good_sparse_rows(index, codes);
+  if (row_of(codes.encoding).vector_kind == VectorKind::tokens) return good_tokens(index, codes);
+  if (index.manifest().schema.vector_kind == VectorKind::sparse) return good_sparse_rows(index, codes);
   const auto bytes = index.file().section(codes.section).bytes;
   if (codes.encoding == Encoding::pq) return good_product_model(index, codes);
   if (row_of(codes.encoding).compact) return good_compact_rows(index, codes);
@@ -226,7 +226,8 @@ bool good_duplicates(const Index& index) {
 
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
-  if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); }))
+  if (!std::ranges::all_of(index.manifest().codes(),
+                           [&](const CodesEntry& codes) { return good_values(index, codes); }))
     return false;
   if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size())))
     return false;
@@ -303,31 +304,38 @@ void misstate(Random& random, Manifest& m) {
   switch (random() % 14) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
-    case 2: m.kind = m.kind == Kind::flat ? Kind::graph : Kind::flat; break;
-    case 3: m.codes.front().encoding = encoding_rows()[random() % encoding_rows().size()].encoding; break;
-    case 4: m.codes.front().section = m.sections[random() % m.sections.size()].name; break;
+    case 2: m.schema.kind = m.schema.kind == Kind::flat ? Kind::graph : Kind::flat; break;
+    case 3: m.schema.first.encoding = encoding_rows()[random() % encoding_rows().size()].encoding; break;
+    case 4: m.first_section = m.sections[random() % m.sections.size()].name; break;
     case 5: m.sections[random() % m.sections.size()].length = below(random, 600); break;
     case 6: std::swap(m.sections.front().name, m.sections.back().name); break;
-    case 7: m.shape = m.shape == Shape::dense ? Shape::sparse : Shape::dense; break;
-    case 8: m.codes.push_back(m.codes.front()); break;
+    case 7:
+      m.schema.vector_kind = m.schema.vector_kind == VectorKind::dense ? VectorKind::sparse : VectorKind::dense;
+      break;
+    case 8: m.schema.second = m.schema.first; break;
     case 9: {
       const auto up_to = [&](std::size_t most) { return static_cast<std::uint32_t>(below(random, most + 1)); };
       const CodeParams code{.m_pq = up_to(8), .bits = up_to(10), .token_dim = up_to(10)};
-      m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding,
-                        m.sections[random() % m.sections.size()].name, code};
+      Stage& stage = m.schema.second ? *m.schema.second : m.schema.first;
+      stage.encoding = encoding_rows()[random() % encoding_rows().size()].encoding;
+      stage.code = code;
+      (m.schema.second ? m.second_section : m.first_section) = m.sections[random() % m.sections.size()].name;
       break;
     }
     case 10: {
       const double shares[] = {
           0, -1, 50, 100, 101, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
-      m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0, random() % 2 == 0};
+      if (!m.schema.second) m.schema.second = Stage{.encoding = m.schema.first.encoding};
+      m.schema.first.prune_percentage = shares[random() % 7];
+      m.schema.first.role = random() % 2 == 0 ? Role::traversal : Role::search;
+      m.schema.second->role = random() % 2 == 0 ? Role::residual : Role::rerank;
       break;
     }
     case 11:
       if (m.graph) m.graph->m = number(m.graph->m);
       break;
     case 12: {
-      CodeParams& code = random() % 2 ? m.codes.front().code : m.codes.back().code;
+      CodeParams& code = random() % 2 && m.schema.second ? m.schema.second->code : m.schema.first.code;
       code = {.m_pq = random() % 2 ? code.m_pq : number(code.m_pq),
               .bits = random() % 2 ? code.bits : number(code.bits),
               .rotated = random() % 2 == 0,
@@ -338,8 +346,7 @@ void misstate(Random& random, Manifest& m) {
       if (m.graph && !m.graph->level_sizes.empty())
         m.graph->level_sizes[random() % m.graph->level_sizes.size()] = number(m.size);
       else
-        m.graph =
-            GraphEntry{.type = GraphType::permuted, .m = 2, .ef_construction = 1, .level_sizes = {number(m.size)}};
+        m.graph = GraphEntry{.m = 2, .ef_construction = 1, .level_sizes = {number(m.size)}};
   }
 }
 
@@ -478,7 +485,7 @@ TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
 std::vector<MultivectorCase> few_multivector_cases() {
   std::vector<MultivectorCase> cases = multivector_cases();
   std::erase_if(cases, [](const MultivectorCase& c) {
-    return c.graph != BuildParams().graph_type && c.first != Encoding::sparse_f16 && c.first != Encoding::f32;
+    return c.graph != BuildParams().schema.graph && c.first != Encoding::sparse_f16 && c.first != Encoding::f32;
   });
   return cases;
 }

@@ -183,7 +183,7 @@ Index long_index(const fs::path& path) {
   constexpr std::size_t kLongRows = 1 << 16, kLongDim = 128;
   const std::vector<float> values(kLongRows * kLongDim, 0.5F);
   const auto stream = memory_stream("v.npy", values.data(), kLongRows, kLongDim, ElementType::f32);
-  return Index::build(*stream, {.kind = Kind::flat}, path);
+  return Index::build(*stream, {.schema = {.kind = Kind::flat}}, path);
 }
 
 TEST(Verify, TellsItsProgressWhileRulesAreCheckedAndCanBeStoppedThen) {
@@ -216,7 +216,7 @@ TEST(Verify, AFileThatIsTruncatedMeanwhileCannotBeRead) {
 TEST(SigbusGuard, IsSwitchedOffByAChoiceOfOpen) {
   for (const bool guard : {true, false}) {
     const TempDir folder;
-    const Asked asked = write_index({.kind = Kind::flat}, folder / "index");
+    const Asked asked = write_index({.schema = {.kind = Kind::flat}}, folder / "index");
     Child child([&] {
       const Index index = Index::open(folder / "index", {.sigbus_guard = guard});
       if (::truncate((folder / "index").c_str(), kHeaderBytes) != 0) return 2;
@@ -261,7 +261,7 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
 std::vector<MultivectorCase> few_multivector_cases() {
   std::vector<MultivectorCase> cases = multivector_cases();
   std::erase_if(cases, [](const MultivectorCase& c) {
-    return c.graph != BuildParams().graph_type || (c.first != Encoding::f32 && c.first != Encoding::sparse_f16);
+    return c.graph != BuildParams().schema.graph || (c.first != Encoding::f32 && c.first != Encoding::sparse_f16);
   });
   return cases;
 }

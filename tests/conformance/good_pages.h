@@ -47,7 +47,7 @@ inline bool good_pages(const Index& index) {
   const auto bytes_of = [&](std::string_view name) { return index.file().section(name).bytes; };
   const auto pages = bytes_of("graph.pages"), first_rows = bytes_of("graph.page_rows"),
              upper = bytes_of("graph.upper_codes"), upper_nodes = bytes_of("graph.upper_nodes");
-  const std::size_t own_bytes = compact_row_bytes(index.manifest().codes.front(), index.dim()),
+  const std::size_t own_bytes = compact_row_bytes(index.manifest().codes().front(), index.dim()),
                     link_bytes = compact_row_bytes(*graph.links, index.dim());
   if (!good_compact_model(bytes_of("graph.upper_codes.model"), index.dim()) || !good_compact_heads(upper, link_bytes))
     return false;

@@ -28,7 +28,7 @@ TEST_P(EveryKind, ReopenedItAnswersTheSame) {
     EXPECT_EQ(opened.size(), vectors.size());
     EXPECT_EQ(opened.dim(), vectors.dim);
     EXPECT_FALSE(opened.class_name().empty());
-    EXPECT_EQ(opened.manifest().metric, GetParam().metric);
+    EXPECT_EQ(opened.manifest().schema.metric, GetParam().schema.metric);
     EXPECT_EQ(search(build(vectors, GetParam()), queries, params), search(built, queries, params)) << "without a path";
   }
 }
@@ -53,7 +53,7 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
 }
 
 TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
-  if (GetParam().graph_type != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
+  if (GetParam().schema.graph != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
   for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -103,7 +103,7 @@ TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
     if (!exact_scores(GetParam())) continue;
     const std::size_t ks[] = {1, 10, vectors.size(), vectors.size() + 3};
     const std::size_t k = ks[seed % 4];
-    const Answers expected = brute_force(vectors, GetParam().metric, queries, k);
+    const Answers expected = brute_force(vectors, GetParam().schema.metric, queries, k);
     ASSERT_EQ(search_exact(index, queries, {.k = k}), expected);
     ASSERT_EQ(search(index, queries, {.k = k, .ef_search = vectors.size()}), expected)
         << "a walk that keeps all finds all";
@@ -122,7 +122,7 @@ TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
       const Answers all = search(index, queries, {.k = n + 7, .ef_search = ef});
       EXPECT_EQ(all, search_exact(index, queries, {.k = n + 7}));
       if (exact_scores(GetParam())) {
-        EXPECT_EQ(all, brute_force(vectors, GetParam().metric, queries, n + 7));
+        EXPECT_EQ(all, brute_force(vectors, GetParam().schema.metric, queries, n + 7));
       }
       EXPECT_TRUE(search(index, {3, {}}, {.k = 5, .ef_search = ef}).ids.empty()) << "no queries";
       const Answers one = search(index, queries, {.k = 1, .ef_search = ef});
@@ -137,7 +137,7 @@ TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
     const Index index = build(vectors, GetParam());
-    const Metric metric = GetParam().metric;
+    const Metric metric = GetParam().schema.metric;
     const Answers found =
         search(index, queries, {.k = 10, .ef_search = 20, .early_exit_threshold = static_cast<float>(seed % 3) / 4});
     for (std::size_t i = 0; i < found.ids.size(); ++i) {
@@ -163,15 +163,16 @@ TEST_P(EveryKindAtSize, RecallIsHighOnClusters) {
     duplicate_rows(random, all, duplicates);
     const Vectors vectors = all.part(0, 3000), queries = all.part(3000, 100);
     BuildParams params = GetParam();
-    params.m = 16;
-    params.ef_construction = 100;
+    params.graph.m = 16;
+    params.graph.ef_construction = 100;
     const Index index = build(vectors, params);
     const Answers found = search(index, queries, {.k = 10, .ef_search = 100}),
                   expected = search_exact(index, queries, {.k = 10});
     std::size_t hits = 0;
     for (std::size_t i = 0; i < found.scores.size(); ++i)  // by score: equals may stand for each other
-      hits += score_of(params.metric, found.scores[i]) <= score_of(params.metric, expected.scores[i / 10 * 10 + 9]);
-    EXPECT_GE(static_cast<double>(hits) / 1000, GetParam().kind == Kind::flat ? 1.0 : 0.95);
+      hits += score_of(params.schema.metric, found.scores[i]) <=
+              score_of(params.schema.metric, expected.scores[i / 10 * 10 + 9]);
+    EXPECT_GE(static_cast<double>(hits) / 1000, GetParam().schema.kind == Kind::flat ? 1.0 : 0.95);
   }
 }
 
@@ -188,14 +189,14 @@ TEST_P(EveryKind, TheLargestScoresLoseNoRow) {
     EXPECT_EQ(ids.size(), 41u) << "40 rows, and -1 in the places beyond them";
     for (const float score : found.scores) EXPECT_FALSE(std::isnan(score));
     EXPECT_TRUE(std::ranges::is_sorted(found.scores, [&](float a, float b) {
-      return score_of(GetParam().metric, a) < score_of(GetParam().metric, b);
+      return score_of(GetParam().schema.metric, a) < score_of(GetParam().schema.metric, b);
     }));
   }
 }
 
 /// Share of the results whose score reaches the tenth best, of walks that keep 150.
 double recall_by_score(const Index& index, const Vectors& queries) {
-  const Metric metric = index.manifest().metric;
+  const Metric metric = index.manifest().schema.metric;
   const Answers found = search(index, queries, {.k = 10, .ef_search = 150}),
                 expected = search_exact(index, queries, {.k = 10});
   std::size_t hits = 0;
@@ -205,8 +206,8 @@ double recall_by_score(const Index& index, const Vectors& queries) {
 }
 
 BuildParams usual_graph(BuildParams params) {
-  params.m = 16;
-  params.ef_construction = 100;
+  params.graph.m = 16;
+  params.graph.ef_construction = 100;
   return params;
 }
 
@@ -227,7 +228,7 @@ TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
 /// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth
 /// best must be looked at.
 TEST_P(EveryKindAtSize, NeighboursThatAreNearCopiesAreTold) {
-  if (GetParam().encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
+  if (GetParam().schema.first.encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
   constexpr std::size_t kDim = 16, kClusters = 10;
   Random random(10);
   const Vectors centres = normal_vectors(random, kClusters, kDim);

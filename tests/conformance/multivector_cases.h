@@ -29,28 +29,28 @@ struct MultivectorCase {
 inline std::vector<MultivectorCase> multivector_cases() {
   std::vector<MultivectorCase> cases;
   for (const ClassRow& row : class_rows())
-    if (row.second == Second::tokens || row.second == Second::two_level_tokens)
+    if (row.tokens())
       for (const Encoding encoding : row.encodings)
         for (const GraphTypeRow& type : graph_type_rows())
           if (!type.guided)
             cases.push_back(
-                {encoding, type.type, row.second == Second::tokens ? TokenLayout::plain : TokenLayout::two_level});
+                {encoding, type.type,
+                 row.seconds.front() == Encoding::tokens_f16 ? TokenLayout::plain : TokenLayout::two_level});
   return cases;
 }
 
 inline std::string name_of_case(const MultivectorCase& c) {
-  return std::string(row_of(c.first).shape == Shape::sparse ? "sparse_" : "dense_") + std::string(name_of(c.first)) +
-         "_" + std::string(name_of(c.graph)) + (c.layout == TokenLayout::plain ? "_plain" : "_two_level");
+  return std::string(row_of(c.first).vector_kind == VectorKind::sparse ? "sparse_" : "dense_") +
+         std::string(name_of(c.first)) + "_" + std::string(name_of(c.graph)) +
+         (c.layout == TokenLayout::plain ? "_plain" : "_two_level");
 }
 
 /// How the graph of the documents' vectors is built.
 inline BuildParams first_params(const MultivectorCase& c) {
-  return {.encoding = c.first,
-          .code = {.m_pq = c.first == Encoding::pq ? 4U : 0U},
-          .graph_type = c.graph,
-          .m = 8,
-          .ef_construction = 60,
-          .num_threads = 1};
+  return {
+      .schema = {.first = {.encoding = c.first, .code = {.m_pq = c.first == Encoding::pq ? 4U : 0U}}, .graph = c.graph},
+      .graph = {.m = 8, .ef_construction = 60},
+      .num_threads = 1};
 }
 
 /// Tokens of documents, in both layouts: small whole numbers, so that both stand for the same and every MaxSim is exact

@@ -79,12 +79,13 @@ TEST(FullDisk, ABoundedBuildAsksForRoomBeforeItReads) {
   const SparseVectors sparse = random_sparse(random, 1'000, 5'000, 200);
   on_small_disk(folder, [&] {
     write_file(folder / "index", kFormerIndex);
-    BuildParams params{
-        .m = 4, .num_threads = 1, .progress = [](auto...) { ADD_FAILURE() << "something was done already"; }};
+    BuildParams params{.graph = {.m = 4}, .num_threads = 1, .progress = [](auto...) {
+                         ADD_FAILURE() << "something was done already";
+                       }};
     params.memory_budget = least_budget(1'000, 1);
     expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"},
                  [&] { build(dense, params, folder / "index"); });
-    params.encoding = Encoding::sparse_f32;
+    params.schema.first.encoding = Encoding::sparse_f32;
     expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"},
                  [&] { build(sparse, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"});

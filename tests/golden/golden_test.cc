@@ -62,7 +62,8 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     std::iota(components.begin(), components.end(), 0u);
     const std::uint64_t offsets[] = {0, answer.query.size()};
     Batch query = {answer.query.data(), 1, answer.query.size()};
-    if (index.manifest().shape == Shape::sparse) query.components = components.data(), query.offsets = offsets;
+    if (index.manifest().schema.vector_kind == VectorKind::sparse)
+      query.components = components.data(), query.offsets = offsets;
     const std::uint64_t token_offsets[] = {0, answer.tokens.size() / std::max<std::size_t>(index.token_dim(), 1)};
     if (index.token_dim() != 0)
       query.tokens = {.data = answer.tokens.data(), .dim = index.token_dim(), .offsets = token_offsets};
@@ -70,7 +71,7 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     const bool duplicates = index.manifest().graph &&
                             index.manifest().graph->duplicates != 0;  // then a walk may keep all nodes, which are few
     const SearchParams params = {.k = ids.size(), .ef_search = duplicates ? all / 2 - 10 : all, .k_candidates = all};
-    const CodesEntry &first = index.manifest().codes.front(), &last = index.manifest().codes.back();
+    const Stage &first = index.manifest().schema.first, &last = index.manifest().schema.last();
     const double inexact = first.code.rotated || last.code.bits != 0 ? 1e-4 : 0;
     for (const auto search : {&Index::search_exact, &Index::search}) {
       (index.*search)(query, params, {ids, scores});

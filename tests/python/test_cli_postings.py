@@ -79,8 +79,8 @@ def test_inspect(folder, tmp_path):
     [
         (["--kind", "hnsw", "--summary-energy", "1"], "--summary-energy: given, which there is only with --kind postings"),
         (["--kind", "flat", "--n-postings", "5"], "--n-postings: given, which there is only with --kind postings"),
-        (["--kind", "postings", "--metric", "euclidean"], "expected one that a SparsePostingsIndex has: 'dotproduct'"),
-        (["--kind", "postings", "--rerank", "f16"], "rerank: given, which there is not for kind 'postings'"),
+        (["--kind", "postings", "--metric", "euclidean"], "metric 'euclidean' with a SparsePostingsIndex (use metric 'dotproduct')"),
+        (["--kind", "postings", "--rerank", "f16"], "rerank with kind 'postings' (use kind 'hnsw')"),
         (["--kind", "postings", "--n-postings", "-1"], "--n-postings: '-1' given, expected a whole number"),
         (["--kind", "postings", "--summary-energy", "x"], "--summary-energy: 'x' given, expected a number"),
     ],

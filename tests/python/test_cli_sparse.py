@@ -145,8 +145,8 @@ def test_inspect(sparse):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric: 'euclidean' given"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "kind: 'flat' given"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric 'euclidean' with a SparseFlatIndex"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "dtype 'dotvbyte' with kind 'flat'"),
         (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, which there is only with --kind postings"),
         (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--n-knn", "999"), "--n-knn: 999 given, expected 0 to 256"),
         (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--summary-energy", "0"), "--summary-energy: 0.000000 given"),
@@ -215,10 +215,10 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
         (["--prune-percentage", "nan"], "--prune-percentage: nan given"),
         (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
         (["--residual"], "--residual: given without --prune-percentage"),
-        (["--residual", "--prune-percentage", "100"], "--residual: given with a --prune-percentage of 100"),
+        (["--residual", "--prune-percentage", "100"], "residual with --prune-percentage 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
-        (["--rerank", "f16", "--metric", "euclidean"], "expected one that a SparseRerankHNSW has: 'dotproduct'"),
-        (["--rerank", "f16", "--kind", "flat"], "rerank: given, which there is not for kind 'flat'"),
+        (["--rerank", "f16", "--metric", "euclidean"], "metric 'euclidean' with a SparseRerankHNSW (use metric 'dotproduct')"),
+        (["--rerank", "f16", "--kind", "flat"], "rerank with kind 'flat' (use kind 'hnsw')"),
     ],
 )
 def test_a_rerank_that_is_refused(sparse, options, message):

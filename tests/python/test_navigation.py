@@ -74,7 +74,7 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
         ({"navigation": "pq"}, "navigation: 'pq' given"),
         ({"navigation": "rabitq", "bits": 0}, "bits: 0 given, expected a whole number from 1 to 8"),
         ({"navigation": "rabitq", "bits": 9}, "bits: 9 given, expected a whole number from 1 to 8"),
-        ({"navigation": "int8", "bits": 4}, "bits: given for vectors stored as 'int8'"),
+        ({"navigation": "int8", "bits": 4}, "bits with navigation 'int8'"),
         ({"bits": 4}, "bits: 4 given without navigation"),
     ],
 )
@@ -147,7 +147,7 @@ def test_load_compares_what_it_is_told(tmp_path):
         ({"encoder": "rabitq", "rabitq_total_bits": 77}, "^rabitq_total_bits: 77 given, expected a whole number from 1 to 8"),
         ({"encoder": "pq", "rerank_bits": 4, "residual_rerank": True}, "^residual_rerank: True given with encoder 'pq'"),
         ({"encoder": "rabitq", "residual_rerank": True}, "^residual_rerank: True given with rerank_bits 0"),
-        ({"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"}, "^residual_rerank: given with metric"),
+        ({"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"}, "residual with metric 'euclidean'"),
         ({"encoder": "rabitq", "dtype": "int8"}, "^dtype: 'int8' given, expected 'f16' or 'f32', or rerank_bits"),
         ({"encoder": "rabitq", "dtype": "rabitq"}, "^dtype: 'rabitq' given, expected 'f16' or 'f32', or rerank_bits"),
         ({"encoder": "rabitq", "dtype": "f32", "rerank_bits": 4}, "^dtype: 'f32' given with rerank_bits 4"),
@@ -256,7 +256,7 @@ def test_command_line_refuses(tmp_path):
         ("--encoding int4", "--encoding: 'int4' given without --rerank"),
         ("--encoding pq --m-pq 8 --navigation int4", "--encoding: 'pq' given with --navigation, expected 'f32' or 'f16'"),
         ("--encoding rabitq --residual", "--residual: given without --rerank, expected --rerank rabitq"),
-        ("--encoding rabitq --rerank f16 --residual", "--residual: given with first codes 'rabitq' and second codes 'f16'"),
+        ("--encoding rabitq --rerank f16 --residual", "residual with dtype 'rabitq' and rerank 'f16'"),
         ("--kind flat --graph-type compressed", "--graph-type: given, which there is only with --kind hnsw"),
         ("--kind flat -m 8", "-m: given, which there is only with --kind hnsw"),
         ("-m -3", "build: -m: '-3' given, expected a whole number from 2 to 512"),
@@ -265,7 +265,7 @@ def test_command_line_refuses(tmp_path):
         ("--layout paged", "--layout: 'paged' given without --navigation"),
         ("--layout paged --navigation int4 --graph-type compressed", "--graph-type: 'compressed' given with --layout paged"),
         ("--layout paged --kind flat", "--layout: given, which there is only with --kind hnsw"),
-        ("--graph-type paged", "--graph-type: 'paged' given without navigation"),
+        ("--graph-type paged", "graph_type 'paged' without navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, which there is only with --multivec or --two-level"),
         ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
         ("--two-level -m 4", "-m: given, which there is not with --two-level"),
@@ -314,12 +314,12 @@ def test_pages_are_refused_where_they_make_no_sense():
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
         ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
-        ({"graph_type": "paged"}, "graph_type: 'paged' given without navigation"),
+        ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
-    with pytest.raises(ValueError, match="graph_type: 'paged' given without navigation"):
+    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="int4", graph_type="paged")
     arrays = np.array([1, 2], np.int32), np.array([1, 2], np.float32), np.array([0, 1, 2])
-    with pytest.raises(ValueError, match="graph_type: 'paged' given without navigation"):
+    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
         cassata.SparsePlainHNSW.build_from_arrays(*arrays, graph_type="paged")

@@ -47,7 +47,8 @@ inline Manifest small_manifest() {
   Manifest m;
   m.size = 3;
   m.dim = 5;
-  m.codes = {{Encoding::f32, "part.0"}};
+  m.schema.kind = Kind::flat;
+  m.first_section = "part.0";
   m.provenance = {.library_version = "0.0.0", .inputs = {{"x.npy", 3, 60, 7}}, .parameters = {{"m", "8"}}};
   return m;
 }

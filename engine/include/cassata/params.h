@@ -8,9 +8,9 @@
 #include <optional>
 #include <string_view>
 
-#include "cassata/manifest.h"
 #include "cassata/replace.h"
 #include "cassata/residency.h"
+#include "cassata/schema.h"
 #include "cassata/types.h"
 
 namespace cassata {
@@ -44,26 +44,8 @@ Verify parse_verify(std::string_view text);
 /// "hot" or "all"; throws Error(invalid_argument) for another.
 Resident parse_resident(std::string_view text);
 
-/// How what a search has found is scored again.
-struct RerankChoices {
-  /// Of the second codes; of the same shape as the first.
-  Encoding encoding = Encoding::sparse_f16;
-  CodeParams code = {};
-  /// Of sparse vectors, the first codes keep the fewest entries that have this share of the sum of absolute values. 0
-  /// to 100: all. Never none of a vector that has any.
-  double prune_percentage = 100;
-  /// The second codes hold only what the first leave out, and the scores are summed: for dot products, where the first
-  /// leave something out.
-  bool residual = false;
-  /// The first codes only guide the walk: what it finds is scored again until many in a row are none of the best.
-  bool navigation = false;
-
-  /// Throws Error(invalid_argument), as BuildParams::check().
-  void check() const;
-};
-
 /// How inverted lists are made.
-struct PostingsChoices {
+struct ListParams {
   /// The most entries of a list; those of largest absolute value are kept. 0: all. Ignored by exact indexes, which need
   /// all.
   std::uint32_t n_postings = 0;
@@ -73,29 +55,25 @@ struct PostingsChoices {
   /// Nearest neighbours of each vector that are kept, so that a search can look at those of the best it found. 0: none.
   std::uint32_t n_knn = 0;
   static constexpr std::uint32_t kMaxKnn = 256;
-
-  /// Throws Error(invalid_argument), as BuildParams::check().
-  void check() const;
 };
 
-/// How an index is built.
-struct BuildParams {
+/// How a graph is made.
+struct GraphParams {
   static constexpr std::uint32_t kMinM = 2, kMaxM = 512;
-
-  Kind kind = Kind::graph;
-  Metric metric = Metric::dot_product;
-  Encoding encoding = Encoding::f32;
-  CodeParams code = {};
-  /// Second codes, by which the best that a search by `encoding` finds are scored again; none: there are no such codes.
-  std::optional<RerankChoices> rerank = {};
-  PostingsChoices postings = {};
-  GraphType graph_type = GraphType::permuted;
   /// Neighbours of a node on the upper levels; twice as many on the ground level. kMinM to kMaxM. "M" in Malkov and
   /// Yashunin, TPAMI 2020.
   std::uint32_t m = 32;
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer
   /// build.
   std::uint32_t ef_construction = 200;
+};
+
+/// How an index is built.
+struct BuildParams {
+  /// What is built. The input tells the kind of vectors.
+  IndexSchema schema = {};
+  GraphParams graph = {};
+  ListParams lists = {};
   /// Width of search that the file keeps, for searches that are asked for without one; 0: none, which is
   /// SearchParams::ef_search.
   std::uint32_t ef_search = 0;

@@ -70,10 +70,6 @@ struct Recommendation {
 /// reaches the target within the memory: then the message names the closest.
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params);
 
-/// What a class's build takes beside the collection, by the names that Python and the command line have for it.
-using Argument = std::pair<std::string, std::variant<std::uint32_t, std::string>>;
-std::vector<Argument> arguments_of(const BuildParams& params);
-
 /// Class and arguments but the metric, for people.
 std::string described(const Trial& trial);
 

@@ -13,7 +13,7 @@ namespace cassata {
 /// Vectors of one shape and dim, dense or sparse.
 class Rows {
  public:
-  Rows(Shape shape, std::size_t dim) : shape_(shape), dim_(dim) {}
+  Rows(VectorKind vector_kind, std::size_t dim) : vector_kind_(vector_kind), dim_(dim) {}
   /// All that is left of `stream`.
   explicit Rows(VectorStream& stream);
 
@@ -24,7 +24,7 @@ class Rows {
   std::unique_ptr<VectorStream> stream(std::string name) const;
 
  private:
-  Shape shape_;
+  VectorKind vector_kind_;
   std::size_t dim_;
   std::vector<float> values_;
   std::vector<std::uint32_t> components_;  // of dense ones: none

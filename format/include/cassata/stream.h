@@ -26,7 +26,7 @@ class VectorStream {
   VectorStream(const VectorStream&) = delete;
   VectorStream& operator=(const VectorStream&) = delete;
 
-  Shape shape() const noexcept { return shape_; }
+  VectorKind vector_kind() const noexcept { return vector_kind_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
   /// Of all vectors: numbers of dense ones, and of sparse ones what is not 0.
@@ -44,7 +44,7 @@ class VectorStream {
   virtual InputEntry entry() const;
 
  protected:
-  VectorStream(std::string name, Shape shape, std::uint64_t size, std::size_t dim, bool is_file);
+  VectorStream(std::string name, VectorKind vector_kind, std::uint64_t size, std::size_t dim, bool is_file);
   /// Counts rows that were read, and the bytes that they were made of.
   void note(std::uint64_t rows, std::span<const std::byte> raw);
   std::uint64_t done() const noexcept { return done_; }
@@ -52,7 +52,7 @@ class VectorStream {
  private:
   std::string name_;
   bool is_file_;
-  Shape shape_;
+  VectorKind vector_kind_;
   std::uint64_t size_;
   std::size_t dim_;
   std::uint64_t done_ = 0;

@@ -207,7 +207,7 @@ TEST(BuildGraph, ProgressIsToldAndMayCancel) {
   Random random(3);
   const Vectors vectors = normal_vectors(random, 300, 4);
   const StoredVectors stored(encoder_dense_f32(4), vectors);
-  GraphParams params{.metric = Metric::euclidean, .m = 4, .ef_construction = 20, .num_threads = 1, .progress = {}};
+  GraphBuildParams params{.metric = Metric::euclidean, .m = 4, .ef_construction = 20, .num_threads = 1, .progress = {}};
   std::uint64_t last = 0;
   params.progress = [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
     if (stage == "connect") return;  // of each level that has nodes no path leads to

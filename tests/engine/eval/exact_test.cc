@@ -21,7 +21,7 @@ using namespace test;
 class FewAtATime final : public VectorStream {
  public:
   FewAtATime(const Batch& all, std::size_t few)
-      : VectorStream("vectors", all.sparse() ? Shape::sparse : Shape::dense, all.rows, all.dim, false),
+      : VectorStream("vectors", all.sparse() ? VectorKind::sparse : VectorKind::dense, all.rows, all.dim, false),
         all_(all),
         few_(few) {}
   Batch next_batch() override {

@@ -86,7 +86,8 @@ class Measure : public ::testing::Test {
   Index build(Kind kind) const {
     const auto stream =
         memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
-    return Index::build(*stream, {.kind = kind, .metric = Metric::euclidean, .m = 4, .ef_construction = 20});
+    return Index::build(
+        *stream, {.schema = {.kind = kind, .metric = Metric::euclidean}, .graph = {.m = 4, .ef_construction = 20}});
   }
   std::vector<std::int64_t> exact(const Index& index) const {
     std::vector<std::int64_t> ids(queries_.size() * 10);
@@ -101,8 +102,9 @@ class Measure : public ::testing::Test {
 
 TEST_F(Measure, CandidatesOfTwoStagesFollowTheWidthWhereAskedTo) {
   const auto stream = memory_stream("vectors", vectors_.values.data(), vectors_.size(), vectors_.dim, ElementType::f32);
-  BuildParams params{.metric = Metric::euclidean, .encoding = Encoding::dense_int4, .m = 4, .ef_construction = 20};
-  params.rerank = RerankChoices{.encoding = Encoding::f32};
+  BuildParams params{.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::dense_int4}},
+                     .graph = {.m = 4, .ef_construction = 20}};
+  params.schema.second = Stage{.encoding = Encoding::f32, .role = Role::rerank};
   std::vector<Index> indexes = {Index::build(*stream, params)};
   indexes.push_back(build(Kind::graph));
   const auto expected = exact(indexes[1]);

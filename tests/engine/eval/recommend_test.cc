@@ -99,7 +99,8 @@ TEST_F(Recommend, SaysWhatCannotBeBuilt) {
   const Recommendation found = recommend(*vectors, nullptr, {.metric = Metric::euclidean, .sample = 500});
   EXPECT_TRUE(found.choice().refusal.empty());
   for (const Trial& trial : found.trials) {
-    const bool half = (trial.params.rerank ? trial.params.rerank->encoding : trial.params.encoding) == Encoding::f16;
+    const bool half = (trial.params.schema.second ? trial.params.schema.second->encoding
+                                                  : trial.params.schema.first.encoding) == Encoding::f16;
     EXPECT_EQ(!trial.refusal.empty(), half) << described(trial) << ": " << trial.refusal;
   }
 }
@@ -110,7 +111,7 @@ TEST_F(Recommend, OfSparseVectors) {
     const auto vectors = sparse_memory_stream("vectors", sparse.components, sparse.values, sparse.offsets);
     const Recommendation found = recommend(*vectors, nullptr, {.metric = metric, .target_recall = 0.5, .sample = 500});
     EXPECT_EQ(found.choice().class_name.substr(0, 6), "Sparse");
-    EXPECT_EQ(found.choice().params.metric, metric);
+    EXPECT_EQ(found.choice().params.schema.metric, metric);
   }
 }
 

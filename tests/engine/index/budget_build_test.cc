@@ -25,14 +25,16 @@ using namespace test;
 constexpr std::size_t kSize = 2200;  // regions have 1,024 vectors where the budget is the least
 
 BuildParams bounded(BuildParams params, std::size_t size = kSize) {
-  const bool sparse = row_of(params.encoding).shape == Shape::sparse;
-  params.memory_budget = least_budget(size, sparse ? params.rerank ? 2 : 1 : 0);
+  const bool sparse = row_of(params.schema.first.encoding).vector_kind == VectorKind::sparse;
+  params.memory_budget = least_budget(size, sparse ? params.schema.second ? 2 : 1 : 0);
   return params;
 }
 
 BuildParams plain(std::size_t size = kSize) {
-  return bounded(
-      {.metric = Metric::euclidean, .encoding = Encoding::f32, .m = 8, .ef_construction = 40, .num_threads = 1}, size);
+  return bounded({.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::f32}},
+                  .graph = {.m = 8, .ef_construction = 40},
+                  .num_threads = 1},
+                 size);
 }
 
 double recall_of(const Answers& found, const Answers& expected, std::size_t k) {
@@ -70,8 +72,8 @@ TEST_P(BudgetBuildAtSize, FindsAsMuchInTheSameBytesForAnyThreads) {
 std::vector<BuildParams> graph_cases() {
   std::vector<BuildParams> cases = all_cases();
   std::erase_if(cases, [](const BuildParams& params) {
-    const bool usual = params.graph_type == BuildParams().graph_type || params.graph_type == GraphType::paged;
-    return params.kind != Kind::graph || (!usual && params.encoding != Encoding::f32);
+    const bool usual = params.schema.graph == BuildParams().schema.graph || params.schema.graph == GraphType::paged;
+    return params.schema.kind != Kind::graph || (!usual && params.schema.first.encoding != Encoding::f32);
   });
   return cases;
 }
@@ -182,10 +184,10 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   const std::string place = (folder / "index.build").string();
   expect_error(Errc::invalid_argument, {"resume: not given", place}, [&] { build(vectors, params, folder / "index"); });
   params.resume = true;
-  params.m = 9;
+  params.graph.m = 9;
   expect_error(Errc::invalid_argument, {"resume: " + place, "'m 8' then, 'm 9' now"},
                [&] { build(vectors, params, folder / "index"); });
-  params.m = 8;
+  params.graph.m = 8;
   vectors.values[77] += 1;
   expect_error(Errc::invalid_argument, {"resume: vectors.npy holds other vectors", place},
                [&] { build(vectors, params, folder / "index"); });
@@ -354,7 +356,7 @@ TEST(BudgetBuild, WhatCannotBeFollowedIsRefused) {
   refused({"memory_budget: " + bytes_text(least_budget(100) - 1) + " given", bytes_text(least_budget(100))},
           folder / "index");
   params = plain(100);
-  params.kind = Kind::flat;
+  params.schema.kind = Kind::flat;
   refused({"memory_budget: given for kind 'flat'", "'hnsw'"}, folder / "index");
   params = plain(100);
   params.resume = true;

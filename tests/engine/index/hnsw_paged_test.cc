@@ -17,6 +17,7 @@
 #include "engine/graph/adjacency.h"
 #include "engine/graph/page_store.h"
 #include "engine/graph/row_order.h"
+#include "format/file/sections.h"
 #include "tests/conformance/good_pages.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
@@ -33,14 +34,14 @@ using namespace test;
 constexpr std::size_t kRows = 300, kDim = 700;
 
 BuildParams paged(Metric metric = Metric::dot_product, Encoding navigation = Encoding::dense_int4) {
-  return {.kind = Kind::graph,
-          .metric = metric,
-          .encoding = navigation,
-          .code = {.bits = navigation == Encoding::rabitq ? 2U : 0U},
-          .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true},
-          .graph_type = GraphType::paged,
-          .m = 6,
-          .ef_construction = 40,
+  return {.schema = {.kind = Kind::graph,
+                     .metric = metric,
+                     .first = {.encoding = navigation,
+                               .code = {.bits = navigation == Encoding::rabitq ? 2U : 0U},
+                               .role = Role::traversal},
+                     .second = Stage{.encoding = Encoding::f32, .role = Role::rerank},
+                     .graph = GraphType::paged},
+          .graph = {.m = 6, .ef_construction = 40},
           .num_threads = 1};
 }
 
@@ -76,7 +77,7 @@ TEST(Paged, RowsStandInPagesAndTheirNeighboursBesideThem) {
   const Vectors vectors = clustered_vectors(random, kRows, kDim, 20);
   BuildParams params = paged();
   const Index index = build(vectors, params, folder / "paged");
-  params.graph_type = GraphType::permuted;
+  params.schema.graph = GraphType::permuted;
   const Index plain = build(vectors, params, folder / "permuted");
   /// Neighbours by id, which do not depend on how they are stored.
   const auto ids = [](const Index& of) { return Permutation(of.file().section(kIdsSection), of.size()); };
@@ -183,12 +184,12 @@ TEST(Paged, RefusesWhatMakesNoSense) {
   Random random(5);
   const Vectors vectors = clustered_vectors(random, 20, 8, 20);
   BuildParams params = paged();
-  params.rerank->navigation = false;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+  params.schema.first.role = Role::search;
+  expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
                [&] { build(vectors, params, folder / "index"); });
-  params.rerank.reset();
-  params.encoding = Encoding::f32;
-  expect_error(Errc::invalid_argument, {"graph_type: 'paged'", "navigation"},
+  params.schema.second.reset();
+  params.schema.first.encoding = Encoding::f32;
+  expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
                [&] { build(vectors, params, folder / "index"); });
 }
 
@@ -291,7 +292,7 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   misstate([](Manifest& m) { m.graph->links.reset(); }, "without an entry for its links");
   misstate([](Manifest& m) { m.graph->links->encoding = Encoding::f32; }, "links in encoding 'f32'");
   misstate([](Manifest& m) { m.graph->links->code.bits = 2; }, "bytes, expected");
-  misstate([](Manifest& m) { m.graph->type = GraphType::permuted; }, "bytes, expected");
+  misstate([](Manifest& m) { m.schema.graph = GraphType::permuted; }, "bytes, expected");
 }
 
 }  // namespace

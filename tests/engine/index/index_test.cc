@@ -40,10 +40,10 @@ Vectors small_vectors() {
 }
 
 /// Dense or sparse vectors that live on.
-std::unique_ptr<VectorStream> of_shape(Shape shape) {
+std::unique_ptr<VectorStream> of_shape(VectorKind vector_kind) {
   static const Vectors vectors = small_vectors();
   static const SparseVectors sparse = sparse_of(vectors);
-  if (shape == Shape::dense)
+  if (vector_kind == VectorKind::dense)
     return memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
 }
@@ -52,7 +52,7 @@ std::unique_ptr<VectorStream> of_shape(Shape shape) {
 std::vector<KindRow> dense_kinds() {
   std::vector<KindRow> kinds;
   for (const KindRow& kind : kind_rows())
-    if (class_of(kind.kind, Encoding::f32, Second::none) != nullptr) kinds.push_back(kind);
+    if (class_of({.kind = kind.kind}) != nullptr) kinds.push_back(kind);
   return kinds;
 }
 
@@ -60,11 +60,11 @@ TEST(BuildParams, AreCheckedFieldByField) {
   BuildParams().check();
   for (const std::uint32_t m : {0u, 1u, 513u, 4294967295u})
     expect_error(Errc::invalid_argument, {"m: " + std::to_string(m) + " given", "2 to 512"},
-                 [&] { BuildParams{.m = m}.check(); });
+                 [&] { BuildParams{.graph = {.m = m}}.check(); });
   for (const std::uint32_t ef : {0u, 2147483648u, 4294967295u})
     expect_error(Errc::invalid_argument, {"ef_construction: " + std::to_string(ef) + " given"},
-                 [&] { BuildParams{.ef_construction = ef}.check(); });
-  for (const std::uint32_t m : {2u, 512u}) BuildParams{.m = m, .ef_construction = 1}.check();
+                 [&] { BuildParams{.graph = {.ef_construction = ef}}.check(); });
+  for (const std::uint32_t m : {2u, 512u}) BuildParams{.graph = {.m = m, .ef_construction = 1}}.check();
 }
 
 TEST(SearchParams, AreCheckedFieldByField) {
@@ -85,39 +85,44 @@ TEST(IndexBuild, RefusesWhatItCannotHold) {
     EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size()) << "the former file is gone";
   };
   refuse({"vectors.npy: 0 vectors"}, {4, {}}, {});
-  refuse({"m: 1 given"}, small_vectors(), {.m = 1});
+  refuse({"m: 1 given"}, small_vectors(), {.graph = {.m = 1}});
   for (const KindRow& kind : dense_kinds()) {
     Vectors vectors = small_vectors();
     vectors.values[4 * 17 + 2] = kNaN;
-    refuse({"vectors.npy: row 17, column 2"}, vectors, {.kind = kind.kind});
+    refuse({"vectors.npy: row 17, column 2"}, vectors, {.schema = {.kind = kind.kind}});
     vectors.values[4 * 17 + 2] = 70000;
-    refuse({"vectors.npy: row 17, column 2", "f16"}, vectors, {.kind = kind.kind, .encoding = Encoding::f16});
+    refuse({"vectors.npy: row 17, column 2", "f16"}, vectors,
+           {.schema = {.kind = kind.kind, .first = {.encoding = Encoding::f16}}});
   }
 }
 
 TEST(IndexBuild, AnEncodingIsForVectorsOfItsShape) {
   for (const EncodingRow& encoding : encoding_rows()) {
-    const auto stream = of_shape(encoding.shape == Shape::dense ? Shape::sparse : Shape::dense);
-    expect_error(Errc::invalid_argument, {stream->name(), "shape"},
-                 [&] { Index::build(*stream, {.encoding = encoding.encoding}); });
+    const auto stream = of_shape(encoding.vector_kind == VectorKind::dense ? VectorKind::sparse : VectorKind::dense);
+    expect_error(Errc::invalid_argument, {"vectors with ", "dtype '" + std::string(encoding.name)},
+                 [&] { Index::build(*stream, {.schema = {.first = {.encoding = encoding.encoding}}}); });
   }
 }
 
 TEST(IndexOpen, KindShapeAndEncodingMustFit) {
   const TempDir folder;
-  Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16}, folder / "index");
+  Index::build(*of_shape(VectorKind::sparse), {.schema = {.first = {.encoding = Encoding::sparse_f16}}},
+               folder / "index");
   const auto crafted = [&](const auto& edit) {
     write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
   };
-  crafted([](Manifest& m) { m.kind = Kind::flat; });
+  crafted([](Manifest& m) { m.schema.kind = Kind::flat; });
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "inverted lists"},
                [&] { Index::open(folder / "crafted"); });
-  crafted([](Manifest& m) { m.kind = Kind::flat, m.codes.front().encoding = Encoding::sparse_packed; });
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "kind of index"}, [&] { Index::open(folder / "crafted"); });
-  crafted([](Manifest& m) { m.shape = Shape::dense; });
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
-  crafted([](Manifest& m) { m.codes.front().encoding = Encoding::f16; });
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.schema.kind = Kind::flat, m.schema.first.encoding = Encoding::sparse_packed; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "dtype 'dotvbyte' with kind 'flat'", "'f32' or 'f16'"},
+               [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.schema.vector_kind = VectorKind::dense; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "dtype 'f16' of "},
+               [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.schema.first.encoding = Encoding::f16; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "dtype 'f16' of "},
+               [&] { Index::open(folder / "crafted"); });
 }
 
 TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
@@ -128,7 +133,8 @@ TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
   Index index = build(first, {}, folder / "index");
   const Index copy = index;
   EXPECT_FALSE(index.reload()) << "nothing has changed";
-  build(second, {.kind = Kind::graph, .encoding = Encoding::f16, .graph_type = GraphType::standard}, folder / "index");
+  build(second, {.schema = {.kind = Kind::graph, .first = {.encoding = Encoding::f16}, .graph = GraphType::standard}},
+        folder / "index");
   EXPECT_TRUE(index.reload({.verify = Verify::all, .resident = Resident::hot}));
   EXPECT_EQ(index.size(), 80u);
   EXPECT_EQ(copy.size(), 50u);
@@ -152,9 +158,9 @@ TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
     index.verify();
   };
   Random random(6);
-  build(small_vectors(), {.kind = Kind::flat}, folder / "index");
+  build(small_vectors(), {.schema = {.kind = Kind::flat}}, folder / "index");
   refused(Errc::invalid_argument, {"index: now holds a 'DenseFlatIndex', expected 'DensePlainHNSW' as before"});
-  build(small_vectors(), {.metric = Metric::euclidean}, folder / "index");
+  build(small_vectors(), {.schema = {.metric = Metric::euclidean}}, folder / "index");
   refused(Errc::invalid_argument, {"metric 'euclidean'", "'dotproduct'"});
   build(whole_vectors(random, 60, 5), {}, folder / "index");
   refused(Errc::invalid_argument, {"dim 5", "expected 4"});
@@ -214,16 +220,16 @@ TEST(IndexReload, SearchesGoOnMeanwhile) {
 
 TEST(IndexOpen, MetricAndEncodingMustFit) {
   const TempDir folder;
-  const BuildParams packed{.metric = Metric::dot_product, .encoding = Encoding::sparse_packed};
-  Index::build(*of_shape(Shape::sparse), packed, folder / "index");
+  const BuildParams packed{.schema = {.metric = Metric::dot_product, .first = {.encoding = Encoding::sparse_packed}}};
+  Index::build(*of_shape(VectorKind::sparse), packed, folder / "index");
   write_file(folder / "crafted",
-             with_manifest(read_file(folder / "index"), [](Manifest& m) { m.metric = Metric::euclidean; }));
+             with_manifest(read_file(folder / "index"), [](Manifest& m) { m.schema.metric = Metric::euclidean; }));
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "'euclidean'", "'dotvbyte'", "'dotproduct'"},
                [&] { Index::open(folder / "crafted"); });
   BuildParams wrong = packed;
-  wrong.metric = Metric::euclidean;
-  expect_error(Errc::invalid_argument, {"metric: 'euclidean' given", "'dotvbyte'", "'dotproduct'"},
-               [&] { Index::build(*of_shape(Shape::sparse), wrong, folder / "index"); });
+  wrong.schema.metric = Metric::euclidean;
+  expect_error(Errc::invalid_argument, {"metric 'euclidean' with", "'dotvbyte'", "'dotproduct'"},
+               [&] { Index::build(*of_shape(VectorKind::sparse), wrong, folder / "index"); });
 }
 
 TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
@@ -234,7 +240,8 @@ TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
   expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] {
     build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores});
   });
-  const Index index = Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16});
+  const Index index =
+      Index::build(*of_shape(VectorKind::sparse), {.schema = {.first = {.encoding = Encoding::sparse_f16}}});
   expect_error(Errc::invalid_argument, {"queries: dense"}, [&] {
     index.search(vectors.matrix(), {.k = 1}, {ids, scores});
   });
@@ -248,7 +255,8 @@ TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
 TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
   for (const MetricRow& metric : metric_rows()) {
     const Index index =
-        Index::build(*of_shape(Shape::sparse), {.metric = metric.metric, .encoding = Encoding::sparse_f16});
+        Index::build(*of_shape(VectorKind::sparse),
+                     {.schema = {.metric = metric.metric, .first = {.encoding = Encoding::sparse_f16}}});
     SparseVectors queries;
     queries.end_row();
     queries.add(1, 1);
@@ -270,7 +278,8 @@ TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
 
 TEST(IndexSearch, ComponentsOfQueriesStandInAnyOrder) {
   const Index index =
-      Index::build(*of_shape(Shape::sparse), {.kind = Kind::graph, .encoding = Encoding::sparse_f16, .m = 4});
+      Index::build(*of_shape(VectorKind::sparse),
+                   {.schema = {.kind = Kind::graph, .first = {.encoding = Encoding::sparse_f16}}, .graph = {.m = 4}});
   SparseVectors risen, any;
   for (const auto& [component, value] : {std::pair{3u, 1.5F}, {7u, 2.0F}, {8u, -1.0F}}) risen.add(component, value);
   for (const auto& [component, value] : {std::pair{8u, 1.0F}, {3u, 1.5F}, {7u, 0.5F}, {8u, -2.0F}, {7u, 1.5F}})
@@ -289,8 +298,8 @@ TEST(IndexSearch, ComponentsOfQueriesStandInAnyOrder) {
     EXPECT_EQ(ids, other_ids);
     EXPECT_EQ(scores, other_scores);
   }
-  search_exact(*of_shape(Shape::sparse), Metric::dot_product, risen.batch(10), {.k = 3}, {ids, scores});
-  search_exact(*of_shape(Shape::sparse), Metric::dot_product, any.batch(10), {.k = 3}, {other_ids, other_scores});
+  search_exact(*of_shape(VectorKind::sparse), Metric::dot_product, risen.batch(10), {.k = 3}, {ids, scores});
+  search_exact(*of_shape(VectorKind::sparse), Metric::dot_product, any.batch(10), {.k = 3}, {other_ids, other_scores});
   EXPECT_EQ(ids, other_ids);
   EXPECT_EQ(scores, other_scores);
 }
@@ -326,7 +335,8 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
         SparseVectors vectors = random_sparse(random, 300, dim, 20);
         for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
         const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
-        Index::build(*stream, {.metric = metric.metric, .encoding = encoding, .m = 8}, folder / "index");
+        Index::build(*stream, {.schema = {.metric = metric.metric, .first = {.encoding = encoding}}, .graph = {.m = 8}},
+                     folder / "index");
         const Index index = Index::open(folder / "index", {.verify = Verify::all});
         EXPECT_EQ(index.dim(), dim);
         std::vector<std::int64_t> ids(300);
@@ -356,8 +366,10 @@ TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
   for (const GraphTypeRow& type : graph_type_rows()) {
     if (type.guided) continue;
     const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
-    Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type},
-                 folder / "index");
+    Index::build(
+        *stream,
+        {.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::sparse_f16}, .graph = type.type}},
+        folder / "index");
     const Index index = Index::open(folder / "index", {.verify = Verify::all});
     SparseVectors query;
     query.add(9, 3);
@@ -383,7 +395,7 @@ TEST(IndexBuild, RefusesToReplaceItsInput) {
       SCOPED_TRACE(name);
       const auto stream = open_stream(folder / "vectors.fbin");
       expect_error(Errc::invalid_argument, {"path: ", name, "is the input"},
-                   [&] { Index::build(*stream, {.kind = kind.kind}, folder / name); });
+                   [&] { Index::build(*stream, {.schema = {.kind = kind.kind}}, folder / name); });
       EXPECT_EQ(read_file(folder / "vectors.fbin"), before);
       EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"}))
           << "something is left behind";
@@ -397,15 +409,15 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   for (const KindRow& kind : dense_kinds()) {
     std::uint64_t told = 0;
     build(small_vectors(),
-          {.kind = kind.kind, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+          {.schema = {.kind = kind.kind}, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
              EXPECT_LE(done, total);
              ++told;
            }});
     EXPECT_GT(told, 0u);
     struct Cancelled {};
-    EXPECT_THROW(
-        build(small_vectors(), {.kind = kind.kind, .progress = [](auto...) { throw Cancelled(); }}, folder / "index"),
-        Cancelled);
+    EXPECT_THROW(build(small_vectors(), {.schema = {.kind = kind.kind}, .progress = [](auto...) { throw Cancelled(); }},
+                       folder / "index"),
+                 Cancelled);
     EXPECT_TRUE(folder.names().empty());
   }
 }
@@ -413,16 +425,15 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
 TEST(IndexBuild, EveryStageCanBeCancelled) {
   Random random(4);
   const Vectors vectors = normal_vectors(random, 3000, 16);
-  const RerankChoices rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .residual = true},
-      whole{.encoding = Encoding::f16};
+  const Stage rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .role = Role::residual},
+      whole{.encoding = Encoding::f16, .role = Role::rerank};
   const std::vector<BuildParams> cases = {
-      {.encoding = Encoding::pq,
-       .code = {.m_pq = 4, .rotated = true},
-       .rerank = whole,
-       .graph_type = GraphType::compressed,
-       .m = 4,
-       .ef_construction = 10},
-      {.encoding = Encoding::rabitq, .code = {.bits = 2}, .rerank = rest, .m = 4, .ef_construction = 10}};
+      {.schema = {.first = {.encoding = Encoding::pq, .code = {.m_pq = 4, .rotated = true}},
+                  .second = whole,
+                  .graph = GraphType::compressed},
+       .graph = {.m = 4, .ef_construction = 10}},
+      {.schema = {.first = {.encoding = Encoding::rabitq, .code = {.bits = 2}}, .second = rest},
+       .graph = {.m = 4, .ef_construction = 10}}};
   for (BuildParams params : cases) {
     std::vector<std::string> stages;
     std::uint64_t last = 0;
@@ -435,7 +446,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
     build(vectors, params);
     for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"})
       EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
-    EXPECT_EQ(std::ranges::count(stages, "rotation"), params.code.rotated ? 1 : 0);
+    EXPECT_EQ(std::ranges::count(stages, "rotation"), params.schema.first.code.rotated ? 1 : 0);
     const TempDir folder;
     for (const std::string& at : stages) {
       struct Cancelled {};
@@ -451,7 +462,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
 TEST(IndexSearch, RefusesWhatDoesNotFit) {
   const Vectors vectors = small_vectors();
   for (const KindRow& kind : dense_kinds()) {
-    const Index index = build(vectors, {.kind = kind.kind});
+    const Index index = build(vectors, {.schema = {.kind = kind.kind}});
     std::vector<std::int64_t> ids(20);
     std::vector<float> scores(20);
     const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params,
@@ -481,19 +492,6 @@ TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
   });
 }
 
-TEST(IndexOpen, AFileWithSeveralEncodingsNeedsANewerVersion) {
-  const TempDir folder;
-  build(small_vectors(), {}, folder / "index");
-  const auto with_codes = [&](const auto& edit) {
-    write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
-  };
-  with_codes([](Manifest& m) { m.codes.push_back({Encoding::f16, "ids"}); });
-  expect_error(Errc::incompatible, {"crafted: manifest at byte", "2 encodings", "newer"},
-               [&] { Index::open(folder / "crafted"); });
-  with_codes([](Manifest& m) { m.codes.clear(); });
-  expect_error(Errc::corrupt, {"crafted: manifest at byte", "no encoding"}, [&] { Index::open(folder / "crafted"); });
-}
-
 TEST(Index, CopiesShareTheFileAndOutliveIt) {
   const TempDir folder;
   const Vectors vectors = small_vectors();
@@ -506,7 +504,8 @@ TEST(Index, CopiesShareTheFileAndOutliveIt) {
 }
 
 TEST(Index, ProvenanceTellsHowItWasBuilt) {
-  const Index index = build(small_vectors(), {.metric = Metric::euclidean, .m = 5, .ef_construction = 33});
+  const Index index =
+      build(small_vectors(), {.schema = {.metric = Metric::euclidean}, .graph = {.m = 5, .ef_construction = 33}});
   const Provenance& p = index.manifest().provenance;
   EXPECT_EQ(p.library_version, library_version());
   ASSERT_EQ(p.inputs.size(), 1u);
@@ -522,7 +521,7 @@ TEST(Names, AreReadAsTheyAreWritten) {
   for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
   for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
   for (const EncodingRow& row : encoding_rows())
-    EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
+    EXPECT_EQ(parse_encoding(name_of(row.encoding), row.vector_kind), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
   expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "use 'dotproduct'"}, [] { parse_metric("cosine"); });
   expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"},
@@ -533,11 +532,11 @@ TEST(Names, AreReadAsTheyAreWritten) {
   EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
   expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"},
                [] { parse_dtype("pq", "DensePlainHNSW"); });
-  EXPECT_EQ(parse_navigation("int4", Kind::graph, Shape::dense), Encoding::dense_int4);
+  EXPECT_EQ(parse_navigation("int4", Kind::graph, VectorKind::dense), Encoding::dense_int4);
   expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
-               [] { parse_navigation("f16", Kind::graph, Shape::dense); });
+               [] { parse_navigation("f16", Kind::graph, VectorKind::dense); });
   expect_error(Errc::invalid_argument, {"navigation: 'int8' given, which there is not for kind 'flat' over dense"},
-               [] { parse_navigation("int8", Kind::flat, Shape::dense); });
+               [] { parse_navigation("int8", Kind::flat, VectorKind::dense); });
   EXPECT_FALSE(std::signbit(score_of(Metric::dot_product, 0)));
   expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });
 }
@@ -545,25 +544,26 @@ TEST(Names, AreReadAsTheyAreWritten) {
 TEST(Registry, EveryEncodingHasAClass) {
   std::set<std::string_view> names;
   for (const ClassRow& row : class_rows()) {
-    if (row.second != Second::tokens && row.second != Second::two_level_tokens)
-      names.insert(row.name);  // these are joined, not built
-    for (const Encoding encoding : row.encodings) EXPECT_EQ(row_of(encoding).shape, row.shape()) << row.name;
+    if (!row.tokens()) names.insert(row.name);  // these are joined, not built
+    for (const Encoding encoding : row.encodings)
+      EXPECT_EQ(row_of(encoding).vector_kind, row.vector_kind()) << row.name;
   }
   std::set<std::string_view> built;
   for (const KindRow& kind : kind_rows())
     for (const EncodingRow& encoding : encoding_rows()) {
-      if (encoding.shape == Shape::tokens) continue;
-      for (const Second second : {Second::none, Second::navigation, Second::rerank}) {
-        BuildParams params{.kind = kind.kind,
-                           .encoding = encoding.encoding,
-                           .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U,
-                                    .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
+      if (encoding.vector_kind == VectorKind::tokens) continue;
+      for (const int stages : {0, 1, 2}) {  // one, of navigation, of reranking
+        BuildParams params{.schema = {.kind = kind.kind,
+                                      .first = {.encoding = encoding.encoding,
+                                                .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U,
+                                                         .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}}}};
         const Encoding exact = encoding.compact ? Encoding::f32 : encoding.encoding;
-        if (second != Second::none)
-          params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
-        const auto stream = of_shape(encoding.shape);
-        if (class_of(params) == nullptr) {
-          expect_error(Errc::invalid_argument, {second == Second::navigation ? "navigation: " : "", " given"},
+        params.schema.vector_kind = encoding.vector_kind;
+        if (stages == 1) params.schema.first.role = Role::traversal;
+        if (stages != 0) params.schema.second = Stage{.encoding = exact, .role = Role::rerank};
+        const auto stream = of_shape(encoding.vector_kind);
+        if (class_of(params.schema) == nullptr) {
+          expect_error(Errc::invalid_argument, {"unsupported combination: ", " with "},
                        [&] { Index::build(*stream, params); });
         } else {
           built.insert(Index::build(*stream, params).class_name());

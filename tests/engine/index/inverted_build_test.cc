@@ -66,10 +66,11 @@ TEST(SparsePostings, RecallGrowsWithWhatIsLookedAt) {
   Random random(1);
   const SparseVectors vectors = collection(random, 6000, 2000, 30, Values::positive),
                       queries = collection(random, 60, 2000, 30, Values::positive);
-  for (const PostingsChoices& choices :
-       {PostingsChoices{}, PostingsChoices{.n_knn = 8}, PostingsChoices{.n_postings = 300, .summary_energy = 0.8F}}) {
-    const Index index =
-        build(vectors, {.kind = Kind::postings, .encoding = Encoding::sparse_f16, .postings = choices, .progress = {}});
+  for (const ListParams& choices :
+       {ListParams{}, ListParams{.n_knn = 8}, ListParams{.n_postings = 300, .summary_energy = 0.8F}}) {
+    const Index index = build(vectors, {.schema = {.kind = Kind::postings, .first = {.encoding = Encoding::sparse_f16}},
+                                        .lists = choices,
+                                        .progress = {}});
     index.verify();
     const auto recall_of = [&](std::size_t ef_search, std::size_t cut) {
       const SearchParams params{.k = 10, .ef_search = ef_search, .query_cut = cut};
@@ -84,12 +85,11 @@ TEST(SparsePostings, RecallGrowsWithWhatIsLookedAt) {
 TEST(SparsePostings, NeighboursAndShorterListsChangeTheFileAndAreTold) {
   Random random(2);
   const SparseVectors vectors = collection(random, 500, 200, 12, Values::mixed);
-  const auto bytes = [&](const PostingsChoices& choices, unsigned threads) {
+  const auto bytes = [&](const ListParams& choices, unsigned threads) {
     const TempDir folder;
     const Index index = build(vectors,
-                              {.kind = Kind::postings,
-                               .encoding = Encoding::sparse_f16,
-                               .postings = choices,
+                              {.schema = {.kind = Kind::postings, .first = {.encoding = Encoding::sparse_f16}},
+                               .lists = choices,
                                .num_threads = threads,
                                .progress = {}},
                               folder / "index");

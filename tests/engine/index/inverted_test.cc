@@ -12,6 +12,7 @@
 #include "cassata/index.h"
 #include "engine/search/posting_search.h"
 #include "format/file/mapped_file.h"
+#include "format/file/sections.h"
 #include "format/input/sparse_files.h"
 #include "tests/support/random_case.h"
 #include "tests/support/sparse_index.h"
@@ -111,7 +112,7 @@ TEST(Postings, ADirectoryThatChangesDuringASearchLeadsItNowhere) {
   TempDir dir;
   Random random(1);
   const SparseVectors rows = random_rows(random, 3000, 40, 20, Values::positive);
-  build(rows, {.kind = Kind::flat, .encoding = Encoding::sparse_f32}, dir / "index");
+  build(rows, {.schema = {.kind = Kind::flat, .first = {.encoding = Encoding::sparse_f32}}}, dir / "index");
   const auto mapped = MappedFile::open(dir / "index");
   const MappedFile& file = *mapped;
   const PostingsEntry& entry = *file.manifest().postings;
@@ -136,7 +137,8 @@ TEST(PostingsIndex, ExactAnswersAreThoseOfAScan) {
     const Values values = values_of(seed, encoding),
                  query_values = static_cast<Values>(below(random, static_cast<std::size_t>(Values::kCount)));
     const Case c = random_case(random, values, query_values);
-    const Index index = build(c.rows, {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = encoding});
+    const Index index =
+        build(c.rows, {.schema = {.kind = Kind::flat, .metric = Metric::dot_product, .first = {.encoding = encoding}}});
     ASSERT_NO_THROW(index.verify());
     for (const std::size_t k : {std::size_t{1}, std::size_t{10}, c.rows.size(), c.rows.size() + 5}) {
       const SearchParams params{.k = k, .num_threads = 1};
@@ -158,10 +160,8 @@ TEST(PostingsIndex, ApproximateAnswersAreExactWhereNothingIsLeftOut) {
     const Case c = random_case(random, Values::positive, Values::positive);
     const Index index = build(
         c.rows,
-        {.kind = Kind::postings,
-         .metric = Metric::dot_product,
-         .encoding = Encoding::sparse_f32,
-         .postings = {.n_postings = 0, .summary_energy = 1, .n_knn = static_cast<std::uint32_t>(below(random, 4))}});
+        {.schema = {.kind = Kind::postings, .metric = Metric::dot_product, .first = {.encoding = Encoding::sparse_f32}},
+         .lists = {.n_postings = 0, .summary_energy = 1, .n_knn = static_cast<std::uint32_t>(below(random, 4))}});
     ASSERT_NO_THROW(index.verify());
     const SearchParams params{
         .k = 10, .ef_search = c.rows.size() + 10, .query_cut = 0, .heap_factor = 0, .num_threads = 1};
@@ -180,7 +180,8 @@ TEST(PostingsIndex, AnyNumberOfThreadsMaySearchAtOnce) {
   const SparseVectors rows = random_rows(random, 1500, 200, 40, Values::mixed),
                       queries = random_rows(random, 40, 200, 40, Values::positive);
   for (const Kind kind : {Kind::flat, Kind::postings}) {
-    const Index index = build(rows, {.kind = kind, .metric = Metric::dot_product, .encoding = Encoding::sparse_f32});
+    const Index index = build(
+        rows, {.schema = {.kind = kind, .metric = Metric::dot_product, .first = {.encoding = Encoding::sparse_f32}}});
     const SearchParams params{.k = 10, .num_threads = 2};
     const Answers expected = ask(index, queries, {.k = 10, .num_threads = 1}, &Index::search);
     std::vector<Answers> found(4);

@@ -27,10 +27,9 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std:
 constexpr std::size_t kDim = 300;
 
 BuildParams params_of(double prune_percentage, bool residual = false, Encoding second = Encoding::sparse_f32) {
-  return {.encoding = Encoding::sparse_f32,
-          .rerank = RerankChoices{.encoding = second, .prune_percentage = prune_percentage, .residual = residual},
-          .m = 8,
-          .ef_construction = 40};
+  return {.schema = {.first = {.encoding = Encoding::sparse_f32, .prune_percentage = prune_percentage},
+                     .second = Stage{.encoding = second, .role = residual ? Role::residual : Role::rerank}},
+          .graph = {.m = 8, .ef_construction = 40}};
 }
 
 SparseVectors pruned(const SparseVectors& vectors, double percentage) {
@@ -57,8 +56,8 @@ TEST(RerankIndexAtSize, AnswersAreThoseOfAPlainOneOverPrunedVectorsScoredAgain) 
     const SparseVectors vectors = random_sparse(random, 300 + below(random, 300), kDim, 30), query = one_query(random);
     const double percentage = 40 + static_cast<double>(below(random, 50));
     const Index index = build(vectors, params_of(percentage));
-    const Index plain =
-        build(pruned(vectors, percentage), {.encoding = Encoding::sparse_f32, .m = 8, .ef_construction = 40});
+    const Index plain = build(pruned(vectors, percentage), {.schema = {.first = {.encoding = Encoding::sparse_f32}},
+                                                            .graph = {.m = 8, .ef_construction = 40}});
     const std::size_t n = vectors.size();
     const Answers exact = ask(index, query, {.k = n}, &Index::search_exact);
     std::vector<float> exact_score(n);
@@ -105,7 +104,7 @@ TEST(RerankIndexAtSize, TheResidualSumIsTheWholeScore) {
     const Index whole = build(vectors, params_of(percentage)), residual = build(vectors, params_of(percentage, true));
     residual.verify();
     const auto rows = [](const Index& index, std::size_t i) {
-      return index.file().section(index.manifest().codes[i].section).bytes.size();
+      return index.file().section(index.manifest().codes()[i].section).bytes.size();
     };
     EXPECT_EQ(rows(residual, 0), rows(whole, 0));
     EXPECT_EQ(rows(residual, 0) + rows(residual, 1), rows(whole, 1)) << "each entry stands in one part";
@@ -164,11 +163,10 @@ TEST(RerankIndex, SaysWhatItHolds) {
   const Index index = build(random_sparse(random, 100, kDim, 30), params_of(62.5, true, Encoding::sparse_f16));
   const Manifest& m = index.manifest();
   EXPECT_EQ(index.class_name(), "SparseRerankHNSW");
-  ASSERT_EQ(m.codes.size(), 2u);
-  EXPECT_EQ(m.codes[1].encoding, Encoding::sparse_f16);
-  ASSERT_TRUE(m.rerank);
-  EXPECT_EQ(m.rerank->prune_percentage, 62.5);
-  EXPECT_TRUE(m.rerank->residual);
+  ASSERT_TRUE(m.schema.second);
+  EXPECT_EQ(m.schema.second->encoding, Encoding::sparse_f16);
+  EXPECT_EQ(m.schema.first.prune_percentage, 62.5);
+  EXPECT_TRUE(m.schema.has(Role::residual));
   EXPECT_EQ(m.find("codes.rows")->tier, Tier::hot);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
   const auto& parameters = m.provenance.parameters;
@@ -192,15 +190,17 @@ TEST(RerankIndex, IsNotBuiltOverEverything) {
     change(params);
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params); });
   };
-  refuse({"metric: 'euclidean' given", "SparseRerankHNSW", "'dotproduct'"},
-         [](BuildParams& p) { p.metric = Metric::euclidean; });
-  refuse({"residual", "100"}, [](BuildParams& p) { p.rerank->prune_percentage = 100, p.rerank->residual = true; });
-  refuse({"vectors.bin", "shape"}, [](BuildParams& p) { p.rerank->encoding = Encoding::f16; });
-  refuse({"rerank: given", "kind 'flat'"}, [](BuildParams& p) { p.kind = Kind::flat; });
+  refuse({"metric 'euclidean' with", "SparseRerankHNSW", "'dotproduct'"},
+         [](BuildParams& p) { p.schema.metric = Metric::euclidean; });
+  refuse({"residual", "100"},
+         [](BuildParams& p) { p.schema.first.prune_percentage = 100, p.schema.second->role = Role::residual; });
+  refuse({"rerank 'f16' of dense vectors with sparse vectors", "'dotvbyte'"},
+         [](BuildParams& p) { p.schema.second->encoding = Encoding::f16; });
+  refuse({"rerank with kind 'flat'", "'hnsw'"}, [](BuildParams& p) { p.schema.kind = Kind::flat; });
   const Vectors dense = whole_vectors(random, 20, 4);
-  expect_error(Errc::invalid_argument, {"rerank: given", "'flat'"}, [&] {
+  expect_error(Errc::invalid_argument, {"rerank with kind 'flat'", "'hnsw'"}, [&] {
     Index::build(*memory_stream("vectors.npy", dense.values.data(), 20, 4, ElementType::f32),
-                 {.kind = Kind::flat, .rerank = RerankChoices{.encoding = Encoding::f32}});
+                 {.schema = {.kind = Kind::flat, .second = Stage{.encoding = Encoding::f32, .role = Role::rerank}}});
   });
 }
 
@@ -212,14 +212,11 @@ TEST(RerankIndex, AManifestThatDoesNotFitIsRefused) {
     write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
     expect_error(code, {"crafted: manifest at byte", part}, [&] { Index::open(folder / "crafted"); });
   };
-  refuse(Errc::incompatible, "newer", [](Manifest& m) { m.rerank.reset(); });
-  refuse(Errc::corrupt, "reranking", [](Manifest& m) { m.codes.pop_back(); });
-  refuse(Errc::corrupt, "metric", [](Manifest& m) { m.metric = Metric::euclidean; });
-  refuse(Errc::corrupt, "shape", [](Manifest& m) { m.codes[1].encoding = Encoding::f32; });
-  refuse(Errc::corrupt, "no section 'elsewhere'", [](Manifest& m) { m.codes[1].section = "elsewhere"; });
-  refuse(Errc::incompatible, "3 encodings", [](Manifest& m) { m.codes.push_back(m.codes[0]); });
+  refuse(Errc::corrupt, "metric", [](Manifest& m) { m.schema.metric = Metric::euclidean; });
+  refuse(Errc::corrupt, "of dense vectors", [](Manifest& m) { m.schema.second->encoding = Encoding::f32; });
+  refuse(Errc::corrupt, "no section 'elsewhere'", [](Manifest& m) { m.second_section = "elsewhere"; });
   for (const float wrong : {-0.5F, -5.0F, 101.0F, kNaN})
-    refuse(Errc::corrupt, "prune_percentage", [&](Manifest& m) { m.rerank->prune_percentage = wrong; });
+    refuse(Errc::corrupt, "prune_percentage", [&](Manifest& m) { m.schema.first.prune_percentage = wrong; });
 }
 
 }  // namespace

@@ -22,22 +22,27 @@ using namespace test;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-BuildParams params_of(Encoding first, std::uint32_t bits, const RerankChoices& second,
-                      Metric metric = Metric::dot_product) {
-  return {.metric = metric,
-          .encoding = first,
-          .code = {.m_pq = first == Encoding::pq ? 4U : 0U, .bits = bits},
-          .rerank = second,
-          .m = 12,
-          .ef_construction = 80,
+/// A second stage, and the role of the first beside it.
+struct Second {
+  Stage stage;
+  Role first = Role::search;
+};
+
+BuildParams params_of(Encoding first, std::uint32_t bits, const Second& second, Metric metric = Metric::dot_product) {
+  return {.schema = {.metric = metric,
+                     .first = {.encoding = first,
+                               .code = {.m_pq = first == Encoding::pq ? 4U : 0U, .bits = bits},
+                               .role = second.first},
+                     .second = second.stage},
+          .graph = {.m = 12, .ef_construction = 80},
           .num_threads = 0};
 }
 
-RerankChoices second_of(Encoding encoding, bool navigation = false) {
-  return {.encoding = encoding, .navigation = navigation};
+Second second_of(Encoding encoding, bool navigation = false) {
+  return {{.encoding = encoding, .role = Role::rerank}, navigation ? Role::traversal : Role::search};
 }
-RerankChoices rabitq_second(std::uint32_t bits, bool residual) {
-  return {.encoding = Encoding::rabitq, .code = {.bits = bits}, .residual = residual};
+Second rabitq_second(std::uint32_t bits, bool residual) {
+  return {{.encoding = Encoding::rabitq, .code = {.bits = bits}, .role = residual ? Role::residual : Role::rerank}};
 }
 
 /// Scores of all rows for each query, by id.
@@ -75,7 +80,8 @@ TEST(NavigationIndexAtSize, FindsTheBestWithTheirExactScores) {
         const BuildParams params = params_of(c.first, c.bits, second_of(exact, true), metric);
         SCOPED_TRACE(name_of_case(params) + " of " + std::to_string(c.bits) + " bits");
         const Index index = build(vectors, params),
-                    plain = build(vectors, {.kind = Kind::flat, .metric = metric, .encoding = exact});
+                    plain = build(vectors,
+                                  {.schema = {.kind = Kind::flat, .metric = metric, .first = {.encoding = exact}}});
         index.verify();
         EXPECT_EQ(index.class_name(), "DensePlainHNSW");
         const Answers expected = search_exact(plain, queries, {.k = 10});
@@ -112,18 +118,18 @@ TEST(DenseCompactIndexesAtSize, ScalingQueriesChangesNoAnswersByDotProduct) {
   for (float& value : all.values) value = 100 * std::abs(value);
   const Vectors vectors = all.part(0, 2000), queries = all.part(2000, 40);
   const SearchParams search{.k = 10, .ef_search = 100, .k_candidates = 100};
-  const Answers exact = search_exact(build(vectors, {.kind = Kind::flat}), queries, {.k = 10});
+  const Answers exact = search_exact(build(vectors, {.schema = {.kind = Kind::flat}}), queries, {.k = 10});
   std::vector<BuildParams> cases;
   for (const auto& [first, bits] :
        {std::pair(Encoding::dense_int8, 0U), {Encoding::dense_int4, 0U}, {Encoding::rabitq, 2U}, {Encoding::pq, 0U}}) {
-    std::vector<RerankChoices> seconds = {second_of(Encoding::f16), rabitq_second(8, false)};
+    std::vector<Second> seconds = {second_of(Encoding::f16), rabitq_second(8, false)};
     if (first != Encoding::pq) seconds.push_back(second_of(Encoding::f32, true));
     if (first != Encoding::pq) seconds.push_back(rabitq_second(6, true));
-    for (const RerankChoices& second : seconds) cases.push_back(params_of(first, bits, second));
+    for (const Second& second : seconds) cases.push_back(params_of(first, bits, second));
   }
   for (BuildParams& params : cases) {
-    if (params.code.m_pq != 0) params.code.m_pq = 32;
-    SCOPED_TRACE(name_of_case(params) + (params.rerank->residual ? ", residual" : ""));
+    if (params.schema.first.code.m_pq != 0) params.schema.first.code.m_pq = 32;
+    SCOPED_TRACE(name_of_case(params) + (params.schema.has(Role::residual) ? ", residual" : ""));
     const Index index = build(vectors, params);
     const Answers whole = answers(index, queries, search, &Index::search);
     for (const float scale : {0x1p-10F, 0x1p10F}) {  // powers of two are exact
@@ -134,7 +140,7 @@ TEST(DenseCompactIndexesAtSize, ScalingQueriesChangesNoAnswersByDotProduct) {
     }
     for (const float scale : {1e-3F, 1.0F, 1e3F}) {
       const Answers found = answers(index, scaled(queries, scale), search, &Index::search);
-      EXPECT_GE(recall_of(found, exact, 10), params.rerank->encoding == Encoding::rabitq ? 0.85 : 0.95)
+      EXPECT_GE(recall_of(found, exact, 10), params.schema.second->encoding == Encoding::rabitq ? 0.85 : 0.95)
           << "queries times " << scale;
     }
   }
@@ -145,11 +151,10 @@ TEST(DenseCompactIndexes, TheLongestVectorsHaveFiniteScores) {
   const Vectors vectors = scaled(normal_vectors(random, 300, 48), 2e17F),
                 queries = scaled(normal_vectors(random, 10, 48), 2e17F);
   std::vector<BuildParams> cases = {params_of(Encoding::f32, 0, {})};
-  cases[0].rerank.reset();
+  cases[0].schema.second.reset();
   for (const auto& [first, bits] :
        {std::pair(Encoding::dense_int8, 0U), {Encoding::dense_int4, 0U}, {Encoding::rabitq, 2U}})
-    for (const RerankChoices& second :
-         {second_of(Encoding::f32, true), second_of(Encoding::f32), rabitq_second(4, true)})
+    for (const Second& second : {second_of(Encoding::f32, true), second_of(Encoding::f32), rabitq_second(4, true)})
       cases.push_back(params_of(first, bits, second));
   for (const BuildParams& params : cases) {
     SCOPED_TRACE(name_of_case(params));
@@ -168,12 +173,12 @@ TEST(NavigationIndex, SaysWhatItHolds) {
   const Index index =
       build(normal_vectors(random, 100, 20), params_of(Encoding::rabitq, 3, second_of(Encoding::f16, true)));
   const Manifest& m = index.manifest();
-  ASSERT_EQ(m.codes.size(), 2u);
-  EXPECT_EQ(m.codes[0].encoding, Encoding::rabitq);
-  EXPECT_EQ(m.codes[0].code.bits, 3u);
-  EXPECT_EQ(m.codes[1].encoding, Encoding::f16);
-  ASSERT_TRUE(m.rerank);
-  EXPECT_TRUE(m.rerank->navigation);
+  ASSERT_TRUE(m.schema.second);
+  EXPECT_EQ(m.schema.first.encoding, Encoding::rabitq);
+  EXPECT_EQ(m.schema.first.code.bits, 3u);
+  EXPECT_EQ(m.schema.second->encoding, Encoding::f16);
+  ASSERT_TRUE(m.schema.second);
+  EXPECT_TRUE(m.schema.traversal_only());
   EXPECT_EQ(m.find("codes.rows.model")->length, 20u * (4 + 4));
   EXPECT_EQ(m.find("codes.rows")->tier, Tier::hot);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
@@ -192,7 +197,7 @@ TEST(DenseRerankIndex, AnswersAreThoseOfTheFirstCodesScoredAgain) {
                   query = normal_vectors(random, 1, 16);
     const Index index = build(vectors, params_of(Encoding::pq, 0, second_of(Encoding::f32), metric));
     BuildParams first_only = params_of(Encoding::pq, 0, {}, metric);
-    first_only.rerank.reset();
+    first_only.schema.second.reset();
     const Index plain = build(vectors, first_only);
     SearchParams params{
         .k = 1 + below(random, 20), .ef_search = 10 + below(random, 50), .k_candidates = 1 + below(random, 60)};
@@ -241,7 +246,7 @@ TEST(DenseRerankIndex, ResultsAreAtMostTheCandidates) {
 TEST(DenseRerankIndex, TheResidualSumIsNearTheWholeScore) {
   Random random(5);
   const Vectors vectors = clustered_vectors(random, 600, 48, 8), queries = normal_vectors(random, 20, 48);
-  const Index exact = build(vectors, {.kind = Kind::flat, .encoding = Encoding::f32});
+  const Index exact = build(vectors, {.schema = {.kind = Kind::flat, .first = {.encoding = Encoding::f32}}});
   const auto whole = exact_scores_of(exact, queries);
   for (const auto& [first, first_bits] :
        {std::pair(Encoding::rabitq, 1U), std::pair(Encoding::rabitq, 2U), std::pair(Encoding::dense_int4, 0U)}) {
@@ -277,38 +282,43 @@ TEST(DenseRerankIndex, IsNotBuiltOfEverything) {
     expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params); });
   };
   const auto with = [&](
-                        Encoding first, const RerankChoices& second,
+                        Encoding first, const Second& second,
                         const std::function<void(BuildParams&)>& change = [](BuildParams&) {}) {
     BuildParams params = params_of(first, first == Encoding::rabitq ? 1 : 0, second);
     change(params);
     return params;
   };
   refuse({"residual", "'euclidean'", "'dotproduct'"},
-         with(Encoding::rabitq, rabitq_second(4, true), [](auto& p) { p.metric = Metric::euclidean; }));
+         with(Encoding::rabitq, rabitq_second(4, true), [](auto& p) { p.schema.metric = Metric::euclidean; }));
   refuse({"residual", "'pq'", "'rabitq'"}, with(Encoding::pq, rabitq_second(4, true)));
   for (const Encoding exact : {Encoding::f32, Encoding::f16})
-    refuse({"residual"}, with(Encoding::rabitq, {.encoding = exact, .residual = true}));
+    refuse({"residual"}, with(Encoding::rabitq, {{.encoding = exact, .role = Role::residual}}));
   refuse({"residual", "navigation"},
          with(Encoding::rabitq,
-              {.encoding = Encoding::rabitq, .code = {.bits = 4}, .residual = true, .navigation = true}));
-  refuse({"prune_percentage", "dense"}, with(Encoding::rabitq, {.encoding = Encoding::f16, .prune_percentage = 50}));
+              {{.encoding = Encoding::rabitq, .code = {.bits = 4}, .role = Role::residual}, Role::traversal}));
+  refuse({"prune_percentage", "dense"},
+         with(Encoding::rabitq, second_of(Encoding::f16), [](auto& p) { p.schema.first.prune_percentage = 50; }));
   for (const Encoding second : {Encoding::dense_int8, Encoding::dense_int4, Encoding::pq})
-    refuse({"rerank: '", "'f16', 'f32', 'rabitq'"}, with(Encoding::rabitq, second_of(second)));
-  refuse({"rerank: 'rabitq'", "'f32', 'f16'"},
-         with(Encoding::dense_int8, {.encoding = Encoding::rabitq, .code = {.bits = 4}, .navigation = true}));
-  refuse({"navigation: 'pq'"}, with(Encoding::pq, second_of(Encoding::f32, true)));
-  refuse({"vectors.npy", "shape"}, with(Encoding::rabitq, second_of(Encoding::sparse_f16)));
+    refuse({"rerank '", "'f16', 'f32' or 'rabitq'"}, with(Encoding::rabitq, second_of(second)));
+  refuse({"dtype 'rabitq' with navigation 'int8'", "'f32' or 'f16'"},
+         with(Encoding::dense_int8,
+              {{.encoding = Encoding::rabitq, .code = {.bits = 4}, .role = Role::rerank}, Role::traversal}));
+  refuse({"navigation 'pq' with kind 'hnsw'", "'int8', 'int4' or 'rabitq'"},
+         with(Encoding::pq, second_of(Encoding::f32, true)));
+  refuse({"rerank 'f16' of sparse vectors with dense vectors"},
+         with(Encoding::rabitq, second_of(Encoding::sparse_f16)));
   for (const std::uint32_t bits : {0U, 9U}) {
     const std::string given = "bits: " + std::to_string(bits) + " given";
-    refuse({given}, with(Encoding::rabitq, second_of(Encoding::f16), [&](auto& p) { p.code.bits = bits; }));
+    refuse({given},
+           with(Encoding::rabitq, second_of(Encoding::f16), [&](auto& p) { p.schema.first.code.bits = bits; }));
     refuse({given}, with(Encoding::rabitq, rabitq_second(bits, false)));
   }
   refuse({"bits", "'int8'", "'rabitq'"},
-         with(Encoding::dense_int8, second_of(Encoding::f16), [](auto& p) { p.code.bits = 8; }));
-  refuse({"rerank_bits", "'f16'", "'rabitq'"},
-         with(Encoding::rabitq, {.encoding = Encoding::f16, .code = {.bits = 8}}));
+         with(Encoding::dense_int8, second_of(Encoding::f16), [](auto& p) { p.schema.first.code.bits = 8; }));
+  refuse({"bits with rerank 'f16'", "'rabitq'"},
+         with(Encoding::rabitq, {{.encoding = Encoding::f16, .code = {.bits = 8}, .role = Role::rerank}}));
   for (const Encoding alone : {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq})
-    refuse({"dtype", name_of(alone).data(), "rerank"}, with(alone, {}, [](auto& p) { p.rerank.reset(); }));
+    refuse({"dtype", name_of(alone).data(), "rerank"}, with(alone, {}, [](auto& p) { p.schema.second.reset(); }));
 }
 
 TEST(DenseRerankIndex, AManifestThatDoesNotFitIsRefused) {
@@ -323,23 +333,21 @@ TEST(DenseRerankIndex, AManifestThatDoesNotFitIsRefused) {
     write_file(folder / "crafted", with_manifest(read_file(folder / from), edit));
     expect_error(code, {"crafted: ", part}, [&] { Index::open(folder / "crafted"); });
   };
-  refuse("navigation", Errc::incompatible, "newer", [](Manifest& m) { m.rerank.reset(); });
-  refuse("navigation", Errc::corrupt, "reranking", [](Manifest& m) { m.codes.pop_back(); });
-  refuse("navigation", Errc::corrupt, "second codes of encoding 'rabitq'",
-         [](Manifest& m) { m.codes[1] = m.codes[0]; });
-  refuse("navigation", Errc::corrupt, "residual", [](Manifest& m) { m.rerank->residual = true; });
-  refuse("residual", Errc::corrupt, "second codes of encoding 'rabitq'",
-         [](Manifest& m) { m.rerank->navigation = true; });
-  refuse("residual", Errc::corrupt, "second codes of encoding 'int8'",
-         [](Manifest& m) { m.codes[1].encoding = Encoding::dense_int8; });
-  refuse("residual", Errc::corrupt, "residual", [](Manifest& m) { m.metric = Metric::euclidean; });
-  refuse("euclidean", Errc::corrupt, "residual", [](Manifest& m) { m.rerank->residual = true; });
-  refuse("residual", Errc::corrupt, "no section 'ids.model'", [](Manifest& m) { m.codes[1].section = "ids"; });
+  refuse("navigation", Errc::corrupt, "dtype 'rabitq' with navigation 'rabitq'",
+         [](Manifest& m) { m.schema.second->encoding = m.schema.first.encoding; });
+  refuse("navigation", Errc::corrupt, "residual", [](Manifest& m) { m.schema.second->role = Role::residual; });
+  refuse("residual", Errc::corrupt, "residual with navigation",
+         [](Manifest& m) { m.schema.first.role = Role::traversal; });
+  refuse("residual", Errc::corrupt, "rerank 'int8' with dtype 'rabitq'",
+         [](Manifest& m) { m.schema.second = Stage{.encoding = Encoding::dense_int8, .role = Role::residual}; });
+  refuse("residual", Errc::corrupt, "residual", [](Manifest& m) { m.schema.metric = Metric::euclidean; });
+  refuse("euclidean", Errc::corrupt, "residual", [](Manifest& m) { m.schema.second->role = Role::residual; });
+  refuse("residual", Errc::corrupt, "no section 'ids.model'", [](Manifest& m) { m.second_section = "ids"; });
   for (const std::size_t which : {0, 1})
     for (const std::uint32_t bits : {0U, 9U, 4294967295U})
       refuse("residual", Errc::corrupt, "bits: " + std::to_string(bits),
-             [&](Manifest& m) { m.codes[which].code.bits = bits; });
-  refuse("residual", Errc::corrupt, "'codes.rows'", [](Manifest& m) { m.codes[0].code.bits = 3; });
+             [&](Manifest& m) { (which == 0 ? m.schema.first : *m.schema.second).code.bits = bits; });
+  refuse("residual", Errc::corrupt, "'codes.rows'", [](Manifest& m) { m.schema.first.code.bits = 3; });
   refuse("residual", Errc::corrupt, "'codes.rows.model'", [](Manifest& m) { m.dim = 7; });
 }
 

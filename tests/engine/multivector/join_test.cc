@@ -158,11 +158,11 @@ TEST_P(EveryMultivector, OneFileIsEnough) {
   EXPECT_EQ(opened.size(), c.vectors.size());
   EXPECT_EQ(opened.dim(), c.vectors.dim);
   const Manifest& m = opened.manifest();
-  ASSERT_EQ(m.codes.size(), 2u);
-  EXPECT_EQ(m.codes[0].encoding, GetParam().first);
-  EXPECT_EQ(m.codes[1].encoding,
+  ASSERT_TRUE(m.schema.second);
+  EXPECT_EQ(m.schema.first.encoding, GetParam().first);
+  EXPECT_EQ(m.schema.second->encoding,
             GetParam().layout == TokenLayout::plain ? Encoding::tokens_f16 : Encoding::tokens_two_level);
-  EXPECT_EQ(m.codes[1].code.m_pq, GetParam().layout == TokenLayout::plain ? 0 : c.tokens.m_pq);
+  EXPECT_EQ(m.schema.second->code.m_pq, GetParam().layout == TokenLayout::plain ? 0 : c.tokens.m_pq);
   EXPECT_EQ(m.find("rerank.rows")->tier, Tier::cold);
   EXPECT_EQ(m.find("rerank.rows.offsets")->length, 121u * 4);
   EXPECT_EQ(m.find("rerank.rows")->length,
@@ -267,14 +267,18 @@ TEST(MultivectorIndex, PartsThatDoNotFitAreRefused) {
   };
   const auto with = [&](BuildParams params) { return build(c.vectors, params, folder / "other"); };
   const std::string other = (folder / "other").string();
-  refuse({other, "SparseFlatIndex", "SparsePlainHNSW"}, with({.kind = Kind::flat, .encoding = Encoding::sparse_f32}));
-  refuse({other, "SparsePostingsIndex"}, with({.kind = Kind::postings, .encoding = Encoding::sparse_f16}));
+  refuse({other, "SparseFlatIndex", "SparsePlainHNSW"},
+         with({.schema = {.kind = Kind::flat, .first = {.encoding = Encoding::sparse_f32}}}));
+  refuse({other, "SparsePostingsIndex"},
+         with({.schema = {.kind = Kind::postings, .first = {.encoding = Encoding::sparse_f16}}}));
   refuse({other, "SparseRerankHNSW"},
-         with({.encoding = Encoding::sparse_f16, .rerank = RerankChoices{.encoding = Encoding::sparse_f32}}));
-  refuse({other, "euclidean", "dotproduct"}, with({.metric = Metric::euclidean, .encoding = Encoding::sparse_f16}));
-  refuse(
-      {other, "DensePlainHNSW of two codes", "DensePQHNSW"},
-      with({.encoding = Encoding::dense_int8, .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true}}));
+         with({.schema = {.first = {.encoding = Encoding::sparse_f16},
+                          .second = Stage{.encoding = Encoding::sparse_f32, .role = Role::rerank}}}));
+  refuse({other, "euclidean", "dotproduct"},
+         with({.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::sparse_f16}}}));
+  refuse({other, "DensePlainHNSW of two codes", "DensePQHNSW"},
+         with({.schema = {.first = {.encoding = Encoding::dense_int8, .role = Role::traversal},
+                          .second = Stage{.encoding = Encoding::f32, .role = Role::rerank}}}));
   refuse({"SparseMultivecRerankIndex"}, join(sparse, c.tokens, TokenLayout::plain));
   refuse({"doclens.npy: 40 documents, expected 39", other},
          build(c.vectors.part(0, 39), first_params({}), folder / "other"));
@@ -333,29 +337,28 @@ TEST(MultivectorIndex, AManifestThatDoesNotFitIsRefused) {
   };
   for (const char* any : {"plain", "two_level", "dense"}) {
     for (const std::uint32_t dim : {0U, (1U << 20) + 1, 4294967295U})
-      refuse(any, Errc::corrupt, "manifest at byte", [&](Manifest& m) { m.codes[1].code.token_dim = dim; });
-    refuse(any, Errc::corrupt, "token vectors that guide", [](Manifest& m) { m.rerank->navigation = true; });
-    refuse(any, Errc::corrupt, "token vectors that guide", [](Manifest& m) { m.rerank->residual = true; });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) { m.codes[0] = m.codes[1]; });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) {
-      m.codes = {m.codes[1]};
-      m.rerank.reset();
+      refuse(any, Errc::corrupt, "manifest at byte", [&](Manifest& m) { m.schema.second->code.token_dim = dim; });
+    refuse(any, Errc::corrupt, "token vectors with navigation",
+           [](Manifest& m) { m.schema.first.role = Role::traversal; });
+    refuse(any, Errc::corrupt, "residual with token vectors",
+           [](Manifest& m) { m.schema.second->role = Role::residual; });
+    refuse(any, Errc::corrupt, "of token vectors", [](Manifest& m) { m.schema.first = *m.schema.second; });
+    refuse(any, Errc::corrupt, "of token vectors", [](Manifest& m) {
+      m.schema.first = *m.schema.second;
+      m.schema.second.reset();
     });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) { m.codes[0].encoding = Encoding::tokens_f16; });
-    refuse(any, Errc::corrupt, "metric", [](Manifest& m) { m.metric = Metric::euclidean; });
-    refuse(any, Errc::corrupt, "manifest at byte", [](Manifest& m) { m.codes.pop_back(); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.rerank.reset(); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.codes.push_back(m.codes[1]); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.kind = Kind::flat; });
-    refuse(any, Errc::corrupt, "no section 'ids.offsets'", [](Manifest& m) { m.codes[1].section = "ids"; });
-    refuse(any, Errc::corrupt, "no section", [](Manifest& m) { m.codes[1].section = "elsewhere"; });
+    refuse(any, Errc::corrupt, "of token vectors", [](Manifest& m) { m.schema.first.encoding = Encoding::tokens_f16; });
+    refuse(any, Errc::corrupt, "metric", [](Manifest& m) { m.schema.metric = Metric::euclidean; });
+    refuse(any, Errc::corrupt, "token vectors with kind 'flat'", [](Manifest& m) { m.schema.kind = Kind::flat; });
+    refuse(any, Errc::corrupt, "no section 'ids.offsets'", [](Manifest& m) { m.second_section = "ids"; });
+    refuse(any, Errc::corrupt, "no section", [](Manifest& m) { m.second_section = "elsewhere"; });
   }
   refuse("plain", Errc::corrupt, "no section 'rerank.rows.model'",
-         [](Manifest& m) { m.codes[1].encoding = Encoding::tokens_two_level; });
+         [](Manifest& m) { m.schema.second->encoding = Encoding::tokens_two_level; });
   for (const std::uint32_t m_pq : {0U, 4U, 7U, 4294967295U})
     refuse("two_level", Errc::corrupt, "m_pq is " + std::to_string(m_pq),
-           [&](Manifest& m) { m.codes[1].code.m_pq = m_pq; });
-  refuse("two_level", Errc::corrupt, "'rerank.rows.model'", [](Manifest& m) { m.codes[1].code.token_dim = 9; });
+           [&](Manifest& m) { m.schema.second->code.m_pq = m_pq; });
+  refuse("two_level", Errc::corrupt, "'rerank.rows.model'", [](Manifest& m) { m.schema.second->code.token_dim = 9; });
   refuse("two_level", Errc::corrupt, "'rerank.rows.offsets'", [](Manifest& m) {
     for (SectionEntry& section : m.sections)
       if (section.name == "rerank.rows.offsets") section.length -= 4;

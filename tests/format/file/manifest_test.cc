@@ -22,21 +22,33 @@ std::string random_text(Random& random) {
 Manifest random_manifest(unsigned seed) {
   Random random(seed);
   Manifest m;
-  m.kind = static_cast<Kind>(random() % 3);
-  m.metric = static_cast<Metric>(random() % 2);
+  IndexSchema& schema = m.schema;
+  schema.kind = static_cast<Kind>(random() % 3);
+  schema.metric = static_cast<Metric>(random() % 2);
   m.size = random();
   m.dim = static_cast<std::uint32_t>(random());
-  for (std::size_t i = below(random, 3); i > 0; --i) {
-    const CodeParams code{.m_pq = static_cast<std::uint32_t>(random()),
+  const auto stage = [&](Role role) {
+    return Stage{.encoding = static_cast<Encoding>(random() % 2),
+                 .code = {.m_pq = static_cast<std::uint32_t>(random()),
                           .bits = static_cast<std::uint32_t>(random()),
-                          .rotated = random() % 2 == 0};
-    m.codes.push_back({static_cast<Encoding>(random() % 2), random_text(random), code});
+                          .rotated = random() % 2 == 0},
+                 .role = role};
+  };
+  schema.first = stage(Role::search);
+  m.first_section = random_text(random);
+  if (random() % 2) {
+    schema.second = stage(random() % 2 ? Role::rerank : Role::residual);
+    m.second_section = random_text(random);
+    if (random() % 2) schema.first.role = Role::traversal;
+    schema.first.prune_percentage = static_cast<double>(below(random, 400)) / 4;
+    if (schema.second->role == Role::rerank && random() % 2) {
+      schema.second->encoding = Encoding::tokens_f16;
+      schema.second->role = Role::maxsim;
+    }
   }
   if (random() % 2) {
-    m.graph = GraphEntry{static_cast<GraphType>(random() % 4),
-                         static_cast<std::uint32_t>(random()),
-                         static_cast<std::uint32_t>(random()),
-                         {}};
+    schema.graph = static_cast<GraphType>(random() % 4);
+    m.graph = GraphEntry{static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random()), {}};
     m.graph->page_bytes = static_cast<std::uint32_t>(random());
     if (random() % 2)
       m.graph->links = CodesEntry{Encoding::rabitq, "links", {.bits = static_cast<std::uint32_t>(random())}};
@@ -50,8 +62,6 @@ Manifest random_manifest(unsigned seed) {
     m.provenance.inputs.push_back({random_text(random), random(), random(), random()});
   for (std::size_t i = below(random, 3); i > 0; --i)
     m.provenance.parameters.emplace_back(random_text(random), random_text(random));
-  if (random() % 2)
-    m.rerank = RerankEntry{static_cast<double>(below(random, 400)) / 4, random() % 2 == 0, random() % 2 == 0};
   if (random() % 2)
     m.postings =
         PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
@@ -73,9 +83,10 @@ std::string show(const Manifest& m) {
     (one(values), ...);
     out += '\n';
   };
-  add(m.kind, m.shape, m.metric, m.size, m.dim);
-  for (const auto& c : m.codes) add(c.encoding, c.section, c.code.m_pq, c.code.bits, c.code.rotated);
-  if (m.graph) add(m.graph->type, m.graph->m, m.graph->ef_construction, m.graph->page_bytes);
+  const IndexSchema& schema = m.schema;
+  add(schema.kind, schema.vector_kind, schema.metric, m.size, m.dim, schema.first.role, schema.last().role);
+  for (const auto& c : m.codes()) add(c.encoding, c.section, c.code.m_pq, c.code.bits, c.code.rotated);
+  if (m.graph) add(schema.graph, m.graph->m, m.graph->ef_construction, m.graph->page_bytes);
   if (m.graph && m.graph->links) add(m.graph->links->encoding, m.graph->links->section, m.graph->links->code.bits);
   if (m.graph)
     for (const auto size : m.graph->level_sizes) add(size);
@@ -83,7 +94,7 @@ std::string show(const Manifest& m) {
   add(m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3, m.provenance.library_version);
   for (const auto& i : m.provenance.inputs) add(i.name, i.rows, i.bytes, i.xxh3);
   for (const auto& [name, value] : m.provenance.parameters) add(name, value);
-  if (m.rerank) add(std::to_string(m.rerank->prune_percentage), m.rerank->residual, m.rerank->navigation);
+  add(std::to_string(schema.first.prune_percentage));
   if (m.postings)
     add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy),
         m.postings->n_knn);
@@ -110,11 +121,11 @@ TEST(Manifest, FindsSections) {
 
 TEST(Manifest, UnknownValuesNeedANewerVersion) {
   const std::vector<std::pair<std::string, std::function<void(Manifest&)>>> cases = {
-      {"kind 3", [](Manifest& m) { m.kind = static_cast<Kind>(3); }},
-      {"shape 2", [](Manifest& m) { m.shape = static_cast<Shape>(2); }},
-      {"metric 200", [](Manifest& m) { m.metric = static_cast<Metric>(200); }},
-      {"encoding 255", [](Manifest& m) { m.codes[0].encoding = static_cast<Encoding>(255); }},
-      {"graph type 4", [](Manifest& m) { m.graph->type = static_cast<GraphType>(4); }},
+      {"kind 3", [](Manifest& m) { m.schema.kind = static_cast<Kind>(3); }},
+      {"shape 2", [](Manifest& m) { m.schema.vector_kind = static_cast<VectorKind>(2); }},
+      {"metric 200", [](Manifest& m) { m.schema.metric = static_cast<Metric>(200); }},
+      {"encoding 255", [](Manifest& m) { m.schema.first.encoding = static_cast<Encoding>(255); }},
+      {"graph type 4", [](Manifest& m) { m.schema.graph = static_cast<GraphType>(4); }},
       {"tier 9", [](Manifest& m) { m.sections[0].tier = static_cast<Tier>(9); }}};
   for (const auto& [what, change] : cases) {
     Manifest m = small_manifest();

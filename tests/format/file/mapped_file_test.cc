@@ -215,7 +215,7 @@ TEST_F(MappedFileTest, CraftedManifestsAreRefused) {
 }
 
 TEST_F(MappedFileTest, AnUnknownValueInAManifestNeedsANewerVersion) {
-  expect_refused(with_manifest(whole_, [](Manifest& m) { m.metric = static_cast<Metric>(77); }), Errc::incompatible,
+  expect_refused(with_manifest(whole_, [](Manifest& m) { m.schema.metric = static_cast<Metric>(77); }), Errc::incompatible,
                  {"metric 77"});
 }
 
@@ -313,7 +313,7 @@ void write_graph_file(const fs::path& path, Random& random) {
           {"part.4", Tier::hot, 0, random_bytes(random, 5000)}},
          random);
   Manifest manifest = small_manifest();
-  manifest.kind = Kind::graph;
+  manifest.schema.kind = Kind::graph;
   manifest.graph = GraphEntry{};
   writer.finish(manifest);
 }

@@ -65,7 +65,7 @@ TEST(SparseStream, ReadsFilesAndArraysAlike) {
     const auto file = open_sparse_stream(folder / "x.bin");
     EXPECT_EQ(file->dim(), dim);
     EXPECT_TRUE(file->is_file());
-    EXPECT_EQ(static_cast<int>(file->shape()), static_cast<int>(Shape::sparse));
+    EXPECT_EQ(static_cast<int>(file->vector_kind()), static_cast<int>(VectorKind::sparse));
     ASSERT_NO_FATAL_FAILURE(check(*file, vectors));
     const auto arrays = sparse_memory_stream("values", vectors.components, vectors.values, vectors.offsets);
     EXPECT_EQ(arrays->dim(), dim);

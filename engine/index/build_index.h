@@ -1,0 +1,23 @@
+// From vectors and parameters to an index file.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "cassata/manifest.h"
+#include "cassata/params.h"
+#include "cassata/rows.h"
+#include "cassata/stream.h"
+#include "format/file/mapped_file.h"
+
+namespace cassata {
+
+/// Searches a complete file, which is not yet published, for a sample of its vectors.
+using CheckBuild = std::function<SelfCheck(std::shared_ptr<const MappedFile> file, const Rows& sample)>;
+
+/// Builds the file of Index::build(). `check` is called for approximate indexes; its answer goes into the file.
+std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildParams& params,
+                                             const std::filesystem::path& path, const CheckBuild& check);
+
+}  // namespace cassata

@@ -1,0 +1,95 @@
+// What an index is: its kind, its vectors, how these are stored and compared. Builds and files describe it alike.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "cassata/types.h"
+
+namespace cassata {
+
+// Values and meaning as in manifest.fbs; manifest.cc asserts that they agree.
+enum class Kind : std::uint8_t { flat = 0, graph = 1, postings = 2 };
+enum class VectorKind : std::uint8_t {
+  dense = 0,
+  sparse = 1,
+  tokens = 2
+};  // tokens: of a second stage, never of a file
+enum class Encoding : std::uint8_t {
+  f32 = 0,
+  f16 = 1,
+  sparse_f16 = 2,
+  sparse_f32 = 3,
+  sparse_fixed8 = 4,
+  sparse_fixed16 = 5,
+  sparse_packed = 6,
+  dense_int8 = 7,
+  dense_int4 = 8,
+  rabitq = 9,
+  pq = 10,
+  tokens_f16 = 11,
+  tokens_two_level = 12,
+  tokens_two_level_norms = 13
+};
+enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2, paged = 3 };
+
+/// What some encodings leave open; 0 where there is no such choice.
+struct CodeParams {
+  std::uint32_t m_pq = 0;       ///< of pq and two-level tokens: subspaces
+  std::uint32_t bits = 0;       ///< of rabitq: bits a dimension
+  bool rotated = false;         ///< of pq: vectors are rotated first
+  std::uint32_t token_dim = 0;  ///< of tokens: length of each
+
+  bool operator==(const CodeParams&) const = default;
+};
+
+/// What the distances of a stage's codes are for.
+enum class Role : std::uint8_t {
+  search,     ///< first stage: finds results, which a second stage may score again
+  traversal,  ///< first stage: only guides the traversal; the second stage holds the index's vectors and scores them
+  rerank,     ///< second stage: scores the results of the first again
+  residual,   ///< second stage: holds what the first leaves out; the scores of both are summed
+  maxsim,     ///< second stage: holds token vectors, which score by MaxSim
+};
+
+/// One way the vectors are stored.
+struct Stage {
+  Encoding encoding = Encoding::f32;
+  CodeParams code = {};
+  Role role = Role::search;
+  /// Share of the sum of absolute values of a sparse vector, 0 to 100, that the codes of the first stage keep: the
+  /// fewest entries that have it, but at least one. 100: all.
+  double prune_percentage = 100;
+
+  bool operator==(const Stage&) const = default;
+};
+
+/// Everything that decides which code searches an index. A build makes an index of its schema, a file keeps it.
+struct IndexSchema {
+  Kind kind = Kind::graph;
+  /// Dense or sparse; a build takes it from its input.
+  VectorKind vector_kind = VectorKind::dense;
+  Metric metric = Metric::dot_product;
+  Stage first = {};
+  std::optional<Stage> second = {};       ///< role: rerank, residual or maxsim
+  GraphType graph = GraphType::permuted;  ///< of kind graph
+
+  /// Whether the codes of the first stage only guide the traversal.
+  bool traversal_only() const noexcept { return second && first.role == Role::traversal; }
+  const Stage& last() const noexcept { return second ? *second : first; }
+  /// Whether there is a second stage of that role.
+  bool has(Role role) const noexcept { return second && second->role == role; }
+  /// The stage that holds the vectors under the name of the index: what it is searched by, or what guided search ends
+  /// with.
+  const Stage& stored() const noexcept { return traversal_only() ? *second : first; }
+
+  bool operator==(const IndexSchema&) const = default;
+};
+
+/// Whether vectors are token vectors where they are stored so.
+constexpr bool holds_tokens(Encoding encoding) noexcept {
+  return encoding == Encoding::tokens_f16 || encoding == Encoding::tokens_two_level ||
+         encoding == Encoding::tokens_two_level_norms;
+}
+
+}  // namespace cassata
