@@ -1,4 +1,4 @@
-"""The engine's Index, as bindings/module.cc defines it; index.py checks and names the arguments."""
+"""The engine's Index, as bindings/module.cc defines it; its parameters are those of the table."""
 
 from collections.abc import Callable
 from typing import Any, final
@@ -8,11 +8,10 @@ import numpy.typing as npt
 
 __version__: str
 simd_target: str
-default_query_cut: int
-default_heap_factor: float
 low_recall: float
 metric_aliases: dict[str, str]
-bounds: dict[str, tuple[int, int]]
+parameters: tuple[dict[str, Any], ...]
+classes: tuple[dict[str, Any], ...]
 
 class FormatError(OSError, ValueError): ...
 
@@ -24,27 +23,24 @@ _Vectors = str | npt.NDArray[Any] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
-parameters: tuple[dict[str, Any], ...]
-
 def build(
-    data: _Vectors, path: str, progress: _Progress, *, name: str = "", class_name: str | None = None, **parameters: object
+    data: _Vectors, path: str, progress: _Progress, *, name: str = "data_vec", class_name: str | None = None, **parameters: object
 ) -> Index: ...
 def bytes_text(bytes: int) -> str: ...
-def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
+def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
-def train_two_level(
-    folder: str, out_folder: str, progress: _Progress, pq_subspaces: int, n_centroids: int, num_threads: int, overwrite: bool
-) -> dict[str, Any]: ...
+def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 
 @final
 class Index:
     @staticmethod
     def open(path: str) -> Index: ...
     @staticmethod
-    def join(
-        first: Index, folder: str, path: str, overwrite: bool, progress: _Progress, two_level: bool | None, pq_subspaces: int, ids: str
-    ) -> Index: ...
+    def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
     def search(
+        self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
+    def search_exact(
         self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...

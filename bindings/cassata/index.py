@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 import uuid
@@ -87,9 +88,9 @@ class Index:
 
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
-        """Builds from what the engine takes. `name` is the path of a file that was read here."""
+        """Builds from what the engine takes. `name` is what errors call an array, or the path of a file that was read here."""
         target = None if path is None else inputs.file_path("path", path)
-        if name:
+        if os.path.isabs(name):
             inputs.not_the_input(path, name)
         report = inputs.progress_function(progress)
         core = _core.build(data, target or "", report, name=name, class_name=cls._holds, **{**cls._fixed, **parameters})
@@ -219,11 +220,11 @@ class Index:
             core,
             inputs.file_path(name, tokens),
             target or "",
-            inputs.truth("overwrite", overwrite),
             inputs.progress_function(progress),
-            two_level=two_level,
-            pq_subspaces=0 if pq_subspaces is None else inputs.whole_number("pq_subspaces", pq_subspaces, 1),
-            ids="" if ids is None else inputs.file_path("ids", ids),
+            layout=None if two_level is None else "two-level" if two_level else "plain",
+            pq_subspaces=pq_subspaces,
+            ids=None if ids is None else inputs.file_path("ids", ids),
+            overwrite=overwrite,
         )
         return cls._face(joined, target)
 

@@ -61,23 +61,22 @@ _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by 
 _DENSE_FILES = (".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin")  # read by the engine
 _SPARSE_FILES = (".bin", ".npz")
 _TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # that pandas, pyarrow or polars read
-_MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
 
 
 def collection(data: Any, name: str = "data") -> tuple[Any, str]:
-    """What the engine builds from, a path, an array or compressed rows, and the path of a file that was read here."""
+    """What the engine builds from, a path, an array or compressed rows, and what it calls that: `name`, or the path of a file read here."""
     if isinstance(data, SparseRows):
-        return sparse_rows(*data), ""
+        return sparse_rows(*data), name
     if is_matrix(data):
-        return matrix_rows(name, data), ""
+        return matrix_rows(name, data), name
     if isinstance(data, (str, os.PathLike)):
         return collection_file(file_path(name, data))
-    return dense_matrix(name, data), ""
+    return dense_matrix(name, data), name
 
 
 def collection_file(path: str) -> tuple[Any, str]:
-    """The same of a file."""
+    """The same of a file; one that the engine reads needs no name."""
     if path.lower().endswith(_TABLES):
         raise ValueError(
             f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read it, and give the array"
@@ -372,11 +371,6 @@ def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.stack(rows)
 
 
-def memory_size(name: str, value: Any) -> str:
-    """Bytes, as the engine reads them: a number, or a text such as "512MiB"."""
-    return value if isinstance(value, str) else str(whole_number(name, value, 1, 2**63))
-
-
 def truth(name: str, value: Any) -> bool:
     """`value`, which is True or False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -404,26 +398,6 @@ def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 -
     if not minimum <= number <= maximum:
         raise ValueError(f"{name}: {number:.20g} given, expected a whole number from {expected or f'{minimum} to {maximum}'}")
     return number
-
-
-def threads(num_threads: Any) -> int:
-    """`num_threads`, 0 for all processors."""
-    return whole_number("num_threads", num_threads, 0, _MAX_THREADS)
-
-
-def count(name: str, value: Any) -> int:
-    """A number of results or candidates: any that is not negative."""
-    return whole_number(name, value, 0, sys.maxsize, expected="0 on")
-
-
-def number(name: str, value: Any, expected: str = "a number") -> float:
-    """`value` as a float; its bounds are the engine's to check."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: {value!r:.60} given, expected {expected}") from None
 
 
 def word(name: str, value: object) -> str:

@@ -400,7 +400,7 @@ def _dense_file(given: dict[str, Any]) -> tuple[Any, str]:
 
 
 def _dense_array(given: dict[str, Any]) -> tuple[Any, str]:
-    return inputs.collection_matrix(given.pop("data_vec"), given.pop("dim", None)), ""
+    return inputs.collection_matrix(given.pop("data_vec"), given.pop("dim", None)), "data_vec"
 
 
 def _sparse_file(given: dict[str, Any]) -> tuple[Any, str]:
@@ -413,10 +413,10 @@ def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:
     if inputs.is_matrix(components) or isinstance(components, inputs.SparseRows):
         if values is not None or offsets is not None:
             raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
-        return inputs.collection(components, "components")
+        return inputs.collection(components, "components")[0], "values"
     if values is None or offsets is None:
         raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
-    return inputs.sparse_rows(components, values, offsets), ""
+    return inputs.sparse_rows(components, values, offsets), "values"
 
 
 def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:

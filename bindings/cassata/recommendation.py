@@ -109,12 +109,12 @@ def recommend(
         >>> index.batch_search(queries, k=10, ef_search=found.ef_search or 10)
     """
     choices = {
-        "target_recall": inputs.number("target_recall", target_recall),
-        "memory": None if memory is None else inputs.memory_size("memory", memory),
-        "k": inputs.count("k", k),
-        "metric": inputs.word("metric", metric),
-        "sample": inputs.count("sample", sample),
-        "num_threads": inputs.threads(num_threads),
+        "target_recall": target_recall,
+        "memory": memory,
+        "k": k,
+        "metric": metric,
+        "sample": sample,
+        "num_threads": num_threads,
     }
     asked = None if queries is None else _source("queries", queries)
     found = _core.recommend(_source("data", data), asked, inputs.progress_function(progress), **choices)

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from cassata import _core, _standin  # noqa: F401
+from cassata import _core
 from cassata.arguments import TEXT
 
 Parameters = list[inspect.Parameter]

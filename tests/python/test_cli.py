@@ -43,7 +43,8 @@ def test_defaults_are_those_of_python():
         assert re.search(rf"--{name} \w+ [^-]*?\(default: {default}\)", text), name
     assert re.search(r" -m N .*?\(default: 32\)", text)
     text = " ".join(output("search", "--help").split())
-    for name, default in [("query-cut", _core.default_query_cut), ("heap-factor", _core.default_heap_factor)]:
+    defaults = {row["name"]: row["default"] for row in _core.parameters if row["stage"] == "search"}
+    for name, default in [("query-cut", defaults["query_cut"]), ("heap-factor", defaults["heap_factor"])]:
         shown = re.search(rf"--{name} N .*?\(default: ([^)]+)\)", text)
         assert float(shown[1]) == pytest.approx(default), name
 
