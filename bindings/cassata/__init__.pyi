@@ -60,25 +60,26 @@ class Index:
         *,
         kind: str = "hnsw",
         metric: str = "dotproduct",
-        dtype: str | None = None,
-        m_pq: int | None = None,
-        opq: bool = False,
-        bits: int | None = None,
+        dtype: str = "f32",
         navigation: str | None = None,
-        rerank: str | None = None,
-        rerank_bits: int | None = None,
-        prune_percentage: float = 100.0,
-        residual: bool = False,
-        n_postings: int = 0,
-        summary_energy: float = 1.0,
-        n_knn: int = 0,
         graph_type: str = "permuted",
         m: int = 32,
         ef_construction: int = 200,
+        n_postings: int = 0,
+        summary_energy: float = 1.0,
+        n_knn: int = 0,
+        rerank: str | None = None,
+        rerank_bits: int | None = None,
+        prune_percentage: float | None = None,
+        residual: bool = False,
+        m_pq: int | None = None,
+        opq: bool = False,
+        bits: int | None = None,
+        ef_search: int | None = None,
         memory_budget: int | str | None = None,
         resume: bool = False,
-        num_threads: int = 0,
         overwrite: bool = False,
+        num_threads: int = 0,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -92,12 +93,12 @@ class Index:
         tokens: Tokens | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
+        query_cut: int = 12,
+        heap_factor: float = 1.0,
         k_candidates: int = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        query_cut: int = 12,
-        heap_factor: float = 1.0,
         sum_stages: bool = False,
         num_threads: int = 0,
     ) -> _Hits: ...
@@ -148,7 +149,7 @@ class DenseFlatIndex(Index):
         data_path: Path,
         metric: str = "dotproduct",
         *,
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -161,7 +162,7 @@ class DenseFlatIndex(Index):
         dim: int | None = None,
         metric: str = "dotproduct",
         *,
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -187,19 +188,13 @@ class DenseFlatIndex(Index):
         queries: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self,
-        queries: npt.ArrayLike,
-        k: int = 10,
-        num_threads: int = 0,
-        *,
-        ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        self, queries: npt.ArrayLike, k: int = 10, num_threads: int = 0, *, ef_search: int | None = None, early_exit_threshold: float = 0.0
     ) -> _Hits: ...
 
 class DensePlainHNSW(Index):
@@ -212,7 +207,7 @@ class DensePlainHNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
@@ -233,7 +228,7 @@ class DensePlainHNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
@@ -266,18 +261,13 @@ class DensePlainHNSW(Index):
         queries: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self,
-        queries: npt.ArrayLike,
-        k: int = 10,
-        ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
-        num_threads: int = 0,
+        self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None, early_exit_threshold: float = 0.0, num_threads: int = 0
     ) -> _Hits: ...
 
 class DensePQHNSW(Index):
@@ -339,18 +329,13 @@ class DensePQHNSW(Index):
         queries: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self,
-        queries: npt.ArrayLike,
-        k: int = 10,
-        ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
-        num_threads: int = 0,
+        self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None, early_exit_threshold: float = 0.0, num_threads: int = 0
     ) -> _Hits: ...
 
 class DenseRerankHNSW(Index):
@@ -429,7 +414,7 @@ class DenseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
@@ -442,7 +427,7 @@ class DenseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     def set_query_bits(self: Index, bits: int) -> None: ...
@@ -454,7 +439,7 @@ class SparseFlatIndex(Index):
         data_file: Path,
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -468,7 +453,7 @@ class SparseFlatIndex(Index):
         offsets: npt.ArrayLike | None = None,
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f32",
+        dtype: str = "f32",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -494,7 +479,7 @@ class SparseFlatIndex(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -505,7 +490,7 @@ class SparseFlatIndex(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -515,7 +500,7 @@ class SparseFlatIndex(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -526,7 +511,7 @@ class SparseFlatIndex(Index):
         num_threads: int = 0,
         *,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -538,7 +523,7 @@ class SparseFlatIndex(Index):
         num_threads: int = 0,
         *,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -549,7 +534,7 @@ class SparseFlatIndex(Index):
         num_threads: int = 0,
         *,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
 
 class SparsePostingsIndex(Index):
@@ -562,7 +547,7 @@ class SparsePostingsIndex(Index):
         n_knn: int = 0,
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f16",
+        dtype: str = "f16",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -581,7 +566,7 @@ class SparsePostingsIndex(Index):
         n_knn: int = 0,
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f16",
+        dtype: str = "f16",
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -609,7 +594,7 @@ class SparsePostingsIndex(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query_cut: int = 12,
@@ -623,7 +608,7 @@ class SparsePostingsIndex(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query_cut: int = 12,
@@ -636,7 +621,7 @@ class SparsePostingsIndex(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
         *,
         query_cut: int = 12,
@@ -648,7 +633,7 @@ class SparsePostingsIndex(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         *,
         query_cut: int = 12,
@@ -662,7 +647,7 @@ class SparsePostingsIndex(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         *,
         query_cut: int = 12,
@@ -675,7 +660,7 @@ class SparsePostingsIndex(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         *,
         query_cut: int = 12,
@@ -692,7 +677,7 @@ class SparsePlainHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f16",
+        dtype: str = "f16",
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -711,7 +696,7 @@ class SparsePlainHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
-        dtype: str | None = "f16",
+        dtype: str = "f16",
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -739,7 +724,7 @@ class SparsePlainHNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -750,7 +735,7 @@ class SparsePlainHNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -760,7 +745,7 @@ class SparsePlainHNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -769,7 +754,7 @@ class SparsePlainHNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -780,7 +765,7 @@ class SparsePlainHNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -790,7 +775,7 @@ class SparsePlainHNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
 
@@ -849,7 +834,7 @@ class SparseFixedU8HNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -860,7 +845,7 @@ class SparseFixedU8HNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -870,7 +855,7 @@ class SparseFixedU8HNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -879,7 +864,7 @@ class SparseFixedU8HNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -890,7 +875,7 @@ class SparseFixedU8HNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -900,7 +885,7 @@ class SparseFixedU8HNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
 
@@ -959,7 +944,7 @@ class SparseFixedU16HNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -970,7 +955,7 @@ class SparseFixedU16HNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -980,7 +965,7 @@ class SparseFixedU16HNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -989,7 +974,7 @@ class SparseFixedU16HNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1000,7 +985,7 @@ class SparseFixedU16HNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1010,7 +995,7 @@ class SparseFixedU16HNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
 
@@ -1069,7 +1054,7 @@ class SparseDotVByteHNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1080,7 +1065,7 @@ class SparseDotVByteHNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1090,7 +1075,7 @@ class SparseDotVByteHNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1099,7 +1084,7 @@ class SparseDotVByteHNSW(Index):
         query_components: SparseMatrix | SparseRows,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1110,7 +1095,7 @@ class SparseDotVByteHNSW(Index):
         offsets: npt.ArrayLike | None = None,
         k: int = 10,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1120,7 +1105,7 @@ class SparseDotVByteHNSW(Index):
         query_values: npt.ArrayLike | None,
         k: int,
         ef_search: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
 
@@ -1129,7 +1114,7 @@ class SparseRerankHNSW(Index):
     def build_from_file(
         cls,
         data_file: Path,
-        prune_percentage: float,
+        prune_percentage: float | None,
         m: int = 32,
         ef_construction: int = 200,
         first_stage_value_type: str = "f16",
@@ -1191,7 +1176,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1205,7 +1190,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1218,7 +1203,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 1,
     ) -> _Hits: ...
     @overload
@@ -1230,7 +1215,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1244,7 +1229,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
     @overload
@@ -1257,7 +1242,7 @@ class SparseRerankHNSW(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
     ) -> _Hits: ...
 
@@ -1301,7 +1286,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1321,7 +1306,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1340,7 +1325,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1358,7 +1343,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1378,7 +1363,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1397,7 +1382,7 @@ class SparseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1445,7 +1430,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1465,7 +1450,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1484,7 +1469,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1502,7 +1487,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1522,7 +1507,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1541,7 +1526,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         num_threads: int = 0,
         residuals: bool = False,
         *,
@@ -1589,7 +1574,7 @@ class DenseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         residuals: bool = False,
         num_threads: int = 1,
         *,
@@ -1607,7 +1592,7 @@ class DenseMultivecRerankIndex(Index):
         ef_search: int | None = 100,
         alpha: float | None = None,
         beta: int | None = None,
-        early_exit_threshold: float | None = None,
+        early_exit_threshold: float = 0.0,
         *,
         num_threads: int = 0,
         residuals: bool = False,
@@ -1639,25 +1624,26 @@ def build(
     *,
     kind: str = "hnsw",
     metric: str = "dotproduct",
-    dtype: str | None = None,
-    m_pq: int | None = None,
-    opq: bool = False,
-    bits: int | None = None,
+    dtype: str = "f32",
     navigation: str | None = None,
-    rerank: str | None = None,
-    rerank_bits: int | None = None,
-    prune_percentage: float = 100.0,
-    residual: bool = False,
-    n_postings: int = 0,
-    summary_energy: float = 1.0,
-    n_knn: int = 0,
     graph_type: str = "permuted",
     m: int = 32,
     ef_construction: int = 200,
+    n_postings: int = 0,
+    summary_energy: float = 1.0,
+    n_knn: int = 0,
+    rerank: str | None = None,
+    rerank_bits: int | None = None,
+    prune_percentage: float | None = None,
+    residual: bool = False,
+    m_pq: int | None = None,
+    opq: bool = False,
+    bits: int | None = None,
+    ef_search: int | None = None,
     memory_budget: int | str | None = None,
     resume: bool = False,
-    num_threads: int = 0,
     overwrite: bool = False,
+    num_threads: int = 0,
     progress: Progress = None,
 ) -> Index: ...
 def open(

@@ -504,7 +504,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
     return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
 
 
-_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress")
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 

@@ -21,6 +21,9 @@ from cassata.signatures import REQUIRED
 # --- translations ----------------------------------------------------------------------------------------------------------------
 
 
+_UP_TO_DIM = "1 to the vectors' dimension"
+
+
 def _paged(given: dict[str, Any]) -> None:
     """Translates `layout` of `DensePlainHNSW` to a graph type."""
     layout, graph_type = given.pop("layout", None), given.get("graph_type", "permuted")
@@ -39,6 +42,18 @@ def _paged(given: dict[str, Any]) -> None:
     given["graph_type"] = "paged"
 
 
+def _subspaces(name: str, value: Any) -> int:
+    """So many of product quantization; that they are at most the dimension is the engine's to check."""
+    if value is None:
+        raise TypeError(f"{name}: missing, expected a whole number from {_UP_TO_DIM}")
+    return inputs.whole_number(name, value, 1, expected=_UP_TO_DIM)
+
+
+def _product(given: dict[str, Any]) -> None:
+    """Checks the arguments of `DensePQHNSW`."""
+    given["m_pq"] = _subspaces("m_pq", given.get("m_pq"))
+
+
 def _bits(name: str, value: Any, minimum: int = 1) -> int:
     return inputs.whole_number(name, value, minimum, signatures.row_of("build", "bits")["maximum"])
 
@@ -48,7 +63,7 @@ def _two_stages(given: dict[str, Any]) -> None:
     encoder, pieces, total = given.pop("encoder", "pq"), given.pop("pq_subspaces", None), given.pop("rabitq_total_bits", 4)
     _bits("rabitq_query_bits", given.pop("rabitq_query_bits", 1))
     if pieces is not None:
-        pieces = inputs.whole_number("pq_subspaces", pieces, 1, expected="1 to the vectors' dimension")
+        pieces = _subspaces("pq_subspaces", pieces)
     second, dtype = _bits("rerank_bits", given.pop("rerank_bits", 0), 0), given.pop("dtype", None)
     residual = inputs.truth("residual_rerank", given.pop("residual_rerank", False))
     name, total = inputs.word("encoder", encoder), _bits("rabitq_total_bits", total)
@@ -76,6 +91,8 @@ def _two_stages(given: dict[str, Any]) -> None:
 
 def _pruned(given: dict[str, Any]) -> None:
     """Translates the arguments of `SparseRerankHNSW`."""
+    if given.get("prune_percentage") is None:
+        raise TypeError(f"prune_percentage: missing, expected {signatures.row_of('build', 'prune_percentage')['expected']}")
     for ours, theirs in (("dtype", "first_stage_value_type"), ("rerank", "second_stage_value_type")):
         given[ours] = _value_type(theirs, given.pop(theirs, "f16"))
     given["residual"] = inputs.truth("residual_rerank", given.pop("residual_rerank", False))
@@ -219,6 +236,7 @@ of 256 centroids that were learned from the collection.""",
         "m_pq m ef_construction metric graph_type * opq",
         {"kind": "hnsw", "dtype": "pq"},
         {"m_pq": REQUIRED},
+        translate=_product,
         load=f"path m_pq metric graph_type dtype dim verify {_OPENED}".replace("*", "* opq"),
     ),
     Row(
@@ -379,9 +397,6 @@ codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
 
 def _built(row: Row, cls: type[Index], source: tuple[Any, str], given: dict[str, Any]) -> Index:
     path, progress = given.pop("path", None), given.pop("progress", None)
-    for name, default in row.defaults.items():
-        if default is REQUIRED and given.get(name) is None:
-            raise TypeError(f"{name}: missing, expected {signatures.row_of('build', name)['expected']}")
     if row.translate is not None:
         row.translate(given)
     try:
