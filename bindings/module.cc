@@ -84,85 +84,6 @@ ReplaceParams replacing(bool overwrite) {
           }};
 }
 
-/// Of a build of the class that `choices` name.
-BuildParams params_of(const py::dict& choices, const py::object& progress, VectorKind vector_kind = VectorKind::dense) {
-  BuildParams params;
-  IndexSchema& schema = params.schema;
-  schema.kind = parse_kind(choices["kind"].cast<std::string>());
-  schema.metric = parse_metric(choices["metric"].cast<std::string>());
-  schema.first.encoding = parse_dtype(choices["dtype"].cast<std::string>(), choices["class_name"].cast<std::string>());
-  params.num_threads = choices["num_threads"].cast<unsigned>();
-  const auto given = [&](const char* name) { return choices.contains(name) ? choices[name].cast<std::uint32_t>() : 0; };
-  schema.first.code = {
-      .m_pq = given("m_pq"), .bits = given("bits"), .rotated = choices.contains("opq") && choices["opq"].cast<bool>()};
-  if (choices.contains("rerank_dtype"))
-    schema.second = Stage{.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), vector_kind),
-                          .code = {.bits = given("rerank_bits")},
-                          .role = choices["residual"].cast<bool>() ? Role::residual : Role::rerank};
-  if (choices.contains("prune_percentage")) schema.first.prune_percentage = choices["prune_percentage"].cast<double>();
-  if (choices.contains("navigation")) {
-    schema.second = Stage{.encoding = schema.first.encoding, .role = Role::rerank};
-    schema.first.role = Role::traversal;
-    schema.first.encoding = parse_navigation(choices["navigation"].cast<std::string>(), schema.kind, vector_kind);
-  }
-  if (schema.kind == Kind::postings)
-    params.lists = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
-                    .summary_energy = choices["summary_energy"].cast<float>(),
-                    .n_knn = choices["n_knn"].cast<std::uint32_t>()};
-  if (schema.kind == Kind::graph) {
-    schema.graph = parse_graph_type(choices["graph_type"].cast<std::string>());
-    params.graph = {.m = choices["m"].cast<std::uint32_t>(),
-                    .ef_construction = choices["ef_construction"].cast<std::uint32_t>()};
-    if (choices.contains("memory_budget"))
-      params.memory_budget = parse_bytes(choices["memory_budget"].cast<std::string>(), "memory_budget");
-    params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
-  }
-  params.replace = replacing(choices["overwrite"].cast<bool>());
-  params.progress = progress_of(progress);
-  return params;
-}
-
-/// The usual number of pieces, but no more than a vector has dimensions.
-void choose_pieces(const py::dict& choices, const VectorStream& vectors, BuildParams& params) {
-  if (choices.contains("m_pq_at_most"))
-    params.schema.first.code.m_pq =
-        static_cast<std::uint32_t>(std::min<std::size_t>(choices["m_pq_at_most"].cast<std::uint32_t>(), vectors.dim()));
-}
-
-Index build_from_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
-  BuildParams params = params_of(choices, progress);
-  const std::unique_ptr<VectorStream> vectors = open_stream(data_path);
-  choose_pieces(choices, *vectors, params);
-  const WithoutGil without;
-  return Index::build(*vectors, params, path);
-}
-
-Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress,
-                             const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
-  const WithoutGil without;
-  return Index::build(*open_sparse_stream(data_path), params, path);
-}
-
-Index build_from_sparse_arrays(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets,
-                               const Path& path, const py::object& progress, const Path& name,
-                               const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
-  const std::unique_ptr<SparseStream> vectors =
-      sparse_memory_stream(name.string(), span(components), span(values), span(offsets));
-  const WithoutGil without;
-  return Index::build(*vectors, params, path);
-}
-
-Index build_from_array(const py::array& data_vec, const Path& path, const py::object& progress,
-                       const py::kwargs& choices) {
-  BuildParams params = params_of(choices, progress);
-  const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
-  choose_pieces(choices, *vectors, params);
-  const WithoutGil without;
-  return Index::build(*vectors, params, path);
-}
-
 /// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array. A path is that of
 /// sparse vectors if it says so, or `sparse` does.
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
@@ -259,38 +180,6 @@ py::tuple search_by(const Index& index, const py::object& queries, const TokenAr
   const Batch batch = borrow(batch_of(queries), tokens);
   check_results_fit(batch.rows, params.k);
   return answer<search>(index, batch, params);
-}
-
-py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search,
-                 float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                 std::optional<std::size_t> beta, const TokenArrays& tokens, bool sum_stages) {
-  return answer(index, borrow(borrow(queries), tokens),
-                {.k = k,
-                 .ef_search = ef_search,
-                 .early_exit_threshold = early_exit_threshold,
-                 .k_candidates = k_candidates,
-                 .alpha = alpha,
-                 .beta = beta,
-                 .sum_stages = sum_stages,
-                 .num_threads = num_threads});
-}
-
-py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values,
-                        const OffsetArray& offsets, std::size_t k, std::size_t ef_search, float early_exit_threshold,
-                        unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                        std::optional<std::size_t> beta, std::size_t query_cut, float heap_factor,
-                        const TokenArrays& tokens, bool sum_stages) {
-  return answer(index, borrow(borrow(components, values, offsets), tokens),
-                {.k = k,
-                 .ef_search = ef_search,
-                 .query_cut = query_cut,
-                 .heap_factor = heap_factor,
-                 .early_exit_threshold = early_exit_threshold,
-                 .k_candidates = k_candidates,
-                 .alpha = alpha,
-                 .beta = beta,
-                 .sum_stages = sum_stages,
-                 .num_threads = num_threads});
 }
 
 py::dict describe(const Trial& trial) {
@@ -522,22 +411,9 @@ py::tuple classes() {
 void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a)
-      .def_static("build_from_file", &build_from_file, "data_path"_a, "path"_a, "progress"_a)
-      .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
-      .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
-      .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(),
-                  "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a, "progress"_a, "name"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
-      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
-           "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("search_exact", &search_by<&Index::search_exact>, "queries"_a, "tokens"_a.noconvert() = py::none())
-      .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
-           "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
-           "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor,
-           "tokens"_a = py::none(), "sum_stages"_a = false)
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("check_touched", &Index::check_touched)
@@ -595,11 +471,7 @@ PYBIND11_MODULE(_core_of_main, module) {
   for (const cassata::MetricRow& row : cassata::kMetrics)
     for (const std::string_view alias : row.aliases) aliases[text(alias)] = text(row.name);
   module.attr("metric_aliases") = aliases;
-  module.attr("default_query_cut") = cassata::SearchParams().query_cut;
-  module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::GraphParams::kMinM, cassata::GraphParams::kMaxM),
-                                   "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
   module.attr("low_recall") = cassata::SelfCheck::kLow;
-  module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
 }
 
 /// pybind11 would wait for the lock that this thread holds, for ever, if another interpreter than the first imported

@@ -39,7 +39,6 @@ int build(const Words& words);
 int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
-int demo(const Words& words);
 int clean(const Words& words);
 /// `build` where --target-recall is given, and whether it has such an option.
 int build_recommended(const Words& words);

@@ -25,7 +25,6 @@ constexpr Command kCommands[] = {
     {"verify", "check every byte of index files", verify},
     {"bench", "measure recall against queries a second", bench},
     {"clean", "remove what killed builds left in a folder", clean},
-    {"demo", "search this machine's package descriptions (needs the Python package)", demo},
 };
 
 std::string usage() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` fails if they are not up to date, and writes nothing."""
+"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` only fails if they are not up to date."""
 
 from __future__ import annotations
 

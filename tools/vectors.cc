@@ -79,7 +79,7 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
 )";
   constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
   auto bytes =
-      std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "demo"), "-c", kProgram, path}));
+      std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "sparse"), "-c", kProgram, path}));
   if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));
   const std::string_view arrays = std::string_view(*bytes).substr(std::min(kArrays.size(), bytes->size()));
   std::array<std::uint64_t, 2> counts = {};

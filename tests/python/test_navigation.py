@@ -74,7 +74,7 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
         ({"navigation": "pq"}, "navigation: 'pq' given"),
         ({"navigation": "rabitq", "bits": 0}, "bits: 0 given, expected a whole number from 1 to 8"),
         ({"navigation": "rabitq", "bits": 9}, "bits: 9 given, expected a whole number from 1 to 8"),
-        ({"navigation": "int8", "bits": 4}, "bits with navigation 'int8'"),
+        ({"navigation": "int8", "bits": 4}, "^bits: given, expected only with 'rabitq' codes"),
         ({"bits": 4}, "bits: 4 given without navigation"),
     ],
 )
