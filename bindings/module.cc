@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,12 +13,15 @@
 #include <string_view>
 #include <vector>
 
+#include "bindings/arguments.h"
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "cassata/clean.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
+#include "format/base/text.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
 #include "format/os/memory.h"
@@ -27,12 +31,6 @@ namespace {
 
 using namespace py::literals;
 using Path = std::filesystem::path;
-
-/// Text of ours; a path in it may be no UTF-8, so its odd bytes come as Python's file functions write them.
-py::str text(std::string_view bytes) {
-  return py::reinterpret_steal<py::str>(
-      PyUnicode_DecodeUTF8(bytes.data(), static_cast<py::ssize_t>(bytes.size()), "surrogateescape"));
-}
 
 /// cassata.FormatError; lives as long as the interpreter.
 PyObject* format_error = nullptr;
@@ -44,7 +42,15 @@ void raise(const Error& error) {
   };
   const py::str message = text(error.what());
   switch (error.code()) {
-    case Errc::invalid_argument: return set(PyExc_ValueError, py::make_tuple(message));
+    case Errc::invalid_argument: {
+      set(PyExc_ValueError, py::make_tuple(message));
+      const std::string_view all = error.what();
+      const ParameterInfo* const row = find_parameter(all.substr(0, all.find(": ")));
+      if (row == nullptr) return;
+      py::error_already_set raised;
+      py::setattr(raised.value(), "parameter", text(row->name));
+      return raised.restore();
+    }
     case Errc::io:
       if (error.system_error() == 0) return set(PyExc_OSError, py::make_tuple(message));
       set(PyExc_OSError,
@@ -78,81 +84,32 @@ ReplaceParams replacing(bool overwrite) {
           }};
 }
 
-/// Of a build of the class that `choices` name.
-BuildParams params_of(const py::dict& choices, const py::object& progress, VectorKind vector_kind = VectorKind::dense) {
-  BuildParams params;
-  IndexSchema& schema = params.schema;
-  schema.kind = parse_kind(choices["kind"].cast<std::string>());
-  schema.metric = parse_metric(choices["metric"].cast<std::string>());
-  schema.first.encoding = parse_dtype(choices["dtype"].cast<std::string>(), choices["class_name"].cast<std::string>());
-  params.num_threads = choices["num_threads"].cast<unsigned>();
-  const auto given = [&](const char* name) { return choices.contains(name) ? choices[name].cast<std::uint32_t>() : 0; };
-  schema.first.code = {
-      .m_pq = given("m_pq"), .bits = given("bits"), .rotated = choices.contains("opq") && choices["opq"].cast<bool>()};
-  if (choices.contains("rerank_dtype"))
-    schema.second = Stage{.encoding = parse_encoding(choices["rerank_dtype"].cast<std::string>(), vector_kind),
-                          .code = {.bits = given("rerank_bits")},
-                          .role = choices["residual"].cast<bool>() ? Role::residual : Role::rerank};
-  if (choices.contains("prune_percentage")) schema.first.prune_percentage = choices["prune_percentage"].cast<double>();
-  if (choices.contains("navigation")) {
-    schema.second = Stage{.encoding = schema.first.encoding, .role = Role::rerank};
-    schema.first.role = Role::traversal;
-    schema.first.encoding = parse_navigation(choices["navigation"].cast<std::string>(), schema.kind, vector_kind);
+/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array. A path is that of
+/// sparse vectors if it says so, or `sparse` does.
+std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
+  if (py::isinstance<py::str>(vectors)) {
+    const Path path = vectors.cast<Path>();
+    if (sparse || input_extension(path) == ".bin") return open_sparse_stream(path);
+    return open_stream(path);
   }
-  if (schema.kind == Kind::postings)
-    params.lists = {.n_postings = choices["n_postings"].cast<std::uint32_t>(),
-                    .summary_energy = choices["summary_energy"].cast<float>(),
-                    .n_knn = choices["n_knn"].cast<std::uint32_t>()};
-  if (schema.kind == Kind::graph) {
-    schema.graph = parse_graph_type(choices["graph_type"].cast<std::string>());
-    params.graph = {.m = choices["m"].cast<std::uint32_t>(),
-                    .ef_construction = choices["ef_construction"].cast<std::uint32_t>()};
-    if (choices.contains("memory_budget"))
-      params.memory_budget = parse_memory(choices["memory_budget"].cast<std::string>(), "memory_budget");
-    params.resume = choices.contains("resume") && choices["resume"].cast<bool>();
-  }
-  params.replace = replacing(choices["overwrite"].cast<bool>());
+  if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
+  const auto arrays = vectors.cast<py::tuple>();
+  return sparse_memory_stream(name, span(arrays[0].cast<ComponentArray>()), span(arrays[1].cast<FloatArray>()),
+                              span(arrays[2].cast<OffsetArray>()));
+}
+
+/// Builds over any input. With the name of a class, the index must be one of that.
+Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
+            const std::optional<std::string>& class_name, const py::kwargs& arguments) {
+  const Given<BuildParams> given = given_of(build_parameters(), arguments);
+  if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
+    parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
+  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && class_name->starts_with("Sparse"));
+  BuildParams params = build_params(given, vectors->vector_kind());
+  if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
+    invalid_argument("class_name: '" + *class_name + "' given, but the parameters are those of " + std::string(made));
+  params.replace = replacing(params.replace.overwrite);
   params.progress = progress_of(progress);
-  return params;
-}
-
-/// The usual number of pieces, but no more than a vector has dimensions.
-void choose_pieces(const py::dict& choices, const VectorStream& vectors, BuildParams& params) {
-  if (choices.contains("m_pq_at_most"))
-    params.schema.first.code.m_pq =
-        static_cast<std::uint32_t>(std::min<std::size_t>(choices["m_pq_at_most"].cast<std::uint32_t>(), vectors.dim()));
-}
-
-Index build_from_file(const Path& data_path, const Path& path, const py::object& progress, const py::kwargs& choices) {
-  BuildParams params = params_of(choices, progress);
-  const std::unique_ptr<VectorStream> vectors = open_stream(data_path);
-  choose_pieces(choices, *vectors, params);
-  const WithoutGil without;
-  return Index::build(*vectors, params, path);
-}
-
-Index build_from_sparse_file(const Path& data_path, const Path& path, const py::object& progress,
-                             const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
-  const WithoutGil without;
-  return Index::build(*open_sparse_stream(data_path), params, path);
-}
-
-Index build_from_sparse_arrays(const ComponentArray& components, const FloatArray& values, const OffsetArray& offsets,
-                               const Path& path, const py::object& progress, const Path& name,
-                               const py::kwargs& choices) {
-  const BuildParams params = params_of(choices, progress, VectorKind::sparse);
-  const std::unique_ptr<SparseStream> vectors =
-      sparse_memory_stream(name.string(), span(components), span(values), span(offsets));
-  const WithoutGil without;
-  return Index::build(*vectors, params, path);
-}
-
-Index build_from_array(const py::array& data_vec, const Path& path, const py::object& progress,
-                       const py::kwargs& choices) {
-  BuildParams params = params_of(choices, progress);
-  const std::unique_ptr<VectorStream> vectors = stream("data_vec", data_vec);
-  choose_pieces(choices, *vectors, params);
   const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
@@ -162,6 +119,7 @@ Index open_file(const Path& path) {
   return Index::open(path);
 }
 
+template <auto search = &Index::search>
 py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
   const std::vector<std::size_t> shape = {queries.rows, params.k};
   py::array_t<float> scores(shape);
@@ -170,61 +128,63 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
                  .scores = {scores.mutable_data(), queries.rows * params.k}};
   {
     const WithoutGil without;
-    index.search(queries, params, out);
+    (index.*search)(queries, params, out);
   }
   return py::make_tuple(std::move(scores), std::move(ids));
 }
 
 using TokenArrays = std::optional<std::tuple<FloatArray, OffsetArray>>;
 
-py::tuple search(const Index& index, const FloatArray& queries, std::size_t k, std::size_t ef_search,
-                 float early_exit_threshold, unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                 std::optional<std::size_t> beta, const TokenArrays& tokens, bool sum_stages) {
-  return answer(index, borrow(borrow(queries), tokens),
-                {.k = k,
-                 .ef_search = ef_search,
-                 .early_exit_threshold = early_exit_threshold,
-                 .k_candidates = k_candidates,
-                 .alpha = alpha,
-                 .beta = beta,
-                 .sum_stages = sum_stages,
-                 .num_threads = num_threads});
+/// The queries, in their arrays' own memory.
+Batch batch_of(const py::object& queries) {
+  if (py::isinstance<FloatArray>(queries)) return borrow(py::reinterpret_borrow<FloatArray>(queries));
+  if (!py::isinstance<py::tuple>(queries) || py::len(queries) != 3)
+    throw py::type_error("queries: expected a C-contiguous float32 array, or the three arrays of sparse rows");
+  const auto part = [&](std::size_t i) { return py::reinterpret_borrow<py::tuple>(queries)[i]; };
+  if (!py::isinstance<ComponentArray>(part(0)) || !py::isinstance<FloatArray>(part(1)) ||
+      !py::isinstance<OffsetArray>(part(2)))
+    throw py::type_error("queries: expected C-contiguous uint32 components, float32 values and uint64 offsets");
+  return borrow(py::reinterpret_borrow<ComponentArray>(part(0)), py::reinterpret_borrow<FloatArray>(part(1)),
+                py::reinterpret_borrow<OffsetArray>(part(2)));
 }
 
-py::tuple search_sparse(const Index& index, const ComponentArray& components, const FloatArray& values,
-                        const OffsetArray& offsets, std::size_t k, std::size_t ef_search, float early_exit_threshold,
-                        unsigned num_threads, std::size_t k_candidates, std::optional<float> alpha,
-                        std::optional<std::size_t> beta, std::size_t query_cut, float heap_factor,
-                        const TokenArrays& tokens, bool sum_stages) {
-  return answer(index, borrow(borrow(components, values, offsets), tokens),
-                {.k = k,
-                 .ef_search = ef_search,
-                 .query_cut = query_cut,
-                 .heap_factor = heap_factor,
-                 .early_exit_threshold = early_exit_threshold,
-                 .k_candidates = k_candidates,
-                 .alpha = alpha,
-                 .beta = beta,
-                 .sum_stages = sum_stages,
-                 .num_threads = num_threads});
+/// Throws Error(invalid_argument) for results that this machine could not hold.
+void check_results_fit(std::size_t rows, std::size_t k) {
+  static const std::uint64_t memory =
+      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kBytesOfOne = sizeof(float) + sizeof(std::int64_t);
+  if (rows == 0 || k <= memory / kBytesOfOne / rows) return;
+  const double needed = static_cast<double>(rows) * static_cast<double>(k) * double{kBytesOfOne};
+  invalid_argument("k: " + std::to_string(k) + " results for each of " + std::to_string(rows) + " queries need " +
+                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") + ", this machine has " +
+                   bytes_text(memory));
 }
 
-/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array.
-std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors) {
-  if (py::isinstance<py::str>(vectors)) {
-    const Path path = vectors.cast<Path>();
-    if (input_extension(path) == ".bin") return open_sparse_stream(path);
-    return open_stream(path);
-  }
-  if (!py::isinstance<py::tuple>(vectors)) return stream(name, vectors.cast<py::array>());
-  const auto arrays = vectors.cast<py::tuple>();
-  return sparse_memory_stream(name, span(arrays[0].cast<ComponentArray>()), span(arrays[1].cast<FloatArray>()),
-                              span(arrays[2].cast<OffsetArray>()));
+/// The names of the parameters of a search, known before the first call.
+const Names<SearchParams>& search_names() {
+  static const Names<SearchParams> names(search_parameters());
+  return names;
+}
+
+template <auto search>
+py::tuple search_by(const Index& index, const py::object& queries, const TokenArrays& tokens,
+                    const py::kwargs& arguments) {
+  SearchParams params;
+  params.ef_search = index.default_ef_search();
+  const IndexSchema& schema = index.manifest().schema;
+  each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
+    check_value(row, value);
+    if (!has(schema, row) && value != Value(false)) invalid_argument(std::string(row.name) + ": " + unused_text(row));
+    row.set(params, value);
+  });
+  const Batch batch = borrow(batch_of(queries), tokens);
+  check_results_fit(batch.rows, params.k);
+  return answer<search>(index, batch, params);
 }
 
 py::dict describe(const Trial& trial) {
   py::dict arguments;
-  for (const auto& [name, value] : arguments_of(trial.params)) arguments[text(name)] = py::cast(value);
+  for (const auto& [name, value] : arguments_of(trial.params)) arguments[text(name)] = object_of(value);
   py::dict out("class_name"_a = text(trial.class_name), "arguments"_a = arguments);
   if (!trial.refusal.empty()) {
     out["refusal"] = text(trial.refusal);
@@ -242,14 +202,9 @@ py::dict describe(const Trial& trial) {
 
 py::dict recommend_index(const py::object& vectors, const py::object& queries, const py::object& progress,
                          const py::kwargs& choices) {
-  RecommendParams params{
-      .metric = parse_metric(choices["metric"].cast<std::string>()),
-      .k = choices["k"].cast<std::size_t>(),
-      .target_recall = choices["target_recall"].cast<double>(),
-      .memory = choices["memory"].is_none() ? 0 : parse_memory(choices["memory"].cast<std::string>()),
-      .sample = choices["sample"].cast<std::uint64_t>(),
-      .num_threads = choices["num_threads"].cast<unsigned>(),
-      .progress = progress_of(progress)};
+  RecommendParams params;
+  given_of(recommend_parameters(), choices).apply(params);
+  params.progress = progress_of(progress);
   const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
   const std::unique_ptr<VectorStream> asked = queries.is_none() ? nullptr : stream_of("queries", queries);
   Recommendation found;
@@ -267,13 +222,11 @@ py::dict recommend_index(const py::object& vectors, const py::object& queries, c
   return out;
 }
 
-py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, std::size_t pq_subspaces,
-               std::uint64_t n_centroids, unsigned num_threads, bool overwrite) {
-  const TwoLevelChoices choices{.pq_subspaces = pq_subspaces,
-                                .n_centroids = n_centroids,
-                                .num_threads = num_threads,
-                                .replace = replacing(overwrite),
-                                .progress = progress_of(progress)};
+py::dict train(const Path& folder, const Path& out_folder, const py::object& progress, const py::kwargs& arguments) {
+  TwoLevelChoices choices;
+  given_of(two_level_parameters(), arguments).apply(choices);
+  choices.replace = replacing(choices.replace.overwrite);
+  choices.progress = progress_of(progress);
   TwoLevelSummary made;
   {
     const WithoutGil without;
@@ -300,11 +253,12 @@ py::list clean_folder(const Path& folder, bool resumable, bool dry_run) {
   return out;
 }
 
-Index join(const Index& first, const Path& folder, const Path& path, bool overwrite, const py::object& progress,
-           std::optional<bool> two_level, std::size_t pq_subspaces, const Path& ids) {
-  TokenChoices choices{.ids = ids, .replace = replacing(overwrite), .progress = progress_of(progress)};
-  if (pq_subspaces != 0) choices.pq_subspaces = pq_subspaces;
-  if (two_level) choices.layout = *two_level ? TokenLayout::two_level : TokenLayout::plain;
+Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress,
+           const py::kwargs& arguments) {
+  TokenChoices choices;
+  given_of(join_parameters(), arguments).apply(choices);
+  choices.replace = replacing(choices.replace.overwrite);
+  choices.progress = progress_of(progress);
   const WithoutGil without;
   return Index::join(first, folder, choices, path);
 }
@@ -429,24 +383,36 @@ py::dict info(const Index& index) {
                   "provenance"_a = describe(manifest.provenance));
 }
 
+/// The table of parameters.
+py::tuple parameters() {
+  py::list out;
+  describe_table(build_parameters(), "build", out);
+  describe_table(search_parameters(), "search", out);
+  describe_table(open_parameters(), "open", out);
+  describe_table(recommend_parameters(), "recommend", out);
+  describe_table(two_level_parameters(), "two_level", out);
+  describe_table(join_parameters(), "join", out);
+  return py::tuple(out);
+}
+
+py::tuple classes() {
+  static constexpr const char* kRoles[] = {"search", "traversal", "rerank", "residual", "maxsim"};
+  py::list out;
+  for (const IndexClass& one : index_classes())
+    out.append(
+        py::dict("name"_a = text(one.name), "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
+                 "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
+                 "second"_a = py::tuple(py::cast(one.second)), "role"_a = kRoles[static_cast<std::size_t>(one.role)],
+                 "metrics"_a = py::tuple(py::cast(one.metrics))));
+  return py::tuple(out);
+}
+
 void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a)
-      .def_static("build_from_file", &build_from_file, "data_path"_a, "path"_a, "progress"_a)
-      .def_static("build_from_array", &build_from_array, "data_vec"_a, "path"_a, "progress"_a)
-      .def_static("build_from_sparse_file", &build_from_sparse_file, "data_path"_a, "path"_a, "progress"_a)
-      .def_static("build_from_sparse_arrays", &build_from_sparse_arrays, "components"_a.noconvert(),
-                  "values"_a.noconvert(), "offsets"_a.noconvert(), "path"_a, "progress"_a, "name"_a)
-      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "overwrite"_a, "progress"_a, "two_level"_a,
-                  "pq_subspaces"_a, "ids"_a)
-      .def("search_sparse", &search_sparse, "components"_a.noconvert(), "values"_a.noconvert(), "offsets"_a.noconvert(),
-           "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
-           "query_cut"_a = SearchParams().query_cut, "heap_factor"_a = SearchParams().heap_factor,
-           "tokens"_a = py::none(), "sum_stages"_a = false)
-      .def("search", &search, "queries"_a.noconvert(), "k"_a, "ef_search"_a, "early_exit_threshold"_a, "num_threads"_a,
-           "k_candidates"_a = SearchParams().k_candidates, "alpha"_a = py::none(), "beta"_a = py::none(),
-           "tokens"_a = py::none(), "sum_stages"_a = false)
+      .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
+      .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
+      .def("search_exact", &search_by<&Index::search_exact>, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("check_touched", [](Index& index) { index = index.with_touch_checks(); })
@@ -490,22 +456,21 @@ PYBIND11_MODULE(_core_of_main, module) {
     }
   });
   define_index(module);
+  module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
+             "class_name"_a = py::none());
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
-  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a, "pq_subspaces"_a, "n_centroids"_a,
-             "num_threads"_a, "overwrite"_a);
+  module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a);
+  module.attr("parameters") = parameters();
+  module.attr("classes") = classes();
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   py::dict aliases;
   for (const cassata::MetricRow& row : cassata::kMetrics)
     for (const std::string_view alias : row.aliases) aliases[text(alias)] = text(row.name);
   module.attr("metric_aliases") = aliases;
-  module.attr("default_query_cut") = cassata::SearchParams().query_cut;
-  module.attr("bounds") = py::dict("m"_a = py::make_tuple(cassata::GraphParams::kMinM, cassata::GraphParams::kMaxM),
-                                   "ef_construction"_a = py::make_tuple(1, cassata::kMaxSize));
   module.attr("low_recall") = cassata::SelfCheck::kLow;
-  module.attr("default_heap_factor") = cassata::SearchParams().heap_factor;
 }
 
 /// pybind11 would wait for the lock that this thread holds, for ever, if another interpreter than the first imported

@@ -35,7 +35,7 @@ struct BenchChoices {
   bool json = false, quiet = false;
   OpenParams opening;
   MeasureParams params;
-  SpecialOptions special;
+  Given<SearchParams> given{search_parameters()};
 };
 
 /// Numbers separated by commas.
@@ -54,7 +54,7 @@ std::vector<double> parse_targets(const std::string& text) {
   std::vector<double> targets = numbers<double>(text);
   for (const double target : targets)
     if (!(target > 0 && target <= 1))
-      invalid_argument(tools::quoted(text) + " given, expected numbers over 0 and at most 1");
+      invalid_argument(cassata::quoted(text) + " given, expected numbers over 0 and at most 1");
   return targets;
 }
 
@@ -64,7 +64,7 @@ std::string format_of(const std::string& path) {
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (extension != ".png" && extension != ".svg" && extension != ".pdf")
-    invalid_argument(tools::quoted(path) + " given, expected a .png, .svg or .pdf file");
+    invalid_argument(cassata::quoted(path) + " given, expected a .png, .svg or .pdf file");
   return extension.substr(1);
 }
 
@@ -87,7 +87,7 @@ FileKind picture_kind() {
           }};
 }
 
-CommandLine line_of(const Words& words, BenchChoices& choices) {
+CommandLine line_of(BenchChoices& choices) {
   CommandLine line("bench INDEX... --queries FILE [OPTIONS]",
                    "Measures recall against queries a second, for index files over the same vectors, by a sweep of "
                    "ef_search. Of indexes in two stages\n"
@@ -97,20 +97,14 @@ CommandLine line_of(const Words& words, BenchChoices& choices) {
                    "read (--truth), or computed: over the original vectors (--data), or over those of the first index "
                    "that stores them as f32, or\n"
                    "else as f16. p50 and p99 are of queries that are asked alone, one after another.");
-  SearchParams& search = choices.params.search;
   line.arguments("INDEX", choices.indexes);
   line.option("queries", "FILE", "", "the queries, as 'cassata build' reads vectors",
               [&](const std::string& text) { choices.queries = text; });
-  line.option(",k", search.k, "results a query");
   line.option("ef-search", "N,N,...", "12 values from 10, or from k, on",
               "widths of search to measure (graphs and approximate lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
-  add_search_options(line, search, choices.special);
-  choices.params.sweep_k_candidates =
-      std::ranges::none_of(words, [](const std::string& word) { return word.starts_with("--k-candidates"); });
+  line.parameters(search_parameters(), choices.given, {"ef_search"});
   add_multivec_queries(line, choices.multivec_queries);
-  line.option("threads", search.num_threads,
-              "0: all processors. Queries a second are those of one batch over so many threads");
   add_resident(line, choices.opening);
   line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
   line.option("data", "FILE", "",
@@ -263,12 +257,14 @@ std::string report_text(const BenchChoices& choices, const Truth& truth, std::sp
 }
 
 int run(BenchChoices& choices) {
+  choices.given.apply(choices.params.search);
+  choices.params.sweep_k_candidates = !choices.given.given("k_candidates");
   check(choices);
   choices.params.check();
   const std::string python = choices.plot.empty() ? "" : find_python("cassata.plot, matplotlib", "plot");
   choices.params.progress = choices.opening.progress = progress_bar(choices.quiet);
   const std::vector<Index> indexes = open_all(choices);
-  choices.special.check(indexes);
+  check_used(choices.given, indexes);
   const Rows loaded = load_queries(choices.queries, indexes);
   const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, indexes.front(), loaded.size());
   Batch queries = loaded.batch();
@@ -292,9 +288,8 @@ int run(BenchChoices& choices) {
 
 int bench(const Words& words) {
   BenchChoices choices;
-  CommandLine line = line_of(words, choices);
-  if (!line.parse(words)) return kOk;
-  return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return run(choices); });
+  if (!line_of(choices).parse(words)) return kOk;
+  return run(choices);
 }
 
 }  // namespace cassata::tools

@@ -1,18 +1,12 @@
 // cassata build: a file of vectors becomes an index file.
 #include <algorithm>
-#include <chrono>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "cassata/index.h"
-#include "cassata/recommend.h"
-#include "cassata/stream.h"
+#include "cassata/parameters.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
-#include "tools/describe.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -20,137 +14,19 @@ namespace cassata::tools {
 namespace {
 
 struct BuildChoices {
-  std::string input, output, encoding, navigation, second_encoding, layout;
-  std::optional<double> prune_percentage;
-  std::optional<std::uint32_t> m_pq, bits, second_bits;
-  std::string of_lists, of_graph;  // the last option given that only inverted lists have, or graphs
-  bool residual = false, quiet = false, json = false;
-  BuildParams params;
+  std::string input, output;
+  bool quiet = false, json = false;
+  Given<BuildParams> given{build_parameters()};
 };
 
-constexpr std::uint32_t kUsualBits = 4, kMaxBits = 8;  // of rabitq
-
-void refuse(bool given, const std::string& option, const std::string& place) {
-  if (given) invalid_argument(option + ": given, which there is only with " + place);
-}
-
-/// The vectors, in the encoding that was given, finish what codes of another guide.
-void choose_navigation(BuildChoices& choices, VectorKind vector_kind) {
-  BuildParams& params = choices.params;
-  if (!choices.second_encoding.empty() || choices.prune_percentage || choices.residual)
-    invalid_argument(
-        "--rerank, --prune-percentage, --residual: given with --navigation, which finishes with whole vectors");
-  Stage& first = params.schema.first;
-  const Encoding whole = first.encoding;
-  about_option("--navigation", [&] {
-    params.schema.first.encoding = parse_navigation(choices.navigation, params.schema.kind, vector_kind);
-  });
-  if (whole != Encoding::f32 && whole != Encoding::f16)
-    invalid_argument("--encoding: " + tools::quoted(choices.encoding) +
-                     " given with --navigation, expected 'f32' or 'f16'");
-  first.role = Role::traversal;
-  params.schema.second = Stage{.encoding = whole, .role = Role::rerank};
-}
-
-void choose_rerank(BuildChoices& choices, VectorKind vector_kind) {
-  BuildParams& params = choices.params;
-  if (vector_kind == VectorKind::dense && choices.prune_percentage)
-    invalid_argument("--prune-percentage: given, which there is not for dense vectors");
-  if (vector_kind == VectorKind::sparse && choices.residual && !choices.prune_percentage)
-    invalid_argument("--residual: given without --prune-percentage, which tells what is left out");
-  if (vector_kind == VectorKind::dense && choices.residual && choices.second_encoding.empty())
-    invalid_argument("--residual: given without --rerank, expected --rerank rabitq, which holds what is left out");
-  Stage second{.encoding = vector_kind == VectorKind::sparse ? Encoding::sparse_f16 : Encoding::f16,
-               .role = choices.residual ? Role::residual : Role::rerank};
-  if (!choices.second_encoding.empty())
-    about_option("--rerank", [&] { second.encoding = parse_encoding(choices.second_encoding, vector_kind); });
-  if (second.encoding == Encoding::rabitq) second.code.bits = choices.second_bits.value_or(kUsualBits);
-  if (choices.prune_percentage) params.schema.first.prune_percentage = *choices.prune_percentage;
-  params.schema.second = second;
-}
-
-/// What the first codes leave open.
-void choose_code(BuildChoices& choices) {
-  BuildParams& params = choices.params;
-  refuse(choices.bits && params.schema.first.encoding != Encoding::rabitq, "--bits",
-         "--encoding rabitq or --navigation rabitq");
-  refuse(choices.m_pq && params.schema.first.encoding != Encoding::pq, "--m-pq", "--encoding pq");
-  refuse(params.schema.first.code.rotated && params.schema.first.encoding != Encoding::pq, "--opq", "--encoding pq");
-  if (params.schema.first.encoding == Encoding::pq && !choices.m_pq)
-    invalid_argument(
-        "--m-pq: none given, expected the pieces that --encoding pq cuts a vector into, and bytes that it takes");
-  params.schema.first.code.m_pq = choices.m_pq.value_or(0);
-  if (params.schema.first.encoding == Encoding::rabitq)
-    params.schema.first.code.bits = choices.bits.value_or(kUsualBits);
-}
-
-/// Where what guides the walk is to lie.
-void choose_layout(BuildChoices& choices) {
-  if (choices.layout.empty()) return;
-  if (choices.layout != "paged")
-    invalid_argument("--layout: " + tools::quoted(choices.layout) +
-                     " given, expected 'paged'; of tokens there are others, with --multivec");
-  GraphType& type = choices.params.schema.graph;
-  if (type != GraphType::permuted && type != GraphType::paged)
-    invalid_argument("--graph-type: '" + std::string(name_of(type)) +
-                     "' given with --layout paged, which has an order and lists of its own");
-  if (choices.navigation.empty())
-    invalid_argument("--layout: 'paged' given without --navigation, expected codes that guide the walk, e.g. int4");
-  type = GraphType::paged;
-}
-
-/// Names of encodings mean others for other shapes of vectors.
-void choose_encodings(BuildChoices& choices) {
-  const VectorKind vector_kind = vector_kind_of(choices.input);
-  BuildParams& params = choices.params;
-  if (vector_kind == VectorKind::sparse)
-    params.schema.first.encoding = params.schema.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
-  refuse(!choices.of_lists.empty() && params.schema.kind != Kind::postings, choices.of_lists, "--kind postings");
-  refuse(!choices.of_graph.empty() && params.schema.kind != Kind::graph, choices.of_graph, "--kind hnsw");
-  if (!choices.encoding.empty())
-    about_option("--encoding", [&] { params.schema.first.encoding = parse_encoding(choices.encoding, vector_kind); });
-  const bool again = !choices.second_encoding.empty() || choices.prune_percentage || choices.residual;
-  if (!choices.navigation.empty())
-    choose_navigation(choices, vector_kind);
-  else if (again)
-    choose_rerank(choices, vector_kind);
-  choose_layout(choices);
-  choose_code(choices);
-  refuse(choices.second_bits && (!params.schema.second || params.schema.second->encoding != Encoding::rabitq),
-         "--rerank-bits", "--rerank rabitq");
-  const std::initializer_list<Encoding> first_of_two = {Encoding::dense_int8, Encoding::dense_int4, Encoding::rabitq};
-  if (!params.schema.second && std::ranges::count(first_of_two, params.schema.first.encoding) != 0)
-    invalid_argument("--encoding: " + tools::quoted(choices.encoding) +
-                     " given without --rerank, expected --rerank f16, f32 or rabitq beside it, or --navigation " +
-                     choices.encoding + " and vectors in f32 or f16");
-}
-
-void add_options_of_codes(CommandLine& line, BuildChoices& choices) {
-  line.option("m-pq", "N", "", "of --encoding pq: pieces that a vector is cut into, and bytes that it takes",
-              [&](const std::string& text) {
-                choices.m_pq = number<std::uint32_t>(text, 1, kMaxDim, "the vectors' dimension");
-              });
-  line.flag("opq", choices.params.schema.first.code.rotated,
-            "... learn a rotation first, after which less of the vectors is lost");
-  line.option("bits", "N", std::to_string(kUsualBits),
-              "of rabitq, as --encoding or --navigation: bits a dimension, 1 to 8",
-              [&](const std::string& text) { choices.bits = number<std::uint32_t>(text, 1, kMaxBits); });
-}
-
-void add_options_of_lists(CommandLine& line, BuildChoices& choices) {
-  ListParams& params = choices.params.lists;
-  line.option("n-postings", "N", std::to_string(params.n_postings),
-              "of --kind postings: entries that a list has at most; 0: all", [&](const std::string& text) {
-                choices.of_lists = "--n-postings", params.n_postings = number<std::uint32_t>(text);
-              });
-  line.option("summary-energy", "N", fixed(static_cast<double>(params.summary_energy), 1),
-              "... share of a list's summary that is kept, over 0 and at most 1", [&](const std::string& text) {
-                choices.of_lists = "--summary-energy", params.summary_energy = number<float>(text);
-              });
-  line.option(
-      "n-knn", "N", std::to_string(params.n_knn),
-      "... nearest neighbours of each vector that are kept for a search to look at",
-      [&](const std::string& text) { choices.of_lists = "--n-knn", params.n_knn = number<std::uint32_t>(text); });
+/// --layout paged, the former name of --graph-type paged.
+void choose_layout(const std::string& text, Given<BuildParams>& given) {
+  if (text != "paged")
+    invalid_argument(cassata::quoted(text) + " given, expected 'paged'; of tokens there are others, with --multivec");
+  const Value former = given.value("graph_type"), paged = std::string("paged");
+  if (former.index() != 0 && former != Value(std::string("permuted")) && former != paged)
+    invalid_argument("'paged' given with --graph-type " + value_text(former));
+  given.give("graph_type", paged);
 }
 
 CommandLine line_of(BuildChoices& choices) {
@@ -168,82 +44,12 @@ CommandLine line_of(BuildChoices& choices) {
                    "build --target-recall --help'.\n"
                    "Token vectors beside an index: see 'cassata build --multivec --help'; made small: 'cassata build "
                    "--two-level --help'.");
-  BuildParams& params = choices.params;
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
-  line.option("kind", "NAME", std::string(name_of(params.schema.kind)),
-              "hnsw: approximate, a graph; flat: exact; postings: approximate, inverted lists of sparse vectors",
-              [&](const std::string& text) { params.schema.kind = parse_kind(text); });
-  line.option("metric", "NAME", std::string(name_of(params.schema.metric)), metric_names(),
-              [&](const std::string& text) { params.schema.metric = parse_metric(text); });
-  line.option("encoding", "NAME", std::string(name_of(params.schema.first.encoding)),
-              "how values are stored: f32, or f16 for half the size, which sparse vectors of another kind than flat "
-              "get if none is given; dense also pq "
-              "(pieces, for each the nearest of 256 learned ones: DensePQHNSW), and int8, int4 and rabitq as first of "
-              "two; sparse "
-              "also fixedu8, fixedu16 (whole numbers times a scale) and dotvbyte (components packed, too: 2.3 bytes an "
-              "entry; dotproduct only)",
-              [&](const std::string& text) { choices.encoding = text; });
-  add_options_of_codes(line, choices);
-  line.option("navigation", "NAME", "",
-              "of dense vectors in f32 or f16: int8, int4 or rabitq codes beside them that guide the walk, so that it "
-              "reads less; what it finds is "
-              "scored by the vectors",
-              [&](const std::string& text) { choices.navigation = text; });
-  line.option("rerank", "NAME", "",
-              "store vectors a second time, in this encoding: what a search finds by --encoding is scored again by it "
-              "(SparseRerankHNSW; "
-              "DenseRerankHNSW, with --encoding pq, rabitq, int8 or int4, and --rerank f16, f32 or rabitq)",
-              [&](const std::string& text) { choices.second_encoding = text; });
-  line.option("prune-percentage", "N", "",
-              "of each sparse vector, --encoding keeps the fewest entries that have this share of the sum of absolute "
-              "values; --rerank (f16 "
-              "unless given) keeps all",
-              [&](const std::string& text) { choices.prune_percentage = number<double>(text); });
-  line.option("rerank-bits", "N", std::to_string(kUsualBits), "of --rerank rabitq: bits a dimension, 1 to 8",
-              [&](const std::string& text) { choices.second_bits = number<std::uint32_t>(text, 1, kMaxBits); });
-  line.flag("residual", choices.residual,
-            "--rerank keeps only what --prune-percentage, or --encoding rabitq, int8 or int4, leaves out; both scores "
-            "are summed");
-  add_options_of_lists(line, choices);
-  line.option(
-      "graph-type", "NAME", std::string(name_of(params.schema.graph)),
-      "permuted: close vectors lie close together, for collections larger than memory; compressed: so, too, with coded "
-      "lists of "
-      "neighbours; standard: in the order of INPUT. Ids are the same",
-      [&](const std::string& text) {
-        choices.of_graph = "--graph-type", params.schema.graph = parse_graph_type(text);
-      });
-  line.option("layout", "NAME", "",
-              "paged: graph and codes of --navigation lie in pages that hold what is read together, for collections of "
-              "which not even these fit "
-              "into memory",
-              [&](const std::string& text) { choices.of_graph = "--layout", choices.layout = text; });
-  line.option(",m", "N", std::to_string(params.graph.m),
-              "neighbours of a node on the upper levels of the graph; twice as many on the ground level",
-              [&](const std::string& text) {
-                choices.of_graph = "-m";
-                params.graph.m = number<std::uint32_t>(text, GraphParams::kMinM, GraphParams::kMaxM);
-              });
-  line.option("ef-construction", "N", std::to_string(params.graph.ef_construction),
-              "candidates among which neighbours are chosen: more is a better graph and a longer build",
-              [&](const std::string& text) {
-                choices.of_graph = "--ef-construction";
-                params.graph.ef_construction = number<std::uint32_t>(text, 1, kMaxSize);
-              });
-  line.option("memory-budget", "SIZE", "",
-              "build the graph in regions that fit into so much memory, as '512MiB': for collections larger than "
-              "memory. What was done is kept in "
-              "OUTPUT.build until OUTPUT is there",
-              [&](const std::string& text) {
-                choices.of_graph = "--memory-budget";
-                params.memory_budget = parse_memory(text, "memory_budget");
-              });
-  add_force(line, params.replace);
-  line.flag("resume", params.resume,
-            "... go on with what an interrupted build left there, if there is anything; the file is the same");
-  line.option("threads", params.num_threads, "0: all processors");
+  line.parameters(build_parameters(), choices.given);
+  line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
+              [&](const std::string& text) { choose_layout(text, choices.given); });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -252,10 +58,11 @@ CommandLine line_of(BuildChoices& choices) {
 int build_plainly(const Words& words) {
   BuildChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  choose_encodings(choices);
+  BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
+  params.replace = replacing(params.replace.overwrite);
   check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input});
-  build_and_tell(choices.input, choices.params, choices.output, {.quiet = choices.quiet, .json = choices.json});
+  build_and_tell(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }
 
@@ -281,7 +88,7 @@ void tell_place(const std::string& option, const Way& way) {
   std::string places;
   for (const Way& other : kOthers)
     if (other.has(option)) places += (places.empty() ? "" : " or ") + std::string(other.option);
-  refuse(!places.empty(), option, places);
+  if (!places.empty()) invalid_argument(option + ": given, expected only with " + places);
 }
 
 }  // namespace
@@ -292,14 +99,12 @@ int build(const Words& words) {
     if (way == &kPlain &&
         std::ranges::any_of(words, [&](const std::string& word) { return word.starts_with(other.option); }))
       way = &other;
-  return naming_options(way->has, [&] {
-    try {
-      return way->run(words);
-    } catch (const UnknownOption& error) {
-      tell_place(error.option(), *way);
-      throw;
-    }
-  });
+  try {
+    return way->run(words);
+  } catch (const UnknownOption& error) {
+    tell_place(error.option(), *way);
+    throw;
+  }
 }
 
 }  // namespace cassata::tools

@@ -12,60 +12,22 @@
 
 namespace cassata::tools {
 namespace po = boost::program_options;
-namespace {
 
-/// The engine's messages begin with the parameter's name in C++ and Python; here the option's stands before them.
-std::string_view without_name(std::string_view message) {
-  const std::size_t name = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_");
-  return name != 0 && message.substr(name).starts_with(": ") ? message.substr(name + 2) : message;
-}
-
-/// The engine's name of a parameter, as an option.
-std::string as_option(std::string_view name) {
-  if (name == "dtype") return "--encoding";
-  std::string option = (name.size() == 1 ? "-" : "--") + std::string(name);
-  std::ranges::replace(option, '_', '-');
-  return option;
-}
-
-/// The first word of a message is a name if a colon follows it, another if it has an underscore. Options stay as they
-/// are.
-std::string with_options(std::string_view message, const std::function<bool(const std::string&)>& has) {
+std::string with_options(std::string_view message) {
+  const bool combination = message.starts_with("unsupported combination: ");  // of parameters and their values
   std::string text;
   for (std::size_t begin = 0, end; begin < message.size(); begin = end) {
     end = std::min(message.find(' ', begin), message.size());
     std::string_view word = message.substr(begin, end - begin);
-    while (!word.empty() && (word.back() == ':' || word.back() == ',')) word.remove_suffix(1);
-    const bool leads = begin == 0 && message.substr(word.size()).starts_with(":"),
-               name = leads || word.find('_') != word.npos;
-    const std::string option = as_option(word);
-    text += name && !word.starts_with('-') && has(option) ? option : std::string(word);
+    while (!word.empty() && std::string_view(":,;)").find(word.back()) != std::string_view::npos) word.remove_suffix(1);
+    const bool leads = begin == 0 && message.substr(word.size()).starts_with(": ");
+    const bool name = leads || combination || word.find('_') != word.npos;
+    const ParameterInfo* const row = name ? find_parameter(word) : nullptr;
+    text += row != nullptr ? option_name(*row) : std::string(word);
     text += message.substr(begin + word.size(), end - begin - word.size());
     if (end < message.size()) text += message[end++];
   }
   return text;
-}
-
-constexpr std::string_view kOfLists = "an index of --kind postings",
-                           kOfRerank = "an index built with --rerank or --multivec";
-
-}  // namespace
-
-int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run) {
-  try {
-    return run();
-  } catch (const Error& error) {
-    if (error.code() != Errc::invalid_argument) throw;
-    invalid_argument(with_options(error.what(), has));
-  }
-}
-
-void about_option(const std::string& shown, const std::function<void()>& set) {
-  try {
-    set();
-  } catch (const Error& error) {
-    throw Error(error.code(), shown + ": " + std::string(without_name(error.what())));
-  }
 }
 
 CommandLine::CommandLine(std::string synopsis, std::string about)
@@ -93,13 +55,40 @@ void CommandLine::option(const char* names, const char* value_name, const std::s
   auto* value = po::value<std::string>()
                     ->value_name(value_name)
                     ->notifier([shown, set = std::move(set)](const std::string& text) {
-                      about_option(shown, [&] { set(text); });
+                      try {
+                        set(text);
+                      } catch (const Error& error) {
+                        throw Error(error.code(), shown + ": " + error.what());
+                      }
                     });
   options_.add_options()(names, value, (standing.empty() ? help : help + " (default: " + standing + ")").c_str());
 }
 
 void CommandLine::flag(const char* names, bool& into, const std::string& help) {
   options_.add_options()(names, po::bool_switch(&into), help.c_str());
+}
+
+void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std::function<void(const Value&)> give) {
+  static constexpr const char* kValueNames[] = {"N", "N", "", "NAME", "FILE", "SIZE"};
+  std::string names(row.option.empty() ? row.name : row.option);
+  std::ranges::replace(names, '_', '-');
+  std::string help = with_options(row.help);
+  if (row.applies != nullptr) help += "; only " + std::string(row.applies->text);
+  if (row.type == ParameterType::flag) {
+    const auto on = [give = std::move(give)](bool given) {
+      if (given) give(true);
+    };
+    options_.add_options()(names.c_str(), po::bool_switch()->notifier(on), help.c_str());
+    return;
+  }
+  std::string usual(row.usual);
+  if (const std::string held = value_text(standing); !held.empty()) usual += (usual.empty() ? "" : ", else ") + held;
+  if (!usual.empty()) help += " (default: " + usual + ")";
+  auto* value =
+      po::value<std::string>()
+          ->value_name(kValueNames[static_cast<std::size_t>(row.type)])
+          ->notifier([&row, give = std::move(give)](const std::string& text) { give(parse_value(row, text)); });
+  options_.add_options()(names.c_str(), value, help.c_str());
 }
 
 namespace {
@@ -154,7 +143,7 @@ bool CommandLine::parse(const Words& words) {
     po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
   } catch (const po::unknown_option& error) {
     const std::string option = error.get_option_name(), known = nearest(option);
-    throw UnknownOption(option, "no option " + tools::quoted(option) +
+    throw UnknownOption(option, "no option " + cassata::quoted(option) +
                                     (known.empty() ? "; see" : "; did you mean " + known + "? See") + " 'cassata " +
                                     synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
   } catch (const po::too_many_positional_options_error&) {
@@ -180,54 +169,31 @@ std::string CommandLine::help() const {
   return text.str();
 }
 
-void SpecialOptions::check(std::span<const Index> indexes) const {
-  const auto refuse = [&](const std::string& option, std::string_view place, auto has_use) {
-    if (option.empty() || std::ranges::any_of(indexes, [&](const Index& index) { return has_use(index.manifest()); }))
-      return;
-    std::string held;
-    for (const Index& index : indexes)
-      held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
-    invalid_argument(option + ": given, which there is only for " + std::string(place) + held);
-  };
-  refuse(of_lists, kOfLists, [](const Manifest& manifest) { return manifest.schema.kind == Kind::postings; });
-  refuse(of_rerank, kOfRerank,
-         [](const Manifest& manifest) { return manifest.schema.second && !manifest.schema.traversal_only(); });
-}
-
-void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special) {
-  line.option("early-exit-threshold", params.early_exit_threshold,
-              "0 or more: the walk goes on while a score is within the worst kept one relaxed by it");
-  line.option(
-      "query-cut", "N", std::to_string(params.query_cut),
-      "of " + std::string(kOfLists) + ": components of a query whose lists are summed; 0: all",
-      [&](const std::string& text) { special.of_lists = "--query-cut", params.query_cut = number<std::size_t>(text); });
-  line.option("heap-factor", "N", fixed(static_cast<double>(params.heap_factor), 1),
-              "... 0 to 1: lower looks at more blocks of vectors, more exact and slower", [&](const std::string& text) {
-                special.of_lists = "--heap-factor", params.heap_factor = number<float>(text);
-              });
-  line.option("k-candidates", "N", std::to_string(params.k_candidates),
-              "of " + std::string(kOfRerank) + ": results of the walk that are scored again",
-              [&](const std::string& text) {
-                special.of_rerank = "--k-candidates", params.k_candidates = number<std::size_t>(text);
-              });
-  line.option("alpha", "N", "",
-              "... of these, only those whose first score is within the k-th one relaxed by this share",
-              [&](const std::string& text) { special.of_rerank = "--alpha", params.alpha = number<float>(text); });
-  line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
-              [&](const std::string& text) { special.of_rerank = "--beta", params.beta = number<std::size_t>(text); });
+void check_used(const Given<SearchParams>& given, std::span<const Index> indexes) {
+  std::vector<IndexSchema> schemas;
+  std::string held;
+  for (const Index& index : indexes) {
+    schemas.push_back(index.manifest().schema);
+    held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
+  }
+  if (const ParameterInfo* const row = given.unused(schemas))
+    invalid_argument(std::string(row->name) + ": " + unused_text(*row) + held);
 }
 
 void add_resident(CommandLine& line, OpenParams& params) {
-  line.option("resident", "NAME", "", "hot: read what every query touches into memory first; all: the whole file",
-              [&params](const std::string& text) { params.resident = parse_resident(text); });
+  line.parameters(open_parameters(), params, {"verify", "lock"});
+}
+
+ReplaceParams replacing(bool overwrite) {
+  return {.overwrite = overwrite, .note = [](const std::string& message) {
+            std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str());
+          }};
 }
 
 void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option) {
   line.flag("force,f", replace.overwrite,
             "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
-  replace.note = [](const std::string& message) {
-    std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str());
-  };
+  replace = replacing(replace.overwrite);
 }
 
 void check_output(const std::string& output, const std::string& expected) {
@@ -245,13 +211,6 @@ void refuse_overwriting(const std::filesystem::path& output, const std::vector<s
   for (const std::filesystem::path& input : inputs)
     if (std::filesystem::equivalent(output, input, absent))
       invalid_argument(option + ": " + output.string() + " is the input itself");
-}
-
-std::string metric_names() {
-  std::string names;
-  for (std::size_t i = 0; i < std::size(kMetrics); ++i)
-    names += (i == 0 ? "" : i + 1 == std::size(kMetrics) ? " or " : ", ") + std::string(kMetrics[i].name);
-  return names;
 }
 
 }  // namespace cassata::tools

@@ -3,20 +3,22 @@
 
 #include <boost/program_options.hpp>
 
-#include <charconv>
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "cassata/error.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "cassata/params.h"
 #include "tools/terminal.h"
 
@@ -37,7 +39,6 @@ int build(const Words& words);
 int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
-int demo(const Words& words);
 int clean(const Words& words);
 /// `build` where --target-recall is given, and whether it has such an option.
 int build_recommended(const Words& words);
@@ -64,34 +65,15 @@ class UnknownOption : public Error {
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
 template <class T>
 T number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size()) return value;
-  std::string expected = "a number that f32 can hold";
-  if (std::is_integral_v<T>)
-    expected = error == std::errc::result_out_of_range ? "at most " + std::to_string(std::numeric_limits<T>::max())
-                                                       : "a whole number, 0 or more";
-  invalid_argument(quoted(text) + " given, expected " + expected);
+  if (const std::optional<T> value = parse_number<T>(text)) return *value;
+  invalid_argument(cassata::quoted(text) + " given, expected " +
+                   (std::is_integral_v<T> ? "a whole number from 0 to " + decimal(std::numeric_limits<T>::max())
+                                          : std::string("a number that f32 can hold")));
 }
 
-/// The same, and whole, from `least` to `most`, which `limit` names if it is no plain number.
-template <class T>
-T number(std::string_view text, T least, T most, const std::string& limit = {}) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-    invalid_argument(quoted(text) + " given, expected a whole number from " + std::to_string(least) + " to " +
-                     (limit.empty() ? std::to_string(most) : limit));
-  return value;
-}
-
-/// Calls `run` and returns what it does; an Error(invalid_argument) that it throws tells the engine's names of
-/// parameters as options of the command line, those that it `has`.
-int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run);
-
-/// Calls `set`, which looks at what the user gave for an option; an Error it throws gets the option's name in place of
-/// the parameter's.
-void about_option(const std::string& shown, const std::function<void()>& set);
+/// `message` with the engine's names of parameters as options of the command line: its first word, if a colon follows,
+/// words with an underscore, and all words of an unsupported combination.
+std::string with_options(std::string_view message);
 
 /// A subcommand's command line: described once, for parsing and for --help.
 class CommandLine {
@@ -104,7 +86,7 @@ class CommandLine {
   void argument(const char* name, std::string& into);
   void arguments(const char* name, std::vector<std::string>& into);
   /// An option with a value; `names` as in "output,o". With a `standing` value, --help shows it as the default. `set`
-  /// is called with what the user gave and may throw Error.
+  /// is called with what the user gave and may throw Error, whose message gets the option's name before it.
   void option(const char* names, const char* value_name, const std::string& standing, const std::string& help,
               std::function<void(const std::string&)> set);
   /// The same for a number, whose default is the value that it has.
@@ -113,6 +95,20 @@ class CommandLine {
     option(names, "N", decimal(into), help, [&into](const std::string& text) { into = number<T>(text); });
   }
   void flag(const char* names, bool& into, const std::string& help);
+  /// An option for each parameter of a table but `without`; what the user gives goes into `into`, which is a
+  /// Given<Params> or the parameters themselves.
+  template <class Params, class Into>
+  void parameters(std::span<const Parameter<Params>> table, Into& into,
+                  std::initializer_list<std::string_view> without = {}) {
+    for (const Parameter<Params>& row : table)
+      if (std::find(without.begin(), without.end(), row.name) == without.end())
+        parameter(row, row.get(Params{}), [&](const Value& value) {
+          if constexpr (std::is_same_v<Into, Params>)
+            row.set(into, value);
+          else
+            into.give(row.name, value);
+        });
+  }
 
   /// Returns false if the user asked for help, which is printed then.
   bool parse(const Words& words);
@@ -120,11 +116,7 @@ class CommandLine {
   bool has(const std::string& option) const;
 
  private:
-  template <class T>
-  static std::string decimal(T value) {
-    char text[32];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
-  }
+  void parameter(const ParameterInfo& row, const Value& standing, std::function<void(const Value&)> give);
   /// The option that was meant; empty: none is like it.
   std::string nearest(const std::string& option) const;
   void check_arguments(const boost::program_options::variables_map& given) const;
@@ -136,19 +128,14 @@ class CommandLine {
   std::vector<const char*> required_;
 };
 
-/// Options of a search that not every index has a use for: of each kind one that was given, or none.
-struct SpecialOptions {
-  std::string of_lists, of_rerank;
+/// Throws Error(invalid_argument) about an option that none of `indexes` has.
+void check_used(const Given<SearchParams>& given, std::span<const Index> indexes);
 
-  /// Throws Error(invalid_argument) about one that none of `indexes` has a use for.
-  void check(std::span<const Index> indexes) const;
-};
-
-/// What tells a search how far to go, besides its width.
-void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special);
-
-/// What of an index is in memory before the first query.
+/// --resident: what of an index is in memory before the first query.
 void add_resident(CommandLine& line, OpenParams& params);
+
+/// What writes a file, whatever stands there if asked to `overwrite`; notes go to stderr.
+ReplaceParams replacing(bool overwrite);
 
 /// Adds --force, which has `replace` overwrite any file; notes of `replace` go to stderr.
 void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option = "--output");
@@ -159,8 +146,5 @@ void check_output(const std::string& output, const std::string& expected);
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
                         const std::string& option = "--output");
-
-/// "dotproduct or euclidean", of all metrics.
-std::string metric_names();
 
 }  // namespace cassata::tools

@@ -1,6 +1,5 @@
 #include "tools/describe.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "format/file/mapped_file.h"
@@ -146,23 +145,26 @@ Json describe_residency(const Index& index) {
   return json;
 }
 
+Json json_of(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, std::monostate>)
+          return nullptr;
+        else
+          return held;
+      },
+      value);
+}
+
 std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 std::string uuid_text(const Index& index) {
   std::string text;
   for (const std::uint8_t byte : index.file().header().uuid) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", byte);
     if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23) text += '-';
-    text += digits;
+    text += hex(byte).substr(14);
   }
   return text;
-}
-
-std::string hex(std::uint64_t value) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(value));
-  return digits;
 }
 
 }  // namespace cassata::tools

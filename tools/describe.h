@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 
 namespace cassata::tools {
 
@@ -18,12 +19,12 @@ nlohmann::ordered_json describe(const Index& index);
 nlohmann::ordered_json describe_residency(const Index& index);
 /// The sum of the parts of a tier, named "hot" or "cold"; of both: "all".
 SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier);
+/// A parameter's value.
+nlohmann::ordered_json json_of(const Value& value);
 /// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is
 /// always valid JSON.
 std::string to_text(const nlohmann::ordered_json& json);
 
 std::string uuid_text(const Index& index);
-/// A hash as 16 hexadecimal digits.
-std::string hex(std::uint64_t value);
 
 }  // namespace cassata::tools

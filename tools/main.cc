@@ -25,7 +25,6 @@ constexpr Command kCommands[] = {
     {"verify", "check every byte of index files", verify},
     {"bench", "measure recall against queries a second", bench},
     {"clean", "remove what killed builds left in a folder", clean},
-    {"demo", "search this machine's package descriptions (needs the Python package)", demo},
 };
 
 std::string usage() {
@@ -86,7 +85,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: out of memory\n", program_name(words).c_str());
     return kRefused;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(error.what()).c_str());
+    const auto* const ours = dynamic_cast<const cassata::Error*>(&error);
+    const bool argument = ours != nullptr && ours->code() == cassata::Errc::invalid_argument;
+    const std::string message = argument ? with_options(error.what()) : error.what();
+    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(message).c_str());
     return kRefused;
   }
 }

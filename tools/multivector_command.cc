@@ -16,12 +16,6 @@ struct MultivectorChoices {
   TokenChoices tokens;
 };
 
-TokenLayout parse_layout(const std::string& text) {
-  if (text == "plain") return TokenLayout::plain;
-  if (text == "two-level") return TokenLayout::two_level;
-  invalid_argument(tools::quoted(text) + " given, expected plain or two-level");
-}
-
 CommandLine line_of(MultivectorChoices& choices) {
   CommandLine line("build INDEX --multivec FOLDER -o OUTPUT [OPTIONS]",
                    "Puts token vectors beside an index of their documents, in one file that needs neither any more: "
@@ -40,16 +34,7 @@ CommandLine line_of(MultivectorChoices& choices) {
               [&](const std::string& text) { choices.folder = text; });
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
-  line.option("layout", "NAME", "",
-              "of a FOLDER that holds both: plain (documents.npy) or two-level (the coded tokens)",
-              [&](const std::string& text) { choices.tokens.layout = parse_layout(text); });
-  line.option("pq-subspaces", "N", "", "of coded tokens, pieces of the residuals, which the files must agree with",
-              [&](const std::string& text) { choices.tokens.pq_subspaces = number<std::size_t>(text); });
-  line.option(
-      "ids", "FILE", "",
-      "what the vectors of INDEX are called, a .npy file of numbers or text, to be compared with ids.npy in FOLDER",
-      [&](const std::string& text) { choices.tokens.ids = text; });
-  add_force(line, choices.tokens.replace);
+  line.parameters(join_parameters(), choices.tokens);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -66,6 +51,7 @@ int build_multivector(const Words& words) {
   MultivectorChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   check_output(choices.output, "the index file to write");
+  choices.tokens.replace = replacing(choices.tokens.replace.overwrite);
   build_and_tell(
       [&](const Progress& progress) {
         choices.tokens.progress = progress;

@@ -107,13 +107,6 @@ std::string find_python(const std::string& modules, const std::string& extra) {
                    extra + "]' in the source tree installs " + (modules.find(',') == modules.npos ? "it" : "them"));
 }
 
-void become(Words command) {
-  const std::vector<char*> arguments = pointers(command);
-  std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays so for the new program
-  ::execvp(arguments[0], arguments.data());
-  io_error("cannot start " + command[0]);
-}
-
 std::string output_of(Words command, std::string_view input) {
   const std::string name = command[0];
   auto [its_input, our_output] = make_pipe();

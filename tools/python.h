@@ -13,9 +13,6 @@ namespace cassata::tools {
 /// package with its optional dependencies `extra`.
 std::string find_python(const std::string& modules, const std::string& extra);
 
-/// Runs `command` in this process's place.
-[[noreturn]] void become(Words command);
-
 /// What `command` writes to standard output, given `input` on standard input. Throws Error(io) if it cannot be started,
 /// and Error(invalid_argument) if it fails: it has said why on stderr.
 std::string output_of(Words command, std::string_view input = {});

@@ -10,6 +10,7 @@
 #include "format/file/file_writer.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
+#include "tools/describe.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -34,24 +35,13 @@ CommandLine line_of(RecommendChoices& choices) {
                    "to go on up to the whole of INPUT,\n"
                    "which is read twice. Speed is what is measured here and now, on one thread: on a busy machine the "
                    "choice may differ.");
-  RecommendParams& params = choices.params;
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
-  line.option("target-recall", "N", "", "share of the exact answers that must be found, over 0 and at most 1",
-              [&](const std::string& text) { params.target_recall = number<double>(text); });
-  line.option("memory", "BYTES", "no bound",
-              "bytes that every query touches, codes and graph, at most (512MiB, 2GB): vectors that only finish a "
-              "search may stay on disk",
-              [&](const std::string& text) { params.memory = parse_memory(text); });
-  line.option("metric", "NAME", std::string(name_of(params.metric)), metric_names(),
-              [&](const std::string& text) { params.metric = parse_metric(text); });
+  line.parameters(recommend_parameters(), choices.params);
   line.option("queries", "FILE", "",
               "queries to try with; unless given, vectors of INPUT that are kept out of the sample",
               [&](const std::string& text) { choices.queries = text; });
-  line.option(",k", params.k, "results a query");
-  line.option("sample", params.sample, "vectors to try on, at most");
-  line.option("threads", params.num_threads, "of builds; 0: all processors");
   add_force(line, choices.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON, with all that was tried");
@@ -60,8 +50,7 @@ CommandLine line_of(RecommendChoices& choices) {
 
 Json trial_json(const Trial& trial) {
   Json arguments = Json::object();
-  for (const auto& [name, value] : arguments_of(trial.params))
-    std::visit([&, &key = name](const auto& held) { arguments[key] = held; }, value);
+  for (const auto& [name, value] : arguments_of(trial.params)) arguments[name] = json_of(value);
   Json json = {{"class", trial.class_name}, {"arguments", arguments}};
   if (!trial.refusal.empty()) {
     json["refused"] = trial.refusal;

@@ -122,9 +122,8 @@ struct SearchChoices {
   bool exact = false;
   ReplaceParams replace;
   OpenParams opening;
+  Given<SearchParams> given{search_parameters()};
   SearchParams params;
-  std::optional<std::size_t> ef_search;
-  SpecialOptions special;
 
   /// Whether results go to the place that the progress bar would go to, too.
   bool on_terminal() const { return output.empty() || descriptor_of(output).has_value(); }
@@ -142,17 +141,10 @@ CommandLine line_of(SearchChoices& choices) {
                    "  json  one object a line: query, ids, scores\n"
                    "The score is the dot product (largest first) or the squared Euclidean distance (smallest first), "
                    "as the index was built.");
-  SearchParams& params = choices.params;
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
-  line.option(",k", params.k, "results a query");
-  line.option("ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
-              "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: "
-              "more is more exact and slower",
-              [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
-  add_search_options(line, params, choices.special);
+  line.parameters(search_parameters(), choices.given);
   add_multivec_queries(line, choices.multivec_queries);
-  line.option("threads", params.num_threads, "0: all processors");
   add_resident(line, choices.opening);
   line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
@@ -241,9 +233,9 @@ int answer(SearchChoices& choices) {
   }
   choices.opening.progress = progress_bar(choices.on_terminal());
   const Index index = Index::open(choices.index, choices.opening);
-  choices.params.ef_search = choices.ef_search.value_or(index.default_ef_search());
-  choices.params.check();
-  choices.special.check({&index, 1});
+  choices.params.ef_search = index.default_ef_search();
+  choices.given.apply(choices.params);
+  check_used(choices.given, {&index, 1});
   std::optional<TypedVectors> typed;
   if (choices.queries == "-") typed.emplace(read_standard_input(), index);
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
@@ -259,9 +251,8 @@ int answer(SearchChoices& choices) {
 
 int search(const Words& words) {
   SearchChoices choices;
-  CommandLine line = line_of(choices);
-  if (!line.parse(words)) return kOk;
-  return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return answer(choices); });
+  if (!line_of(choices).parse(words)) return kOk;
+  return answer(choices);
 }
 
 }  // namespace cassata::tools

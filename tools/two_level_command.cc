@@ -30,22 +30,11 @@ CommandLine line_of(TrainChoices& choices) {
                    "they are there. FOLDER is read twice, in\n"
                    "bounded memory; files appear when all are complete. The same input and options give the same "
                    "bytes, whatever the threads.");
-  TwoLevelChoices& training = choices.training;
   line.argument("FOLDER", choices.input);
   line.flag("two-level", choices.two_level, "what is described here");
   line.option("output,o", "OUT_FOLDER", "", "the folder to write, which is made if it is not there",
               [&](const std::string& text) { choices.output = text; });
-  line.option("pq-subspaces", training.pq_subspaces,
-              "pieces that the rest is cut into, and bytes that it takes; divides token_dim");
-  line.option(
-      "centroids", "N", "the power of two next below 16 sqrt(total_tokens), at most 65536",
-      "how many: with more of them less is left for the second level, and the search for the nearest takes longer",
-      [&](const std::string& text) {
-        training.n_centroids = number<std::uint64_t>(text);
-        if (training.n_centroids == 0) invalid_argument("0 given, expected 1 or more");
-      });
-  line.option("threads", training.num_threads, "0: all processors");
-  add_force(line, training.replace);
+  line.parameters(two_level_parameters(), choices.training);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -88,6 +77,7 @@ int build_two_level(const Words& words) {
   TrainChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   check_output(choices.output, "the folder to write");
+  choices.training.replace = replacing(choices.training.replace.overwrite);
   choices.training.progress = progress_bar(choices.quiet);
   const auto start = std::chrono::steady_clock::now();
   const TwoLevelSummary made = train_two_level(choices.input, choices.output, choices.training);

@@ -79,7 +79,7 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
 )";
   constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
   auto bytes =
-      std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "demo"), "-c", kProgram, path}));
+      std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "sparse"), "-c", kProgram, path}));
   if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));
   const std::string_view arrays = std::string_view(*bytes).substr(std::min(kArrays.size(), bytes->size()));
   std::array<std::uint64_t, 2> counts = {};
@@ -162,7 +162,7 @@ void append_lines(const nlohmann::json& json, std::string& lines) {
     return;
   }
   if (!json.is_array() && !json.is_object())
-    invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) +
+    invalid_argument(std::string(kSource) + ": " + cassata::quoted(json.dump()) +
                      " given, expected a JSON array or object");
   std::string line;
   for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";

@@ -6,11 +6,11 @@ Build an index once, copy the file anywhere, open it in a time that does not dep
     import cassata
 
     vectors = np.random.default_rng(0).standard_normal((10_000, 64), dtype=np.float32)
-    index = cassata.DensePlainHNSW.build_from_array(vectors, metric="euclidean", path="vectors.cassata")
-    distances, ids = index.search(vectors[7], k=5)              # one query
-    distances, ids = index.batch_search(vectors[:100], k=5)     # shape (100, 5), all processors
+    index = cassata.build(vectors, "vectors.cassata", metric="euclidean")
+    scores, ids = index.search(vectors[7], k=5)              # one query: shape (5,)
+    scores, ids = index.search(vectors[:100], k=5)           # several: shape (100, 5), all processors
 
-    with cassata.open("vectors.cassata") as same:               # any index file, in any process
+    with cassata.open("vectors.cassata") as same:            # any index file, in any process
         print(same, same.info["provenance"])
 
 The classes are named and called as kANNolo's: ``import cassata as kannolo`` runs code written for it, and
@@ -19,18 +19,27 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 
 from cassata._core import FormatError, __version__, simd_target
 from cassata.cleaning import clean
-from cassata.compact import SparseDotPacking8HNSW, SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
-from cassata.dense import DenseFlatIndex, DensePlainHNSW
-from cassata.dense_rerank import DenseRerankHNSW
-from cassata.index import RecallWarning, open
-from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIndex, SparseMultivecTwoLevelsPQRerankIndex
-from cassata.postings import SparseFlatIndex, SparsePostingsIndex
-from cassata.product import DensePQHNSW
+from cassata.index import Index, RecallWarning, build, open
+from cassata.inputs import SparseRows
+from cassata.kannolo import CLASSES as _CLASSES
 from cassata.recommendation import Recommendation, recommend
 from cassata.renamed import install_as
-from cassata.rerank import SparseRerankHNSW
-from cassata.sparse import SparsePlainHNSW
 from cassata.two_level import train_two_level
+
+DenseFlatIndex = _CLASSES["DenseFlatIndex"]
+DensePlainHNSW = _CLASSES["DensePlainHNSW"]
+DensePQHNSW = _CLASSES["DensePQHNSW"]
+DenseRerankHNSW = _CLASSES["DenseRerankHNSW"]
+DenseMultivecRerankIndex = _CLASSES["DenseMultivecRerankIndex"]
+SparseFlatIndex = _CLASSES["SparseFlatIndex"]
+SparsePostingsIndex = _CLASSES["SparsePostingsIndex"]
+SparsePlainHNSW = _CLASSES["SparsePlainHNSW"]
+SparseFixedU8HNSW = _CLASSES["SparseFixedU8HNSW"]
+SparseFixedU16HNSW = _CLASSES["SparseFixedU16HNSW"]
+SparseDotVByteHNSW = SparseDotPacking8HNSW = _CLASSES["SparseDotVByteHNSW"]
+SparseRerankHNSW = _CLASSES["SparseRerankHNSW"]
+SparseMultivecRerankIndex = _CLASSES["SparseMultivecRerankIndex"]
+SparseMultivecTwoLevelsPQRerankIndex = _CLASSES["SparseMultivecTwoLevelsPQRerankIndex"]
 
 __all__ = [
     "DenseFlatIndex",
@@ -39,6 +48,7 @@ __all__ = [
     "DensePlainHNSW",
     "DenseRerankHNSW",
     "FormatError",
+    "Index",
     "RecallWarning",
     "Recommendation",
     "SparseDotPacking8HNSW",
@@ -51,7 +61,9 @@ __all__ = [
     "SparsePlainHNSW",
     "SparsePostingsIndex",
     "SparseRerankHNSW",
+    "SparseRows",
     "__version__",
+    "build",
     "clean",
     "install_as",
     "open",

@@ -1,87 +1,69 @@
-"""The engine's Index, as bindings/module.cc defines it; index.py checks and names the arguments."""
+"""The engine's Index, as bindings/module.cc defines it; its parameters are those of the table."""
 
-from typing import Any, Callable, Union, final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 __version__: str
 simd_target: str
-default_query_cut: int
-default_heap_factor: float
 low_recall: float
 metric_aliases: dict[str, str]
-bounds: dict[str, tuple[int, int]]
 
 class FormatError(OSError, ValueError): ...
 
-_Progress = Union[Callable[[str, int, int], object], None]  # noqa: UP007
+_Progress = Callable[[str, int, int], object] | None
 
-_Vectors = Union[str, npt.NDArray[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]  # noqa: UP007
+_Rows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+
+_Vectors = str | npt.NDArray[Any] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
+_Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+# Rows of the table of parameters (cassata/parameters.h), with the keys
+#   name, help; option: "--encoding", "-m"; stage: "build", "search", "open", "recommend", "two_level" or "join"
+#   type: "int", "float", "bool", "str", "path", or "bytes", an int or a text such as "512MiB"
+#   default: None is nothing, unless it is given; usual: what is taken where it is not given, if that is not `default`, or None
+#   minimum, maximum: numbers or None; above_minimum: the minimum is out of range; choices: a tuple or None
+#   expected: the range in words; applies: tags of the indexes that have it, () for all; only_with: the same in words, or None
+#   ignored_elsewhere: other indexes ignore it, instead of refusing it
+parameters: tuple[dict[str, Any], ...]
+
+# Classes as the registry has them, some with several rows: name, vectors ("dense", "sparse"), kind, dtypes, second (encodings of the second
+# stage), role of the second stage ("search": there is none; "traversal": `dtypes` are navigation codes, `second` the dtype), metrics
+classes: tuple[dict[str, Any], ...]
+
 def bytes_text(bytes: int) -> str: ...
-def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **choices: object) -> dict[str, Any]: ...
+
+# Parameters go by the names of the table `parameters`; None is one that is not given. A wrong type or an unknown name is a TypeError.
+# A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
+def build(
+    data: _Vectors, path: str, progress: _Progress, *, name: str = "data_vec", class_name: str | None = None, **parameters: object
+) -> Index:
+    """Builds over a file, an array or the arrays of sparse rows.
+
+    A `path` of "" is a temporary file. `name` stands for arrays in messages. With a `class_name` the parameters must be of that class.
+    """
+
+def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
-def train_two_level(
-    folder: str, out_folder: str, progress: _Progress, pq_subspaces: int, n_centroids: int, num_threads: int, overwrite: bool
-) -> dict[str, Any]: ...
+def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 
 @final
 class Index:
     @staticmethod
     def open(path: str) -> Index: ...
     @staticmethod
-    def build_from_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_array(data_vec: npt.NDArray[Any], path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_sparse_file(data_path: str, path: str, progress: _Progress, **choices: object) -> Index: ...
-    @staticmethod
-    def build_from_sparse_arrays(
-        components: npt.NDArray[np.uint32],
-        values: npt.NDArray[np.float32],
-        offsets: npt.NDArray[np.uint64],
-        path: str,
-        progress: _Progress,
-        name: str,
-        **choices: object,
-    ) -> Index: ...
-    @staticmethod
-    def join(
-        first: Index, folder: str, path: str, overwrite: bool, progress: _Progress, two_level: bool | None, pq_subspaces: int, ids: str
-    ) -> Index: ...
-    def search(
-        self,
-        queries: npt.NDArray[np.float32],
-        k: int,
-        ef_search: int,
-        early_exit_threshold: float,
-        num_threads: int,
-        k_candidates: int = 100,
-        alpha: float | None = None,
-        beta: int | None = None,
-        tokens: _Tokens | None = None,
-        sum_stages: bool = False,
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
-    def search_sparse(
-        self,
-        components: npt.NDArray[np.uint32],
-        values: npt.NDArray[np.float32],
-        offsets: npt.NDArray[np.uint64],
-        k: int,
-        ef_search: int,
-        early_exit_threshold: float,
-        num_threads: int,
-        k_candidates: int = 100,
-        alpha: float | None = None,
-        beta: int | None = None,
-        query_cut: int = ...,
-        heap_factor: float = ...,
-        tokens: _Tokens | None = None,
-        sum_stages: bool = False,
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
+    def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
+    def search(self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
+
+    def search_exact(self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """The same by comparing each query with every vector."""
+
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...
     def verify(self, progress: _Progress) -> None: ...
     def check_touched(self) -> None: ...

@@ -1,33 +1,24 @@
-"""What the index classes have in common: thin faces over one `_core.Index`, from load to close."""
+"""The native interface: one class for every index file, whose options go by name."""
 
 from __future__ import annotations
 
-import difflib
-import functools
 import inspect
-import re
+import os
+import sys
 import threading
 import uuid
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core, inputs
-from cassata.inputs import Path, Progress, Verify
-
-if TYPE_CHECKING:
-    from cassata.compact import SparseDotVByteHNSW, SparseFixedU8HNSW, SparseFixedU16HNSW
-    from cassata.dense import DenseFlatIndex, DensePlainHNSW
-    from cassata.dense_rerank import DenseRerankHNSW
-    from cassata.multivector import DenseMultivecRerankIndex, SparseMultivecRerankIndex, SparseMultivecTwoLevelsPQRerankIndex
-    from cassata.postings import SparseFlatIndex, SparsePostingsIndex
-    from cassata.product import DensePQHNSW
-    from cassata.rerank import SparseRerankHNSW
-    from cassata.sparse import SparsePlainHNSW
+from cassata import _core, inputs, signatures
+from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
+from cassata.signatures import near_names
 
 Self = TypeVar("Self", bound="Index")
+Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 class RecallWarning(UserWarning):
@@ -35,142 +26,209 @@ class RecallWarning(UserWarning):
 
 
 _switching = threading.Lock()  # held while an index takes another file for its own, not while that is opened
-Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+_BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
 class Index:
-    """What all classes have in common. An index is immutable but for `reload`: any number of threads may search it at once.
+    """An index file that is open. Made by `cassata.build` and `cassata.open`.
 
-    It is also a context manager that closes the index, and can be pickled once it has a path: the pickle holds the path and the
-    file's uuid, so that every process that loads it shares one physical copy.
+    It is immutable but for `reload`: any number of threads may search it at once. It is a context manager that closes the index, and
+    can be pickled once it has a path: the pickle holds the path and the file's uuid, so that every process that loads it shares one
+    physical copy. Each object is of the class that its file holds, such as `cassata.DensePlainHNSW`, which also has the methods and
+    argument orders of kANNolo.
     """
 
-    _classes: ClassVar[dict[str, type[Index]]] = {}  # what `open` returns for a file of each class
-    _holds: ClassVar[str]  # the class that the engine names in its files; the same in a subclass of a user's
-    _told_as: ClassVar[dict[str, str]] = {}  # arguments of builds, by the engine's names for them in its errors
+    _classes: ClassVar[dict[str, type[Index]]] = {}  # by what the engine calls the class of a file
+    _holds: ClassVar[str | None] = None  # the same of this class; None: any
+    _made_by: ClassVar[str] = "cassata.build or cassata.open"
+    _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
     _held: _core.Index | None
     _path: str | None
-
-    def __init_subclass__(cls, holds: str | None = None) -> None:
-        """Makes the class of the files that it `holds` known to `open`, and has its methods tell near names of unknown arguments."""
-        if holds is not None:
-            cls._holds, Index._classes[holds] = holds, cls
-        if cls.__module__.startswith("cassata."):
-            tell_near_names(cls)
+    _sparse: bool  # whether it holds sparse vectors
+    _flat = False  # whether `search` returns arrays of one dimension only, as of an index that kANNolo's constructors made
 
     def __init__(self, *arguments: object, **named: object) -> None:
-        """Raises TypeError: indexes are built or loaded.
+        """Raises TypeError: indexes are built or opened.
 
         Args:
             *arguments: Any.
             **named: Any.
         """
-        name = type(self).__name__
-        arrays = "build_from_arrays" if hasattr(type(self), "build_from_arrays") else "build_from_array"
-        raise TypeError(f"{name}: use {name}.build_from_file, {arrays} or load")
+        raise TypeError(f"{type(self).__name__}: use {self._made_by}")
 
     @classmethod
-    def _face(cls: type[Self], core: _core.Index, path: str | None) -> Self:
-        face = object.__new__(cls)
-        face._held, face._path = core, path
+    def _face(cls, core: _core.Index, path: str | None) -> Any:
+        """The object for an open file: of this class, if it holds such files, else of the one that does."""
+        held = core.class_name
+        face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
+        face._held, face._path, face._sparse = core, path, held.startswith("Sparse")
         return face
 
     @classmethod
-    def _build(
-        cls: type[Self],
-        build: Callable[..., _core.Index],
-        path: Path | None,
-        overwrite: bool,
-        num_threads: int,
-        progress: Progress,
-        **choices: object,
-    ) -> Self:
-        """Builds by a function of the engine that already knows its collection."""
+    def build(cls, data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+        """Builds an index, of the class that its parameters determine.
+
+        The same input and parameters give the same bytes, whatever the threads. A file appears complete or not at all. A parameter
+        that is None is not given.
+
+        Returns:
+            The index, open.
+
+        Raises:
+            ValueError: Vectors, a file or an argument are not what they must be, or a parameter does not apply to such an index.
+            TypeError: An argument is of an unknown name, or of a type that makes no sense.
+            OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
+
+        Example:
+            >>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")
+        """
+        for name in parameters.keys() - _BUILD:
+            raise signatures.unknown(name, f"{cls.__name__}.build", [*_PARAMETERS_OF_BUILD])
+        return cls._build(*inputs.collection(data), path, progress, parameters)
+
+    @classmethod
+    def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
+        """Builds from what the engine takes. `name` is what errors call an array, or the path of a file that was read here."""
         target = None if path is None else inputs.file_path("path", path)
+        if os.path.isabs(name):
+            inputs.not_the_input(path, name)
         report = inputs.progress_function(progress)
-        choices["overwrite"] = inputs.truth("overwrite", overwrite)
-        try:
-            face = cls._face(build(target or "", report, class_name=cls._holds, num_threads=inputs.threads(num_threads), **choices), target)
-        except ValueError as error:
-            name, _, rest = str(error).partition(": ")
-            if name not in cls._told_as:
-                raise
-            raise ValueError(f"{cls._told_as[name]}: {rest}") from None
-        face._warn_of_low_recall()
-        return face
-
-    def _warn_of_low_recall(self) -> None:
-        check = self._opened().info()["provenance"]["self_check"]
-        if check is None or check["recall"] >= _core.low_recall:
-            return
-        advice = "a larger ef_search, m, ef_construction or more exact codes raise it"
-        message = f"recall@{check['k']} of a sample is {check['recall']:.3f} by default parameters; {advice}"
-        warnings.warn(message, RecallWarning, stacklevel=4)
+        core = _core.build(data, target or "", report, name=name, class_name=cls._holds, **{**cls._fixed, **parameters})
+        _warn_of_low_recall(core)
+        return cls._face(core, target)
 
     @classmethod
-    def load(
+    @near_names
+    def open(
         cls: type[Self],
         path: Path,
-        metric: str | None = None,
-        graph_type: str | None = None,
-        dtype: str | None = None,
-        m_pq: int | None = None,
-        dim: int | None = None,
         verify: Verify = False,
         *,
         resident: str | None = None,
         lock: bool = False,
         progress: Progress = None,
     ) -> Self:
-        """Opens an index file of this class, in a time that does not depend on its size.
-
-        The file knows everything about itself. What is given all the same is compared with it.
+        """Opens an index file, in a time that does not depend on its size.
 
         Args:
             path: The file.
-            metric: "dotproduct" or "euclidean".
-            graph_type: "standard" or "permuted", which stand for each other, or "compressed".
-            dtype: As of a build.
-            m_pq: As product-quantized classes have it; where the file holds none, any value is refused.
-            dim: Length of a vector.
-            verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
-                pages when queries first use them.
-            resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
-            lock: Keep that in memory (mlock) while the index is open.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
+            verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check rows, lists and
+                pages when a query first uses them.
+            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what
+                they need.
+            lock: Lock the resident bytes in memory (mlock) while the index is open.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+
+        Returns:
+            An object of the class that the file holds.
 
         Raises:
-            ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
-                `resident`, or more would be locked than this process may use.
+            ValueError: The file holds another class than this; `lock` without `resident`, or more would be locked than this process
+                may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
             OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
 
         Example:
-            >>> index = cassata.DensePlainHNSW.load("vectors.cassata")
+            >>> index = cassata.open("vectors.cassata")
         """
-        index = cls._load(path, metric=metric, graph_type=graph_type, dtype=dtype, m_pq=m_pq, dim=dim)
-        return index._made_ready(verify, resident, lock, progress)
-
-    def _made_ready(self: Self, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> Self:
-        """What an opening is asked for besides, once nothing contradicts the file."""
-        core = self._held
-        assert core is not None, "it was loaded just now"
+        path, core = cls._opened_file(path)
         make_ready(core, verify, resident, lock, progress)
-        return self
+        return cls._face(core, path)  # type: ignore[no-any-return]
 
     @classmethod
-    def _load(cls: type[Self], path: Path, **asked: object) -> Self:
+    def _opened_file(cls, path: Path) -> tuple[str, _core.Index]:
         path = inputs.file_path("path", path)
         core = _core.Index.open(path)
-        if core.class_name != cls._holds:
+        if cls._holds not in (None, core.class_name):
             raise ValueError(f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or cassata.open")
-        info = core.info()
-        info["graph_type"] = (info["graph"] or {}).get("graph_type")
-        for name, value in asked.items():
-            is_word = name in ("metric", "graph_type", "dtype", "navigation")
-            compare(path, name, inputs.word(name, value) if is_word and value is not None else value, info[name])
-        return cls._face(core, path)
+        return path, core
 
+    def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
+        """Finds the `k` closest vectors to each query, best first, ties by lower id.
+
+        Returns:
+            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are dot products (largest first) or
+            squared Euclidean distances (smallest first). Missing places hold id -1 and score -inf or inf.
+
+        Raises:
+            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.
+            TypeError: An argument is of an unknown name, or of a type that makes no sense.
+
+        Example:
+            >>> scores, ids = index.search(vectors[0], k=3)
+        """
+        for name in parameters.keys() - _SEARCH:
+            raise signatures.unknown(name, f"{type(self).__name__}.search", [*_PARAMETERS_OF_SEARCH])
+        core = self._opened()  # held until the end, whoever closes the index meanwhile
+        rows, count, several = inputs.queries_of(queries, core.dim, self._sparse)
+        given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
+        if count > 1:
+            parameters.setdefault("num_threads", 0)
+        scores, ids = core.search(rows, given, **parameters)
+        return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
+
+    @near_names
+    def join(
+        self,
+        tokens: Path,
+        path: Path | None = None,
+        *,
+        pq_subspaces: int | None = None,
+        two_level: bool | None = None,
+        ids: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = None,
+    ) -> Index:
+        """Makes an index of this one and of token vectors, by which its results are scored again (MaxSim).
+
+        Tokens are streamed: memory does not grow with them. The new file needs neither part any more.
+
+        Args:
+            tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or centroids.npy,
+                index_assignment.npy, pq_centroids.npy and residuals.npy. The documents stand in the order of the index's vectors.
+            path: Index file to write. None: an unnamed temporary file, until `save(path)`.
+            pq_subspaces: Subspaces of coded tokens, compared with the files. None: not compared.
+            two_level: Which tokens to take of a folder that has both kinds. None: there is one kind.
+            ids: .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
+            overwrite: Let path replace any file; otherwise only an empty file or an index file.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+
+        Raises:
+            ValueError: The parts do not fit each other, or a file is not what it must be: the message names the file and the row.
+            OSError: A file cannot be read or written.
+
+        Example:
+            >>> index = cassata.open("sparse.cassata").join("tokens", "documents.cassata")
+        """
+        return Index._joined(self._opened(), tokens, path, pq_subspaces, two_level, ids, overwrite, progress)  # type: ignore[no-any-return]
+
+    @classmethod
+    def _joined(
+        cls,
+        core: _core.Index,
+        tokens: Path,
+        path: Path | None,
+        pq_subspaces: int | None,
+        two_level: bool | None,
+        ids: Path | None,
+        overwrite: bool,
+        progress: Progress,
+        name: str = "tokens",
+    ) -> Any:
+        target = None if path is None else inputs.file_path("path", path)
+        joined = _core.Index.join(
+            core,
+            inputs.file_path(name, tokens),
+            target or "",
+            inputs.progress_function(progress),
+            layout=None if two_level is None else "two-level" if two_level else "plain",
+            pq_subspaces=pq_subspaces,
+            ids=None if ids is None else inputs.file_path("ids", ids),
+            overwrite=overwrite,
+        )
+        return cls._face(joined, target)
+
+    @near_names
     def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
         """Writes the index file to `path`, checking every byte on the way.
 
@@ -192,6 +250,7 @@ class Index:
         if self._path is None:
             self._held, self._path = _core.Index.open(target), target  # lets go of the temporary file
 
+    @near_names
     def verify(self, progress: Progress = None) -> None:
         """Reads the whole file and checks every byte against its hash, then every structural rule.
 
@@ -203,6 +262,24 @@ class Index:
         """
         self._opened().verify(inputs.progress_function(progress))
 
+    @near_names
+    def warm(self, resident: str = "hot", *, lock: bool = False, progress: Progress = None) -> None:
+        """Reads the file into memory, front to back.
+
+        Args:
+            resident: "hot": the bytes that every query needs; "all": the whole file.
+            lock: Lock them in memory (mlock) while the index is open.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+
+        Raises:
+            ValueError: More would be locked than this process may use.
+            OSError: The file cannot be read, or the system refuses to lock so much.
+        """
+        core = self._opened()
+        what, keep = _residence(resident, lock)
+        core.warm(what or "hot", keep, inputs.progress_function(progress))
+
+    @near_names
     def residency(self) -> dict[str, Any]:
         """How much of the file is in memory: in the page cache, whichever process had it read.
 
@@ -213,6 +290,7 @@ class Index:
         tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
         return {"sections": sections, **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()}}
 
+    @near_names
     def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
         """Goes over to the file that stands now under the path that the index was opened from, or saved or built at.
 
@@ -248,6 +326,11 @@ class Index:
     def n(self) -> int:
         """Vectors in the index; the same as `len(index)`."""
         return self._opened().size
+
+    @property
+    def token_dim(self) -> int:
+        """Length of a token vector; 0: the index has none."""
+        return self._opened().token_dim
 
     @property
     def dim(self) -> int:
@@ -294,10 +377,12 @@ class Index:
         """
         return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
 
+    @near_names
     def space_usage_bytes(self) -> int:
         """Bytes of the index file."""
         return int(self._opened().info()["file_size"])
 
+    @near_names
     def close(self) -> None:
         """Lets go of the file; any later use raises ValueError. Searches under way in other threads end undisturbed."""
         self._held = None
@@ -325,7 +410,7 @@ class Index:
         if info["opq"]:
             codes["opq"] = True
         rerank = {name: value for name, value in (info["rerank"] or {}).items() if value is not None}
-        if self._holds.startswith("Dense"):
+        if not self._sparse:
             rerank.pop("prune_percentage", None)  # dense vectors are not pruned
         second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
         held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **codes, **second, **graph, "path": self._path}
@@ -336,94 +421,13 @@ class Index:
         identity = self.uuid
         if self._path is None:
             raise ValueError(f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first")
-        return _unpickle, (type(self), self._path, identity)
+        return _unpickle, (type(self), self._path, identity, self._flat)
 
     def _opened(self) -> _core.Index:
         core = self._held
         if core is None:
             raise ValueError(f"{type(self).__name__}: the index is closed")
         return core
-
-
-def tell_near_names(cls: type[Index]) -> None:
-    """Wraps the public methods that the class itself has, for the sake of errors alone."""
-    for name, member in list(vars(cls).items()):
-        if name.startswith("_") or not callable(function := getattr(member, "__func__", member)) or isinstance(function, type):
-            continue
-        helpful = _telling_near_names(function)
-        setattr(cls, name, classmethod(helpful) if isinstance(member, classmethod) else helpful)  # none is static
-
-
-def _telling_near_names(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(*arguments: Any, **named: Any) -> Any:
-        try:
-            return method(*arguments, **named)
-        except TypeError as error:
-            found = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
-            known = _argument_names(method)
-            if found is None or found[1] not in named or found[1] in known:  # one of a function that it called
-                raise
-            near = difflib.get_close_matches(_plain(found[1]), list(map(_plain, known)), 1, 0.6)
-            told = f"did you mean {known[list(map(_plain, known)).index(near[0])]!r}?" if near else f"expected one of {', '.join(known)}"
-        owner = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
-        raise TypeError(f"{found[1]}: unknown argument of {owner.__name__}.{method.__name__}, {told}")
-
-    return call
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-def _argument_names(method: Callable[..., Any]) -> list[str]:
-    """All that its docstring names, among them those that it takes by **named."""
-    told = inspect.cleandoc(method.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
-    listed = re.findall(r"^ +(\w+): ", told, re.MULTILINE)
-    return listed or [name for name in inspect.signature(method).parameters if name not in ("self", "cls")]
-
-
-def open(
-    path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
-) -> (
-    DenseFlatIndex
-    | DensePlainHNSW
-    | DensePQHNSW
-    | DenseRerankHNSW
-    | SparseFlatIndex
-    | SparsePostingsIndex
-    | SparsePlainHNSW
-    | SparseFixedU8HNSW
-    | SparseFixedU16HNSW
-    | SparseDotVByteHNSW
-    | SparseRerankHNSW
-    | SparseMultivecRerankIndex
-    | SparseMultivecTwoLevelsPQRerankIndex
-    | DenseMultivecRerankIndex
-):
-    """Opens any index file as its own class.
-
-    Args:
-        path: The file.
-        verify: True: read the whole file now and check every byte and every rule, as `verify()` does. "touched": check rows, lists and
-            pages when queries first use them.
-        resident: "hot" reads what every query touches into memory now, "all" the whole file; None: queries read what they touch.
-        lock: Keep that in memory (mlock) while the index is open.
-        progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-
-    Raises:
-        ValueError: `lock` without `resident`, or more would be locked than this process may use.
-        FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-        OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
-
-    Example:
-        >>> index = cassata.open("vectors.cassata")
-    """
-    path = inputs.file_path("path", path)
-    core = _core.Index.open(path)
-    make_ready(core, verify, resident, lock, progress)
-    face: Any = Index._classes[core.class_name]
-    return face._face(core, path)  # type: ignore[no-any-return]
 
 
 def make_ready(core: _core.Index, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> None:
@@ -457,37 +461,57 @@ def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
 
 
-def padded(
-    core: _core.Index, ask: Callable[..., Hits], rows: int, k: int, ef_search: int | None, relax: float | None, num_threads: int
-) -> Hits:
-    """(rows, k) results of `ask`, a search by that many queries. What the index has not k of is missing."""
-    n = core.size
-    width = core.default_ef_search if ef_search is None else inputs.count("ef_search", ef_search)
-    inputs.results_fit(rows, k := inputs.count("k", k))
-    distances, ids = ask(min(k, n), min(width, n), inputs.threshold(relax), inputs.threads(num_threads))
-    missing = k - ids.shape[1]
-    if missing == 0:
-        return distances, ids
-    worst = -np.inf if core.largest_first else np.inf
-    all_distances, all_ids = np.full((rows, k), worst, np.float32), np.full((rows, k), -1, np.int64)
-    all_distances[:, :-missing], all_ids[:, :-missing] = distances, ids
-    return all_distances, all_ids
+def _warn_of_low_recall(core: _core.Index) -> None:
+    check = core.info()["provenance"]["self_check"]
+    if check is None or check["recall"] >= _core.low_recall:
+        return
+    advice = "a larger ef_search, m, ef_construction or more exact codes raise it"
+    message = f"recall@{check['k']} of a sample is {check['recall']:.3f} by default parameters; {advice}"
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cassata."):  # whose caller is asked
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RecallWarning, stacklevel=level)
 
 
-def _unpickle(cls: type[Self], path: str, identity: str) -> Self:
-    index = cls.load(path)
+def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> Self:
+    index: Self = cls.open(path)
     if index.uuid != identity:
         raise ValueError(f"{path}: holds the index {index.uuid}, the pickle was made of {identity}; the file has been replaced since")
+    index._flat = flat
     return index
 
 
-_INTERCHANGEABLE = ("standard", "permuted")  # graph types: who loads either need not know which was built
+def build(data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+    """As `Index.build`."""
+    for name in parameters.keys() - _BUILD:
+        raise signatures.unknown(name, "cassata.build", [*_PARAMETERS_OF_BUILD])
+    return Index._build(*inputs.collection(data), path, progress, parameters)
 
 
-def compare(path: str, name: str, asked: object, held: object) -> None:
-    """Raises ValueError where what was asked for is not what the file at `path` holds."""
-    if asked is not None and asked != held and not (name == "graph_type" and asked in _INTERCHANGEABLE and held in _INTERCHANGEABLE):
-        raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")
+def open(path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> Index:
+    """As `Index.open`."""
+    return Index.open(path, verify, resident=resident, lock=lock, progress=progress)
 
 
-tell_near_names(Index)
+_QUERIES = (
+    "Of an index of dense vectors, an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in "
+    "place. Of sparse vectors, a scipy.sparse matrix whose rows are the queries, or `cassata.SparseRows`; components in any order."
+)
+
+
+def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> dict[str, inspect.Parameter]:
+    order = f"{before} {' '.join(signatures.names_of(stage))} {after}"
+    return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
+
+
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
+_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
+_PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
+
+_OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())
+_DOC = signatures.with_arguments(inspect.getdoc(Index.build) or "", "build", _OF_BUILD)
+signatures.complete(Index.build.__func__, "cls", _OF_BUILD, "Index", _DOC)  # type: ignore[attr-defined]
+signatures.complete(build, "", _OF_BUILD, "Index", _DOC)
+_DOC = signatures.with_arguments(inspect.getdoc(Index.search) or "", "search", _OF_SEARCH, {"queries": _QUERIES})
+signatures.complete(Index.search, "self", _OF_SEARCH, "Hits", _DOC)
+open.__doc__ = Index.open.__doc__

@@ -1,4 +1,4 @@
-"""What callers pass becomes what the engine takes, or an error that names the argument, what was found and what was expected."""
+"""Converts what callers pass to what the engine takes, or raises an error that names the argument, what was found and what was expected."""
 
 from __future__ import annotations
 
@@ -8,18 +8,37 @@ import os
 import re
 import sys
 import time
-from typing import Any, Callable, Literal, Protocol, Union
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cassata import _core
 
-Progress = Union[None, bool, Callable[[str, int, int], object]]
-Path = Union[str, "os.PathLike[str]"]
-Verify = Union[bool, Literal["touched"]]
+Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
+Path: TypeAlias = str | os.PathLike[str]
+Verify: TypeAlias = bool | Literal["touched"]
 
-SparseRows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]  # components, values, offsets
+CoreRows: TypeAlias = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+CoreTokens: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+
+
+class SparseRows(NamedTuple):
+    """Sparse vectors as compressed rows: vector i has the entries offsets[i] to offsets[i + 1] - 1.
+
+    Args:
+        components: Whole numbers from 0 to 2**32 - 2 of shape (entries,); of stored vectors strictly increasing within a vector.
+        values: Real numbers of shape (entries,).
+        offsets: Whole numbers of shape (n + 1,), from 0 to the number of entries. None: all entries are one vector.
+
+    Example:
+        >>> index.search(cassata.SparseRows([3, 17, 90], [0.5, 1.0, 0.25]), k=3)
+    """
+
+    components: npt.ArrayLike
+    values: npt.ArrayLike
+    offsets: npt.ArrayLike | None = None
 
 
 class SparseMatrix(Protocol):
@@ -33,16 +52,55 @@ class SparseMatrix(Protocol):
         """The same in compressed rows."""
 
 
+Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path
+Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
+Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
+
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
 _DENSE_FILES = (".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin")  # read by the engine
 _SPARSE_FILES = (".bin", ".npz")
 _TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # that pandas, pyarrow or polars read
-_MAX_THREADS = 4096
 _MAX_COMPONENT = 2**32 - 2
-BITS = (1, 8)  # a dimension, of rabitq codes
-_USUAL_BITS = 4
-_BYTES_PER_RESULT = 12  # a float32 and an int64
+
+
+def collection(data: Any, name: str = "data") -> tuple[Any, str]:
+    """What the engine builds from, a path, an array or compressed rows, and what it calls that: `name`, or the path of a file read here."""
+    if isinstance(data, SparseRows):
+        return sparse_rows(*data), name
+    if is_matrix(data):
+        return matrix_rows(name, data), name
+    if isinstance(data, (str, os.PathLike)):
+        return collection_file(file_path(name, data))
+    return dense_matrix(name, data), name
+
+
+def collection_file(path: str) -> tuple[Any, str]:
+    """The same of a file; one that the engine reads needs no name."""
+    if path.lower().endswith(_TABLES):
+        raise ValueError(
+            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read it, and give the array"
+        )
+    return (matrix_rows(path, matrix_file(path)), path) if path.lower().endswith(".npz") else (path, "")
+
+
+def queries_of(queries: Any, dim: int, sparse: bool) -> tuple[Any, int, bool]:
+    """Queries as the engine takes them, how many there are, and whether they came as rows of something of two dimensions."""
+    if not sparse and (type(queries) is np.ndarray or not (is_matrix(queries) or isinstance(queries, SparseRows))):
+        array = queries if type(queries) is np.ndarray else numbers("queries", queries)
+        matrix = queries_matrix(array, dim)
+        return matrix, len(matrix), array.ndim == 2
+    if not sparse:
+        raise ValueError(f"queries: a {type(queries).__name__} given, expected an array, since the index holds dense vectors")
+    if isinstance(queries, SparseRows):
+        rows = sparse_rows(*queries, "queries, ")
+        return rows, len(rows[2]) - 1, queries.offsets is not None
+    if not is_matrix(queries):
+        raise ValueError(
+            f"queries: a {type(queries).__name__} given, expected a scipy.sparse matrix or SparseRows, since the index holds sparse vectors"
+        )
+    rows = matrix_rows("queries", queries)
+    return rows, len(rows[2]) - 1, len(queries.shape) == 2
 
 
 def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
@@ -57,7 +115,7 @@ def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
     return _float32("queries", array, _row_and_column)
 
 
-def collection_matrix(data_vec: npt.ArrayLike, dim: int | None) -> npt.NDArray[Any]:
+def collection_matrix(data_vec: npt.ArrayLike, dim: Any) -> npt.NDArray[Any]:
     """`data_vec` as (rows, dim) in a type that the engine streams: its own memory, whatever its strides, unless of another type."""
     array = numbers("data_vec", data_vec)
     if dim is not None:
@@ -117,7 +175,7 @@ def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
     return _streamed(name, array)
 
 
-def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> SparseRows:
+def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> CoreRows:
     """Compressed rows as the engine takes them, one row if `offsets` is None. Its errors call the arrays prefix + components and values.
 
     Whether the components of a row rise and the values are finite is left to the engine.
@@ -131,9 +189,16 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
     return _components(names[0], whole, ends), narrow, ends
 
 
-def query_tokens(
-    tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens: Any, dim: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
+def tokens_of(tokens: Any, rows: int, dim: int) -> CoreTokens:
+    """Token vectors of `rows` queries: an array, or a list of arrays, one for each query."""
+    if isinstance(tokens, (list, tuple)) and all(isinstance(one, np.ndarray) and one.ndim == 2 for one in tokens):
+        if len(tokens) != rows:
+            raise ValueError(f"tokens: {len(tokens)} arrays, expected {rows}, one for each query")
+        return query_tokens(np.concatenate(tokens) if tokens else np.empty((0, dim)), rows, None, None, [len(one) for one in tokens], dim)
+    return query_tokens(tokens, rows, None, None, None, dim)
+
+
+def query_tokens(tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens: Any, dim: int) -> CoreTokens:
     """Token vectors of `rows` queries, (tokens, dim) one after another, and where each query's begin: (rows + 1,)."""
     if tokens is None:
         raise TypeError("multivec_queries: missing, expected the queries' token vectors")
@@ -184,7 +249,7 @@ def _own_lengths(
     return array, ends
 
 
-def matrix_rows(name: str, matrix: Any) -> SparseRows:
+def matrix_rows(name: str, matrix: Any) -> CoreRows:
     """The rows of a scipy.sparse matrix, or the one that an array of one dimension is; the matrix itself stays as it is.
 
     Components are sorted and duplicates summed.
@@ -209,11 +274,6 @@ def matrix_rows(name: str, matrix: Any) -> SparseRows:
 def is_matrix(data: object) -> bool:
     """Whether `data` is a matrix or array of scipy.sparse."""
     return hasattr(data, "tocsr")
-
-
-def is_rows(data: object) -> bool:
-    """Whether it is one of two dimensions."""
-    return is_matrix(data) and len(data.shape) == 2  # type: ignore[attr-defined]
 
 
 def matrix_file(path: str) -> SparseMatrix:
@@ -311,70 +371,6 @@ def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.stack(rows)
 
 
-def choices(kind: str, metric: str, dtype: str) -> dict[str, Any]:
-    """What every build takes."""
-    return {"kind": kind, "metric": word("metric", metric), "dtype": word("dtype", dtype)}
-
-
-def graph_choices(
-    metric: str, dtype: str, m: int, ef_construction: int, graph_type: str, memory_budget: int | str | None, resume: bool
-) -> dict[str, Any]:
-    """What the build of a graph takes."""
-    budget = {} if memory_budget is None else {"memory_budget": memory_size("memory_budget", memory_budget)}
-    return {
-        **choices("hnsw", metric, dtype),
-        "m": whole_number("m", m, *_core.bounds["m"]),
-        "ef_construction": whole_number("ef_construction", ef_construction, *_core.bounds["ef_construction"]),
-        "graph_type": word("graph_type", graph_type),
-        "resume": truth("resume", resume),
-        **budget,
-    }
-
-
-def memory_size(name: str, value: Any) -> str:
-    """Bytes, as the engine reads them: a number, or a text such as "512MiB"."""
-    return value if isinstance(value, str) else str(whole_number(name, value, 1, 2**63))
-
-
-def laid_out(layout: object, graph_type: str, navigation: object) -> str:
-    """The type of a graph that is to lie in the file as `layout` says."""
-    if layout is None:
-        return graph_type
-    if word("layout", layout) != "paged":
-        raise ValueError(f"layout: {layout!r:.60} given, expected 'paged' or None")
-    if graph_type not in ("permuted", "paged"):
-        raise ValueError(
-            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has an order and lists of its own: expected 'permuted'"
-        )
-    if navigation is None:
-        raise ValueError("layout: 'paged' given without navigation, expected codes that guide the walk, e.g. 'int4'")
-    return "paged"
-
-
-def navigation_choices(navigation: object, bits: Any) -> dict[str, Any]:
-    """What codes that guide a walk take."""
-    if navigation is None:
-        if bits is not None:
-            raise ValueError(f"bits: {bits!r:.60} given without navigation, whose codes have them")
-        return {}
-    name = word("navigation", navigation)
-    chosen = _USUAL_BITS if bits is None and name == "rabitq" else bits
-    return {"navigation": name} if chosen is None else {"navigation": name, "bits": whole_number("bits", chosen, *BITS)}
-
-
-def product_choices(m_pq: Any, opq: Any) -> dict[str, Any]:
-    """What product quantization takes besides."""
-    return {"m_pq": pieces("m_pq", m_pq), "opq": truth("opq", opq)}
-
-
-def pieces(name: str, value: Any) -> int:
-    """Into how many a vector is cut; whether it has as many dimensions is the engine's to say."""
-    bounds = "1 to the vectors' dimension"
-    if value is None:
-        raise TypeError(f"{name}: missing, expected a whole number from {bounds}")
-    return whole_number(name, value, 1, expected=bounds)
-
-
 def truth(name: str, value: Any) -> bool:
     """`value`, which is True or False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -402,31 +398,6 @@ def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 -
     if not minimum <= number <= maximum:
         raise ValueError(f"{name}: {number:.20g} given, expected a whole number from {expected or f'{minimum} to {maximum}'}")
     return number
-
-
-def threads(num_threads: Any) -> int:
-    """`num_threads`, 0 for all processors."""
-    return whole_number("num_threads", num_threads, 0, _MAX_THREADS)
-
-
-def count(name: str, value: Any) -> int:
-    """A number of results or candidates: any that is not negative."""
-    return whole_number(name, value, 0, sys.maxsize, expected="0 on")
-
-
-def threshold(early_exit_threshold: Any) -> float:
-    """Lambda: 0 for None; its bounds are the engine's to check."""
-    return 0.0 if early_exit_threshold is None else number("early_exit_threshold", early_exit_threshold, "a number from 0 on or None")
-
-
-def number(name: str, value: Any, expected: str = "a number") -> float:
-    """`value` as a float; its bounds are the engine's to check."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: {value!r:.60} given, expected {expected}") from None
 
 
 def word(name: str, value: object) -> str:
@@ -471,18 +442,6 @@ def not_the_input(path: Any, source: str) -> None:
     """Refuses to write an index over its own input, as the engine does where it reads the file itself."""
     if path is not None and os.path.exists(target := file_path("path", path)) and os.path.samefile(target, source):
         raise ValueError(f"path: {target} is the input, which the index would replace")
-
-
-def results_fit(rows: int, k: int) -> None:
-    """Refuses results that this machine could not hold."""
-    needed, memory = rows * k * _BYTES_PER_RESULT, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory:
-        raise ValueError(f"k: {k} results for each of {rows} queries need {_told(needed)}, this machine has {_told(memory)}")
-
-
-def _told(size: int) -> str:
-    """So many bytes, as the engine's messages tell them; more than it counts as a number alone."""
-    return _core.bytes_text(size) if size < 2**64 else f"{size} bytes"
 
 
 def progress_function(progress: Any) -> Callable[[str, int, int], object] | None:

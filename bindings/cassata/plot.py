@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
 from typing import Any, BinaryIO, NoReturn
-
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 _MARKERS = "osD^vP*X"
 _NUMBER = (int, float)
@@ -26,7 +24,11 @@ def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format
 
     Raises:
         ValueError: `report` is not what ``cassata bench --json`` prints.
+        ImportError: matplotlib is not installed.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     _check(report)
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.add_subplot()
@@ -83,6 +85,8 @@ def _names(indexes: list[dict[str, Any]]) -> list[str]:
 def _main(arguments: list[str]) -> None:
     if arguments not in (["png"], ["svg"], ["pdf"]):
         _refuse("usage: python -m cassata.plot png|svg|pdf < report.json > picture")
+    if importlib.util.find_spec("matplotlib") is None:
+        _refuse("cassata.plot: matplotlib is not installed; 'pip install matplotlib' brings it")
     try:
         report = json.load(sys.stdin.buffer)
         _check(report)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from cassata import _core, inputs
-from cassata.index import Index
 from cassata.inputs import Path, Progress
+from cassata.kannolo import CLASSES
+
+if TYPE_CHECKING:
+    from cassata import Index
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Recommendation:
         Example:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
-        face: Any = Index._classes[self.class_name]
+        face: Any = CLASSES[self.class_name]
         build = face.build_from_file
         if not isinstance(data, (str, os.PathLike)):
             build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
@@ -106,19 +109,19 @@ def recommend(
         >>> index.batch_search(queries, k=10, ef_search=found.ef_search or 10)
     """
     choices = {
-        "target_recall": inputs.number("target_recall", target_recall),
-        "memory": None if memory is None else inputs.memory_size("memory", memory),
-        "k": inputs.count("k", k),
-        "metric": inputs.word("metric", metric),
-        "sample": inputs.count("sample", sample),
-        "num_threads": inputs.threads(num_threads),
+        "target_recall": target_recall,
+        "memory": memory,
+        "k": k,
+        "metric": metric,
+        "sample": sample,
+        "num_threads": num_threads,
     }
     asked = None if queries is None else _source("queries", queries)
     found = _core.recommend(_source("data", data), asked, inputs.progress_function(progress), **choices)
     return Recommendation(**found)
 
 
-def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.SparseRows:
+def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.CoreRows:
     """Vectors, as the engine takes them."""
     if inputs.is_matrix(data):
         return inputs.matrix_rows(name, data)

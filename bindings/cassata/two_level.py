@@ -54,8 +54,8 @@ def train_two_level(
         inputs.file_path("multivec_data_folder", multivec_data_folder),
         inputs.file_path("out_folder", out_folder),
         inputs.progress_function(progress),
-        pq_subspaces=inputs.count("pq_subspaces", pq_subspaces),
-        n_centroids=0 if n_centroids is None else inputs.whole_number("n_centroids", n_centroids, 1, 2**31 - 1),
-        num_threads=inputs.threads(num_threads),
-        overwrite=inputs.truth("overwrite", overwrite),
+        pq_subspaces=pq_subspaces,
+        n_centroids=n_centroids,
+        num_threads=num_threads,
+        overwrite=overwrite,
     )

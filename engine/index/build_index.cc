@@ -1,7 +1,6 @@
 #include "engine/index/build_index.h"
 
-#include <array>
-#include <charconv>
+#include <algorithm>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "cassata/error.h"
 #include "cassata/index.h"
+#include "cassata/parameters.h"
 #include "engine/build/region_build.h"
 #include "engine/index/build_encoders.h"
 #include "engine/index/build_kind.h"
@@ -16,6 +16,7 @@
 #include "engine/index/schema_rules.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
+#include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
 #include "format/os/memory.h"
@@ -60,42 +61,21 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
     invalid_argument("path: " + path.string() + " is the input, which the index would replace");
 }
 
-/// The shortest text that is read as this number.
-std::string shortest(double number) {
-  std::array<char, 32> text;
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+/// What the file's provenance says of a build, and what a build that goes on must agree with.
+std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [name, value] : recorded(params)) out.emplace_back(name, value_text(value));
+  return out;
 }
 
-std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
-  const IndexSchema& schema = params.schema;
-  const Stage& first = schema.first;
-  std::vector<std::pair<std::string, std::string>> out = {{"kind", std::string(name_of(schema.kind))},
-                                                          {"metric", std::string(name_of(schema.metric))},
-                                                          {"dtype", std::string(name_of(schema.stored().encoding))}};
-  if (schema.traversal_only()) out.emplace_back("navigation", name_of(first.encoding));
-  if (schema.kind == Kind::graph) {
-    out.emplace_back("graph_type", name_of(schema.graph));
-    out.emplace_back("m", std::to_string(params.graph.m));
-    out.emplace_back("ef_construction", std::to_string(params.graph.ef_construction));
-  }
-  if (schema.kind == Kind::postings) {
-    out.emplace_back("n_postings", std::to_string(params.lists.n_postings));
-    out.emplace_back("summary_energy", shortest(params.lists.summary_energy));
-    out.emplace_back("n_knn", std::to_string(params.lists.n_knn));
-  }
-  if (schema.second && !schema.traversal_only()) {
-    out.emplace_back("rerank", name_of(schema.second->encoding));
-    if (schema.second->code.bits != 0) out.emplace_back("rerank_bits", std::to_string(schema.second->code.bits));
-    if (schema.vector_kind == VectorKind::sparse)
-      out.emplace_back("prune_percentage", shortest(first.prune_percentage));
-    out.emplace_back("residual", schema.has(Role::residual) ? "true" : "false");
-  }
-  if (first.code.m_pq != 0) out.emplace_back("m_pq", std::to_string(first.code.m_pq));
-  if (first.code.rotated) out.emplace_back("opq", "true");
-  if (first.code.bits != 0) out.emplace_back("bits", std::to_string(first.code.bits));
-  if (params.ef_search != 0) out.emplace_back("ef_search", std::to_string(params.ef_search));
-  if (params.memory_budget != 0) out.emplace_back("memory_budget", std::to_string(params.memory_budget));
-  return out;
+/// `params` with what depends on the vectors: product quantization in two stages has 32 subspaces unless told.
+BuildParams completed(BuildParams params, const VectorStream& vectors) {
+  constexpr std::size_t kUsualSubspaces = 32;
+  IndexSchema& schema = params.schema;
+  schema.vector_kind = vectors.vector_kind();
+  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && schema.second)
+    schema.first.code.m_pq = static_cast<std::uint32_t>(std::min(kUsualSubspaces, vectors.dim()));
+  return params;
 }
 
 /// Where a build keeps what it has not yet put into its file.
@@ -122,9 +102,8 @@ BuiltParts build_parts(const BuildTask& task) {
 
 std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildParams& given,
                                              const std::filesystem::path& path, const CheckBuild& check) {
-  BuildParams params = given;
-  IndexSchema& schema = params.schema;
-  schema.vector_kind = vectors.vector_kind();
+  const BuildParams params = completed(given, vectors);
+  const IndexSchema& schema = params.schema;
   check_build(vectors, params, path);
   FileWriter writer(path, params.replace);
   const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);

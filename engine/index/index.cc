@@ -14,6 +14,7 @@
 #include "engine/lists/posting_lists.h"
 #include "engine/multivector/join.h"
 #include "engine/search/touched_rows.h"
+#include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
 
@@ -117,20 +118,16 @@ struct Index::State {
 
   /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
   void check_replaces(const State& former) const {
-    const auto compare = [&](const char* what, const auto& found, const auto& expected) {
+    const auto compare = [&](const char* what, const std::string& found, const std::string& expected) {
       if (found != expected)
-        invalid_argument(file->path() + ": now holds " + what + quoted(found) + ", expected " + quoted(expected) +
-                         " as before");
+        invalid_argument(file->path() + ": now holds " + what + found + ", expected " + expected + " as before");
     };
-    compare("a ", class_name, former.class_name);
-    compare("metric ", name_of(file->manifest().schema.metric), name_of(former.file->manifest().schema.metric));
-    if (file->manifest().schema.vector_kind == VectorKind::dense) compare("vectors of dim ", dim(), former.dim());
-    compare("tokens of dim ", token_dim(), former.token_dim());
+    const IndexSchema &mine = file->manifest().schema, &other = former.file->manifest().schema;
+    compare("a ", quoted(class_name), quoted(former.class_name));
+    compare("metric ", quoted(name_of(mine.metric)), quoted(name_of(other.metric)));
+    if (mine.vector_kind == VectorKind::dense) compare("vectors of dim ", decimal(dim()), decimal(former.dim()));
+    compare("tokens of dim ", decimal(token_dim()), decimal(former.token_dim()));
   }
-
- private:
-  static std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
-  static std::string quoted(std::size_t number) { return std::to_string(number); }
 };
 
 Index Index::open(const std::filesystem::path& path, const OpenParams& params) {

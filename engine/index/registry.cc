@@ -127,7 +127,7 @@ const Row& find(const Row (&rows)[n], Field field, Value value) {
 }
 
 template <class Row>
-const Row& parse(const char* what, std::span<const Row> rows, std::string_view text) {
+const Row& parse(std::string_view what, std::span<const Row> rows, std::string_view text) {
   std::string choices;
   for (const Row& row : rows) {
     if (row.name == text) return row;
@@ -200,11 +200,11 @@ Metric parse_metric(std::string_view text) {
 }
 std::span<const std::string_view> aliases_of(Metric metric) noexcept { return row_of(metric).aliases; }
 GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
-Encoding parse_encoding(std::string_view text, VectorKind vector_kind) {
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind, std::string_view name) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows),
                        [&](const EncodingRow& row) { return row.vector_kind == vector_kind; });
-  return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
+  return parse(name, std::span<const EncodingRow>(rows), text).encoding;
 }
 Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   std::vector<Encoding> known;

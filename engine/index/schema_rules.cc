@@ -8,11 +8,10 @@
 
 #include "cassata/index.h"
 #include "engine/index/registry.h"
+#include "format/base/text.h"
 
 namespace cassata {
 namespace {
-
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 std::string name_of(VectorKind kind) {
   return kind == VectorKind::dense ? "dense" : kind == VectorKind::sparse ? "sparse" : "token";

@@ -1,9 +1,8 @@
-// The memory that this process may use, and byte counts as text.
+// The memory that this process may use.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
 
 namespace cassata {
 
@@ -12,8 +11,5 @@ namespace cassata {
 /// the folder of their files. Files that cannot be read are treated as no limit.
 std::uint64_t memory_limit(const std::filesystem::path& groups = "/proc/self/cgroup",
                            const std::filesystem::path& mount = "/sys/fs/cgroup");
-
-/// "1234 bytes"; from 1 MiB on also rounded: "1610612736 bytes (1.5 GiB)".
-std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace cassata

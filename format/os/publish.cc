@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "cassata/error.h"
+#include "format/base/text.h"
 #include "format/os/memory.h"
 
 namespace cassata {
@@ -175,18 +176,6 @@ std::string octal(mode_t mode) {
   return text.data();
 }
 
-/// The text in quotes, escaped and shortened for a one-line message.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kMost = 16;
-  std::string quoted = "'";
-  for (const char c : text.substr(0, kMost)) {
-    std::array<char, 5> escape;
-    std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned char>(c));
-    quoted += c >= ' ' && c <= '~' && c != '\\' ? std::string(1, c) : std::string(escape.data());
-  }
-  return quoted + (text.size() > kMost ? "...'" : "'");
-}
-
 }  // namespace
 
 void check_replaceable(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {
@@ -201,7 +190,7 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
       ", expected no file, an empty one or " + kind.name + "; to replace it anyway: --force, in Python overwrite=True";
   if (!start) io_error(path.string() + ": exists and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
-  throw Error(Errc::io, path.string() + ": exists and begins with " + shown(*start) + expected, EEXIST);
+  throw Error(Errc::io, path.string() + ": exists and begins with " + cassata::quoted(*start, 16) + expected, EEXIST);
 }
 
 void check_target(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {

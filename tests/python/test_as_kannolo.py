@@ -48,7 +48,7 @@ def test_a_script_as_it_is(tmp_path):
     assert done.stdout.splitlines() == [
         "[3] ['-x', '--help'] __main__",
         "0.15.1 0.15.1 kannolo",
-        "True cassata.dense True",
+        "True cassata True",
         "No module named 'kannolo.dense'",
     ]
     assert cassata.open(tmp_path / "index").n == 16

@@ -224,5 +224,5 @@ def test_errors_of_a_progress_function_stay_as_they_are():
 
 def test_negative_counts():
     index = cassata.DenseFlatIndex.build_from_array(VECTORS)
-    with pytest.raises(ValueError, match=r"^k: -1 given, expected a whole number from 0 on$"):
+    with pytest.raises(ValueError, match=r"^k: -1 given, expected a whole number, 0 or more$"):
         index.search(VECTORS[0], k=-1)

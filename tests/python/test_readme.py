@@ -23,7 +23,7 @@ def blocks(language):
 
 
 def test_readme_blocks_run_in_their_order(tmp_path):
-    """On a tenth of the rows, so that it takes seconds; the demo on a few docstrings."""
+    """On a tenth of the rows, so that it takes seconds."""
     pytest.importorskip("scipy")
     (program,) = blocks("python")
     program = program.replace("20_000", "2_000").replace("1_800_00", "180_00")
@@ -31,14 +31,11 @@ def test_readme_blocks_run_in_their_order(tmp_path):
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=300, env=environment)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "cassata").symlink_to(BINARY)
-    (tmp_path / "no lists").mkdir()
     environment["PATH"] = f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:{environment['PATH']}"
     (session,) = blocks("console")
     commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
     assert len(commands) > 10
     for command in commands:
-        if command.startswith("cassata demo "):
-            command = command.replace("cassata demo ", "cassata demo --limit 200 --folder demo --lists 'no lists' ")
         if "--plot" in command:
             pytest.importorskip("matplotlib")
         done = subprocess.run(

@@ -169,7 +169,7 @@ def test_program_refuses(folder, queries):
     np.save(folder / "narrow.npy", queries[:, :15])
     common = ("build", "vectors.npy", "-o", "index", "--target-recall")
     for arguments, part in [
-        ((*common, "0"), "--target-recall: 0.000000 given, expected over 0 and at most 1"),
+        ((*common, "0"), "--target-recall: '0' given, expected a number over 0 and at most 1"),
         ((*common, "0.9", "--memory", "much"), "--memory: 'much' given"),
         ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no candidate"),
         ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),

@@ -142,7 +142,8 @@ std::string_view name_of(Kind kind) noexcept;          ///< e.g. "hnsw"
 Metric parse_metric(std::string_view text);
 std::span<const std::string_view> aliases_of(Metric metric) noexcept;
 GraphType parse_graph_type(std::string_view text);
-Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense);
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense,
+                        std::string_view name = "dtype");
 /// How a class, by its name, stores vectors.
 Encoding parse_dtype(std::string_view text, std::string_view class_name);
 /// Codes that guide searches of a kind over vectors of a shape.

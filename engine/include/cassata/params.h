@@ -55,9 +55,6 @@ struct ListParams {
   /// Nearest neighbours of each vector that are kept, so that a search can look at those of the best it found. 0: none.
   std::uint32_t n_knn = 0;
   static constexpr std::uint32_t kMaxKnn = 256;
-
-  /// Throws Error(invalid_argument), as BuildParams::check().
-  void check() const;
 };
 
 /// How a graph is made.
@@ -69,9 +66,6 @@ struct GraphParams {
   /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer
   /// build.
   std::uint32_t ef_construction = 200;
-
-  /// Throws Error(invalid_argument), as BuildParams::check().
-  void check() const;
 };
 
 /// How an index is built.

@@ -70,14 +70,7 @@ struct Recommendation {
 /// candidate that reaches the target within the memory: the message then names the closest ones.
 Recommendation recommend(VectorStream& vectors, const Batch* queries, const RecommendParams& params);
 
-/// The arguments of a class's build besides the collection, under their names in Python and on the command line.
-using Argument = std::pair<std::string, std::variant<std::uint32_t, std::string>>;
-std::vector<Argument> arguments_of(const BuildParams& params);
-
 /// The class and its arguments except the metric, as a text for people.
 std::string described(const Trial& trial);
-
-/// Parses a number of bytes, e.g. "512MiB", "1.5 GB" or "1000". Throws Error(invalid_argument) that names `name`.
-std::uint64_t parse_memory(std::string_view text, std::string_view name = "memory");
 
 }  // namespace cassata

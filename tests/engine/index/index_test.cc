@@ -70,7 +70,7 @@ TEST(BuildParams, AreCheckedFieldByField) {
 TEST(SearchParams, AreCheckedFieldByField) {
   SearchParams().check();
   for (const float lambda : {-0.01F, -1.0F, kNaN, kInfinity})
-    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"},
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "0 or more"},
                  [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
   for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F})
     SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();

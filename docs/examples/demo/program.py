@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cassata.demo import bm25, measure, store, texts
-from cassata.demo.latent import Floats
+from demo import bm25, measure, store, texts
+from demo.latent import Floats
 
 _MEASURED_QUERIES = 1000
 _ANSWERS = 5
@@ -26,7 +26,7 @@ _SHARED = store.KINDS[1]  # what two processes open at once
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     about = "Search in the descriptions of the packages that this machine can install."
-    parser = argparse.ArgumentParser(prog="cassata demo", description=about)
+    parser = argparse.ArgumentParser(prog="demo", description=about)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cassata" / "demo"
     parser.add_argument("question", nargs="*", help="what to look for; without one, the demo asks, or takes its own if nobody can type")
     parser.add_argument("--folder", type=Path, default=cache, help="where vectors and indexes are kept (%(default)s)")
@@ -151,5 +151,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (OSError, ValueError) as error:
-        print(f"cassata demo: {error}", file=sys.stderr)
+        print(f"demo: {error}", file=sys.stderr)
         sys.exit(2)

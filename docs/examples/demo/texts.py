@@ -13,9 +13,9 @@ import subprocess
 import sys
 import sysconfig
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 PACKAGE_LISTS = Path("/var/lib/apt/lists")
 
@@ -125,7 +125,7 @@ def read_docstrings(folder: Path, files: list[Path]) -> list[Text]:
             short, _, rest = docstring.strip().partition("\n")
             found.setdefault(name, Text(name, " ".join(short.split()), " ".join(rest.split())))
     if not found:
-        sys.exit(f"cassata demo: neither package lists nor docstrings are on this machine ({folder} has no sources)")
+        sys.exit(f"demo: neither package lists nor docstrings are on this machine ({folder} has no sources)")
     return [found[name] for name in sorted(found)]
 
 

@@ -9,18 +9,18 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
-
-from scipy import sparse  # type: ignore[import-untyped]
+from typing import Any, NamedTuple
 
 import cassata
-from cassata.demo import bm25
-from cassata.demo.latent import LatentSpace
-from cassata.demo.texts import Source, Text
-from cassata.demo.words import Vocabulary
+from scipy import sparse  # type: ignore[import-untyped]
+
+from demo import bm25
+from demo.latent import LatentSpace
+from demo.texts import Source, Text
+from demo.words import Vocabulary
 
 DIM = 256
 DENSE, SPARSE = "dense.npy", "bm25.npz"  # files of vectors

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 import cassata
-from cassata.demo.latent import Floats
+import numpy as np
+
+from demo.latent import Floats
 
 K = 10
 

@@ -1,0 +1,722 @@
+#include "cassata/parameters.h"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <type_traits>
+
+#include "cassata/error.h"
+#include "cassata/index.h"
+#include "engine/index/registry.h"
+#include "format/base/text.h"
+
+namespace cassata {
+namespace {
+
+constexpr double kMaxFloat = std::numeric_limits<float>::max();
+constexpr double kMaxU32 = std::numeric_limits<std::uint32_t>::max();
+constexpr double kMaxThreads = 4096;
+constexpr std::uint32_t kMaxBits = 8, kUsualBits = 4;  // of rabitq, a dimension
+constexpr char kUsualBitsText[] = {'0' + kUsualBits, '\0'};
+constexpr std::uint64_t kMaxWhole = std::numeric_limits<std::int64_t>::max();
+
+// Values and the fields that hold them.
+
+template <auto first, auto... rest>
+auto& field(auto& params) {
+  if constexpr (sizeof...(rest) == 0)
+    return params.*first;
+  else
+    return field<rest...>(params.*first);
+}
+
+template <class T>
+Value to_value(const T& held) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>)
+    return held;
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<std::uint64_t>(held);
+  else if constexpr (std::is_floating_point_v<T>)
+    return static_cast<double>(held);
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    return held.empty() ? Value() : Value(held.string());
+  else
+    return held ? to_value(*held) : Value();
+}
+
+template <class T>
+void from_value(const Value& value, T& held) {
+  if constexpr (std::is_same_v<T, bool>)
+    held = std::get<bool>(value);
+  else if constexpr (std::is_integral_v<T>)
+    held = static_cast<T>(std::get<std::uint64_t>(value));
+  else if constexpr (std::is_floating_point_v<T>)
+    held = static_cast<T>(std::get<double>(value));
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    held = std::get<std::string>(value);
+  else
+    from_value(value, held.emplace());
+}
+
+/// Both directions of a parameter that is a field, by the path to it.
+template <class Params, auto... path>
+constexpr Parameter<Params> at(ParameterInfo info) {
+  return {info, [](const Params& params) { return to_value(field<path...>(params)); },
+          [](Params& params, const Value& value) { from_value(value, field<path...>(params)); }};
+}
+
+/// The same of a number for which 0 means that there is none.
+template <class Params, auto... path>
+constexpr Parameter<Params> optional_at(ParameterInfo info) {
+  Parameter<Params> row = at<Params, path...>(info);
+  row.get = [](const Params& params) {
+    const auto& held = field<path...>(params);
+    return held == 0 ? Value() : to_value(held);
+  };
+  return row;
+}
+
+const std::string& text(const Value& value) { return std::get<std::string>(value); }
+
+Value name(std::string_view known) { return std::string(known); }
+
+// Choices.
+
+template <class Rows>
+std::vector<std::string> names(const Rows& rows) {
+  std::vector<std::string> out;
+  for (const auto& row : rows) out.emplace_back(row.name);
+  return out;
+}
+
+void add(std::vector<std::string>& to, std::span<const Encoding> encodings) {
+  for (const Encoding encoding : encodings)
+    if (const std::string known(name_of(encoding)); std::ranges::count(to, known) == 0) to.push_back(known);
+}
+
+/// Names of encodings of those classes that are `wanted`.
+template <class Wanted>
+std::vector<std::string> encodings_of(std::span<const Encoding> ClassRow::*which, Wanted wanted) {
+  std::vector<std::string> out;
+  for (const ClassRow& row : class_rows())
+    if (wanted(row)) add(out, row.*which);
+  return out;
+}
+
+bool guided(const ClassRow& row) { return row.first == Role::traversal; }
+bool reranked(const ClassRow& row) { return !row.seconds.empty() && !guided(row) && !row.tokens(); }
+
+std::vector<std::string> kinds() { return names(kind_rows()); }
+std::vector<std::string> metrics() { return names(metric_rows()); }
+std::vector<std::string> graph_types() { return names(graph_type_rows()); }
+std::vector<std::string> dtypes() {
+  return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return !guided(row); });
+}
+std::vector<std::string> navigations() { return encodings_of(&ClassRow::encodings, guided); }
+std::vector<std::string> reranks() { return encodings_of(&ClassRow::seconds, reranked); }
+std::vector<std::string> verifications() { return {"none", "touched", "all"}; }
+std::vector<std::string> residences() { return {"hot", "all"}; }
+std::vector<std::string> layouts() { return {"plain", "two-level"}; }
+
+// Which indexes have a parameter.
+
+bool has_rerank(const IndexSchema& schema) { return schema.second && !schema.traversal_only(); }
+
+constexpr std::string_view kGraphTags[] = {"hnsw"}, kListTags[] = {"postings"}, kPqTags[] = {"pq"},
+                           kRabitqTags[] = {"rabitq"}, kNavigationTags[] = {"hnsw", "dense"},
+                           kRerankTags[] = {"rerank"}, kRerankRabitqTags[] = {"rerank", "rabitq"},
+                           kPrunedTags[] = {"rerank", "sparse"}, kTokensTags[] = {"tokens"},
+                           kSecondTags[] = {"rerank", "tokens"}, kWidthTags[] = {"hnsw", "postings"};
+
+constexpr Applies kGraph = {kGraphTags, "kind 'hnsw'", [](const IndexSchema& s) { return s.kind == Kind::graph; }};
+constexpr Applies kLists = {kListTags, "kind 'postings'",
+                            [](const IndexSchema& s) { return s.kind == Kind::postings; }};
+constexpr Applies kApproximate = {kWidthTags, "kind 'hnsw' or 'postings'",
+                                  [](const IndexSchema& s) { return s.kind != Kind::flat; }};
+constexpr Applies kPq = {kPqTags, "'pq' codes", [](const IndexSchema& s) { return s.first.encoding == Encoding::pq; }};
+constexpr Applies kRabitq = {kRabitqTags, "'rabitq' codes",
+                             [](const IndexSchema& s) { return s.first.encoding == Encoding::rabitq; }};
+constexpr Applies kNavigation = {kNavigationTags, "dense vectors of kind 'hnsw'", [](const IndexSchema& s) {
+                                   return s.kind == Kind::graph && s.vector_kind == VectorKind::dense;
+                                 }};
+constexpr Applies kRerank = {kRerankTags, "rerank codes",
+                             [](const IndexSchema& s) { return has_rerank(s) && !s.has(Role::maxsim); }};
+constexpr Applies kRerankRabitq = {kRerankRabitqTags, "'rabitq' rerank codes", [](const IndexSchema& s) {
+                                     return has_rerank(s) && s.second->encoding == Encoding::rabitq;
+                                   }};
+constexpr Applies kPruned = {kPrunedTags, "sparse vectors that have rerank codes",
+                             [](const IndexSchema& s) { return kRerank.to(s) && s.vector_kind == VectorKind::sparse; }};
+constexpr Applies kSecond = {kSecondTags, "an index that has rerank codes or token vectors", has_rerank};
+constexpr Applies kTokens = {kTokensTags, "an index that has token vectors",
+                             [](const IndexSchema& s) { return s.has(Role::maxsim); }};
+
+// What a build stores.
+
+/// An encoding in place of that of `stage`, with what is usual for it.
+void store(Stage& stage, Encoding encoding) {
+  stage.encoding = encoding;
+  stage.code = {.bits = encoding == Encoding::rabitq ? kUsualBits : 0};
+}
+
+void set_kind(BuildParams& params, const Value& value) {
+  IndexSchema& schema = params.schema;
+  schema.kind = parse_kind(text(value));
+  if (schema.vector_kind == VectorKind::sparse)
+    schema.first.encoding = schema.kind == Kind::flat ? Encoding::sparse_f32 : Encoding::sparse_f16;
+}
+
+void set_navigation(BuildParams& params, const Value& value) {
+  IndexSchema& schema = params.schema;
+  const Encoding whole = schema.first.encoding, codes = parse_navigation(text(value), schema.kind, schema.vector_kind);
+  if (whole != Encoding::f32 && whole != Encoding::f16)
+    invalid_argument("dtype: '" + std::string(name_of(whole)) + "' given with navigation, expected 'f32' or 'f16'");
+  schema.second = Stage{.encoding = whole, .role = Role::rerank};
+  schema.first.role = Role::traversal;
+  store(schema.first, codes);
+}
+
+/// The stage that scores results again, in the usual encoding unless there is one.
+Stage& second(IndexSchema& schema, const char* asked_by) {
+  if (schema.traversal_only())
+    invalid_argument(std::string(asked_by) + ": given with navigation, which ends with whole vectors");
+  if (!schema.second)
+    schema.second = Stage{.encoding = schema.vector_kind == VectorKind::sparse ? Encoding::sparse_f16 : Encoding::f16,
+                          .role = Role::rerank};
+  return *schema.second;
+}
+
+void set_rerank(BuildParams& params, const Value& value) {
+  const Encoding encoding = parse_encoding(text(value), params.schema.vector_kind, "rerank");
+  store(second(params.schema, "rerank"), encoding);
+}
+
+void set_rerank_bits(BuildParams& params, const Value& value) {
+  if (params.schema.second) from_value(value, params.schema.second->code.bits);  // else it has no use
+}
+
+void set_prune_percentage(BuildParams& params, const Value& value) {
+  second(params.schema, "prune_percentage");
+  from_value(value, params.schema.first.prune_percentage);
+}
+
+void set_residual(BuildParams& params, const Value& value) {
+  IndexSchema& schema = params.schema;
+  if (!std::get<bool>(value)) return;
+  if (schema.traversal_only()) second(schema, "residual");
+  if (!schema.second)
+    invalid_argument(
+        schema.vector_kind == VectorKind::sparse
+            ? "residual: given without prune_percentage, which says what the first stage leaves out"
+            : "residual: given without rerank, expected rerank 'rabitq' for what the first stage leaves out");
+  schema.second->role = Role::residual;
+}
+
+Value rerank_value(const BuildParams& params) {
+  return kRerank.to(params.schema) ? name(name_of(params.schema.second->encoding)) : Value();
+}
+
+// The tables.
+
+using enum ParameterType;
+using enum Recorded;
+using B = BuildParams;
+using S = SearchParams;
+
+constexpr char kThreadsHelp[] = "threads; 0: all processors";
+
+const Parameter<B> kBuild[] = {
+    {{.name = "kind",
+      .type = choice,
+      .choices = kinds,
+      .recorded = always,
+      .help = "hnsw: approximate, a graph; flat: exact (sparse vectors by inverted lists, dotproduct only); postings: "
+              "approximate, inverted lists of sparse vectors, dotproduct only"},
+     [](const B& b) { return name(name_of(b.schema.kind)); },
+     set_kind},
+    {{.name = "metric",
+      .type = choice,
+      .choices = metrics,
+      .recorded = always,
+      .help = "how vectors are compared: the similarities dotproduct and cosine are largest first, the distances "
+              "euclidean (squared) and manhattan smallest first"},
+     [](const B& b) { return name(name_of(b.schema.metric)); },
+     [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
+    {{.name = "dtype",
+      .option = "encoding",
+      .type = choice,
+      .choices = dtypes,
+      .usual = "sparse vectors, but of kind flat: f16",
+      .recorded = always,
+      .help = "how values are stored: f32, or f16 for half the size; of dense vectors also pq (product quantization), "
+              "and with rerank int8, int4 and rabitq; of sparse ones, unless kind is flat, also fixedu8 and fixedu16 "
+              "(fixed-point numbers) and dotvbyte (2.3 bytes an entry, dotproduct only)"},
+     [](const B& b) { return name(name_of(b.schema.stored().encoding)); },
+     [](B& b, const Value& value) { store(b.schema.first, parse_encoding(text(value), b.schema.vector_kind)); }},
+    {{.name = "navigation",
+      .type = choice,
+      .choices = navigations,
+      .applies = &kNavigation,
+      .recorded = always,
+      .help = "traversal codes beside vectors in f32 or f16: the graph is searched by them, which reads less, and the "
+              "vectors score the candidates"},
+     [](const B& b) { return b.schema.traversal_only() ? name(name_of(b.schema.first.encoding)) : Value(); },
+     set_navigation},
+    {{.name = "graph_type",
+      .type = choice,
+      .choices = graph_types,
+      .applies = &kGraph,
+      .recorded = always,
+      .help = "permuted: close vectors are stored close together, for collections larger than memory; compressed: the "
+              "same with delta-coded neighbour lists; standard: in the order of the input; paged: with navigation, "
+              "graph and codes in pages of rows that are read together, where these exceed memory. Ids are the same"},
+     [](const B& b) { return name(name_of(b.schema.graph)); },
+     [](B& b, const Value& value) { b.schema.graph = parse_graph_type(text(value)); }},
+    at<B, &B::graph, &GraphParams::m>({.name = "m",
+                                       .option = ",m",
+                                       .minimum = GraphParams::kMinM,
+                                       .maximum = GraphParams::kMaxM,
+                                       .applies = &kGraph,
+                                       .recorded = always,
+                                       .help = "neighbours of a node on the upper layers of the graph; twice as many "
+                                               "on the base layer"}),
+    at<B, &B::graph, &GraphParams::ef_construction>(
+        {.name = "ef_construction",
+         .minimum = 1,
+         .maximum = double{kMaxSize},
+         .applies = &kGraph,
+         .recorded = always,
+         .help = "candidates from which neighbours are selected: more is a better graph and a longer build"}),
+    at<B, &B::lists, &ListParams::n_postings>({.name = "n_postings",
+                                               .maximum = kMaxU32,
+                                               .applies = &kLists,
+                                               .recorded = always,
+                                               .help = "most entries of an inverted list, those of largest absolute "
+                                                       "value; 0: all"}),
+    at<B, &B::lists, &ListParams::summary_energy>({.name = "summary_energy",
+                                                   .type = real,
+                                                   .maximum = 1,
+                                                   .above_minimum = true,
+                                                   .applies = &kLists,
+                                                   .recorded = always,
+                                                   .help = "share of a list's block maxima that its summary keeps"}),
+    at<B, &B::lists, &ListParams::n_knn>(
+        {.name = "n_knn",
+         .maximum = ListParams::kMaxKnn,
+         .applies = &kLists,
+         .recorded = always,
+         .help = "nearest neighbours of each vector that are stored, so that a search can score those of the best"}),
+    {{.name = "rerank",
+      .type = choice,
+      .choices = reranks,
+      .applies = &kRerank,
+      .recorded = always,
+      .help =
+          "store vectors a second time, in this encoding, which scores the candidates of the first stage again: sparse "
+          "vectors, by dotproduct, or dense ones with dtype pq, int8, int4 or rabitq, here f16, f32 or rabitq"},
+     rerank_value,
+     set_rerank},
+    {{.name = "rerank_bits",
+      .minimum = 1,
+      .maximum = kMaxBits,
+      .applies = &kRerankRabitq,
+      .usual = kUsualBitsText,
+      .recorded = if_changed,
+      .help = "bits a dimension of rabitq rerank codes"},
+     [](const B& b) { return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value(); },
+     set_rerank_bits},
+    {{.name = "prune_percentage",
+      .type = real,
+      .maximum = 100,
+      .applies = &kPruned,
+      .recorded = always,
+      .help = "the first stage keeps the fewest entries of each vector that have this share of its sum of absolute "
+              "values, at least one; the second, f16 unless rerank is given, keeps all"},
+     [](const B& b) { return kPruned.to(b.schema) ? to_value(b.schema.first.prune_percentage) : Value(); },
+     set_prune_percentage},
+    {{.name = "residual",
+      .type = flag,
+      .applies = &kRerank,
+      .recorded = always,
+      .help = "the second stage holds only the residual of the first, and both scores are summed: a smaller file; for "
+              "dotproduct, with prune_percentage, or with dtype int8, int4 or rabitq and rerank rabitq"},
+     [](const B& b) { return kRerank.to(b.schema) ? Value(b.schema.has(Role::residual)) : Value(); },
+     set_residual},
+    optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::m_pq>(
+        {.name = "m_pq",
+         .minimum = 1,
+         .maximum = double{kMaxDim},
+         .applies = &kPq,
+         .usual = "with rerank 32, or the dimension if that is less",
+         .recorded = if_changed,
+         .help = "subspaces that a vector is cut into, and bytes that its code takes, at most its dimension"}),
+    at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::rotated>(
+        {.name = "opq",
+         .type = flag,
+         .applies = &kPq,
+         .recorded = if_changed,
+         .help = "learn a rotation first, after which less of the vectors is lost"}),
+    optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::bits>(
+        {.name = "bits",
+         .minimum = 1,
+         .maximum = kMaxBits,
+         .applies = &kRabitq,
+         .usual = kUsualBitsText,
+         .recorded = if_changed,
+         .help = "bits a dimension of rabitq codes, as dtype or as navigation"}),
+    optional_at<B, &B::ef_search>({.name = "ef_search",
+                                   .minimum = 1,
+                                   .maximum = kMaxU32,
+                                   .applies = &kApproximate,
+                                   .recorded = if_changed,
+                                   .help = "ef_search that the file keeps, for searches that are given none"}),
+    optional_at<B, &B::memory_budget>(
+        {.name = "memory_budget",
+         .type = bytes,
+         .minimum = 1,
+         .applies = &kGraph,
+         .recorded = if_changed,
+         .help = "memory that the build may hold, as 512MiB: the graph is built in regions that fit, for collections "
+                 "larger than memory; what is done is kept beside the file, in a folder that ends in .build"}),
+    at<B, &B::resume>({.name = "resume",
+                       .type = flag,
+                       .applies = &kGraph,
+                       .help = "with memory_budget: go on with what an interrupted build left, if there is anything; "
+                               "the file is the same"}),
+    at<B, &B::replace, &ReplaceParams::overwrite>(
+        {.name = "overwrite",
+         .option = "force,f",
+         .type = flag,
+         .help = "replace any file; else only an empty one or an index file"}),
+    at<B, &B::num_threads>({.name = "num_threads",
+                            .option = "threads",
+                            .maximum = kMaxThreads,
+                            .help = "threads; 0: all processors, with memory_budget four for each, most of which wait "
+                                    "for the disk. The file does "
+                                    "not depend on it"}),
+};
+
+const Parameter<S> kSearch[] = {
+    at<S, &S::k>({.name = "k", .option = ",k", .help = "results a query"}),
+    at<S, &S::ef_search>({.name = "ef_search",
+                          .applies = &kApproximate,
+                          .ignored_elsewhere = true,
+                          .usual = "what the file keeps",
+                          .help = "candidates that a traversal of the graph keeps, or vectors that are scored after "
+                                  "inverted lists are summed: more is more exact and slower"}),
+    at<S, &S::early_exit_threshold>({.name = "early_exit_threshold",
+                                     .type = real,
+                                     .maximum = kMaxFloat,
+                                     .applies = &kGraph,
+                                     .ignored_elsewhere = true,
+                                     .help = "the traversal goes on while a score is within the worst kept one relaxed "
+                                             "by this share"}),
+    at<S, &S::query_cut>({.name = "query_cut",
+                          .applies = &kLists,
+                          .help = "components of a query whose lists are summed, those that can add most; 0: all"}),
+    at<S, &S::heap_factor>({.name = "heap_factor",
+                            .type = real,
+                            .maximum = 1,
+                            .applies = &kLists,
+                            .help = "blocks of vectors are scored whose bound is at least this share of the k-th best "
+                                    "sum; lower is more exact and slower"}),
+    at<S, &S::k_candidates>(
+        {.name = "k_candidates",
+         .applies = &kSecond,
+         .help = "results of the first stage that are scored again, and the most that are returned"}),
+    at<S, &S::alpha>({.name = "alpha",
+                      .type = real,
+                      .maximum = kMaxFloat,
+                      .applies = &kSecond,
+                      .help = "score only candidates again whose first score is within the k-th one relaxed by this "
+                              "share; unless given, all"}),
+    at<S, &S::beta>({.name = "beta",
+                     .applies = &kSecond,
+                     .help = "once k are scored again, stop after so many candidates in a row that are not among the k "
+                             "best; unless given, never"}),
+    at<S, &S::sum_stages>({.name = "sum_stages",
+                           .type = flag,
+                           .applies = &kTokens,
+                           .help = "a document's score is the sum of the scores of both stages"}),
+    at<S, &S::num_threads>({.name = "num_threads", .option = "threads", .maximum = kMaxThreads, .help = kThreadsHelp}),
+};
+
+const Parameter<OpenParams> kOpen[] = {
+    {{.name = "verify",
+      .type = choice,
+      .choices = verifications,
+      .help = "all: check every byte and every rule now; touched: check rows, lists and pages when queries first use "
+              "them; none"},
+     [](const OpenParams& o) {
+       return o.verify ? name(verifications()[static_cast<std::size_t>(*o.verify)]) : Value();
+     },
+     [](OpenParams& o, const Value& value) { o.verify = parse_verify(text(value)); }},
+    {{.name = "resident",
+      .type = choice,
+      .choices = residences,
+      .help = "hot: read what every query touches into memory first; all: the whole file"},
+     [](const OpenParams& o) {
+       return o.resident == Resident::none ? Value() : name(o.resident == Resident::hot ? "hot" : "all");
+     },
+     [](OpenParams& o, const Value& value) { o.resident = parse_resident(text(value)); }},
+    at<OpenParams, &OpenParams::lock>(
+        {.name = "lock", .type = flag, .help = "with resident: keep that in memory (mlock) while the index is open"}),
+};
+
+using R = RecommendParams;
+const Parameter<R> kRecommend[] = {
+    {{.name = "metric", .type = choice, .choices = metrics, .help = kBuild[1].help},
+     [](const R& r) { return name(name_of(r.metric)); },
+     [](R& r, const Value& value) { r.metric = parse_metric(text(value)); }},
+    at<R, &R::target_recall>({.name = "target_recall",
+                              .type = real,
+                              .maximum = 1,
+                              .above_minimum = true,
+                              .help = "share of the k exact answers that must be found"}),
+    optional_at<R, &R::memory>({.name = "memory",
+                                .type = bytes,
+                                .minimum = 1,
+                                .help = "most bytes that every query touches, codes and graph, as 512MiB; vectors that "
+                                        "only score results again may stay on disk; unless given, no bound"}),
+    at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results a query"}),
+    at<R, &R::sample>({.name = "sample", .help = "most vectors to try on"}),
+    at<R, &R::num_threads>({.name = "num_threads",
+                            .option = "threads",
+                            .maximum = kMaxThreads,
+                            .help = "threads of builds; 0: all processors. Speed is measured on one"}),
+};
+
+using T = TwoLevelChoices;
+const Parameter<T> kTwoLevel[] = {
+    at<T, &T::pq_subspaces>({.name = "pq_subspaces",
+                             .minimum = 1,
+                             .maximum = double{kMaxDim},
+                             .help =
+                                 "subspaces that a residual is cut into, and bytes that its code takes; divides the "
+                                 "token vectors' dimension"}),
+    optional_at<T, &T::n_centroids>({.name = "n_centroids",
+                                     .option = "centroids",
+                                     .minimum = 1,
+                                     .maximum = double{kMaxSize},
+                                     .help = "centroids; unless given, the power of two next below 16 sqrt(tokens), at "
+                                             "most 65536"}),
+    at<T, &T::replace, &ReplaceParams::overwrite>(
+        {.name = "overwrite",
+         .option = "force,f",
+         .type = flag,
+         .help = "replace files of these names whatever they are; else none or all of a former call"}),
+    at<T, &T::num_threads>({.name = "num_threads",
+                            .option = "threads",
+                            .maximum = kMaxThreads,
+                            .help = "threads; 0: all processors. The files do not depend on it"}),
+};
+
+using J = TokenChoices;
+const Parameter<J> kJoin[] = {
+    {{.name = "layout",
+      .type = choice,
+      .choices = layouts,
+      .help = "of a folder that holds both: plain (documents.npy) or two-level (coded tokens)"},
+     [](const J& j) { return j.layout ? name(layouts()[*j.layout == TokenLayout::two_level]) : Value(); },
+     [](J& j, const Value& value) {
+       if (std::ranges::count(layouts(), text(value)) == 0)
+         invalid_argument("layout: '" + text(value) + "' given, expected 'plain' or 'two-level'");
+       j.layout = text(value) == "plain" ? TokenLayout::plain : TokenLayout::two_level;
+     }},
+    at<J, &J::pq_subspaces>({.name = "pq_subspaces",
+                             .minimum = 1,
+                             .maximum = double{kMaxDim},
+                             .help = "of coded tokens: subspaces of a residual, which the files must agree with"}),
+    at<J, &J::ids>({.name = "ids",
+                    .type = path,
+                    .help =
+                        "what the index's vectors are called, a .npy file of numbers or text: compared with ids.npy "
+                        "of the folder"}),
+    at<J, &J::replace, &ReplaceParams::overwrite>(
+        {.name = "overwrite", .option = "force,f", .type = flag, .help = kBuild[std::size(kBuild) - 2].help}),
+};
+
+}  // namespace
+
+std::span<const Parameter<BuildParams>> build_parameters() { return kBuild; }
+std::span<const Parameter<SearchParams>> search_parameters() { return kSearch; }
+std::span<const Parameter<OpenParams>> open_parameters() { return kOpen; }
+std::span<const Parameter<RecommendParams>> recommend_parameters() { return kRecommend; }
+std::span<const Parameter<TwoLevelChoices>> two_level_parameters() { return kTwoLevel; }
+std::span<const Parameter<TokenChoices>> join_parameters() { return kJoin; }
+
+BuildParams usual_build(VectorKind vectors) {
+  BuildParams params;
+  params.schema.vector_kind = vectors;
+  if (vectors == VectorKind::sparse) params.schema.first.encoding = Encoding::sparse_f16;
+  return params;
+}
+
+std::string option_name(const ParameterInfo& parameter) {
+  const std::string_view option = parameter.option;
+  if (option.starts_with(',')) return "-" + std::string(option.substr(1));
+  std::string out = "--" + std::string(option.empty() ? parameter.name : option.substr(0, option.find(',')));
+  std::ranges::replace(out, '_', '-');
+  return out;
+}
+
+std::string value_text(const Value& value) {
+  switch (value.index()) {
+    case 1: return std::get<bool>(value) ? "true" : "false";
+    case 2: return decimal(std::get<std::uint64_t>(value));
+    case 3: return decimal(std::get<double>(value));
+    case 4: return std::get<std::string>(value);
+    default: return {};
+  }
+}
+
+std::string expected_text(const ParameterInfo& parameter) {
+  const auto number = [](double bound) { return value_text(bound); };
+  const auto whole_number = [](double bound) { return value_text(static_cast<std::uint64_t>(bound)); };
+  switch (parameter.type) {
+    case flag: return "true or false";
+    case path: return "a path";
+    case choice: {
+      std::string out;
+      for (const std::string& choice : parameter.choices()) out += (out.empty() ? "'" : ", '") + choice + "'";
+      return "one of " + out;
+    }
+    case bytes: return "a number of bytes over 0, such as 512MiB";
+    case whole:
+      if (parameter.maximum >= 0x1p63) return "a whole number, " + whole_number(parameter.minimum) + " or more";
+      return "a whole number from " + whole_number(parameter.minimum) + " to " + whole_number(parameter.maximum);
+    case real: break;
+  }
+  if (parameter.maximum == kMaxFloat) return "a finite number, " + number(parameter.minimum) + " or more";
+  if (parameter.above_minimum)
+    return "a number over " + number(parameter.minimum) + " and at most " + number(parameter.maximum);
+  return "a number from " + number(parameter.minimum) + " to " + number(parameter.maximum);
+}
+
+namespace {
+
+[[noreturn]] void refuse(const ParameterInfo& parameter, const std::string& found) {
+  invalid_argument(std::string(parameter.name) + ": " + found + " given, expected " + expected_text(parameter));
+}
+
+}  // namespace
+
+namespace {
+
+/// Whether `value` is of the parameter's type, and in range.
+bool fits(const ParameterInfo& parameter, const Value& value) {
+  switch (parameter.type) {
+    case flag: return std::holds_alternative<bool>(value);
+    case choice:
+    case path: return std::holds_alternative<std::string>(value);
+    case real:
+      if (const double* const number = std::get_if<double>(&value))
+        return *number >= parameter.minimum && *number <= parameter.maximum &&
+               !(parameter.above_minimum && *number == parameter.minimum);
+      return false;
+    case whole:
+    case bytes: break;
+  }
+  const std::uint64_t* const number = std::get_if<std::uint64_t>(&value);
+  return number != nullptr && *number <= kMaxWhole && static_cast<double>(*number) >= parameter.minimum &&
+         static_cast<double>(*number) <= parameter.maximum;
+}
+
+}  // namespace
+
+Value parse_value(const ParameterInfo& parameter, std::string_view text) {
+  Value value;
+  switch (parameter.type) {
+    case whole:
+      if (const auto number = parse_number<std::uint64_t>(text)) value = *number;
+      break;
+    case real:
+      if (const auto number = parse_number<double>(text)) value = *number;
+      break;
+    case bytes: value = parse_bytes(text, parameter.name); break;
+    case flag:
+      if (text == "true" || text == "false") value = text == "true";
+      break;
+    case path: value = std::string(text); break;
+    case choice: {
+      std::string lower(text);
+      std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      value = lower;
+    }
+  }
+  if (!fits(parameter, value)) refuse(parameter, quoted(text));
+  return value;
+}
+
+void check_value(const ParameterInfo& parameter, const Value& value) {
+  if (!fits(parameter, value)) refuse(parameter, value_text(value));
+}
+
+const ParameterInfo* find_parameter(std::string_view name) {
+  const auto among = [&](const auto& table) -> const ParameterInfo* {
+    const auto found = std::ranges::find(table, name, &ParameterInfo::name);
+    return found == std::end(table) ? nullptr : &*found;
+  };
+  for (const ParameterInfo* found :
+       {among(kBuild), among(kSearch), among(kOpen), among(kRecommend), among(kTwoLevel), among(kJoin)})
+    if (found != nullptr) return found;
+  return nullptr;
+}
+
+std::string unused_text(const ParameterInfo& parameter) {
+  return "given, expected only with " + std::string(parameter.applies->text);
+}
+
+BuildParams build_params(const Given<BuildParams>& given, VectorKind vectors) {
+  BuildParams params = usual_build(vectors);
+  given.apply(params);
+  const IndexSchema& schema = params.schema;
+  if (const ParameterInfo* const row = given.unused({&schema, 1}))
+    invalid_argument(std::string(row->name) + ": " + unused_text(*row));
+  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second)
+    invalid_argument("m_pq: none given, expected a whole number from 1 to the dimension of the vectors");
+  return params;
+}
+
+std::string_view class_name_of(const IndexSchema& schema) {
+  const ClassRow* const row = class_of(schema);
+  return row == nullptr ? std::string_view() : row->name;
+}
+
+std::vector<IndexClass> index_classes() {
+  std::vector<IndexClass> out;
+  for (const ClassRow& row : class_rows()) {
+    const Role role = guided(row)           ? Role::traversal
+                      : row.tokens()        ? Role::maxsim
+                      : row.seconds.empty() ? Role::search
+                                            : Role::rerank;
+    out.push_back({.name = row.name, .vector_kind = row.vector_kind(), .kind = row.kind, .role = role});
+    add(out.back().first, row.encodings);
+    add(out.back().second, row.seconds);
+    for (const Metric metric : row.metrics) out.back().metrics.emplace_back(name_of(metric));
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, Value>> recorded(const BuildParams& params) {
+  const BuildParams usual = usual_build(params.schema.vector_kind);
+  std::vector<std::pair<std::string, Value>> out;
+  for (const Parameter<BuildParams>& row : build_parameters()) {
+    if (row.recorded == no || (row.applies != nullptr && !row.applies->to(params.schema))) continue;
+    const Value value = row.get(params);
+    if (value.index() == 0 || (row.recorded == if_changed && value == row.get(usual))) continue;
+    out.emplace_back(row.name, value);
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, Value>> arguments_of(const BuildParams& params) {
+  auto out = recorded(params);
+  const ClassRow* const row = class_of(params.schema);
+  const bool one_encoding = row != nullptr && !guided(*row) && row->encodings.size() == 1;
+  std::erase_if(out, [&](const auto& argument) {
+    return argument.first == "kind" || (one_encoding && argument.first == "dtype");
+  });
+  return out;
+}
+
+}  // namespace cassata

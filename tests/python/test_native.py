@@ -1,0 +1,239 @@
+"""The native interface: cassata.build, cassata.open and Index, for every class of index."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import cassata
+import numpy as np
+import pytest
+from conftest import METRICS, brute_force, clustered, topics, write_sparse
+
+sparse = pytest.importorskip("scipy.sparse")
+
+N, K, DIM, COLUMNS, TOKEN_DIM = 400, 5, 16, 900, 8
+VECTORS, QUERIES = clustered(N, DIM, seed=1), clustered(7, DIM, seed=2)
+DOCUMENTS, ASKED = topics(N, COLUMNS, seed=3), topics(7, COLUMNS, seed=4)
+SMALL = {"m": 8, "ef_construction": 40}
+
+# What is built of which parameters: the class, and options of a search that it has beside k.
+DENSE = [
+    (cassata.DenseFlatIndex, {"kind": "flat"}, {}),
+    (cassata.DenseFlatIndex, {"kind": "flat", "dtype": "f16"}, {}),
+    (cassata.DensePlainHNSW, SMALL, {"ef_search": 50, "early_exit_threshold": 0.1}),
+    (cassata.DensePlainHNSW, {**SMALL, "navigation": "int4", "dtype": "f16", "graph_type": "compressed"}, {}),
+    (cassata.DensePlainHNSW, {**SMALL, "navigation": "rabitq", "bits": 2}, {}),
+    (cassata.DensePlainHNSW, {**SMALL, "navigation": "int4", "graph_type": "paged"}, {}),
+    (cassata.DensePQHNSW, {**SMALL, "dtype": "pq", "m_pq": 8, "opq": True}, {"ef_search": 50}),
+    (cassata.DenseRerankHNSW, {**SMALL, "dtype": "pq", "m_pq": 8, "rerank": "f16"}, {"k_candidates": 50, "alpha": 0.5, "beta": 9}),
+    (cassata.DenseRerankHNSW, {**SMALL, "dtype": "rabitq", "bits": 1, "rerank": "rabitq", "rerank_bits": 4}, {"k_candidates": 50}),
+]
+SPARSE = [
+    (cassata.SparseFlatIndex, {"kind": "flat"}, {}),
+    (cassata.SparsePostingsIndex, {"kind": "postings", "n_postings": 100, "summary_energy": 0.9, "n_knn": 4}, {"query_cut": 9}),
+    (cassata.SparsePlainHNSW, SMALL, {"ef_search": 50}),
+    (cassata.SparsePlainHNSW, {**SMALL, "dtype": "f32", "metric": "euclidean"}, {"early_exit_threshold": 0.1}),
+    (cassata.SparseFixedU8HNSW, {**SMALL, "dtype": "fixedu8"}, {}),
+    (cassata.SparseFixedU16HNSW, {**SMALL, "dtype": "fixedu16"}, {}),
+    (cassata.SparseDotVByteHNSW, {**SMALL, "dtype": "dotvbyte"}, {}),
+    (cassata.SparseRerankHNSW, {**SMALL, "rerank": "f16", "prune_percentage": 60}, {"k_candidates": 50}),
+]
+
+
+def arrays(matrix):
+    return cassata.SparseRows(matrix.indices, matrix.data, matrix.indptr)
+
+
+def check(index, face, one, several, **options):
+    """The shapes of results, of the object and of those that are opened of its file."""
+    assert type(index) is face
+    assert isinstance(index, cassata.Index)
+    assert (index.n, len(index)) == (N, N)
+    scores, ids = index.search(several, k=K, **options)
+    assert (scores.shape, scores.dtype, ids.shape, ids.dtype) == ((7, K), np.float32, (7, K), np.int64)
+    for i in (0, 6):
+        single = index.search(one(i), k=K, **options)
+        assert [part.tolist() for part in single] == [scores[i].tolist(), ids[i].tolist()]
+    padded_scores, padded_ids = index.search(several, k=N + 3, **options)
+    assert padded_ids.shape == (7, N + 3)
+    assert np.all(padded_ids[:, -3:] == -1)
+    assert np.all(np.isinf(padded_scores[:, -3:]))
+    return scores, ids
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("face", "parameters", "options"), DENSE)
+def test_dense_indexes(face, parameters, options, metric, tmp_path):
+    index = cassata.build(VECTORS, tmp_path / "index", metric=metric, **parameters)
+    scores, ids = check(index, face, lambda i: QUERIES[i], QUERIES, **options)
+    for same in (cassata.open(tmp_path / "index"), cassata.Index.open(tmp_path / "index"), pickle.loads(pickle.dumps(index))):
+        np.testing.assert_array_equal(check(same, face, lambda i: QUERIES[i], QUERIES, **options), (scores, ids))
+    if face is cassata.DenseFlatIndex and "dtype" not in parameters:
+        np.testing.assert_array_equal(ids, brute_force(VECTORS, QUERIES, K, metric)[1])
+
+
+@pytest.mark.parametrize(("face", "parameters", "options"), SPARSE)
+def test_sparse_indexes(face, parameters, options, tmp_path):
+    index = cassata.build(DOCUMENTS, tmp_path / "index", **parameters)
+    rows = [cassata.SparseRows(ASKED[[i]].indices, ASKED[[i]].data) for i in range(7)]
+    expected = check(index, face, lambda i: rows[i], ASKED, **options)
+    array = sparse.csr_array(ASKED)
+    for same in (index, cassata.open(tmp_path / "index"), pickle.loads(pickle.dumps(index))):
+        for one in (lambda i: rows[i], lambda i: array[i]):
+            np.testing.assert_array_equal(check(same, face, one, arrays(ASKED), **options), expected)
+    write_sparse(tmp_path / "documents.bin", DOCUMENTS)
+    sparse.save_npz(tmp_path / "documents.npz", DOCUMENTS)
+    for data in (arrays(DOCUMENTS), tmp_path / "documents.bin", str(tmp_path / "documents.npz")):
+        np.testing.assert_array_equal(cassata.build(data, **parameters).search(ASKED, k=K, **options), expected)
+
+
+@pytest.mark.parametrize("face", [cassata.DenseFlatIndex, cassata.DensePQHNSW])
+def test_a_class_builds_and_opens_its_own_files(face, tmp_path):
+    parameters = {"m_pq": 4} if face is cassata.DensePQHNSW else {}
+    index = face.build(VECTORS, tmp_path / "index", **parameters)
+    assert type(index) is face
+    assert type(face.open(tmp_path / "index")) is face
+    with pytest.raises(ValueError, match=f"holds a {face.__name__}, not a DensePlainHNSW"):
+        cassata.DensePlainHNSW.open(tmp_path / "index")
+
+
+def test_the_same_bytes_by_either_interface(tmp_path):
+    for face, ours, theirs in (
+        (cassata.DensePlainHNSW, {"navigation": "int4", "graph_type": "paged"}, {"navigation": "int4", "layout": "paged"}),
+        (
+            cassata.DenseRerankHNSW,
+            {"dtype": "rabitq", "bits": 3, "rerank": "f32"},
+            {"encoder": "rabitq-ext", "rabitq_total_bits": 3, "dtype": "f32"},
+        ),
+    ):
+        np.save(tmp_path / "vectors.npy", VECTORS)
+        index = cassata.build(tmp_path / "vectors.npy", **SMALL, **ours)
+        assert index.uuid == face.build_from_file(tmp_path / "vectors.npy", 8, 40, **theirs).uuid
+
+
+@pytest.mark.parametrize("first", ["dense", "sparse"])
+def test_token_vectors(first, tmp_path):
+    random = np.random.default_rng(7)
+    doclens = random.integers(1, 6, N).astype(np.int32)
+    (tmp_path / "tokens").mkdir()
+    np.save(tmp_path / "tokens" / "doclens.npy", doclens)
+    np.save(tmp_path / "tokens" / "documents.npy", random.standard_normal((doclens.sum(), TOKEN_DIM)).astype("f2"))
+    data, queries = (VECTORS, QUERIES) if first == "dense" else (DOCUMENTS, ASKED)
+    index = cassata.build(data, **SMALL).join(tmp_path / "tokens", tmp_path / "joined")
+    assert index.token_dim == TOKEN_DIM
+    tokens = random.standard_normal((7, 4, TOKEN_DIM)).astype(np.float32)
+    face = cassata.DenseMultivecRerankIndex if first == "dense" else cassata.SparseMultivecRerankIndex
+    for same in (index, cassata.open(tmp_path / "joined")):
+        assert type(same) is face
+        scores, ids = same.search(queries, tokens=tokens, k=K, k_candidates=50)
+        assert scores.shape == ids.shape == (7, K)
+        np.testing.assert_array_equal(same.search(queries, tokens=list(tokens), k=K, k_candidates=50), (scores, ids))
+        one = queries[3] if first == "dense" else cassata.SparseRows(queries[[3]].indices, queries[[3]].data)
+        np.testing.assert_array_equal(same.search(one, tokens=tokens[3], k=K, k_candidates=50), (scores[3], ids[3]))
+        uneven = [tokens[i, : 1 + i % 4] for i in range(7)]
+        np.testing.assert_array_equal(same.search(queries, tokens=uneven, k=K)[1][3], same.search(one, tokens=tokens[3], k=K)[1])
+        np.testing.assert_array_equal(cassata.Index.search(same, queries, tokens=tokens, k=K, k_candidates=50), (scores, ids))
+        with pytest.raises(ValueError, match="tokens: 6 arrays, expected 7, one for each query"):
+            same.search(queries, tokens=list(tokens)[:6])
+
+
+def test_kannolo_constructors_flatten(tmp_path):
+    built = cassata.DenseFlatIndex.build_from_array(VECTORS, path=tmp_path / "index")
+    for flat in (built, cassata.DenseFlatIndex.load(tmp_path / "index"), pickle.loads(pickle.dumps(built))):
+        assert flat.search(QUERIES, K)[1].shape == (7 * K,)
+        assert flat.batch_search(QUERIES, K)[1].shape == (7, K)
+    for native in (cassata.open(tmp_path / "index"), pickle.loads(pickle.dumps(cassata.open(tmp_path / "index")))):
+        assert native.search(QUERIES, K)[1].shape == (7, K)
+        assert native.search(QUERIES.ravel(), K)[1].shape == (7 * K,)
+
+
+def test_options_go_by_name(tmp_path):
+    for call in (cassata.build, cassata.Index.build, cassata.Index.search, cassata.open, cassata.Index.join):
+        by_position = [p.name for p in inspect.signature(call).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        assert by_position in (["data", "path"], ["self", "queries"], ["path", "verify"], ["self", "tokens", "path"]), call
+        assert not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in inspect.signature(call).parameters.values()), call
+    with pytest.raises(TypeError, match="positional"):
+        cassata.build(VECTORS, None, "flat")
+    index = cassata.build(VECTORS, kind="flat")
+    with pytest.raises(TypeError, match="positional"):
+        cassata.Index.search(index, QUERIES, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (
+            lambda: cassata.build(VECTORS, efConstruction=40),
+            TypeError,
+            "efConstruction: unknown argument of .*, did you mean 'ef_construction'?",
+        ),
+        (lambda: cassata.build(VECTORS, whatever=40), TypeError, "whatever: unknown argument of cassata.build, expected one of data"),
+        (lambda: cassata.build(VECTORS, m=1), ValueError, "m: 1 given, expected a whole number from 2 to 512"),
+        (lambda: cassata.build(VECTORS, m=2.5), TypeError, "m: 2.5 given, expected a whole number"),
+        (lambda: cassata.build(VECTORS, kind="tree"), ValueError, "kind: 'tree' given"),
+        (lambda: cassata.build(VECTORS, metric="hamming"), ValueError, "metric: 'hamming' given"),
+        (lambda: cassata.build(VECTORS, dtype="f64"), ValueError, "dtype: 'f64' given"),
+        (lambda: cassata.build(VECTORS, opq=1, dtype="pq", m_pq=4), TypeError, "opq: 1 given, expected True or False"),
+        (lambda: cassata.build(VECTORS, dtype="pq"), ValueError, "m_pq: "),
+        (lambda: cassata.build(VECTORS, kind="flat", m=8), ValueError, "^m: "),
+        (lambda: cassata.build(VECTORS, n_knn=8), ValueError, "^n_knn: "),
+        (lambda: cassata.build(VECTORS, bits=2), ValueError, "^bits: "),
+        (lambda: cassata.build(VECTORS[0]), ValueError, r"data: shape \(16,\), expected \(number of vectors, dim\)"),
+        (lambda: cassata.build("vectors.parquet"), ValueError, "data: .*vectors.parquet: a table, expected one of .npy"),
+        (lambda: cassata.build("s3://bucket/x.npy"), ValueError, "data: .* a URL"),
+        (lambda: cassata.build("nothing.npy"), FileNotFoundError, "nothing.npy"),
+        (lambda: cassata.build(None), TypeError, "data: None given"),
+        (lambda: cassata.Index(), TypeError, "Index: use cassata.build or cassata.open"),
+        (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, efsearch=3), TypeError, "did you mean 'ef_search'?"),
+        (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, k=-1), ValueError, "k: -1 given"),
+        (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES[:, :3]), ValueError, r"queries: shape \(7, 3\)"),
+        (
+            lambda: cassata.build(VECTORS, kind="flat").search(ASKED),
+            ValueError,
+            "queries: .* expected an array, since the index holds dense",
+        ),
+        (lambda: cassata.build(VECTORS, kind="flat").save("x", overwrit=True), TypeError, "did you mean 'overwrite'?"),
+        (lambda: cassata.build(DOCUMENTS, kind="flat", dtype="pq"), ValueError, "dtype: 'pq' given"),
+        (
+            lambda: cassata.Index.search(cassata.build(DOCUMENTS, kind="flat"), QUERIES),
+            ValueError,
+            "queries: .* since the index holds sparse",
+        ),
+    ],
+)
+def test_errors(call, error, told):
+    with pytest.raises(error, match=told.replace("?", re.escape("?"))) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+
+
+def test_an_index_does_not_replace_its_input(tmp_path):
+    sparse.save_npz(tmp_path / "input.npz", DOCUMENTS)
+    np.save(tmp_path / "input.npy", VECTORS)
+    for path in sorted(tmp_path.iterdir()):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="is the input, which the index would replace"):
+            cassata.build(path, path)
+        assert path.read_bytes() == before
+
+
+def test_warming(tmp_path):
+    index = cassata.build(VECTORS, tmp_path / "index", **SMALL)
+    index.warm()
+    assert index.residency()["hot"]["share"] in (1.0, None)
+    index.warm("all", progress=lambda *event: None)
+    assert index.residency()["all"]["share"] in (1.0, None)
+    with pytest.raises(ValueError, match="resident: 'cold' given"):
+        index.warm("cold")
+
+
+def test_low_recall_warns_at_the_call():
+    random = np.random.default_rng(1)
+    with pytest.warns(cassata.RecallWarning) as warned:
+        cassata.build(random.standard_normal((4000, 96), dtype=np.float32), m=2, ef_construction=1)
+    assert warned[0].filename == __file__
+    with pytest.warns(cassata.RecallWarning) as warned:
+        cassata.DensePlainHNSW.build_from_array(random.standard_normal((4000, 96), dtype=np.float32), m=2, ef_construction=1)
+    assert warned[0].filename == __file__
