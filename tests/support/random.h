@@ -2,11 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <random>
+
+#include "tests/support/seed.h"
 
 namespace cassata::test {
 
-using Random = std::mt19937_64;
+/// A sequence of its own for each seed of a test and each seed of the run.
+class Random : public std::mt19937_64 {
+ public:
+  explicit Random(std::uint64_t seed) : std::mt19937_64(seed + run_seed() * 0x9E3779B97F4A7C15) {}
+};
 
 /// 0 to n - 1.
 inline std::size_t below(Random& random, std::size_t n) { return static_cast<std::size_t>(random() % n); }
