@@ -1,7 +1,8 @@
 // Python's global interpreter lock, let go of and taken again so that no thread can bring a process down at its exit.
 //
-// When the interpreter ends, a daemon thread that asks for the lock never gets it: before Python 3.14 it is ended by pthread_exit() there and
-// then, which unwinds its stack, and std::terminate() follows at the first destructor. Here such a thread sleeps until the process is gone.
+// When the interpreter ends, a daemon thread that asks for the lock never gets it: before Python 3.14 it is ended by
+// pthread_exit() there and then, which unwinds its stack, and std::terminate() follows at the first destructor. Here
+// such a thread sleeps until the process is gone.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -19,7 +20,8 @@ inline thread_local PyThreadState* released = nullptr;
 inline void take_gil(PyThreadState* state) noexcept {
   try {
     PyEval_RestoreThread(state);
-  } catch (...) {  // pthread_exit() unwinds: it is no exception of C++, and may neither be swallowed nor reach a destructor
+  } catch (
+      ...) {  // pthread_exit() unwinds: it is no exception of C++, and may neither be swallowed nor reach a destructor
     for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
   }
 }

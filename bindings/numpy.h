@@ -16,10 +16,10 @@
 #include <tuple>
 #include <utility>
 
-#include "format/error.h"
-#include "format/input/sparse.h"
-#include "format/input/stream.h"
-#include "format/types.h"
+#include "cassata/error.h"
+#include "cassata/stream.h"
+#include "cassata/types.h"
+#include "format/input/sparse_files.h"
 
 namespace cassata::python {
 
@@ -30,8 +30,11 @@ using FloatArray = py::array_t<float, py::array::c_style>;
 
 /// The array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is (rows, dim).
 inline Batch borrow(const FloatArray& array) {
-  if (array.ndim() != 2) invalid_argument("queries: " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
-  return {.data = array.data(), .rows = static_cast<std::size_t>(array.shape(0)), .dim = static_cast<std::size_t>(array.shape(1))};
+  if (array.ndim() != 2)
+    invalid_argument("queries: " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
+  return {.data = array.data(),
+          .rows = static_cast<std::size_t>(array.shape(0)),
+          .dim = static_cast<std::size_t>(array.shape(1))};
 }
 
 using ComponentArray = py::array_t<std::uint32_t, py::array::c_style>;
@@ -53,15 +56,16 @@ inline Batch borrow(const ComponentArray& components, const FloatArray& values, 
           .offsets = offsets.data()};
 }
 
-/// The queries with token vectors, (tokens, dim) and where those of each query begin, in the arrays' own memory; none: as they are. Throws
-/// Error(invalid_argument) unless the offsets fit.
+/// The queries with token vectors, (tokens, dim) and where those of each query begin, in the arrays' own memory; none:
+/// as they are. Throws Error(invalid_argument) unless the offsets fit.
 inline Batch borrow(Batch queries, const std::optional<std::tuple<FloatArray, OffsetArray>>& tokens) {
   if (!tokens) return queries;
   const auto& [values, offsets] = *tokens;
   const Batch matrix = borrow(values);
   check_offsets("tokens", span(offsets), matrix.rows, matrix.rows);
   if (static_cast<std::size_t>(offsets.size()) != queries.rows + 1)
-    invalid_argument("tokens: of " + std::to_string(offsets.size() - 1) + " queries, expected " + std::to_string(queries.rows));
+    invalid_argument("tokens: of " + std::to_string(offsets.size() - 1) + " queries, expected " +
+                     std::to_string(queries.rows));
   queries.tokens = {.data = matrix.data, .dim = matrix.dim, .offsets = offsets.data()};
   return queries;
 }
@@ -75,14 +79,16 @@ inline ElementType element_type(const py::array& array) {
   if (is('f', 8)) return ElementType::f64;
   if (is('u', 1)) return ElementType::u8;
   if (is('i', 1)) return ElementType::i8;
-  invalid_argument("data_vec: dtype " + std::string(py::str(py::handle(type))) + ", expected float32, float16, float64, uint8 or int8");
+  invalid_argument("data_vec: dtype " + std::string(py::str(py::handle(type))) +
+                   ", expected float32, float16, float64, uint8 or int8");
 }
 
 /// Rows that do not lie one after another, e.g. of a slice or a Fortran-ordered array: gathered as they are asked for.
 class StridedStream final : public DenseStream {
  public:
   StridedStream(std::string name, const py::array& array, ElementType type)
-      : DenseStream(std::move(name), static_cast<std::uint64_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)), type),
+      : DenseStream(std::move(name), static_cast<std::uint64_t>(array.shape(0)),
+                    static_cast<std::size_t>(array.shape(1)), type),
         first_(static_cast<const std::byte*>(array.data())),
         row_stride_(array.strides(0)),
         stride_(array.strides(1)) {}
@@ -104,12 +110,15 @@ class StridedStream final : public DenseStream {
   std::size_t next_ = 0;
 };
 
-/// A stream over the array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is (rows, dim).
+/// A stream over the array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is
+/// (rows, dim).
 inline std::unique_ptr<DenseStream> stream(std::string name, const py::array& array) {
-  if (array.ndim() != 2) invalid_argument(name + ": " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
+  if (array.ndim() != 2)
+    invalid_argument(name + ": " + std::to_string(array.ndim()) + " dimensions, expected (rows, dim)");
   const ElementType type = element_type(array);
   if ((array.flags() & py::array::c_style) == 0) return std::make_unique<StridedStream>(std::move(name), array, type);
-  return memory_stream(std::move(name), array.data(), static_cast<std::uint64_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)), type);
+  return memory_stream(std::move(name), array.data(), static_cast<std::uint64_t>(array.shape(0)),
+                       static_cast<std::size_t>(array.shape(1)), type);
 }
 
 }  // namespace cassata::python

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <utility>
 
+#include "format/file/mapped_file.h"
 #include "tools/terminal.h"
 
 namespace cassata::tools {
@@ -27,14 +28,16 @@ std::string as_option(std::string_view name) {
   return option;
 }
 
-/// The first word of a message is a name if a colon follows it, another if it has an underscore. Options stay as they are.
+/// The first word of a message is a name if a colon follows it, another if it has an underscore. Options stay as they
+/// are.
 std::string with_options(std::string_view message, const std::function<bool(const std::string&)>& has) {
   std::string text;
   for (std::size_t begin = 0, end; begin < message.size(); begin = end) {
     end = std::min(message.find(' ', begin), message.size());
     std::string_view word = message.substr(begin, end - begin);
     while (!word.empty() && (word.back() == ':' || word.back() == ',')) word.remove_suffix(1);
-    const bool leads = begin == 0 && message.substr(word.size()).starts_with(":"), name = leads || word.find('_') != word.npos;
+    const bool leads = begin == 0 && message.substr(word.size()).starts_with(":"),
+               name = leads || word.find('_') != word.npos;
     const std::string option = as_option(word);
     text += name && !word.starts_with('-') && has(option) ? option : std::string(word);
     text += message.substr(begin + word.size(), end - begin - word.size());
@@ -43,7 +46,8 @@ std::string with_options(std::string_view message, const std::function<bool(cons
   return text;
 }
 
-constexpr std::string_view kOfLists = "an index of --kind postings", kOfRerank = "an index built with --rerank or --multivec";
+constexpr std::string_view kOfLists = "an index of --kind postings",
+                           kOfRerank = "an index built with --rerank or --multivec";
 
 }  // namespace
 
@@ -64,7 +68,8 @@ void about_option(const std::string& shown, const std::function<void()>& set) {
   }
 }
 
-CommandLine::CommandLine(std::string synopsis, std::string about) : synopsis_(std::move(synopsis)), about_(std::move(about)) {
+CommandLine::CommandLine(std::string synopsis, std::string about)
+    : synopsis_(std::move(synopsis)), about_(std::move(about)) {
   options_.add_options()("help,h", "print this help");
 }
 
@@ -80,13 +85,16 @@ void CommandLine::arguments(const char* name, std::vector<std::string>& into) {
   required_.push_back(name);
 }
 
-void CommandLine::option(const char* names, const char* value_name, const std::string& standing, const std::string& help,
-                         std::function<void(const std::string&)> set) {
+void CommandLine::option(const char* names, const char* value_name, const std::string& standing,
+                         const std::string& help, std::function<void(const std::string&)> set) {
   const std::string_view all = names;
-  const std::string shown = all.front() == ',' ? "-" + std::string(all.substr(1)) : "--" + std::string(all.substr(0, all.find(',')));
-  auto* value = po::value<std::string>()->value_name(value_name)->notifier([shown, set = std::move(set)](const std::string& text) {
-    about_option(shown, [&] { set(text); });
-  });
+  const std::string shown =
+      all.front() == ',' ? "-" + std::string(all.substr(1)) : "--" + std::string(all.substr(0, all.find(',')));
+  auto* value = po::value<std::string>()
+                    ->value_name(value_name)
+                    ->notifier([shown, set = std::move(set)](const std::string& text) {
+                      about_option(shown, [&] { set(text); });
+                    });
   options_.add_options()(names, value, (standing.empty() ? help : help + " (default: " + standing + ")").c_str());
 }
 
@@ -122,7 +130,8 @@ std::string CommandLine::nearest(const std::string& option) const {
       if (!name.starts_with('-')) continue;
       const bool short_one = name.size() == 2;
       const std::size_t distance =
-          short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size()) : edits(wanted, name);
+          short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size())
+                    : edits(wanted, name);
       if (distance < least || (distance == 0 && best.empty())) least = distance, best = name;
     }
   }
@@ -131,8 +140,9 @@ std::string CommandLine::nearest(const std::string& option) const {
 
 bool CommandLine::parse(const Words& words) {
   const auto end = std::ranges::find(words, "--");
-  if (std::any_of(words.begin(), end,
-                  [](const std::string& word) { return word == "--help" || word == "-h"; })) {  // also behind an option with a value
+  if (std::any_of(words.begin(), end, [](const std::string& word) {
+        return word == "--help" || word == "-h";
+      })) {  // also behind an option with a value
     print(help());
     return false;
   }
@@ -144,8 +154,9 @@ bool CommandLine::parse(const Words& words) {
     po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
   } catch (const po::unknown_option& error) {
     const std::string option = error.get_option_name(), known = nearest(option);
-    throw UnknownOption(option, "no option " + tools::quoted(option) + (known.empty() ? "; see" : "; did you mean " + known + "? See") +
-                                    " 'cassata " + synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
+    throw UnknownOption(option, "no option " + tools::quoted(option) +
+                                    (known.empty() ? "; see" : "; did you mean " + known + "? See") + " 'cassata " +
+                                    synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
   } catch (const po::too_many_positional_options_error&) {
     invalid_argument("too many arguments; usage: cassata " + synopsis_);
   }
@@ -171,9 +182,11 @@ std::string CommandLine::help() const {
 
 void SpecialOptions::check(std::span<const Index> indexes) const {
   const auto refuse = [&](const std::string& option, std::string_view place, auto has_use) {
-    if (option.empty() || std::ranges::any_of(indexes, [&](const Index& index) { return has_use(index.manifest()); })) return;
+    if (option.empty() || std::ranges::any_of(indexes, [&](const Index& index) { return has_use(index.manifest()); }))
+      return;
     std::string held;
-    for (const Index& index : indexes) held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
+    for (const Index& index : indexes)
+      held += "; " + index.file().path() + " holds a " + std::string(index.class_name());
     invalid_argument(option + ": given, which there is only for " + std::string(place) + held);
   };
   refuse(of_lists, kOfLists, [](const Manifest& manifest) { return manifest.kind == Kind::postings; });
@@ -183,16 +196,21 @@ void SpecialOptions::check(std::span<const Index> indexes) const {
 void add_search_options(CommandLine& line, SearchParams& params, SpecialOptions& special) {
   line.option("early-exit-threshold", params.early_exit_threshold,
               "0 or more: the walk goes on while a score is within the worst kept one relaxed by it");
-  line.option("query-cut", "N", std::to_string(params.query_cut),
-              "of " + std::string(kOfLists) + ": components of a query whose lists are summed; 0: all",
-              [&](const std::string& text) { special.of_lists = "--query-cut", params.query_cut = number<std::size_t>(text); });
+  line.option(
+      "query-cut", "N", std::to_string(params.query_cut),
+      "of " + std::string(kOfLists) + ": components of a query whose lists are summed; 0: all",
+      [&](const std::string& text) { special.of_lists = "--query-cut", params.query_cut = number<std::size_t>(text); });
   line.option("heap-factor", "N", fixed(static_cast<double>(params.heap_factor), 1),
-              "... 0 to 1: lower looks at more blocks of vectors, more exact and slower",
-              [&](const std::string& text) { special.of_lists = "--heap-factor", params.heap_factor = number<float>(text); });
+              "... 0 to 1: lower looks at more blocks of vectors, more exact and slower", [&](const std::string& text) {
+                special.of_lists = "--heap-factor", params.heap_factor = number<float>(text);
+              });
   line.option("k-candidates", "N", std::to_string(params.k_candidates),
               "of " + std::string(kOfRerank) + ": results of the walk that are scored again",
-              [&](const std::string& text) { special.of_rerank = "--k-candidates", params.k_candidates = number<std::size_t>(text); });
-  line.option("alpha", "N", "", "... of these, only those whose first score is within the k-th one relaxed by this share",
+              [&](const std::string& text) {
+                special.of_rerank = "--k-candidates", params.k_candidates = number<std::size_t>(text);
+              });
+  line.option("alpha", "N", "",
+              "... of these, only those whose first score is within the k-th one relaxed by this share",
               [&](const std::string& text) { special.of_rerank = "--alpha", params.alpha = number<float>(text); });
   line.option("beta", "N", "", "... and once k are scored, no more after so many in a row that are none of the k best",
               [&](const std::string& text) { special.of_rerank = "--beta", params.beta = number<std::size_t>(text); });
@@ -204,20 +222,28 @@ void add_resident(CommandLine& line, OpenParams& params) {
 }
 
 void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option) {
-  line.flag("force,f", replace.overwrite, "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
-  replace.note = [](const std::string& message) { std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str()); };
+  line.flag("force,f", replace.overwrite,
+            "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
+  replace.note = [](const std::string& message) {
+    std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str());
+  };
 }
 
 void check_output(const std::string& output, const std::string& expected) {
   if (output.empty()) invalid_argument("--output: none given, expected " + expected);
-  if (output == "-") invalid_argument("--output: '-' given, which means standard output, expected " + expected + " (./- is a file of that name)");
+  if (output == "-")
+    invalid_argument("--output: '-' given, which means standard output, expected " + expected +
+                     " (./- is a file of that name)");
 }
 
-void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs, const std::string& option) {
+void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,
+                        const std::string& option) {
   std::error_code absent;
-  if (!std::filesystem::is_regular_file(output, absent)) return;  // to write to a terminal that was read from destroys nothing
+  if (!std::filesystem::is_regular_file(output, absent))
+    return;  // to write to a terminal that was read from destroys nothing
   for (const std::filesystem::path& input : inputs)
-    if (std::filesystem::equivalent(output, input, absent)) invalid_argument(option + ": " + output.string() + " is the input itself");
+    if (std::filesystem::equivalent(output, input, absent))
+      invalid_argument(option + ": " + output.string() + " is the input itself");
 }
 
 }  // namespace cassata::tools

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/index.h"
-#include "engine/params.h"
-#include "format/error.h"
+#include "cassata/error.h"
+#include "cassata/index.h"
+#include "cassata/params.h"
 #include "tools/terminal.h"
 
 namespace cassata::tools {
@@ -31,7 +31,8 @@ enum Exit : int {
   kRefused = 2,      ///< bad usage, bad input, or the system refused; one line on stderr tells which
 };
 
-// The subcommands, one file each; main.cc names them. They throw cassata::Error, Interrupted or a Program_options error.
+// The subcommands, one file each; main.cc names them. They throw cassata::Error, Interrupted or a Program_options
+// error.
 int build(const Words& words);
 int search(const Words& words);
 int inspect(const Words& words);
@@ -52,7 +53,8 @@ int bench(const Words& words);
 /// An option that there is not.
 class UnknownOption : public Error {
  public:
-  UnknownOption(std::string option, const std::string& message) : Error(Errc::invalid_argument, message), option_(std::move(option)) {}
+  UnknownOption(std::string option, const std::string& message)
+      : Error(Errc::invalid_argument, message), option_(std::move(option)) {}
   const std::string& option() const noexcept { return option_; }
 
  private:
@@ -67,7 +69,8 @@ T number(std::string_view text) {
   if (error == std::errc{} && end == text.data() + text.size()) return value;
   std::string expected = "a number that f32 can hold";
   if (std::is_integral_v<T>)
-    expected = error == std::errc::result_out_of_range ? "at most " + std::to_string(std::numeric_limits<T>::max()) : "a whole number, 0 or more";
+    expected = error == std::errc::result_out_of_range ? "at most " + std::to_string(std::numeric_limits<T>::max())
+                                                       : "a whole number, 0 or more";
   invalid_argument(quoted(text) + " given, expected " + expected);
 }
 
@@ -82,11 +85,12 @@ T number(std::string_view text, T least, T most, const std::string& limit = {}) 
   return value;
 }
 
-/// Calls `run` and returns what it does; an Error(invalid_argument) that it throws tells the engine's names of parameters as options of the command
-/// line, those that it `has`.
+/// Calls `run` and returns what it does; an Error(invalid_argument) that it throws tells the engine's names of
+/// parameters as options of the command line, those that it `has`.
 int naming_options(const std::function<bool(const std::string&)>& has, const std::function<int()>& run);
 
-/// Calls `set`, which looks at what the user gave for an option; an Error it throws gets the option's name in place of the parameter's.
+/// Calls `set`, which looks at what the user gave for an option; an Error it throws gets the option's name in place of
+/// the parameter's.
 void about_option(const std::string& shown, const std::function<void()>& set);
 
 /// A subcommand's command line: described once, for parsing and for --help.
@@ -95,11 +99,12 @@ class CommandLine {
   /// `synopsis` is the line of usage after "cassata"; `about` says in a sentence or more what the command does.
   CommandLine(std::string synopsis, std::string about);
 
-  /// An argument without a dash. Each must be given, in the order of declaration; a list takes all that follow, one or more.
+  /// An argument without a dash. Each must be given, in the order of declaration; a list takes all that follow, one or
+  /// more.
   void argument(const char* name, std::string& into);
   void arguments(const char* name, std::vector<std::string>& into);
-  /// An option with a value; `names` as in "output,o". With a `standing` value, --help shows it as the default. `set` is called with what
-  /// the user gave and may throw Error.
+  /// An option with a value; `names` as in "output,o". With a `standing` value, --help shows it as the default. `set`
+  /// is called with what the user gave and may throw Error.
   void option(const char* names, const char* value_name, const std::string& standing, const std::string& help,
               std::function<void(const std::string&)> set);
   /// The same for a number, whose default is the value that it has.

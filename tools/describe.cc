@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "format/file/mapped_file.h"
+
 namespace cassata::tools {
 namespace {
 
@@ -21,7 +23,9 @@ Json rerank(const Manifest& manifest) {
   if (!manifest.rerank || manifest.navigates()) return nullptr;
   const CodeParams& code = manifest.codes[1].code;
   if (code.token_dim != 0)
-    return {{"dtype", name_of(manifest.codes[1].encoding)}, {"token_dim", code.token_dim}, {"m_pq", number_or_null(code.m_pq)}};
+    return {{"dtype", name_of(manifest.codes[1].encoding)},
+            {"token_dim", code.token_dim},
+            {"m_pq", number_or_null(code.m_pq)}};
   return {{"dtype", name_of(manifest.codes[1].encoding)},
           {"bits", number_or_null(code.bits)},
           {"prune_percentage", manifest.rerank->prune_percentage},
@@ -30,20 +34,29 @@ Json rerank(const Manifest& manifest) {
 
 Json postings(const std::optional<PostingsEntry>& entry) {
   if (!entry) return nullptr;
-  return {{"lists", entry->lists}, {"n_postings", entry->n_postings}, {"summary_energy", entry->summary_energy}, {"n_knn", entry->n_knn}};
+  return {{"lists", entry->lists},
+          {"n_postings", entry->n_postings},
+          {"summary_energy", entry->summary_energy},
+          {"n_knn", entry->n_knn}};
 }
 
 Json sections(const Manifest& manifest) {
   Json list = Json::array();
   for (const SectionEntry& s : manifest.sections)
-    list.push_back({{"name", s.name}, {"offset", s.offset}, {"length", s.length}, {"tier", s.tier == Tier::hot ? "hot" : "cold"}});
+    list.push_back(
+        {{"name", s.name}, {"offset", s.offset}, {"length", s.length}, {"tier", s.tier == Tier::hot ? "hot" : "cold"}});
   return list;
 }
 
 Json self_check(const std::optional<SelfCheck>& check) {
   if (!check) return nullptr;
-  return {{"k", check->k},         {"ef_search", check->ef_search},       {"rows", check->rows},      {"recall_rows", check->recall_rows},
-          {"fresh", check->fresh}, {"recall_fresh", check->recall_fresh}, {"recall", check->recall()}};
+  return {{"k", check->k},
+          {"ef_search", check->ef_search},
+          {"rows", check->rows},
+          {"recall_rows", check->recall_rows},
+          {"fresh", check->fresh},
+          {"recall_fresh", check->recall_fresh},
+          {"recall", check->recall()}};
 }
 
 Json provenance(const Provenance& held) {
@@ -51,7 +64,10 @@ Json provenance(const Provenance& held) {
   for (const InputEntry& input : held.inputs)
     inputs.push_back({{"name", input.name}, {"rows", input.rows}, {"bytes", input.bytes}, {"xxh3", input.xxh3}});
   for (const auto& [name, value] : held.parameters) parameters[name] = value;
-  return {{"library_version", held.library_version}, {"inputs", inputs}, {"parameters", parameters}, {"self_check", self_check(held.self_check)}};
+  return {{"library_version", held.library_version},
+          {"inputs", inputs},
+          {"parameters", parameters},
+          {"self_check", self_check(held.self_check)}};
 }
 
 }  // namespace
@@ -84,14 +100,22 @@ Json describe(const Index& index) {
   json["postings"] = postings(manifest.postings);
   json["ef_search"] = number_or_null(manifest.ef_search);
   json["sections"] = sections(manifest);
-  json["block_hashes"] = {{"offset", manifest.block_hashes.offset}, {"count", manifest.block_hashes.count}, {"xxh3", manifest.block_hashes.xxh3}};
-  json["manifest"] = {{"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};
+  json["block_hashes"] = {{"offset", manifest.block_hashes.offset},
+                          {"count", manifest.block_hashes.count},
+                          {"xxh3", manifest.block_hashes.xxh3}};
+  json["manifest"] = {
+      {"offset", header.manifest_offset}, {"length", header.manifest_length}, {"xxh3", header.manifest_hash}};
   json["provenance"] = provenance(manifest.provenance);
   return json;
 }
 
 SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier) {
-  SectionResidency sum{.name = !tier ? "all" : *tier == Tier::hot ? "hot" : "cold", .tier = tier.value_or(Tier::hot), .bytes = 0, .resident = 0};
+  SectionResidency sum{.name = !tier                ? "all"
+                               : *tier == Tier::hot ? "hot"
+                                                    : "cold",
+                       .tier = tier.value_or(Tier::hot),
+                       .bytes = 0,
+                       .resident = 0};
   for (const SectionResidency& part : parts) {
     if (tier && part.tier != *tier) continue;
     sum.bytes += part.bytes;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 
 namespace cassata::tools {
 
@@ -18,7 +18,8 @@ nlohmann::ordered_json describe(const Index& index);
 nlohmann::ordered_json describe_residency(const Index& index);
 /// The sum of the parts of a tier, named "hot" or "cold"; of both: "all".
 SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier);
-/// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is always valid JSON.
+/// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is
+/// always valid JSON.
 std::string to_text(const nlohmann::ordered_json& json);
 
 std::string uuid_text(const Index& index);

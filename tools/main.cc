@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
 
@@ -29,14 +29,16 @@ constexpr Command kCommands[] = {
 };
 
 std::string usage() {
-  std::string text = "Usage: cassata COMMAND [ARGUMENTS]\n\nVector search in one self-describing, checksummed file.\n\nCommands:\n";
+  std::string text =
+      "Usage: cassata COMMAND [ARGUMENTS]\n\nVector search in one self-describing, checksummed file.\n\nCommands:\n";
   for (const Command& command : kCommands) {
     std::string name(command.name);
     name.resize(10, ' ');
     text += "  " + name + std::string(command.summary) + "\n";
   }
   return text +
-         "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in use.\n"
+         "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in "
+         "use.\n"
          "Exit codes: 0 done, 1 a check failed, 2 bad usage or input.\n";
 }
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::tools {
 namespace {
@@ -103,8 +103,8 @@ std::string find_python(const std::string& modules, const std::string& extra) {
   const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / "python3";
   for (const std::string& python : {beside.string(), std::string("python3")})
     if ((python != beside || fs::exists(beside)) && imports(python, modules)) return python;
-  invalid_argument("neither " + beside.string() + " nor python3 on PATH can import " + modules + "; 'pip install .[" + extra +
-                   "]' in the source tree installs " + (modules.find(',') == modules.npos ? "it" : "them"));
+  invalid_argument("neither " + beside.string() + " nor python3 on PATH can import " + modules + "; 'pip install .[" +
+                   extra + "]' in the source tree installs " + (modules.find(',') == modules.npos ? "it" : "them"));
 }
 
 void become(Words command) {

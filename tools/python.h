@@ -8,15 +8,16 @@
 
 namespace cassata::tools {
 
-/// The interpreter that imports all of `modules`, e.g. "cassata.plot, matplotlib": the one beside this program, as in a virtual environment,
-/// else the one on PATH. Throws Error(invalid_argument) that tells how to install them: the package with its optional dependencies `extra`.
+/// The interpreter that imports all of `modules`, e.g. "cassata.plot, matplotlib": the one beside this program, as in a
+/// virtual environment, else the one on PATH. Throws Error(invalid_argument) that tells how to install them: the
+/// package with its optional dependencies `extra`.
 std::string find_python(const std::string& modules, const std::string& extra);
 
 /// Runs `command` in this process's place.
 [[noreturn]] void become(Words command);
 
-/// What `command` writes to standard output, given `input` on standard input. Throws Error(io) if it cannot be started, and
-/// Error(invalid_argument) if it fails: it has said why on stderr.
+/// What `command` writes to standard output, given `input` on standard input. Throws Error(io) if it cannot be started,
+/// and Error(invalid_argument) if it fails: it has said why on stderr.
 std::string output_of(Words command, std::string_view input = {});
 
 }  // namespace cassata::tools

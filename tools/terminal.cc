@@ -12,7 +12,7 @@
 #include <memory>
 #include <span>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::tools {
 namespace {
@@ -24,7 +24,9 @@ static_assert(std::atomic<int>::is_always_lock_free, "a signal handler writes it
 
 /// Bytes of the UTF-8 sequence that `text` begins with; 0 if it is none.
 std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> unsigned { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
   const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
@@ -56,7 +58,8 @@ class Bar {
   }
 
   void show(std::string_view stage, std::uint64_t done, std::uint64_t total) {
-    const int percent = total == 0 ? 100 : static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
+    const int percent =
+        total == 0 ? 100 : static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
     if (stage == stage_ && percent == percent_) return;
     const bool new_line = !stage_.empty() && stage != stage_ && percent_ < 100;
     if (stage != stage_ || percent < percent_) {
@@ -66,8 +69,8 @@ class Bar {
     stage_ = stage;
     percent_ = percent;
     const std::string filled(static_cast<std::size_t>(percent / 4), '#');
-    std::fprintf(stderr, "%s\r%-28s [%-25s] %3d %%%s", new_line ? "\n" : "", (stage_ + left(done, total)).c_str(), filled.c_str(), percent,
-                 percent == 100 ? "\n" : "");
+    std::fprintf(stderr, "%s\r%-28s [%-25s] %3d %%%s", new_line ? "\n" : "", (stage_ + left(done, total)).c_str(),
+                 filled.c_str(), percent, percent == 100 ? "\n" : "");
   }
 
  private:
@@ -78,7 +81,8 @@ class Bar {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     constexpr double kTelling = 3;
     if (seconds < kTelling || done <= first_ || done >= total) return {};
-    const auto rest = static_cast<unsigned long>(seconds * static_cast<double>(total - done) / static_cast<double>(done - first_));
+    const auto rest =
+        static_cast<unsigned long>(seconds * static_cast<double>(total - done) / static_cast<double>(done - first_));
     char text[32];
     std::snprintf(text, sizeof text, ", %lu:%02lu:%02lu left", rest / 3600, rest / 60 % 60, rest % 60);
     return text;
@@ -98,7 +102,8 @@ void prepare_process() {
   action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);  // the second Ctrl-C ends the process at once
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction standing {};
-    if (::sigaction(signal, nullptr, &standing) == 0 && standing.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays
+    if (::sigaction(signal, nullptr, &standing) == 0 && standing.sa_handler != SIG_IGN)
+      ::sigaction(signal, &action, nullptr);  // nohup stays
   }
   std::signal(SIGPIPE, SIG_IGN);  // Output sees EPIPE
   std::signal(SIGXFSZ, SIG_IGN);  // and a writer EFBIG, where files may grow no more
@@ -168,7 +173,8 @@ void Output::finish() {
   if (fd_ < 0) return;
   const int fd = fd_;
   fd_ = -1;
-  if (::close(fd) != 0 && errno != EINTR) io_error("cannot write " + name_);  // a full disk behind a network may tell only now
+  if (::close(fd) != 0 && errno != EINTR)
+    io_error("cannot write " + name_);  // a full disk behind a network may tell only now
 }
 
 void print(std::string_view text) {
@@ -178,7 +184,8 @@ void print(std::string_view text) {
 }
 
 Progress progress_bar(bool quiet) {
-  if (quiet || ::isatty(STDERR_FILENO) == 0) return [](std::string_view, std::uint64_t, std::uint64_t) { stop_if_interrupted(); };
+  if (quiet || ::isatty(STDERR_FILENO) == 0)
+    return [](std::string_view, std::uint64_t, std::uint64_t) { stop_if_interrupted(); };
   return [bar = std::make_shared<Bar>()](std::string_view stage, std::uint64_t done, std::uint64_t total) {
     stop_if_interrupted();
     bar->show(stage, done, total);

@@ -7,23 +7,26 @@
 #include <string>
 #include <string_view>
 
-#include "format/publish.h"
-#include "format/types.h"
+#include "cassata/types.h"
+#include "format/os/publish.h"
 
 namespace cassata::tools {
 
-/// A signal asked the process to end. Thrown so that what is unfinished is cleared away; main() then ends by that signal.
+/// A signal asked the process to end. Thrown so that what is unfinished is cleared away; main() then ends by that
+/// signal.
 struct Interrupted {
   int signal;
 };
 
-/// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and a closed pipe an error that Output sees.
+/// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and a closed pipe an error that Output
+/// sees.
 void prepare_process();
 /// Throws Interrupted if the user asked for the end since.
 void stop_if_interrupted();
 
-/// Text written somewhere, wholly or with an error: to standard output; to a file, which appears complete at finish() or not at all; or to
-/// what is no regular file, such as a pipe or a device, or names an open descriptor, such as /dev/stdout, as it comes.
+/// Text written somewhere, wholly or with an error: to standard output; to a file, which appears complete at finish()
+/// or not at all; or to what is no regular file, such as a pipe or a device, or names an open descriptor, such as
+/// /dev/stdout, as it comes.
 class Output {
  public:
   /// Standard output. Throws Error(io).
@@ -52,10 +55,12 @@ class Output {
 /// Writes `text` to standard output.
 void print(std::string_view text);
 
-/// Tells of progress: a bar on stderr if that is a terminal and `quiet` is false. In any case stops when the user asked for it.
+/// Tells of progress: a bar on stderr if that is a terminal and `quiet` is false. In any case stops when the user asked
+/// for it.
 Progress progress_bar(bool quiet);
 
-/// `text` with control characters and what is not UTF-8 written as escapes, so that it stays on its line and means no harm.
+/// `text` with control characters and what is not UTF-8 written as escapes, so that it stays on its line and means no
+/// harm.
 std::string printable(std::string_view text);
 /// The same in quotes, cut where it is long.
 std::string quoted(std::string_view text);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 
 namespace cassata::tools {
 
@@ -26,9 +26,11 @@ struct Truth {
   nlohmann::ordered_json json;  ///< the same for scripts: source, path, dtype
 };
 
-/// Reads the answers, or computes them on all processors: over the vectors of `data`, else over those that one of the indexes stores, the first
-/// whose values are f32, else f16. Encodings that keep less of a vector do not judge themselves. Saves them if that is asked for.
-/// Throws Error(invalid_argument) where files do not fit each other, and where nothing tells what is right.
-Truth find_truth(const TruthChoices& choices, std::span<const Index> indexes, const Batch& queries, std::size_t k, const Progress& progress);
+/// Reads the answers, or computes them on all processors: over the vectors of `data`, else over those that one of the
+/// indexes stores, the first whose values are f32, else f16. Encodings that keep less of a vector do not judge
+/// themselves. Saves them if that is asked for. Throws Error(invalid_argument) where files do not fit each other, and
+/// where nothing tells what is right.
+Truth find_truth(const TruthChoices& choices, std::span<const Index> indexes, const Batch& queries, std::size_t k,
+                 const Progress& progress);
 
 }  // namespace cassata::tools

@@ -9,8 +9,9 @@
 #include <string_view>
 #include <utility>
 
-#include "format/error.h"
-#include "format/input/sparse.h"
+#include "cassata/error.h"
+#include "format/file/mapped_file.h"
+#include "format/input/sparse_files.h"
 #include "tools/command.h"
 #include "tools/python.h"
 
@@ -37,7 +38,8 @@ T number_at(std::string_view word, std::size_t row, const char* place, std::size
   try {
     return number<T>(word);
   } catch (const Error& error) {
-    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", " + place + " " + std::to_string(i) + ": " + error.what());
+    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", " + place + " " + std::to_string(i) +
+                     ": " + error.what());
   }
 }
 
@@ -47,7 +49,9 @@ constexpr const char* kMatrixExtension = ".npz";
 class MatrixStream final : public VectorStream {
  public:
   MatrixStream(std::unique_ptr<const std::string> bytes, std::unique_ptr<SparseStream> rows)
-      : VectorStream(rows->name(), Shape::sparse, rows->size(), rows->dim(), true), bytes_(std::move(bytes)), rows_(std::move(rows)) {}
+      : VectorStream(rows->name(), Shape::sparse, rows->size(), rows->dim(), true),
+        bytes_(std::move(bytes)),
+        rows_(std::move(rows)) {}
   std::uint64_t entries() const noexcept override { return rows_->entries(); }
   InputEntry entry() const override { return rows_->entry(); }
   Batch next_batch() override { return rows_->next_batch(); }
@@ -74,13 +78,15 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
     out.write(array.tobytes())
 )";
   constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
-  auto bytes = std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "demo"), "-c", kProgram, path}));
+  auto bytes =
+      std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "demo"), "-c", kProgram, path}));
   if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));
   const std::string_view arrays = std::string_view(*bytes).substr(std::min(kArrays.size(), bytes->size()));
   std::array<std::uint64_t, 2> counts = {};
   if (arrays.size() >= sizeof counts) std::memcpy(counts.data(), arrays.data(), sizeof counts);
   const auto [places, entries] = counts;
-  if (arrays.size() != sizeof counts + places * sizeof(std::uint64_t) + entries * (sizeof(std::uint32_t) + sizeof(float)))
+  if (arrays.size() !=
+      sizeof counts + places * sizeof(std::uint64_t) + entries * (sizeof(std::uint32_t) + sizeof(float)))
     io_error("cannot read " + path + " by Python", EIO);
   const auto* const offsets = reinterpret_cast<const std::uint64_t*>(arrays.data()) + counts.size();
   const auto* const components = reinterpret_cast<const std::uint32_t*>(offsets + places);
@@ -106,23 +112,28 @@ void check_queries(const VectorStream& queries, const Index& index) {
   const bool sparse = index.manifest().shape == Shape::sparse;
   const std::string& path = index.file().path();
   if (queries.shape() != index.manifest().shape)
-    invalid_argument(queries.name() + ": " + (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
-                     ", as of " + path);
+    invalid_argument(
+        queries.name() + ": " +
+        (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
+        ", as of " + path);
   if (!sparse && queries.dim() != index.dim())
-    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(index.dim()) + ", as of " + path);
+    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " +
+                     std::to_string(index.dim()) + ", as of " + path);
 }
 
 TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count) {
   const std::string file = index.file().path();
   if (path.empty() && index.token_dim() == 0) return {};
   if (index.token_dim() == 0) invalid_argument("--multivec-queries: given, but " + file + " holds no token vectors");
-  if (path.empty()) invalid_argument("--multivec-queries: none given, expected the token vectors of the queries, as of " + file);
+  if (path.empty())
+    invalid_argument("--multivec-queries: none given, expected the token vectors of the queries, as of " + file);
   TokenQueries queries = read_token_queries(path);
   if (queries.dim != index.token_dim())
-    invalid_argument(path + ": token vectors of dim " + std::to_string(queries.dim) + ", expected " + std::to_string(index.token_dim()) + ", as of " +
-                     file);
+    invalid_argument(path + ": token vectors of dim " + std::to_string(queries.dim) + ", expected " +
+                     std::to_string(index.token_dim()) + ", as of " + file);
   if (queries.size() != count)
-    invalid_argument(path + ": token vectors of " + std::to_string(queries.size()) + " queries, expected " + std::to_string(count));
+    invalid_argument(path + ": token vectors of " + std::to_string(queries.size()) + " queries, expected " +
+                     std::to_string(count));
   return queries;
 }
 
@@ -134,15 +145,16 @@ std::vector<std::filesystem::path> multivec_query_files(const std::string& path)
 
 void add_multivec_queries(CommandLine& line, std::string& path) {
   line.option("multivec-queries", "PATH", "",
-              "of an index built with --multivec: the queries' token vectors, queries.npy, (queries, tokens, token_dim) f4, or its folder; "
+              "of an index built with --multivec: the queries' token vectors, queries.npy, (queries, tokens, "
+              "token_dim) f4, or its folder; "
               "query_doclens.npy beside it tells how many tokens each query has, if not all",
               [&path](const std::string& text) { path = text; });
 }
 
 namespace {
 
-/// What JSON holds as the lines that would be typed: of an array of numbers one, of an array of arrays one each. An object stands for a sparse
-/// vector, its keys for components.
+/// What JSON holds as the lines that would be typed: of an array of numbers one, of an array of arrays one each. An
+/// object stands for a sparse vector, its keys for components.
 void append_lines(const nlohmann::json& json, std::string& lines) {
   const bool rows = json.is_array() && !json.empty() && (json[0].is_array() || json[0].is_object());
   if (rows) {
@@ -150,7 +162,8 @@ void append_lines(const nlohmann::json& json, std::string& lines) {
     return;
   }
   if (!json.is_array() && !json.is_object())
-    invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) + " given, expected a JSON array or object");
+    invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) +
+                     " given, expected a JSON array or object");
   std::string line;
   for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";
   lines += line + "\n";
@@ -177,7 +190,8 @@ std::string plain_text(std::string_view text) {
 
 }  // namespace
 
-TypedVectors::TypedVectors(const std::string& typed, const Index& index) : shape_(index.manifest().shape), dim_(index.dim()) {
+TypedVectors::TypedVectors(const std::string& typed, const Index& index)
+    : shape_(index.manifest().shape), dim_(index.dim()) {
   const std::string text = plain_text(typed);
   std::istringstream lines(text);
   std::string line;
@@ -195,8 +209,8 @@ void TypedVectors::parse_dense(std::string_view line, std::size_t row) {
   const auto words = words_of(line);
   for (std::size_t i = 0; i < words.size(); ++i) values_.push_back(number_at<float>(words[i], row, "column", i));
   if (words.size() != dim_)
-    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + " has " + std::to_string(words.size()) + " numbers, expected " +
-                     std::to_string(dim_) + " (the index's dim)");
+    invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + " has " + std::to_string(words.size()) +
+                     " numbers, expected " + std::to_string(dim_) + " (the index's dim)");
 }
 
 void TypedVectors::parse_sparse(std::string_view line, std::size_t row) {
@@ -204,8 +218,8 @@ void TypedVectors::parse_sparse(std::string_view line, std::size_t row) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::size_t colon = words[i].find(':');
     if (colon == words[i].npos)
-      invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", entry " + std::to_string(i) + ": " + quoted(words[i]) +
-                       " given, expected component:value");
+      invalid_argument(std::string(kSource) + ": row " + std::to_string(row) + ", entry " + std::to_string(i) + ": " +
+                       quoted(words[i]) + " given, expected component:value");
     components_.push_back(number_at<std::uint32_t>(words[i].substr(0, colon), row, "entry", i));
     values_.push_back(number_at<float>(words[i].substr(colon + 1), row, "entry", i));
   }

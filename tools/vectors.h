@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/index.h"
-#include "format/input/stream.h"
-#include "format/input/tokens.h"
+#include "cassata/index.h"
+#include "cassata/stream.h"
+#include "format/input/token_files.h"
 #include "tools/command.h"
 
 namespace cassata::tools {
@@ -21,11 +21,13 @@ Shape shape_of(const std::filesystem::path& path);
 /// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 
-/// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in `index`.
+/// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in
+/// `index`.
 void check_queries(const VectorStream& queries, const Index& index);
 
-/// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none where the index has no tokens.
-/// Throws Error(invalid_argument) unless they are given where they must, and only there, of as many queries and of the index's token_dim.
+/// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none where
+/// the index has no tokens. Throws Error(invalid_argument) unless they are given where they must, and only there, of as
+/// many queries and of the index's token_dim.
 TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count);
 
 /// The files that these are read from; none where the option is not given.
@@ -37,7 +39,8 @@ void add_multivec_queries(CommandLine& line, std::string& path);
 /// Vectors that were read from text, one a line; empty lines are skipped.
 class TypedVectors {
  public:
-  /// Of the shape and, if dense, the dim of the vectors in `index`. Throws Error(invalid_argument) naming row and place.
+  /// Of the shape and, if dense, the dim of the vectors in `index`. Throws Error(invalid_argument) naming row and
+  /// place.
   TypedVectors(const std::string& text, const Index& index);
   /// Borrows.
   std::unique_ptr<VectorStream> stream() const;

@@ -9,10 +9,10 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/build/connect.h"
-#include "engine/parallel.h"
-#include "engine/build/prune.h"
-#include "engine/search/beam.h"
+#include "engine/base/parallel.h"
+#include "engine/build/repair_connectivity.h"
+#include "engine/build/select_neighbors.h"
+#include "engine/search/beam_walk.h"
 
 namespace cassata {
 namespace {
@@ -37,7 +37,9 @@ struct GraphBuilder::Worker {
 /// An edge back, from `target` to the node that chose it.
 struct GraphBuilder::BackEdge {
   Id target, source;
-  friend bool operator<(const BackEdge& a, const BackEdge& b) { return a.target != b.target ? a.target < b.target : a.source < b.source; }
+  friend bool operator<(const BackEdge& a, const BackEdge& b) {
+    return a.target != b.target ? a.target < b.target : a.source < b.source;
+  }
 };
 
 BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground) {
@@ -98,7 +100,8 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
   if (done == nodes.size()) return;
   near();
   while (done < nodes.size()) {
-    const auto batch = nodes.subspan(done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
+    const auto batch = nodes.subspan(
+        done, std::min(nodes.size() - done, std::clamp<std::size_t>((done + met) / kGrowth, 1, kMaxBatch)));
     insert_batch(batch);
     done += batch.size();
     inserted_ += batch.size();
@@ -119,7 +122,8 @@ void GraphBuilder::connect() {
   SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
   std::vector<Id> apart;
   for (const auto& [node, representative] : graph_.duplicates) apart.push_back(node);
-  for (NeighborLists& level : graph_.levels) connect_all(level, scorer, params_.ef_construction, apart, workers_.front().work, params_.progress);
+  for (NeighborLists& level : graph_.levels)
+    connect_all(level, scorer, params_.ef_construction, apart, workers_.front().work, params_.progress);
 }
 
 void GraphBuilder::insert_batch(std::span<const Id> nodes) {
@@ -128,9 +132,10 @@ void GraphBuilder::insert_batch(std::span<const Id> nodes) {
     if (params_.progress) params_.progress("graph", 1 + inserted_ + done, graph_.ids.size());
   };
   std::vector<Found> found(nodes.size());
-  parallel_for(threads_, nodes.size(), kNodes, kNodesATurn, report, [&](std::size_t first, std::size_t last, unsigned thread) {
-    for (std::size_t i = first; i < last; ++i) found[i] = find_neighbors(nodes[i], workers_[thread]);
-  });
+  parallel_for(threads_, nodes.size(), kNodes, kNodesATurn, report,
+               [&](std::size_t first, std::size_t last, unsigned thread) {
+                 for (std::size_t i = first; i < last; ++i) found[i] = find_neighbors(nodes[i], workers_[thread]);
+               });
   find_duplicates(nodes, found);
   for (std::size_t l = 0; l < graph_.levels.size(); ++l) connect_back(l, nodes);
 }
@@ -147,7 +152,8 @@ void GraphBuilder::find_duplicates(std::span<const Id> nodes, std::span<Found> f
   std::vector<std::size_t> fresh;
   for (std::size_t i = 0; i < nodes.size(); ++i)
     if (found[i].duplicate_of == kNoId && found[i].nearest.id != kNoId) fresh.push_back(i);
-  std::ranges::sort(fresh, {}, [&](std::size_t i) { return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]); });
+  std::ranges::sort(
+      fresh, {}, [&](std::size_t i) { return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]); });
   Worker& w = workers_.front();
   SubsetScorer pair(*w.pair, rows_, exact_->size());
   std::vector<std::size_t> kept;  // with the same nearest node
@@ -206,19 +212,20 @@ void GraphBuilder::place(Id first, std::span<Id> out) {
   const auto report = [&](std::size_t done) {
     if (params_.progress) params_.progress("place", done, out.size());
   };
-  parallel_for(threads_, out.size(), kNodes, kNodesATurn, report, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    Worker& w = workers_[thread];
-    SubsetScorer query(*w.query, rows_, walked_->size());
-    for (std::size_t i = begin; i < end; ++i) {
-      bind(static_cast<Id>(first + i), w);
-      w.work.entries.assign(1, 0);
-      for (std::size_t l = graph_.levels.size(); l-- > 1;) {
-        beam_search(graph_.levels[l], query, w.work.entries, l == 1 ? kWidth : 1, 0, w.work);
-        w.work.entries.assign(1, w.work.beam.entries().front().id);
-      }
-      out[i] = w.work.entries.front();
-    }
-  });
+  parallel_for(threads_, out.size(), kNodes, kNodesATurn, report,
+               [&](std::size_t begin, std::size_t end, unsigned thread) {
+                 Worker& w = workers_[thread];
+                 SubsetScorer query(*w.query, rows_, walked_->size());
+                 for (std::size_t i = begin; i < end; ++i) {
+                   bind(static_cast<Id>(first + i), w);
+                   w.work.entries.assign(1, 0);
+                   for (std::size_t l = graph_.levels.size(); l-- > 1;) {
+                     beam_search(graph_.levels[l], query, w.work.entries, l == 1 ? kWidth : 1, 0, w.work);
+                     w.work.entries.assign(1, w.work.beam.entries().front().id);
+                   }
+                   out[i] = w.work.entries.front();
+                 }
+               });
 }
 
 void GraphBuilder::score_exactly(Id node, Worker& w) {
@@ -227,7 +234,8 @@ void GraphBuilder::score_exactly(Id node, Worker& w) {
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
   w.absent.clear();
-  std::copy_if(w.chosen.begin(), w.chosen.end(), std::back_inserter(w.absent), [&](Id id) { return id < have_begin_ || id >= have_end_; });
+  std::copy_if(w.chosen.begin(), w.chosen.end(), std::back_inserter(w.absent),
+               [&](Id id) { return id < have_begin_ || id >= have_end_; });
   if (!w.absent.empty()) pair.fetch(w.absent);
   pair.prefetch(w.chosen);
   pair.bind(node);

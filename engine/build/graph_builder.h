@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/build/near.h"
-#include "engine/codes/codes.h"
+#include "cassata/types.h"
+#include "engine/base/parallel.h"
+#include "engine/build/near_copies.h"
+#include "engine/codec/codes.h"
 #include "engine/graph/adjacency.h"
-#include "engine/graph/levels.h"
-#include "engine/parallel.h"
-#include "format/types.h"
+#include "engine/graph/hierarchy.h"
 
 namespace cassata {
 
@@ -28,10 +28,11 @@ struct GraphParams {
   std::chrono::milliseconds checkpoint_interval{0};  ///< of a build that keeps what it did
 };
 
-/// Nodes are numbered so that those of the upper levels come first, by position: a level's nodes are the first ones, and one number says what a
-/// node is on every level.
+/// Nodes are numbered so that those of the upper levels come first, by position: a level's nodes are the first ones,
+/// and one number says what a node is on every level.
 struct BuiltGraph {
-  /// Without an edge; the rest is in the order of ids. `ground`: memory for the lists of the ground level, size * 2 m ids; none: its own.
+  /// Without an edge; the rest is in the order of ids. `ground`: memory for the lists of the ground level, size * 2 m
+  /// ids; none: its own.
   BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground = {});
 
   /// Nodes that stand on upper levels, too.
@@ -40,18 +41,19 @@ struct BuiltGraph {
   std::vector<Id> ids;                     ///< of the nodes
   std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
   std::vector<NeighborLists> levels;       ///< from the ground up
-  /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found. They have no edges.
+  /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found.
+  /// They have no edges.
   std::vector<std::pair<Id, Id>> duplicates;
   float near_radius = 0;  ///< how far a near copy is from its representative at most (L2)
 };
 
-/// The nodes from `begin` to `end` in a random order, always the same: rows that follow one another are often alike, and those of a batch do not see
-/// each other.
+/// The nodes from `begin` to `end` in a random order, always the same: rows that follow one another are often alike,
+/// and those of a batch do not see each other.
 std::vector<Id> shuffled(Id begin, Id end);
 
-/// Inserts vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for its neighbours in
-/// the graph as it stood before the batch; then the edges back are gathered by target, and lists that became too long are pruned. No
-/// locks, and the same graph for any number of threads.
+/// Inserts vectors in batches that grow with the graph (Manohar et al., PPoPP 2024). Each vector of a batch looks for
+/// its neighbours in the graph as it stood before the batch; then the edges back are gathered by target, and lists that
+/// became too long are pruned. No locks, and the same graph for any number of threads.
 class GraphBuilder {
  public:
   /// Nodes whose lists a batch has changed, on a level.
@@ -65,18 +67,20 @@ class GraphBuilder {
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
 
-  /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of `walked`, which may be compact
-  /// ones; neighbours are chosen by those of `exact`, which are finer. Both may be the same.
+  /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of
+  /// `walked`, which may be compact ones; neighbours are chosen by those of `exact`, which are finer. Both may be the
+  /// same.
   void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
   /// The finer codes of these nodes are in memory, and need not be asked for.
   void have(Id begin, Id end);
   /// What is told of every batch from now on.
   void tell(Changed changed, Done done);
-  /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what they are added to: those
-  /// inserted of `nodes`, and `met` others that are like these. The order should be shuffled(). A node that turns out to be a duplicate of another
-  /// gets no edges.
+  /// Inserts the nodes in the order given, but for the first `done` of them, which are inserted. Batches grow with what
+  /// they are added to: those inserted of `nodes`, and `met` others that are like these. The order should be
+  /// shuffled(). A node that turns out to be a duplicate of another gets no edges.
   void insert(std::span<const Id> nodes, std::size_t done, std::size_t met);
-  /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are inserted.
+  /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are
+  /// inserted.
   void place(Id first, std::span<Id> out);
   /// Sees to it that a path leads to every node. Last.
   void connect();
@@ -93,14 +97,16 @@ class GraphBuilder {
     Candidate nearest = {0, kNoId};
   };
   Found find_neighbors(Id node, Worker& worker);
-  /// The rule, made when it is first asked for: by the same nodes even where a build is resumed, those of the upper levels, whose numbers stay.
+  /// The rule, made when it is first asked for: by the same nodes even where a build is resumed, those of the upper
+  /// levels, whose numbers stay.
   const NearRule& near();
   void find_duplicates(std::span<const Id> nodes, std::span<Found> found);
   void connect_back(std::size_t level, std::span<const Id> nodes);
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
   /// The level on which the node stands highest; 0 is the ground.
   std::size_t top_level(Id node) const;
-  /// Distances of the candidates to the node by the finer codes, in order; a NaN, as of distances beyond f32, is infinite.
+  /// Distances of the candidates to the node by the finer codes, in order; a NaN, as of distances beyond f32, is
+  /// infinite.
   void score_exactly(Id node, Worker& worker);
 
   BuiltGraph& graph_;

@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
-#include "format/checksum.h"
-#include "format/error.h"
-#include "format/section.h"
+#include "cassata/checksum.h"
+#include "cassata/error.h"
+#include "format/file/section.h"
 
 namespace cassata {
 namespace {
@@ -51,16 +51,18 @@ void GraphLog::replay() {
   for (std::uint64_t at = 0; at < length_;) {
     head = number_at<RecordHead>(bytes.data() + at);
     at += sizeof head;
-    const auto words = std::span(reinterpret_cast<const std::uint32_t*>(bytes.data() + at), head.bytes / sizeof(std::uint32_t));
+    const auto words =
+        std::span(reinterpret_cast<const std::uint32_t*>(bytes.data() + at), head.bytes / sizeof(std::uint32_t));
     for (std::size_t i = 0; i < words.size(); i += 3 + words[i + 2]) {
-      if (words.size() - i >= 4 && words[i] == graph_.levels.size() && words[i + 2] == 1 && words[i + 1] < graph_.ids.size() &&
-          words[i + 3] < graph_.ids.size()) {
+      if (words.size() - i >= 4 && words[i] == graph_.levels.size() && words[i + 2] == 1 &&
+          words[i + 1] < graph_.ids.size() && words[i + 3] < graph_.ids.size()) {
         graph_.duplicates.emplace_back(words[i + 1], words[i + 3]);
         continue;
       }
       if (words.size() - i < 3 || words[i] >= graph_.levels.size() || words[i + 1] >= graph_.levels[words[i]].size() ||
           words[i + 2] > graph_.levels[words[i]].max_degree() || words[i + 2] > words.size() - i - 3)
-        files_.damaged(kName, "at byte " + std::to_string(at + i * sizeof(std::uint32_t)) + " a list that the graph does not have");
+        files_.damaged(kName, "at byte " + std::to_string(at + i * sizeof(std::uint32_t)) +
+                                  " a list that the graph does not have");
       graph_.levels[words[i]].assign(words[i + 1], words.subspan(i + 3, words[i + 2]));
     }
     at += head.bytes;
@@ -77,7 +79,8 @@ void GraphLog::batch_done(std::size_t nodes) {
 
 void GraphLog::commit() {
   std::uint64_t most = 0;
-  for (const NeighborLists& level : graph_.levels) most += level.size() * (level.max_degree() + 3) * sizeof(std::uint32_t);
+  for (const NeighborLists& level : graph_.levels)
+    most += level.size() * (level.max_degree() + 3) * sizeof(std::uint32_t);
   if (length_ > kMostGrowth * most) rewrite();
   put_changed();
   file_.sync();

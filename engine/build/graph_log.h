@@ -24,7 +24,8 @@ class GraphLog {
  public:
   inline static const std::string kName = "graph.log";
 
-  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both. Commits after `interval`.
+  /// Brings the graph, which has no edge yet, to where the log's last commit left it. Borrows both. Commits after
+  /// `interval`.
   GraphLog(const WorkFiles& files, BuiltGraph& graph, std::chrono::milliseconds interval = {});
 
   /// How many nodes have been inserted.

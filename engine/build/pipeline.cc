@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "engine/build/graph_builder.h"
-#include "engine/build/pages.h"
+#include "engine/build/graph_reorder.h"
+#include "engine/build/page_planner.h"
 #include "engine/build/region_build.h"
-#include "engine/build/reorder.h"
-#include "engine/build/spool.h"
-#include "engine/graph/compressed.h"
+#include "engine/build/staging.h"
+#include "engine/graph/delta_adjacency.h"
 #include "engine/graph/duplicates.h"
 
 namespace cassata {
-std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders, const GraphParams& params,
-                             const std::function<PendingFile(std::size_t i)>& file) {
+std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
+                             const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file) {
   std::vector<Spool> spools;
   for (const auto& encoder : encoders) spools.emplace_back(*encoder, file(spools.size()));
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
@@ -37,25 +37,33 @@ std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_
 
 BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
   chosen_ = encoders.all[encoders.chosen]->open(spools[encoders.chosen].sections(), size);
-  if (encoders.walked != encoders.chosen) walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
+  if (encoders.walked != encoders.chosen)
+    walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
 }
 
 namespace {
 
-GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, const WorkFiles& files) {
+GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+                         const WorkFiles& files) {
   std::vector<Spool> spools = spool_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
   for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
   const BuildCodes codes(encoders, spools, vectors.size());
   BuiltGraph graph = build_graph(codes.walked(), codes.chosen(), params);
   std::vector<Id> rows = graph.ids, all(vectors.size());
   std::iota(all.begin(), all.end(), Id{0});
-  return {.lists = {}, .graph = std::move(graph), .spools = std::move(spools), .rows = std::move(rows), .regions = {std::move(all)}};
+  return {.lists = {},
+          .graph = std::move(graph),
+          .spools = std::move(spools),
+          .rows = std::move(rows),
+          .regions = {std::move(all)}};
 }
 
-/// Writes rows of ids of nodes below `size`, of `degree` places; unused ones have all bits set. (RowAdjacency reads them.)
+/// Writes rows of ids of nodes below `size`, of `degree` places; unused ones have all bits set. (RowAdjacency reads
+/// them.)
 class RowsOut {
  public:
-  RowsOut(std::size_t size, std::size_t degree, FileWriter& writer) : narrow_(size <= kMaxNarrowSize), row_(degree), writer_(writer) {}
+  RowsOut(std::size_t size, std::size_t degree, FileWriter& writer)
+      : narrow_(size <= kMaxNarrowSize), row_(degree), writer_(writer) {}
 
   std::size_t row_bytes() const noexcept { return row_.size() * (narrow_ ? sizeof(std::uint16_t) : sizeof(Id)); }
   void append(std::span<const Id> list) {
@@ -72,14 +80,16 @@ class RowsOut {
   FileWriter& writer_;
 };
 
-/// A graph's duplicates that are stored byte for byte as their representative, in the codes that come into the file, are copies. A
-/// representative gets the lowest id of its copies: of rows with the same score the lowest come first. Returns whether each is a copy.
+/// A graph's duplicates that are stored byte for byte as their representative, in the codes that come into the file,
+/// are copies. A representative gets the lowest id of its copies: of rows with the same score the lowest come first.
+/// Returns whether each is a copy.
 std::vector<bool> find_copies(GraphParts& parts, const BuildEncoders& encoders) {
   std::vector<Id>& ids = parts.graph.ids;
   std::vector<bool> copies;
   for (const auto& [node, representative] : parts.graph.duplicates) {
     const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
-      return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]), parts.spools[encoder].row(parts.rows[representative]));
+      return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]),
+                                parts.spools[encoder].row(parts.rows[representative]));
     };
     copies.push_back(std::ranges::all_of(encoders.stored, stored_alike));
     if (copies.back() && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
@@ -135,21 +145,26 @@ void write_section(std::string_view name, std::span<const std::byte> bytes, File
   writer.append(bytes);
 }
 
-void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& copies, const Placement& place, FileWriter& writer) {
+void write_duplicates(const BuiltGraph& graph, const std::vector<bool>& copies, const Placement& place,
+                      FileWriter& writer) {
   if (copies.empty()) return;
   std::vector<Duplicate> all;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const auto& [node, representative] = graph.duplicates[i];
     all.push_back({graph.ids[representative], place.row_of[node], copies[i]});
   }
-  std::ranges::sort(all, {}, [&](const Duplicate& one) { return std::tuple(one.representative, !one.copy, graph.ids[place.node_at[one.row]]); });
+  std::ranges::sort(all, {}, [&](const Duplicate& one) {
+    return std::tuple(one.representative, !one.copy, graph.ids[place.node_at[one.row]]);
+  });
   write_section(kDuplicatesSection, Duplicates::write(all), writer);
 }
 
-std::uint64_t near_copies(const std::vector<bool>& copies) { return static_cast<std::uint64_t>(std::ranges::count(copies, false)); }
+std::uint64_t near_copies(const std::vector<bool>& copies) {
+  return static_cast<std::uint64_t>(std::ranges::count(copies, false));
+}
 
-void write_ground(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type, const Progress& progress,
-                  FileWriter& writer) {
+void write_ground(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type,
+                  const Progress& progress, FileWriter& writer) {
   constexpr Id kRowsAReport = 65536;
   const auto list_of = [&](Id row, std::vector<Id>& list) {
     if (progress && (row + 1) % kRowsAReport == 0) progress("write", row + 1, nodes);
@@ -158,7 +173,8 @@ void write_ground(const NeighborLists& level, std::size_t nodes, const Placement
   };
   if (type == GraphType::compressed) {
     writer.begin(kEdgesSection, Tier::hot, nodes * level.max_degree());  // about a byte a neighbour
-    const std::vector<std::byte> places = compress(nodes, list_of, [&](std::span<const std::byte> bytes) { writer.append(bytes); });
+    const std::vector<std::byte> places =
+        compress(nodes, list_of, [&](std::span<const std::byte> bytes) { writer.append(bytes); });
     return write_section(kPlacesSection, places, writer);
   }
   RowsOut rows(nodes, level.max_degree(), writer);
@@ -184,18 +200,19 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 }
 
 /// The same in pages, which hold the first codes, and those of neighbours.
-GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place, const BuildEncoders& encoders,
-                       const GraphParams& params, bool from_disk, FileWriter& writer) {
+GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place,
+                       const BuildEncoders& encoders, const GraphParams& params, bool from_disk, FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
   const NeighborLists& ground = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
-  const PagePlan plan =
-      plan_pages(ground, place.node_at, place.node_at.size() - copies.size(), encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
+  const PagePlan plan = plan_pages(ground, place.node_at, place.node_at.size() - copies.size(),
+                                   encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);
   write_upper(graph, place, writer);
-  write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk, {}, writer);
+  write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk,
+             {}, writer);
   write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   write_duplicates(graph, copies, place, writer);
   write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
@@ -222,13 +239,15 @@ void write_flat(VectorStream& vectors, const Encoder& encoder, const Progress& p
   });
 }
 
-GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type, std::uint64_t budget,
-                       WorkFiles& files, FileWriter& writer) {
-  GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files) : build_at_once(vectors, encoders, params, files);
+GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, GraphType type,
+                       std::uint64_t budget, WorkFiles& files, FileWriter& writer) {
+  GraphParts parts = budget != 0 ? build_in_regions(vectors, encoders, params, budget, files)
+                                 : build_at_once(vectors, encoders, params, files);
   const BuiltGraph& graph = parts.graph;
   const std::vector<bool> copies = find_copies(parts, encoders);
   Placement place(parts, type, params);
-  if (type == GraphType::paged) return write_paged(parts, copies, std::move(place), encoders, params, budget != 0, writer);
+  if (type == GraphType::paged)
+    return write_paged(parts, copies, std::move(place), encoders, params, budget != 0, writer);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - copies.size();
   write_ground(graph.levels.front(), nodes, place, type, params.progress, writer);
@@ -236,8 +255,8 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   write_duplicates(graph, copies, place, writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
-    write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection, i == 0 ? Tier::hot : Tier::cold, budget != 0,
-               params.progress, writer);
+    write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
+               i == 0 ? Tier::hot : Tier::cold, budget != 0, params.progress, writer);
   return {.type = type,
           .m = params.m,
           .ef_construction = params.ef_construction,

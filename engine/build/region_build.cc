@@ -10,9 +10,9 @@
 #include <string>
 #include <utility>
 
+#include "cassata/error.h"
 #include "engine/build/graph_log.h"
-#include "engine/build/reorder.h"
-#include "format/error.h"
+#include "engine/build/graph_reorder.h"
 
 namespace cassata {
 namespace {
@@ -20,7 +20,8 @@ namespace {
 const std::string kInput = "input", kOrder = "order";
 constexpr std::uint64_t kFewestNodes = 1024;  // of a region
 
-// What is kept of the vectors: by level and id, or by id alone where no graph is built by them; and in the order of their insertion.
+// What is kept of the vectors: by level and id, or by id alone where no graph is built by them; and in the order of
+// their insertion.
 std::string by_level(std::size_t i) { return "level." + std::to_string(i); }
 std::string by_region(std::size_t i) { return "region." + std::to_string(i); }
 
@@ -33,8 +34,14 @@ InputMark mark_of(const VectorStream& vectors) {
 
 class RegionBuild {
  public:
-  RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files)
-      : vectors_(vectors), encoders_(encoders), params_(params), budget_(budget), files_(files), lists_(files.unnamed()) {
+  RegionBuild(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget,
+              WorkFiles& files)
+      : vectors_(vectors),
+        encoders_(encoders),
+        params_(params),
+        budget_(budget),
+        files_(files),
+        lists_(files.unnamed()) {
     for (const auto& encoder : encoders.all) uneven_ += encoder->row_bytes() == 0;
   }
   GraphParts run();
@@ -56,7 +63,8 @@ class RegionBuild {
   std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
   void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
   std::size_t nodes_a_region(std::span<const Spool> spools) const;
-  /// Where the runs begin in which these rows are put in order: those of the levels, and of as many nodes of the others as the budget can hold.
+  /// Where the runs begin in which these rows are put in order: those of the levels, and of as many nodes of the others
+  /// as the budget can hold.
   std::vector<std::size_t> region_runs(const Spool& spool) const;
   std::size_t upper() const { return graph().upper(); }
   std::size_t size() const { return parts_->graph.ids.size(); }
@@ -67,7 +75,8 @@ class RegionBuild {
   std::vector<std::vector<Id>> regions() const;
   /// Nodes from begin to end of a region, but for those of the upper levels.
   std::pair<Id, Id> nodes_of(std::size_t region) const {
-    return {static_cast<Id>(upper() + region * region_nodes_), static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
+    return {static_cast<Id>(upper() + region * region_nodes_),
+            static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
   }
 
   VectorStream& vectors_;
@@ -103,8 +112,9 @@ std::vector<std::size_t> RegionBuild::level_runs() const {
 }
 
 std::vector<Spool> RegionBuild::sorted_by_level() {
-  std::vector<Spool> spools =
-      spool_all(vectors_, encoders_.all, params_, [&](std::size_t i) { return builds(i) ? files_.unnamed() : files_.file(by_level(i)); });
+  std::vector<Spool> spools = spool_all(vectors_, encoders_.all, params_, [&](std::size_t i) {
+    return builds(i) ? files_.unnamed() : files_.file(by_level(i));
+  });
   for (std::size_t i = 0; i < spools.size(); ++i) {
     if (!builds(i)) continue;
     Spool sorted(*encoders_.all[i], files_.file(by_level(i)));
@@ -119,8 +129,10 @@ std::vector<Spool> RegionBuild::sorted_by_level() {
 }
 
 std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
-  const std::uint64_t a_node = spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
-  return std::max(kFewestNodes, (spare() - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+  const std::uint64_t a_node =
+      spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
+  return std::max(kFewestNodes,
+                  (spare() - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
 }
 
 std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
@@ -130,7 +142,8 @@ std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
 
 std::vector<std::size_t> RegionBuild::region_runs(const Spool& spool) const {
   const std::uint64_t a_node = spool.bytes() / size() + 1;
-  const std::size_t nodes = std::clamp<std::size_t>(spare() / 4 * 3 / a_node, std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
+  const std::size_t nodes = std::clamp<std::size_t>(spare() / 4 * 3 / a_node,
+                                                    std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
   std::vector<std::size_t> runs = level_runs();
   for (std::size_t begin = upper(); begin < size(); begin += nodes)
     if (begin != runs.back()) runs.push_back(begin);
@@ -141,7 +154,8 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
   const std::vector<Id> together = reorder(graph().levels[1], params_.num_threads, params_.progress);
   std::vector<Id> place(upper());
   for (Id i = 0; i < place.size(); ++i) place[together[i]] = i;
-  for (const Spool& spool : by_levels) spool.advise(Advice::normal);  // all but the upper levels, which were read already, front to back
+  for (const Spool& spool : by_levels)
+    spool.advise(Advice::normal);  // all but the upper levels, which were read already, front to back
   std::vector<Id> keys(size() - upper());
   builder.place(static_cast<Id>(upper()), keys);
   for (Id& key : keys) key = place[key];
@@ -149,7 +163,8 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
   std::iota(order_.begin(), order_.end(), Id{0});
   const auto rest = std::span(order_).subspan(upper());
   const auto key_of = [&](Id node) { return keys[node - upper()]; };
-  std::sort(rest.begin(), rest.end(), [&](Id a, Id b) { return key_of(a) != key_of(b) ? key_of(a) < key_of(b) : a < b; });
+  std::sort(rest.begin(), rest.end(),
+            [&](Id a, Id b) { return key_of(a) != key_of(b) ? key_of(a) < key_of(b) : a < b; });
   // A region's part of level 1 goes on where the last one's ended.
   std::vector<Id> last_keys;
   for (std::size_t region = 0; nodes_of(region).first < size(); ++region) {
@@ -159,7 +174,8 @@ void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& b
   upper_region_.resize(upper());
   for (Id i = 0; i < upper(); ++i)
     upper_region_[i] = static_cast<Id>(std::min<std::size_t>(
-        last_keys.size() - 1, static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
+        last_keys.size() - 1,
+        static_cast<std::size_t>(std::lower_bound(last_keys.begin(), last_keys.end(), place[i]) - last_keys.begin())));
 }
 
 void RegionBuild::renumber() {
@@ -171,7 +187,8 @@ void RegionBuild::renumber() {
 std::vector<std::vector<Id>> RegionBuild::regions() const {
   std::vector<std::vector<Id>> nodes(std::max<std::size_t>(1, (size() - upper() + region_nodes_ - 1) / region_nodes_));
   for (Id node = 0; node < upper(); ++node) nodes[upper_region_[node]].push_back(node);
-  for (Id node = static_cast<Id>(upper()); node < size(); ++node) nodes[(node - upper()) / region_nodes_].push_back(node);
+  for (Id node = static_cast<Id>(upper()); node < size(); ++node)
+    nodes[(node - upper()) / region_nodes_].push_back(node);
   return nodes;
 }
 
@@ -179,7 +196,8 @@ void RegionBuild::restore_order() {
   const std::vector<std::byte> bytes = files_.get(kOrder);
   order_.resize(size());
   upper_region_.resize(upper());
-  if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id)) files_.damaged(kOrder, "not of " + std::to_string(size()) + " vectors");
+  if (bytes.size() != (order_.size() + upper_region_.size()) * sizeof(Id))
+    files_.damaged(kOrder, "not of " + std::to_string(size()) + " vectors");
   std::memcpy(order_.data(), bytes.data(), order_.size() * sizeof(Id));
   std::memcpy(upper_region_.data(), bytes.data() + order_.size() * sizeof(Id), upper_region_.size() * sizeof(Id));
 }
@@ -221,12 +239,13 @@ void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& bu
   }
 }
 
-/// What a build has on disk at most, if no row of uneven ones takes more than it must: codes twice while they are sorted, or once beside the index
-/// and the log; lists.
+/// What a build has on disk at most, if no row of uneven ones takes more than it must: codes twice while they are
+/// sorted, or once beside the index and the log; lists.
 std::uint64_t RegionBuild::room() const {
   std::uint64_t codes = 0;
   for (const auto& encoder : encoders_.all)
-    codes += encoder->row_bytes() != 0 ? vectors_.size() * encoder->row_bytes() : vectors_.entries() * encoder->entry_bytes();
+    codes += encoder->row_bytes() != 0 ? vectors_.size() * encoder->row_bytes()
+                                       : vectors_.entries() * encoder->entry_bytes();
   const std::uint64_t lists = vectors_.size() * 2 * params_.m * sizeof(Id);
   return 2 * codes + (files_.named() ? 6 : 2) * lists;
 }
@@ -236,13 +255,15 @@ GraphParts RegionBuild::run() {
   const std::uint64_t n = vectors_.size(), places = n * 2 * params_.m;
   Mapping lists = lists_.map_zeros(places * sizeof(Id));
   const auto ground = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);
-  parts_.emplace(GraphParts{.lists = std::move(lists), .graph = BuiltGraph(n, params_.m, ground), .spools = {}, .rows = {}, .regions = {}});
+  parts_.emplace(GraphParts{
+      .lists = std::move(lists), .graph = BuiltGraph(n, params_.m, ground), .spools = {}, .rows = {}, .regions = {}});
   BuiltGraph& graph = parts_->graph;
   if (files_.resumed()) {
     read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
     const InputMark mark = mark_of(vectors_);
     if (!std::ranges::equal(files_.get(kInput), std::as_bytes(std::span(mark))))
-      invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() + " was left");
+      invalid_argument("resume: " + vectors_.name() + " holds other vectors than when " + files_.folder().string() +
+                       " was left");
   }
   const bool ordered = files_.has(kOrder);
   std::vector<Spool> spools = ordered ? kept(by_region) : files_.resumed() ? kept(by_level) : sorted_by_level();
@@ -255,15 +276,17 @@ GraphParts RegionBuild::run() {
   std::optional<GraphLog> log;
   if (files_.named()) {
     log.emplace(files_, graph, params_.checkpoint_interval);
-    builder.tell([&](std::size_t level, Id node) { log->note(level, node); }, [&](std::size_t nodes) { log->batch_done(nodes); });
+    builder.tell([&](std::size_t level, Id node) { log->note(level, node); },
+                 [&](std::size_t nodes) { log->batch_done(nodes); });
   }
   const std::size_t top = upper(), done = log ? log->inserted() : 0;
-  const std::vector<Id> first = shuffled(1, static_cast<Id>(std::max<std::size_t>(1, top)));  // node 0 needs no neighbours
+  const std::vector<Id> first =
+      shuffled(1, static_cast<Id>(std::max<std::size_t>(1, top)));  // node 0 needs no neighbours
   const std::size_t first_done = std::min(done, first.size());
   if (ordered) {
     if (first_done < first.size())
-      files_.damaged(GraphLog::kName,
-                     std::to_string(done) + " nodes inserted, expected at least the " + std::to_string(first.size()) + " before regions");
+      files_.damaged(GraphLog::kName, std::to_string(done) + " nodes inserted, expected at least the " +
+                                          std::to_string(first.size()) + " before regions");
     restore_order();
     renumber();
     builder.insert(first, first.size(), 1);
@@ -296,12 +319,15 @@ GraphParts RegionBuild::run() {
 }  // namespace
 
 std::uint64_t least_budget(std::uint64_t size, std::size_t uneven_encodings) {
-  constexpr std::uint64_t kBytesAVector = 40, kBytes = std::uint64_t{48} << 20;    // numbers of nodes, rows and ids, marks; chunks, threads
-  const std::uint64_t offsets = uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // of each, and of one once more while it is sorted
+  constexpr std::uint64_t kBytesAVector = 40,
+                          kBytes = std::uint64_t{48} << 20;  // numbers of nodes, rows and ids, marks; chunks, threads
+  const std::uint64_t offsets =
+      uneven_encodings == 0 ? 0 : uneven_encodings + 1;  // of each, and of one once more while it is sorted
   return kBytes + size * (kBytesAVector + offsets * sizeof(std::uint64_t));
 }
 
-GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params, std::uint64_t budget, WorkFiles& files) {
+GraphParts build_in_regions(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
+                            std::uint64_t budget, WorkFiles& files) {
   return RegionBuild(vectors, encoders, params, budget, files).run();
 }
 

@@ -11,10 +11,10 @@
 #include <system_error>
 #include <utility>
 
-#include "format/checksum.h"
-#include "format/error.h"
-#include "format/memory.h"
-#include "format/section.h"
+#include "cassata/checksum.h"
+#include "cassata/error.h"
+#include "format/file/section.h"
+#include "format/os/memory.h"
 
 namespace cassata {
 namespace fs = std::filesystem;
@@ -22,7 +22,9 @@ namespace {
 
 const std::string kWhat = "what", kKept = "kept", kNames = "names", kFresh = ".new";
 
-std::string text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Lines by their first word.
 std::map<std::string, std::string> by_key(const std::string& lines) {
@@ -48,24 +50,30 @@ std::string difference(const std::string& there, const std::string& now) {
 
 }  // namespace
 
-WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resume) : folder_(fs::absolute(target)), named_(true) {
+WorkFiles::WorkFiles(const fs::path& target, const std::string& what, bool resume)
+    : folder_(fs::absolute(target)), named_(true) {
   folder_ += kSuffix;
   const std::string name = folder_.string();
   std::error_code error;
   const bool there = fs::exists(folder_, error);
   if (!error && there) fs::directory_iterator(folder_, error);
   if (error && error != std::errc::not_a_directory) io_error("cannot read folder " + name, error.value());
-  if (there && !is_ours()) io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
+  if (there && !is_ours())
+    io_error(name + " is in the way, and not what an interrupted build left: rename or remove it", EEXIST);
   if (there) read_names();
   if (there && has(kKept)) {
-    if (!resume) invalid_argument("resume: not given, but " + name + " holds an interrupted build; resume it, or remove the folder to start anew");
+    if (!resume)
+      invalid_argument("resume: not given, but " + name +
+                       " holds an interrupted build; resume it, or remove the folder to start anew");
     const std::string then = text(get(kWhat));
-    if (then != what) invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
+    if (then != what)
+      invalid_argument("resume: " + name + " holds a build of something else: " + difference(then, what));
     kept_ = resumed_ = true;
     return;
   }
   if (there) clear();  // interrupted before there was anything to resume
-  if (fs::exists(folder_, error)) io_error(name + " is in the way, and holds files that no build made: move them, and remove it", EEXIST);
+  if (fs::exists(folder_, error))
+    io_error(name + " is in the way, and holds files that no build made: move them, and remove it", EEXIST);
   fs::create_directory(folder_, error);
   if (error) io_error("cannot create folder " + name, error.value());
   try {
@@ -80,7 +88,8 @@ void WorkFiles::read_names() {
   if (!has(kNames)) return;
   std::istringstream names(text(get(kNames)));
   for (std::string one; names >> one;) {
-    if (fs::path(one).filename() != one || one == "." || one == "..") damaged(kNames, "'" + one + "', expected names of files in the folder");
+    if (fs::path(one).filename() != one || one == "." || one == "..")
+      damaged(kNames, "'" + one + "', expected names of files in the folder");
     names_.insert(one);
   }
 }
@@ -141,7 +150,8 @@ bool WorkFiles::is_ours() const {
   if (!fs::is_directory(folder_, error)) return false;
   const auto entries = fs::directory_iterator(folder_, error);
   if (!has(kWhat))
-    return std::all_of(begin(entries), end(entries), [](const fs::directory_entry& e) { return e.path().filename() == kWhat + kFresh; });
+    return std::all_of(begin(entries), end(entries),
+                       [](const fs::directory_entry& e) { return e.path().filename() == kWhat + kFresh; });
   try {
     get(kWhat);
     return true;
@@ -170,7 +180,9 @@ void WorkFiles::expect_room(std::uint64_t bytes) const {
   if (error) return;  // writing will tell
   const std::uint64_t held = this->bytes();
   if (room.available + held < bytes)
-    io_error(place.string() + ": " + bytes_text(room.available) + " free, about " + bytes_text(bytes - held) + " needed", ENOSPC);
+    io_error(
+        place.string() + ": " + bytes_text(room.available) + " free, about " + bytes_text(bytes - held) + " needed",
+        ENOSPC);
 }
 
 void WorkFiles::keep() {
@@ -210,7 +222,8 @@ std::vector<std::byte> WorkFiles::get(const std::string& name) const {
   const std::uint64_t length = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
   std::uint64_t hash = 0;
   if (length < sizeof hash)
-    damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " + std::to_string(sizeof hash));
+    damaged(name, std::to_string(length) + " bytes, expected what an interrupted build left, at least " +
+                      std::to_string(sizeof hash));
   const Mapping mapping(path, path.string());
   const auto bytes = mapping.bytes().first(length - sizeof hash);
   std::memcpy(&hash, bytes.data() + bytes.size(), sizeof hash);

@@ -11,22 +11,24 @@
 #include <string_view>
 #include <vector>
 
-#include "format/publish.h"
+#include "format/os/publish.h"
 
 namespace cassata {
 
-/// The files of a build: unnamed ones, which are gone with it; or, so that an interrupted build can be resumed, named ones in a folder beside its
-/// target. The folder is locked by the lock of the target.
+/// The files of a build: unnamed ones, which are gone with it; or, so that an interrupted build can be resumed, named
+/// ones in a folder beside its target. The folder is locked by the lock of the target.
 class WorkFiles {
  public:
   static constexpr std::string_view kSuffix = ".build";  ///< of the folder, behind the target's name
 
   /// Unnamed, in `folder`; empty: in the system's folder for temporary files.
   explicit WorkFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  /// Named, in the folder `<target>.build`. `what` tells what is built, of what, line by line. With `resume` and a folder that a build of the same
-  /// left: what it kept. Throws Error: invalid_argument if it was a build of something else, or there is one and `resume` was not given; io.
+  /// Named, in the folder `<target>.build`. `what` tells what is built, of what, line by line. With `resume` and a
+  /// folder that a build of the same left: what it kept. Throws Error: invalid_argument if it was a build of something
+  /// else, or there is one and `resume` was not given; io.
   WorkFiles(const std::filesystem::path& target, const std::string& what, bool resume);
-  /// What an interrupted build of this user left in `folder`; null if that is anything else. The lock is the caller's to take.
+  /// What an interrupted build of this user left in `folder`; null if that is anything else. The lock is the caller's
+  /// to take.
   static std::unique_ptr<WorkFiles> left_in(const std::filesystem::path& folder);
   WorkFiles(const WorkFiles&) = delete;
   WorkFiles& operator=(const WorkFiles&) = delete;
@@ -70,8 +72,8 @@ class WorkFiles {
   void read_names();
   /// Whether the folder is one that a build made, or an empty one.
   bool is_ours() const;
-  /// Removes what builds made in the folder, and the folder if nothing else is in it, so that whatever is left if that is interrupted is nothing
-  /// to resume, and known for what it is.
+  /// Removes what builds made in the folder, and the folder if nothing else is in it, so that whatever is left if that
+  /// is interrupted is nothing to resume, and known for what it is.
   void clear() const noexcept;
   /// Tells in the folder that a file of that name is the build's own, before there is one.
   void note(const std::string& name) const;

@@ -21,7 +21,9 @@ std::size_t id_bytes(const Section& section, std::uint64_t count, std::size_t si
   return section.as<Id>(count).size_bytes() / std::max<std::uint64_t>(count, 1);
 }
 
-std::span<const std::byte> RowAdjacency::locate(Id id) const noexcept { return fetched({row(id), max_degree() * width_}); }
+std::span<const std::byte> RowAdjacency::locate(Id id) const noexcept {
+  return fetched({row(id), max_degree() * width_});
+}
 
 std::span<const Id> RowAdjacency::read(Id, std::span<const std::byte> list, Id* scratch) const noexcept {
   if (width_ == sizeof(Id)) return {reinterpret_cast<const Id*>(list.data()), max_degree()};
@@ -36,7 +38,8 @@ void RowAdjacency::verify(const Reading& reading) const {
   std::vector<Id> list(max_degree()), scratch(max_degree());
   for (Id node = 0; node < size(); ++node) {
     reading(locate(node));
-    std::ranges::copy(neighbors(node, scratch.data()), list.begin());  // which may lie in the file, and change between two looks
+    std::ranges::copy(neighbors(node, scratch.data()),
+                      list.begin());  // which may lie in the file, and change between two looks
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (list[i] == unused) continue;
       const bool follows_unused = i != 0 && list[i - 1] == unused;
@@ -45,7 +48,8 @@ void RowAdjacency::verify(const Reading& reading) const {
         throw section_.damaged(
             offset_ + (node * max_degree() + i) * width_,
             "neighbour " + std::to_string(list[i]) + " of node " + std::to_string(node) +
-                (follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(size()) + ", each once"));
+                (follows_unused ? " after an unused place"
+                                : ", expected other numbers below " + std::to_string(size()) + ", each once"));
       seen_by[list[i]] = node;
     }
   }

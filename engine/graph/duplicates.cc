@@ -22,11 +22,13 @@ std::span<const Id> Duplicates::of(Id representative) const noexcept {
   }
   const auto begin = static_cast<std::size_t>(at - representatives_.data());
   if (begin == rows_.size() || representatives_[begin] != representative) return {};
-  const auto end = std::upper_bound(representatives_.begin() + static_cast<std::ptrdiff_t>(begin), representatives_.end(), representative);
+  const auto end = std::upper_bound(representatives_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    representatives_.end(), representative);
   return rows_.subspan(begin, static_cast<std::size_t>(end - representatives_.begin()) - begin);
 }
 
-void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size, const Reading& reading) const {
+void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size,
+                        const Reading& reading) const {
   reading(section_.bytes);
   // All but standard graphs have the duplicates behind the nodes.
   const std::size_t first = entry.type == GraphType::standard ? 0 : size - rows_.size();
@@ -37,20 +39,24 @@ void Duplicates::verify(const Permutation& permutation, const GraphEntry& entry,
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Id representative = read_once(representatives_[i]), stored = read_once(rows_[i]);
     if (representative >= size || representative < std::get<0>(last))
-      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) + ", expected ids that do not fall," + below);
+      throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(representative) +
+                                                 ", expected ids that do not fall," + below);
     const Id id = row(stored) < size ? permutation.id(row(stored)) : kNoId;
     const std::tuple here(representative, !is_copy(stored), id);
-    const bool fits = row(stored) >= first && id < size && !is_duplicate[id] && (i == 0 || here > last) && (!is_copy(stored) || id > representative);
+    const bool fits = row(stored) >= first && id < size && !is_duplicate[id] && (i == 0 || here > last) &&
+                      (!is_copy(stored) || id > representative);
     if (!fits)
-      throw section_.damaged((rows_.size() + i) * sizeof(Id), "row " + std::to_string(row(stored)) + ", expected rows from " + std::to_string(first) +
-                                                                  " on and" + below +
-                                                                  ", each once, of each representative the copies first, by ascending ids");
+      throw section_.damaged((rows_.size() + i) * sizeof(Id),
+                             "row " + std::to_string(row(stored)) + ", expected rows from " + std::to_string(first) +
+                                 " on and" + below +
+                                 ", each once, of each representative the copies first, by ascending ids");
     is_duplicate[id] = true;
     near += !is_copy(stored);
     last = here;
   }
   if (near != entry.near_copies)
-    throw section_.damaged(0, std::to_string(near) + " near copies, the manifest says " + std::to_string(entry.near_copies));
+    throw section_.damaged(
+        0, std::to_string(near) + " near copies, the manifest says " + std::to_string(entry.near_copies));
   for (std::size_t i = 0; i < rows_.size(); ++i)
     if (const Id id = read_once(representatives_[i]); id >= size || is_duplicate[id])
       throw section_.damaged(i * sizeof(Id), "representative " + std::to_string(id) + ", which is a duplicate itself");

@@ -1,11 +1,14 @@
-// Rows that are not nodes of a graph, because a node stands for them: copies of it, and rows so close to it that they would only crowd it.
+// Rows that are not nodes of a graph, because a node stands for them: copies of it, and rows so close to it that they
+// would only crowd it.
 //
-// Links among many equal rows lead nowhere else, and a walk that comes to one of them keeps nothing but its copies. So a walk sees the
-// representative alone; its duplicates are added to the results at the end.
+// Links among many equal rows lead nowhere else, and a walk that comes to one of them keeps nothing but its copies. So
+// a walk sees the representative alone; its duplicates are added to the results at the end.
 //
 //   graph.duplicates   u32 x d   id of each duplicate's representative; they do not fall
-//                      u32 x d   the duplicates: rows; bit 31 is set of copies, which are stored byte for byte as their representative and have
-//                                higher ids. Those of one representative: copies first, then near copies, both in the order of their ids
+//                      u32 x d   the duplicates: rows; bit 31 is set of copies, which are stored byte for byte as their
+//                      representative and have
+//                                higher ids. Those of one representative: copies first, then near copies, both in the
+//                                order of their ids
 #pragma once
 
 #include <cstddef>
@@ -14,10 +17,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/graph/permutation.h"
-#include "format/manifest.h"
-#include "format/section.h"
-#include "format/types.h"
+#include "cassata/manifest.h"
+#include "cassata/types.h"
+#include "engine/graph/row_order.h"
+#include "format/file/section.h"
 
 namespace cassata {
 
@@ -44,8 +47,8 @@ class Duplicates {
   static bool is_copy(Id stored) noexcept { return (stored & kCopy) != 0; }
   static Id row(Id stored) noexcept { return stored & ~kCopy; }
 
-  /// Checks order and range of all numbers, that each row is a duplicate once at most, that no representative is one, and what the manifest says
-  /// of them. Throws Error(corrupt).
+  /// Checks order and range of all numbers, that each row is a duplicate once at most, that no representative is one,
+  /// and what the manifest says of them. Throws Error(corrupt).
   void verify(const Permutation& permutation, const GraphEntry& entry, std::size_t size, const Reading& reading) const;
 
   /// The section's bytes. `duplicates` are in its order.

@@ -12,15 +12,16 @@
 
 #include <cstddef>
 
+#include "cassata/types.h"
 #include "engine/kernels/prefetch.h"
-#include "format/types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
 /// out[i] = distance(row ids[i] of `rows`), i < n. The first rows have been fetched by prefetch_rows(), if at all.
 template <class Distance>
-HWY_INLINE void gather_rows(const void* rows, std::size_t row_bytes, const Id* ids, std::size_t n, float* out, Distance distance) {
+HWY_INLINE void gather_rows(const void* rows, std::size_t row_bytes, const Id* ids, std::size_t n, float* out,
+                            Distance distance) {
   const auto row = [&](std::size_t i) { return static_cast<const char*>(rows) + std::size_t{ids[i]} * row_bytes; };
   const std::size_t ahead = rows_ahead(row_bytes);
   for (std::size_t i = 0; i < n; ++i) {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/kernels/half-inl.h"
+#include "engine/kernels/float16-inl.h"
 #include "engine/kernels/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,9 +29,9 @@ constexpr std::size_t kLanes = hn::MaxLanes(Full());
 /// Registers: the products of a block of rows with two of vectors stay in 32; in 16, of a third of its rows.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
 
-/// How `count` vectors are spread over registers, one to a lane: whole registers, coordinate after coordinate, two by two and what is left by
-/// itself; and if no more than half a register remains, one whose lanes hold two coordinates of each. That one is there a second time, with
-/// one coordinate of each in half a register.
+/// How `count` vectors are spread over registers, one to a lane: whole registers, coordinate after coordinate, two by
+/// two and what is left by itself; and if no more than half a register remains, one whose lanes hold two coordinates of
+/// each. That one is there a second time, with one coordinate of each in half a register.
 struct Spread {
   std::size_t whole;  // registers
   bool half;
@@ -107,12 +107,15 @@ HWY_INLINE void add_product(D d, const float* from, V factor0, V factor1, V& sum
   if constexpr (kRegisters == 2) sum1 = hn::MulAdd(value, factor1, sum1);
 }
 
-/// Adds the products of rows with one or two registers of vectors over `n` coordinates. The sums are two arrays: GCC keeps one as long as both
-/// in memory.
-template <class Place, std::size_t kRegisters, std::size_t kCoordinates, class D, class V, std::size_t kRows, std::size_t... row>
-HWY_INLINE void add_products(D d, const float* rows, const float* vectors, std::size_t n, V (&sums0)[kRows], V (&sums1)[kRows], Rows<row...>) {
+/// Adds the products of rows with one or two registers of vectors over `n` coordinates. The sums are two arrays: GCC
+/// keeps one as long as both in memory.
+template <class Place, std::size_t kRegisters, std::size_t kCoordinates, class D, class V, std::size_t kRows,
+          std::size_t... row>
+HWY_INLINE void add_products(D d, const float* rows, const float* vectors, std::size_t n, V (&sums0)[kRows],
+                             V (&sums1)[kRows], Rows<row...>) {
   constexpr std::size_t lanes = hn::MaxLanes(d);
-  for (std::size_t j = 0; j < n; j += kCoordinates, vectors += kRegisters * lanes, rows += kCoordinates * Place::kCoordinate) {
+  for (std::size_t j = 0; j < n;
+       j += kCoordinates, vectors += kRegisters * lanes, rows += kCoordinates * Place::kCoordinate) {
     const V factor0 = hn::Load(d, vectors), factor1 = hn::Load(d, vectors + (kRegisters - 1) * lanes);
     (add_product<kRegisters, kCoordinates>(d, rows + row * Place::kRow, factor0, factor1, sums0[row], sums1[row]), ...);
   }
@@ -137,7 +140,8 @@ HWY_INLINE void sum_pairs(const V (&sums)[kRows], H (&halves)[kRows], Rows<row..
 
 /// The dot products of kRows rows of the block from `first` on with registers of vectors. Take gets them.
 template <std::size_t kRows, std::size_t kRegisters, std::size_t kCoordinates, class Take>
-HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t dim, const float* vectors, std::size_t lane, Take& take) {
+HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t dim, const float* vectors,
+                              std::size_t lane, Take& take) {
   static_assert(kRegisters == 1 || kRegisters == 2);
   FullVector sums0[kRows], sums1[kRows];
   clear(Full(), sums0, FirstRows<kRows>());
@@ -162,25 +166,30 @@ HWY_INLINE void multiply_rows(const float* block, std::size_t first, std::size_t
 
 /// The same of the first `rows` rows of the block; Take gets some of the rows after them, too.
 template <std::size_t kRegisters, std::size_t kCoordinates, class Take>
-HWY_INLINE void multiply_block(const float* block, std::size_t rows, std::size_t dim, const float* vectors, std::size_t lane, Take& take) {
+HWY_INLINE void multiply_block(const float* block, std::size_t rows, std::size_t dim, const float* vectors,
+                               std::size_t lane, Take& take) {
   if constexpr (kManyRegisters || kRegisters == 1) {
     if (rows > 8) return multiply_rows<12, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
     if (rows > 4) return multiply_rows<8, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
     multiply_rows<4, kRegisters, kCoordinates>(block, 0, dim, vectors, lane, take);
   } else {
-    for (std::size_t first = 0; first < rows; first += 4) multiply_rows<4, kRegisters, kCoordinates>(block, first, dim, vectors, lane, take);
+    for (std::size_t first = 0; first < rows; first += 4)
+      multiply_rows<4, kRegisters, kCoordinates>(block, first, dim, vectors, lane, take);
   }
 }
 
-/// All the packed vectors times the first `rows` rows of the block, the others of which are taken for copies of the last one.
+/// All the packed vectors times the first `rows` rows of the block, the others of which are taken for copies of the
+/// last one.
 template <class Take>
 HWY_INLINE void multiply(const Packed& packed, std::size_t rows, Take& take) {
   const Spread spread(packed.count);
   const float* vectors = packed.values;
   const std::size_t dim = packed.dim;
   std::size_t r = 0;
-  for (; r + 2 <= spread.whole; r += 2, vectors += 2 * kLanes * dim) multiply_block<2, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
-  for (; r < spread.whole; ++r, vectors += kLanes * dim) multiply_block<1, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
+  for (; r + 2 <= spread.whole; r += 2, vectors += 2 * kLanes * dim)
+    multiply_block<2, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
+  for (; r < spread.whole; ++r, vectors += kLanes * dim)
+    multiply_block<1, 1>(packed.block, rows, dim, vectors, r * kLanes, take);
   if constexpr (kLanes > 1) {
     if (spread.half) multiply_block<1, 2>(packed.block, rows, dim, vectors, r * kLanes, take);
   }
@@ -204,7 +213,8 @@ HWY_INLINE void fill_row(const Element* row, std::size_t dim, float* block) {
   }
 }
 
-/// Multiplies rows 0 to n - 1, which `fill` puts into the block, block by block; Take is told where in the rows the block lies.
+/// Multiplies rows 0 to n - 1, which `fill` puts into the block, block by block; Take is told where in the rows the
+/// block lies.
 template <class Fill, class Take>
 HWY_INLINE void multiply_all(const Packed& packed, std::size_t n, Fill fill, Take& take) {
   for (std::size_t first = 0; first < n; first += kTileRows) {
@@ -231,7 +241,8 @@ struct Largest {
 
 void forget(const Packed& packed) {
   const Full d;
-  for (std::size_t i = 0; i < packed.count; i += kLanes) hn::Store(hn::Set(d, -std::numeric_limits<float>::infinity()), d, packed.largest + i);
+  for (std::size_t i = 0; i < packed.count; i += kLanes)
+    hn::Store(hn::Set(d, -std::numeric_limits<float>::infinity()), d, packed.largest + i);
 }
 
 /// The sum over the vectors; lanes without one do not count.
@@ -240,7 +251,8 @@ float sum(const Packed& packed) {
   auto all = hn::Zero(d);
   std::size_t i = 0;
   for (; i + kLanes <= packed.count; i += kLanes) all = hn::Add(all, hn::Load(d, packed.largest + i));
-  if (i < packed.count) all = hn::Add(all, hn::IfThenElseZero(hn::FirstN(d, packed.count - i), hn::Load(d, packed.largest + i)));
+  if (i < packed.count)
+    all = hn::Add(all, hn::IfThenElseZero(hn::FirstN(d, packed.count - i), hn::Load(d, packed.largest + i)));
   return hn::GetLane(hn::SumOfLanes(d, all));
 }
 
@@ -319,16 +331,18 @@ void nearest(const Packed& vectors, const float* rows, const float* bias, std::s
   forget(vectors);
   Nearest take{vectors.largest, which, bias};
   multiply_all(
-      vectors, count, [&](std::size_t i, float* block) HWY_ATTR { fill_row(rows + i * vectors.dim, vectors.dim, block); }, take);
+      vectors, count,
+      [&](std::size_t i, float* block) HWY_ATTR { fill_row(rows + i * vectors.dim, vectors.dim, block); }, take);
 }
 
 /// The tables of one register of vectors, or two, which begin at `lane`.
 template <std::size_t kRegisters, class D>
-HWY_INLINE void tables_of(D d, const float* vectors, const float* codebooks, std::size_t subspaces, std::size_t width, std::size_t lane,
-                          std::size_t lanes, float* tables) {
+HWY_INLINE void tables_of(D d, const float* vectors, const float* codebooks, std::size_t subspaces, std::size_t width,
+                          std::size_t lane, std::size_t lanes, float* tables) {
   constexpr std::size_t kRows = 8;
   using V = hn::Vec<D>;
-  for (std::size_t s = 0; s < subspaces; ++s, codebooks += width * kCentroids, vectors += width * kRegisters * hn::MaxLanes(d)) {
+  for (std::size_t s = 0; s < subspaces;
+       ++s, codebooks += width * kCentroids, vectors += width * kRegisters * hn::MaxLanes(d)) {
     for (std::size_t c = 0; c < kCentroids; c += kRows) {
       V sums0[kRows], sums1[kRows];
       clear(d, sums0, FirstRows<kRows>());
@@ -350,7 +364,9 @@ void tables(const Packed& query, const float* codebooks, std::size_t subspaces, 
   for (; r < spread.whole; ++r, vectors += kLanes * query.dim)
     tables_of<1>(Full(), vectors, codebooks, subspaces, width, r * kLanes, query.lanes, out);
 #if HWY_TARGET != HWY_SCALAR
-  if (spread.half) tables_of<1>(hn::Half<Full>(), vectors + pairs(query.dim) * kLanes, codebooks, subspaces, width, r * kLanes, query.lanes, out);
+  if (spread.half)
+    tables_of<1>(hn::Half<Full>(), vectors + pairs(query.dim) * kLanes, codebooks, subspaces, width, r * kLanes,
+                 query.lanes, out);
 #endif
 }
 
@@ -395,7 +411,9 @@ void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
   tokens.norms == nullptr ? look_up_all<false>(query, tokens) : look_up_all<true>(query, tokens);
 }
 
-MaxSimKernels pick() { return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables}; }
+MaxSimKernels pick() {
+  return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables};
+}
 
 }  // namespace
 }  // namespace cassata::kernels::HWY_NAMESPACE
@@ -415,14 +433,19 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   values_.reserve((lanes + kMostLanes / 2) * (dim + 1));
   block_.reserve((dim + kStretch - 1) / kStretch * kStretch * kTileRows);
   largest_.reserve(lanes + kMostLanes);
-  parts_ = {.count = count, .dim = dim, .lanes = lanes, .values = values_.data(), .block = block_.data(), .largest = largest_.data()};
+  parts_ = {.count = count,
+            .dim = dim,
+            .lanes = lanes,
+            .values = values_.data(),
+            .block = block_.data(),
+            .largest = largest_.data()};
   HWY_DYNAMIC_DISPATCH(lay_out)(vectors, count, dim, parts_.values);
 }
 
 MaxSimKernels max_sim_kernels() { return HWY_DYNAMIC_DISPATCH(pick)(); }
 
-void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias, std::size_t count, float* best,
-                  std::uint32_t* which) {
+void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias,
+                  std::size_t count, float* best, std::uint32_t* which) {
   constexpr std::size_t kPackedFloats = std::size_t{1} << 16;  // that stay in the second level of the cache
   const std::size_t batch = std::max<std::size_t>(kPackedFloats / (dim + 1) / 32 * 32, 32);
   PackedVectors packed;

@@ -1,8 +1,8 @@
 // Many rows times some vectors, dispatched at run time: MaxSim of token vectors, and the row nearest to each vector.
 //
-// MaxSim (Khattab and Zaharia, SIGIR 2020): for each query token the largest dot product with a document's tokens, summed over the query's
-// tokens. All sums are f32; a dot product is summed in the same order wherever its row stands. Rows lie at any byte; no read goes past the
-// last one.
+// MaxSim (Khattab and Zaharia, SIGIR 2020): for each query token the largest dot product with a document's tokens,
+// summed over the query's tokens. All sums are f32; a dot product is summed in the same order wherever its row stands.
+// Rows lie at any byte; no read goes past the last one.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "engine/kernels/lookup.h"
-#include "format/types.h"
+#include "cassata/types.h"
+#include "engine/kernels/table_lookup.h"
 
 namespace cassata::kernels {
 
@@ -41,7 +41,8 @@ inline constexpr std::size_t kTileRows = 12, kStretch = 128;
 /// Packed vectors and the buffers of their multiplication, as kernels see them.
 struct Packed {
   std::size_t count = 0, dim = 0;
-  std::size_t lanes = 0;  ///< f32 that the dot products of a row with all of them take: `count`, rounded up to what registers hold
+  std::size_t lanes =
+      0;  ///< f32 that the dot products of a row with all of them take: `count`, rounded up to what registers hold
   float* values = nullptr;
   float* block = nullptr;
   float* largest = nullptr;  ///< a number for each lane
@@ -63,7 +64,8 @@ class PackedVectors {
   AlignedFloats values_, block_, largest_;
 };
 
-/// Tokens that are looked up: each the sum of a row whose dot products are known and of `subspaces` pieces, by their codes, times its norm.
+/// Tokens that are looked up: each the sum of a row whose dot products are known and of `subspaces` pieces, by their
+/// codes, times its norm.
 struct CodedTokens {
   std::size_t count = 0, subspaces = 0;
   const std::uint32_t* places = nullptr;  ///< of each token's row in `products`
@@ -86,17 +88,19 @@ struct MaxSimKernels {
 
   /// out[i * lanes] and the numbers after it = the dot products of row ids[i] of `rows` with the query tokens, i < n.
   void (*products)(const Packed& query, const float* rows, const std::uint32_t* ids, std::size_t n, float* out);
-  /// tables[(s * kCentroids + c) * lanes] and the numbers after it = the dot products of centroid c of subspace s with that part of the query
-  /// tokens. `codebooks` are those of lookup.h, one after another, each `width` wide.
-  void (*fill_tables)(const Packed& query, const float* codebooks, std::size_t subspaces, std::size_t width, float* tables);
+  /// tables[(s * kCentroids + c) * lanes] and the numbers after it = the dot products of centroid c of subspace s with
+  /// that part of the query tokens. `codebooks` are those of lookup.h, one after another, each `width` wide.
+  void (*fill_tables)(const Packed& query, const float* codebooks, std::size_t subspaces, std::size_t width,
+                      float* tables);
 };
 
 MaxSimKernels max_sim_kernels();
 
-/// For each of `n` vectors the row among `count` >= 1 for which dot(row, vector) - bias[row] is largest, of equals the first: `best` gets that
-/// number and `which` the row's. The row nearest by L2 has bias |row|^2 / 2. Vectors and rows have `dim` values, one after another. Numbers that
-/// are NaN are passed over; where all are, or are -infinity, the row is 0.
-void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias, std::size_t count, float* best,
-                  std::uint32_t* which);
+/// For each of `n` vectors the row among `count` >= 1 for which dot(row, vector) - bias[row] is largest, of equals the
+/// first: `best` gets that number and `which` the row's. The row nearest by L2 has bias |row|^2 / 2. Vectors and rows
+/// have `dim` values, one after another. Numbers that are NaN are passed over; where all are, or are -infinity, the row
+/// is 0.
+void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias,
+                  std::size_t count, float* best, std::uint32_t* which);
 
 }  // namespace cassata::kernels

@@ -10,7 +10,7 @@
 
 #include <hwy/highway.h>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {

@@ -14,13 +14,16 @@ constexpr std::size_t kBlock = Rerank::kBlock;
 std::size_t count_within(std::span<const Candidate> candidates, std::size_t k, std::optional<float> alpha) {
   if (!alpha || candidates.size() <= k) return candidates.size();
   const float worst = candidates[k - 1].distance, bound = worst + std::abs(worst) * *alpha;
-  const auto near = [&](const Candidate& c) { return c.distance <= worst || c.distance <= bound; };  // infinity x 0 is no bound
+  const auto near = [&](const Candidate& c) {
+    return c.distance <= worst || c.distance <= bound;
+  };  // infinity x 0 is no bound
   return static_cast<std::size_t>(std::ranges::partition_point(candidates, near) - candidates.begin());
 }
 
 class SummedScorer final : public Scorer {
  public:
-  SummedScorer(std::unique_ptr<Scorer> first, std::unique_ptr<Scorer> second) : first_(std::move(first)), second_(std::move(second)) {}
+  SummedScorer(std::unique_ptr<Scorer> first, std::unique_ptr<Scorer> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
 
   void bind(VectorView query) override {
     first_->bind(query);
@@ -91,7 +94,8 @@ float Rerank::Errors::least(float deviations) const {
   return static_cast<float>(mean - deviations * std::sqrt(std::max(0.0, squares_ / count_ - mean * mean)));
 }
 
-void Rerank::start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids, const RerankParams& params) {
+void Rerank::start(std::vector<Candidate>& candidates, Scorer& second, std::span<const Id> ids,
+                   const RerankParams& params) {
   candidates_ = &candidates;
   second_ = &second;
   ids_ = ids;

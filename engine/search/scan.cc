@@ -8,14 +8,17 @@
 namespace cassata {
 namespace {
 
-/// The k smallest of the candidates offered, by letting up to 2k gather and then dropping the worse half: linear in all.
+/// The k smallest of the candidates offered, by letting up to 2k gather and then dropping the worse half: linear in
+/// all.
 class Smallest {
  public:
   Smallest(std::size_t k, std::vector<Candidate>& kept) : k_(k), kept_(kept) { kept_.clear(); }
 
   void offer(float distance, Id id) {
-    if (distance != distance) distance = std::numeric_limits<float>::infinity();  // infinity less infinity: a NaN would have no place in any order
-    if (distance > bound_) return;                                                // ties with the bound may have the lower id
+    if (distance != distance)
+      distance =
+          std::numeric_limits<float>::infinity();  // infinity less infinity: a NaN would have no place in any order
+    if (distance > bound_) return;                 // ties with the bound may have the lower id
     kept_.push_back({distance, id});
     if (kept_.size() >= 2 * k_) drop();
   }
@@ -50,10 +53,12 @@ void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, 
   for (std::uint64_t first = 0; first < size; first += kRows) {
     const std::size_t count = std::min<std::uint64_t>(kRows, size - first);
     std::iota(next.begin(), next.end(), static_cast<Id>(first + kRows));
-    if (first + kRows < size) scorers.front()->fetch(std::span(next).first(std::min<std::uint64_t>(kRows, size - first - kRows)));
+    if (first + kRows < size)
+      scorers.front()->fetch(std::span(next).first(std::min<std::uint64_t>(kRows, size - first - kRows)));
     for (std::size_t q = 0; q < scorers.size(); ++q) {
       scorers[q]->score_range(static_cast<Id>(first), count, distances.data());
-      for (std::size_t i = 0; i < count; ++i) smallest[q].offer(distances[i], ids.empty() ? static_cast<Id>(first + i) : ids[first + i]);
+      for (std::size_t i = 0; i < count; ++i)
+        smallest[q].offer(distances[i], ids.empty() ? static_cast<Id>(first + i) : ids[first + i]);
     }
   }
   for (Smallest& s : smallest) s.finish();

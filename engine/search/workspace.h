@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 namespace cassata {
 
@@ -15,10 +15,13 @@ struct Candidate {
   Id id;
 
   /// Closer first, then lower id.
-  friend bool operator<(const Candidate& a, const Candidate& b) { return a.distance != b.distance ? a.distance < b.distance : a.id < b.id; }
+  friend bool operator<(const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
+  }
 };
 
-/// The nodes met by a walk: a bit for each, so that a million fit the second cache level. Cleared in the time it took to fill.
+/// The nodes met by a walk: a bit for each, so that a million fit the second cache level. Cleared in the time it took
+/// to fill.
 class Visited {
  public:
   void reset(std::size_t size) {
@@ -73,7 +76,9 @@ class Beam {
     return relax_ > 0 ? distance <= bound_ : distance < bound_;
   }
   /// True if a candidate at `distance` that was inserted may still be there.
-  bool keeps(float distance) const noexcept { return entries_.size() < width_ || distance <= (relax_ > 0 ? bound_ : entries_.back().distance); }
+  bool keeps(float distance) const noexcept {
+    return entries_.size() < width_ || distance <= (relax_ > 0 ? bound_ : entries_.back().distance);
+  }
   /// A NaN, as of scores beyond f32, counts as infinity.
   void insert(float distance, Id id);
   /// Marks the best unexpanded candidate and returns its id, or kNoId if there is none left.

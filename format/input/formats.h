@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "format/input/file_reader.h"
-#include "format/input/stream.h"
+#include "cassata/stream.h"
+#include "format/os/file_reader.h"
 
 namespace cassata {
 
@@ -20,7 +20,9 @@ std::unique_ptr<DenseStream> open_vecs(FileReader file, ElementType type);
 /// .fbin, .u8bin, .i8bin: rows and dim as u32, then all elements (https://big-ann-benchmarks.com).
 std::unique_ptr<DenseStream> open_bin(FileReader file, ElementType type);
 
-/// Rows that stand one after another from byte `offset` to the file's end. Throws Error(invalid_argument) if the file's length differs.
-std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim, ElementType type);
+/// Rows that stand one after another from byte `offset` to the file's end. Throws Error(invalid_argument) if the file's
+/// length differs.
+std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim,
+                                         ElementType type);
 
 }  // namespace cassata

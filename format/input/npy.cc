@@ -10,8 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "format/file/section.h"
 #include "format/input/formats.h"
-#include "format/section.h"
 
 namespace cassata {
 namespace {
@@ -20,7 +20,8 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::uint64_t kMaxHeaderBytes = 65535;  // an array of plain numbers needs about 118
 
 constexpr std::array<std::string_view, 5> kElementNames = {"<f4", "<f2", "<f8", "|u1", "|i1"};
-constexpr std::array<ElementType, 5> kElementTypes = {ElementType::f32, ElementType::f16, ElementType::f64, ElementType::u8, ElementType::i8};
+constexpr std::array<ElementType, 5> kElementTypes = {ElementType::f32, ElementType::f16, ElementType::f64,
+                                                      ElementType::u8, ElementType::i8};
 
 /// What the header's dict says, each as it stands there.
 struct Dict {
@@ -33,7 +34,8 @@ struct Dict {
   }
 };
 
-/// Reads just the dicts that NumPy writes: {'key': value, ...} where a value is a string, True, False or a tuple or list.
+/// Reads just the dicts that NumPy writes: {'key': value, ...} where a value is a string, True, False or a tuple or
+/// list.
 class DictReader {
  public:
   DictReader(std::string_view text, const FileReader& file) : rest_(text), file_(file) {}
@@ -46,7 +48,8 @@ class DictReader {
       expect(':');
       std::optional<std::string_view>* const place = dict.place(key);
       if (!place || *place)
-        file_.refuse("its header has the key " + in_quotes(key) + (place ? " twice" : "") + ", expected descr, fortran_order and shape");
+        file_.refuse("its header has the key " + in_quotes(key) + (place ? " twice" : "") +
+                     ", expected descr, fortran_order and shape");
       *place = value();
       if (!accept(',')) {
         expect('}');
@@ -96,7 +99,9 @@ class DictReader {
     return take(nested ? end + 1 : end);
   }
 
-  [[noreturn]] void unexpected(const std::string& wanted) const { file_.refuse("its header has " + in_quotes(rest_) + ", expected " + wanted); }
+  [[noreturn]] void unexpected(const std::string& wanted) const {
+    file_.refuse("its header has " + in_quotes(rest_) + ", expected " + wanted);
+  }
 
   std::string_view rest_;
   const FileReader& file_;
@@ -107,7 +112,8 @@ struct Type {
   std::size_t bytes;  // of an element
 };
 
-/// A dtype's name as NumPy writes it, of one of the other names that NumPy reads: "=f4", "f4" and "float32" are "<f4"; "<u1" is "|u1".
+/// A dtype's name as NumPy writes it, of one of the other names that NumPy reads: "=f4", "f4" and "float32" are "<f4";
+/// "<u1" is "|u1".
 std::string canonical(std::string_view descr) {
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"int8", "i1"},   {"int16", "i2"},  {"int32", "i4"},
@@ -147,7 +153,8 @@ Type type_of(std::string_view descr, std::span<const std::string_view> types, co
 }
 
 /// "(3, 4)" to {3, 4}. Python 2 wrote 3L.
-std::vector<std::uint64_t> shape_of(std::string_view text, std::initializer_list<NpyShape> shapes, const FileReader& file) {
+std::vector<std::uint64_t> shape_of(std::string_view text, std::initializer_list<NpyShape> shapes,
+                                    const FileReader& file) {
   const auto refuse = [&] {
     std::string known;
     for (const NpyShape& shape : shapes) known += (known.empty() ? "" : " or ") + std::string(shape.name);
@@ -187,16 +194,23 @@ std::optional<std::uint64_t> product(std::span<const std::uint64_t> numbers, std
 std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
   constexpr std::uint64_t kVersionAt = kMagic.size();
   std::array<char, kVersionAt + 2> start;
-  if (file.bytes() < start.size() + sizeof(std::uint16_t)) file.refuse(std::to_string(file.bytes()) + " bytes are no .npy file");
+  if (file.bytes() < start.size() + sizeof(std::uint16_t))
+    file.refuse(std::to_string(file.bytes()) + " bytes are no .npy file");
   file.read(std::as_writable_bytes(std::span(start)), 0);
-  if (!std::string_view(start.data(), start.size()).starts_with(kMagic)) file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
+  if (!std::string_view(start.data(), start.size()).starts_with(kMagic))
+    file.refuse("not an .npy file (its first 6 bytes are not the magic string)");
   const int major = start[kVersionAt], minor = start[kVersionAt + 1];
-  if (major < 1 || major > 3) file.refuse(".npy version " + std::to_string(major) + "." + std::to_string(minor) + ", expected 1, 2 or 3");
-  const std::uint64_t length = major == 1 ? file.read<std::uint16_t>(start.size()) : file.read<std::uint32_t>(start.size());
+  if (major < 1 || major > 3)
+    file.refuse(".npy version " + std::to_string(major) + "." + std::to_string(minor) + ", expected 1, 2 or 3");
+  const std::uint64_t length =
+      major == 1 ? file.read<std::uint16_t>(start.size()) : file.read<std::uint32_t>(start.size());
   const std::uint64_t begin = start.size() + (major == 1 ? sizeof(std::uint16_t) : sizeof(std::uint32_t));
-  if (length > kMaxHeaderBytes) file.refuse("a header of " + std::to_string(length) + " bytes, expected at most " + std::to_string(kMaxHeaderBytes));
+  if (length > kMaxHeaderBytes)
+    file.refuse("a header of " + std::to_string(length) + " bytes, expected at most " +
+                std::to_string(kMaxHeaderBytes));
   if (begin + length > file.bytes())
-    file.refuse("the header ends at byte " + std::to_string(begin + length) + ", but the file has " + std::to_string(file.bytes()) + " bytes");
+    file.refuse("the header ends at byte " + std::to_string(begin + length) + ", but the file has " +
+                std::to_string(file.bytes()) + " bytes");
   std::string text(static_cast<std::size_t>(length), '\0');
   file.read(std::as_writable_bytes(std::span(text)), begin);
   return {std::move(text), begin + length};
@@ -204,14 +218,17 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
 
 }  // namespace
 
-NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes) {
+NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types,
+                          std::initializer_list<NpyShape> shapes) {
   const auto [text, offset] = read_text(file);
   const Dict dict = DictReader(text, file).read();
-  if (!dict.descr || !dict.fortran_order || !dict.shape) file.refuse("its header lacks a key, expected descr, fortran_order and shape");
+  if (!dict.descr || !dict.fortran_order || !dict.shape)
+    file.refuse("its header lacks a key, expected descr, fortran_order and shape");
   const Type type = type_of(*dict.descr, types, file);
   std::vector<std::uint64_t> shape = shape_of(*dict.shape, shapes, file);
   if (*dict.fortran_order != "False")
-    file.refuse("fortran_order " + in_quotes(*dict.fortran_order) + ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
+    file.refuse("fortran_order " + in_quotes(*dict.fortran_order) +
+                ", expected False: rows that stand one after another (numpy.ascontiguousarray)");
   return {.type = type.place, .element_bytes = type.bytes, .shape = std::move(shape), .offset = offset};
 }
 
@@ -221,8 +238,9 @@ void check_npy_length(const FileReader& file, const NpyHeader& header) {
   lengths.push_back(header.element_bytes);
   const auto expected = product(lengths, found);
   if (expected != found)
-    file.refuse(std::to_string(found) + " bytes after the header, expected " + npy_shape_text(header.shape) + " elements of " +
-                std::to_string(header.element_bytes) + (expected ? "; the file has trailing bytes" : "; the file is truncated"));
+    file.refuse(std::to_string(found) + " bytes after the header, expected " + npy_shape_text(header.shape) +
+                " elements of " + std::to_string(header.element_bytes) +
+                (expected ? "; the file has trailing bytes" : "; the file is truncated"));
 }
 
 std::string npy_shape_text(std::span<const std::uint64_t> shape) {
@@ -231,7 +249,8 @@ std::string npy_shape_text(std::span<const std::uint64_t> shape) {
   return "(" + text + (shape.size() == 1 ? ",)" : ")");
 }
 
-NpyReader::NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes)
+NpyReader::NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types,
+                     std::initializer_list<NpyShape> shapes)
     : file_(path), header_(read_npy_header(file_, types, shapes)) {
   check_npy_length(file_, header_);
   if (rows() != 0) row_bytes_ = (file_.bytes() - header_.offset) / rows();
@@ -247,25 +266,34 @@ std::span<const std::byte> NpyReader::next(std::uint64_t count) {
 }
 
 InputEntry NpyReader::entry() const {
-  return {.name = std::filesystem::path(name()).filename().string(), .rows = done_, .bytes = done_ * row_bytes_, .xxh3 = hash_.digest()};
+  return {.name = std::filesystem::path(name()).filename().string(),
+          .rows = done_,
+          .bytes = done_ * row_bytes_,
+          .xxh3 = hash_.digest()};
 }
 
 FileKind npy_kind(std::string_view type, std::size_t dimensions) {
-  if (type.empty()) return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kMagic); }};
+  if (type.empty())
+    return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kMagic); }};
   return {.name = "a .npy file of dtype " + std::string(type) + " and " + std::to_string(dimensions) + " dimensions",
           .fits = [descr = "'descr': '" + std::string(type) + "'", dimensions](std::string_view start) {
             const std::size_t begin = start.find("'shape': ("), end = start.find(')', std::min(begin, start.size()));
             if (!start.starts_with(kMagic) || start.find(descr) == start.npos || end == start.npos) return false;
             std::size_t found = 0;
-            for (std::size_t i = begin; i < end; ++i) found += std::isdigit(start[i + 1]) == 0 && std::isdigit(start[i]) != 0 ? 1 : 0;
+            for (std::size_t i = begin; i < end; ++i)
+              found += std::isdigit(start[i + 1]) == 0 && std::isdigit(start[i]) != 0 ? 1 : 0;
             return found == dimensions;
           }};
 }
 
-NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape, const ReplaceParams& replace)
+NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape,
+                     const ReplaceParams& replace)
     : file_(path, npy_kind(type, shape.size()), replace) {
-  constexpr std::size_t kStart = 10, kAlign = 64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
-  std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
+  constexpr std::size_t kStart = 10,
+                        kAlign =
+                            64;  // magic, version 1.0 and the header's length as u16; then the header, to a multiple
+  std::string header =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + npy_shape_text(shape) + ", }";
   header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');
   header.back() = '\n';
   std::vector<std::byte> start;

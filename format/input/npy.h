@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "format/checksum.h"
-#include "format/input/file_reader.h"
-#include "format/manifest.h"
-#include "format/publish.h"
+#include "cassata/checksum.h"
+#include "cassata/manifest.h"
+#include "format/os/file_reader.h"
+#include "format/os/publish.h"
 
 namespace cassata {
 
@@ -32,9 +32,11 @@ struct NpyHeader {
   std::uint64_t offset;              ///< of the first element in the file
 };
 
-/// Throws Error(invalid_argument) unless the file begins with the header of an array of one of `shapes`, in C order, format version 1 to 3, of one
-/// of `types`, named as NumPy does ("<f4"; "<U" and "|S" stand for texts of any length but 0).
-NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes);
+/// Throws Error(invalid_argument) unless the file begins with the header of an array of one of `shapes`, in C order,
+/// format version 1 to 3, of one of `types`, named as NumPy does ("<f4"; "<U" and "|S" stand for texts of any length
+/// but 0).
+NpyHeader read_npy_header(const FileReader& file, std::span<const std::string_view> types,
+                          std::initializer_list<NpyShape> shapes);
 
 /// Throws Error(invalid_argument) unless the file ends where an array of that header ends.
 void check_npy_length(const FileReader& file, const NpyHeader& header);
@@ -42,7 +44,8 @@ void check_npy_length(const FileReader& file, const NpyHeader& header);
 std::string npy_shape_text(std::span<const std::uint64_t> shape);
 
 /// NumPy's names of whole numbers.
-inline constexpr std::array<std::string_view, 8> kNpyIntegers = {"<i8", "<i4", "<u8", "<u4", "<i2", "<u2", "|i1", "|u1"};
+inline constexpr std::array<std::string_view, 8> kNpyIntegers = {"<i8", "<i4", "<u8", "<u4",
+                                                                 "<i2", "<u2", "|i1", "|u1"};
 
 /// Calls `call` with a number of the type that has place `type` in kNpyIntegers.
 template <class Call>
@@ -59,17 +62,20 @@ void with_npy_integer(std::size_t type, Call call) {
   }
 }
 
-/// An array's elements as they stand in the file, some rows at a time: a row is all that has one place on the first axis.
+/// An array's elements as they stand in the file, some rows at a time: a row is all that has one place on the first
+/// axis.
 class NpyReader {
  public:
   /// Throws as read_npy_header does, and where the file's length is not what its header says.
-  NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types, std::initializer_list<NpyShape> shapes);
+  NpyReader(const std::filesystem::path& path, std::span<const std::string_view> types,
+            std::initializer_list<NpyShape> shapes);
 
   const NpyHeader& header() const noexcept { return header_; }
   std::uint64_t rows() const noexcept { return header_.shape[0]; }
   /// Rows that next() has returned.
   std::uint64_t done() const noexcept { return done_; }
-  /// The next `count` rows, or what is left of them, valid until the next call. Throws Error: io, invalid_argument (the file has shrunk).
+  /// The next `count` rows, or what is left of them, valid until the next call. Throws Error: io, invalid_argument (the
+  /// file has shrunk).
   std::span<const std::byte> next(std::uint64_t count);
   /// Name, rows, bytes and hash of what has been read so far, for the manifest's provenance.
   InputEntry entry() const;
@@ -91,10 +97,12 @@ FileKind npy_kind(std::string_view type = {}, std::size_t dimensions = 0);
 /// A .npy file being written, of format version 1. It appears under its name complete, or not at all. Throws Error(io).
 class NpyWriter {
  public:
-  /// An array in C order of elements that NumPy names `type`: "<f4", "|u1". It replaces one of the same type and number of dimensions, unless
-  /// `replace` says otherwise.
-  NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape, const ReplaceParams& replace = {});
-  NpyWriter(const std::filesystem::path& path, std::string_view type, std::initializer_list<std::uint64_t> shape, const ReplaceParams& replace = {})
+  /// An array in C order of elements that NumPy names `type`: "<f4", "|u1". It replaces one of the same type and number
+  /// of dimensions, unless `replace` says otherwise.
+  NpyWriter(const std::filesystem::path& path, std::string_view type, std::span<const std::uint64_t> shape,
+            const ReplaceParams& replace = {});
+  NpyWriter(const std::filesystem::path& path, std::string_view type, std::initializer_list<std::uint64_t> shape,
+            const ReplaceParams& replace = {})
       : NpyWriter(path, type, std::span(shape.begin(), shape.size()), replace) {}
 
   /// The next elements.

@@ -1,8 +1,8 @@
-#include "format/input/rows.h"
+#include "cassata/rows.h"
 
 #include <utility>
 
-#include "format/input/sparse.h"
+#include "format/input/sparse_files.h"
 
 namespace cassata {
 
@@ -21,7 +21,11 @@ void Rows::append(const Batch& rows) {
 
 Batch Rows::batch() const {
   if (shape_ == Shape::dense) return {.data = values_.data(), .rows = size(), .dim = dim_};
-  return {.data = values_.data(), .rows = size(), .dim = dim_, .components = components_.data(), .offsets = offsets_.data()};
+  return {.data = values_.data(),
+          .rows = size(),
+          .dim = dim_,
+          .components = components_.data(),
+          .offsets = offsets_.data()};
 }
 
 std::unique_ptr<VectorStream> Rows::stream(std::string name) const {

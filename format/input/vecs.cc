@@ -14,7 +14,8 @@ constexpr std::size_t kPrefixBytes = sizeof(std::int32_t);
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
 [[noreturn]] void refuse_dim(const FileReader& file, std::uint64_t row, std::int32_t found, std::uint64_t expected) {
-  file.refuse("row " + std::to_string(row) + ": dim " + std::to_string(found) + ", expected " + std::to_string(expected) + " as in row 0");
+  file.refuse("row " + std::to_string(row) + ": dim " + std::to_string(found) + ", expected " +
+              std::to_string(expected) + " as in row 0");
 }
 
 /// Says which row makes the file's length wrong: the first of another dim, or the last, cut off.
@@ -24,15 +25,18 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
     if (const auto found = file.read<std::int32_t>((row + 1) * stride); found != static_cast<std::int64_t>(dim))
       refuse_dim(file, row + 1, found, dim);
   const std::uint64_t whole = file.bytes() / stride;
-  file.refuse("row " + std::to_string(whole) + ": the file ends at byte " + std::to_string(file.bytes()) + ", expected this row to end at byte " +
-              std::to_string((whole + 1) * stride) + " (dim " + std::to_string(dim) + ", " + std::to_string(stride) + " bytes a row)");
+  file.refuse("row " + std::to_string(whole) + ": the file ends at byte " + std::to_string(file.bytes()) +
+              ", expected this row to end at byte " + std::to_string((whole + 1) * stride) + " (dim " +
+              std::to_string(dim) + ", " + std::to_string(stride) + " bytes a row)");
 }
 
 /// Rows that each begin with their dim.
 class PrefixedStream final : public DenseStream {
  public:
   PrefixedStream(FileReader file, std::uint64_t rows, std::size_t dim, ElementType type)
-      : DenseStream(file.name(), rows, dim, type, true), file_(std::move(file)), stride_(kPrefixBytes + dim * element_bytes(type)) {}
+      : DenseStream(file.name(), rows, dim, type, true),
+        file_(std::move(file)),
+        stride_(kPrefixBytes + dim * element_bytes(type)) {}
 
  private:
   void read_rows(std::span<std::byte> out, std::size_t rows) override {
@@ -64,7 +68,8 @@ class PrefixedStream final : public DenseStream {
 std::unique_ptr<DenseStream> open_vecs(FileReader file, ElementType type) {
   if (file.bytes() == 0) file.refuse("an empty file, expected at least one row");
   if (file.bytes() < kPrefixBytes)
-    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(kPrefixBytes) + " of a row's dim");
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(kPrefixBytes) +
+                " of a row's dim");
   const auto dim = file.read<std::int32_t>(0);
   if (dim <= 0) file.refuse("row 0: dim " + std::to_string(dim) + ", expected 1 or more");
   const std::uint64_t stride = kPrefixBytes + static_cast<std::uint64_t>(dim) * element_bytes(type);
@@ -78,7 +83,8 @@ std::unique_ptr<DenseStream> open_bin(FileReader file, ElementType type) {
     std::uint32_t rows, dim;
   };
   if (file.bytes() < sizeof(Counts))
-    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(sizeof(Counts)) + " of rows and dim");
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected at least the " + std::to_string(sizeof(Counts)) +
+                " of rows and dim");
   const auto counts = file.read<Counts>(0);
   return packed_rows(std::move(file), sizeof(Counts), counts.rows, counts.dim, type);
 }

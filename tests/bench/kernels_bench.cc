@@ -1,7 +1,8 @@
 // Bytes a second of the dense kernels, beside those of memcpy over the same bytes.
 //
-// Names read kernel / element type x dim / where the rows fit / ids a call. Rows lie in a mapped file, as an index's do. Random ids; where
-// a call begins depends on the result of the one before, as in a search, so that calls do not overlap.
+// Names read kernel / element type x dim / where the rows fit / ids a call. Rows lie in a mapped file, as an index's
+// do. Random ids; where a call begins depends on the result of the one before, as in a search, so that calls do not
+// overlap.
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/kernels/dense.h"
+#include "engine/kernels/dense_distance.h"
 
 namespace cassata::kernels {
 namespace {
@@ -23,7 +24,8 @@ struct Place {
   const char* name;
   std::size_t bytes;
 };
-constexpr Place kPlaces[] = {{"L2", std::size_t{1} << 19}, {"L3", std::size_t{12} << 20}, {"RAM", std::size_t{96} << 20}};
+constexpr Place kPlaces[] = {
+    {"L2", std::size_t{1} << 19}, {"L3", std::size_t{12} << 20}, {"RAM", std::size_t{96} << 20}};
 
 struct Setup {
   ElementType type;
@@ -126,7 +128,8 @@ void copy_rows(benchmark::State& state, const Setup& setup, std::size_t n) {
   const std::size_t bytes = setup.row_bytes();
   std::vector<char> to(n * bytes);
   walk(state, setup, n, [&](const Id* ids, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) std::memcpy(to.data() + i * bytes, static_cast<const char*>(rows.data()) + ids[i] * bytes, bytes);
+    for (std::size_t i = 0; i < count; ++i)
+      std::memcpy(to.data() + i * bytes, static_cast<const char*>(rows.data()) + ids[i] * bytes, bytes);
     benchmark::ClobberMemory();
     return static_cast<std::uint32_t>(to.back());
   });
@@ -137,8 +140,11 @@ void add_all() {
     for (const std::size_t dim : {128, 384, 768}) {
       for (const Place& place : kPlaces) {
         const Setup setup{type, dim, place};
-        const std::string rows = std::string(type == ElementType::f16 ? "f16" : "f32") + "x" + std::to_string(dim) + "/" + place.name;
-        const auto add = [&](const std::string& name, auto run) { benchmark::RegisterBenchmark((name + "/" + rows).c_str(), run); };
+        const std::string rows =
+            std::string(type == ElementType::f16 ? "f16" : "f32") + "x" + std::to_string(dim) + "/" + place.name;
+        const auto add = [&](const std::string& name, auto run) {
+          benchmark::RegisterBenchmark((name + "/" + rows).c_str(), run);
+        };
         add("memcpy", [=](benchmark::State& state) { copy(state, setup); });
         add("range", [=](benchmark::State& state) { range(state, setup); });
         for (const std::size_t n : {16, 32}) {

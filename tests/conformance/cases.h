@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
-#include "engine/registry.h"
-#include "format/input/sparse.h"
+#include "cassata/index.h"
+#include "engine/index/registry.h"
+#include "format/input/sparse_files.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/sparse_index.h"
 
@@ -23,19 +23,23 @@ namespace cassata::test {
 /// Ways to store vectors a second time, if the class does.
 inline std::vector<std::optional<RerankChoices>> second_codes(const ClassRow& row, Encoding first, Metric metric) {
   if (row.second == Second::none) return {std::nullopt};
-  if (row.second == Second::tokens || row.second == Second::two_level_tokens) return {};  // joined, not built: multivector_index_test.cc
+  if (row.second == Second::tokens || row.second == Second::two_level_tokens)
+    return {};  // joined, not built: multivector_index_test.cc
   if (row.second == Second::navigation)
-    return {RerankChoices{.encoding = first == Encoding::dense_int4 ? Encoding::f16 : Encoding::f32, .navigation = true}};
+    return {
+        RerankChoices{.encoding = first == Encoding::dense_int4 ? Encoding::f16 : Encoding::f32, .navigation = true}};
   if (row.shape() == Shape::dense) {
     if (first != Encoding::rabitq) return {RerankChoices{.encoding = Encoding::f16}};
-    return {RerankChoices{.encoding = Encoding::rabitq, .code = {.bits = 7}, .residual = metric == Metric::dot_product}};
+    return {
+        RerankChoices{.encoding = Encoding::rabitq, .code = {.bits = 7}, .residual = metric == Metric::dot_product}};
   }
   return {RerankChoices{.encoding = Encoding::sparse_f16, .prune_percentage = 70},
-          RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true}, RerankChoices{.encoding = Encoding::sparse_f32}};
+          RerankChoices{.encoding = Encoding::sparse_f32, .prune_percentage = 70, .residual = true},
+          RerankChoices{.encoding = Encoding::sparse_f32}};
 }
 
-/// What a build may be asked for, over small collections: graphs of every type for the first encoding of a class, of the usual one for the others,
-/// since lists of neighbours know nothing of encodings.
+/// What a build may be asked for, over small collections: graphs of every type for the first encoding of a class, of
+/// the usual one for the others, since lists of neighbours know nothing of encodings.
 inline std::vector<BuildParams> all_cases() {
   std::vector<BuildParams> cases;
   for (const ClassRow& row : class_rows())
@@ -45,7 +49,8 @@ inline std::vector<BuildParams> all_cases() {
           for (const auto& second : second_codes(row, encoding, metric)) {
             const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
             if (type.guided && (row.kind != Kind::graph || row.second != Second::navigation)) continue;
-            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != BuildParams().graph_type)) continue;
+            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != BuildParams().graph_type))
+              continue;
             cases.push_back({.kind = row.kind,
                              .metric = metric,
                              .encoding = encoding,
@@ -67,8 +72,8 @@ inline std::vector<BuildParams> all_cases() {
 
 inline std::string name_of_case(const BuildParams& params) {
   const bool sparse = row_of(params.encoding).shape == Shape::sparse;
-  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") + std::string(name_of(params.encoding)) + "_" +
-                     std::string(name_of(params.metric));
+  std::string name = std::string(name_of(params.kind)) + (sparse ? "_sparse_" : "_") +
+                     std::string(name_of(params.encoding)) + "_" + std::string(name_of(params.metric));
   if (params.postings.n_knn != 0) name += "_knn";
   if (params.kind == Kind::graph) name += "_" + std::string(name_of(params.graph_type));
   if (params.rerank)
@@ -80,7 +85,9 @@ inline std::string name_of_case(const BuildParams& params) {
 }
 
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
-inline bool exact_scores(const BuildParams& params) { return !row_of(params.rerank ? params.rerank->encoding : params.encoding).compact; }
+inline bool exact_scores(const BuildParams& params) {
+  return !row_of(params.rerank ? params.rerank->encoding : params.encoding).compact;
+}
 
 /// An index over the vectors, sparse ones if the encoding is for such; of no more subspaces than they have dimensions.
 inline Index build(const Vectors& vectors, BuildParams params, const std::filesystem::path& path = {}) {
@@ -90,14 +97,18 @@ inline Index build(const Vectors& vectors, BuildParams params, const std::filesy
     const auto stream = sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
     return Index::build(*stream, params, path);
   }
-  const auto stream = memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  const auto stream =
+      memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
 }
 
-/// Asks one of the index's searches, with sparse queries if its vectors are such, and with the queries' tokens if there are any.
+/// Asks one of the index's searches, with sparse queries if its vectors are such, and with the queries' tokens if there
+/// are any.
 template <class Search>
-Answers answers(const Index& index, const Vectors& queries, const SearchParams& params, Search search, const TokenBatch& tokens = {}) {
-  Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7), std::vector<float>(queries.size() * params.k, -7)};
+Answers answers(const Index& index, const Vectors& queries, const SearchParams& params, Search search,
+                const TokenBatch& tokens = {}) {
+  Answers out{std::vector<std::int64_t>(queries.size() * params.k, -7),
+              std::vector<float>(queries.size() * params.k, -7)};
   const SparseVectors sparse = sparse_of(queries);
   Batch batch = index.manifest().shape == Shape::sparse ? sparse.batch(queries.dim) : queries.matrix();
   batch.tokens = tokens;
@@ -111,7 +122,8 @@ inline Answers search(const Index& index, const Vectors& queries, SearchParams p
   return answers(index, queries, params, &Index::search, tokens);
 }
 
-inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params, const TokenBatch& tokens = {}) {
+inline Answers search_exact(const Index& index, const Vectors& queries, const SearchParams& params,
+                            const TokenBatch& tokens = {}) {
   return answers(index, queries, params, &Index::search_exact, tokens);
 }
 

@@ -42,7 +42,9 @@ class Scribbler {
   Scribbler(const Scribbler&) = delete;
   Scribbler& operator=(const Scribbler&) = delete;
   ~Scribbler() { ::close(file_); }
-  void write(std::uint64_t offset, std::byte value) { EXPECT_EQ(::pwrite(file_, &value, 1, static_cast<off_t>(offset)), 1); }
+  void write(std::uint64_t offset, std::byte value) {
+    EXPECT_EQ(::pwrite(file_, &value, 1, static_cast<off_t>(offset)), 1);
+  }
 
  private:
   int file_;
@@ -50,7 +52,8 @@ class Scribbler {
 
 /// Few vectors, and walks narrow enough to be walks.
 constexpr std::size_t kRows = 30, kDim = 3;
-constexpr SearchParams kWalk{.k = 3, .ef_search = 5}, kRelaxedWalk{.k = 1, .ef_search = 2, .early_exit_threshold = 0.5F};
+constexpr SearchParams kWalk{.k = 3, .ef_search = 5},
+    kRelaxedWalk{.k = 1, .ef_search = 2, .early_exit_threshold = 0.5F};
 
 BuildParams small(BuildParams params) {
   params.m = 2;
@@ -65,13 +68,15 @@ struct Asked {
   TokenBatch batch() const { return tokens.dim == 0 ? TokenBatch() : tokens.batch(); }
 };
 
-/// Searches in every way. The answers may be anything that a right file could give, or there is an error that tells what is damaged.
+/// Searches in every way. The answers may be anything that a right file could give, or there is an error that tells
+/// what is damaged.
 void survive(const Index& index, const Asked& asked) {
   const auto ask = [&](const auto& search, const SearchParams& params) {
     try {
       const Answers found = search(index, asked.queries, params, asked.batch());
       for (const float score : found.scores) ASSERT_FALSE(std::isnan(score));
-      for (const std::int64_t id : found.ids) ASSERT_TRUE(id >= -1 && id < static_cast<std::int64_t>(index.size())) << id;
+      for (const std::int64_t id : found.ids)
+        ASSERT_TRUE(id >= -1 && id < static_cast<std::int64_t>(index.size())) << id;
     } catch (const Error& e) {
       ASSERT_EQ(e.code(), Errc::corrupt) << e.what();
       ASSERT_NE(std::string(e.what()).find("section 'ids'"), std::string::npos) << e.what();
@@ -146,7 +151,8 @@ bool good_rows(std::span<const Id> rows, std::size_t n, std::size_t degree) {
     const auto row = rows.subspan(node * degree, degree);
     const auto end = std::ranges::find(row, kNoId);
     const std::set<Id> neighbors(row.begin(), end);
-    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) || neighbors.size() != static_cast<std::size_t>(end - row.begin()))
+    if (std::any_of(end, row.end(), [](Id id) { return id != kNoId; }) ||
+        neighbors.size() != static_cast<std::size_t>(end - row.begin()))
       return false;
     if (neighbors.contains(static_cast<Id>(node)) || (!neighbors.empty() && *neighbors.rbegin() >= n)) return false;
   }
@@ -160,13 +166,15 @@ bool different_below(std::span<const Id> ids, std::size_t n) {
 
 /// Rows of few bits a dimension: scale, bias and rest are finite numbers, as are the means; signs are 1 or -1.
 bool good_compact_rows(const Index& index, const CodesEntry& codes) {
-  const std::span<const std::byte> rows = index.file().section(codes.section).bytes, model = index.file().section(codes.section + ".model").bytes;
+  const std::span<const std::byte> rows = index.file().section(codes.section).bytes,
+                                   model = index.file().section(codes.section + ".model").bytes;
   return good_compact_heads(rows, compact_row_bytes(codes, index.dim())) && good_compact_model(model, index.dim());
 }
 
 /// Centroids and rotation of a product quantizer are finite; its rows may be any bytes.
 bool good_product_model(const Index& index, const CodesEntry& codes) {
-  return std::ranges::all_of(numbers_of<float>(index, codes.section + ".model"), [](float value) { return std::isfinite(value); });
+  return std::ranges::all_of(numbers_of<float>(index, codes.section + ".model"),
+                             [](float value) { return std::isfinite(value); });
 }
 
 bool good_values(const Index& index, const CodesEntry& codes) {
@@ -205,26 +213,32 @@ bool good_duplicates(const Index& index) {
     const Id representative = numbers[i], row = numbers[count + i] & 0x7FFFFFFF;
     const bool copy = numbers[count + i] >> 31 != 0;
     near += !copy;
-    if (representative >= index.size() || row < first || row >= index.size() || !duplicates.insert(ids[row]).second) return false;
+    if (representative >= index.size() || row < first || row >= index.size() || !duplicates.insert(ids[row]).second)
+      return false;
     const std::tuple here(representative, !copy, ids[row]);
     if ((i != 0 && here <= last) || (copy && ids[row] <= representative)) return false;
     last = here;
     representatives.insert(representative);
   }
-  return near == graph.near_copies && std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
+  return near == graph.near_copies &&
+         std::ranges::none_of(representatives, [&](Id id) { return duplicates.contains(id); });
 }
 
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
-  if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); })) return false;
-  if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size()))) return false;
+  if (!std::ranges::all_of(index.manifest().codes, [&](const CodesEntry& codes) { return good_values(index, codes); }))
+    return false;
+  if (index.manifest().postings && (!good_lists(index) || !different_below(ids_of(index, "ids"), index.size())))
+    return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
   const std::size_t nodes = index.size() - (graph.type == GraphType::standard ? 0 : graph.duplicates);
-  const bool good_ground = graph.type == GraphType::paged        ? good_pages(index)
-                           : graph.type == GraphType::compressed ? good_compressed_lists(index)
-                                                                 : good_rows(neighbors_of(index, "graph.edges"), nodes, 2 * graph.m);
-  if (!good_ground || !good_duplicates(index) || !different_below(ids_of(index, "graph.upper_nodes"), index.size())) return false;
+  const bool good_ground = graph.type == GraphType::paged ? good_pages(index)
+                           : graph.type == GraphType::compressed
+                               ? good_compressed_lists(index)
+                               : good_rows(neighbors_of(index, "graph.edges"), nodes, 2 * graph.m);
+  if (!good_ground || !good_duplicates(index) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
+    return false;
   const std::vector<Id> upper = neighbors_of(index, "graph.upper_edges");
   std::span<const Id> rest = upper;
   for (const std::uint64_t size : graph.level_sizes) {
@@ -276,7 +290,14 @@ TEST_P(EveryKind, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
 /// Changes what the manifest says of the sections.
 void misstate(Random& random, Manifest& m) {
   const auto number = [&](auto right) {
-    const std::uint64_t wrong[] = {0, right + 1, right - 1, 2 * right, random(), ~std::uint64_t{0}, std::uint64_t{1} << 31, std::uint64_t{1} << 62};
+    const std::uint64_t wrong[] = {0,
+                                   right + 1,
+                                   right - 1,
+                                   2 * right,
+                                   random(),
+                                   ~std::uint64_t{0},
+                                   std::uint64_t{1} << 31,
+                                   std::uint64_t{1} << 62};
     return static_cast<decltype(right)>(wrong[random() % 8]);
   };
   switch (random() % 14) {
@@ -292,11 +313,13 @@ void misstate(Random& random, Manifest& m) {
     case 9: {
       const auto up_to = [&](std::size_t most) { return static_cast<std::uint32_t>(below(random, most + 1)); };
       const CodeParams code{.m_pq = up_to(8), .bits = up_to(10), .token_dim = up_to(10)};
-      m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding, m.sections[random() % m.sections.size()].name, code};
+      m.codes.back() = {encoding_rows()[random() % encoding_rows().size()].encoding,
+                        m.sections[random() % m.sections.size()].name, code};
       break;
     }
     case 10: {
-      const double shares[] = {0, -1, 50, 100, 101, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
+      const double shares[] = {
+          0, -1, 50, 100, 101, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
       m.rerank = RerankEntry{shares[random() % 7], random() % 2 == 0, random() % 2 == 0};
       break;
     }
@@ -315,7 +338,8 @@ void misstate(Random& random, Manifest& m) {
       if (m.graph && !m.graph->level_sizes.empty())
         m.graph->level_sizes[random() % m.graph->level_sizes.size()] = number(m.size);
       else
-        m.graph = GraphEntry{.type = GraphType::permuted, .m = 2, .ef_construction = 1, .level_sizes = {number(m.size)}};
+        m.graph =
+            GraphEntry{.type = GraphType::permuted, .m = 2, .ef_construction = 1, .level_sizes = {number(m.size)}};
   }
 }
 
@@ -398,7 +422,8 @@ TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
     SCOPED_TRACE(found);
     const Index crafted = Index::open(folder / "crafted");
     survive(crafted, asked);
-    const std::string place = "crafted: section '" + name + "' at byte " + std::to_string(crafted.file().section(name).offset + at) + ": ";
+    const std::string place =
+        "crafted: section '" + name + "' at byte " + std::to_string(crafted.file().section(name).offset + at) + ": ";
     expect_error(Errc::corrupt, {place, found}, [&] { crafted.verify(); });
     expect_error(Errc::corrupt, {place}, [&] { Index::open(folder / "crafted", {.verify = Verify::all}); });
   };
@@ -406,7 +431,8 @@ TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
   while (offsets[full] == offsets[full + 1]) ++full;
   const std::string document = "document " + std::to_string(full);
   craft(places, full * 4, offsets[full + 1] + 400);
-  expect_found(places, (full - 1) * 4, "document " + std::to_string(full - 1));  // which passes the end, or the next one falls
+  expect_found(places, (full - 1) * 4,
+               "document " + std::to_string(full - 1));  // which passes the end, or the next one falls
   craft(places, (full + 1) * 4, offsets[full + 1] - 1);
   expect_found(places, full * 4, document);
   craft(places, (full + 1) * 4, std::uint32_t{0xFFFFFFFF});
@@ -442,7 +468,8 @@ TEST_P(EveryMultivector, EachFaultIsNamedWithItsPlace) {
     expect_error(Errc::corrupt, {"crafted: section '" + name + "' at byte ", std::to_string(length) + " bytes"},
                  [&] { Index::open(folder / "crafted"); });
   };
-  for (const std::size_t length : {0, 4, 120, 128, 240, 244, 252}) refuse_length(places, length);  // 31 u32 or u64 are right
+  for (const std::size_t length : {0, 4, 120, 128, 240, 244, 252})
+    refuse_length(places, length);  // 31 u32 or u64 are right
   if (!plain)
     for (const std::size_t length : {0, 8, 2044, 2049, 2092}) refuse_length(model, length);
 }
@@ -459,8 +486,10 @@ std::vector<MultivectorCase> few_multivector_cases() {
 INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(few_multivector_cases()),
                          [](const auto& one) { return name_of_case(one.param); });
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
 
 }  // namespace
 }  // namespace cassata

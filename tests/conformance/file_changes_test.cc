@@ -1,4 +1,5 @@
-// Files that change under a reader, or were never whole: every kind of index ends its calls in an error and never the process.
+// Files that change under a reader, or were never whole: every kind of index ends its calls in an error and never the
+// process.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ Asked write_index(const MultivectorCase& c, const fs::path& path, unsigned seed 
 }
 
 /// Every call that reads the file throws an error of one of the codes, which holds the parts.
-void expect_every_call_to_throw(const Index& index, const Asked& asked, Errc code, const std::vector<std::string>& parts, const fs::path& unused) {
+void expect_every_call_to_throw(const Index& index, const Asked& asked, Errc code,
+                                const std::vector<std::string>& parts, const fs::path& unused) {
   expect_error(code, parts, [&] { asked.search(index); });
   expect_error(code, parts, [&] { asked.search_exact(index); });
   expect_error(code, parts, [&] { index.verify(); });
@@ -66,10 +68,12 @@ void truncate_under_a_reader(const fs::path& folder, const auto& params) {
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{kHeaderBytes}, whole.size() / 2}) {
     SCOPED_TRACE(bytes);
     write_file(folder / "index", whole);
-    const Index index = Index::open(folder / "index"), touched = Index::open(folder / "index", {.verify = Verify::touched});
+    const Index index = Index::open(folder / "index"),
+                touched = Index::open(folder / "index", {.verify = Verify::touched});
     ASSERT_EQ(::truncate((folder / "index").c_str(), static_cast<off_t>(bytes)), 0);
     const std::vector<std::string> parts = {(folder / "index").string(), "truncated"};
-    if (bytes > kHeaderBytes) expect_error(Errc::io, parts, [&] { index.warm(Resident::all); });  // what a search reads may still be there
+    if (bytes > kHeaderBytes)
+      expect_error(Errc::io, parts, [&] { index.warm(Resident::all); });  // what a search reads may still be there
     ASSERT_NO_FATAL_FAILURE(expect_every_call_to_throw(index, asked, Errc::io, parts, folder / "copy"));
     expect_error(Errc::io, parts, [&] { asked.search_exact(touched); });
     overwrite_file(folder / "index", whole);
@@ -100,7 +104,8 @@ void overwrite_under_a_reader(const fs::path& folder, const auto& params) {
   expect_error(Errc::corrupt, {"header at byte", "stays in use"}, [&] { index.reload(); });
 }
 
-/// A hole of zeros in one section of a file that opens. What is hot and warmed is found by the first query, the rest by those who ask for it.
+/// A hole of zeros in one section of a file that opens. What is hot and warmed is found by the first query, the rest by
+/// those who ask for it.
 void leave_holes(const fs::path& folder, const auto& params) {
   const Asked asked = write_index(params, folder / "index");
   const Bytes whole = read_file(folder / "index");
@@ -117,7 +122,8 @@ void leave_holes(const fs::path& folder, const auto& params) {
       for (int i = 0; i < 2; ++i) expect_error(Errc::corrupt, parts, [&] { asked.search(index); });
       expect_error(Errc::corrupt, parts, [&] { asked.search_exact(index); });
     }
-    if (section.tier == Tier::hot) expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::hot}); });
+    if (section.tier == Tier::hot)
+      expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::hot}); });
     expect_error(Errc::corrupt, parts, [&] { Index::open(folder / "hole", {.resident = Resident::all}); });
     expect_error(Errc::corrupt, parts, [&] {
       const Index index = Index::open(folder / "hole", {.verify = Verify::touched});
@@ -136,7 +142,8 @@ void leave_holes(const fs::path& folder, const auto& params) {
   }
 }
 
-/// One thread writes random bytes into the file while another asks. Answers may be anything, or any error of a damaged file.
+/// One thread writes random bytes into the file while another asks. Answers may be anything, or any error of a damaged
+/// file.
 void scribble_while_searching(const fs::path& folder, const auto& params) {
   const Asked asked = write_index(params, folder / "index");
   const Index index = Index::open(folder / "index");
@@ -151,14 +158,16 @@ void scribble_while_searching(const fs::path& folder, const auto& params) {
       if (section.length == 0) continue;
       const std::uint64_t at = below(random, section.length), most = std::min<std::uint64_t>(section.length - at, 64);
       const Bytes bytes = random_bytes(random, 1 + below(random, most));
-      EXPECT_EQ(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(section.offset + at)), static_cast<ssize_t>(bytes.size()));
+      EXPECT_EQ(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(section.offset + at)),
+                static_cast<ssize_t>(bytes.size()));
     }
     ::close(fd);
   });
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
   while (std::chrono::steady_clock::now() < end)
-    for (const auto& call : {std::function<void()>([&] { asked.search(index); }), std::function<void()>([&] { asked.search_exact(index); }),
-                             std::function<void()>([&] { index.verify(); })}) {
+    for (const auto& call :
+         {std::function<void()>([&] { asked.search(index); }),
+          std::function<void()>([&] { asked.search_exact(index); }), std::function<void()>([&] { index.verify(); })}) {
       try {
         call();
       } catch (const Error& e) {
@@ -199,8 +208,9 @@ TEST(Verify, TellsItsProgressWhileRulesAreCheckedAndCanBeStoppedThen) {
 TEST(Verify, AFileThatIsTruncatedMeanwhileCannotBeRead) {
   const TempDir folder;
   const Index index = long_index(folder / "index");
-  expect_error(Errc::io, {"truncated while it was in use", "20000000"},
-               [&] { index.verify([&](auto...) { ASSERT_EQ(::truncate((folder / "index").c_str(), 20'000'000), 0); }); });
+  expect_error(Errc::io, {"truncated while it was in use", "20000000"}, [&] {
+    index.verify([&](auto...) { ASSERT_EQ(::truncate((folder / "index").c_str(), 20'000'000), 0); });
+  });
 }
 
 TEST(SigbusGuard, IsSwitchedOffByAChoiceOfOpen) {
@@ -245,7 +255,8 @@ TEST_P(EveryMultivector, OverwrittenUnderAReader) { overwrite_under_a_reader(Tem
 TEST_P(EveryMultivector, HolesAreFoundWhereTheyAreUsed) { leave_holes(TempDir().path(), GetParam()); }
 TEST_P(EveryMultivector, ScribbledWhileSearching) { scribble_while_searching(TempDir().path(), GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
 
 std::vector<MultivectorCase> few_multivector_cases() {
   std::vector<MultivectorCase> cases = multivector_cases();

@@ -5,7 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
+#include "format/file/mapped_file.h"
 #include "tests/conformance/good_sparse_rows.h"
 
 namespace cassata::test {
@@ -17,11 +18,12 @@ inline bool all_zeros(std::span<const std::byte> bytes) {
 }
 
 /// A list's bits: classes from the front, what they leave open from the back.
-inline bool good_compressed_list(std::span<const std::byte> bytes, std::span<const std::byte> widths, std::int64_t row, std::int64_t rows,
-                                 std::size_t degree) {
+inline bool good_compressed_list(std::span<const std::byte> bytes, std::span<const std::byte> widths, std::int64_t row,
+                                 std::int64_t rows, std::size_t degree) {
   const auto bits = [&](std::size_t at, std::size_t count) {
     std::int64_t number = 0;
-    for (std::size_t i = 0; i < count; ++i) number |= std::int64_t{std::to_integer<int>(bytes[(at + i) / 8]) >> (at + i) % 8 & 1} << i;
+    for (std::size_t i = 0; i < count; ++i)
+      number |= std::int64_t{std::to_integer<int>(bytes[(at + i) / 8]) >> (at + i) % 8 & 1} << i;
     return number;
   };
   std::size_t front = 0, back = 8 * bytes.size(), count = 0;
@@ -61,7 +63,8 @@ inline bool good_compressed_lists(const Index& index) {
     const auto record = places.subspan(row / rows_of_record * 64, 64);
     if (row % rows_of_record == 0 && numbers_at<std::uint64_t>(record, 0, 1).front() != at) return false;
     const std::uint64_t place = row % rows_of_record;
-    const std::uint64_t length = narrow ? std::to_integer<unsigned>(record[8 + place]) : numbers_at<std::uint16_t>(record, 8 + 2 * place, 1).front();
+    const std::uint64_t length = narrow ? std::to_integer<unsigned>(record[8 + place])
+                                        : numbers_at<std::uint16_t>(record, 8 + 2 * place, 1).front();
     if ((length == 0) != (row >= rows) || at + length + 64 > edges.size()) return false;
     if (row < rows && !good_compressed_list(edges.subspan(at, length), edges.first(7), static_cast<std::int64_t>(row),
                                             static_cast<std::int64_t>(rows), 2 * index.manifest().graph->m))

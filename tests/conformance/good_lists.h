@@ -1,4 +1,5 @@
-// Whether inverted lists are as docs/format.md demands, told from that page alone. For collections of up to 64 blocks of rows.
+// Whether inverted lists are as docs/format.md demands, told from that page alone. For collections of up to 64 blocks
+// of rows.
 #pragma once
 
 #include <algorithm>
@@ -9,18 +10,21 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
+#include "format/file/mapped_file.h"
 #include "tests/conformance/good_sparse_rows.h"
 
 namespace cassata::test {
 
 /// A run at `at` of `bytes`: `at` comes to stand behind it. False if it is none of that block.
-inline bool good_run(std::span<const std::byte> bytes, std::uint64_t& at, std::uint64_t block, std::uint64_t rows, std::uint32_t& entries,
-                     unsigned& largest) {
+inline bool good_run(std::span<const std::byte> bytes, std::uint64_t& at, std::uint64_t block, std::uint64_t rows,
+                     std::uint32_t& entries, unsigned& largest) {
   if (at + 4 > bytes.size()) return false;
   const auto mask = numbers_at<std::uint32_t>(bytes, at, 1).front();
   const auto count = static_cast<std::uint64_t>(std::popcount(mask));
-  if (count == 0 || at + 4 + count > bytes.size() || block * 32 + static_cast<std::uint64_t>(std::bit_width(mask)) > rows) return false;
+  if (count == 0 || at + 4 + count > bytes.size() ||
+      block * 32 + static_cast<std::uint64_t>(std::bit_width(mask)) > rows)
+    return false;
   largest = 0;
   for (std::uint64_t i = at + 4; i < at + 4 + count; ++i) {
     const auto code = std::to_integer<unsigned>(bytes[i]);
@@ -32,7 +36,8 @@ inline bool good_run(std::span<const std::byte> bytes, std::uint64_t& at, std::u
   return true;
 }
 
-/// The bytes of one list: a summarized one has a table of 64 places before its runs, another the block's number before each run.
+/// The bytes of one list: a summarized one has a table of 64 places before its runs, another the block's number before
+/// each run.
 inline bool good_list(std::span<const std::byte> bytes, bool summarized, std::uint64_t rows, std::uint32_t entries) {
   const std::uint64_t blocks = (rows + 31) / 32;
   std::uint32_t found = 0;
@@ -60,7 +65,8 @@ inline bool good_list(std::span<const std::byte> bytes, bool summarized, std::ui
       if (bound != 0) return false;
       continue;
     }
-    if (base + offsets[block] != at || !good_run(runs, at, block, rows, found, largest) || bound > largest) return false;
+    if (base + offsets[block] != at || !good_run(runs, at, block, rows, found, largest) || bound > largest)
+      return false;
   }
   return at == runs.size() && found == entries;
 }
@@ -68,7 +74,8 @@ inline bool good_list(std::span<const std::byte> bytes, bool summarized, std::ui
 inline bool good_lists(const Index& index) {
   const auto bytes_of = [&](const char* name) { return index.file().section(name).bytes; };
   const PostingsEntry& entry = *index.manifest().postings;
-  const auto lists = bytes_of("postings.lists"), directory = bytes_of("postings.directory"), bucket_bytes = bytes_of("postings.buckets");
+  const auto lists = bytes_of("postings.lists"), directory = bytes_of("postings.directory"),
+             bucket_bytes = bytes_of("postings.buckets");
   const auto buckets = numbers_at<std::uint32_t>(bucket_bytes, 0, bucket_bytes.size() / 4);
   if (buckets.front() != 0 || buckets.back() != entry.lists || !std::ranges::is_sorted(buckets)) return false;
   std::uint64_t last = 0;

@@ -10,14 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "tests/support/index_file.h"
 
 namespace cassata::test {
 
 /// Bytes of a row of compact codes.
 inline std::size_t compact_row_bytes(const CodesEntry& codes, std::size_t dim) {
-  const unsigned bits = codes.encoding == Encoding::dense_int8 ? 8 : codes.encoding == Encoding::dense_int4 ? 4 : codes.code.bits;
+  const unsigned bits = codes.encoding == Encoding::dense_int8   ? 8
+                        : codes.encoding == Encoding::dense_int4 ? 4
+                                                                 : codes.code.bits;
   std::size_t bytes = 12;
   for (const unsigned width : {8U, 4U, 2U, 1U})
     if ((bits & width) != 0) bytes += ((dim * width + 7) / 8 + 15) / 16 * 16;
@@ -36,17 +38,19 @@ inline bool good_compact_heads(std::span<const std::byte> rows, std::size_t row_
 inline bool good_compact_model(std::span<const std::byte> model, std::size_t dim) {
   for (std::size_t i = 0; i < dim; ++i)
     if (!std::isfinite(number_at<float>(model.data() + i * sizeof(float)))) return false;
-  return std::ranges::all_of(model.subspan(dim * sizeof(float)), [](std::byte sign) { return sign == std::byte{1} || sign == std::byte{0xFF}; });
+  return std::ranges::all_of(model.subspan(dim * sizeof(float)),
+                             [](std::byte sign) { return sign == std::byte{1} || sign == std::byte{0xFF}; });
 }
 
 inline bool good_pages(const Index& index) {
   const GraphEntry& graph = *index.manifest().graph;
   const auto bytes_of = [&](std::string_view name) { return index.file().section(name).bytes; };
-  const auto pages = bytes_of("graph.pages"), first_rows = bytes_of("graph.page_rows"), upper = bytes_of("graph.upper_codes"),
-             upper_nodes = bytes_of("graph.upper_nodes");
+  const auto pages = bytes_of("graph.pages"), first_rows = bytes_of("graph.page_rows"),
+             upper = bytes_of("graph.upper_codes"), upper_nodes = bytes_of("graph.upper_nodes");
   const std::size_t own_bytes = compact_row_bytes(index.manifest().codes.front(), index.dim()),
                     link_bytes = compact_row_bytes(*graph.links, index.dim());
-  if (!good_compact_model(bytes_of("graph.upper_codes.model"), index.dim()) || !good_compact_heads(upper, link_bytes)) return false;
+  if (!good_compact_model(bytes_of("graph.upper_codes.model"), index.dim()) || !good_compact_heads(upper, link_bytes))
+    return false;
   std::map<Id, Bytes> codes;  // of rows, as links
   const auto same_code = [&](Id row, std::span<const std::byte> code) {
     const auto [place, is_new] = codes.emplace(row, Bytes(code.begin(), code.end()));
@@ -57,19 +61,20 @@ inline bool good_pages(const Index& index) {
   std::size_t next = 0;
   for (std::size_t number = 0; number * graph.page_bytes < pages.size(); ++number) {
     const auto page = pages.subspan(number * graph.page_bytes, graph.page_bytes);
-    const std::size_t begin = number_at<Id>(first_rows.data() + 4 * number), end = number_at<Id>(first_rows.data() + 4 * number + 4);
+    const std::size_t begin = number_at<Id>(first_rows.data() + 4 * number),
+                      end = number_at<Id>(first_rows.data() + 4 * number + 4);
     if (begin != next || end <= begin || end > index.size()) return false;
     next = end;
     const std::size_t rows = end - begin;
     if (rows * own_bytes > page.size()) return false;
     const auto half = [&](std::size_t i) -> std::size_t { return number_at<std::uint16_t>(page.data() + 2 * i); };
     const std::size_t links = half(0), slots = half(rows);
-    const std::size_t head = (2 * (1 + rows + slots) + 3) / 4 * 4, own = head + 4 * links, link_codes = own + rows * own_bytes,
-                      used = link_codes + links * link_bytes;
+    const std::size_t head = (2 * (1 + rows + slots) + 3) / 4 * 4, own = head + 4 * links,
+                      link_codes = own + rows * own_bytes, used = link_codes + links * link_bytes;
     if (used > page.size()) return false;
     const auto zeros = [&](std::size_t from, std::size_t to) {
-      return std::all_of(page.begin() + static_cast<std::ptrdiff_t>(from), page.begin() + static_cast<std::ptrdiff_t>(to),
-                         [](std::byte b) { return b == std::byte{0}; });
+      return std::all_of(page.begin() + static_cast<std::ptrdiff_t>(from),
+                         page.begin() + static_cast<std::ptrdiff_t>(to), [](std::byte b) { return b == std::byte{0}; });
     };
     if (!zeros(2 * (1 + rows + slots), head) || !zeros(used, page.size())) return false;
     std::set<std::size_t> linked;
@@ -86,7 +91,9 @@ inline bool good_pages(const Index& index) {
     if (linked.size() != links) return false;
     for (std::size_t i = 0; i < links; ++i) {
       const Id row = number_at<Id>(page.data() + head + 4 * i);
-      if (row >= index.size() || (row >= begin && row < end) || (i > 0 && row <= number_at<Id>(page.data() + head + 4 * i - 4))) return false;
+      if (row >= index.size() || (row >= begin && row < end) ||
+          (i > 0 && row <= number_at<Id>(page.data() + head + 4 * i - 4)))
+        return false;
       if (!same_code(row, page.subspan(link_codes + i * link_bytes, link_bytes))) return false;
     }
     if (!good_compact_heads(page.subspan(own, rows * own_bytes), own_bytes)) return false;

@@ -42,7 +42,8 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
       const SearchParams params{.k = 7, .ef_search = 30, .early_exit_threshold = 0.125F, .num_threads = threads};
       const Answers batch = exact ? search_exact(index, queries, params) : search(index, queries, params);
       for (std::size_t q = 0; q < queries.size(); ++q) {
-        const Answers one = exact ? search_exact(index, queries.part(q, 1), params) : search(index, queries.part(q, 1), params);
+        const Answers one =
+            exact ? search_exact(index, queries.part(q, 1), params) : search(index, queries.part(q, 1), params);
         const auto at = static_cast<std::ptrdiff_t>(q * 7);
         ASSERT_TRUE(std::equal(one.ids.begin(), one.ids.end(), batch.ids.begin() + at))
             << "query " << q << ", " << threads << " threads, exact " << exact;
@@ -56,7 +57,8 @@ TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
   for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    Vectors vectors = seed % 2 ? whole_vectors(random, 600, 3) : clustered_vectors(random, 400 + below(random, 800), 1 + below(random, 12), 5);
+    Vectors vectors = seed % 2 ? whole_vectors(random, 600, 3)
+                               : clustered_vectors(random, 400 + below(random, 800), 1 + below(random, 12), 5);
     duplicate_rows(random, vectors, seed * 15);
     const Vectors queries = seed % 2 ? whole_vectors(random, 30, vectors.dim) : normal_vectors(random, 30, vectors.dim);
     BuildParams permuted = GetParam();
@@ -94,7 +96,8 @@ TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)), queries = whole_vectors(random, 20, vectors.dim);
+    const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)),
+                  queries = whole_vectors(random, 20, vectors.dim);
     const Index index = build(vectors, GetParam());
     index.verify();
     if (!exact_scores(GetParam())) continue;
@@ -102,7 +105,8 @@ TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
     const std::size_t k = ks[seed % 4];
     const Answers expected = brute_force(vectors, GetParam().metric, queries, k);
     ASSERT_EQ(search_exact(index, queries, {.k = k}), expected);
-    ASSERT_EQ(search(index, queries, {.k = k, .ef_search = vectors.size()}), expected) << "a walk that keeps all finds all";
+    ASSERT_EQ(search(index, queries, {.k = k, .ef_search = vectors.size()}), expected)
+        << "a walk that keeps all finds all";
   }
 }
 
@@ -134,12 +138,14 @@ TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
     const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
     const Index index = build(vectors, GetParam());
     const Metric metric = GetParam().metric;
-    const Answers found = search(index, queries, {.k = 10, .ef_search = 20, .early_exit_threshold = static_cast<float>(seed % 3) / 4});
+    const Answers found =
+        search(index, queries, {.k = 10, .ef_search = 20, .early_exit_threshold = static_cast<float>(seed % 3) / 4});
     for (std::size_t i = 0; i < found.ids.size(); ++i) {
       ASSERT_GE(found.ids[i], 0) << "place " << i;
       const auto id = static_cast<std::size_t>(found.ids[i]);
       if (exact_scores(GetParam())) {
-        ASSERT_EQ(score_of(metric, found.scores[i]), exact_distance(metric, queries.row(i / 10), vectors.row(id), 4)) << "place " << i;
+        ASSERT_EQ(score_of(metric, found.scores[i]), exact_distance(metric, queries.row(i / 10), vectors.row(id), 4))
+            << "place " << i;
       }
       if (i % 10 == 0) continue;
       const Candidate before{score_of(metric, found.scores[i - 1]), static_cast<Id>(found.ids[i - 1])},
@@ -160,7 +166,8 @@ TEST_P(EveryKindAtSize, RecallIsHighOnClusters) {
     params.m = 16;
     params.ef_construction = 100;
     const Index index = build(vectors, params);
-    const Answers found = search(index, queries, {.k = 10, .ef_search = 100}), expected = search_exact(index, queries, {.k = 10});
+    const Answers found = search(index, queries, {.k = 10, .ef_search = 100}),
+                  expected = search_exact(index, queries, {.k = 10});
     std::size_t hits = 0;
     for (std::size_t i = 0; i < found.scores.size(); ++i)  // by score: equals may stand for each other
       hits += score_of(params.metric, found.scores[i]) <= score_of(params.metric, expected.scores[i / 10 * 10 + 9]);
@@ -175,19 +182,22 @@ TEST_P(EveryKind, TheLargestScoresLoseNoRow) {
   for (float& v : vectors.values) v = random() % 2 ? kLarge : -kLarge;
   const Index index = build(vectors, GetParam());
   const Vectors query{2, {1.4e18F, 1.4e18F}};  // a longer one is refused
-  for (const Answers& found : {search_exact(index, query, {.k = 45}), search(index, query, {.k = 45, .ef_search = 45})}) {
+  for (const Answers& found :
+       {search_exact(index, query, {.k = 45}), search(index, query, {.k = 45, .ef_search = 45})}) {
     const std::set<std::int64_t> ids(found.ids.begin(), found.ids.end());
     EXPECT_EQ(ids.size(), 41u) << "40 rows, and -1 in the places beyond them";
     for (const float score : found.scores) EXPECT_FALSE(std::isnan(score));
-    EXPECT_TRUE(
-        std::ranges::is_sorted(found.scores, [&](float a, float b) { return score_of(GetParam().metric, a) < score_of(GetParam().metric, b); }));
+    EXPECT_TRUE(std::ranges::is_sorted(found.scores, [&](float a, float b) {
+      return score_of(GetParam().metric, a) < score_of(GetParam().metric, b);
+    }));
   }
 }
 
 /// Share of the results whose score reaches the tenth best, of walks that keep 150.
 double recall_by_score(const Index& index, const Vectors& queries) {
   const Metric metric = index.manifest().metric;
-  const Answers found = search(index, queries, {.k = 10, .ef_search = 150}), expected = search_exact(index, queries, {.k = 10});
+  const Answers found = search(index, queries, {.k = 10, .ef_search = 150}),
+                expected = search_exact(index, queries, {.k = 10});
   std::size_t hits = 0;
   for (std::size_t i = 0; i < found.scores.size(); ++i)
     hits += score_of(metric, found.scores[i]) <= score_of(metric, expected.scores[i / 10 * 10 + 9]);
@@ -207,13 +217,15 @@ TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
     SCOPED_TRACE(noise);
     Random random(8);
     Vectors vectors = normal_vectors(random, 2000, kDim), queries = normal_vectors(random, 60, kDim);
-    for (std::size_t i = 0; i < vectors.values.size(); ++i) vectors.values[i] = 0.5F + (i / kDim % 4 == 3 ? noise : 1.0F) * vectors.values[i];
+    for (std::size_t i = 0; i < vectors.values.size(); ++i)
+      vectors.values[i] = 0.5F + (i / kDim % 4 == 3 ? noise : 1.0F) * vectors.values[i];
     for (float& value : queries.values) value += 0.5F;
     EXPECT_GE(recall_by_score(build(vectors, usual_graph(GetParam())), queries), 0.95);
   }
 }
 
-/// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth best must be looked at.
+/// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth
+/// best must be looked at.
 TEST_P(EveryKindAtSize, NeighboursThatAreNearCopiesAreTold) {
   if (GetParam().encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
   constexpr std::size_t kDim = 16, kClusters = 10;
@@ -255,8 +267,10 @@ TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()), [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()),
+                         [](const auto& one) { return name_of_case(one.param); });
 
 }  // namespace
 }  // namespace cassata

@@ -1,4 +1,5 @@
-// Every kind of index with token vectors that the registry has, over small collections, and what a search of it must find.
+// Every kind of index with token vectors that the registry has, over small collections, and what a search of it must
+// find.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "format/input/tokens.h"
+#include "format/input/token_files.h"
 #include "tests/conformance/cases.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/token_files.h"
@@ -31,13 +32,15 @@ inline std::vector<MultivectorCase> multivector_cases() {
     if (row.second == Second::tokens || row.second == Second::two_level_tokens)
       for (const Encoding encoding : row.encodings)
         for (const GraphTypeRow& type : graph_type_rows())
-          if (!type.guided) cases.push_back({encoding, type.type, row.second == Second::tokens ? TokenLayout::plain : TokenLayout::two_level});
+          if (!type.guided)
+            cases.push_back(
+                {encoding, type.type, row.second == Second::tokens ? TokenLayout::plain : TokenLayout::two_level});
   return cases;
 }
 
 inline std::string name_of_case(const MultivectorCase& c) {
-  return std::string(row_of(c.first).shape == Shape::sparse ? "sparse_" : "dense_") + std::string(name_of(c.first)) + "_" +
-         std::string(name_of(c.graph)) + (c.layout == TokenLayout::plain ? "_plain" : "_two_level");
+  return std::string(row_of(c.first).shape == Shape::sparse ? "sparse_" : "dense_") + std::string(name_of(c.first)) +
+         "_" + std::string(name_of(c.graph)) + (c.layout == TokenLayout::plain ? "_plain" : "_two_level");
 }
 
 /// How the graph of the documents' vectors is built.
@@ -50,7 +53,8 @@ inline BuildParams first_params(const MultivectorCase& c) {
           .num_threads = 1};
 }
 
-/// Tokens of documents, in both layouts: small whole numbers, so that both stand for the same and every MaxSim is exact in f32.
+/// Tokens of documents, in both layouts: small whole numbers, so that both stand for the same and every MaxSim is exact
+/// in f32.
 struct Tokens {
   std::size_t dim = 0, m_pq = 0;
   std::vector<std::uint64_t> offsets = {0};
@@ -80,7 +84,8 @@ struct Tokens {
     for (std::size_t q = 0; q < query.size(); q += dim) {
       double largest = -std::numeric_limits<double>::infinity();
       for (std::uint64_t t = offsets[document]; t < offsets[document + 1]; ++t)
-        largest = std::max(largest, -exact_distance(Metric::dot_product, query.data() + q, values.data() + t * dim, dim));
+        largest =
+            std::max(largest, -exact_distance(Metric::dot_product, query.data() + q, values.data() + t * dim, dim));
       score += largest;
     }
     return score;
@@ -88,20 +93,23 @@ struct Tokens {
 };
 
 /// A quarter of the documents have no tokens, others up to `longest`.
-inline Tokens random_tokens(Random& random, std::size_t documents, std::size_t m_pq, std::size_t width, std::size_t n_centroids,
-                            std::size_t longest) {
+inline Tokens random_tokens(Random& random, std::size_t documents, std::size_t m_pq, std::size_t width,
+                            std::size_t n_centroids, std::size_t longest) {
   Tokens out;
   out.dim = m_pq * width;
   out.m_pq = m_pq;
   out.centroids = whole_vectors(random, n_centroids, out.dim).values;
   out.pq_centroids = whole_vectors(random, 256, out.dim).values;
-  for (std::size_t i = 0; i < documents; ++i) out.offsets.push_back(out.offsets.back() + (random() % 4 == 0 ? 0 : below(random, longest + 1)));
+  for (std::size_t i = 0; i < documents; ++i)
+    out.offsets.push_back(out.offsets.back() + (random() % 4 == 0 ? 0 : below(random, longest + 1)));
   for (std::uint64_t t = 0; t < out.size(); ++t) {
-    out.assignment.push_back(static_cast<std::uint32_t>(random() % 9 == 0 ? n_centroids - 1 : below(random, n_centroids)));
+    out.assignment.push_back(
+        static_cast<std::uint32_t>(random() % 9 == 0 ? n_centroids - 1 : below(random, n_centroids)));
     for (std::size_t s = 0; s < m_pq; ++s) out.codes.push_back(static_cast<std::uint8_t>(random()));
     for (std::size_t j = 0; j < out.dim; ++j) {
       const std::size_t s = j / width, code = out.codes[t * m_pq + s];
-      out.values.push_back(out.centroids[out.assignment[t] * out.dim + j] + out.pq_centroids[(s * 256 + code) * width + j % width]);
+      out.values.push_back(out.centroids[out.assignment[t] * out.dim + j] +
+                           out.pq_centroids[(s * 256 + code) * width + j % width]);
     }
   }
   return out;
@@ -111,12 +119,14 @@ inline Tokens random_tokens(Random& random, std::size_t documents, std::size_t m
 inline TokenQueries random_token_queries(Random& random, std::size_t queries, std::size_t dim, std::size_t longest) {
   TokenQueries out;
   out.dim = dim;
-  for (std::size_t i = 0; i < queries; ++i) out.offsets.push_back(out.offsets.back() + (i == 0 ? 0 : below(random, longest + 1)));
+  for (std::size_t i = 0; i < queries; ++i)
+    out.offsets.push_back(out.offsets.back() + (i == 0 ? 0 : below(random, longest + 1)));
   out.values = whole_vectors(random, out.offsets.back(), dim).values;
   return out;
 }
 
-inline Index join(const Index& first, const Tokens& tokens, TokenLayout layout, const std::filesystem::path& path = {}) {
+inline Index join(const Index& first, const Tokens& tokens, TokenLayout layout,
+                  const std::filesystem::path& path = {}) {
   const TempDir folder;
   tokens.write(folder.path(), layout);
   return Index::join(first, folder.path(), {}, path);

@@ -1,5 +1,5 @@
-// A disk that is full: one clear error, the former file as it was, nothing left behind. The disk is a small tmpfs in a mount namespace
-// of the test's own, which needs root, or a kernel that lets users have namespaces.
+// A disk that is full: one clear error, the former file as it was, nothing left behind. The disk is a small tmpfs in a
+// mount namespace of the test's own, which needs root, or a kernel that lets users have namespaces.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <fstream>
 
+#include "cassata/two_level.h"
 #include "engine/build/region_build.h"
-#include "engine/two_level.h"
 #include "tests/conformance/multivector_cases.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"
@@ -35,7 +35,8 @@ bool mount_small_disk(const std::filesystem::path& folder) {
     std::ofstream("/proc/self/setgroups") << "deny";
     std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
   }
-  return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 && ::mount("tmpfs", folder.c_str(), "tmpfs", 0, kDiskBytes) == 0;
+  return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("tmpfs", folder.c_str(), "tmpfs", 0, kDiskBytes) == 0;
 }
 
 /// Runs `body` in a process that has a small disk at `folder`; its gtest failures are this test's.
@@ -58,10 +59,12 @@ TEST(FullDisk, WritingGivesOneErrorAndLeavesTheFormerFile) {
     const auto path = folder / "index";
     write_parts(path, {{"part.0", Tier::hot, 0, random_bytes(random, 100'000)}}, random);
     const Bytes former = read_file(path);
-    for (const std::size_t bytes : {933'888, 1'000'000, 1'500'000, 9'000'000}) {  // the first leaves no room for hashes and manifest
+    for (const std::size_t bytes :
+         {933'888, 1'000'000, 1'500'000, 9'000'000}) {  // the first leaves no room for hashes and manifest
       SCOPED_TRACE(bytes);
       const std::vector<Part> parts = {{"part.0", Tier::hot, 0, random_bytes(random, bytes)}};
-      expect_error(Errc::io, {"cannot write", path.string(), "No space left"}, [&] { write_parts(path, parts, random); });
+      expect_error(Errc::io, {"cannot write", path.string(), "No space left"},
+                   [&] { write_parts(path, parts, random); });
       EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
       EXPECT_TRUE(read_file(path) == former);
     }
@@ -76,11 +79,14 @@ TEST(FullDisk, ABoundedBuildAsksForRoomBeforeItReads) {
   const SparseVectors sparse = random_sparse(random, 1'000, 5'000, 200);
   on_small_disk(folder, [&] {
     write_file(folder / "index", kFormerIndex);
-    BuildParams params{.m = 4, .num_threads = 1, .progress = [](auto...) { ADD_FAILURE() << "something was done already"; }};
+    BuildParams params{
+        .m = 4, .num_threads = 1, .progress = [](auto...) { ADD_FAILURE() << "something was done already"; }};
     params.memory_budget = least_budget(1'000, 1);
-    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(dense, params, folder / "index"); });
+    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"},
+                 [&] { build(dense, params, folder / "index"); });
     params.encoding = Encoding::sparse_f32;
-    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"}, [&] { build(sparse, params, folder / "index"); });
+    expect_error(Errc::io, {folder.path().string(), "bytes free, about", "needed"},
+                 [&] { build(sparse, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
     EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size());
   });
@@ -89,7 +95,8 @@ TEST(FullDisk, ABoundedBuildAsksForRoomBeforeItReads) {
 TEST(FullDisk, CopyingGivesOneErrorAndLeavesTheFormerFile) {
   const TempDir folder, elsewhere;
   Random random(2);
-  const auto large = write_parts(elsewhere / "large", {{"part.0", Tier::hot, 0, random_bytes(random, 3'000'000)}}, random);
+  const auto large =
+      write_parts(elsewhere / "large", {{"part.0", Tier::hot, 0, random_bytes(random, 3'000'000)}}, random);
   on_small_disk(folder, [&] {
     write_file(folder / "index", kFormerIndex);
     try {

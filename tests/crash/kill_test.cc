@@ -1,4 +1,5 @@
-// kill -9 at random moments of writing, publishing and copying: what stood at the path is there, complete, and the next writer succeeds.
+// kill -9 at random moments of writing, publishing and copying: what stood at the path is there, complete, and the next
+// writer succeeds.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -13,7 +14,8 @@ namespace {
 
 using namespace test;
 
-/// Kills, and how many at most until all that must be seen was: on a busy machine a writer gets less far than when its time was taken.
+/// Kills, and how many at most until all that must be seen was: on a busy machine a writer gets less far than when its
+/// time was taken.
 constexpr unsigned kRounds = 100, kMaxRounds = 1000;
 
 /// Version `n` of the file's content: its sections differ, and the manifest's size is n.
@@ -45,7 +47,8 @@ TEST(Kill, LeavesACompleteFile) {
   std::uint64_t last = 0;
   std::set<std::uint64_t> versions;
   unsigned interrupted = 0;
-  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (interrupted == 0 || versions.size() < 2)); ++round) {
+  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (interrupted == 0 || versions.size() < 2));
+       ++round) {
     SCOPED_TRACE(round);
     Random random(round);
     Signal started;
@@ -78,7 +81,8 @@ TEST(Kill, OfACopyLeavesACompleteFile) {
   const auto time = time_of([&] { copy_file(*MappedFile::open(folder / "a"), folder / "index"); });
   const Bytes a = read_file(folder / "a"), b = read_file(folder / "b");
   unsigned of_a = 0, of_b = 0, interrupted = 0;
-  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (of_a == 0 || of_b == 0 || interrupted == 0)); ++round) {
+  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (of_a == 0 || of_b == 0 || interrupted == 0));
+       ++round) {
     SCOPED_TRACE(round);
     Random random(round);
     Signal started;

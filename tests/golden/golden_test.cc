@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 
 namespace cassata {
 namespace {
@@ -28,7 +28,8 @@ Answer parse(const std::string& line) {
   Answer answer;
   const std::string asked = line.substr(0, line.find('|'));
   const std::size_t end = std::min(asked.find(';'), asked.size());
-  std::istringstream query(asked.substr(0, end)), tokens(asked.substr(std::min(end + 1, asked.size()))), results(line.substr(asked.size() + 1));
+  std::istringstream query(asked.substr(0, end)), tokens(asked.substr(std::min(end + 1, asked.size()))),
+      results(line.substr(asked.size() + 1));
   for (float value = 0; query >> value;) answer.query.push_back(value);
   for (float value = 0; tokens >> value;) answer.tokens.push_back(value);
   char colon = 0;
@@ -63,16 +64,19 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
     Batch query = {answer.query.data(), 1, answer.query.size()};
     if (index.manifest().shape == Shape::sparse) query.components = components.data(), query.offsets = offsets;
     const std::uint64_t token_offsets[] = {0, answer.tokens.size() / std::max<std::size_t>(index.token_dim(), 1)};
-    if (index.token_dim() != 0) query.tokens = {.data = answer.tokens.data(), .dim = index.token_dim(), .offsets = token_offsets};
+    if (index.token_dim() != 0)
+      query.tokens = {.data = answer.tokens.data(), .dim = index.token_dim(), .offsets = token_offsets};
     const auto all = static_cast<std::size_t>(index.size());
-    const bool duplicates = index.manifest().graph && index.manifest().graph->duplicates != 0;  // then a walk may keep all nodes, which are few
+    const bool duplicates = index.manifest().graph &&
+                            index.manifest().graph->duplicates != 0;  // then a walk may keep all nodes, which are few
     const SearchParams params = {.k = ids.size(), .ef_search = duplicates ? all / 2 - 10 : all, .k_candidates = all};
     const CodesEntry &first = index.manifest().codes.front(), &last = index.manifest().codes.back();
     const double inexact = first.code.rotated || last.code.bits != 0 ? 1e-4 : 0;
     for (const auto search : {&Index::search_exact, &Index::search}) {
       (index.*search)(query, params, {ids, scores});
       EXPECT_EQ(ids, answer.ids);
-      for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], answer.scores[i], inexact) << "place " << i;
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        EXPECT_NEAR(scores[i], answer.scores[i], inexact) << "place " << i;
     }
   }
 }

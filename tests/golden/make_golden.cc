@@ -1,16 +1,19 @@
-// Writes the golden files: small index files of each kind, and beside each the answers that every later version must give from it.
+// Writes the golden files: small index files of each kind, and beside each the answers that every later version must
+// give from it.
 //
 //   make_golden FOLDER      FOLDER is tests/golden/v<format major>; files once released are never written again
 //
-// <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from double-precision
-// arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is exact in f32, f16 and fixed-point alike.
+// <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from
+// double-precision arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is
+// exact in f32, f16 and fixed-point alike.
 //
-// Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may differ in the last digits. No
-// more than 256 vectors lose nothing by product quantization.
+// Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may
+// differ in the last digits. No more than 256 vectors lose nothing by product quantization.
 //
 // Tokens, where there are any, stand in a query's line between a ';' and the '|', one after another.
 //
-// Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's line has all of its values.
+// Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's
+// line has all of its values.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -24,9 +27,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/index.h"
+#include "cassata/index.h"
 #include "format/input/npy.h"
-#include "format/input/sparse.h"
+#include "format/input/sparse_files.h"
 
 namespace {
 
@@ -47,7 +50,12 @@ struct Golden {
 const std::vector<Golden> kGoldens = {
     {"flat-f32-dot", {.kind = Kind::flat, .metric = Metric::dot_product, .encoding = Encoding::f32}},
     {"hnsw-f16-permuted-euclidean",
-     {.kind = Kind::graph, .metric = Metric::euclidean, .encoding = Encoding::f16, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40}},
+     {.kind = Kind::graph,
+      .metric = Metric::euclidean,
+      .encoding = Encoding::f16,
+      .graph_type = GraphType::permuted,
+      .m = 4,
+      .ef_construction = 40}},
     {"hnsw-f32-standard-dot",
      {.kind = Kind::graph,
       .metric = Metric::dot_product,
@@ -203,7 +211,11 @@ const std::vector<Golden> kGoldens = {
      {.encoding = Encoding::f16, .graph_type = GraphType::compressed, .m = 4, .ef_construction = 40},
      TokenLayout::plain},
     {.name = "hnsw-f32-duplicates-permuted-euclidean",
-     .params = {.metric = Metric::euclidean, .encoding = Encoding::f32, .graph_type = GraphType::permuted, .m = 4, .ef_construction = 40},
+     .params = {.metric = Metric::euclidean,
+                .encoding = Encoding::f32,
+                .graph_type = GraphType::permuted,
+                .m = 4,
+                .ef_construction = 40},
      .duplicates = true},
     {.name = "hnsw-f32-int8-duplicates-paged-dot",
      .params = {.metric = Metric::dot_product,
@@ -215,13 +227,16 @@ const std::vector<Golden> kGoldens = {
      .duplicates = true},
 };
 
-bool sparse(const Golden& golden) { return golden.params.encoding >= Encoding::sparse_f16 && golden.params.encoding <= Encoding::sparse_packed; }
+bool sparse(const Golden& golden) {
+  return golden.params.encoding >= Encoding::sparse_f16 && golden.params.encoding <= Encoding::sparse_packed;
+}
 
 /// From -2 to 2, multiples of 4 / steps.
 std::vector<float> values(std::size_t count, unsigned seed, unsigned steps) {
   std::mt19937 random(seed);
   std::vector<float> out(count);
-  for (float& v : out) v = (static_cast<float>(random() % (steps + 1)) - static_cast<float>(steps) / 2) * 4 / static_cast<float>(steps);
+  for (float& v : out)
+    v = (static_cast<float>(random() % (steps + 1)) - static_cast<float>(steps) / 2) * 4 / static_cast<float>(steps);
   return out;
 }
 
@@ -230,7 +245,8 @@ using Answer = std::vector<std::pair<double, std::size_t>>;  // score, id
 /// Tokens of the documents, 0 to 3 of each: as a centroid and a residual, and what these add up to.
 struct Tokens {
   std::vector<std::int32_t> doclens;
-  std::vector<float> centroids = ::values(kCentroids * kTokenDim, 3, 32), pq_centroids = ::values(kPqCentroids * kTokenDim, 4, 32), values;
+  std::vector<float> centroids = ::values(kCentroids * kTokenDim, 3, 32),
+                     pq_centroids = ::values(kPqCentroids * kTokenDim, 4, 32), values;
   std::vector<std::uint64_t> assignment;
   std::vector<std::uint8_t> codes;
   std::vector<std::uint16_t> norms;  // bits of f16: of 0.25 times 0, 1, 2, 4 or 8
@@ -257,7 +273,8 @@ struct Tokens {
   }
 
   void write(const std::filesystem::path& folder, TokenLayout layout) const {
-    const auto put = [&](const char* name, std::string_view type, std::initializer_list<std::uint64_t> shape, const auto& elements) {
+    const auto put = [&](const char* name, std::string_view type, std::initializer_list<std::uint64_t> shape,
+                         const auto& elements) {
       NpyWriter file(folder / name, type, shape);
       file.append(std::as_bytes(std::span(elements)));
       file.publish();
@@ -324,7 +341,9 @@ Answer answer(const Index& index, const float* query) {
 }
 
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
-  if (!sparse(golden)) return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), golden.params, path);
+  if (!sparse(golden))
+    return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), golden.params,
+                        path);
   std::vector<std::uint32_t> components;
   std::vector<float> kept;
   std::vector<std::uint64_t> offsets = {0};
@@ -348,8 +367,10 @@ void join(const std::filesystem::path& path, const Index& first, const Tokens& t
 }
 
 void write(const std::filesystem::path& folder, const Golden& golden) {
-  const bool coded = golden.params.rerank && golden.params.rerank->encoding == Encoding::rabitq;  // scores are those of the codes
-  const unsigned steps = golden.params.code.rotated || coded ? 4096 : 32;                         // where scores are not exact no two may be close
+  const bool coded =
+      golden.params.rerank && golden.params.rerank->encoding == Encoding::rabitq;  // scores are those of the codes
+  const unsigned steps =
+      golden.params.code.rotated || coded ? 4096 : 32;  // where scores are not exact no two may be close
   std::vector<float> rows = values(kRows * golden.dim, 1, steps);
   const std::vector<float> queries = values(kQueries * golden.dim, 2, steps);
   if (sparse(golden))

@@ -30,7 +30,8 @@ inline std::vector<Candidate> brute_force(const Vectors& vectors, Metric metric,
   return all;
 }
 
-/// How many of `expected` were found, 0 to 1. Found at the distance of the last one expected counts too: equals may stand for each other.
+/// How many of `expected` were found, 0 to 1. Found at the distance of the last one expected counts too: equals may
+/// stand for each other.
 inline double recall(std::span<const Candidate> found, std::span<const Candidate> expected) {
   std::size_t hits = 0;
   for (const Candidate& c : found) hits += c.distance <= expected.back().distance;

@@ -11,7 +11,8 @@
 
 namespace cassata::test {
 
-/// A forked process that runs `work()` and exits with what it returns, or with 99 if it throws. Killed, if it still runs, at the end.
+/// A forked process that runs `work()` and exits with what it returns, or with 99 if it throws. Killed, if it still
+/// runs, at the end.
 class Child {
  public:
   template <class Work>

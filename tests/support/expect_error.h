@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "format/error.h"
+#include "cassata/error.h"
 
 namespace cassata::test {
 
-/// Expects `call()` to throw Error(code) with a one-line message that has every one of `parts` in it. Returns the message.
+/// Expects `call()` to throw Error(code) with a one-line message that has every one of `parts` in it. Returns the
+/// message.
 template <class Call>
 std::string expect_error(Errc code, const std::vector<std::string>& parts, Call call) {
   try {
@@ -19,7 +20,8 @@ std::string expect_error(Errc code, const std::vector<std::string>& parts, Call 
     const std::string message = error.what();
     EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(code)) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    for (const std::string& part : parts) EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' is not in: " << message;
+    for (const std::string& part : parts)
+      EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' is not in: " << message;
     return message;
   }
   ADD_FAILURE() << "no error, expected one that says: " << (parts.empty() ? "" : parts.front());

@@ -8,8 +8,8 @@
 
 namespace cassata::test {
 
-/// Calls `body()` with dispatch limited to one instruction set at a time, then restores the free choice. Tables of kernels taken before
-/// the call keep their instruction set: take them inside `body`.
+/// Calls `body()` with dispatch limited to one instruction set at a time, then restores the free choice. Tables of
+/// kernels taken before the call keep their instruction set: take them inside `body`.
 template <class Body>
 void for_each_target(Body body) {
   const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "format/checksum.h"
-#include "format/file_writer.h"
-#include "format/layout.h"
-#include "format/manifest.h"
+#include "cassata/checksum.h"
+#include "cassata/manifest.h"
+#include "format/file/file_writer.h"
+#include "format/file/layout.h"
 #include "tests/support/random.h"
 
 namespace cassata::test {
@@ -64,7 +64,8 @@ inline void append(FileWriter& writer, const std::vector<Part>& parts, Random& r
   }
 }
 
-inline std::shared_ptr<const MappedFile> write_parts(const std::filesystem::path& path, const std::vector<Part>& parts, Random& random) {
+inline std::shared_ptr<const MappedFile> write_parts(const std::filesystem::path& path, const std::vector<Part>& parts,
+                                                     Random& random) {
   FileWriter writer(path);
   append(writer, parts, random);
   return writer.finish(small_manifest());
@@ -108,13 +109,15 @@ Bytes with_manifest(const Bytes& file, Edit edit) {
 }
 
 /// Writes `file` to `path` once more, with other bytes in some of its sections.
-inline void write_with_sections(const std::filesystem::path& path, const MappedFile& file, const std::map<std::string, Bytes>& changed) {
+inline void write_with_sections(const std::filesystem::path& path, const MappedFile& file,
+                                const std::map<std::string, Bytes>& changed) {
   FileWriter writer(path);
   Manifest manifest = file.manifest();
   for (const SectionEntry& section : std::exchange(manifest.sections, {})) {
     writer.begin(section.name, section.tier);
     const auto other = changed.find(section.name);
-    writer.append(other == changed.end() ? file.section(section.name).bytes : std::span<const std::byte>(other->second));
+    writer.append(other == changed.end() ? file.section(section.name).bytes
+                                         : std::span<const std::byte>(other->second));
   }
   writer.finish(std::move(manifest));
 }

@@ -18,8 +18,8 @@ class Random : public std::mt19937_64 {
 /// 0 to n - 1.
 inline std::size_t below(Random& random, std::size_t n) { return static_cast<std::size_t>(random() % n); }
 
-/// How many seeds a test tries whose point is results: a third of them under sanitizers, which take ten times as long over each and look at the ways
-/// through the code.
+/// How many seeds a test tries whose point is results: a third of them under sanitizers, which take ten times as long
+/// over each and look at the ways through the code.
 constexpr unsigned seeds(unsigned usual) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return (usual + 2) / 3;

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/codes/codes.h"
-#include "engine/codes/dense.h"
+#include "engine/codec/codes.h"
+#include "engine/codec/dense.h"
 #include "tests/support/random.h"
 
 namespace cassata::test {
@@ -57,7 +57,8 @@ inline void duplicate_rows(Random& random, Vectors& vectors, std::size_t percent
   for (std::size_t i = 0; i < vectors.size(); ++i) {
     if (below(random, 100) >= percent) continue;
     const std::size_t from = below(random, vectors.size());
-    for (std::size_t j = 0; j < vectors.dim; ++j) vectors.values[i * vectors.dim + j] = vectors.values[from * vectors.dim + j];
+    for (std::size_t j = 0; j < vectors.dim; ++j)
+      vectors.values[i * vectors.dim + j] = vectors.values[from * vectors.dim + j];
   }
 }
 
@@ -77,7 +78,8 @@ struct SparseVectors {
   }
 };
 
-/// The same vectors as sparse ones. Zeros are left out, but a row of nothing else keeps one: a query without entries finds nothing.
+/// The same vectors as sparse ones. Zeros are left out, but a row of nothing else keeps one: a query without entries
+/// finds nothing.
 inline SparseVectors sparse_of(const Vectors& vectors) {
   SparseVectors out;
   for (std::size_t i = 0; i < vectors.size(); ++i) {
@@ -95,7 +97,8 @@ inline SparseVectors random_sparse(Random& random, std::size_t n, std::size_t di
   std::normal_distribution<float> normal;
   for (std::size_t i = 0; i < n; ++i) {
     std::set<std::uint32_t> components;
-    for (std::size_t count = below(random, longest + 1); count > 0; --count) components.insert(static_cast<std::uint32_t>(below(random, dim)));
+    for (std::size_t count = below(random, longest + 1); count > 0; --count)
+      components.insert(static_cast<std::uint32_t>(below(random, dim)));
     if (i == 0) components.insert(static_cast<std::uint32_t>(dim - 1));
     for (const std::uint32_t component : components) out.add(component, normal(random));
     out.end_row();
@@ -106,7 +109,8 @@ inline SparseVectors random_sparse(Random& random, std::size_t n, std::size_t di
 /// Vectors in an encoding, as in the sections of a file.
 class StoredVectors {
  public:
-  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors) : StoredVectors(std::move(encoder), vectors.matrix()) {}
+  StoredVectors(std::unique_ptr<Encoder> encoder, const Vectors& vectors)
+      : StoredVectors(std::move(encoder), vectors.matrix()) {}
   StoredVectors(std::unique_ptr<Encoder> encoder, const Batch& batch) : encoder_(std::move(encoder)) {
     if (encoder_->trains()) {
       const StoredVectors plain(encoder_dense_f32(batch.dim), batch);

@@ -71,6 +71,8 @@ inline void overwrite_file(const std::filesystem::path& path, std::span<const st
   EXPECT_TRUE(file.flush()) << path;
 }
 
-inline void write_file(const std::filesystem::path& path, const std::string& text) { write_file(path, std::as_bytes(std::span(text))); }
+inline void write_file(const std::filesystem::path& path, const std::string& text) {
+  write_file(path, std::as_bytes(std::span(text)));
+}
 
 }  // namespace cassata::test

@@ -34,7 +34,8 @@ std::string elements(const std::string& descr, const std::vector<T>& numbers) {
     else if (descr == "<f2")
       bytes += raw(static_cast<std::uint16_t>(number));
     else
-      bytes += raw(static_cast<std::uint64_t>(number)).substr(0, descr.back() - '0');  // two's complement, little-endian
+      bytes +=
+          raw(static_cast<std::uint64_t>(number)).substr(0, descr.back() - '0');  // two's complement, little-endian
   }
   return bytes;
 }

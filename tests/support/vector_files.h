@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "format/types.h"
+#include "cassata/types.h"
 
 namespace cassata::test {
 
@@ -20,7 +20,9 @@ struct Array {
   std::uint32_t dim = 0;
   std::string bytes;
 
-  std::string_view row(std::size_t i) const { return std::string_view(bytes).substr(i * dim * element_bytes(type), dim * element_bytes(type)); }
+  std::string_view row(std::size_t i) const {
+    return std::string_view(bytes).substr(i * dim * element_bytes(type), dim * element_bytes(type));
+  }
 };
 
 template <class T>
@@ -33,7 +35,8 @@ std::string raw(T value) {
 inline std::string npy_header(const std::string& dict, int major = 1) {
   const std::size_t start = major == 1 ? 10 : 12;
   const std::string text = dict + std::string(63 - (start + dict.size()) % 64, ' ') + '\n';
-  const std::string length = major == 1 ? raw(static_cast<std::uint16_t>(text.size())) : raw(static_cast<std::uint32_t>(text.size()));
+  const std::string length =
+      major == 1 ? raw(static_cast<std::uint16_t>(text.size())) : raw(static_cast<std::uint32_t>(text.size()));
   return std::string("\x93NUMPY") + static_cast<char>(major) + '\0' + length + text;
 }
 
@@ -81,7 +84,8 @@ inline std::string sparse_row(const std::vector<std::uint32_t>& components, cons
 /// The value of an f16 by its definition (IEEE 754-2019, 3.4): sign, 5 bits of exponent, 10 of fraction.
 inline double half_value(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
-  if (exponent == 31) return fraction ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+  if (exponent == 31)
+    return fraction ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
   return sign * (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
 }
 

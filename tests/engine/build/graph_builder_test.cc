@@ -7,8 +7,8 @@
 #include <numeric>
 #include <set>
 
-#include "engine/codes/dense.h"
-#include "engine/search/beam.h"
+#include "engine/codec/dense.h"
+#include "engine/search/beam_walk.h"
 #include "tests/engine/graph/reached.h"
 #include "tests/support/brute_force.h"
 
@@ -17,11 +17,16 @@ namespace {
 
 using namespace test;
 
-BuiltGraph build(const Codes& codes, Metric metric, std::uint32_t m, std::uint32_t ef_construction, unsigned threads = 1) {
-  return build_graph(codes, codes, {.metric = metric, .m = m, .ef_construction = ef_construction, .num_threads = threads, .progress = {}});
+BuiltGraph build(const Codes& codes, Metric metric, std::uint32_t m, std::uint32_t ef_construction,
+                 unsigned threads = 1) {
+  return build_graph(
+      codes, codes,
+      {.metric = metric, .m = m, .ef_construction = ef_construction, .num_threads = threads, .progress = {}});
 }
 
-std::unique_ptr<Encoder> encoder(std::size_t dim, bool half) { return half ? encoder_dense_f16(dim) : encoder_dense_f32(dim); }
+std::unique_ptr<Encoder> encoder(std::size_t dim, bool half) {
+  return half ? encoder_dense_f16(dim) : encoder_dense_f32(dim);
+}
 
 /// Every list of a level, one after another, each behind its length.
 std::vector<Id> flat(const NeighborLists& level) {
@@ -64,8 +69,10 @@ void expect_well_formed(const BuiltGraph& graph, std::uint64_t n, std::uint32_t 
 
 void expect_connected(const BuiltGraph& graph) {
   for (std::size_t l = 0; l < graph.levels.size(); ++l) {
-    const auto apart = std::ranges::count_if(graph.duplicates, [&](const auto& pair) { return pair.first < graph.levels[l].size(); });
-    EXPECT_EQ(unreached_in(graph.levels[l]), static_cast<std::size_t>(apart)) << "nodes of level " << l << " without a path to them";
+    const auto apart =
+        std::ranges::count_if(graph.duplicates, [&](const auto& pair) { return pair.first < graph.levels[l].size(); });
+    EXPECT_EQ(unreached_in(graph.levels[l]), static_cast<std::size_t>(apart))
+        << "nodes of level " << l << " without a path to them";
   }
   std::set<Id> apart;
   for (const auto& [node, representative] : graph.duplicates) {
@@ -76,7 +83,8 @@ void expect_connected(const BuiltGraph& graph) {
 }
 
 /// Mean recall@10 of walks over the ground level, from its first node.
-double mean_recall(const BuiltGraph& graph, const Codes& codes, Metric metric, const Vectors& vectors, const Vectors& queries, std::size_t width) {
+double mean_recall(const BuiltGraph& graph, const Codes& codes, Metric metric, const Vectors& vectors,
+                   const Vectors& queries, std::size_t width) {
   const auto scorer = codes.scorer(metric);
   SubsetScorer of_nodes(*scorer, graph.ids, codes.size());
   Workspace work;
@@ -87,7 +95,8 @@ double mean_recall(const BuiltGraph& graph, const Codes& codes, Metric metric, c
     const auto expected = brute_force(vectors, metric, queries.row(q), 10);
     std::size_t hits = 0;
     for (std::size_t i = 0; i < std::min<std::size_t>(10, work.beam.entries().size()); ++i)
-      hits += std::ranges::any_of(expected, [&](const Candidate& c) { return c.id == graph.ids[work.beam.entries()[i].id]; });
+      hits += std::ranges::any_of(expected,
+                                  [&](const Candidate& c) { return c.id == graph.ids[work.beam.entries()[i].id]; });
     sum += static_cast<double>(hits) / 10;
   }
   return sum / static_cast<double>(queries.size());
@@ -98,10 +107,12 @@ TEST(BuildGraph, ListsAreWellFormedAndLeadToEveryNode) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t n = seed < 8 ? 1 + seed % 4 : 1 + below(random, 500);
-    Vectors vectors = seed % 2 ? whole_vectors(random, n, 1 + below(random, 8)) : clustered_vectors(random, n, 1 + below(random, 20), 6);
+    Vectors vectors = seed % 2 ? whole_vectors(random, n, 1 + below(random, 8))
+                               : clustered_vectors(random, n, 1 + below(random, 20), 6);
     if (seed % 3 == 0) duplicate_rows(random, vectors, 30);
     const StoredVectors stored(encoder(vectors.dim, random() % 2), vectors);
-    const auto m = static_cast<std::uint32_t>(2 + below(random, 12)), ef = static_cast<std::uint32_t>(1 + below(random, 60));
+    const auto m = static_cast<std::uint32_t>(2 + below(random, 12)),
+               ef = static_cast<std::uint32_t>(1 + below(random, 60));
     const BuiltGraph graph = build(stored.codes(), random() % 2 ? Metric::euclidean : Metric::dot_product, m, ef);
     expect_well_formed(graph, n, m);
     expect_connected(graph);
@@ -127,7 +138,8 @@ TEST(BuildGraph, IsTheSameForAnyNumberOfThreads) {
 TEST(BuildGraph, APathLeadsToEveryNode) {
   for (const Metric metric : {Metric::euclidean, Metric::dot_product})
     for (const std::size_t duplicates : {0, 30}) {
-      SCOPED_TRACE("metric " + std::to_string(static_cast<int>(metric)) + ", duplicates " + std::to_string(duplicates) + " %");
+      SCOPED_TRACE("metric " + std::to_string(static_cast<int>(metric)) + ", duplicates " + std::to_string(duplicates) +
+                   " %");
       Random random(1);
       Vectors vectors = clustered_vectors(random, 2000, 16, 20);
       duplicate_rows(random, vectors, duplicates);
@@ -140,11 +152,13 @@ TEST(BuildGraph, ANodeKeepsItsNearestNeighbour) {
   Random random(4);
   const Vectors vectors = normal_vectors(random, 1500, 6);
   const StoredVectors stored(encoder_dense_f32(6), vectors);
-  const BuiltGraph graph = build(stored.codes(), Metric::euclidean, 3, 60);  // so few places that lists are pruned all the time
+  const BuiltGraph graph =
+      build(stored.codes(), Metric::euclidean, 3, 60);  // so few places that lists are pruned all the time
   std::size_t kept = 0;
   for (Id node = 0; node < vectors.size(); ++node) {
     const Id nearest = brute_force(vectors, Metric::euclidean, vectors.row(graph.ids[node]), 2)[1].id;
-    kept += std::ranges::any_of(graph.levels.front().list(node), [&](Id neighbor) { return graph.ids[neighbor] == nearest; });
+    kept += std::ranges::any_of(graph.levels.front().list(node),
+                                [&](Id neighbor) { return graph.ids[neighbor] == nearest; });
   }
   EXPECT_GE(static_cast<double>(kept) / static_cast<double>(vectors.size()), 0.9);
 }
@@ -166,7 +180,8 @@ TEST(BuildGraph, WalksFindWhatScansFind) {
     for (const Metric metric : {Metric::euclidean, Metric::dot_product}) {
       SCOPED_TRACE("f" + std::to_string(half ? 16 : 32) + ", metric " + std::to_string(static_cast<int>(metric)));
       Random random(2);
-      const Vectors all = clustered_vectors(random, 2050, 16, 20), vectors = all.part(0, 2000), queries = all.part(2000, 50);
+      const Vectors all = clustered_vectors(random, 2050, 16, 20), vectors = all.part(0, 2000),
+                    queries = all.part(2000, 50);
       const StoredVectors stored(encoder(16, half), vectors);
       const BuiltGraph graph = build(stored.codes(), metric, 16, 100);
       EXPECT_GE(mean_recall(graph, stored.codes(), metric, vectors, queries, 200), 0.95);

@@ -25,7 +25,9 @@ List rows_of(const std::vector<List>& lists, std::size_t degree) {
   return rows;
 }
 
-Section section_of(const List& rows) { return {.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(rows))}; }
+Section section_of(const List& rows) {
+  return {.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(rows))};
+}
 
 TEST(RowAdjacency, GivesEachNodeItsRow) {
   for (unsigned seed = 0; seed < 200; ++seed) {
@@ -50,7 +52,8 @@ std::string spoil(List& rows, std::size_t place, std::size_t n, std::size_t degr
   const Id node = static_cast<Id>(place / degree), past_the_end[] = {static_cast<Id>(n), kNoId - 1, Id{1} << 31};
   const std::size_t first = place - place % degree;
   const bool follows_unused = place != first && rows[place - 1] == kNoId;
-  const std::string expected = follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(n) + ", each once";
+  const std::string expected =
+      follows_unused ? " after an unused place" : ", expected other numbers below " + std::to_string(n) + ", each once";
   switch (random() % 4) {
     case 0: rows[place] = past_the_end[random() % 3]; return expected;
     case 1: rows[place] = node; return expected;
@@ -74,7 +77,8 @@ TEST(RowAdjacency, NarrowRowsAreTheSameLists) {
     const auto lists = random_lists(random, n, degree);
     List rows = rows_of(lists, degree);
     std::vector<std::uint16_t> narrow(rows.begin(), rows.end());
-    const RowAdjacency graph({.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(narrow))}, n, degree);
+    const RowAdjacency graph(
+        {.file = "file", .name = "edges", .offset = 4096, .bytes = std::as_bytes(std::span(narrow))}, n, degree);
     graph.verify();
     List scratch(graph.list_capacity());
     for (Id id = 0; id < n; ++id) {
@@ -86,7 +90,8 @@ TEST(RowAdjacency, NarrowRowsAreTheSameLists) {
     const std::size_t place = below(random, rows.size());
     const std::string expected = spoil(rows, place, n, degree, random);
     if (expected.empty()) continue;
-    for (std::size_t i = 0; i < rows.size(); ++i) narrow[i] = static_cast<std::uint16_t>(rows[i] == kNoId ? 0xFFFF : std::min(rows[i], Id{0xFFFE}));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      narrow[i] = static_cast<std::uint16_t>(rows[i] == kNoId ? 0xFFFF : std::min(rows[i], Id{0xFFFE}));
     expect_error(Errc::corrupt,
                  {"section 'edges' at byte " + std::to_string(4096 + place * 2),
                   "neighbour " + std::to_string(narrow[place]) + " of node " + std::to_string(place / degree)},
@@ -107,7 +112,8 @@ TEST(RowAdjacency, NarrowRowsAreOfFewNodes) {
 
 TEST(RowAdjacency, AWrongLengthIsCorrupt) {
   const List rows(12);
-  for (const auto& [size, degree] : std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {3, 3}, {0, 3}, {5, 3}, {kMaxSize, 1024}})
+  for (const auto& [size, degree] :
+       std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {3, 3}, {0, 3}, {5, 3}, {kMaxSize, 1024}})
     expect_error(Errc::corrupt, {"file: section 'edges' at byte 4096", "holds 48 bytes", std::to_string(size * degree)},
                  [&, s = size, d = degree] { RowAdjacency(section_of(rows), s, d); });
 }

@@ -16,7 +16,8 @@ class GuardedBytes {
     const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t readable = (size + page - 1) / page * page;
     mapped_ = readable + page;
-    base_ = static_cast<std::byte*>(::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ =
+        static_cast<std::byte*>(::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (base_ == MAP_FAILED || ::mprotect(base_ + readable, page, PROT_NONE) != 0) throw std::bad_alloc();
     data_ = base_ + readable - size;
   }

@@ -1,4 +1,5 @@
-// MaxSim and nearest rows: as a plain loop in double precision has them, whatever the shape, and reading nothing past the rows.
+// MaxSim and nearest rows: as a plain loop in double precision has them, whatever the shape, and reading nothing past
+// the rows.
 #include "engine/kernels/maxsim.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/kernels/dense.h"
+#include "engine/kernels/dense_distance.h"
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
@@ -81,7 +82,8 @@ TEST(MaxSim, MatchesDoublePrecision) {
       const Shape s = random_shape(seed);
       Random random(seed);
       std::vector<std::uint16_t> halves;
-      const std::vector<float> query = random_values(random, s.vectors * s.dim), rows = random_halves(random, s.rows * s.dim, halves);
+      const std::vector<float> query = random_values(random, s.vectors * s.dim),
+                               rows = random_halves(random, s.rows * s.dim, halves);
       const std::size_t after = seed % 3 ? seed % 67 : 0;  // bytes that move the rows off any alignment
       const GuardedBytes bytes(halves.size() * 2 + after);
       std::memcpy(bytes.data(), halves.data(), halves.size() * 2);
@@ -99,7 +101,8 @@ TEST(MaxSim, MatchesDoublePrecision) {
       PackedVectors packed;
       packed.pack(query.data(), s.vectors, s.dim);
       EXPECT_GE(packed.parts().lanes, s.vectors);
-      ASSERT_NEAR(max_sim(packed, bytes.data(), s.rows), expected, tolerance) << s.vectors << " x " << s.dim << " against " << s.rows << " rows";
+      ASSERT_NEAR(max_sim(packed, bytes.data(), s.rows), expected, tolerance)
+          << s.vectors << " x " << s.dim << " against " << s.rows << " rows";
       // The same by f32 rows and in parts, to the last bit.
       const MaxSimKernels kernels = max_sim_kernels();
       const float whole = kernels.sum(packed.parts());
@@ -117,7 +120,8 @@ TEST(MaxSim, EveryPlaceCounts) {
     for (const std::size_t dim : {1, 2, 3, 16, 17, 127, 128, 129, 131}) {
       for (const std::size_t vectors : {1, 2, 7, 9, 17, 33}) {
         for (std::size_t place = 0; place < dim; ++place) {
-          // Vector i is i + 1 at `place`; the best of the rows for it is the last, which has a 2 there; the others are -1 everywhere.
+          // Vector i is i + 1 at `place`; the best of the rows for it is the last, which has a 2 there; the others are
+          // -1 everywhere.
           std::vector<float> query(vectors * dim), rows(13 * dim, -1.0F);
           for (std::size_t i = 0; i < vectors; ++i) query[i * dim + place] = static_cast<float>(i + 1);
           rows[12 * dim + place] = 2;
@@ -139,7 +143,8 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
       SCOPED_TRACE(seed);
       const Shape s = random_shape(seed);
       Random random(seed);
-      const std::vector<float> vectors = random_values(random, s.vectors * s.dim), rows = random_values(random, s.rows * s.dim);
+      const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
+                               rows = random_values(random, s.rows * s.dim);
       PackedVectors packed;
       packed.pack(vectors.data(), s.vectors, s.dim);
       const std::size_t lanes = packed.parts().lanes;
@@ -153,7 +158,8 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
         for (std::size_t v = 0; v < s.vectors; ++v) {
           const Product expected = product(&vectors[v * s.dim], &rows[ids[i] * s.dim], s.dim);
           ASSERT_NEAR(one[v], expected.value, expected.tolerance) << "vector " << v;
-          ASSERT_EQ(std::bit_cast<std::uint32_t>(all[i * lanes + v]), std::bit_cast<std::uint32_t>(one[v])) << "vector " << v << ", place " << i;
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(all[i * lanes + v]), std::bit_cast<std::uint32_t>(one[v]))
+              << "vector " << v << ", place " << i;
         }
       }
     }
@@ -179,8 +185,8 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       std::vector<float> tokens(s.rows * dim);
       for (std::size_t t = 0; t < s.rows; ++t)
         for (std::size_t j = 0; j < dim; ++j)
-          tokens[t * dim + j] =
-              rows[ids[places[t]] * dim + j] + (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
+          tokens[t * dim + j] = rows[ids[places[t]] * dim + j] +
+                                (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
 
       const MaxSimKernels kernels = max_sim_kernels();
       PackedVectors packed;
@@ -189,12 +195,13 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
       kernels.products(packed.parts(), rows.data(), ids.data(), 5, products.data());
       kernels.fill_tables(packed.parts(), books.data(), subspaces, width, tables.data());
       kernels.forget(packed.parts());
-      kernels.raise_coded(packed.parts(),
-                          {s.rows, subspaces, places.data(), codes.data(), products.data(), tables.data(), has_norms ? norms.data() : nullptr});
+      kernels.raise_coded(packed.parts(), {s.rows, subspaces, places.data(), codes.data(), products.data(),
+                                           tables.data(), has_norms ? norms.data() : nullptr});
       const float coded = kernels.sum(packed.parts());
       kernels.forget(packed.parts());
       kernels.raise_f32(packed.parts(), tokens.data(), s.rows);
-      ASSERT_NEAR(coded, kernels.sum(packed.parts()), 1e-5 * static_cast<double>(s.vectors * dim)) << s.vectors << " x " << dim;
+      ASSERT_NEAR(coded, kernels.sum(packed.parts()), 1e-5 * static_cast<double>(s.vectors * dim))
+          << s.vectors << " x " << dim;
     }
   });
 }
@@ -206,9 +213,11 @@ TEST(NearestRows, AreThoseOfALoop) {
       Shape s = random_shape(seed);
       if (seed % 50 == 0) s.vectors = 3000;  // more than are packed at a time
       Random random(seed);
-      const std::vector<float> vectors = random_values(random, s.vectors * s.dim), rows = random_values(random, s.rows * s.dim);
+      const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
+                               rows = random_values(random, s.rows * s.dim);
       std::vector<float> bias(s.rows), best(s.vectors);
-      for (std::size_t r = 0; r < s.rows; ++r) bias[r] = static_cast<float>(product(&rows[r * s.dim], &rows[r * s.dim], s.dim).value / 2);
+      for (std::size_t r = 0; r < s.rows; ++r)
+        bias[r] = static_cast<float>(product(&rows[r * s.dim], &rows[r * s.dim], s.dim).value / 2);
       std::vector<std::uint32_t> which(s.vectors, 12345);
       nearest_rows(vectors.data(), s.vectors, s.dim, rows.data(), bias.data(), s.rows, best.data(), which.data());
       for (std::size_t v = 0; v < s.vectors; ++v) {

@@ -21,7 +21,9 @@ class ReferenceBeam {
     if (kept.size() < width_) return true;
     return relax_ > 0 ? within(distance, kept[width_ - 1].distance) : distance < kept[width_ - 1].distance;
   }
-  void insert(float distance, Id id) { all_.push_back({std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance, id}); }
+  void insert(float distance, Id id) {
+    all_.push_back({std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance, id});
+  }
   /// The best that was not expanded yet, or kNoId.
   Id expand_next() {
     for (const Candidate& c : kept())
@@ -43,7 +45,8 @@ class ReferenceBeam {
   /// The width best and, with a relaxed bound, those within it.
   std::vector<Candidate> kept() const {
     auto out = all_;
-    std::stable_sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
+    std::stable_sort(out.begin(), out.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
     if (out.size() <= width_) return out;
     const float worst = out[width_ - 1].distance;
     while (out.size() > width_ && !(relax_ > 0 && within(out.back().distance, worst))) out.pop_back();

@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/codes/sparse.h"
+#include "engine/codec/sparse.h"
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/random.h"
@@ -50,7 +50,8 @@ struct Model {
   std::vector<Candidate> best;
   std::vector<Id> scored;
 
-  Model(const std::vector<Candidate>& candidates, const std::vector<float>& second, std::span<const Id> ids, const RerankParams& p) {
+  Model(const std::vector<Candidate>& candidates, const std::vector<float>& second, std::span<const Id> ids,
+        const RerankParams& p) {
     std::size_t idle = 0;
     for (const Candidate& c : candidates) {
       if (p.k == 0 || (p.beta && scored.size() >= p.k && idle >= *p.beta)) break;
@@ -76,7 +77,8 @@ TEST(Rerank, DoesWhatItsDefinitionSays) {
     const std::size_t n = 1 + below(random, seed % 7 ? 60 : 400), spread = 2 + below(random, 40);
     std::vector<float> first(n), second(n);
     for (float& d : first) d = static_cast<float>(below(random, spread)) - static_cast<float>(spread / 2);  // many ties
-    for (std::size_t i = 0; i < n; ++i) second[i] = (seed % 2 ? first[i] : 0) + static_cast<float>(below(random, spread));
+    for (std::size_t i = 0; i < n; ++i)
+      second[i] = (seed % 2 ? first[i] : 0) + static_cast<float>(below(random, spread));
     std::vector<Candidate> candidates;
     for (Id id = 0; id < n; ++id)
       if (below(random, 4) != 0) candidates.push_back({first[id], id});
@@ -135,7 +137,8 @@ TEST(Rerank, AMarginScoresAsManyAsTheErrorsOfTheFirstScoresAskFor) {
     std::vector<Id> found;
     for (const Candidate& c : candidates) found.push_back(c.id);
     EXPECT_EQ(found, (std::vector<Id>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
-    EXPECT_TRUE(std::equal(without.scored().begin(), without.scored().end(), with.scored().begin())) << "none of those that beta keeps is left out";
+    EXPECT_TRUE(std::equal(without.scored().begin(), without.scored().end(), with.scored().begin()))
+        << "none of those that beta keeps is left out";
     EXPECT_GT(with.scored().size(), before);
     before = with.scored().size();
   }
@@ -148,9 +151,11 @@ TEST(Rerank, WithoutLimitsItIsTheOrderOfTheSecondScores) {
   std::vector<float> second(n);
   for (float& d : second) d = static_cast<float>(below(random, 100));
   std::vector<Candidate> candidates, expected;
-  for (Id id = 0; id < n; ++id) candidates.push_back({static_cast<float>(id), id}), expected.push_back({second[id], id});
+  for (Id id = 0; id < n; ++id)
+    candidates.push_back({static_cast<float>(id), id}), expected.push_back({second[id], id});
   std::sort(expected.begin(), expected.end());
-  for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, n, n + 9}) {
+  for (const std::size_t k :
+       {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, n, n + 9}) {
     std::vector<Candidate> found = candidates;
     TableScorer scorer(second);
     rerank(found, scorer, {}, {.k = k});
@@ -163,10 +168,12 @@ TEST(Rerank, WhatIsNoNumberComesLastAndInfinitiesAreBounds) {
   std::vector<Candidate> candidates = {{-kInfinity, 0}, {0, 1}, {kInfinity, 2}, {kInfinity, 3}, {kInfinity, 4}};
   const std::vector<Candidate> all = candidates;
   rerank(candidates, scorer, {}, {.k = 5});
-  EXPECT_EQ(pairs_of(candidates), (std::vector<std::pair<float, Id>>{{-kInfinity, 2}, {1.0F, 3}, {2.0F, 1}, {kInfinity, 0}, {kInfinity, 4}}));
+  EXPECT_EQ(pairs_of(candidates),
+            (std::vector<std::pair<float, Id>>{{-kInfinity, 2}, {1.0F, 3}, {2.0F, 1}, {kInfinity, 0}, {kInfinity, 4}}));
   candidates = all;
   rerank(candidates, scorer, {}, {.k = 5, .sum = true});  // infinity less infinity
-  EXPECT_EQ(pairs_of(candidates), (std::vector<std::pair<float, Id>>{{2.0F, 1}, {kInfinity, 0}, {kInfinity, 2}, {kInfinity, 3}, {kInfinity, 4}}));
+  EXPECT_EQ(pairs_of(candidates), (std::vector<std::pair<float, Id>>{
+                                      {2.0F, 1}, {kInfinity, 0}, {kInfinity, 2}, {kInfinity, 3}, {kInfinity, 4}}));
   for (const float alpha : {0.0F, 0.5F}) {
     candidates = all;
     rerank(candidates, scorer, {}, {.k = 3, .alpha = alpha});  // the third is at infinity, as are those after it
@@ -183,7 +190,8 @@ TEST(SummedCodes, AddWhatTheirPartsAnswer) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t n = 1 + below(random, 300);  // more than a block
-    const SparseVectors a = random_sparse(random, n, 50, 20), b = random_sparse(random, n, 50, 20), query = random_sparse(random, 1, 50, 40);
+    const SparseVectors a = random_sparse(random, n, 50, 20), b = random_sparse(random, n, 50, 20),
+                        query = random_sparse(random, 1, 50, 40);
     const StoredVectors first(encoder_sparse_f32(50), a.batch(50)), second(encoder_sparse_f16(50), b.batch(50));
     const SummedCodes both(first.codes(), second.codes());
     both.verify({});
@@ -196,7 +204,8 @@ TEST(SummedCodes, AddWhatTheirPartsAnswer) {
     std::ranges::shuffle(ids, random);
     std::vector<float> x(n), y(n), gathered(n), range(n);
     for (const bool stored : {false, true}) {
-      for (Scorer* scorer : {one.get(), other.get(), sum.get()}) stored ? scorer->bind(ids[0]) : scorer->bind(query.view(0));
+      for (Scorer* scorer : {one.get(), other.get(), sum.get()})
+        stored ? scorer->bind(ids[0]) : scorer->bind(query.view(0));
       one->score(ids, x.data());
       other->score(ids, y.data());
       sum->score(ids, gathered.data());

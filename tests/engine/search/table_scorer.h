@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/codes/codes.h"
+#include "engine/codec/codes.h"
 
 namespace cassata::test {
 

@@ -31,7 +31,8 @@ TEST(Visited, TakesEachNodeOnceAndNothingElse) {
       for (std::size_t hop = below(random, 20); hop > 0; --hop) {
         std::vector<Id> ids(below(random, 70)), fresh;
         for (Id& id : ids) {
-          const Id hostile[] = {static_cast<Id>(n), static_cast<Id>(n + 1), kNoId, Id{1} << 31, static_cast<Id>(random())};
+          const Id hostile[] = {static_cast<Id>(n), static_cast<Id>(n + 1), kNoId, Id{1} << 31,
+                                static_cast<Id>(random())};
           id = random() % 8 ? static_cast<Id>(below(random, n)) : hostile[random() % 5];
           if (id < n && met.insert(id).second) fresh.push_back(id);
         }

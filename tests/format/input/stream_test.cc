@@ -1,5 +1,5 @@
 // Every format gives back the vectors that were written, in pieces of any size.
-#include "format/input/stream.h"
+#include "cassata/stream.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -20,7 +20,9 @@ namespace {
 
 using namespace test;
 
-float random_value(Random& random) { return static_cast<float>(static_cast<double>(random() % 2'000'001) / 1000 - 1000); }
+float random_value(Random& random) {
+  return static_cast<float>(static_cast<double>(random() % 2'000'001) / 1000 - 1000);
+}
 
 std::string random_element(Random& random, ElementType type) {
   switch (type) {
@@ -34,8 +36,10 @@ std::string random_element(Random& random, ElementType type) {
 }
 
 Array random_array(Random& random, ElementType type) {
-  Array a{
-      .type = type, .rows = static_cast<std::uint32_t>(below(random, 300)), .dim = static_cast<std::uint32_t>(1 + below(random, 70)), .bytes = {}};
+  Array a{.type = type,
+          .rows = static_cast<std::uint32_t>(below(random, 300)),
+          .dim = static_cast<std::uint32_t>(1 + below(random, 70)),
+          .bytes = {}};
   for (std::size_t i = 0; i < std::size_t{a.rows} * a.dim; ++i) a.bytes += random_element(random, type);
   return a;
 }
@@ -71,7 +75,8 @@ void check(DenseStream& stream, const Array& a, Random& random) {
     all.insert(all.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(rows * a.dim));
   }
   ASSERT_EQ(all.size(), std::size_t{a.rows} * a.dim);
-  for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], value_of(a, i)) << "row " << i / a.dim << ", column " << i % a.dim;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    ASSERT_EQ(all[i], value_of(a, i)) << "row " << i / a.dim << ", column " << i % a.dim;
   const InputEntry entry = stream.entry();
   ASSERT_EQ(entry.name, std::filesystem::path(stream.name()).filename());
   ASSERT_EQ(entry.rows, a.rows);
@@ -84,8 +89,9 @@ constexpr std::array kTypes = {ElementType::f32, ElementType::f16, ElementType::
 TEST(VectorStream, ReadsEveryFormat) {
   const TempDir folder;
   const std::map<std::string, std::pair<ElementType, std::string (*)(const Array&)>> formats = {
-      {".fvecs", {ElementType::f32, vecs_file}}, {".bvecs", {ElementType::u8, vecs_file}}, {".fbin", {ElementType::f32, bin_file}},
-      {".u8bin", {ElementType::u8, bin_file}},   {".i8bin", {ElementType::i8, bin_file}},  {".FBIN", {ElementType::f32, bin_file}}};
+      {".fvecs", {ElementType::f32, vecs_file}}, {".bvecs", {ElementType::u8, vecs_file}},
+      {".fbin", {ElementType::f32, bin_file}},   {".u8bin", {ElementType::u8, bin_file}},
+      {".i8bin", {ElementType::i8, bin_file}},   {".FBIN", {ElementType::f32, bin_file}}};
   for (unsigned seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -150,7 +156,8 @@ TEST(VectorStream, HoldsAChunkOfALargeFile) {
   constexpr std::uint64_t kRows = 1'000'000, kDim = 100;
   const std::string header = npy_header(npy_dict("<f8", npy_shape(kRows, kDim)));
   write_file(folder / "x.npy", header);
-  std::filesystem::resize_file(folder / "x.npy", header.size() + kRows * kDim * 8);  // 800 MB of zeros, which take no place on most disks
+  std::filesystem::resize_file(folder / "x.npy",
+                               header.size() + kRows * kDim * 8);  // 800 MB of zeros, which take no place on most disks
   const auto stream = open_stream(folder / "x.npy");
   std::vector<float> out(1000 * kDim);
   const auto before = ::mallinfo2();

@@ -1,0 +1,246 @@
+#include "engine/build/staging.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <string>
+
+#include "cassata/checksum.h"
+#include "engine/base/parallel.h"
+#include "engine/build/pipeline.h"
+
+namespace cassata {
+namespace {
+
+constexpr std::string_view kName = "temporary file";
+const std::string kHeadName = ".head", kEndsName = ".ends";  // what stands beside a file of rows
+
+/// Of the rows in a file; the model follows.
+struct Head {
+  std::uint64_t bytes, hash;
+};
+
+/// Writes where each row of `spool` begins, in the order `ids`, and the last ends.
+template <class Number>
+void write_offsets(const Spool& spool, std::span<const Id> ids, FileWriter& writer) {
+  std::vector<Number> offsets = {0};
+  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + spool.row(id).size()));
+  writer.append(std::span<const Number>(offsets));
+}
+
+}  // namespace
+
+void read_all(VectorStream& vectors, const Progress& progress,
+              const std::function<void(const Batch&, std::uint64_t)>& take) {
+  for (std::uint64_t done = 0;;) {
+    const Batch batch = vectors.next_batch();
+    if (batch.rows == 0) return;
+    take(batch, done);
+    done += batch.rows;
+    if (progress) progress("read", done, vectors.size());
+  }
+}
+
+void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first,
+            EncodedRows& rows) {
+  rows.bytes.clear();
+  rows.ends.clear();
+  encoder.check(batch, source, first);
+  encoder.encode(batch, source, first, rows);
+}
+
+void Spool::append(const Batch& batch, std::string_view source, std::uint64_t first) {
+  encode(*encoder_, batch, source, first, rows_);
+  file_.write(rows_.bytes, length_);
+  for (const std::uint64_t end : rows_.ends) offsets_.push_back(length_ + end);
+  length_ += rows_.bytes.size();
+}
+
+void Spool::finish() {
+  rows_ = {};
+  if (length_ != 0) mapping_ = file_.map();  // 0: sparse vectors without an entry
+}
+
+void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
+  constexpr std::size_t kPiece = 256, kPiecesAThread = 4;
+  std::vector<EncodedRows> pieces(kPiecesAThread * threads_of(num_threads));
+  for (std::uint64_t begin = 0, end; begin < vectors.size(); begin = end) {
+    end = std::min(vectors.size(), begin + kPiece * pieces.size());
+    const std::size_t count = (end - begin + kPiece - 1) / kPiece;
+    parallel_for(num_threads, count, 1, [&](std::size_t from, std::size_t to, unsigned) {
+      std::vector<float> values;
+      for (std::size_t piece = from; piece < to; ++piece) {
+        const std::uint64_t first = begin + piece * kPiece, rows = std::min<std::uint64_t>(kPiece, end - first);
+        values.resize(rows * vectors.dim());
+        for (std::size_t i = 0; i < rows; ++i)
+          vectors.decode(static_cast<Id>(first + i), values.data() + i * vectors.dim());
+        encode(*encoder_, {.data = values.data(), .rows = rows, .dim = vectors.dim()}, kName, first, pieces[piece]);
+      }
+    });
+    for (std::size_t piece = 0; piece < count; ++piece) {
+      file_.write(pieces[piece].bytes, length_);
+      length_ += pieces[piece].bytes.size();
+    }
+    if (progress) progress("encode", end, vectors.size());
+  }
+  finish();
+}
+
+Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
+    : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kHeadName)) {
+  Head head{};
+  if (model_.size() < sizeof head)
+    files.damaged(name + kHeadName,
+                  std::to_string(model_.size()) + " bytes, expected at least " + std::to_string(sizeof head));
+  std::memcpy(&head, model_.data(), sizeof head);
+  model_.erase(model_.begin(), model_.begin() + sizeof head);
+  if (length_ != head.bytes)
+    files.damaged(name, std::to_string(length_) + " bytes, expected " + std::to_string(head.bytes));
+  if (has_offsets()) {
+    const std::vector<std::byte> bytes = files.get(name + kEndsName);
+    offsets_.resize(bytes.size() / sizeof(std::uint64_t));
+    std::memcpy(offsets_.data(), bytes.data(), offsets_.size() * sizeof(std::uint64_t));
+  }
+  finish();
+  if (xxh3(rows()) != head.hash) files.damaged(name, "its hash differs from that of what was kept");
+}
+
+void Spool::save(const WorkFiles& files, const std::string& name) const {
+  file_.sync();
+  const Head head{.bytes = length_, .hash = xxh3(rows())};
+  const auto bytes = std::as_bytes(std::span(&head, 1));
+  std::vector<std::byte> told(bytes.begin(), bytes.end());
+  told.insert(told.end(), model().begin(), model().end());
+  files.put(name + kHeadName, told);
+  if (has_offsets()) files.put(name + kEndsName, std::as_bytes(std::span(offsets_)));
+}
+
+void Spool::remove(const WorkFiles& files, const std::string& name) noexcept {
+  for (const std::string& of : {std::string(), kHeadName, kEndsName}) files.remove(name + of);
+}
+
+void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs,
+                   const Progress& progress) {
+  constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
+  struct Run {
+    std::vector<std::byte> bytes;
+    std::uint64_t place = 0;  // of the first of them
+  };
+  std::vector<Run> buffers(runs.size());
+  std::vector<std::uint32_t> run_of(order.size());  // by number in `other`
+  std::vector<std::uint64_t> places = {0};          // of row i, and of the end
+  places.reserve(order.size() + 1);
+  for (std::size_t i = 0, run = 0; i < order.size(); ++i) {
+    while (run + 1 < runs.size() && runs[run + 1] <= i) buffers[++run].place = places.back();
+    run_of[order[i]] = static_cast<std::uint32_t>(run);
+    places.push_back(places.back() + other.row(order[i]).size());
+  }
+  const auto write = [&](Run& run) {
+    file_.write(run.bytes, run.place);
+    run.place += run.bytes.size();
+    run.bytes.clear();
+  };
+  other.advise(Advice::normal);
+  for (Id from = 0; from < order.size(); ++from) {
+    Run& buffer = buffers[run_of[from]];
+    const auto row = other.row(from);
+    buffer.bytes.insert(buffer.bytes.end(), row.begin(), row.end());
+    if (buffer.bytes.size() >= kBufferBytes / runs.size()) write(buffer);
+    if (progress && ((from + 1) % kRowsAReport == 0 || from + 1 == order.size()))
+      progress("sort", from + 1, order.size());
+  }
+  for (Run& run : buffers) write(run);
+  length_ = places.back();
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    const std::size_t begin = runs[run], end = run + 1 < runs.size() ? runs[run + 1] : order.size();
+    put_in_order(order.subspan(begin, end - begin), std::span(places).subspan(begin, end - begin + 1));
+  }
+  if (has_offsets()) offsets_ = std::move(places);
+  const auto model = other.model();
+  model_.assign(model.begin(), model.end());
+  finish();
+}
+
+void Spool::put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places) {
+  if (length_ == 0 || std::is_sorted(numbers.begin(), numbers.end())) return;
+  std::vector<std::size_t> standing(numbers.size());  // as rows stand in the file: by their number
+  std::iota(standing.begin(), standing.end(), std::size_t{0});
+  std::sort(standing.begin(), standing.end(), [&](std::size_t a, std::size_t b) { return numbers[a] < numbers[b]; });
+  std::vector<std::byte> rows(places.back() - places.front());
+  const Mapping mapping = file_.map();
+  const std::byte* from = mapping.bytes().data() + places.front();
+  for (const std::size_t i : standing) {
+    const std::size_t bytes = places[i + 1] - places[i];
+    std::copy_n(from, bytes, rows.data() + (places[i] - places.front()));
+    from += bytes;
+  }
+  file_.write(rows, places.front());
+}
+
+void Spool::hold() {
+  advise(Advice::sequential);
+  held_.assign(mapping_.bytes().begin(), mapping_.bytes().end());
+  advise(Advice::dont_need);
+}
+
+std::span<const std::byte> Spool::rows_of(Id first, Id last) const noexcept {
+  if (first == last) return {};
+  const std::byte* const begin = row(first).data();
+  const auto end = row(last - 1);
+  return {begin, static_cast<std::size_t>(end.data() + end.size() - begin)};
+}
+
+void Spool::advise(Id first, Id last, Advice advice) const noexcept { Mapping::advise(rows_of(first, last), advice); }
+
+RowSections Spool::sections() const {
+  return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = rows()},
+          .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))},
+          .model = {.file = kName, .name = "model", .offset = 0, .bytes = model()}};
+}
+
+void RowSpool::append(const Batch& batch) {
+  const std::uint64_t first = batch.offsets[0], count = batch.offsets[batch.rows] - first, place = offsets_.back();
+  components_.write(std::as_bytes(std::span(batch.components + first, count)), place * sizeof(std::uint32_t));
+  values_.write(std::as_bytes(std::span(batch.data + first, count)), place * sizeof(float));
+  for (std::size_t i = 0; i < batch.rows; ++i) offsets_.push_back(place + batch.offsets[i + 1] - first);
+}
+
+void RowSpool::finish() {
+  if (offsets_.back() == 0) return;
+  mapped_components_ = components_.map();
+  mapped_values_ = values_.map();
+}
+
+Batch RowSpool::rows(std::size_t dim) const {
+  return {.data = reinterpret_cast<const float*>(mapped_values_.bytes().data()),
+          .rows = offsets_.size() - 1,
+          .dim = dim,
+          .components = reinterpret_cast<const std::uint32_t*>(mapped_components_.bytes().data()),
+          .offsets = offsets_.data()};
+}
+
+void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
+                const Progress& progress, FileWriter& writer) {
+  constexpr std::size_t kRowsAReport = 65536, kAhead = 512;
+  if (!spool.model().empty()) {
+    writer.begin(std::string(name) + std::string(kModelSuffix), tier, spool.model().size());
+    writer.append(spool.model());
+  }
+  if (spool.has_offsets()) {
+    writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
+    if (spool.bytes() <= UINT32_MAX)
+      write_offsets<std::uint32_t>(spool, ids, writer);
+    else
+      write_offsets<std::uint64_t>(spool, ids, writer);
+  }
+  writer.begin(name, tier, ids.empty() ? 0 : spool.bytes());
+  for (std::size_t row = 0; row < ids.size(); ++row) {
+    if (from_disk && row % kAhead == 0)
+      for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row)))
+        Mapping::advise(spool.row(next), Advice::will_need);
+    writer.append(spool.row(ids[row]));
+    if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
+  }
+}
+
+}  // namespace cassata

@@ -1,0 +1,44 @@
+#include "engine/codec/half.h"
+
+#include <cstdio>
+#include <vector>
+
+#include "engine/kernels/dense_distance.h"
+#include "format/input/vector_lengths.h"
+
+namespace cassata {
+namespace {
+
+/// Whether rounding moves the vector by more than a hundredth of its length.
+bool loses_much(std::span<const float> values) {
+  std::vector<std::uint16_t> halves(values.size());
+  std::vector<float> kept(values.size());
+  kernels::f32_to_f16(values.data(), halves.data(), values.size());
+  kernels::f16_to_f32(halves.data(), kept.data(), values.size());
+  double lost = 0, all = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double value = values[i], difference = value - static_cast<double>(kept[i]);
+    lost += difference * difference;
+    all += value * value;
+  }
+  return lost > 1e-4 * all;
+}
+
+}  // namespace
+
+void check_halves(std::span<const float> values, const std::function<std::string()>& row,
+                  const std::function<std::string(std::size_t)>& place) {
+  constexpr double kRounding = 0x1p-25;  // of a value, at most, below f16's normal numbers; these lose a share of 2^-11
+  if (static_cast<double>(values.size()) * kRounding * kRounding <=
+          5e-5 * static_cast<double>(squared_length(values)) ||
+      !loses_much(values))
+    return;
+  const std::size_t i = largest_value(values);
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", static_cast<double>(values[i]));
+  invalid_argument(row() + ", " + place(i) + ": " + text +
+                   " is the vector's largest value and too small for f16, which would lose more than 1 % of the "
+                   "vector; scale all vectors, or store f32");
+}
+
+}  // namespace cassata

@@ -1,0 +1,102 @@
+// What encodings of sparse vectors have in common: rows of different lengths, and the tables that queries are scattered
+// over.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/codec/codes.h"
+#include "engine/codec/row_offsets.h"
+
+namespace cassata {
+
+class SparseRows : public Codes {
+ public:
+  /// A query is scattered over a table as long as dim up to here; beyond, rows are merged with it.
+  static constexpr std::size_t kMaxTable = std::size_t{1} << 22;
+  /// Shortest table: whatever 16 bits say lies in it.
+  static constexpr std::size_t kShortDim = 65536;
+
+  /// The row's bytes: in the section, whatever the offsets of a damaged file say.
+  std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
+  std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
+  void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
+  void touch(Id id) const noexcept override {
+    offsets_.touch(id);
+    rows_.touch(bytes(id));
+  }
+  void prefetch(Id id) const noexcept {
+    constexpr std::size_t kLine = 64, kMost = 1024;
+    const auto row = bytes(id);
+    for (std::size_t at = 0; at < std::min(row.size(), kMost); at += kLine) __builtin_prefetch(row.data() + at, 0, 2);
+  }
+
+  /// A table of zeros, with a place for each component and one more; empty if dim is too large for one. Tables that are
+  /// given back, zeros again, are handed out once more: filling a new one takes longer than a short search.
+  std::vector<float> take_table() const {
+    if (dim() > kMaxTable) return {};
+    {
+      const std::lock_guard lock(mutex_);
+      if (!tables_.empty()) {
+        std::vector<float> table = std::move(tables_.back());
+        tables_.pop_back();
+        return table;
+      }
+    }
+    return std::vector<float>(std::max(dim(), kShortDim) + 1);
+  }
+  void give_table(std::vector<float> table) const noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!table.empty() && tables_.size() < tables_.capacity()) tables_.push_back(std::move(table));
+  }
+
+ protected:
+  SparseRows(const RowSections& sections, std::uint64_t size, std::size_t dim)
+      : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, size) {
+    constexpr std::size_t kMostTables = 64;
+    tables_.reserve(kMostTables);
+  }
+
+  /// Checks the offsets; calls check(id) for each row. Throws Error(corrupt).
+  template <class Check>
+  void verify_rows(const Reading& reading, Check check) const {
+    for (std::size_t i = 0; i < size(); ++i) {
+      reading(offsets_.bytes(i));
+      reading(bytes(static_cast<Id>(i)));
+      if (offsets_[i] > offsets_[i + 1]) throw wrong_length(static_cast<Id>(i));
+      check(static_cast<Id>(i));
+    }
+    offsets_.check_ends(size(), rows_.bytes.size());
+  }
+  /// The error for row `id`, of a length that no row has.
+  Error wrong_length(Id id) const {
+    return offsets_.damaged(id, "row " + std::to_string(id) + " from byte " + std::to_string(offsets_[id]) + " to " +
+                                    std::to_string(offsets_[id + 1]) + ", expected whole entries");
+  }
+  /// The error for row `id`.
+  Error wrong_row(Id id, const std::string& found) const {
+    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ": " + found);
+  }
+  Error wrong_scale(Id id, float scale) const {
+    return wrong_row(id, "scale " + std::to_string(scale) + ", expected a finite number");
+  }
+  /// The error for entry `i` of row `id`.
+  Error wrong_entry(Id id, std::size_t i, std::uint32_t component, float value) const {
+    return rows_.damaged(offsets_[id], "row " + std::to_string(id) + ", entry " + std::to_string(i) + ": component " +
+                                           std::to_string(component) + ", value " + std::to_string(value) +
+                                           ", expected rising components below " + std::to_string(dim()) +
+                                           " and finite values");
+  }
+
+ private:
+  Section rows_;
+  RowOffsets offsets_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::vector<float>> tables_;  // that nobody uses
+};
+
+}  // namespace cassata

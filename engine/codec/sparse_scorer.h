@@ -1,0 +1,149 @@
+// The scorer of every encoding of sparse vectors.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <vector>
+
+#include "engine/codec/row_fetch.h"
+#include "engine/kernels/sparse_dot.h"
+
+namespace cassata {
+
+/// The query stands scattered in a table; where dim is too large for one, rows are merged with it.
+///
+/// `Rows` is a SparseRows with a `Record`, record(id), kernels(metric) over records, and each(record, use), which calls
+/// use(component, value) for each entry in order.
+template <class Rows>
+class SparseScorer final : public RowScorer<Rows> {
+  using RowScorer<Rows>::codes_;
+
+ public:
+  SparseScorer(const Rows& rows, Metric metric)
+      : RowScorer<Rows>(rows),
+        metric_(metric),
+        kernels_(rows.kernels(metric)),
+        limit_(static_cast<std::uint32_t>(rows.dim())),
+        table_(rows.take_table()) {}
+  SparseScorer(const SparseScorer&) = delete;
+  SparseScorer& operator=(const SparseScorer&) = delete;
+  ~SparseScorer() override {
+    clear();
+    codes_.give_table(std::move(table_));
+  }
+
+  void bind(VectorView query) override {
+    components_.assign(query.components.begin(), query.components.end());
+    values_.assign(query.values.begin(), query.values.end());
+    scatter();
+  }
+
+  void bind(Id id) override {
+    components_.clear();
+    values_.clear();
+    codes_.each(codes_.record(id), [&](std::uint32_t component, float value) {
+      components_.push_back(component);
+      values_.push_back(value);
+    });
+    scatter();
+  }
+
+  void score(std::span<const Id> ids, float* out) noexcept override {
+    constexpr std::size_t kAhead = 16;
+    for (const Id id : ids) codes_.prefetch_place(id);
+    for (std::size_t i = 0; i < std::min(kAhead, ids.size()); ++i) codes_.prefetch(ids[i]);
+    if (kernels_.few_each && kernel_ == kernels_.few && !table_.empty()) {
+      score_each(ids, out);
+    } else {
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i + kAhead < ids.size()) codes_.prefetch(ids[i + kAhead]);
+        out[i] = distance(ids[i]);
+      }
+    }
+    this->scored();
+  }
+
+  void prefetch(std::span<const Id> ids) const noexcept override {
+    for (const Id id : ids) codes_.prefetch_place(id);
+    for (const Id id : ids) codes_.prefetch(id);
+  }
+
+  void score_range(Id first, std::size_t count, float* out) noexcept override {
+    for (std::size_t i = 0; i < count; ++i) out[i] = distance(first + static_cast<Id>(i));
+  }
+
+ private:
+  using Record = typename Rows::Record;
+
+  /// By the kernel for several rows, which has a metric without a norm.
+  void score_each(std::span<const Id> ids, float* out) const noexcept {
+    constexpr std::size_t kBatch = 16;
+    std::array<Record, kBatch> records;
+    for (std::size_t begin = 0; begin < ids.size(); begin += kBatch) {
+      const auto batch = ids.subspan(begin, std::min(kBatch, ids.size() - begin));
+      for (std::size_t i = begin + kBatch; i < std::min(begin + 2 * kBatch, ids.size()); ++i) codes_.prefetch(ids[i]);
+      for (std::size_t i = 0; i < batch.size(); ++i) records[i] = codes_.record(batch[i]);
+      kernels_.few_each({table_.data(), limit_, filter_.data()}, records.data(), batch.size(), out + begin);
+    }
+  }
+
+  float distance(Id id) const noexcept {
+    const Record r = codes_.record(id);
+    const float part = table_.empty() ? merged(r) : kernel_({table_.data(), limit_, filter_.data()}, r);
+    return metric_ == Metric::euclidean ? std::max(part + norm_, 0.0F) : part;
+  }
+
+  /// What the kernel computes, by walking over both lists of components.
+  float merged(const Record& r) const noexcept {
+    float sum = 0;
+    std::size_t q = 0;
+    codes_.each(r, [&](std::uint32_t component, float value) {
+      while (q < components_.size() && components_[q] < component) ++q;
+      const float other = q < components_.size() && components_[q] == component ? values_[q] : 0.0F;
+      sum += metric_ == Metric::euclidean ? value * (value - 2 * other) : -value * other;
+    });
+    return sum;
+  }
+
+  void clear() noexcept {
+    for (const std::uint32_t component : scattered_) table_[component] = 0;
+    scattered_.clear();
+    filter_.fill(0);
+  }
+
+  void scatter() {
+    norm_ = 0;
+    for (const float value : values_) norm_ += value * value;
+    if (table_.empty()) return;
+    clear();
+    scattered_.reserve(components_.size());
+    for (std::size_t i = 0; i < components_.size(); ++i) {
+      if (components_[i] >= limit_) continue;  // no row has it
+      table_[components_[i]] = values_[i];
+      scattered_.push_back(components_[i]);
+      if (kernels_.few) filter_[components_[i] / 32 % kernels_.filter_words] |= 1u << components_[i] % 32;
+    }
+    kernel_ = kernels_.few && passes_few() ? kernels_.few : kernels_.all;
+  }
+
+  /// Whether the filter keeps out at least half.
+  bool passes_few() const noexcept {
+    std::size_t ones = 0;
+    for (const std::uint32_t word : filter_) ones += static_cast<std::size_t>(std::popcount(word));
+    return ones <= kernels_.filter_words * 16;
+  }
+
+  Metric metric_;
+  kernels::SparseKernels<Record> kernels_;
+  float (*kernel_)(const kernels::SparseQuery&, const Record&) = nullptr;
+  std::uint32_t limit_;
+  std::vector<float> table_;
+  std::vector<std::uint32_t> scattered_;  // places of the table that are not 0
+  std::array<std::uint32_t, kernels::kMaxFilterWords> filter_ = {};
+  std::vector<std::uint32_t> components_;
+  std::vector<float> values_;
+  float norm_ = 0;  // squared
+};
+
+}  // namespace cassata

@@ -1,0 +1,297 @@
+#include "engine/graph/delta_adjacency.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace cassata {
+namespace {
+
+using namespace kernels;
+
+constexpr std::size_t kHead = kGapGuardBytes;  // before the lists
+constexpr std::size_t kTail = kGapGuardBytes;  // after them
+constexpr std::size_t kMaxNarrowLength = 255;
+static_assert(1 + kGapOverrun <= Adjacency::kListSlack);
+static_assert(kGapClasses <= kHead);
+
+std::size_t rows_of_record(bool wide) { return kLengthsBytes / (wide ? sizeof(std::uint16_t) : sizeof(std::uint8_t)); }
+std::size_t records_bytes(std::size_t size, bool wide) {
+  return (size + rows_of_record(wide) - 1) / rows_of_record(wide) * kRecordBytes;
+}
+
+/// The class that has `gap`; with the widths of read_code() or choose_widths() there is one for every gap that occurs.
+std::uint32_t class_of(const GapCode& code, std::uint32_t gap) {
+  for (std::uint32_t c = 0; c < kGapClasses; ++c)
+    if (gap - code.bases[c] <= code.masks[c]) return c;
+  return kSelfClass;
+}
+
+/// Calls with each difference between the numbers of a rising list and `self`, in order, and with 0 for the place of
+/// `self`.
+template <class Call>
+void for_each_gap(Id self, std::span<const Id> list, Call call) {
+  const auto after = std::lower_bound(list.begin(), list.end(), self);
+  for (auto at = list.begin(); at != after; ++at) call((at + 1 == after ? self : at[1]) - at[0]);
+  call(Id{0});
+  for (auto at = after; at != list.end(); ++at) call(at[0] - (at == after ? self : at[-1]));
+}
+
+/// Makes a list's bytes.
+class ListWriter {
+ public:
+  explicit ListWriter(const GapCode& code) : code_(code) {}
+
+  /// Valid until the next call.
+  std::span<const std::byte> encode(Id self, std::span<const Id> list) {
+    classes_.clear();
+    gaps_.clear();
+    std::size_t bits = 0;
+    for_each_gap(self, list, [&](std::uint32_t gap) {
+      gaps_.push_back(gap);
+      classes_.push_back(gap == 0 ? kSelfClass : class_of(code_, gap));
+      bits += kClassBits + code_.widths[classes_.back()];
+    });
+    bytes_.assign((bits + 7) / 8, std::byte{0});
+    std::size_t back = 8 * bytes_.size();
+    for (std::size_t i = 0; i < gaps_.size(); ++i) {
+      put(kClassBits * i, classes_[i], kClassBits);
+      back -= code_.widths[classes_[i]];
+      put(back, gaps_[i] - code_.bases[classes_[i]], code_.widths[classes_[i]]);
+    }
+    if (8 * bytes_.size() - bits >= kClassBits) put(kClassBits * gaps_.size(), kSelfClass, kClassBits);
+    return bytes_;
+  }
+
+ private:
+  void put(std::size_t at, std::uint32_t value, std::size_t width) {
+    for (std::size_t bit = 0; bit < width; ++bit)
+      bytes_[(at + bit) / 8] |= static_cast<std::byte>((value >> bit & 1) << (at + bit) % 8);
+  }
+
+  const GapCode& code_;
+  std::vector<std::uint32_t> gaps_, classes_;
+  std::vector<std::byte> bytes_;
+};
+
+/// How many gaps there are of each size, as far as it takes to choose classes.
+class GapCounts {
+ public:
+  void add(std::uint32_t gap) {
+    counts_[static_cast<std::size_t>(std::bit_width(gap))] += 1;
+    largest_ = std::max(largest_, gap);
+  }
+  std::uint32_t largest() const { return largest_; }
+  /// Of gaps up to `gap`, as if those of as many bits were spread evenly.
+  double up_to(std::uint64_t gap) const {
+    double sum = 0;
+    const auto bits = static_cast<std::size_t>(std::bit_width(gap));
+    for (std::size_t b = 1; b < std::min(bits, counts_.size()); ++b) sum += counts_[b];
+    if (bits == 0 || bits >= counts_.size()) return sum;
+    const auto first = static_cast<double>(std::uint64_t{1} << (bits - 1));
+    return sum + counts_[bits] * (static_cast<double>(gap) - first + 1) / first;
+  }
+
+ private:
+  std::array<double, 33> counts_{};
+  std::uint32_t largest_ = 0;
+};
+
+/// The widths, not falling, that take the fewest bits: tries them all.
+class WidthChooser {
+ public:
+  explicit WidthChooser(const GapCounts& counts) : counts_(counts) { choose(0, 0, 0, 0); }
+  std::array<std::uint8_t, kGapClasses> best() const { return best_; }
+
+ private:
+  /// For class c, whose gaps begin after `first`, and those after it; `bits` are for those before.
+  void choose(std::size_t c, unsigned least, std::uint64_t first, double bits) {
+    if (bits >= best_bits_) return;
+    if (first >= counts_.largest()) {
+      std::fill(widths_.begin() + static_cast<std::ptrdiff_t>(c), widths_.end(), std::uint8_t{0});
+      best_ = widths_;
+      best_bits_ = bits;
+      return;
+    }
+    if (c == kGapClasses) return;
+    const auto enough = static_cast<unsigned>(std::bit_width(counts_.largest() - first - 1));
+    const double before = counts_.up_to(first);
+    for (unsigned width = c + 1 < kGapClasses ? std::min(least, enough) : enough; width <= enough; ++width) {
+      const std::uint64_t last = first + (std::uint64_t{1} << width);
+      widths_[c] = static_cast<std::uint8_t>(width);
+      choose(c + 1, width, last, bits + width * (counts_.up_to(last) - before));
+    }
+  }
+
+  const GapCounts& counts_;
+  std::array<std::uint8_t, kGapClasses> widths_{}, best_{};
+  double best_bits_ = std::numeric_limits<double>::infinity();
+};
+
+/// The classes that a section tells; of a damaged one any.
+GapCode read_code(const Section& edges) {
+  if (edges.bytes.size() < kHead + kTail)
+    throw edges.damaged(0, "holds " + std::to_string(edges.bytes.size()) + " bytes, expected at least " +
+                               std::to_string(kHead + kTail));
+  std::array<std::uint8_t, kGapClasses> widths;
+  for (std::size_t c = 0; c < kGapClasses; ++c) widths[c] = static_cast<std::uint8_t>(edges.bytes[c]) & kMaxGapWidth;
+  return GapCode(widths);
+}
+
+/// The bytes of graph.places.
+std::vector<std::byte> records(std::span<const std::uint16_t> lengths) {
+  const bool wide = std::ranges::any_of(lengths, [](std::uint16_t length) { return length > kMaxNarrowLength; });
+  const std::size_t rows = rows_of_record(wide);
+  std::vector<std::byte> bytes;
+  std::uint64_t begin = kHead;
+  for (std::size_t row = 0; row < lengths.size(); ++row) {
+    if (row % rows == 0) append_bytes(begin, bytes);
+    wide ? append_bytes(lengths[row], bytes) : append_bytes(static_cast<std::uint8_t>(lengths[row]), bytes);
+    begin += lengths[row];
+  }
+  bytes.resize(records_bytes(lengths.size(), wide));
+  return bytes;
+}
+
+void expect_zeros(const Section& section, std::size_t begin, std::size_t end) {
+  for (std::size_t at = begin; at < end; ++at)
+    if (section.bytes[at] != std::byte{0})
+      throw section.damaged(at, "byte " + std::to_string(static_cast<int>(section.bytes[at])) + ", expected 0");
+}
+
+}  // namespace
+
+CompressedAdjacency::CompressedAdjacency(const Section& edges, const Section& places, std::size_t size,
+                                         std::size_t max_degree)
+    : Adjacency(size, max_degree),
+      edges_(edges),
+      places_(places),
+      wide_(places.bytes.size() != records_bytes(size, false)),
+      code_(read_code(edges)),
+      kernels_(gap_kernels(code_)) {
+  if (wide_ && places.bytes.size() != records_bytes(size, true))
+    throw places.damaged(0, "holds " + std::to_string(places.bytes.size()) + " bytes, expected " +
+                                std::to_string(records_bytes(size, false)) + " or " +
+                                std::to_string(records_bytes(size, true)));
+}
+
+std::size_t CompressedAdjacency::length(const std::byte* record, std::size_t i) const noexcept {
+  const std::byte* const lengths = record + sizeof(std::uint64_t);
+  return wide_ ? number_at<std::uint16_t>(lengths + sizeof(std::uint16_t) * i) : number_at<std::uint8_t>(lengths + i);
+}
+
+std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
+  const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false),
+                    number = id % rows;  // divisors that the compiler knows
+  const std::byte* const record = places_.bytes.data() + id / rows * kRecordBytes;
+  std::uint64_t begin = number_at<std::uint64_t>(record);
+  if (wide_)
+    for (std::size_t i = 0; i < number; ++i) begin += length(record, i);
+  else
+    begin += kernels_.sum(record, number);
+  const std::uint64_t count = length(record, number), end = edges_.bytes.size() - kTail;
+  if (begin < kHead || begin > end || count > end - begin) return {};
+  return edges_.bytes.subspan(begin, count);
+}
+
+void CompressedAdjacency::foresee(Id id) const noexcept {
+  const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false);
+  __builtin_prefetch(places_.bytes.data() + id / rows * kRecordBytes);
+}
+
+std::span<const std::byte> CompressedAdjacency::locate(Id id) const noexcept {
+  const auto bytes = list(id);
+  // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing
+  // else.
+  for (std::size_t at = 0; at < bytes.size() + kGapGuardBytes - 1; at += kGapGuardBytes)
+    __builtin_prefetch(bytes.data() + at);
+  return bytes;
+}
+
+std::span<const Id> CompressedAdjacency::read(Id id, std::span<const std::byte> bytes, Id* scratch) const noexcept {
+  if (bytes.empty()) return {};
+  return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
+}
+
+void CompressedAdjacency::verify_places(const Reading& reading) const {
+  const std::size_t rows = rows_of_record(wide_);
+  std::uint64_t end = kHead;
+  for (std::size_t row = 0; row < places_.bytes.size() / kRecordBytes * rows; ++row) {
+    const std::size_t at = row / rows * kRecordBytes;
+    const std::byte* const record = places_.bytes.data() + at;
+    if (row % rows == 0) reading(places_.bytes.subspan(at, kRecordBytes));
+    if (row % rows == 0 && number_at<std::uint64_t>(record) != end)
+      throw places_.damaged(at, "the list of row " + std::to_string(row) + " begins at byte " +
+                                    std::to_string(number_at<std::uint64_t>(record)) + ", expected " +
+                                    std::to_string(end));
+    const std::size_t bytes = length(record, row % rows);
+    if ((bytes == 0) != (row >= size()) || bytes > edges_.bytes.size() - kTail - end)
+      throw places_.damaged(at, "a list of " + std::to_string(bytes) + " bytes for row " + std::to_string(row) +
+                                    " of " + std::to_string(size()));
+    end += bytes;
+  }
+  if (end + kTail != edges_.bytes.size())
+    throw edges_.damaged(end, "lists end before byte " + std::to_string(edges_.bytes.size() - kTail) +
+                                  " of the section, where they must");
+}
+
+void CompressedAdjacency::verify(const Reading& reading) const {
+  verify_places(reading);
+  reading(edges_.bytes.first(kHead));
+  reading(edges_.bytes.last(kTail));
+  for (std::size_t c = 0; c < kGapClasses; ++c)
+    if (edges_.bytes[c] > std::byte{kMaxGapWidth})
+      throw edges_.damaged(c, "differences of " + std::to_string(static_cast<int>(edges_.bytes[c])) +
+                                  " bits, expected at most " + std::to_string(kMaxGapWidth));
+  expect_zeros(edges_, kGapClasses, kHead);
+  expect_zeros(edges_, edges_.bytes.size() - kTail, edges_.bytes.size());
+  ListWriter writer(code_);
+  std::vector<Id> scratch(list_capacity()), ids;
+  for (Id row = 0; row < size(); ++row) {
+    const auto bytes = list(row);
+    reading(bytes);
+    const auto decoded = read(row, bytes, scratch.data());
+    ids.assign(decoded.begin(), decoded.end());
+    const bool has_self = std::erase(ids, kNoId) == 1;
+    const bool fits =
+        has_self && std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()) && (ids.empty() || ids.back() < size());
+    if (!fits || ids.size() > max_degree() || !std::ranges::equal(writer.encode(row, ids), bytes))
+      throw edges_.damaged(static_cast<std::size_t>(bytes.data() - edges_.bytes.data()),
+                           "the list of row " + std::to_string(row) + ", expected up to " +
+                               std::to_string(max_degree()) + " coded differences from row to row below " +
+                               std::to_string(size()));
+  }
+}
+
+std::vector<std::byte> compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of,
+                                const std::function<void(std::span<const std::byte>)>& edges) {
+  std::vector<Id> list;
+  GapCounts counts;
+  for (Id row = 0; row < size; ++row) {
+    list.clear();
+    list_of(row, list);
+    for_each_gap(row, list, [&](std::uint32_t gap) { gap == 0 ? void() : counts.add(gap); });
+  }
+  const auto widths = WidthChooser(counts).best();
+  const GapCode code{widths};
+  ListWriter writer(code);
+  std::vector<std::uint16_t> lengths;
+  std::vector<std::byte> head;
+  for (const std::uint8_t width : widths) head.push_back(static_cast<std::byte>(width));
+  head.resize(kHead);
+  edges(head);
+  for (Id row = 0; row < size; ++row) {
+    list.clear();
+    list_of(row, list);
+    const auto bytes = writer.encode(row, list);
+    edges(bytes);
+    lengths.push_back(static_cast<std::uint16_t>(bytes.size()));
+  }
+  edges(std::vector<std::byte>(kTail));
+  return records(lengths);
+}
+
+}  // namespace cassata

@@ -1,0 +1,117 @@
+// Inverted lists: the kind that sums them, and exact search of sparse vectors.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/parallel.h"
+#include "engine/build/posting_builder.h"
+#include "engine/graph/row_order.h"
+#include "engine/index/searcher.h"
+#include "engine/search/object_pool.h"
+#include "engine/search/posting_search.h"
+
+namespace cassata {
+namespace {
+
+const PostingsEntry& postings_entry(const MappedFile& file) {
+  const auto& postings = file.manifest().postings;
+  if (!postings) corrupt(file.manifest_place() + "inverted lists without an entry for them");
+  if (postings->n_knn > PostingsChoices::kMaxKnn)
+    corrupt(file.manifest_place() + "n_knn is " + std::to_string(postings->n_knn) + ", expected 0 to " +
+            std::to_string(PostingsChoices::kMaxKnn));
+  return *postings;
+}
+
+class PostingsSearcher final : public Searcher {
+ public:
+  PostingsSearcher(const MappedFile& file, const Codes& codes, const PostingsEntry& entry, bool exact)
+      : codes_(codes),
+        exact_(exact),
+        lists_(file.section(kListsSection), file.section(kDirectorySection), file.section(kBucketsSection), entry.lists,
+               entry.bucket_shift, codes.size(), codes.dim()),
+        permutation_(file.section(kIdsSection), codes.size()) {
+    if (entry.n_knn == 0) return;
+    neighbors_section_ = file.section(kNeighborsSection);
+    neighbors_ = {neighbors_section_.as<Id>(codes.size() * entry.n_knn), entry.n_knn};
+  }
+
+  void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
+    if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2)
+      return search_exact(queries, params, best);  // it would score most
+    const PostingParams wanted{.k = params.k,
+                               .exact = exact_,
+                               .candidates = std::max(params.k, params.ef_search),
+                               .query_cut = params.query_cut,
+                               .heap_factor = params.heap_factor};
+    parallel_for(
+        params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
+          std::unique_ptr<Work> work = idle_.take([this] {
+            return std::make_unique<Work>(
+                Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
+          });
+          for (std::size_t i = begin; i < end; ++i) {
+            work->scorer->bind(queries.row(i));
+            if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);
+          }
+          idle_.give(std::move(work));
+        });
+  }
+
+  void search_exact(const Batch& queries, const SearchParams& params,
+                    std::span<std::vector<Candidate>> best) const override {
+    search_by_scan(codes_, Metric::dot_product, permutation_.ids(), queries, params, best);
+  }
+
+  void verify(const Reading& reading) const override {
+    lists_.verify(reading);
+    permutation_.verify(reading);
+    for (std::size_t i = 0; i < neighbors_.rows.size(); ++i) {
+      reading(std::as_bytes(neighbors_.rows.subspan(i, 1)));
+      if (neighbors_.rows[i] >= codes_.size() && neighbors_.rows[i] != kNoId)
+        throw neighbors_section_.damaged(i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) +
+                                                             ", expected a row below " + std::to_string(codes_.size()));
+    }
+  }
+
+ private:
+  /// What one thread needs; kept for the next search, since it is as long as the collection.
+  struct Work {
+    PostingSearch search;
+    std::unique_ptr<Scorer> scorer;
+  };
+
+  /// Query `i` against all rows.
+  void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
+    params.num_threads = 1;
+    search_exact(queries.part(i, 1), params, best.subspan(i, 1));
+  }
+
+  const Codes& codes_;
+  bool exact_;
+  PostingLists lists_;
+  Permutation permutation_;
+  Section neighbors_section_;
+  RowNeighbors neighbors_;
+  mutable Pool<Work> idle_;
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes) {
+  return std::make_unique<PostingsSearcher>(file, *codes.first, postings_entry(file),
+                                            file.manifest().kind == Kind::flat);
+}
+
+void build_postings(const BuildTask& task) {
+  PostingsParams params{.num_threads = task.params.num_threads, .progress = task.params.progress};
+  if (task.params.kind != Kind::flat) {
+    params.bounds = false;
+    params.n_postings = task.params.postings.n_postings;
+    params.summary_energy = task.params.postings.summary_energy;
+    params.n_knn = task.params.postings.n_knn;
+  }
+  task.manifest.postings = write_postings(task.vectors, *task.encoders.all.front(), params, task.files, task.writer);
+}
+
+}  // namespace cassata

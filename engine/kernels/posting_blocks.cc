@@ -1,0 +1,190 @@
+#include "engine/kernels/posting_blocks.h"
+
+// Also for the machines whose AVX-512 spreads bytes by a mask (VBMI2): Highway leaves them out unless asked.
+#define HWY_WANT_AVX3_DL
+// Compiles this file once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/posting_blocks.cc"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace cassata::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+namespace {
+
+template <class Number>
+HWY_INLINE Number number_at(const std::byte* from) {
+  Number number;
+  std::memcpy(&number, from, sizeof number);
+  return number;
+}
+
+/// code * weight / 256 of the codes in the low bytes.
+template <class V>
+HWY_INLINE V weighted(V codes, V weight) {
+  return hn::MulHigh(hn::ShiftLeft<8>(codes), weight);
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+/// One instruction puts every code at its row's place.
+HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_t weight, std::uint16_t* sums) {
+  const hn::FixedTag<std::uint16_t, kBlockRows> d;
+  const __m256i placed = _mm256_maskz_expand_epi8(mask, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  const auto wide = hn::PromoteTo(d, hn::Vec<hn::FixedTag<std::uint8_t, kBlockRows>>{placed});
+  hn::StoreU(hn::SaturatedAdd(hn::LoadU(d, sums), weighted(wide, hn::Set(d, weight))), d, sums);
+}
+
+#elif HWY_TARGET == HWY_SCALAR
+
+HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_t weight, std::uint16_t* sums) {
+  for (; mask != 0; mask &= mask - 1) {
+    std::uint16_t& sum = sums[std::countr_zero(mask)];
+    const std::uint32_t more = sum + (static_cast<std::uint32_t>(*codes++) * weight >> 8);
+    sum = static_cast<std::uint16_t>(more < 65535 ? more : 65535);
+  }
+}
+
+#else
+
+/// For each mask of 8 rows the number of each one's code, 128 for a row that has none.
+struct Places {
+  alignas(8) std::uint8_t of[256][8];
+  constexpr Places() : of() {
+    for (int mask = 0; mask < 256; ++mask)
+      for (int row = 0, next = 0; row < 8; ++row)
+        of[mask][row] = static_cast<std::uint8_t>(mask >> row & 1 ? next++ : 128);
+  }
+};
+constexpr Places kPlaces;
+
+HWY_INLINE void add_run(std::uint32_t mask, const std::byte* codes, std::uint16_t weight, std::uint16_t* sums) {
+  const hn::FixedTag<std::uint8_t, 8> d8;
+  const hn::FixedTag<std::uint16_t, 8> d;
+  for (; mask != 0; mask >>= 8, sums += 8) {
+    const std::uint32_t eight = mask & 255;
+    const auto packed = hn::LoadU(d8, reinterpret_cast<const std::uint8_t*>(codes));
+    const auto placed = hn::TableLookupBytesOr0(packed, hn::Load(d8, kPlaces.of[eight]));
+    hn::StoreU(hn::SaturatedAdd(hn::LoadU(d, sums), weighted(hn::PromoteTo(d, placed), hn::Set(d, weight))), d, sums);
+    codes += std::popcount(eight);
+  }
+}
+
+#endif
+
+void add_runs(const std::byte* begin, const std::byte* end, std::size_t blocks, std::uint16_t weight,
+              std::uint16_t* sums, std::uint8_t* touched) {
+  constexpr std::size_t kHead = 2 * sizeof(std::uint32_t);
+  while (static_cast<std::size_t>(end - begin) >= kHead) {
+    const auto block = number_at<std::uint32_t>(begin), mask = number_at<std::uint32_t>(begin + sizeof block);
+    if (block >= blocks) return;
+    add_run(mask, begin + kHead, weight, sums + block * kBlockRows);
+    touched[block] = 1;
+    const std::size_t bytes = kHead + static_cast<std::size_t>(std::popcount(mask));
+    if (static_cast<std::size_t>(end - begin) < bytes) return;
+    begin += bytes;
+  }
+}
+
+void add_chosen(const RunTable& runs, std::span<const std::uint32_t> chosen, std::uint16_t weight,
+                std::uint16_t* sums) {
+  constexpr std::size_t kPiece = 256, kAhead = 12;
+  if (runs.bytes < sizeof(std::uint32_t)) return;
+  const std::uint64_t last = runs.bytes - sizeof(std::uint32_t);
+  std::uint32_t blocks[kPiece];
+  const std::byte* places[kPiece];
+  for (; !chosen.empty(); chosen = chosen.subspan(std::min(kPiece, chosen.size()))) {
+    std::size_t count = 0;  // whether a block has a run is a coin toss: first all places are found, without a branch
+    for (const std::uint32_t block : chosen.first(std::min(kPiece, chosen.size()))) {
+      const std::uint64_t at = runs.bases[block / 64] + runs.offsets[block];
+      blocks[count] = block;
+      places[count] = runs.records + std::min(at, last);  // whatever a damaged table says
+      count += static_cast<std::size_t>(runs.offsets[block] != RunTable::kNoRun) & static_cast<std::size_t>(at <= last);
+    }
+    for (std::size_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(places[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + kAhead < count) __builtin_prefetch(places[i + kAhead]);
+      add_run(number_at<std::uint32_t>(places[i]), places[i] + sizeof(std::uint32_t), weight,
+              sums + blocks[i] * kBlockRows);
+    }
+  }
+}
+
+void add_maxima(const std::uint8_t* maxima, std::size_t count, std::uint16_t weight, std::uint16_t* bounds) {
+  const hn::ScalableTag<std::uint16_t> d;
+  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  const auto w = hn::Set(d, weight);
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d))
+    hn::StoreU(hn::SaturatedAdd(hn::LoadU(d, bounds + i), weighted(hn::PromoteTo(d, hn::LoadU(d8, maxima + i)), w)), d,
+               bounds + i);
+}
+
+HWY_INLINE std::uint16_t peak(const std::uint16_t* sums) {
+#if HWY_TARGET == HWY_SCALAR
+  return *std::max_element(sums, sums + kBlockRows);
+#else
+  const hn::FixedTag<std::uint16_t, 8> d;
+  const auto most = hn::Max(hn::Max(hn::LoadU(d, sums), hn::LoadU(d, sums + 8)),
+                            hn::Max(hn::LoadU(d, sums + 16), hn::LoadU(d, sums + 24)));
+  return hn::GetLane(hn::MaxOfLanes(d, most));
+#endif
+}
+
+void peaks(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out) {
+  for (std::size_t i = 0; i < chosen.size(); ++i) out[i] = peak(sums + std::size_t{chosen[i]} * kBlockRows);
+}
+
+HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t least,
+                                     std::uint16_t most, std::uint32_t first, std::uint32_t* out) {
+  const hn::ScalableTag<std::uint16_t> d;
+  const auto low = hn::Set(d, least), high = hn::Set(d, most);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const auto v = hn::LoadU(d, values + i);
+    std::uint64_t bits = 0;
+    const auto clamped = hn::Min(hn::Max(v, low), high);  // there is no >= for unsigned lanes
+    hn::StoreMaskBits(d, hn::Eq(v, clamped), reinterpret_cast<std::uint8_t*>(&bits));
+    for (; bits != 0; bits &= bits - 1)
+      out[found++] = first + static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
+  }
+  return found;
+}
+
+std::size_t within(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most,
+                   std::uint32_t* out) {
+  return append_within(values, count, least, most, 0, out);
+}
+
+std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t least,
+                        std::uint16_t most, std::uint32_t* out) {
+  std::size_t found = 0;
+  for (const std::uint32_t block : chosen) {
+    const std::uint32_t row = block * static_cast<std::uint32_t>(kBlockRows);
+    found += append_within(sums + row, kBlockRows, least, most, row, out + found);
+  }
+  return found;
+}
+
+const PostingKernels* pick_postings() {
+  static constexpr PostingKernels kKernels = {add_runs, add_chosen, add_maxima, peaks, within, rows_within};
+  return &kKernels;
+}
+
+}  // namespace
+}  // namespace cassata::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cassata::kernels {
+
+HWY_EXPORT(pick_postings);
+
+const PostingKernels& posting_kernels() { return *HWY_DYNAMIC_DISPATCH(pick_postings)(); }
+
+}  // namespace cassata::kernels
+#endif

@@ -1,0 +1,202 @@
+#include "cassata/manifest.h"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <cstring>
+
+#include "cassata/error.h"
+#include "manifest_generated.h"
+
+namespace cassata {
+namespace {
+
+template <class Ours, class Theirs>
+constexpr bool same(Ours ours, Theirs theirs) {
+  return static_cast<int>(ours) == static_cast<int>(theirs);
+}
+static_assert(same(Kind::postings, fb::Kind_postings) && same(Shape::sparse, fb::Shape_sparse) &&
+              same(Metric::euclidean, fb::Metric_euclidean));
+static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
+              fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
+              same(Tier::cold, fb::Tier_cold));
+
+/// Reads the parts of a manifest that the verifier found well formed.
+class Reader {
+ public:
+  Reader(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset)
+      : file_(file), offset_(offset), text_left_(bytes.size()) {}
+
+  Manifest read(const fb::Manifest& from) {
+    Manifest m;
+    m.kind = known<Kind>("kind", from.kind(), fb::Kind_MAX);
+    m.shape = known<Shape>("shape", from.shape(), fb::Shape_MAX);
+    m.metric = known<Metric>("metric", from.metric(), fb::Metric_MAX);
+    m.size = from.size();
+    m.dim = from.dim();
+    each(from.codes(), [&](const fb::Codes& c) { m.codes.push_back(codes(c)); });
+    if (from.graph()) m.graph = graph(*from.graph());
+    each(from.sections(), [&](const fb::Section& s) {
+      m.sections.push_back({text(s.name()), s.offset(), s.length(), known<Tier>("tier", s.tier(), fb::Tier_MAX)});
+    });
+    m.block_hashes = {from.block_hashes()->offset(), from.block_hashes()->count(), from.block_hashes()->xxh3()};
+    m.provenance = provenance(*from.provenance());
+    if (const fb::Postings* p = from.postings())
+      m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
+    m.ef_search = from.ef_search();
+    if (const fb::Rerank* rerank = from.rerank())
+      m.rerank = {rerank->prune_percentage(), rerank->residual(), rerank->navigation()};
+    return m;
+  }
+
+ private:
+  template <class T, class Visit>
+  static void each(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector, Visit visit) {
+    if (vector)
+      for (const T* element : *vector) visit(*element);
+  }
+
+  CodesEntry codes(const fb::Codes& from) {
+    return {known<Encoding>("encoding", from.encoding(), fb::Encoding_MAX),
+            text(from.section()),
+            {from.m_pq(), from.bits(), from.rotated(), from.token_dim()}};
+  }
+
+  GraphEntry graph(const fb::Graph& from) {
+    GraphEntry out{.type = known<GraphType>("graph type", from.type(), fb::GraphType_MAX),
+                   .m = from.m(),
+                   .ef_construction = from.ef_construction(),
+                   .level_sizes = {},
+                   .page_bytes = from.page_bytes(),
+                   .links = {},
+                   .duplicates = from.duplicates(),
+                   .near_copies = from.near_copies(),
+                   .near_radius = from.near_radius()};
+    if (from.links()) out.links = codes(*from.links());
+    if (const auto* sizes = from.level_sizes(); sizes && sizes->size() != 0) {
+      out.level_sizes.resize(sizes->size());
+      std::memcpy(out.level_sizes.data(), sizes->Data(),
+                  sizes->size() * sizeof out.level_sizes[0]);  // the verifier lets unaligned elements pass
+    }
+    return out;
+  }
+
+  Provenance provenance(const fb::Provenance& from) {
+    Provenance out{.library_version = text(from.library_version()), .inputs = {}, .parameters = {}};
+    each(from.inputs(), [&](const fb::Input& i) {
+      out.inputs.push_back({text(i.name()), i.rows(), i.bytes(), i.xxh3()});
+    });
+    each(from.parameters(), [&](const fb::Parameter& p) {
+      std::string name = text(p.name());
+      out.parameters.emplace_back(std::move(name), text(p.value()));
+    });
+    if (const fb::SelfCheck* check = from.self_check())
+      out.self_check = {.k = check->k(),
+                        .ef_search = check->ef_search(),
+                        .rows = check->rows(),
+                        .recall_rows = check->recall_rows(),
+                        .fresh = check->fresh(),
+                        .recall_fresh = check->recall_fresh()};
+    return out;
+  }
+
+  /// Crafted tables may share one long string; all copies together must not be longer than the manifest.
+  std::string text(const flatbuffers::String* s) {
+    if (!s) return {};
+    if (s->size() > text_left_) corrupt(manifest_place(file_, offset_) + "its texts are longer than itself");
+    text_left_ -= s->size();
+    return s->str();
+  }
+
+  /// An enum value, unless this version does not know it.
+  template <class Ours, class Theirs>
+  Ours known(const char* field, Theirs value, Theirs last) const {
+    if (value <= last) return static_cast<Ours>(value);
+    throw Error(Errc::incompatible, manifest_place(file_, offset_) + field + " " + std::to_string(int{value}) +
+                                        " is not known to this version, which knows 0 to " + std::to_string(int{last}) +
+                                        "; a newer Cassata wrote the file");
+  }
+
+  const std::string& file_;
+  std::uint64_t offset_;
+  std::uint64_t text_left_;
+};
+
+flatbuffers::Offset<fb::Provenance> write_provenance(flatbuffers::FlatBufferBuilder& b, const Provenance& provenance) {
+  std::vector<flatbuffers::Offset<fb::Input>> inputs;
+  for (const auto& i : provenance.inputs)
+    inputs.push_back(fb::CreateInput(b, b.CreateString(i.name), i.rows, i.bytes, i.xxh3));
+  std::vector<flatbuffers::Offset<fb::Parameter>> parameters;
+  for (const auto& [name, value] : provenance.parameters) {
+    const auto name_at = b.CreateString(name);
+    const auto value_at = b.CreateString(value);
+    parameters.push_back(fb::CreateParameter(b, name_at, value_at));
+  }
+  const auto version = b.CreateString(provenance.library_version);
+  const auto inputs_at = b.CreateVector(inputs);
+  const auto parameters_at = b.CreateVector(parameters);
+  flatbuffers::Offset<fb::SelfCheck> check_at;
+  if (const auto& check = provenance.self_check)
+    check_at = fb::CreateSelfCheck(b, check->k, check->ef_search, check->rows, check->recall_rows, check->fresh,
+                                   check->recall_fresh);
+  return fb::CreateProvenance(b, version, inputs_at, parameters_at, check_at);
+}
+
+flatbuffers::Offset<fb::Codes> write_codes(flatbuffers::FlatBufferBuilder& b, const CodesEntry& codes) {
+  const CodeParams& code = codes.code;
+  return fb::CreateCodes(b, static_cast<fb::Encoding>(codes.encoding), b.CreateString(codes.section), code.m_pq,
+                         code.bits, code.rotated, code.token_dim);
+}
+
+}  // namespace
+
+const SectionEntry* Manifest::find(std::string_view section) const {
+  for (const auto& s : sections)
+    if (s.name == section) return &s;
+  return nullptr;
+}
+
+std::string manifest_place(std::string_view file, std::uint64_t offset) {
+  return std::string(file) + ": manifest at byte " + std::to_string(offset) + ": ";
+}
+
+std::vector<std::byte> write_manifest(const Manifest& m) {
+  flatbuffers::FlatBufferBuilder b;
+  std::vector<flatbuffers::Offset<fb::Codes>> codes;
+  for (const auto& c : m.codes) codes.push_back(write_codes(b, c));
+  const auto codes_at = b.CreateVector(codes);
+  flatbuffers::Offset<fb::Graph> graph_at;
+  if (m.graph) {
+    const auto sizes = b.CreateVector(m.graph->level_sizes);
+    flatbuffers::Offset<fb::Codes> links_at;
+    if (m.graph->links) links_at = write_codes(b, *m.graph->links);
+    graph_at =
+        fb::CreateGraph(b, static_cast<fb::GraphType>(m.graph->type), m.graph->m, m.graph->ef_construction, sizes,
+                        m.graph->page_bytes, links_at, m.graph->duplicates, m.graph->near_copies, m.graph->near_radius);
+  }
+  std::vector<flatbuffers::Offset<fb::Section>> sections;
+  for (const auto& s : m.sections)
+    sections.push_back(fb::CreateSection(b, b.CreateString(s.name), s.offset, s.length, static_cast<fb::Tier>(s.tier)));
+  const auto sections_at = b.CreateVector(sections);
+  const auto hashes_at = fb::CreateBlockHashes(b, m.block_hashes.offset, m.block_hashes.count, m.block_hashes.xxh3);
+  const auto provenance_at = write_provenance(b, m.provenance);
+  flatbuffers::Offset<fb::Rerank> rerank_at;
+  if (m.rerank) rerank_at = fb::CreateRerank(b, m.rerank->prune_percentage, m.rerank->residual, m.rerank->navigation);
+  flatbuffers::Offset<fb::Postings> postings_at;
+  if (m.postings)
+    postings_at = fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings,
+                                     m.postings->summary_energy, m.postings->n_knn);
+  fb::FinishManifestBuffer(
+      b, fb::CreateManifest(b, static_cast<fb::Kind>(m.kind), static_cast<fb::Shape>(m.shape),
+                            static_cast<fb::Metric>(m.metric), m.size, m.dim, codes_at, graph_at, sections_at,
+                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
+  const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
+  return {bytes.begin(), bytes.end()};
+}
+
+Manifest read_manifest(std::span<const std::byte> bytes, const std::string& file, std::uint64_t offset) {
+  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (!fb::VerifyManifestBuffer(verifier)) corrupt(manifest_place(file, offset) + "not a well-formed manifest");
+  return Reader(bytes, file, offset).read(*fb::GetManifest(bytes.data()));
+}
+
+}  // namespace cassata

@@ -1,0 +1,105 @@
+// The shared vocabulary: what every layer means by an id, a metric, a vector.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace cassata {
+
+/// Position of a vector in an index file, 0-based. Files hold at most kMaxSize vectors.
+using Id = std::uint32_t;
+inline constexpr std::uint64_t kMaxSize = (std::uint64_t{1} << 31) - 1;
+/// Longest dense vector that a file holds.
+inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
+/// Marks an unused place in a list of ids.
+inline constexpr Id kNoId = 0xFFFF'FFFF;
+
+/// How closeness is measured. Inside the engine a *distance* is smaller when closer (-dot, squared L2); the *score*
+/// that a caller sees is the dot product itself (largest first) or the squared L2 distance (smallest first).
+enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1 };
+
+/// The score that stands for `distance`, and back: the mapping is its own inverse.
+inline float score_of(Metric metric, float distance) {
+  return metric == Metric::dot_product ? 0 - distance : distance;
+}  // 0, not -0
+
+/// Type of the elements of a stored or read vector.
+enum class ElementType : std::uint8_t { f32, f16, f64, u8, i8 };
+
+inline constexpr std::size_t element_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::f32: return 4;
+    case ElementType::f16: return 2;
+    case ElementType::f64: return 8;
+    case ElementType::u8:
+    case ElementType::i8: return 1;
+  }
+  return 0;
+}
+
+/// One vector: its values, and for a sparse one their components (same length, strictly increasing). Borrowed.
+struct VectorView {
+  std::span<const float> values;
+  std::span<const std::uint32_t> components = {};
+  /// Of a query to an index that also holds token vectors: its own, one after another.
+  std::span<const float> tokens = {};
+};
+
+/// Token vectors of several queries, borrowed: those of query i are offsets[i] to offsets[i + 1] - 1, each of `dim`
+/// values.
+struct TokenBatch {
+  const float* data = nullptr;
+  std::size_t dim = 0;
+  const std::uint64_t* offsets = nullptr;  // null: there are none
+
+  std::span<const float> row(std::size_t i) const {
+    if (offsets == nullptr) return {};
+    return {data + offsets[i] * dim, (offsets[i + 1] - offsets[i]) * dim};
+  }
+  /// Without those of the queries before `first`.
+  TokenBatch from(std::size_t first) const {
+    return {.data = data, .dim = dim, .offsets = offsets == nullptr ? nullptr : offsets + first};
+  }
+};
+
+/// A batch of vectors, borrowed. Dense: `rows` x `dim` values, row-major. Sparse: row i's entries are offsets[i] to
+/// offsets[i + 1] - 1 of `data` and `components`; they are below `dim`.
+struct Batch {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t dim = 0;
+  const std::uint32_t* components = nullptr;
+  const std::uint64_t* offsets = nullptr;
+  TokenBatch tokens = {};  ///< of the same rows
+
+  bool sparse() const noexcept { return offsets != nullptr; }
+  VectorView row(std::size_t i) const {
+    if (!sparse()) return {.values = {data + i * dim, dim}, .tokens = tokens.row(i)};
+    const std::size_t count = offsets[i + 1] - offsets[i];
+    return {
+        .values = {data + offsets[i], count}, .components = {components + offsets[i], count}, .tokens = tokens.row(i)};
+  }
+  /// Rows `first` to `first + count - 1`.
+  Batch part(std::size_t first, std::size_t count) const {
+    if (sparse())
+      return {.data = data,
+              .rows = count,
+              .dim = dim,
+              .components = components,
+              .offsets = offsets + first,
+              .tokens = tokens.from(first)};
+    return {.data = data + first * dim, .rows = count, .dim = dim, .tokens = tokens.from(first)};
+  }
+};
+
+/// How a folder holds the tokens' vectors: as they are, or as a centroid and a product-quantized residual each.
+enum class TokenLayout { plain, two_level };
+
+/// Told how far a long task is: the stage's name, units done, units in all. Called from the calling thread only; an
+/// exception it throws cancels the task and reaches the caller.
+using Progress = std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)>;
+
+}  // namespace cassata

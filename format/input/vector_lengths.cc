@@ -1,0 +1,57 @@
+#include "format/input/vector_lengths.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace cassata {
+namespace {
+
+/// The squared length; infinite or a NaN where a value is.
+double exact_squared_length(std::span<const float> values) noexcept {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
+  return sum;
+}
+
+std::string shown(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", number);
+  return text;
+}
+
+}  // namespace
+
+float squared_length(std::span<const float> values) noexcept {
+  constexpr std::size_t kLanes = 16;  // sums that a compiler makes vectors of
+  float sums[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes)
+    for (std::size_t j = 0; j < kLanes; ++j) sums[j] += values[i + j] * values[i + j];
+  float sum = 0;
+  for (; i < values.size(); ++i) sum += values[i] * values[i];
+  for (const float part : sums) sum += part;
+  return sum;
+}
+
+bool comparable(std::span<const float> values) noexcept {
+  constexpr double kLeast = kLeastLength * kLeastLength, kMost = kMostLength * kMostLength;
+  constexpr double kRounding = 2;  // far more than f32 sums are off by
+  if (const double square = squared_length(values); square >= kLeast * kRounding && square <= kMost / kRounding)
+    return true;
+  const double square = exact_squared_length(values);
+  return square == 0 || (square >= kLeast && square <= kMost);
+}
+
+std::size_t largest_value(std::span<const float> values) noexcept {
+  return static_cast<std::size_t>(std::ranges::max_element(values, {}, [](float value) { return std::abs(value); }) -
+                                  values.begin());
+}
+
+std::string length_fault(std::span<const float> values) {
+  return shown(values[largest_value(values)]) + " in a vector of length " +
+         shown(std::sqrt(exact_squared_length(values))) + ", expected 0 or " + shown(kLeastLength) + " to " +
+         shown(kMostLength) + ", whose square f32 holds";
+}
+
+}  // namespace cassata

@@ -1,0 +1,577 @@
+// The public interface: what it accepts, and what it says of what it does not.
+#include "cassata/index.h"
+#include "cassata/exact.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "engine/index/registry.h"
+#include "format/input/sparse_files.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/index_file.h"
+#include "tests/support/random_case.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/vector_files.h"
+
+namespace cassata {
+namespace {
+
+using namespace test;
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+
+Index build(const Vectors& vectors, const BuildParams& params = {}, const std::filesystem::path& path = {}) {
+  const auto stream =
+      memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  return Index::build(*stream, params, path);
+}
+
+Vectors small_vectors() {
+  Random random(1);
+  return whole_vectors(random, 50, 4);
+}
+
+/// Dense or sparse vectors that live on.
+std::unique_ptr<VectorStream> of_shape(Shape shape) {
+  static const Vectors vectors = small_vectors();
+  static const SparseVectors sparse = sparse_of(vectors);
+  if (shape == Shape::dense)
+    return memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
+  return sparse_memory_stream("vectors.bin", sparse.components, sparse.values, sparse.offsets);
+}
+
+/// The kinds of index that there are over dense vectors.
+std::vector<KindRow> dense_kinds() {
+  std::vector<KindRow> kinds;
+  for (const KindRow& kind : kind_rows())
+    if (class_of(kind.kind, Encoding::f32, Second::none) != nullptr) kinds.push_back(kind);
+  return kinds;
+}
+
+TEST(BuildParams, AreCheckedFieldByField) {
+  BuildParams().check();
+  for (const std::uint32_t m : {0u, 1u, 513u, 4294967295u})
+    expect_error(Errc::invalid_argument, {"m: " + std::to_string(m) + " given", "2 to 512"},
+                 [&] { BuildParams{.m = m}.check(); });
+  for (const std::uint32_t ef : {0u, 2147483648u, 4294967295u})
+    expect_error(Errc::invalid_argument, {"ef_construction: " + std::to_string(ef) + " given"},
+                 [&] { BuildParams{.ef_construction = ef}.check(); });
+  for (const std::uint32_t m : {2u, 512u}) BuildParams{.m = m, .ef_construction = 1}.check();
+}
+
+TEST(SearchParams, AreCheckedFieldByField) {
+  SearchParams().check();
+  for (const float lambda : {-0.01F, -1.0F, kNaN, kInfinity})
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"},
+                 [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
+  for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F})
+    SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
+}
+
+TEST(IndexBuild, RefusesWhatItCannotHold) {
+  const TempDir folder;
+  write_file(folder / "index", kFormerIndex);
+  const auto refuse = [&](const std::vector<std::string>& parts, const Vectors& vectors, const BuildParams& params) {
+    expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params, folder / "index"); });
+    EXPECT_EQ(folder.names(), std::set<std::string>{"index"}) << "something is left behind";
+    EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size()) << "the former file is gone";
+  };
+  refuse({"vectors.npy: 0 vectors"}, {4, {}}, {});
+  refuse({"m: 1 given"}, small_vectors(), {.m = 1});
+  for (const KindRow& kind : dense_kinds()) {
+    Vectors vectors = small_vectors();
+    vectors.values[4 * 17 + 2] = kNaN;
+    refuse({"vectors.npy: row 17, column 2"}, vectors, {.kind = kind.kind});
+    vectors.values[4 * 17 + 2] = 70000;
+    refuse({"vectors.npy: row 17, column 2", "f16"}, vectors, {.kind = kind.kind, .encoding = Encoding::f16});
+  }
+}
+
+TEST(IndexBuild, AnEncodingIsForVectorsOfItsShape) {
+  for (const EncodingRow& encoding : encoding_rows()) {
+    const auto stream = of_shape(encoding.shape == Shape::dense ? Shape::sparse : Shape::dense);
+    expect_error(Errc::invalid_argument, {stream->name(), "shape"},
+                 [&] { Index::build(*stream, {.encoding = encoding.encoding}); });
+  }
+}
+
+TEST(IndexOpen, KindShapeAndEncodingMustFit) {
+  const TempDir folder;
+  Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16}, folder / "index");
+  const auto crafted = [&](const auto& edit) {
+    write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
+  };
+  crafted([](Manifest& m) { m.kind = Kind::flat; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "inverted lists"},
+               [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.kind = Kind::flat, m.codes.front().encoding = Encoding::sparse_packed; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "kind of index"}, [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.shape = Shape::dense; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+  crafted([](Manifest& m) { m.codes.front().encoding = Encoding::f16; });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "shape"}, [&] { Index::open(folder / "crafted"); });
+}
+
+TEST(IndexReload, TakesTheNewFileAndLeavesCopiesAlone) {
+  const TempDir folder;
+  const Vectors first = small_vectors();
+  Random random(5);
+  const Vectors second = whole_vectors(random, 80, 4);
+  Index index = build(first, {}, folder / "index");
+  const Index copy = index;
+  EXPECT_FALSE(index.reload()) << "nothing has changed";
+  build(second, {.kind = Kind::graph, .encoding = Encoding::f16, .graph_type = GraphType::standard}, folder / "index");
+  EXPECT_TRUE(index.reload({.verify = Verify::all, .resident = Resident::hot}));
+  EXPECT_EQ(index.size(), 80u);
+  EXPECT_EQ(copy.size(), 50u);
+  copy.verify();
+  EXPECT_FALSE(index.reload());
+  index.save(folder / "index");
+  EXPECT_FALSE(index.reload()) << "another file, the same content";
+  index = copy;
+  EXPECT_EQ(index.size(), 50u);
+  EXPECT_TRUE(index.reload());
+}
+
+TEST(IndexReload, RefusesAnotherKindAndKeepsTheOld) {
+  const TempDir folder;
+  Index index = build(small_vectors(), {}, folder / "index");
+  const auto refused = [&](Errc code, const std::vector<std::string>& parts, const OpenParams& params = {}) {
+    std::vector<std::string> all = parts;
+    all.emplace_back("stays in use");
+    expect_error(code, all, [&] { index.reload(params); });
+    EXPECT_EQ(index.size(), 50u);
+    index.verify();
+  };
+  Random random(6);
+  build(small_vectors(), {.kind = Kind::flat}, folder / "index");
+  refused(Errc::invalid_argument, {"index: now holds a 'DenseFlatIndex', expected 'DensePlainHNSW' as before"});
+  build(small_vectors(), {.metric = Metric::euclidean}, folder / "index");
+  refused(Errc::invalid_argument, {"metric 'euclidean'", "'dotproduct'"});
+  build(whole_vectors(random, 60, 5), {}, folder / "index");
+  refused(Errc::invalid_argument, {"dim 5", "expected 4"});
+  build(whole_vectors(random, 60, 4), {}, folder / "other");
+  Bytes damaged = read_file(folder / "other");
+  damaged[kHeaderBytes] ^= std::byte{1};
+  write_file(folder / "other", damaged);
+  std::filesystem::rename(folder / "other", folder / "index");
+  refused(Errc::corrupt, {"index: section"}, {.verify = Verify::all});
+  damaged[100] ^= std::byte{1};
+  write_file(folder / "other", damaged);
+  std::filesystem::rename(folder / "other", folder / "index");
+  refused(Errc::corrupt, {"header"});
+  std::filesystem::remove(folder / "index");
+  refused(Errc::io, {"index"});
+  Index temporary = build(small_vectors());
+  expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reload(); });
+}
+
+TEST(IndexReload, SearchesGoOnMeanwhile) {
+  const TempDir folder;
+  const Vectors queries = small_vectors();
+  std::map<std::uint64_t, std::vector<std::int64_t>> expected;  // by size
+  std::vector<std::unique_ptr<Index>> versions;
+  for (const std::size_t rows : {200u, 300u}) {
+    Random random(static_cast<unsigned>(rows));
+    versions.push_back(
+        std::make_unique<Index>(build(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
+    std::vector<float> scores(500);
+    expected[rows].resize(500);
+    versions.back()->search(queries.matrix(), {.k = 10}, {expected[rows], scores});
+  }
+  versions[0]->save(folder / "index");
+  Index index = Index::open(folder / "index");
+  std::atomic<bool> stop = false;
+  std::atomic<unsigned> wrong = 0, answered = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      std::vector<std::int64_t> ids(500);
+      std::vector<float> scores(500);
+      while (!stop) {
+        index.search(queries.matrix(), {.k = 10}, {ids, scores});
+        wrong += ids != expected.at(200) && ids != expected.at(300);
+        ++answered;
+      }
+    });
+  for (int turn = 1; turn <= 20 || answered < 100; ++turn) {
+    versions[turn % 2]->save(folder / "index");
+    EXPECT_TRUE(index.reload());
+    EXPECT_EQ(index.size(), versions[turn % 2]->size());
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0u);
+}
+
+TEST(IndexOpen, MetricAndEncodingMustFit) {
+  const TempDir folder;
+  const BuildParams packed{.metric = Metric::dot_product, .encoding = Encoding::sparse_packed};
+  Index::build(*of_shape(Shape::sparse), packed, folder / "index");
+  write_file(folder / "crafted",
+             with_manifest(read_file(folder / "index"), [](Manifest& m) { m.metric = Metric::euclidean; }));
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "'euclidean'", "'dotvbyte'", "'dotproduct'"},
+               [&] { Index::open(folder / "crafted"); });
+  BuildParams wrong = packed;
+  wrong.metric = Metric::euclidean;
+  expect_error(Errc::invalid_argument, {"metric: 'euclidean' given", "'dotvbyte'", "'dotproduct'"},
+               [&] { Index::build(*of_shape(Shape::sparse), wrong, folder / "index"); });
+}
+
+TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
+  const Vectors vectors = small_vectors();
+  const SparseVectors sparse = sparse_of(vectors);
+  std::vector<std::int64_t> ids(50);
+  std::vector<float> scores(50);
+  expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] {
+    build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores});
+  });
+  const Index index = Index::build(*of_shape(Shape::sparse), {.encoding = Encoding::sparse_f16});
+  expect_error(Errc::invalid_argument, {"queries: dense"}, [&] {
+    index.search(vectors.matrix(), {.k = 1}, {ids, scores});
+  });
+  SparseVectors wrong = sparse;
+  wrong.values[wrong.offsets[7] + 1] = kNaN;
+  expect_error(Errc::invalid_argument, {"queries: row 7, entry 1"}, [&] {
+    index.search(wrong.batch(4), {.k = 1}, {ids, scores});
+  });
+}
+
+TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
+  for (const MetricRow& metric : metric_rows()) {
+    const Index index =
+        Index::build(*of_shape(Shape::sparse), {.metric = metric.metric, .encoding = Encoding::sparse_f16});
+    SparseVectors queries;
+    queries.end_row();
+    queries.add(1, 1);
+    queries.end_row();
+    queries.add(1, 1);
+    queries.add(1000000, metric.metric == Metric::dot_product ? 5.0F : 0.0F);  // adds nothing
+    queries.end_row();
+    std::vector<std::int64_t> ids(9);
+    std::vector<float> scores(9);
+    index.search(queries.batch(4), {.k = 3}, {ids, scores});
+    if (metric.metric == Metric::dot_product) {
+      EXPECT_EQ(std::vector(scores.begin(), scores.begin() + 3), (std::vector<float>{0, 0, 0})) << "a vector of zeros";
+    }
+    for (const std::int64_t id : ids) EXPECT_GE(id, 0);
+    EXPECT_EQ(std::vector(ids.begin() + 3, ids.begin() + 6), std::vector(ids.begin() + 6, ids.end()));
+    EXPECT_EQ(std::vector(scores.begin() + 3, scores.begin() + 6), std::vector(scores.begin() + 6, scores.end()));
+  }
+}
+
+TEST(IndexSearch, ComponentsOfQueriesStandInAnyOrder) {
+  const Index index =
+      Index::build(*of_shape(Shape::sparse), {.kind = Kind::graph, .encoding = Encoding::sparse_f16, .m = 4});
+  SparseVectors risen, any;
+  for (const auto& [component, value] : {std::pair{3u, 1.5F}, {7u, 2.0F}, {8u, -1.0F}}) risen.add(component, value);
+  for (const auto& [component, value] : {std::pair{8u, 1.0F}, {3u, 1.5F}, {7u, 0.5F}, {8u, -2.0F}, {7u, 1.5F}})
+    any.add(component, value);
+  for (SparseVectors* queries : {&risen, &any}) {
+    queries->end_row();
+    queries->end_row();
+    queries->add(2, 1);
+    queries->end_row();
+  }
+  std::vector<std::int64_t> ids(9), other_ids(9);
+  std::vector<float> scores(9), other_scores(9);
+  for (const auto search : {&Index::search, &Index::search_exact}) {
+    (index.*search)(risen.batch(10), {.k = 3}, {ids, scores});
+    (index.*search)(any.batch(10), {.k = 3}, {other_ids, other_scores});
+    EXPECT_EQ(ids, other_ids);
+    EXPECT_EQ(scores, other_scores);
+  }
+  search_exact(*of_shape(Shape::sparse), Metric::dot_product, risen.batch(10), {.k = 3}, {ids, scores});
+  search_exact(*of_shape(Shape::sparse), Metric::dot_product, any.batch(10), {.k = 3}, {other_ids, other_scores});
+  EXPECT_EQ(ids, other_ids);
+  EXPECT_EQ(scores, other_scores);
+}
+
+/// The scores of a query with all rows, best first, by definition.
+std::vector<float> sparse_scores(const SparseVectors& vectors, const VectorView& query, Metric metric) {
+  std::map<std::uint32_t, double> entries;
+  for (std::size_t i = 0; i < query.values.size(); ++i) entries[query.components[i]] = query.values[i];
+  std::vector<float> scores;
+  for (std::size_t row = 0; row < vectors.size(); ++row) {
+    double dot = 0, squares = 0;
+    for (const auto& [component, value] : entries) squares += value * value;
+    for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i) {
+      const double value = vectors.view(row).values[i];
+      const auto same = entries.find(vectors.view(row).components[i]);
+      dot += same == entries.end() ? 0 : value * same->second;
+      squares += value * value;
+    }
+    scores.push_back(static_cast<float>(metric == Metric::euclidean ? squares - 2 * dot : dot));
+  }
+  std::ranges::sort(scores, [&](float a, float b) { return score_of(metric, a) < score_of(metric, b); });
+  return scores;
+}
+
+TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
+  const TempDir folder;
+  for (const std::size_t dim :
+       {std::size_t{40}, std::size_t{65536}, std::size_t{65537}, (std::size_t{1} << 22) + 1, std::size_t{4294967295}})
+    for (const MetricRow& metric : metric_rows())
+      for (const Encoding encoding : {Encoding::sparse_f16, Encoding::sparse_f32}) {
+        SCOPED_TRACE(std::to_string(dim) + " " + std::string(metric.name));
+        Random random(dim);
+        SparseVectors vectors = random_sparse(random, 300, dim, 20);
+        for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
+        const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
+        Index::build(*stream, {.metric = metric.metric, .encoding = encoding, .m = 8}, folder / "index");
+        const Index index = Index::open(folder / "index", {.verify = Verify::all});
+        EXPECT_EQ(index.dim(), dim);
+        std::vector<std::int64_t> ids(300);
+        std::vector<float> scores(300), best(1);
+        for (std::size_t row = 0; row < 300; row += 17) {
+          if (vectors.view(row).values.empty()) continue;
+          SparseVectors query;
+          for (std::size_t i = 0; i < vectors.view(row).values.size(); ++i)
+            query.add(vectors.view(row).components[i], vectors.view(row).values[i]);
+          query.end_row();
+          index.search_exact(query.batch(dim), {.k = 300}, {ids, scores});
+          ASSERT_EQ(scores, sparse_scores(vectors, query.view(0), metric.metric)) << "row " << row;
+          index.search(query.batch(dim), {.k = 1, .ef_search = 100}, {std::span(ids).first(1), best});  // a walk
+          ASSERT_TRUE(ids[0] >= 0 && ids[0] < 300);
+          if (metric.metric == Metric::euclidean) {
+            EXPECT_GE(best[0], scores[0]);
+          } else {
+            EXPECT_LE(best[0], scores[0]);
+          }
+        }
+      }
+}
+
+TEST(IndexBuild, OfSparseVectorsAllMayBeEmpty) {
+  const TempDir folder;
+  const std::vector<std::uint64_t> offsets(6, 0);
+  for (const GraphTypeRow& type : graph_type_rows()) {
+    if (type.guided) continue;
+    const auto stream = sparse_memory_stream("vectors.bin", {}, {}, offsets);
+    Index::build(*stream, {.metric = Metric::euclidean, .encoding = Encoding::sparse_f16, .graph_type = type.type},
+                 folder / "index");
+    const Index index = Index::open(folder / "index", {.verify = Verify::all});
+    SparseVectors query;
+    query.add(9, 3);
+    query.end_row();
+    std::vector<std::int64_t> ids(6);
+    std::vector<float> scores(6);
+    index.search(query.batch(1), {.k = 6}, {ids, scores});
+    EXPECT_EQ(ids, (std::vector<std::int64_t>{0, 1, 2, 3, 4, -1}));
+    EXPECT_EQ(scores, (std::vector<float>{9, 9, 9, 9, 9, kInfinity}));
+  }
+}
+
+TEST(IndexBuild, RefusesToReplaceItsInput) {
+  const TempDir folder;
+  const Vectors vectors = small_vectors();
+  const std::string rows(reinterpret_cast<const char*>(vectors.values.data()), vectors.values.size() * sizeof(float));
+  write_file(folder / "vectors.fbin", bin_file({ElementType::f32, 50, 4, rows}));
+  const auto before = read_file(folder / "vectors.fbin");
+  std::filesystem::create_symlink("vectors.fbin", folder / "symbolic");
+  std::filesystem::create_hard_link(folder / "vectors.fbin", folder / "hard");
+  for (const char* name : {"vectors.fbin", "./vectors.fbin", "symbolic", "hard"})
+    for (const KindRow& kind : dense_kinds()) {
+      SCOPED_TRACE(name);
+      const auto stream = open_stream(folder / "vectors.fbin");
+      expect_error(Errc::invalid_argument, {"path: ", name, "is the input"},
+                   [&] { Index::build(*stream, {.kind = kind.kind}, folder / name); });
+      EXPECT_EQ(read_file(folder / "vectors.fbin"), before);
+      EXPECT_EQ(folder.names(), (std::set<std::string>{"hard", "symbolic", "vectors.fbin"}))
+          << "something is left behind";
+    }
+  const auto memory = memory_stream((folder / "vectors.fbin").string(), vectors.values.data(), 50, 4, ElementType::f32);
+  Index::build(*memory, {.replace = {.overwrite = true}}, folder / "vectors.fbin");  // an array's name is no path
+}
+
+TEST(IndexBuild, ProgressIsToldAndMayCancel) {
+  const TempDir folder;
+  for (const KindRow& kind : dense_kinds()) {
+    std::uint64_t told = 0;
+    build(small_vectors(),
+          {.kind = kind.kind, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+             EXPECT_LE(done, total);
+             ++told;
+           }});
+    EXPECT_GT(told, 0u);
+    struct Cancelled {};
+    EXPECT_THROW(
+        build(small_vectors(), {.kind = kind.kind, .progress = [](auto...) { throw Cancelled(); }}, folder / "index"),
+        Cancelled);
+    EXPECT_TRUE(folder.names().empty());
+  }
+}
+
+TEST(IndexBuild, EveryStageCanBeCancelled) {
+  Random random(4);
+  const Vectors vectors = normal_vectors(random, 3000, 16);
+  const RerankChoices rest{.encoding = Encoding::rabitq, .code = {.bits = 3}, .residual = true},
+      whole{.encoding = Encoding::f16};
+  const std::vector<BuildParams> cases = {
+      {.encoding = Encoding::pq,
+       .code = {.m_pq = 4, .rotated = true},
+       .rerank = whole,
+       .graph_type = GraphType::compressed,
+       .m = 4,
+       .ef_construction = 10},
+      {.encoding = Encoding::rabitq, .code = {.bits = 2}, .rerank = rest, .m = 4, .ef_construction = 10}};
+  for (BuildParams params : cases) {
+    std::vector<std::string> stages;
+    std::uint64_t last = 0;
+    params.progress = [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+      if (stages.empty() || stages.back() != stage) stages.emplace_back(stage), last = 0;
+      EXPECT_LE(last, done) << stage;
+      EXPECT_LE(done, total) << stage;
+      last = done == total ? 0 : done;  // another of the kind may follow
+    };
+    build(vectors, params);
+    for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"})
+      EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
+    EXPECT_EQ(std::ranges::count(stages, "rotation"), params.code.rotated ? 1 : 0);
+    const TempDir folder;
+    for (const std::string& at : stages) {
+      struct Cancelled {};
+      params.progress = [&](std::string_view stage, std::uint64_t, std::uint64_t) {
+        if (stage == at) throw Cancelled();
+      };
+      EXPECT_THROW(build(vectors, params, folder / "index"), Cancelled) << at;
+      EXPECT_TRUE(folder.names().empty());
+    }
+  }
+}
+
+TEST(IndexSearch, RefusesWhatDoesNotFit) {
+  const Vectors vectors = small_vectors();
+  for (const KindRow& kind : dense_kinds()) {
+    const Index index = build(vectors, {.kind = kind.kind});
+    std::vector<std::int64_t> ids(20);
+    std::vector<float> scores(20);
+    const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params,
+                            const Hits& out) {
+      expect_error(Errc::invalid_argument, parts, [&] { index.search(queries, params, out); });
+      expect_error(Errc::invalid_argument, parts, [&] { index.search_exact(queries, params, out); });
+    };
+    const Hits out{ids, scores};
+    refuse({"queries: dim is 3", "4"}, {vectors.values.data(), 2, 3}, {.k = 10}, out);
+    refuse({"out: room for 20", "30"}, {vectors.values.data(), 3, 4}, {.k = 10}, out);
+    refuse({"out: "}, {vectors.values.data(), 2, 4}, {.k = 10}, {ids, std::span(scores).first(19)});
+    refuse({"early_exit_threshold"}, {vectors.values.data(), 2, 4}, {.k = 10, .early_exit_threshold = -1}, out);
+    for (const float wrong : {kNaN, kInfinity, -kInfinity}) {
+      Vectors queries = vectors.part(0, 2);
+      queries.values[4 + 3] = wrong;
+      refuse({"queries: row 1, column 3"}, queries.matrix(), {.k = 10}, out);
+    }
+  }
+}
+
+TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
+  const Vectors vectors = small_vectors();
+  const Index index = build(vectors);
+  // Two queries times 2^63 results are 0 places, if one does not look.
+  expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] {
+    index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {});
+  });
+}
+
+TEST(IndexOpen, AFileWithSeveralEncodingsNeedsANewerVersion) {
+  const TempDir folder;
+  build(small_vectors(), {}, folder / "index");
+  const auto with_codes = [&](const auto& edit) {
+    write_file(folder / "crafted", with_manifest(read_file(folder / "index"), edit));
+  };
+  with_codes([](Manifest& m) { m.codes.push_back({Encoding::f16, "ids"}); });
+  expect_error(Errc::incompatible, {"crafted: manifest at byte", "2 encodings", "newer"},
+               [&] { Index::open(folder / "crafted"); });
+  with_codes([](Manifest& m) { m.codes.clear(); });
+  expect_error(Errc::corrupt, {"crafted: manifest at byte", "no encoding"}, [&] { Index::open(folder / "crafted"); });
+}
+
+TEST(Index, CopiesShareTheFileAndOutliveIt) {
+  const TempDir folder;
+  const Vectors vectors = small_vectors();
+  std::optional<Index> first = build(vectors, {}, folder / "index");
+  const Index copy = *first;
+  EXPECT_EQ(&copy.file(), &first->file());
+  first.reset();
+  std::filesystem::remove(folder / "index");
+  copy.verify();
+}
+
+TEST(Index, ProvenanceTellsHowItWasBuilt) {
+  const Index index = build(small_vectors(), {.metric = Metric::euclidean, .m = 5, .ef_construction = 33});
+  const Provenance& p = index.manifest().provenance;
+  EXPECT_EQ(p.library_version, library_version());
+  ASSERT_EQ(p.inputs.size(), 1u);
+  EXPECT_EQ(p.inputs[0].name, "vectors.npy");
+  EXPECT_EQ(p.inputs[0].rows, 50u);
+  const std::vector<std::pair<std::string, std::string>> expected = {{"kind", "hnsw"}, {"metric", "euclidean"},
+                                                                     {"dtype", "f32"}, {"graph_type", "permuted"},
+                                                                     {"m", "5"},       {"ef_construction", "33"}};
+  EXPECT_EQ(p.parameters, expected);
+}
+
+TEST(Names, AreReadAsTheyAreWritten) {
+  for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
+  for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
+  for (const EncodingRow& row : encoding_rows())
+    EXPECT_EQ(parse_encoding(name_of(row.encoding), row.shape), row.encoding);
+  for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
+  expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "use 'dotproduct'"}, [] { parse_metric("cosine"); });
+  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"},
+               [] { parse_graph_type(""); });
+  expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
+  EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);
+  EXPECT_EQ(parse_dtype("f16", "DensePlainHNSW"), Encoding::f16);
+  EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
+  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"},
+               [] { parse_dtype("pq", "DensePlainHNSW"); });
+  EXPECT_EQ(parse_navigation("int4", Kind::graph, Shape::dense), Encoding::dense_int4);
+  expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
+               [] { parse_navigation("f16", Kind::graph, Shape::dense); });
+  expect_error(Errc::invalid_argument, {"navigation: 'int8' given, which there is not for kind 'flat' over dense"},
+               [] { parse_navigation("int8", Kind::flat, Shape::dense); });
+  EXPECT_FALSE(std::signbit(score_of(Metric::dot_product, 0)));
+  expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });
+}
+
+TEST(Registry, EveryEncodingHasAClass) {
+  std::set<std::string_view> names;
+  for (const ClassRow& row : class_rows()) {
+    if (row.second != Second::tokens && row.second != Second::two_level_tokens)
+      names.insert(row.name);  // these are joined, not built
+    for (const Encoding encoding : row.encodings) EXPECT_EQ(row_of(encoding).shape, row.shape()) << row.name;
+  }
+  std::set<std::string_view> built;
+  for (const KindRow& kind : kind_rows())
+    for (const EncodingRow& encoding : encoding_rows()) {
+      if (encoding.shape == Shape::tokens) continue;
+      for (const Second second : {Second::none, Second::navigation, Second::rerank}) {
+        BuildParams params{.kind = kind.kind,
+                           .encoding = encoding.encoding,
+                           .code = {.m_pq = encoding.encoding == Encoding::pq ? 1U : 0U,
+                                    .bits = encoding.encoding == Encoding::rabitq ? 1U : 0U}};
+        const Encoding exact = encoding.compact ? Encoding::f32 : encoding.encoding;
+        if (second != Second::none)
+          params.rerank = RerankChoices{.encoding = exact, .navigation = second == Second::navigation};
+        const auto stream = of_shape(encoding.shape);
+        if (class_of(params) == nullptr) {
+          expect_error(Errc::invalid_argument, {second == Second::navigation ? "navigation: " : "", " given"},
+                       [&] { Index::build(*stream, params); });
+        } else {
+          built.insert(Index::build(*stream, params).class_name());
+        }
+      }
+    }
+  EXPECT_EQ(built, names);
+}
+
+}  // namespace
+}  // namespace cassata

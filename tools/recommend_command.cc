@@ -1,0 +1,141 @@
+// cassata build --target-recall: tries all kinds of index on a sample, tells why one is chosen, and builds it.
+#include "cassata/recommend.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "format/file/file_writer.h"
+#include "tools/build_report.h"
+#include "tools/command.h"
+#include "tools/table.h"
+#include "tools/terminal.h"
+#include "tools/vectors.h"
+
+namespace cassata::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct RecommendChoices {
+  std::string input, output, queries;
+  bool quiet = false, json = false;
+  RecommendParams params;
+  ReplaceParams replace;
+};
+
+CommandLine line_of(RecommendChoices& choices) {
+  CommandLine line("build INPUT -o OUTPUT --target-recall N [OPTIONS]",
+                   "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind "
+                   "that there is for such vectors is\n"
+                   "tried on a sample and on a quarter of it; how recall, speed and bytes change between them is taken "
+                   "to go on up to the whole of INPUT,\n"
+                   "which is read twice. Speed is what is measured here and now, on one thread: on a busy machine the "
+                   "choice may differ.");
+  RecommendParams& params = choices.params;
+  line.argument("INPUT", choices.input);
+  line.option("output,o", "FILE", "", "the index file to write",
+              [&](const std::string& text) { choices.output = text; });
+  line.option("target-recall", "N", "", "share of the exact answers that must be found, over 0 and at most 1",
+              [&](const std::string& text) { params.target_recall = number<double>(text); });
+  line.option("memory", "BYTES", "no bound",
+              "bytes that every query touches, codes and graph, at most (512MiB, 2GB): vectors that only finish a "
+              "search may stay on disk",
+              [&](const std::string& text) { params.memory = parse_memory(text); });
+  line.option("metric", "NAME", std::string(name_of(params.metric)), "dotproduct or euclidean",
+              [&](const std::string& text) { params.metric = parse_metric(text); });
+  line.option("queries", "FILE", "",
+              "queries to try with; unless given, vectors of INPUT that are kept out of the sample",
+              [&](const std::string& text) { choices.queries = text; });
+  line.option(",k", params.k, "results a query");
+  line.option("sample", params.sample, "vectors to try on, at most");
+  line.option("threads", params.num_threads, "of builds; 0: all processors");
+  add_force(line, choices.replace);
+  line.flag("quiet,q", choices.quiet, "print nothing but errors");
+  line.flag("json", choices.json, "print the summary as JSON, with all that was tried");
+  return line;
+}
+
+Json trial_json(const Trial& trial) {
+  Json arguments = Json::object();
+  for (const auto& [name, value] : arguments_of(trial.params))
+    std::visit([&, &key = name](const auto& held) { arguments[key] = held; }, value);
+  Json json = {{"class", trial.class_name}, {"arguments", arguments}};
+  if (!trial.refusal.empty()) {
+    json["refused"] = trial.refusal;
+    return json;
+  }
+  json["bytes"] = trial.bytes;
+  json["hot_bytes"] = trial.hot_bytes;
+  json["ef_search"] = json["recall"] = json["queries_per_second"] = nullptr;
+  if (!trial.reached) return json;
+  if (trial.ef_search() != 0) json["ef_search"] = trial.ef_search();
+  json["recall"] = trial.reached->recall;
+  json["queries_per_second"] = trial.reached->queries_per_second;
+  return json;
+}
+
+Json recommendation_json(const Recommendation& found) {
+  Json json = trial_json(found.choice());
+  json["why"] = found.why;
+  json["trials"] = Json::array();
+  for (const Trial& trial : found.trials) json["trials"].push_back(trial_json(trial));
+  return json;
+}
+
+/// All that was tried.
+std::string table_of(const Recommendation& found) {
+  std::vector<Row> rows = {{"", "queries/s", "ef_search", "hot", "file"}};
+  for (const Trial& trial : found.trials) {
+    rows.push_back({(&trial == &found.choice() ? "* " : "  ") + described(trial)});
+    Row& row = rows.back();
+    if (!trial.refusal.empty()) {
+      row.insert(row.end(), {"refused"});
+      continue;
+    }
+    row.push_back(trial.reached ? grouped(static_cast<std::uint64_t>(trial.reached->queries_per_second)) : "below");
+    row.push_back(trial.ef_search() != 0 ? std::to_string(trial.ef_search()) : "-");
+    row.push_back(size_text(static_cast<std::uint64_t>(trial.hot_bytes)));
+    row.push_back(size_text(static_cast<std::uint64_t>(trial.bytes)));
+  }
+  return table(rows, {false, true, true, true, true});
+}
+
+Recommendation find(const RecommendChoices& choices) {
+  const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
+  if (choices.queries.empty()) return recommend(*vectors, nullptr, choices.params);
+  const std::unique_ptr<VectorStream> stream = open_vectors(choices.queries);
+  const Rows queries(*stream);
+  const Batch batch = queries.batch();
+  return recommend(*vectors, &batch, choices.params);
+}
+
+}  // namespace
+
+bool recommended_has(const std::string& option) {
+  RecommendChoices choices;
+  return line_of(choices).has(option);
+}
+
+int build_recommended(const Words& words) {
+  RecommendChoices choices;
+  if (!line_of(choices).parse(words)) return kOk;
+  check_output(choices.output, "the index file to write");
+  refuse_overwriting(choices.output, {choices.input, choices.queries});
+  check_target(choices.output, kIndexFile, choices.replace);
+  choices.params.progress = progress_bar(choices.quiet);
+  const Recommendation found = find(choices);
+  if (!choices.quiet && !choices.json) print(table_of(found) + "\n" + found.why + "\n");
+  BuildParams params = found.choice().params;
+  params.num_threads = choices.params.num_threads;
+  params.replace = choices.replace;
+  params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
+  build_and_tell(
+      choices.input, params, choices.output,
+      {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
+  return kOk;
+}
+
+}  // namespace cassata::tools

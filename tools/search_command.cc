@@ -1,0 +1,267 @@
+// cassata search: the closest vectors to each query of a file, as TSV, a TREC run or JSON lines.
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cassata/index.h"
+#include "cassata/stream.h"
+#include "tools/command.h"
+#include "tools/terminal.h"
+#include "tools/vectors.h"
+
+namespace cassata::tools {
+namespace {
+
+// Queries and their results that are held at a time; Ctrl-C is heard after each batch.
+constexpr std::size_t kBatchRows = 1024, kBatchBytes = std::size_t{8} << 20;
+
+struct Found {
+  std::uint64_t query;
+  std::span<const std::int64_t> ids;
+  std::span<const float> scores;
+};
+
+template <class T>
+void append(std::string& text, T value) {
+  std::array<char, 32> digits;
+  text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+}
+
+/// query_id, doc_id, rank from 1, score.
+void write_tsv(std::string& text, const Found& found, Metric, const std::string&) {
+  for (std::size_t i = 0; i < found.ids.size(); ++i) {
+    append(text, found.query), text += '\t';
+    append(text, found.ids[i]), text += '\t';
+    append(text, i + 1), text += '\t';
+    append(text, found.scores[i]), text += '\n';
+  }
+}
+
+/// A TREC run. Its readers take the largest score for the best, so a squared distance is written negated.
+void write_trec(std::string& text, const Found& found, Metric metric, const std::string& run_name) {
+  for (std::size_t i = 0; i < found.ids.size(); ++i) {
+    append(text, found.query), text += " Q0 ";
+    append(text, found.ids[i]), text += ' ';
+    append(text, i + 1), text += ' ';
+    append(text, metric == Metric::euclidean ? 0.0F - found.scores[i] : found.scores[i]);  // no "-0"
+    text += ' ' + run_name + '\n';
+  }
+}
+
+/// One object a line. JSON knows no infinity: null.
+void write_json(std::string& text, const Found& found, Metric, const std::string&) {
+  text += "{\"query\": ";
+  append(text, found.query);
+  text += ", \"ids\": [";
+  for (std::size_t i = 0; i < found.ids.size(); ++i) {
+    if (i != 0) text += ", ";
+    append(text, found.ids[i]);
+  }
+  text += "], \"scores\": [";
+  for (std::size_t i = 0; i < found.scores.size(); ++i) {
+    if (i != 0) text += ", ";
+    std::isfinite(found.scores[i]) ? append(text, found.scores[i]) : void(text += "null");
+  }
+  text += "]}\n";
+}
+
+std::vector<std::string_view> split(std::string_view line, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t end = line.find(separator); end != line.npos; end = line.find(separator)) {
+    parts.push_back(line.substr(0, end));
+    line.remove_prefix(end + 1);
+  }
+  parts.push_back(line);
+  return parts;
+}
+
+struct Format {
+  std::string_view name;
+  void (*write)(std::string& text, const Found& found, Metric metric, const std::string& run_name);
+};
+constexpr Format kFormats[] = {{"tsv", write_tsv}, {"trec", write_trec}, {"json", write_json}};
+
+const Format& parse_format(std::string_view name) {
+  std::string known;
+  for (const Format& format : kFormats) {
+    if (format.name == name) return format;
+    known += (known.empty() ? "" : ", ") + std::string(format.name);
+  }
+  invalid_argument("'" + std::string(name) + "' given, expected one of " + known);
+}
+
+bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
+
+/// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its
+/// ids are numbers.
+FileKind results_kind() {
+  return {.name = "results of a search", .fits = [](std::string_view start) {
+            const std::string_view line = start.substr(0, start.find('\n'));
+            const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
+            const std::string_view json = "{\"query\": ", ids = ", \"ids\": [";
+            const std::size_t comma = line.find(',');
+            return (line.starts_with(json) && comma != line.npos && line.substr(comma).starts_with(ids) &&
+                    is_number(line.substr(json.size(), comma - json.size()))) ||
+                   (tsv.size() == 4 && is_number(tsv[0]) && is_number(tsv[1]) && tsv[2] == "1") ||
+                   (trec.size() == 6 && is_number(trec[0]) && trec[1] == "Q0" && is_number(trec[2]) && trec[3] == "1");
+          }};
+}
+
+struct SearchChoices {
+  std::string index, queries, multivec_queries, output, run_name = "cassata";
+  const Format* format = &kFormats[0];
+  bool exact = false;
+  ReplaceParams replace;
+  OpenParams opening;
+  SearchParams params;
+  std::optional<std::size_t> ef_search;
+  SpecialOptions special;
+
+  /// Whether results go to the place that the progress bar would go to, too.
+  bool on_terminal() const { return output.empty() || descriptor_of(output).has_value(); }
+};
+
+CommandLine line_of(SearchChoices& choices) {
+  CommandLine line("search INDEX QUERIES [OPTIONS]",
+                   "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for "
+                   "standard input, one query a\n"
+                   "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids "
+                   "are row numbers from 0.\n"
+                   "  tsv   query_id, doc_id, rank (from 1), score, separated by tabs\n"
+                   "  trec  a TREC run: query_id Q0 doc_id rank score run_name; squared distances are negated, since "
+                   "larger must be better\n"
+                   "  json  one object a line: query, ids, scores\n"
+                   "The score is the dot product (largest first) or the squared Euclidean distance (smallest first), "
+                   "as the index was built.");
+  SearchParams& params = choices.params;
+  line.argument("INDEX", choices.index);
+  line.argument("QUERIES", choices.queries);
+  line.option(",k", params.k, "results a query");
+  line.option("ef-search", "N", std::to_string(params.ef_search) + ", or what 'build --target-recall' found",
+              "candidates that the walk over a graph keeps, or vectors that are scored after a look at inverted lists: "
+              "more is more exact and slower",
+              [&](const std::string& text) { choices.ef_search = number<std::size_t>(text); });
+  add_search_options(line, params, choices.special);
+  add_multivec_queries(line, choices.multivec_queries);
+  line.option("threads", params.num_threads, "0: all processors");
+  add_resident(line, choices.opening);
+  line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
+  line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
+              [&](const std::string& text) { choices.format = &parse_format(text); });
+  line.option("run-name", "NAME", choices.run_name, "last column of a TREC run", [&](const std::string& text) {
+    if (text.empty() || printable(text) != text || text.find(' ') != text.npos)
+      invalid_argument("'" + text + "' given, expected a word without blanks");
+    choices.run_name = text;
+  });
+  line.option("output,o", "FILE", "standard output",
+              "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and "
+              "pipes are written as results come",
+              [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
+  add_force(line, choices.replace);
+  return line;
+}
+
+std::string read_standard_input() {
+  std::string text;
+  for (std::array<char, 65536> buffer;;) {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    ::poll(&input, 1, -1);  // Ctrl-C ends it; read() would go on waiting
+    stop_if_interrupted();
+    const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0) io_error("cannot read standard input");
+    if (n == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+}
+
+/// Answers queries and prints what was found, a limited number at a time.
+class Answers {
+ public:
+  /// `tokens` are those of the queries, if the index has any.
+  Answers(const Index& index, const SearchChoices& choices, const TokenBatch& tokens, Output& output)
+      : index_(index), choices_(choices), tokens_(tokens), output_(output), params_(choices.params) {
+    params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
+    rows_ = std::clamp<std::size_t>(
+        kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
+    ids_.resize(rows_ * params_.k);
+    scores_.resize(rows_ * params_.k);
+  }
+
+  void print(VectorStream& queries) {
+    const Progress progress = progress_bar(choices_.on_terminal());  // a bar would mix with results on a terminal
+    for (Batch batch = queries.next_batch(); batch.rows != 0; batch = queries.next_batch())
+      for (std::size_t first = 0; first < batch.rows; first += rows_) {
+        print(batch.part(first, std::min(rows_, batch.rows - first)));
+        progress("search", done_, queries.size());
+      }
+  }
+
+ private:
+  void print(Batch queries) {
+    queries.tokens = tokens_.from(done_);
+    const std::size_t places = queries.rows * params_.k;
+    const Hits hits{.ids = std::span(ids_).first(places), .scores = std::span(scores_).first(places)};
+    choices_.exact ? index_.search_exact(queries, params_, hits) : index_.search(queries, params_, hits);
+    std::string text;
+    for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
+      const auto all = hits.ids.subspan(i * params_.k, params_.k);
+      const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
+      choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)},
+                             index_.manifest().metric, choices_.run_name);
+      output_.write(text);
+      text.clear();
+    }
+  }
+
+  const Index& index_;
+  const SearchChoices& choices_;
+  TokenBatch tokens_;
+  Output& output_;
+  SearchParams params_;
+  std::size_t rows_;
+  std::vector<std::int64_t> ids_;
+  std::vector<float> scores_;
+  std::uint64_t done_ = 0;
+};
+
+int answer(SearchChoices& choices) {
+  if (!choices.output.empty()) {
+    std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
+    inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
+    refuse_overwriting(choices.output, inputs);
+  }
+  choices.opening.progress = progress_bar(choices.on_terminal());
+  const Index index = Index::open(choices.index, choices.opening);
+  choices.params.ef_search = choices.ef_search.value_or(index.default_ef_search());
+  choices.params.check();
+  choices.special.check({&index, 1});
+  std::optional<TypedVectors> typed;
+  if (choices.queries == "-") typed.emplace(read_standard_input(), index);
+  const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
+  check_queries(*queries, index);
+  const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, index, queries->size());
+  Output output(choices.output, results_kind(), choices.replace);
+  Answers(index, choices, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
+  output.finish();
+  return kOk;
+}
+
+}  // namespace
+
+int search(const Words& words) {
+  SearchChoices choices;
+  CommandLine line = line_of(choices);
+  if (!line.parse(words)) return kOk;
+  return naming_options([&](const std::string& option) { return line.has(option); }, [&] { return answer(choices); });
+}
+
+}  // namespace cassata::tools
