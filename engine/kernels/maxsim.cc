@@ -1,7 +1,9 @@
 #include "engine/kernels/maxsim.h"
 
-// Sums are kept in arrays of registers, which have no known length in SVE: NEON takes its place.
+// Sums are kept in arrays of registers, which have no known length in SVE: NEON takes its place. Sanitizer builds disable more.
+#ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#endif
 
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE

@@ -8,10 +8,14 @@
 #include "tests/conformance/cases.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::index_conformance_test {
 namespace {
 
 using namespace test;
+
+class EveryKindAtSize : public EveryKind {};
+class CompressedGraphAtSize : public EveryKind {};
+class ExactCodesAtSize : public EveryKind {};  // compact codes cannot distinguish near copies
 
 TEST_P(EveryKind, ReopenedItAnswersTheSame) {
   const TempDir folder;
@@ -52,8 +56,7 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
     }
 }
 
-TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
-  if (GetParam().graph_type != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
+TEST_P(CompressedGraphAtSize, AnswersAsPermuted) {
   for (unsigned seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -226,8 +229,7 @@ TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
 
 /// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth
 /// best must be looked at.
-TEST_P(EveryKindAtSize, NeighboursThatAreNearCopiesAreTold) {
-  if (GetParam().encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
+TEST_P(ExactCodesAtSize, NeighboursThatAreNearCopiesAreTold) {
   constexpr std::size_t kDim = 16, kClusters = 10;
   Random random(10);
   const Vectors centres = normal_vectors(random, kClusters, kDim);
@@ -267,10 +269,11 @@ TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
+CASSATA_FOR_CASES(EveryKind, all_cases());
+CASSATA_FOR_CASES(EveryKindAtSize, all_cases());
+CASSATA_FOR_CASES(CompressedGraphAtSize,
+                  cases_that([](const BuildParams& p) { return p.graph_type == GraphType::compressed; }));
+CASSATA_FOR_CASES(ExactCodesAtSize, cases_that([](const BuildParams& p) { return p.encoding == Encoding::f32; }));
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::index_conformance_test

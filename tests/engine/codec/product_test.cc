@@ -13,7 +13,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::product_test {
 namespace {
 
 using namespace test;
@@ -249,4 +249,4 @@ TEST(Product, AnyBytesScoreAndVerifyFindsWhatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::product_test

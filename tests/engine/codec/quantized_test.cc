@@ -14,7 +14,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::quantized_test {
 namespace {
 
 using namespace test;
@@ -371,4 +371,4 @@ TEST(Quantized, AnyBytesScoreAndVerifyFindsWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::quantized_test

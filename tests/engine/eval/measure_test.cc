@@ -14,7 +14,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::measure_test {
 namespace {
 
 using namespace test;
@@ -179,4 +179,4 @@ TEST_F(Measure, RefusesToMeasureNothing) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::measure_test

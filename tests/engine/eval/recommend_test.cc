@@ -13,7 +13,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::recommend_test {
 namespace {
 
 using namespace test;
@@ -149,4 +149,4 @@ TEST(ParseMemory, KnowsTheUsualUnits) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::recommend_test

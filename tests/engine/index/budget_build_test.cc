@@ -17,7 +17,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::budget_build_test {
 namespace {
 
 using namespace test;
@@ -76,8 +76,7 @@ std::vector<BuildParams> graph_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BudgetBuildAtSize, testing::ValuesIn(graph_cases()),
-                         [](const auto& test) { return name_of_case(test.param); });
+CASSATA_FOR_CASES(BudgetBuildAtSize, graph_cases());
 
 TEST(BudgetBuild, LongVectorsAreWalkedByCodesOfOneBit) {
   Random random(2);
@@ -446,4 +445,4 @@ TEST(GraphLog, IsWrittenAnewBeforeItIsMuchLongerThanTheGraph) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::budget_build_test

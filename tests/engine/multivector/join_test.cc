@@ -17,7 +17,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::join_test {
 namespace {
 
 using namespace test;
@@ -105,7 +105,7 @@ TEST_P(EveryMultivector, AnswersAreThoseOfTheFirstCodesByMaxSim) {
   }
 }
 
-TEST_P(EveryMultivector, ExactSearchIsExhaustive) {
+TEST_P(EveryMultivector, ExactSearchLooksAtEveryDocument) {
   Random random(1);
   const Collection c(random, 300, 10);
   const Index index = join(build(c.vectors, first_params(GetParam())), c.tokens, GetParam().layout);
@@ -169,198 +169,7 @@ TEST_P(EveryMultivector, OneFileIsEnough) {
             c.tokens.size() * (GetParam().layout == TokenLayout::plain ? 2 * c.tokens.dim : 2 + c.tokens.m_pq));
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(multivector_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
-
-TEST(MultivectorIndex, BothLayoutsOfTheSameTokensAnswerAlike) {
-  Random random(4);
-  const Collection c(random, 300, 20);
-  const Index first = build(c.vectors, first_params({}));
-  const SearchParams params{.k = 15, .ef_search = 50, .k_candidates = 50};
-  EXPECT_EQ(answers(join(first, c.tokens, TokenLayout::plain), c.queries, params, &Index::search, c.asked.batch()),
-            answers(join(first, c.tokens, TokenLayout::two_level), c.queries, params, &Index::search, c.asked.batch()));
-}
-
-TEST(MultivectorIndex, ManyCentroidsHaveNumbersOf32Bits) {
-  Random random(5);
-  const Collection c(random, 200, 10, 2, 1, 65'537);
-  const Index index = join(build(c.vectors, first_params({})), c.tokens, TokenLayout::two_level);
-  index.verify();
-  EXPECT_EQ(index.manifest().find("rerank.rows")->length, c.tokens.size() * (4 + 2));
-  const Answers found = search_exact(index, c.queries, {.k = 200}, c.asked.batch());
-  for (std::size_t q = 0; q < c.queries.size(); ++q) {
-    const auto part = [&](const auto& all) { return std::vector(all.begin() + q * 200, all.begin() + (q + 1) * 200); };
-    ASSERT_NO_FATAL_FAILURE(expect_ranked({part(found.ids), part(found.scores)}, c.exhaustive(q, 200)));
-  }
-}
-
-/// A file of more than 4 GiB of tokens has offsets of 64 bits; a reader takes them in any.
-TEST(MultivectorIndex, WideOffsetsAreRead) {
-  const TempDir folder;
-  Random random(6);
-  const Collection c(random, 200, 10);
-  const SearchParams params{.k = 10, .ef_search = 40, .k_candidates = 40};
-  for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) {
-    const Index narrow = join(build(c.vectors, first_params({})), c.tokens, layout);
-    const std::string name = "rerank.rows.offsets";
-    const auto offsets = narrow.file().section(name).as<std::uint32_t>(201);
-    const std::vector<std::uint64_t> wide(offsets.begin(), offsets.end());
-    const auto bytes = std::as_bytes(std::span(wide));
-    write_with_sections(folder / "wide", narrow.file(), {{name, {bytes.begin(), bytes.end()}}});
-    const Index index = Index::open(folder / "wide", {.verify = Verify::all});
-    EXPECT_EQ(answers(index, c.queries, params, &Index::search, c.asked.batch()),
-              answers(narrow, c.queries, params, &Index::search, c.asked.batch()));
-  }
-}
-
-TEST(MultivectorIndex, ACollectionWithoutTokensIsOne) {
-  Random random(7);
-  Collection c(random, 50, 4);
-  c.tokens = random_tokens(random, 50, 3, 2, 20, 0);
-  for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) {
-    const Index index = join(build(c.vectors, first_params({})), c.tokens, layout);
-    index.verify();
-    const Answers found =
-        answers(index, c.queries, {.k = 10, .ef_search = 20, .k_candidates = 20}, &Index::search, c.asked.batch());
-    for (std::size_t i = 0; i < found.ids.size(); ++i) {
-      ASSERT_GE(found.ids[i], 0);
-      const bool asked = !c.asked.batch().row(i / 10).empty();
-      ASSERT_EQ(found.scores[i], asked ? -std::numeric_limits<float>::infinity() : 0) << "place " << i;
-    }
-  }
-}
-
-TEST(MultivectorIndex, QueriesThatDoNotFitAreRefused) {
-  Random random(8);
-  const Collection c(random, 40, 3);
-  const Index first = build(c.vectors, first_params({})), index = join(first, c.tokens, TokenLayout::plain);
-  const auto refuse = [&](const std::vector<std::string>& parts, const Index& searched, const TokenBatch& tokens) {
-    for (const auto search : {&Index::search, &Index::search_exact})
-      expect_error(Errc::invalid_argument, parts, [&] { answers(searched, c.queries, {.k = 3}, search, tokens); });
-  };
-  refuse({"multivec_queries", "none given"}, index, {});
-  refuse({"multivec_queries", "no token vectors"}, first, c.asked.batch());
-  TokenQueries other = c.asked;
-  ++other.dim;
-  refuse({"multivec_queries: dim is 7", "6"}, index, other.batch());
-  other = random_token_queries(random, 3, 6, 7);
-  other.offsets = {0, 2, 1, 3};
-  other.values.assign(18, 0);
-  refuse({"query 1", "from token 2 to 1"}, index, other.batch());
-  other.offsets = {0, 1, 3, 3};
-  other.values[13] = std::numeric_limits<float>::quiet_NaN();
-  refuse({"query 1, token 1, column 1", "nan"}, index, other.batch());
-}
-
-TEST(MultivectorIndex, PartsThatDoNotFitAreRefused) {
-  const TempDir folder, tokens;
-  Random random(9);
-  const Collection c(random, 40, 1);
-  const Index sparse = build(c.vectors, first_params({}), folder / "sparse");
-  c.tokens.write(tokens.path(), TokenLayout::plain);
-  write_file(folder / "out", kFormerIndex);
-  const auto refuse = [&](const std::vector<std::string>& parts, const Index& first, const TokenChoices& choices = {}) {
-    SCOPED_TRACE(parts.front());
-    expect_error(Errc::invalid_argument, parts, [&] { Index::join(first, tokens.path(), choices, folder / "out"); });
-    EXPECT_EQ(read_file(folder / "out").size(), kFormerIndex.size());
-    EXPECT_FALSE(folder.names().contains("out.partial"));
-  };
-  const auto with = [&](BuildParams params) { return build(c.vectors, params, folder / "other"); };
-  const std::string other = (folder / "other").string();
-  refuse({other, "SparseFlatIndex", "SparsePlainHNSW"}, with({.kind = Kind::flat, .encoding = Encoding::sparse_f32}));
-  refuse({other, "SparsePostingsIndex"}, with({.kind = Kind::postings, .encoding = Encoding::sparse_f16}));
-  refuse({other, "SparseRerankHNSW"},
-         with({.encoding = Encoding::sparse_f16, .rerank = RerankChoices{.encoding = Encoding::sparse_f32}}));
-  refuse({other, "euclidean", "dotproduct"}, with({.metric = Metric::euclidean, .encoding = Encoding::sparse_f16}));
-  refuse(
-      {other, "DensePlainHNSW of two codes", "DensePQHNSW"},
-      with({.encoding = Encoding::dense_int8, .rerank = RerankChoices{.encoding = Encoding::f32, .navigation = true}}));
-  refuse({"SparseMultivecRerankIndex"}, join(sparse, c.tokens, TokenLayout::plain));
-  refuse({"doclens.npy: 40 documents, expected 39", other},
-         build(c.vectors.part(0, 39), first_params({}), folder / "other"));
-  for (const std::uint64_t count : {39, 41}) {
-    const std::vector<std::uint64_t> ids(count);
-    write_file(tokens / "ids.npy", npy_of("<i8", {count}, ids));
-    write_file(folder / "ids.npy", npy_of("<i8", {count}, ids));
-    refuse({(folder / "ids.npy").string(), std::to_string(count) + " ids, expected 40"}, sparse,
-           {.ids = folder / "ids.npy"});
-  }
-  write_file(tokens / "documents.npy", npy_of("<f4", {c.tokens.size(), 0}, std::vector<float>()));
-  refuse({"documents.npy", "dim 0, expected 1"}, sparse);
-  const std::uint64_t wide = (1 << 20) + 1;
-  write_file(tokens / "documents.npy", npy_of("<f2", {1, wide}, std::vector<std::uint16_t>(wide)));
-  std::vector<int> doclens(40);
-  doclens[7] = 1;
-  write_file(tokens / "doclens.npy", npy_of("<i4", {40}, doclens));
-  refuse({"documents.npy", "dim 1048577, expected 1"}, sparse);
-}
-
-TEST(MultivectorIndex, NoInputIsReplaced) {
-  const TempDir folder, tokens;
-  Random random(10);
-  const Collection c(random, 40, 1);
-  const Index first = build(c.vectors, first_params({}), folder / "first");
-  for (const TokenLayout layout : {TokenLayout::plain, TokenLayout::two_level}) c.tokens.write(tokens.path(), layout);
-  const std::vector<std::uint64_t> ids(40);
-  for (const auto& path : {tokens / "ids.npy", tokens / "queries.npy", folder / "ids.npy"})
-    write_file(path, npy_of("<i8", {40}, ids));
-  std::filesystem::create_hard_link(tokens / "doclens.npy", folder / "another_name");
-  std::vector<std::filesystem::path> inputs = {folder / "first", folder / "ids.npy", folder / "another_name"};
-  for (const auto& entry : std::filesystem::directory_iterator(tokens.path())) inputs.push_back(entry.path());
-  for (const auto& input : inputs) {
-    SCOPED_TRACE(input);
-    const Bytes before = read_file(input);
-    expect_error(Errc::invalid_argument, {"path: " + input.string()}, [&] {
-      Index::join(first, tokens.path(), {.layout = TokenLayout::plain, .ids = folder / "ids.npy"}, input);
-    });
-    EXPECT_TRUE(read_file(input) == before);
-  }
-}
-
-TEST(MultivectorIndex, AManifestThatDoesNotFitIsRefused) {
-  const TempDir folder;
-  Random random(11);
-  const Collection c(random, 40, 1);
-  const Index sparse = build(c.vectors, first_params({})),
-              dense = build(c.vectors, first_params({.first = Encoding::f32}));
-  join(sparse, c.tokens, TokenLayout::plain, folder / "plain");
-  join(sparse, c.tokens, TokenLayout::two_level, folder / "two_level");
-  join(dense, c.tokens, TokenLayout::two_level, folder / "dense");
-  const auto refuse = [&](const std::string& from, Errc code, const std::string& part, const auto& edit) {
-    SCOPED_TRACE(from + ": " + part);
-    write_file(folder / "crafted", with_manifest(read_file(folder / from), edit));
-    expect_error(code, {"crafted: ", part}, [&] { Index::open(folder / "crafted"); });
-  };
-  for (const char* any : {"plain", "two_level", "dense"}) {
-    for (const std::uint32_t dim : {0U, (1U << 20) + 1, 4294967295U})
-      refuse(any, Errc::corrupt, "manifest at byte", [&](Manifest& m) { m.codes[1].code.token_dim = dim; });
-    refuse(any, Errc::corrupt, "token vectors that guide", [](Manifest& m) { m.rerank->navigation = true; });
-    refuse(any, Errc::corrupt, "token vectors that guide", [](Manifest& m) { m.rerank->residual = true; });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) { m.codes[0] = m.codes[1]; });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) {
-      m.codes = {m.codes[1]};
-      m.rerank.reset();
-    });
-    refuse(any, Errc::corrupt, "another shape", [](Manifest& m) { m.codes[0].encoding = Encoding::tokens_f16; });
-    refuse(any, Errc::corrupt, "metric", [](Manifest& m) { m.metric = Metric::euclidean; });
-    refuse(any, Errc::corrupt, "manifest at byte", [](Manifest& m) { m.codes.pop_back(); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.rerank.reset(); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.codes.push_back(m.codes[1]); });
-    refuse(any, Errc::incompatible, "newer", [](Manifest& m) { m.kind = Kind::flat; });
-    refuse(any, Errc::corrupt, "no section 'ids.offsets'", [](Manifest& m) { m.codes[1].section = "ids"; });
-    refuse(any, Errc::corrupt, "no section", [](Manifest& m) { m.codes[1].section = "elsewhere"; });
-  }
-  refuse("plain", Errc::corrupt, "no section 'rerank.rows.model'",
-         [](Manifest& m) { m.codes[1].encoding = Encoding::tokens_two_level; });
-  for (const std::uint32_t m_pq : {0U, 4U, 7U, 4294967295U})
-    refuse("two_level", Errc::corrupt, "m_pq is " + std::to_string(m_pq),
-           [&](Manifest& m) { m.codes[1].code.m_pq = m_pq; });
-  refuse("two_level", Errc::corrupt, "'rerank.rows.model'", [](Manifest& m) { m.codes[1].code.token_dim = 9; });
-  refuse("two_level", Errc::corrupt, "'rerank.rows.offsets'", [](Manifest& m) {
-    for (SectionEntry& section : m.sections)
-      if (section.name == "rerank.rows.offsets") section.length -= 4;
-  });
-}
+CASSATA_FOR_CASES(EveryMultivector, multivector_cases());
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::join_test

@@ -6,7 +6,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::memory_test {
 namespace {
 
 using namespace test;
@@ -79,4 +79,4 @@ TEST(BytesText, RoundsWhatIsAMebibyteOrMore) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::memory_test
