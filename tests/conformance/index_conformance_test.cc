@@ -57,7 +57,7 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
 }
 
 TEST_P(CompressedGraphAtSize, AnswersAsPermuted) {
-  for (unsigned seed = 0; seed < 6; ++seed) {
+  for (unsigned seed = 0; seed < seeds(6); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Vectors vectors = seed % 2 ? whole_vectors(random, 600, 3)
@@ -78,7 +78,7 @@ TEST_P(CompressedGraphAtSize, AnswersAsPermuted) {
 
 TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
   const TempDir folder;
-  for (unsigned seed = 0; seed < 3; ++seed) {
+  for (unsigned seed = 0; seed < seeds(3); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Vectors vectors = clustered_vectors(random, 200 + below(random, 600), 1 + below(random, 12), 5);
@@ -96,7 +96,7 @@ TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
 }
 
 TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < seeds(20); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)),
@@ -135,7 +135,7 @@ TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
 }
 
 TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
-  for (unsigned seed = 0; seed < 10; ++seed) {
+  for (unsigned seed = 0; seed < seeds(10); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
