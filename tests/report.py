@@ -26,11 +26,11 @@ def full_name(case):
     return name if group in ("", name) else f"{group}.{name}"
 
 
-def last_line(reason):
-    """What the test said: GoogleTest and ctest put their own words before it."""
-    said = re.split(r"Skipped\n|_MATCHED\n", reason)[-1]
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(("[", "Running main", "Note:"))]
-    return lines[0] if lines else "no reason given"
+def said(reason):
+    """The first line of the test's own words; GoogleTest and ctest put theirs around it."""
+    own = re.split(r"Skipped\n|_MATCHED\n", reason)[-1]
+    lines = [line.strip() for line in own.splitlines()]
+    return next((line for line in lines if line and not re.match(r"\[|Running main|Note:|\S+:\d+$", line)), "no reason given")
 
 
 def main(folder):
@@ -40,7 +40,7 @@ def main(folder):
         print(f"{run}: {len(of_run)} tests, {sum(case[2] for case in of_run):.0f} s; the slowest:")
         for _, name, seconds, _ in of_run[:SLOWEST]:
             print(f"  {seconds:7.1f} s  {name}")
-    skipped = Counter((run, name, last_line(reason)) for run, name, _, reason in found if reason is not None)
+    skipped = Counter((run, name, said(reason)) for run, name, _, reason in found if reason is not None)
     print(f"{sum(skipped.values())} tests were skipped")
     for (run, name, reason), _ in sorted(skipped.items()):
         print(f"  {run}: {name}: {reason}")

@@ -53,17 +53,18 @@ make_venv() {
 # build_dir: where install_project compiles for the interpreter of .venv.
 build_dir() { echo "build/$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')"; }
 
-# install_project EXTRAS: compiles what has changed in build_dir, and installs module and program in .venv. Does nothing if .venv holds
-# these sources, with the packages of these extras (a stamp of "demo,test" serves "demo", too).
+# install_project EXTRAS [CMAKE_DEFINITION...]: compiles what has changed in build_dir, and installs module and program in .venv. Does
+# nothing if .venv holds these sources, with the packages of these extras (a stamp of "demo,test" serves "demo", too).
 install_project() {
-  local sources
+  local sources extras=$1 definition settings=(--config-settings="build-dir=$(build_dir)")
+  shift
   sources=$(sources_hash)
-  [[ $(cat .venv/installed 2>/dev/null) != "$sources $1"* ]] || return 0
-  say "pip install .[$1]"
+  [[ $(cat .venv/installed 2>/dev/null) != "$sources $extras"* ]] || return 0
+  for definition in "$(unity_of "$(build_dir)")" "$@"; do settings+=(--config-settings="cmake.define.$definition"); done
+  say "pip install .[$extras]"
   rm -f .venv/installed
-  .venv/bin/pip install -q --disable-pip-version-check --no-build-isolation --config-settings="build-dir=$(build_dir)" \
-    --config-settings="cmake.define.$(unity_of "$(build_dir)")" ".[$1]"
-  echo "$sources $1" >.venv/installed
+  .venv/bin/pip install -q --disable-pip-version-check --no-build-isolation "${settings[@]}" ".[$extras]"
+  echo "$sources $extras" >.venv/installed
 }
 
 # unity_of BUILD_DIR: the first build compiles the sources of a library together, unless ccache is there; later builds stay as the first.
