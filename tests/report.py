@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the slowest and the skipped tests of a run: `report.py FOLDER`, which holds JUnit files of ctest, GoogleTest and pytest."""
+"""Prints the slowest and the skipped tests of a run: `report.py FOLDER`, of JUnit files of ctest, GoogleTest and pytest."""
 
 import re
 import sys
@@ -18,7 +18,8 @@ def cases(folder):
         for case in ElementTree.parse(path).iter("testcase"):
             skipped = case.find("skipped")
             reason = None if skipped is None else skipped.get("message", "") + "\n" + case.findtext("system-out", "")
-            yield path.relative_to(folder).parts[0].removesuffix(".xml"), full_name(case), float(case.get("time") or 0), reason
+            run = path.relative_to(folder).parts[0].removesuffix(".xml")
+            yield run, full_name(case), float(case.get("time") or 0), reason
 
 
 def full_name(case):
@@ -30,7 +31,8 @@ def said(reason):
     """The first line of the test's own words; GoogleTest and ctest put theirs around it."""
     own = re.split(r"Skipped\n|_MATCHED\n", reason)[-1]
     lines = [line.strip() for line in own.splitlines()]
-    return next((line for line in lines if line and not re.match(r"\[|Running main|Note:|\S+:\d+$", line)), "no reason given")
+    others = re.compile(r"$|\[|Running main|Note:|\S+:\d+$")
+    return next((line for line in lines if not others.match(line)), "no reason given")
 
 
 def main(folder):

@@ -53,8 +53,9 @@ make_venv() {
 # build_dir: where install_project compiles for the interpreter of .venv.
 build_dir() { echo "build/$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')"; }
 
-# install_project EXTRAS [CMAKE_DEFINITION...]: compiles what has changed in build_dir, and installs module and program in .venv. Does
-# nothing if .venv holds these sources, with the packages of these extras (a stamp of "demo,test" serves "demo", too).
+# install_project EXTRAS [CMAKE_DEFINITION...]: compiles what has changed in build_dir, and installs module and program in
+# .venv. Does nothing if .venv holds these sources, with the packages of these extras (a stamp of "demo,test" serves
+# "demo", too).
 install_project() {
   local sources extras=$1 definition settings=(--config-settings="build-dir=$(build_dir)")
   shift
@@ -67,7 +68,8 @@ install_project() {
   echo "$sources $extras" >.venv/installed
 }
 
-# unity_of BUILD_DIR: the first build compiles the sources of a library together, unless ccache is there; later builds stay as the first.
+# unity_of BUILD_DIR: the first build compiles the sources of a library together, unless ccache is there; later builds
+# stay as the first.
 unity_of() {
   local unity=ON
   if [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} ]]; then unity=OFF; fi
