@@ -17,18 +17,18 @@
 namespace cassata {
 namespace {
 
-/// Neighbours of a node during insertion: one place stays free for connect_all().
+/// Neighbours of a node during insertion: one place stays free for repair_connectivity().
 std::size_t list_limit(const NeighborLists& level) { return level.max_degree() - 1; }
 
 }  // namespace
 
 /// What a thread needs.
 struct GraphBuilder::Worker {
-  std::unique_ptr<Scorer> query;  // bound to the vector that is inserted, by the codes that are walked
-  std::unique_ptr<Scorer> pair;   // bound to it and to its neighbours in turn, by the exact ones
+  std::unique_ptr<Scorer> query;  // bound to the vector that is inserted, by the codes that are traversal
+  std::unique_ptr<Scorer> pair;   // bound to it and to its neighbours in turn, by the pruning ones
   std::vector<float> values;      // of the vector that is inserted
   Workspace work;
-  Pruner pruner;
+  NeighborSelector selector;
   std::vector<Candidate> candidates;
   std::vector<Id> chosen, absent;
   std::vector<float> distances;
@@ -42,7 +42,7 @@ struct GraphBuilder::BackEdge {
   }
 };
 
-BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground) {
+BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> base) {
   LevelAssignment assignment = assign_levels(size, m);
   ids = std::move(assignment.nodes);
   level_sizes = std::move(assignment.sizes);
@@ -50,7 +50,7 @@ BuiltGraph::BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground
   for (const Id id : ids) placed[id] = true;
   for (Id id = 0; id < size; ++id)
     if (!placed[id]) ids.push_back(id);
-  levels.push_back(ground.empty() ? NeighborLists(size, 2 * m) : NeighborLists(size, 2 * m, ground));
+  levels.push_back(base.empty() ? NeighborLists(size, 2 * m) : NeighborLists(size, 2 * m, base));
   for (const std::uint64_t nodes : level_sizes) levels.emplace_back(nodes, m);
 }
 
@@ -67,14 +67,14 @@ GraphBuilder::GraphBuilder(BuiltGraph& graph, const GraphParams& params, Threads
 
 GraphBuilder::~GraphBuilder() = default;
 
-void GraphBuilder::use(const Codes& walked, const Codes& exact, std::span<const Id> rows) {
-  walked_ = &walked;
-  exact_ = &exact;
+void GraphBuilder::use(const Codes& traversal, const Codes& pruning, std::span<const Id> rows) {
+  traversal_ = &traversal;
+  pruning_ = &pruning;
   rows_ = rows;
   for (Worker& w : workers_) {
-    w.query = walked.scorer(params_.metric);
-    w.pair = exact.scorer(params_.metric);
-    if (&walked != &exact) w.values.resize(exact.dim());
+    w.query = traversal.scorer(params_.metric);
+    w.pair = pruning.scorer(params_.metric);
+    if (&traversal != &pruning) w.values.resize(pruning.dim());
   }
 }
 
@@ -111,7 +111,7 @@ void GraphBuilder::insert(std::span<const Id> nodes, std::size_t done, std::size
 
 const NearRule& GraphBuilder::near() {
   if (!near_) {
-    SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
+    SubsetScorer scorer(*workers_.front().pair, rows_, pruning_->size());
     near_.emplace(params_.metric, graph_.upper() > 1 ? graph_.upper() : graph_.ids.size(), scorer);
   }
   return *near_;
@@ -119,11 +119,11 @@ const NearRule& GraphBuilder::near() {
 
 void GraphBuilder::connect() {
   graph_.near_radius = near().radius();
-  SubsetScorer scorer(*workers_.front().pair, rows_, exact_->size());
+  SubsetScorer scorer(*workers_.front().pair, rows_, pruning_->size());
   std::vector<Id> apart;
   for (const auto& [node, representative] : graph_.duplicates) apart.push_back(node);
   for (NeighborLists& level : graph_.levels)
-    connect_all(level, scorer, params_.ef_construction, apart, workers_.front().work, params_.progress);
+    repair_connectivity(level, scorer, params_.ef_construction, apart, workers_.front().work, params_.progress);
 }
 
 void GraphBuilder::insert_batch(std::span<const Id> nodes) {
@@ -141,8 +141,8 @@ void GraphBuilder::insert_batch(std::span<const Id> nodes) {
 }
 
 void GraphBuilder::bind(Id node, Worker& w) {
-  if (walked_ == exact_) return w.query->bind(rows_[node]);
-  exact_->decode(rows_[node], w.values.data());
+  if (traversal_ == pruning_) return w.query->bind(rows_[node]);
+  pruning_->decode(rows_[node], w.values.data());
   w.query->bind(VectorView{.values = w.values});
 }
 
@@ -155,7 +155,7 @@ void GraphBuilder::find_duplicates(std::span<const Id> nodes, std::span<Found> f
   std::ranges::sort(
       fresh, {}, [&](std::size_t i) { return std::tuple(found[i].nearest.id, found[i].nearest.distance, nodes[i]); });
   Worker& w = workers_.front();
-  SubsetScorer pair(*w.pair, rows_, exact_->size());
+  SubsetScorer pair(*w.pair, rows_, pruning_->size());
   std::vector<std::size_t> kept;  // with the same nearest node
   for (const std::size_t i : fresh) {
     const Candidate nearest = found[i].nearest;
@@ -182,7 +182,7 @@ void GraphBuilder::find_duplicates(std::span<const Id> nodes, std::span<Found> f
 }
 
 GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
-  SubsetScorer query(*w.query, rows_, walked_->size()), pair(*w.pair, rows_, exact_->size());
+  SubsetScorer query(*w.query, rows_, traversal_->size()), pair(*w.pair, rows_, pruning_->size());
   Found out;
   bind(node, w);
   w.work.entries.assign(1, 0);
@@ -192,13 +192,13 @@ GraphBuilder::Found GraphBuilder::find_neighbors(Id node, Worker& w) {
     const std::vector<Candidate>& found = w.work.beam.entries();
     if (l <= top) {
       w.candidates = found;
-      if (walked_ != exact_) score_exactly(node, w);
+      if (traversal_ != pruning_) score_exactly(node, w);
       if (l == 0) {
         out.duplicate_of = near_->find(node, w.candidates, pair);
         if (out.duplicate_of != kNoId) return out;
         if (!w.candidates.empty()) out.nearest = w.candidates.front();
       }
-      w.pruner.choose(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen, near_->wild());
+      w.selector.select_neighbors(w.candidates, list_limit(graph_.levels[l]), pair, w.chosen, near_->wild());
       graph_.levels[l].assign(node, w.chosen);  // nobody sees it before the batch's edges back are made
     }
     w.work.entries.clear();
@@ -215,7 +215,7 @@ void GraphBuilder::place(Id first, std::span<Id> out) {
   parallel_for(threads_, out.size(), kNodes, kNodesATurn, report,
                [&](std::size_t begin, std::size_t end, unsigned thread) {
                  Worker& w = workers_[thread];
-                 SubsetScorer query(*w.query, rows_, walked_->size());
+                 SubsetScorer query(*w.query, rows_, traversal_->size());
                  for (std::size_t i = begin; i < end; ++i) {
                    bind(static_cast<Id>(first + i), w);
                    w.work.entries.assign(1, 0);
@@ -229,7 +229,7 @@ void GraphBuilder::place(Id first, std::span<Id> out) {
 }
 
 void GraphBuilder::score_exactly(Id node, Worker& w) {
-  SubsetScorer pair(*w.pair, rows_, exact_->size());
+  SubsetScorer pair(*w.pair, rows_, pruning_->size());
   w.chosen.clear();
   for (const Candidate& c : w.candidates) w.chosen.push_back(c.id);
   w.distances.resize(w.chosen.size());
@@ -272,18 +272,18 @@ void GraphBuilder::add_back_edges(NeighborLists& level, std::span<const BackEdge
   w.chosen.assign(list.begin(), list.end());
   for (const BackEdge& edge : edges) w.chosen.push_back(edge.source);
   if (w.chosen.size() > list_limit(level)) {
-    SubsetScorer pair(*w.pair, rows_, exact_->size());
+    SubsetScorer pair(*w.pair, rows_, pruning_->size());
     w.candidates.clear();
     for (const Id id : w.chosen) w.candidates.push_back({0, id});
     score_exactly(target, w);
-    w.pruner.choose(w.candidates, list_limit(level), pair, w.chosen, near_->wild());
+    w.selector.select_neighbors(w.candidates, list_limit(level), pair, w.chosen, near_->wild());
   }
   level.assign(target, w.chosen);
 }
 
-BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params) {
-  BuiltGraph graph(exact.size(), params.m);
-  const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(exact.size());
+BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphParams& params) {
+  BuiltGraph graph(pruning.size(), params.m);
+  const Id first = std::max<Id>(1, static_cast<Id>(graph.upper())), size = static_cast<Id>(pruning.size());
   std::vector<Id> nodes = shuffled(1, first);  // node 0 needs no neighbours
   // The others are numbered in the order of their insertion: lists that are made together lie together.
   std::vector<Id> ids;
@@ -291,7 +291,7 @@ BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParam
   std::ranges::copy(ids, graph.ids.begin() + first);
   for (Id node = first; node < size; ++node) nodes.push_back(node);
   GraphBuilder builder(graph, params, params.num_threads);
-  builder.use(walked, exact, graph.ids);
+  builder.use(traversal, pruning, graph.ids);
   builder.insert(nodes, 0, 1);
   builder.connect();
   return graph;

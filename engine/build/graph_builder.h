@@ -21,26 +21,26 @@ namespace cassata {
 
 struct GraphParams {
   Metric metric;
-  std::uint32_t m;                ///< neighbours on the upper levels; 2 m on the ground level
+  std::uint32_t m;                ///< neighbours on the upper layers; 2 m on the base layer
   std::uint32_t ef_construction;  ///< candidates among which a node's neighbours are chosen
   unsigned num_threads;
   Progress progress;
   std::chrono::milliseconds checkpoint_interval{0};  ///< of a build that keeps what it did
 };
 
-/// Nodes are numbered so that those of the upper levels come first, by position: a level's nodes are the first ones,
+/// Nodes are numbered so that those of the upper layers come first, by position: a level's nodes are the first ones,
 /// and one number says what a node is on every level.
 struct BuiltGraph {
-  /// Without an edge; the rest is in the order of ids. `ground`: memory for the lists of the ground level, size * 2 m
+  /// Without an edge; the rest is in the order of ids. `base`: memory for the lists of the base layer, size * 2 m
   /// ids; none: its own.
-  BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> ground = {});
+  BuiltGraph(std::uint64_t size, std::uint32_t m, std::span<Id> base = {});
 
-  /// Nodes that stand on upper levels, too.
+  /// Nodes that stand on upper layers, too.
   std::size_t upper() const noexcept { return level_sizes.empty() ? 0 : level_sizes.front(); }
 
   std::vector<Id> ids;                     ///< of the nodes
   std::vector<std::uint64_t> level_sizes;  ///< nodes on level 1, 2, ...
-  std::vector<NeighborLists> levels;       ///< from the ground up
+  std::vector<NeighborLists> levels;       ///< from the base layer up
   /// Nodes that another one stands for, as a copy or a near copy of it: (node, representative), as they were found.
   /// They have no edges.
   std::vector<std::pair<Id, Id>> duplicates;
@@ -68,9 +68,9 @@ class GraphBuilder {
   GraphBuilder& operator=(const GraphBuilder&) = delete;
 
   /// Where the vectors lie from now on, borrowed: that of node i is number rows[i] of both. Walks go by the codes of
-  /// `walked`, which may be compact ones; neighbours are chosen by those of `exact`, which are finer. Both may be the
-  /// same.
-  void use(const Codes& walked, const Codes& exact, std::span<const Id> rows);
+  /// `traversal`, which may be compact ones; neighbours are chosen by those of `pruning`, which are finer. Both may be
+  /// the same.
+  void use(const Codes& traversal, const Codes& pruning, std::span<const Id> rows);
   /// The finer codes of these nodes are in memory, and need not be asked for.
   void have(Id begin, Id end);
   /// What is told of every batch from now on.
@@ -79,7 +79,7 @@ class GraphBuilder {
   /// they are added to: those inserted of `nodes`, and `met` others that are like these. The order should be
   /// shuffled(). A node that turns out to be a duplicate of another gets no edges.
   void insert(std::span<const Id> nodes, std::size_t done, std::size_t met);
-  /// out[i] = the node of level 1 that node first + i is close to. There are upper levels, and their nodes are
+  /// out[i] = the node of level 1 that node first + i is close to. There are upper layers, and their nodes are
   /// inserted.
   void place(Id first, std::span<Id> out);
   /// Sees to it that a path leads to every node. Last.
@@ -103,7 +103,7 @@ class GraphBuilder {
   void find_duplicates(std::span<const Id> nodes, std::span<Found> found);
   void connect_back(std::size_t level, std::span<const Id> nodes);
   void add_back_edges(NeighborLists& level, std::span<const BackEdge> edges, Worker& worker);
-  /// The level on which the node stands highest; 0 is the ground.
+  /// The level on which the node stands highest; 0 is the base layer.
   std::size_t top_level(Id node) const;
   /// Distances of the candidates to the node by the finer codes, in order; a NaN, as of distances beyond f32, is
   /// infinite.
@@ -111,8 +111,8 @@ class GraphBuilder {
 
   BuiltGraph& graph_;
   const GraphParams& params_;
-  const Codes* walked_ = nullptr;
-  const Codes* exact_ = nullptr;
+  const Codes* traversal_ = nullptr;
+  const Codes* pruning_ = nullptr;
   std::span<const Id> rows_;
   Id have_begin_ = 0, have_end_ = kNoId;
   std::size_t inserted_ = 0;  // for progress
@@ -124,6 +124,6 @@ class GraphBuilder {
 };
 
 /// The graph over all vectors, which are numbered as the codes are.
-BuiltGraph build_graph(const Codes& walked, const Codes& exact, const GraphParams& params);
+BuiltGraph build_graph(const Codes& traversal, const Codes& pruning, const GraphParams& params);
 
 }  // namespace cassata

@@ -122,7 +122,7 @@ PagePlan plan_pages(const NeighborLists& graph, std::span<const Id> order, std::
 }
 
 void write_pages(const NeighborLists& graph, const PagePlan& plan, std::span<const Id> row_of, std::span<const Id> ids,
-                 const Spool& own, const Spool& links, const Progress& progress, FileWriter& writer) {
+                 const StagingFile& own, const StagingFile& links, const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kPagesAReport = 16384;
   const std::size_t count = plan.first_rows.size() - 1;
   writer.begin(kPagesSection, Tier::cold, count * plan.shape.page_bytes);
@@ -154,7 +154,7 @@ void write_pages(const NeighborLists& graph, const PagePlan& plan, std::span<con
     }
     page.resize(PageShape::head_bytes(lists.size(), slots));
     for (const Id row : linked) append_bytes(row, page);
-    const auto append_code = [&](const Spool& codes, Id row) {
+    const auto append_code = [&](const StagingFile& codes, Id row) {
       const std::span<const std::byte> code = codes.row(ids[row]);
       page.insert(page.end(), code.begin(), code.end());
     };

@@ -24,8 +24,8 @@ PagePlan plan_pages(const NeighborLists& graph, std::span<const Id> order, std::
                     std::size_t link_bytes);
 
 /// Writes the pages as a section. `row_of` is the reverse of the plan's node_at; `ids` are the rows' numbers in the
-/// spools.
+/// staged.
 void write_pages(const NeighborLists& graph, const PagePlan& plan, std::span<const Id> row_of, std::span<const Id> ids,
-                 const Spool& own, const Spool& links, const Progress& progress, FileWriter& writer);
+                 const StagingFile& own, const StagingFile& links, const Progress& progress, FileWriter& writer);
 
 }  // namespace cassata

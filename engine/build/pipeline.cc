@@ -16,44 +16,45 @@
 #include "engine/graph/duplicates.h"
 
 namespace cassata {
-std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                             const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file) {
-  std::vector<Spool> spools;
-  for (const auto& encoder : encoders) spools.emplace_back(*encoder, file(spools.size()));
+std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
+                                   const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file) {
+  std::vector<StagingFile> staged;
+  for (const auto& encoder : encoders) staged.emplace_back(*encoder, file(staged.size()));
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
-    for (std::size_t i = 0; i < spools.size(); ++i)
-      if (!encoders[i]->trains()) spools[i].append(batch, vectors.name(), first);
+    for (std::size_t i = 0; i < staged.size(); ++i)
+      if (!encoders[i]->trains()) staged[i].append(batch, vectors.name(), first);
   });
-  for (std::size_t i = 0; i < spools.size(); ++i)
-    if (!encoders[i]->trains()) spools[i].finish();
-  for (std::size_t i = 0; i < spools.size(); ++i) {
+  for (std::size_t i = 0; i < staged.size(); ++i)
+    if (!encoders[i]->trains()) staged[i].finish();
+  for (std::size_t i = 0; i < staged.size(); ++i) {
     if (!encoders[i]->trains()) continue;
-    const std::unique_ptr<Codes> exact = encoders[0]->open(spools[0].sections(), vectors.size());
+    const std::unique_ptr<Codes> exact = encoders[0]->open(staged[0].sections(), vectors.size());
     encoders[i]->train(*exact, params.num_threads, params.progress);
-    spools[i].fill(*exact, params.num_threads, params.progress);
+    staged[i].fill(*exact, params.num_threads, params.progress);
   }
-  return spools;
+  return staged;
 }
 
-BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size) {
-  chosen_ = encoders.all[encoders.chosen]->open(spools[encoders.chosen].sections(), size);
-  if (encoders.walked != encoders.chosen)
-    walked_ = encoders.all[encoders.walked]->open(spools[encoders.walked].sections(), size);
+BuildCodes::BuildCodes(const BuildEncoders& encoders, std::span<const StagingFile> staged, std::uint64_t size) {
+  pruning_ = encoders.all[encoders.pruning]->open(staged[encoders.pruning].sections(), size);
+  if (encoders.traversal != encoders.pruning)
+    traversal_ = encoders.all[encoders.traversal]->open(staged[encoders.traversal].sections(), size);
 }
 
 namespace {
 
 GraphParts build_at_once(VectorStream& vectors, const BuildEncoders& encoders, const GraphParams& params,
                          const WorkFiles& files) {
-  std::vector<Spool> spools = spool_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
-  for (const Spool& spool : spools) spool.advise(Advice::huge_pages);
-  const BuildCodes codes(encoders, spools, vectors.size());
-  BuiltGraph graph = build_graph(codes.walked(), codes.chosen(), params);
+  std::vector<StagingFile> staged =
+      stage_all(vectors, encoders.all, params, [&](std::size_t) { return files.unnamed(); });
+  for (const StagingFile& staged : staged) staged.advise(Advice::huge_pages);
+  const BuildCodes codes(encoders, staged, vectors.size());
+  BuiltGraph graph = build_graph(codes.traversal(), codes.pruning(), params);
   std::vector<Id> rows = graph.ids, all(vectors.size());
   std::iota(all.begin(), all.end(), Id{0});
   return {.lists = {},
           .graph = std::move(graph),
-          .spools = std::move(spools),
+          .staged = std::move(staged),
           .rows = std::move(rows),
           .regions = {std::move(all)}};
 }
@@ -88,8 +89,8 @@ std::vector<bool> find_copies(GraphParts& parts, const BuildEncoders& encoders) 
   std::vector<bool> copies;
   for (const auto& [node, representative] : parts.graph.duplicates) {
     const auto stored_alike = [&, node = node, representative = representative](std::size_t encoder) {
-      return std::ranges::equal(parts.spools[encoder].row(parts.rows[node]),
-                                parts.spools[encoder].row(parts.rows[representative]));
+      return std::ranges::equal(parts.staged[encoder].row(parts.rows[node]),
+                                parts.staged[encoder].row(parts.rows[representative]));
     };
     copies.push_back(std::ranges::all_of(encoders.stored, stored_alike));
     if (copies.back() && ids[node] < ids[representative]) std::swap(ids[node], ids[representative]);
@@ -163,8 +164,8 @@ std::uint64_t near_copies(const std::vector<bool>& copies) {
   return static_cast<std::uint64_t>(std::ranges::count(copies, false));
 }
 
-void write_ground(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type,
-                  const Progress& progress, FileWriter& writer) {
+void write_base(const NeighborLists& level, std::size_t nodes, const Placement& place, GraphType type,
+                const Progress& progress, FileWriter& writer) {
   constexpr Id kRowsAReport = 65536;
   const auto list_of = [&](Id row, std::vector<Id>& list) {
     if (progress && (row + 1) % kRowsAReport == 0) progress("write", row + 1, nodes);
@@ -203,21 +204,21 @@ void write_upper(const BuiltGraph& graph, const Placement& place, FileWriter& wr
 GraphEntry write_paged(const GraphParts& parts, const std::vector<bool>& copies, Placement place,
                        const BuildEncoders& encoders, const GraphParams& params, bool from_disk, FileWriter& writer) {
   const BuiltGraph& graph = parts.graph;
-  const NeighborLists& ground = graph.levels.front();
+  const NeighborLists& base = graph.levels.front();
   const std::size_t own = encoders.stored[0], exact = encoders.stored[1], links = *encoders.links;
-  const PagePlan plan = plan_pages(ground, place.node_at, place.node_at.size() - copies.size(),
+  const PagePlan plan = plan_pages(base, place.node_at, place.node_at.size() - copies.size(),
                                    encoders.all[own]->row_bytes(), encoders.all[links]->row_bytes());
   place.put(plan.node_at);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   write_section(kPageRowsSection, std::as_bytes(std::span(plan.first_rows)), writer);
   write_upper(graph, place, writer);
-  write_rows(parts.spools[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk,
+  write_rows(parts.staged[links], std::span(parts.rows).first(graph.upper()), kUpperCodesSection, Tier::hot, from_disk,
              {}, writer);
   write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   write_duplicates(graph, copies, place, writer);
-  write_rows(parts.spools[own], {}, kRowsSection, Tier::hot, false, {}, writer);
-  write_pages(ground, plan, place.row_of, rows, parts.spools[own], parts.spools[links], params.progress, writer);
-  write_rows(parts.spools[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
+  write_rows(parts.staged[own], {}, kRowsSection, Tier::hot, false, {}, writer);
+  write_pages(base, plan, place.row_of, rows, parts.staged[own], parts.staged[links], params.progress, writer);
+  write_rows(parts.staged[exact], rows, kRerankSection, Tier::cold, from_disk, params.progress, writer);
   return {.type = GraphType::paged,
           .m = params.m,
           .ef_construction = params.ef_construction,
@@ -250,12 +251,12 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
     return write_paged(parts, copies, std::move(place), encoders, params, budget != 0, writer);
   const std::vector<Id> ids = place.by_row(graph.ids), rows = place.by_row(parts.rows);
   const std::size_t nodes = type == GraphType::standard ? graph.ids.size() : graph.ids.size() - copies.size();
-  write_ground(graph.levels.front(), nodes, place, type, params.progress, writer);
+  write_base(graph.levels.front(), nodes, place, type, params.progress, writer);
   write_upper(graph, place, writer);
   if (type != GraphType::standard) write_section(kIdsSection, std::as_bytes(std::span(ids)), writer);
   write_duplicates(graph, copies, place, writer);
   for (std::size_t i = 0; i < encoders.stored.size(); ++i)
-    write_rows(parts.spools[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
+    write_rows(parts.staged[encoders.stored[i]], rows, i == 0 ? kRowsSection : kRerankSection,
                i == 0 ? Tier::hot : Tier::cold, budget != 0, params.progress, writer);
   return {.type = type,
           .m = params.m,

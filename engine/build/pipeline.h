@@ -36,8 +36,8 @@ struct BuildEncoders {
   std::vector<std::size_t>
       stored;  ///< numbers of those whose codes come into the file: of the first codes, and the second
   std::optional<std::size_t> links = {};  ///< number of the one for neighbours' codes, where the graph is in pages
-  std::size_t walked = 0;                 ///< number of the one by whose codes a graph's builder looks for neighbours
-  std::size_t chosen = 0;                 ///< and of the one by whose codes it chooses among those it found
+  std::size_t traversal = 0;              ///< number of the one by whose codes a graph's builder looks for neighbours
+  std::size_t pruning = 0;                ///< and of the one by whose codes it chooses among those it found
 };
 
 /// Streams the vectors' codes into the file.
@@ -51,16 +51,16 @@ GraphEntry write_graph(VectorStream& vectors, const BuildEncoders& encoders, con
                        std::uint64_t budget, WorkFiles& files, FileWriter& writer);
 
 /// The vectors' codes by id, for each of the encoders, i, in file(i).
-std::vector<Spool> spool_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
-                             const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file);
+std::vector<StagingFile> stage_all(VectorStream& vectors, std::span<const std::unique_ptr<Encoder>> encoders,
+                                   const GraphParams& params, const std::function<PendingFile(std::size_t i)>& file);
 /// The codes by which a graph is built: those that are walked, and those by which neighbours are chosen.
 struct BuildCodes {
-  BuildCodes(const BuildEncoders& encoders, std::span<const Spool> spools, std::uint64_t size);
-  const Codes& walked() const { return walked_ ? *walked_ : *chosen_; }
-  const Codes& chosen() const { return *chosen_; }
+  BuildCodes(const BuildEncoders& encoders, std::span<const StagingFile> staged, std::uint64_t size);
+  const Codes& traversal() const { return traversal_ ? *traversal_ : *pruning_; }
+  const Codes& pruning() const { return *pruning_; }
 
  private:
-  std::unique_ptr<Codes> chosen_, walked_;  // the second only if it is another
+  std::unique_ptr<Codes> pruning_, traversal_;  // the second only if it is another
 };
 
 }  // namespace cassata

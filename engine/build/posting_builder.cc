@@ -19,8 +19,8 @@
 namespace cassata {
 namespace {
 
-using kernels::kBlockRows;
-using kernels::RunTable;
+using kernels::posting_blocks::kBlockRows;
+using kernels::posting_blocks::RunTable;
 
 constexpr std::size_t kGathered = std::size_t{1} << 23;  // entries in memory; a bucket of components may have more
 
@@ -42,10 +42,11 @@ class ListEncoder {
     std::size_t runs = 0;
     for (std::size_t i = 0; i < entries.size(); ++i)
       runs += i == 0 || entries[i].row / kBlockRows != entries[i - 1].row / kBlockRows;
-    const bool summarized = runs >= (blocks_ + kSparseBlocks - 1) / kSparseBlocks;
-    summarized ? append_table(entries, out) : append_runs(entries, out);
+    const bool has_block_maxima = runs >= (blocks_ + kSparseBlocks - 1) / kSparseBlocks;
+    has_block_maxima ? append_table(entries, out) : append_runs(entries, out);
     return {.component = entries.front().component,
-            .flags = (entries.front().value < 0 ? ListEntry::kNegative : 0) | (summarized ? ListEntry::kSummarized : 0),
+            .flags = (entries.front().value < 0 ? ListEntry::kNegative : 0) |
+                     (has_block_maxima ? ListEntry::kHasBlockMaxima : 0),
             .offset = 0,
             .length = 0,
             .entries = static_cast<std::uint32_t>(entries.size()),
@@ -296,16 +297,16 @@ void write_neighbors(const PostingLists& lists, const Codes& codes, const Batch&
 
 PostingsEntry write_postings(VectorStream& vectors, const Encoder& encoder, const PostingsParams& params,
                              const WorkFiles& files, FileWriter& writer) {
-  Spool codes(encoder, files.unnamed());
-  RowSpool spool(files);
+  StagingFile codes(encoder, files.unnamed());
+  SparseStagingFile staged(files);
   read_all(vectors, params.progress, [&](const Batch& batch, std::uint64_t first) {
     codes.append(batch, vectors.name(), first);
-    spool.append(batch);
+    staged.append(batch);
   });
   codes.finish();
   codes.advise(Advice::huge_pages);
-  spool.finish();
-  const Batch rows = spool.rows(vectors.dim());
+  staged.finish();
+  const Batch rows = staged.rows(vectors.dim());
   const std::vector<Id> order = order_by_similarity(rows, kBlockRows, params.num_threads, params.progress);
   const ListSpool lists(rows, order, params, files);
   const PostingsEntry entry = lists.write(writer);

@@ -47,25 +47,25 @@ class RegionBuild {
   GraphParts run();
 
  private:
-  std::vector<Spool> sorted_by_level();
-  std::vector<Spool> sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder);
-  void choose_order(std::span<const Spool> by_levels, GraphBuilder& builder);
+  std::vector<StagingFile> sorted_by_level();
+  std::vector<StagingFile> sorted_by_region(std::vector<StagingFile> by_levels, GraphBuilder& builder);
+  void choose_order(std::span<const StagingFile> by_levels, GraphBuilder& builder);
   void restore_order();
-  void insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done);
+  void insert_regions(std::span<const StagingFile> staged, GraphBuilder& builder, std::size_t done);
   std::uint64_t room() const;
   std::vector<std::size_t> level_runs() const;
   /// Whether the graph is built by these codes; others are only put in order.
-  bool builds(std::size_t encoder) const { return encoder == encoders_.chosen || encoder == encoders_.walked; }
+  bool builds(std::size_t encoder) const { return encoder == encoders_.pruning || encoder == encoders_.traversal; }
   /// Bytes of the budget that are there for vectors and lists.
   std::uint64_t spare() const { return budget_ - least_budget(size(), uneven_); }
   /// Bytes that the codes that are walked take, if the process is to hold them.
-  std::uint64_t held_bytes(std::span<const Spool> spools) const;
-  std::vector<Spool> kept(std::string (*name)(std::size_t)) const;
-  void save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const;
-  std::size_t nodes_a_region(std::span<const Spool> spools) const;
+  std::uint64_t held_bytes(std::span<const StagingFile> staged) const;
+  std::vector<StagingFile> kept(std::string (*name)(std::size_t)) const;
+  void save(std::span<const StagingFile> staged, std::string (*name)(std::size_t)) const;
+  std::size_t nodes_a_region(std::span<const StagingFile> staged) const;
   /// Where the runs begin in which these rows are put in order: those of the levels, and of as many nodes of the others
   /// as the budget can hold.
-  std::vector<std::size_t> region_runs(const Spool& spool) const;
+  std::vector<std::size_t> region_runs(const StagingFile& staged) const;
   std::size_t upper() const { return graph().upper(); }
   std::size_t size() const { return parts_->graph.ids.size(); }
   const BuiltGraph& graph() const { return parts_->graph; }
@@ -73,7 +73,7 @@ class RegionBuild {
   void renumber();
   /// Those of each region, upper ones first.
   std::vector<std::vector<Id>> regions() const;
-  /// Nodes from begin to end of a region, but for those of the upper levels.
+  /// Nodes from begin to end of a region, but for those of the upper layers.
   std::pair<Id, Id> nodes_of(std::size_t region) const {
     return {static_cast<Id>(upper() + region * region_nodes_),
             static_cast<Id>(std::min(size(), upper() + (region + 1) * region_nodes_))};
@@ -89,18 +89,18 @@ class RegionBuild {
   std::optional<GraphParts> parts_;
   std::size_t region_nodes_ = 0;
   std::vector<Id> order_;         // number by level and id of each node
-  std::vector<Id> upper_region_;  // of the nodes of the upper levels
+  std::vector<Id> upper_region_;  // of the nodes of the upper layers
 };
 
-std::vector<Spool> RegionBuild::kept(std::string (*name)(std::size_t)) const {
-  std::vector<Spool> spools;
-  for (std::size_t i = 0; i < encoders_.all.size(); ++i) spools.emplace_back(*encoders_.all[i], files_, name(i));
-  return spools;
+std::vector<StagingFile> RegionBuild::kept(std::string (*name)(std::size_t)) const {
+  std::vector<StagingFile> staged;
+  for (std::size_t i = 0; i < encoders_.all.size(); ++i) staged.emplace_back(*encoders_.all[i], files_, name(i));
+  return staged;
 }
 
-void RegionBuild::save(std::span<const Spool> spools, std::string (*name)(std::size_t)) const {
+void RegionBuild::save(std::span<const StagingFile> staged, std::string (*name)(std::size_t)) const {
   if (!files_.named()) return;
-  for (std::size_t i = 0; i < spools.size(); ++i) spools[i].save(files_, name(i));
+  for (std::size_t i = 0; i < staged.size(); ++i) staged[i].save(files_, name(i));
 }
 
 /// Where the ids begin to rise anew: a node's number tells its highest level first.
@@ -111,37 +111,37 @@ std::vector<std::size_t> RegionBuild::level_runs() const {
   return runs;
 }
 
-std::vector<Spool> RegionBuild::sorted_by_level() {
-  std::vector<Spool> spools = spool_all(vectors_, encoders_.all, params_, [&](std::size_t i) {
+std::vector<StagingFile> RegionBuild::sorted_by_level() {
+  std::vector<StagingFile> staged = stage_all(vectors_, encoders_.all, params_, [&](std::size_t i) {
     return builds(i) ? files_.unnamed() : files_.file(by_level(i));
   });
-  for (std::size_t i = 0; i < spools.size(); ++i) {
+  for (std::size_t i = 0; i < staged.size(); ++i) {
     if (!builds(i)) continue;
-    Spool sorted(*encoders_.all[i], files_.file(by_level(i)));
-    sorted.gather(spools[i], graph().ids, level_runs(), params_.progress);
-    spools[i] = std::move(sorted);
+    StagingFile sorted(*encoders_.all[i], files_.file(by_level(i)));
+    sorted.gather(staged[i], graph().ids, level_runs(), params_.progress);
+    staged[i] = std::move(sorted);
   }
-  save(spools, by_level);
+  save(staged, by_level);
   const InputMark mark = mark_of(vectors_);
   files_.put(kInput, std::as_bytes(std::span(mark)));
   files_.keep();
-  return spools;
+  return staged;
 }
 
-std::size_t RegionBuild::nodes_a_region(std::span<const Spool> spools) const {
+std::size_t RegionBuild::nodes_a_region(std::span<const StagingFile> staged) const {
   const std::uint64_t a_node =
-      spools[encoders_.chosen].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
+      staged[encoders_.pruning].bytes() / size() + graph().levels.front().max_degree() * sizeof(Id);
   return std::max(kFewestNodes,
-                  (spare() - held_bytes(spools)) / 4 * 3 / a_node);  // the rest is for what lies around a region
+                  (spare() - held_bytes(staged)) / 4 * 3 / a_node);  // the rest is for what lies around a region
 }
 
-std::uint64_t RegionBuild::held_bytes(std::span<const Spool> spools) const {
-  const std::uint64_t bytes = spools[encoders_.walked].bytes();
-  return encoders_.walked != encoders_.chosen && bytes <= spare() / 4 * 3 ? bytes : 0;
+std::uint64_t RegionBuild::held_bytes(std::span<const StagingFile> staged) const {
+  const std::uint64_t bytes = staged[encoders_.traversal].bytes();
+  return encoders_.traversal != encoders_.pruning && bytes <= spare() / 4 * 3 ? bytes : 0;
 }
 
-std::vector<std::size_t> RegionBuild::region_runs(const Spool& spool) const {
-  const std::uint64_t a_node = spool.bytes() / size() + 1;
+std::vector<std::size_t> RegionBuild::region_runs(const StagingFile& staged) const {
+  const std::uint64_t a_node = staged.bytes() / size() + 1;
   const std::size_t nodes = std::clamp<std::size_t>(spare() / 4 * 3 / a_node,
                                                     std::min<std::size_t>(kFewestNodes, region_nodes_), region_nodes_);
   std::vector<std::size_t> runs = level_runs();
@@ -150,12 +150,12 @@ std::vector<std::size_t> RegionBuild::region_runs(const Spool& spool) const {
   return runs;
 }
 
-void RegionBuild::choose_order(std::span<const Spool> by_levels, GraphBuilder& builder) {
+void RegionBuild::choose_order(std::span<const StagingFile> by_levels, GraphBuilder& builder) {
   const std::vector<Id> together = reorder(graph().levels[1], params_.num_threads, params_.progress);
   std::vector<Id> place(upper());
   for (Id i = 0; i < place.size(); ++i) place[together[i]] = i;
-  for (const Spool& spool : by_levels)
-    spool.advise(Advice::normal);  // all but the upper levels, which were read already, front to back
+  for (const StagingFile& staged : by_levels)
+    staged.advise(Advice::normal);  // all but the upper layers, which were read already, front to back
   std::vector<Id> keys(size() - upper());
   builder.place(static_cast<Id>(upper()), keys);
   for (Id& key : keys) key = place[key];
@@ -202,24 +202,24 @@ void RegionBuild::restore_order() {
   std::memcpy(upper_region_.data(), bytes.data() + order_.size() * sizeof(Id), upper_region_.size() * sizeof(Id));
 }
 
-std::vector<Spool> RegionBuild::sorted_by_region(std::vector<Spool> by_levels, GraphBuilder& builder) {
+std::vector<StagingFile> RegionBuild::sorted_by_region(std::vector<StagingFile> by_levels, GraphBuilder& builder) {
   choose_order(by_levels, builder);
   renumber();
-  std::vector<Spool> spools;
+  std::vector<StagingFile> staged;
   for (std::size_t i = 0; i < by_levels.size(); ++i) {
-    spools.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
-    spools.back().gather(by_levels[i], builds(i) ? order_ : graph().ids, region_runs(by_levels[i]), params_.progress);
-    by_levels[i] = Spool(*encoders_.all[i], files_.unnamed());
+    staged.emplace_back(*encoders_.all[i], files_.file(by_region(i)));
+    staged.back().gather(by_levels[i], builds(i) ? order_ : graph().ids, region_runs(by_levels[i]), params_.progress);
+    by_levels[i] = StagingFile(*encoders_.all[i], files_.unnamed());
   }
-  save(spools, by_region);
+  save(staged, by_region);
   std::vector<Id> numbers = order_;
   numbers.insert(numbers.end(), upper_region_.begin(), upper_region_.end());
   files_.put(kOrder, std::as_bytes(std::span(numbers)));
-  return spools;
+  return staged;
 }
 
-void RegionBuild::insert_regions(std::span<const Spool> spools, GraphBuilder& builder, std::size_t done) {
-  const Spool& chosen = spools[encoders_.chosen];
+void RegionBuild::insert_regions(std::span<const StagingFile> staged, GraphBuilder& builder, std::size_t done) {
+  const StagingFile& chosen = staged[encoders_.pruning];
   // Single pages are read of codes and lists, and nothing around them, which would push out what is needed.
   chosen.advise(Advice::random);
   Mapping::advise(parts_->lists.bytes(), Advice::random);
@@ -254,9 +254,9 @@ GraphParts RegionBuild::run() {
   files_.expect_room(room());
   const std::uint64_t n = vectors_.size(), places = n * 2 * params_.m;
   Mapping lists = lists_.map_zeros(places * sizeof(Id));
-  const auto ground = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);
+  const auto base = std::span(reinterpret_cast<Id*>(lists.writable_bytes().data()), places);
   parts_.emplace(GraphParts{
-      .lists = std::move(lists), .graph = BuiltGraph(n, params_.m, ground), .spools = {}, .rows = {}, .regions = {}});
+      .lists = std::move(lists), .graph = BuiltGraph(n, params_.m, base), .staged = {}, .rows = {}, .regions = {}});
   BuiltGraph& graph = parts_->graph;
   if (files_.resumed()) {
     read_all(vectors_, params_.progress, [](const Batch&, std::uint64_t) {});
@@ -266,8 +266,8 @@ GraphParts RegionBuild::run() {
                        " was left");
   }
   const bool ordered = files_.has(kOrder);
-  std::vector<Spool> spools = ordered ? kept(by_region) : files_.resumed() ? kept(by_level) : sorted_by_level();
-  region_nodes_ = nodes_a_region(spools);
+  std::vector<StagingFile> staged = ordered ? kept(by_region) : files_.resumed() ? kept(by_level) : sorted_by_level();
+  region_nodes_ = nodes_a_region(staged);
   parts_->rows.resize(n);
   std::iota(parts_->rows.begin(), parts_->rows.end(), Id{0});
 
@@ -291,28 +291,28 @@ GraphParts RegionBuild::run() {
     renumber();
     builder.insert(first, first.size(), 1);
   } else {
-    level_codes.emplace(encoders_, spools, n);
-    builder.use(level_codes->walked(), level_codes->chosen(), parts_->rows);
+    level_codes.emplace(encoders_, staged, n);
+    builder.use(level_codes->traversal(), level_codes->pruning(), parts_->rows);
     builder.insert(first, first_done, 1);
     if (log && first_done < first.size()) log->commit();
     if (top != 0) {
-      spools = sorted_by_region(std::move(spools), builder);
-    } else {  // so few that all are on the ground
+      staged = sorted_by_region(std::move(staged), builder);
+    } else {  // so few that all are on the base layer
       region_nodes_ = n;
     }
   }
   if (files_.has(kOrder))
-    for (std::size_t i = 0; i < spools.size(); ++i) Spool::remove(files_, by_level(i));
-  if (held_bytes(spools) != 0) spools[encoders_.walked].hold();  // a walk comes by them everywhere
-  region_codes.emplace(encoders_, spools, n);
-  builder.use(region_codes->walked(), region_codes->chosen(), parts_->rows);
+    for (std::size_t i = 0; i < staged.size(); ++i) StagingFile::remove(files_, by_level(i));
+  if (held_bytes(staged) != 0) staged[encoders_.traversal].hold();  // a walk comes by them everywhere
+  region_codes.emplace(encoders_, staged, n);
+  builder.use(region_codes->traversal(), region_codes->pruning(), parts_->rows);
   parts_->regions = regions();
-  insert_regions(spools, builder, done - first_done);
+  insert_regions(staged, builder, done - first_done);
   if (log) log->commit();
   builder.tell({}, {});
   builder.connect();
-  if (encoders_.walked != encoders_.chosen) spools[encoders_.walked].release();
-  parts_->spools = std::move(spools);
+  if (encoders_.traversal != encoders_.pruning) staged[encoders_.traversal].release();
+  parts_->staged = std::move(staged);
   return std::move(*parts_);
 }
 

@@ -36,8 +36,8 @@ class Reached {
 
 }  // namespace
 
-void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart, Workspace& work,
-                 const Progress& progress) {
+void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart,
+                         Workspace& work, const Progress& progress) {
   constexpr std::size_t kWalksAReport = 8;
   Reached reached(level);
   for (const Id node : apart)

@@ -16,7 +16,7 @@ namespace cassata {
 /// node that is attached brings one, so there always is one. `width` is that of the walks that look for the closest. No
 /// path needs to lead to the nodes `apart`, which have no edges; those that are not on the level do not matter. Tells
 /// `progress`, if any, of a stage "connect", in nodes.
-void connect_all(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart, Workspace& work,
-                 const Progress& progress = {});
+void repair_connectivity(NeighborLists& level, Scorer& scorer, std::size_t width, std::span<const Id> apart,
+                         Workspace& work, const Progress& progress = {});
 
 }  // namespace cassata

@@ -4,8 +4,8 @@
 
 namespace cassata {
 
-void Pruner::choose(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer, std::vector<Id>& out,
-                    float wild) {
+void NeighborSelector::select_neighbors(std::span<const Candidate> candidates, std::size_t limit, Scorer& scorer,
+                                        std::vector<Id>& out, float wild) {
   out.clear();
   alive_.assign(candidates.begin(), candidates.end());
   while (!alive_.empty() && out.size() < limit) {

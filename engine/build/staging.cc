@@ -20,11 +20,11 @@ struct Head {
   std::uint64_t bytes, hash;
 };
 
-/// Writes where each row of `spool` begins, in the order `ids`, and the last ends.
+/// Writes where each row of `staged` begins, in the order `ids`, and the last ends.
 template <class Number>
-void write_offsets(const Spool& spool, std::span<const Id> ids, FileWriter& writer) {
+void write_offsets(const StagingFile& staged, std::span<const Id> ids, FileWriter& writer) {
   std::vector<Number> offsets = {0};
-  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + spool.row(id).size()));
+  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + staged.row(id).size()));
   writer.append(std::span<const Number>(offsets));
 }
 
@@ -49,19 +49,19 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
   encoder.encode(batch, source, first, rows);
 }
 
-void Spool::append(const Batch& batch, std::string_view source, std::uint64_t first) {
+void StagingFile::append(const Batch& batch, std::string_view source, std::uint64_t first) {
   encode(*encoder_, batch, source, first, rows_);
   file_.write(rows_.bytes, length_);
   for (const std::uint64_t end : rows_.ends) offsets_.push_back(length_ + end);
   length_ += rows_.bytes.size();
 }
 
-void Spool::finish() {
+void StagingFile::finish() {
   rows_ = {};
   if (length_ != 0) mapping_ = file_.map();  // 0: sparse vectors without an entry
 }
 
-void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
+void StagingFile::fill(const Codes& vectors, unsigned num_threads, const Progress& progress) {
   constexpr std::size_t kPiece = 256, kPiecesAThread = 4;
   std::vector<EncodedRows> pieces(kPiecesAThread * threads_of(num_threads));
   for (std::uint64_t begin = 0, end; begin < vectors.size(); begin = end) {
@@ -86,7 +86,7 @@ void Spool::fill(const Codes& vectors, unsigned num_threads, const Progress& pro
   finish();
 }
 
-Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name)
+StagingFile::StagingFile(const Encoder& encoder, const WorkFiles& files, const std::string& name)
     : encoder_(&encoder), file_(files.file(name)), length_(file_.length()), model_(files.get(name + kHeadName)) {
   Head head{};
   if (model_.size() < sizeof head)
@@ -105,7 +105,7 @@ Spool::Spool(const Encoder& encoder, const WorkFiles& files, const std::string& 
   if (xxh3(rows()) != head.hash) files.damaged(name, "its hash differs from that of what was kept");
 }
 
-void Spool::save(const WorkFiles& files, const std::string& name) const {
+void StagingFile::save(const WorkFiles& files, const std::string& name) const {
   file_.sync();
   const Head head{.bytes = length_, .hash = xxh3(rows())};
   const auto bytes = std::as_bytes(std::span(&head, 1));
@@ -115,12 +115,12 @@ void Spool::save(const WorkFiles& files, const std::string& name) const {
   if (has_offsets()) files.put(name + kEndsName, std::as_bytes(std::span(offsets_)));
 }
 
-void Spool::remove(const WorkFiles& files, const std::string& name) noexcept {
+void StagingFile::remove(const WorkFiles& files, const std::string& name) noexcept {
   for (const std::string& of : {std::string(), kHeadName, kEndsName}) files.remove(name + of);
 }
 
-void Spool::gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs,
-                   const Progress& progress) {
+void StagingFile::gather(const StagingFile& other, std::span<const Id> order, std::span<const std::size_t> runs,
+                         const Progress& progress) {
   constexpr std::size_t kBufferBytes = std::size_t{16} << 20, kRowsAReport = 65536;
   struct Run {
     std::vector<std::byte> bytes;
@@ -161,7 +161,7 @@ void Spool::gather(const Spool& other, std::span<const Id> order, std::span<cons
   finish();
 }
 
-void Spool::put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places) {
+void StagingFile::put_in_order(std::span<const Id> numbers, std::span<const std::uint64_t> places) {
   if (length_ == 0 || std::is_sorted(numbers.begin(), numbers.end())) return;
   std::vector<std::size_t> standing(numbers.size());  // as rows stand in the file: by their number
   std::iota(standing.begin(), standing.end(), std::size_t{0});
@@ -177,41 +177,43 @@ void Spool::put_in_order(std::span<const Id> numbers, std::span<const std::uint6
   file_.write(rows, places.front());
 }
 
-void Spool::hold() {
+void StagingFile::hold() {
   advise(Advice::sequential);
   held_.assign(mapping_.bytes().begin(), mapping_.bytes().end());
   advise(Advice::dont_need);
 }
 
-std::span<const std::byte> Spool::rows_of(Id first, Id last) const noexcept {
+std::span<const std::byte> StagingFile::rows_of(Id first, Id last) const noexcept {
   if (first == last) return {};
   const std::byte* const begin = row(first).data();
   const auto end = row(last - 1);
   return {begin, static_cast<std::size_t>(end.data() + end.size() - begin)};
 }
 
-void Spool::advise(Id first, Id last, Advice advice) const noexcept { Mapping::advise(rows_of(first, last), advice); }
+void StagingFile::advise(Id first, Id last, Advice advice) const noexcept {
+  Mapping::advise(rows_of(first, last), advice);
+}
 
-RowSections Spool::sections() const {
+RowSections StagingFile::sections() const {
   return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = rows()},
           .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))},
           .model = {.file = kName, .name = "model", .offset = 0, .bytes = model()}};
 }
 
-void RowSpool::append(const Batch& batch) {
+void SparseStagingFile::append(const Batch& batch) {
   const std::uint64_t first = batch.offsets[0], count = batch.offsets[batch.rows] - first, place = offsets_.back();
   components_.write(std::as_bytes(std::span(batch.components + first, count)), place * sizeof(std::uint32_t));
   values_.write(std::as_bytes(std::span(batch.data + first, count)), place * sizeof(float));
   for (std::size_t i = 0; i < batch.rows; ++i) offsets_.push_back(place + batch.offsets[i + 1] - first);
 }
 
-void RowSpool::finish() {
+void SparseStagingFile::finish() {
   if (offsets_.back() == 0) return;
   mapped_components_ = components_.map();
   mapped_values_ = values_.map();
 }
 
-Batch RowSpool::rows(std::size_t dim) const {
+Batch SparseStagingFile::rows(std::size_t dim) const {
   return {.data = reinterpret_cast<const float*>(mapped_values_.bytes().data()),
           .rows = offsets_.size() - 1,
           .dim = dim,
@@ -219,26 +221,26 @@ Batch RowSpool::rows(std::size_t dim) const {
           .offsets = offsets_.data()};
 }
 
-void write_rows(const Spool& spool, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
+void write_rows(const StagingFile& staged, std::span<const Id> ids, std::string_view name, Tier tier, bool from_disk,
                 const Progress& progress, FileWriter& writer) {
   constexpr std::size_t kRowsAReport = 65536, kAhead = 512;
-  if (!spool.model().empty()) {
-    writer.begin(std::string(name) + std::string(kModelSuffix), tier, spool.model().size());
-    writer.append(spool.model());
+  if (!staged.model().empty()) {
+    writer.begin(std::string(name) + std::string(kModelSuffix), tier, staged.model().size());
+    writer.append(staged.model());
   }
-  if (spool.has_offsets()) {
+  if (staged.has_offsets()) {
     writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
-    if (spool.bytes() <= UINT32_MAX)
-      write_offsets<std::uint32_t>(spool, ids, writer);
+    if (staged.bytes() <= UINT32_MAX)
+      write_offsets<std::uint32_t>(staged, ids, writer);
     else
-      write_offsets<std::uint64_t>(spool, ids, writer);
+      write_offsets<std::uint64_t>(staged, ids, writer);
   }
-  writer.begin(name, tier, ids.empty() ? 0 : spool.bytes());
+  writer.begin(name, tier, ids.empty() ? 0 : staged.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {
     if (from_disk && row % kAhead == 0)
       for (const Id next : ids.subspan(row, std::min(kAhead, ids.size() - row)))
-        Mapping::advise(spool.row(next), Advice::will_need);
-    writer.append(spool.row(ids[row]));
+        Mapping::advise(staged.row(next), Advice::will_need);
+    writer.append(staged.row(ids[row]));
     if (progress && ((row + 1) % kRowsAReport == 0 || row + 1 == ids.size())) progress("write", row + 1, ids.size());
   }
 }

@@ -27,11 +27,11 @@ void encode(const Encoder& encoder, const Batch& batch, std::string_view source,
             EncodedRows& rows);
 
 /// The vectors' codes, searchable where they lie.
-class Spool {
+class StagingFile {
  public:
-  Spool(const Encoder& encoder, PendingFile file) : encoder_(&encoder), file_(std::move(file)) {}
+  StagingFile(const Encoder& encoder, PendingFile file) : encoder_(&encoder), file_(std::move(file)) {}
   /// The rows that save() kept under that name. Throws Error(corrupt) if they are others.
-  Spool(const Encoder& encoder, const WorkFiles& files, const std::string& name);
+  StagingFile(const Encoder& encoder, const WorkFiles& files, const std::string& name);
 
   void append(const Batch& batch, std::string_view source, std::uint64_t first);
   /// Nothing is appended for now; the rows can be read.
@@ -41,7 +41,7 @@ class Spool {
   /// The same from rows of `other`, of the same encoder: those numbered `order`, all of them. Reads front to back,
   /// writes each of the runs that begin at `runs` so, too, and then puts those in order in which the numbers do not
   /// rise: memory holds some megabytes, and such a run.
-  void gather(const Spool& other, std::span<const Id> order, std::span<const std::size_t> runs,
+  void gather(const StagingFile& other, std::span<const Id> order, std::span<const std::size_t> runs,
               const Progress& progress);
   /// Has the rows in this process's own memory from now on, from which nothing can take them.
   void hold();
@@ -88,9 +88,9 @@ class Spool {
 };
 
 /// Sparse vectors as they were given.
-class RowSpool {
+class SparseStagingFile {
  public:
-  explicit RowSpool(const WorkFiles& files) : components_(files.unnamed()), values_(files.unnamed()) {}
+  explicit SparseStagingFile(const WorkFiles& files) : components_(files.unnamed()), values_(files.unnamed()) {}
 
   void append(const Batch& batch);
   /// Nothing is appended any more; now the rows can be read.
@@ -104,9 +104,9 @@ class RowSpool {
   Mapping mapped_components_, mapped_values_;
 };
 
-/// Writes the rows of `spool` numbered `order` as the section `name`. They are asked for ahead where they may have to
+/// Writes the rows of `staged` numbered `order` as the section `name`. They are asked for ahead where they may have to
 /// be read from disk.
-void write_rows(const Spool& spool, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk,
+void write_rows(const StagingFile& staged, std::span<const Id> order, std::string_view name, Tier tier, bool from_disk,
                 const Progress& progress, FileWriter& writer);
 
 }  // namespace cassata

@@ -50,7 +50,7 @@ class DenseCodes final : public Codes {
     if constexpr (sizeof(T) == sizeof(float)) {
       std::memcpy(out, row(id), dim() * sizeof(float));
     } else {
-      kernels::f16_to_f32(row(id), out, dim());
+      kernels::dense::f16_to_f32(row(id), out, dim());
     }
   }
 
@@ -70,7 +70,7 @@ class DenseScorer final : public RowScorer<DenseCodes<T>> {
  public:
   DenseScorer(const DenseCodes<T>& codes, Metric metric)
       : RowScorer<DenseCodes<T>>(codes),
-        kernels_(kernels::dense_kernels(metric, DenseCodes<T>::kType)),
+        kernels_(kernels::dense::dispatch(metric, DenseCodes<T>::kType)),
         query_(codes.dim() / CacheLine::kFloats + 1) {}
 
   void bind(VectorView query) override {
@@ -93,7 +93,7 @@ class DenseScorer final : public RowScorer<DenseCodes<T>> {
   }
 
  private:
-  kernels::DenseKernels kernels_;
+  kernels::dense::Kernels kernels_;
   std::vector<CacheLine>
       query_;  // a copy: loads that cross a line cost 5 to 9 % of a search, and NumPy's arrays lie 16 bytes past one
 };
@@ -126,7 +126,7 @@ class DenseEncoder final : public Encoder {
       out.bytes.insert(out.bytes.end(), bytes.begin(), bytes.end());
     } else {
       std::vector<std::uint16_t> halves(count);
-      kernels::f32_to_f16(rows.data, halves.data(), count);
+      kernels::dense::f32_to_f16(rows.data, halves.data(), count);
       for (std::size_t i = 0; i < count; ++i)
         if (!finite_half(halves[i]))
           refuse_beyond_half(source, first + i / dim_, "column " + std::to_string(i % dim_), rows.data[i]);

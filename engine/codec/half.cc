@@ -13,8 +13,8 @@ namespace {
 bool loses_much(std::span<const float> values) {
   std::vector<std::uint16_t> halves(values.size());
   std::vector<float> kept(values.size());
-  kernels::f32_to_f16(values.data(), halves.data(), values.size());
-  kernels::f16_to_f32(halves.data(), kept.data(), values.size());
+  kernels::dense::f32_to_f16(values.data(), halves.data(), values.size());
+  kernels::dense::f16_to_f32(halves.data(), kept.data(), values.size());
   double lost = 0, all = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double value = values[i], difference = value - static_cast<double>(kept[i]);

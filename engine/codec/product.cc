@@ -19,7 +19,7 @@
 namespace cassata {
 namespace {
 
-using kernels::kCentroids;
+using kernels::table_lookup::kCentroids;
 
 /// How vectors are cut, and where in the model what was learned of each piece lies.
 struct Subspaces {
@@ -106,7 +106,7 @@ class ProductScorer final : public RowScorer<ProductCodes> {
  public:
   ProductScorer(const ProductCodes& codes, Metric metric)
       : RowScorer(codes),
-        kernels_(kernels::lookup_kernels(metric)),
+        kernels_(kernels::table_lookup::dispatch(metric)),
         pieces_(codes.dim()),
         tables_(codes.cut.count * kCentroids) {}
 
@@ -141,7 +141,7 @@ class ProductScorer final : public RowScorer<ProductCodes> {
       kernels_.fill(pieces + cut.begin(s), cut.width(s), codes_.codebook(s), tables_.data() + s * kCentroids);
   }
 
-  kernels::LookupKernels kernels_;
+  kernels::table_lookup::Kernels kernels_;
   std::vector<float> pieces_, tables_;
 };
 

@@ -20,20 +20,20 @@
 namespace cassata {
 namespace {
 
-using kernels::QuantizedHead;
-using kernels::QuantizedLayout;
+using kernels::quantized::QuantizedHead;
+using kernels::quantized::QuantizedLayout;
 
 /// How values become codes.
-enum class Rule { range, direction };
+enum class QuantizerKind { range, direction };
 
-struct Form {
-  Rule rule;
+struct QuantizerConfig {
+  QuantizerKind kind;
   unsigned bits;
-  bool rotated() const { return rule == Rule::direction; }
+  bool rotated() const { return kind == QuantizerKind::direction; }
 };
 
-std::size_t model_bytes(const Form& form, std::size_t dim) {
-  return dim * sizeof(float) + (form.rotated() ? Rotation::kRounds * dim : 0);
+std::size_t model_bytes(const QuantizerConfig& config, std::size_t dim) {
+  return dim * sizeof(float) + (config.rotated() ? Rotation::kRounds * dim : 0);
 }
 
 constexpr float kLargest = std::numeric_limits<float>::max();
@@ -42,14 +42,14 @@ constexpr float kLargest = std::numeric_limits<float>::max();
 float bounded(float value, float most) { return std::min(most, std::max(-most, value)); }
 
 /// What was learned of the vectors, and the way from a vector to the one that is coded, and back.
-class Frame {
+class Preprocessor {
  public:
-  Frame(const Form& form, std::span<const std::byte> model, std::size_t dim)
+  Preprocessor(const QuantizerConfig& config, std::span<const std::byte> model, std::size_t dim)
       : mean_(reinterpret_cast<const float*>(model.data()), dim),
         rotation_(std::span(reinterpret_cast<const std::int8_t*>(model.data() + mean_.size_bytes()),
                             model.size() - mean_.size_bytes()),
                   dim),
-        rotated_(form.rotated()) {
+        rotated_(config.rotated()) {
     for (const float value : mean_) mean_squares_ += static_cast<double>(value) * static_cast<double>(value);
   }
 
@@ -82,17 +82,17 @@ class Frame {
 };
 
 float dot(std::span<const float> a, std::span<const float> b) {
-  return -kernels::dense_kernels(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
+  return -kernels::dense::dispatch(Metric::dot_product, ElementType::f32).one(a.data(), b.data(), a.size());
 }
 
 class QuantizedCodes final : public Codes {
  public:
-  QuantizedCodes(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
+  QuantizedCodes(const QuantizerConfig& config, const RowSections& sections, std::uint64_t size, const CodesSpec& spec)
       : Codes(size, spec.dim),
         rows_(sections.rows),
         model_(sections.model),
-        layout_(spec.dim, form.bits),
-        frame_(form, model(form), spec.dim) {
+        layout_(spec.dim, config.bits),
+        preprocessor_(config, model(config), spec.dim) {
     if (size > kMaxSize || rows_.bytes.size() != size * layout_.row_bytes)
       throw rows_.damaged(0, std::to_string(rows_.bytes.size()) + " bytes, expected " + std::to_string(size) +
                                  " rows of " + std::to_string(layout_.row_bytes));
@@ -103,7 +103,8 @@ class QuantizedCodes final : public Codes {
   void verify(const Reading& reading) const override {
     reading(model_.bytes);
     for (std::size_t i = 0; i < dim(); ++i)
-      if (!std::isfinite(frame_.mean()[i])) throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
+      if (!std::isfinite(preprocessor_.mean()[i]))
+        throw model_.damaged(i * sizeof(float), "a mean that is no finite number");
     for (std::size_t i = dim() * sizeof(float); i < model_.bytes.size(); ++i)
       if (model_.bytes[i] != std::byte{1} && model_.bytes[i] != std::byte{0xFF})
         throw model_.damaged(i, "a sign that is neither 1 nor -1");
@@ -135,20 +136,20 @@ class QuantizedCodes final : public Codes {
                                      << part.shift);
     }
     for (std::size_t i = 0; i < dim(); ++i) out[i] = h.bias + h.scale * out[i];
-    frame_.leave(out);
+    preprocessor_.leave(out);
   }
 
   const QuantizedLayout& layout() const { return layout_; }
-  const Frame& frame() const { return frame_; }
+  const Preprocessor& preprocessor() const { return preprocessor_; }
   const std::byte* rows() const noexcept { return rows_.bytes.data(); }
   std::span<const std::byte> bytes(Id id) const noexcept { return {row(id), layout_.row_bytes}; }
 
  private:
   const std::byte* row(Id id) const noexcept { return rows() + std::size_t{id} * layout_.row_bytes; }
-  std::span<const std::byte> model(const Form& form) const {
-    if (model_.bytes.size() != model_bytes(form, dim()))
+  std::span<const std::byte> model(const QuantizerConfig& config) const {
+    if (model_.bytes.size() != model_bytes(config, dim()))
       throw model_.damaged(
-          0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(form, dim())));
+          0, std::to_string(model_.bytes.size()) + " bytes, expected " + std::to_string(model_bytes(config, dim())));
     return model_.bytes;
   }
   QuantizedHead head(Id id) const {
@@ -159,7 +160,7 @@ class QuantizedCodes final : public Codes {
 
   Section rows_, model_;
   QuantizedLayout layout_;
-  Frame frame_;
+  Preprocessor preprocessor_;
 };
 
 class QuantizedScorer final : public RowScorer<QuantizedCodes> {
@@ -168,24 +169,24 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
       : RowScorer(codes), metric_(metric), values_(codes.dim()), decoded_(codes.dim()) {}
 
   void bind(VectorView query) override {
-    const Frame& frame = codes_.frame();
+    const Preprocessor& preprocessor = codes_.preprocessor();
     const bool by_product = metric_ == Metric::dot_product;
-    const float product = by_product ? bounded(dot(query.values, frame.mean()), kLargest) : 0;
-    const float share = by_product ? frame.share_of_mean(product) : 1;
-    frame.enter(query.values.data(), values_.data(), share);
-    kernels::quantize(values_.data(), codes_.layout(), query_);
+    const float product = by_product ? bounded(dot(query.values, preprocessor.mean()), kLargest) : 0;
+    const float share = by_product ? preprocessor.share_of_mean(product) : 1;
+    preprocessor.enter(query.values.data(), values_.data(), share);
+    kernels::quantized::quantize(values_.data(), codes_.layout(), query_);
     query_.base = by_product ? -product : dot(values_, values_);
     query_.rest_factor = share;
     query_.factor = by_product ? 1 : 2;
   }
 
   void bind(Id id) override {
-    if (!codes_.frame()
+    if (!codes_.preprocessor()
              .rotated()) {  // then nothing is lost if the row is not decoded, and a build is faster by a third
-      const float rest =
-          kernels::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes, codes_.layout(), query_);
+      const float rest = kernels::quantized::quantize_row(codes_.rows() + std::size_t{id} * codes_.layout().row_bytes,
+                                                          codes_.layout(), query_);
       const bool by_product = metric_ == Metric::dot_product;
-      query_.base = by_product ? rest - codes_.frame().mean_squares() : rest;
+      query_.base = by_product ? rest - codes_.preprocessor().mean_squares() : rest;
       query_.rest_factor = 1;
       query_.factor = by_product ? 1 : 2;
       return;
@@ -195,7 +196,7 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
   }
 
   void score(std::span<const Id> ids, float* out) noexcept override {
-    kernels::quantized_gather(query_, codes_.layout(), codes_.rows(), ids.data(), ids.size(), out);
+    kernels::quantized::gather(query_, codes_.layout(), codes_.rows(), ids.data(), ids.size(), out);
     scored();
   }
 
@@ -204,17 +205,17 @@ class QuantizedScorer final : public RowScorer<QuantizedCodes> {
   }
 
   void score_at(const std::byte* rows, std::span<const Id> places, float* out) noexcept override {
-    kernels::quantized_gather(query_, codes_.layout(), rows, places.data(), places.size(), out);
+    kernels::quantized::gather(query_, codes_.layout(), rows, places.data(), places.size(), out);
   }
 
   void score_range(Id first, std::size_t count, float* out) noexcept override {
-    kernels::quantized_range(query_, codes_.layout(), codes_.rows(), first, count, out);
+    kernels::quantized::range(query_, codes_.layout(), codes_.rows(), first, count, out);
   }
 
  private:
   Metric metric_;
-  kernels::QuantizedQuery query_;
-  std::vector<float> values_;   // of the query, in the frame of the codes
+  kernels::quantized::QuantizedQuery query_;
+  std::vector<float> values_;   // of the query, in the preprocessor of the codes
   std::vector<float> decoded_;  // a stored vector that is the query
 };
 
@@ -281,14 +282,15 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
 
 class QuantizedEncoder final : public Encoder {
  public:
-  QuantizedEncoder(const Form& form, const CodesSpec& spec) : form_(form), spec_(spec), layout_(spec.dim, form.bits) {}
+  QuantizedEncoder(const QuantizerConfig& config, const CodesSpec& spec)
+      : config_(config), spec_(spec), layout_(spec.dim, config.bits) {}
 
   bool trains() const noexcept override { return true; }
 
   void train(const Codes& vectors, unsigned, const Progress& progress) override {
     const std::vector<float> mean = robust_mean(vectors, progress);
     const std::vector<std::int8_t> signs =
-        form_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
+        config_.rotated() ? Rotation::random_signs(spec_.dim) : std::vector<std::int8_t>();
     const auto means = std::as_bytes(std::span(mean)), flips = std::as_bytes(std::span(signs));
     model_.assign(means.begin(), means.end());
     model_.insert(model_.end(), flips.begin(), flips.end());
@@ -298,34 +300,35 @@ class QuantizedEncoder final : public Encoder {
   std::size_t row_bytes() const noexcept override { return layout_.row_bytes; }
 
   void encode(const Batch& rows, std::string_view, std::uint64_t, EncodedRows& out) const override {
-    const Frame frame(form_, model_, spec_.dim);
+    const Preprocessor preprocessor(config_, model_, spec_.dim);
     std::vector<float> values(spec_.dim);
     Quantized quantized{.codes = std::vector<std::uint8_t>(spec_.dim)};
     for (std::size_t i = 0; i < rows.rows; ++i) {
       const std::span<const float> given = rows.row(i).values;
-      frame.enter(given.data(), values.data());
-      const auto last = static_cast<float>((1U << form_.bits) - 1);
-      form_.rule == Rule::range ? quantize_range(values, last, quantized) : quantize_direction(values, last, quantized);
-      append_row(quantized, bounded(rest(given, values, quantized, frame), kLargest), out.bytes);
+      preprocessor.enter(given.data(), values.data());
+      const auto last = static_cast<float>((1U << config_.bits) - 1);
+      config_.kind == QuantizerKind::range ? quantize_range(values, last, quantized)
+                                           : quantize_direction(values, last, quantized);
+      append_row(quantized, bounded(rest(given, values, quantized, preprocessor), kLargest), out.bytes);
     }
   }
 
   std::unique_ptr<Codes> open(const RowSections& sections, std::uint64_t size) const override {
-    return std::make_unique<QuantizedCodes>(form_, sections, size, spec_);
+    return std::make_unique<QuantizedCodes>(config_, sections, size, spec_);
   }
 
  private:
   /// What a distance to the vector is besides the query's own part and the product with the codes.
   float rest(std::span<const float> given, std::span<const float> values, const Quantized& quantized,
-             const Frame& frame) const {
+             const Preprocessor& preprocessor) const {
     std::vector<float> decoded(values.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       decoded[i] = quantized.bias + quantized.scale * static_cast<float>(quantized.codes[i]);
     if (spec_.metric == Metric::euclidean)
-      return form_.rule == Rule::range ? dot(decoded, decoded) : dot(values, values);
-    if (!spec_.linear) return dot(frame.mean(), frame.mean()) - dot(frame.mean(), given);
-    frame.leave(decoded.data());
-    return dot(frame.mean(), frame.mean()) - dot(frame.mean(), decoded);
+      return config_.kind == QuantizerKind::range ? dot(decoded, decoded) : dot(values, values);
+    if (!spec_.linear) return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), given);
+    preprocessor.leave(decoded.data());
+    return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), decoded);
   }
 
   void append_row(const Quantized& quantized, float rest, std::vector<std::byte>& out) const {
@@ -342,34 +345,35 @@ class QuantizedEncoder final : public Encoder {
     }
   }
 
-  Form form_;
+  QuantizerConfig config_;
   CodesSpec spec_;
   QuantizedLayout layout_;
   std::vector<std::byte> model_;
 };
 
 /// What is wrong with codes of these many bits and dimensions; empty: nothing.
-std::string fault(const Form& form, const CodesSpec& spec) {
-  if (form.bits == 0 || form.bits > kMaxRabitqBits)
-    return "bits: " + std::to_string(form.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
+std::string fault(const QuantizerConfig& config, const CodesSpec& spec) {
+  if (config.bits == 0 || config.bits > kMaxRabitqBits)
+    return "bits: " + std::to_string(config.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
   if (spec.dim > kMaxQuantizedDim)
     return "dim: " + std::to_string(spec.dim) + " given, expected at most " + std::to_string(kMaxQuantizedDim) +
            " for int8, int4 and rabitq codes";
   return {};
 }
 
-std::unique_ptr<Codes> open(const Form& form, const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
-  if (const std::string what = fault(form, spec); !what.empty()) throw sections.rows.damaged(0, what);
-  return std::make_unique<QuantizedCodes>(form, sections, size, spec);
+std::unique_ptr<Codes> open(const QuantizerConfig& config, const RowSections& sections, std::uint64_t size,
+                            const CodesSpec& spec) {
+  if (const std::string what = fault(config, spec); !what.empty()) throw sections.rows.damaged(0, what);
+  return std::make_unique<QuantizedCodes>(config, sections, size, spec);
 }
 
-std::unique_ptr<Encoder> encoder(const Form& form, const CodesSpec& spec) {
-  if (const std::string what = fault(form, spec); !what.empty()) invalid_argument(what);
-  return std::make_unique<QuantizedEncoder>(form, spec);
+std::unique_ptr<Encoder> encoder(const QuantizerConfig& config, const CodesSpec& spec) {
+  if (const std::string what = fault(config, spec); !what.empty()) invalid_argument(what);
+  return std::make_unique<QuantizedEncoder>(config, spec);
 }
 
-constexpr Form kInt8{Rule::range, 8}, kInt4{Rule::range, 4};
-Form rabitq(const CodesSpec& spec) { return {Rule::direction, spec.code.bits}; }
+constexpr QuantizerConfig kInt8{QuantizerKind::range, 8}, kInt4{QuantizerKind::range, 4};
+QuantizerConfig rabitq(const CodesSpec& spec) { return {QuantizerKind::direction, spec.code.bits}; }
 
 }  // namespace
 

@@ -24,8 +24,8 @@ class RowFetch {
   template <class PartOf, class PlaceOf = std::nullptr_t>
   bool fetch(std::span<const Id> ids, PartOf part_of, PlaceOf place_of = nullptr) noexcept {
     if (ids.empty()) return false;
-    if (residency_.likely()) {
-      if (watches_ || !residency_.looked_at()) return false;
+    if (residency_.likely_resident()) {
+      if (watches_ || !residency_.sample_now()) return false;
       watches_ = true;
       read_ = blocks_read();
       return false;
@@ -34,13 +34,13 @@ class RowFetch {
     if constexpr (!std::is_null_pointer_v<PlaceOf>) ask(ids, place_of);
     ask(ids, part_of);
     const bool reads = blocks_read() != before;
-    residency_.learn(reads);
+    residency_.record(reads);
     return reads;
   }
   void scored() noexcept {
     if (!watches_) return;
     watches_ = false;
-    if (blocks_read() != read_) residency_.learn(true);
+    if (blocks_read() != read_) residency_.record(true);
   }
 
  private:

@@ -9,22 +9,22 @@ namespace cassata {
 /// long as scoring (docs/performance.md). Any number of threads.
 class alignas(64) Residency {
  public:
-  /// So it was the last kCalm times.
-  bool likely() const noexcept { return calm_.load(std::memory_order_relaxed) >= kCalm; }
+  /// So it was the last kStreak times.
+  bool likely_resident() const noexcept { return streak_.load(std::memory_order_relaxed) >= kStreak; }
   /// Whether this is one of those times at which it is looked at: it takes as long as scoring some rows.
-  bool looked_at() noexcept { return looks_.fetch_add(1, std::memory_order_relaxed) % kEvery == 0; }
-  void learn(bool was_read) noexcept {
+  bool sample_now() noexcept { return samples_.fetch_add(1, std::memory_order_relaxed) % kEvery == 0; }
+  void record(bool was_read) noexcept {
     if (was_read)
-      calm_.store(0, std::memory_order_relaxed);
-    else if (!likely())
-      calm_.fetch_add(1, std::memory_order_relaxed);
+      streak_.store(0, std::memory_order_relaxed);
+    else if (!likely_resident())
+      streak_.fetch_add(1, std::memory_order_relaxed);
   }
 
  private:
-  /// More than a walk makes on the upper levels, which are in memory first.
-  static constexpr unsigned kCalm = 128;
+  /// More than a walk makes on the upper layers, which are in memory first.
+  static constexpr unsigned kStreak = 128;
   static constexpr unsigned kEvery = 32;
-  std::atomic<unsigned> calm_ = 0, looks_ = 0;
+  std::atomic<unsigned> streak_ = 0, samples_ = 0;
 };
 
 }  // namespace cassata

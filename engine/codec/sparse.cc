@@ -25,7 +25,7 @@ std::size_t component_bytes(std::size_t dim) {
 
 struct SingleValues {
   using Stored = float;
-  static constexpr kernels::SparseValues kKind = kernels::SparseValues::f32;
+  static constexpr kernels::sparse::SparseValues kKind = kernels::sparse::SparseValues::f32;
   static constexpr std::size_t kHeadBytes = 0;
   static float value(float, float stored) noexcept { return stored; }
   static std::vector<float> store(std::span<const float> values, std::string_view, std::uint64_t,
@@ -36,17 +36,17 @@ struct SingleValues {
 
 struct HalfValues {
   using Stored = std::uint16_t;
-  static constexpr kernels::SparseValues kKind = kernels::SparseValues::f16;
+  static constexpr kernels::sparse::SparseValues kKind = kernels::sparse::SparseValues::f16;
   static constexpr std::size_t kHeadBytes = 0;
   static float value(float, std::uint16_t stored) noexcept {
     float value;
-    kernels::f16_to_f32(&stored, &value, 1);
+    kernels::dense::f16_to_f32(&stored, &value, 1);
     return value;
   }
   static std::vector<std::uint16_t> store(std::span<const float> values, std::string_view source, std::uint64_t row,
                                           std::vector<std::byte>&) {
     std::vector<std::uint16_t> halves(values.size());
-    kernels::f32_to_f16(values.data(), halves.data(), values.size());
+    kernels::dense::f32_to_f16(values.data(), halves.data(), values.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!finite_half(halves[i])) refuse_beyond_half(source, row, "entry " + std::to_string(i), values[i]);
     return halves;
@@ -56,8 +56,8 @@ struct HalfValues {
 template <class Number>
 struct FixedValues {
   using Stored = Number;
-  static constexpr kernels::SparseValues kKind =
-      sizeof(Number) == 1 ? kernels::SparseValues::fixed8 : kernels::SparseValues::fixed16;
+  static constexpr kernels::sparse::SparseValues kKind =
+      sizeof(Number) == 1 ? kernels::sparse::SparseValues::fixed8 : kernels::sparse::SparseValues::fixed16;
   static constexpr std::size_t kHeadBytes = sizeof(float);
   static float value(float scale, Number stored) noexcept { return fixed_value(scale, stored); }
   static std::vector<Number> store(std::span<const float> values, std::string_view, std::uint64_t,
@@ -71,7 +71,7 @@ struct FixedValues {
 template <class Values>
 class SparseCodes final : public SparseRows {
  public:
-  using Record = kernels::SparseRow;
+  using Record = kernels::sparse::SparseRow;
   using Stored = typename Values::Stored;
 
   SparseCodes(const RowSections& sections, std::uint64_t size, std::size_t dim)
@@ -80,8 +80,8 @@ class SparseCodes final : public SparseRows {
   std::unique_ptr<Scorer> scorer(Metric metric) const override {
     return std::make_unique<SparseScorer<SparseCodes>>(*this, metric);
   }
-  kernels::SparseKernels<Record> kernels(Metric metric) const {
-    return kernels::sparse_kernels(metric, component_bytes_, Values::kKind);
+  kernels::sparse::Kernels<Record> kernels(Metric metric) const {
+    return kernels::sparse::dispatch(metric, component_bytes_, Values::kKind);
   }
 
   Record record(Id id) const noexcept {

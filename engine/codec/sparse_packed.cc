@@ -40,7 +40,7 @@ struct Layout {
 
 class PackedCodes final : public SparseRows {
  public:
-  using Record = kernels::PackedRow;
+  using Record = kernels::sparse::PackedRow;
 
   PackedCodes(const RowSections& sections, std::uint64_t size, std::size_t dim)
       : SparseRows(sections, size, dim), layout_(dim) {}
@@ -48,7 +48,7 @@ class PackedCodes final : public SparseRows {
   std::unique_ptr<Scorer> scorer(Metric metric) const override {
     return std::make_unique<SparseScorer<PackedCodes>>(*this, metric);
   }
-  kernels::SparseKernels<Record> kernels(Metric) const { return kernels::packed_kernels(layout_.low_bytes); }
+  kernels::sparse::Kernels<Record> kernels(Metric) const { return kernels::sparse::dispatch_packed(layout_.low_bytes); }
 
   Record record(Id id) const noexcept {
     const auto row = bytes(id);

@@ -135,12 +135,12 @@ class SparseScorer final : public RowScorer<Rows> {
   }
 
   Metric metric_;
-  kernels::SparseKernels<Record> kernels_;
-  float (*kernel_)(const kernels::SparseQuery&, const Record&) = nullptr;
+  kernels::sparse::Kernels<Record> kernels_;
+  float (*kernel_)(const kernels::sparse::SparseQuery&, const Record&) = nullptr;
   std::uint32_t limit_;
   std::vector<float> table_;
   std::vector<std::uint32_t> scattered_;  // places of the table that are not 0
-  std::array<std::uint32_t, kernels::kMaxFilterWords> filter_ = {};
+  std::array<std::uint32_t, kernels::sparse::kMaxFilterWords> filter_ = {};
   std::vector<std::uint32_t> components_;
   std::vector<float> values_;
   float norm_ = 0;  // squared

@@ -21,7 +21,7 @@
 namespace cassata {
 namespace {
 
-using kernels::kCentroids;
+using kernels::table_lookup::kCentroids;
 
 class TokenCodes : public Codes {
  public:
@@ -113,8 +113,8 @@ class TokenScorer : public RowScorer<TokenCodes> {
   }
 
  protected:
-  const kernels::Packed& query() const noexcept { return query_.parts(); }
-  const kernels::MaxSimKernels kernels_ = kernels::max_sim_kernels();
+  const kernels::maxsim::Packed& query() const noexcept { return query_.parts(); }
+  const kernels::maxsim::Kernels kernels_ = kernels::maxsim::dispatch();
 
  private:
   static constexpr std::size_t kGroup = 16;
@@ -142,7 +142,7 @@ class TokenScorer : public RowScorer<TokenCodes> {
     if (!document.empty()) kernels::prefetch(document.data(), std::min(document.size(), kMost));
   }
 
-  kernels::PackedVectors query_;
+  kernels::maxsim::PackedVectors query_;
 };
 
 class HalfTokens final : public TokenCodes {
@@ -197,7 +197,7 @@ class HalfTokenEncoder final : public Encoder {
     for (std::size_t i = 0; i < rows.rows; ++i) {
       const auto tokens = rows.tokens.row(i);
       halves.resize(tokens.size());
-      kernels::f32_to_f16(tokens.data(), halves.data(), tokens.size());
+      kernels::dense::f32_to_f16(tokens.data(), halves.data(), tokens.size());
       for (std::size_t j = 0; j < tokens.size(); ++j)
         if (!finite_half(halves[j]))
           refuse_beyond_half(source, first + i,
@@ -339,7 +339,7 @@ class TwoLevelScorer final : public TokenScorer {
       const std::size_t n = std::min(kStep, count - first);
       for (std::size_t i = 0; i < n; ++i) numbers_[i] = codes_.number(document, first + i);
       if (codes_.has_norms)
-        kernels::f16_to_f32(codes_.norms(document, count) + first * TwoLevelTokens::kNormBytes, norms_, n);
+        kernels::dense::f16_to_f32(codes_.norms(document, count) + first * TwoLevelTokens::kNormBytes, norms_, n);
       looks_up_ ? look_up(n, codes) : multiply(n, codes);
     }
   }
@@ -386,8 +386,8 @@ class TwoLevelScorer final : public TokenScorer {
 
   void multiply(std::size_t n, const std::uint8_t* codes) noexcept {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    for (std::size_t first = 0; first < n; first += kernels::kTileRows) {
-      const std::size_t rows = std::min(kernels::kTileRows, n - first);
+    for (std::size_t first = 0; first < n; first += kernels::maxsim::kTileRows) {
+      const std::size_t rows = std::min(kernels::maxsim::kTileRows, n - first);
       float* to = tokens_.data();
       for (std::size_t i = first; i < first + rows; ++i) {
         const float* centroid = codes_.centroids() + std::size_t{numbers_[i]} * dim;
@@ -404,7 +404,7 @@ class TwoLevelScorer final : public TokenScorer {
   /// The codebooks, a centroid after another.
   void prepare_rows() {
     const std::size_t dim = codes_.dim(), width = dim / codes_.subspaces;
-    tokens_.resize(kernels::kTileRows * dim);
+    tokens_.resize(kernels::maxsim::kTileRows * dim);
     if (!pieces_.empty()) return;
     pieces_.resize(kCentroids * dim);
     for (std::size_t j = 0; j < dim; ++j)
@@ -414,7 +414,7 @@ class TwoLevelScorer final : public TokenScorer {
 
   const TwoLevelTokens& codes_;
   bool looks_up_ = true;
-  kernels::AlignedFloats tables_, products_;
+  kernels::maxsim::AlignedFloats tables_, products_;
   std::vector<std::uint32_t> place_of_;   // of a centroid: the row of its products
   std::vector<std::uint32_t> number_at_;  // of such a row: the centroid
   std::size_t known_ = 0, most_ = 0;      // rows there are, and may be

@@ -13,7 +13,7 @@
 
 namespace cassata {
 
-/// Section of the ground level's lists.
+/// Section of the base layer's lists.
 inline constexpr std::string_view kEdgesSection = "graph.edges";
 
 /// The neighbour lists of the nodes 0 to size() - 1. Immutable while it is walked; any number of threads.
@@ -26,7 +26,7 @@ class Adjacency {
   std::span<const Id> neighbors(Id id, Id* scratch) const noexcept { return read(id, locate(id), scratch); }
 
   /// Starts to fetch what `locate` reads, for nodes that may be expanded soon.
-  virtual void foresee(Id) const noexcept {}
+  virtual void prefetch_location(Id) const noexcept {}
   /// `neighbors` in two parts: where the list of `id` lies, which starts to be fetched;
   virtual std::span<const std::byte> locate(Id id) const noexcept = 0;
   /// and once other work is done, the neighbours.

@@ -10,30 +10,31 @@
 namespace cassata {
 namespace {
 
-using namespace kernels;
+using namespace kernels::delta_lists;
 
-constexpr std::size_t kHead = kGapGuardBytes;  // before the lists
-constexpr std::size_t kTail = kGapGuardBytes;  // after them
+constexpr std::size_t kHead = kGuardBytes;  // before the lists
+constexpr std::size_t kTail = kGuardBytes;  // after them
 constexpr std::size_t kMaxNarrowLength = 255;
-static_assert(1 + kGapOverrun <= Adjacency::kListSlack);
-static_assert(kGapClasses <= kHead);
+static_assert(1 + kOverrun <= Adjacency::kListSlack);
+static_assert(kClasses <= kHead);
 
 std::size_t rows_of_record(bool wide) { return kLengthsBytes / (wide ? sizeof(std::uint16_t) : sizeof(std::uint8_t)); }
 std::size_t records_bytes(std::size_t size, bool wide) {
   return (size + rows_of_record(wide) - 1) / rows_of_record(wide) * kRecordBytes;
 }
 
-/// The class that has `gap`; with the widths of read_code() or choose_widths() there is one for every gap that occurs.
-std::uint32_t class_of(const GapCode& code, std::uint32_t gap) {
-  for (std::uint32_t c = 0; c < kGapClasses; ++c)
-    if (gap - code.bases[c] <= code.masks[c]) return c;
+/// The class that has `delta`; with the widths of read_code() or choose_widths() there is one for every delta that
+/// occurs.
+std::uint32_t class_of(const DeltaCode& code, std::uint32_t delta) {
+  for (std::uint32_t c = 0; c < kClasses; ++c)
+    if (delta - code.bases[c] <= code.masks[c]) return c;
   return kSelfClass;
 }
 
 /// Calls with each difference between the numbers of a rising list and `self`, in order, and with 0 for the place of
 /// `self`.
 template <class Call>
-void for_each_gap(Id self, std::span<const Id> list, Call call) {
+void for_each_delta(Id self, std::span<const Id> list, Call call) {
   const auto after = std::lower_bound(list.begin(), list.end(), self);
   for (auto at = list.begin(); at != after; ++at) call((at + 1 == after ? self : at[1]) - at[0]);
   call(Id{0});
@@ -43,26 +44,26 @@ void for_each_gap(Id self, std::span<const Id> list, Call call) {
 /// Makes a list's bytes.
 class ListWriter {
  public:
-  explicit ListWriter(const GapCode& code) : code_(code) {}
+  explicit ListWriter(const DeltaCode& code) : code_(code) {}
 
   /// Valid until the next call.
   std::span<const std::byte> encode(Id self, std::span<const Id> list) {
     classes_.clear();
-    gaps_.clear();
+    deltas_.clear();
     std::size_t bits = 0;
-    for_each_gap(self, list, [&](std::uint32_t gap) {
-      gaps_.push_back(gap);
-      classes_.push_back(gap == 0 ? kSelfClass : class_of(code_, gap));
+    for_each_delta(self, list, [&](std::uint32_t delta) {
+      deltas_.push_back(delta);
+      classes_.push_back(delta == 0 ? kSelfClass : class_of(code_, delta));
       bits += kClassBits + code_.widths[classes_.back()];
     });
     bytes_.assign((bits + 7) / 8, std::byte{0});
     std::size_t back = 8 * bytes_.size();
-    for (std::size_t i = 0; i < gaps_.size(); ++i) {
+    for (std::size_t i = 0; i < deltas_.size(); ++i) {
       put(kClassBits * i, classes_[i], kClassBits);
       back -= code_.widths[classes_[i]];
-      put(back, gaps_[i] - code_.bases[classes_[i]], code_.widths[classes_[i]]);
+      put(back, deltas_[i] - code_.bases[classes_[i]], code_.widths[classes_[i]]);
     }
-    if (8 * bytes_.size() - bits >= kClassBits) put(kClassBits * gaps_.size(), kSelfClass, kClassBits);
+    if (8 * bytes_.size() - bits >= kClassBits) put(kClassBits * deltas_.size(), kSelfClass, kClassBits);
     return bytes_;
   }
 
@@ -72,27 +73,27 @@ class ListWriter {
       bytes_[(at + bit) / 8] |= static_cast<std::byte>((value >> bit & 1) << (at + bit) % 8);
   }
 
-  const GapCode& code_;
-  std::vector<std::uint32_t> gaps_, classes_;
+  const DeltaCode& code_;
+  std::vector<std::uint32_t> deltas_, classes_;
   std::vector<std::byte> bytes_;
 };
 
-/// How many gaps there are of each size, as far as it takes to choose classes.
-class GapCounts {
+/// How many deltas there are of each size, as far as it takes to choose classes.
+class DeltaCounts {
  public:
-  void add(std::uint32_t gap) {
-    counts_[static_cast<std::size_t>(std::bit_width(gap))] += 1;
-    largest_ = std::max(largest_, gap);
+  void add(std::uint32_t delta) {
+    counts_[static_cast<std::size_t>(std::bit_width(delta))] += 1;
+    largest_ = std::max(largest_, delta);
   }
   std::uint32_t largest() const { return largest_; }
-  /// Of gaps up to `gap`, as if those of as many bits were spread evenly.
-  double up_to(std::uint64_t gap) const {
+  /// Of deltas up to `delta`, as if those of as many bits were spread evenly.
+  double up_to(std::uint64_t delta) const {
     double sum = 0;
-    const auto bits = static_cast<std::size_t>(std::bit_width(gap));
+    const auto bits = static_cast<std::size_t>(std::bit_width(delta));
     for (std::size_t b = 1; b < std::min(bits, counts_.size()); ++b) sum += counts_[b];
     if (bits == 0 || bits >= counts_.size()) return sum;
     const auto first = static_cast<double>(std::uint64_t{1} << (bits - 1));
-    return sum + counts_[bits] * (static_cast<double>(gap) - first + 1) / first;
+    return sum + counts_[bits] * (static_cast<double>(delta) - first + 1) / first;
   }
 
  private:
@@ -103,11 +104,11 @@ class GapCounts {
 /// The widths, not falling, that take the fewest bits: tries them all.
 class WidthChooser {
  public:
-  explicit WidthChooser(const GapCounts& counts) : counts_(counts) { choose(0, 0, 0, 0); }
-  std::array<std::uint8_t, kGapClasses> best() const { return best_; }
+  explicit WidthChooser(const DeltaCounts& counts) : counts_(counts) { choose(0, 0, 0, 0); }
+  std::array<std::uint8_t, kClasses> best() const { return best_; }
 
  private:
-  /// For class c, whose gaps begin after `first`, and those after it; `bits` are for those before.
+  /// For class c, whose deltas begin after `first`, and those after it; `bits` are for those before.
   void choose(std::size_t c, unsigned least, std::uint64_t first, double bits) {
     if (bits >= best_bits_) return;
     if (first >= counts_.largest()) {
@@ -116,29 +117,29 @@ class WidthChooser {
       best_bits_ = bits;
       return;
     }
-    if (c == kGapClasses) return;
+    if (c == kClasses) return;
     const auto enough = static_cast<unsigned>(std::bit_width(counts_.largest() - first - 1));
     const double before = counts_.up_to(first);
-    for (unsigned width = c + 1 < kGapClasses ? std::min(least, enough) : enough; width <= enough; ++width) {
+    for (unsigned width = c + 1 < kClasses ? std::min(least, enough) : enough; width <= enough; ++width) {
       const std::uint64_t last = first + (std::uint64_t{1} << width);
       widths_[c] = static_cast<std::uint8_t>(width);
       choose(c + 1, width, last, bits + width * (counts_.up_to(last) - before));
     }
   }
 
-  const GapCounts& counts_;
-  std::array<std::uint8_t, kGapClasses> widths_{}, best_{};
+  const DeltaCounts& counts_;
+  std::array<std::uint8_t, kClasses> widths_{}, best_{};
   double best_bits_ = std::numeric_limits<double>::infinity();
 };
 
 /// The classes that a section tells; of a damaged one any.
-GapCode read_code(const Section& edges) {
+DeltaCode read_code(const Section& edges) {
   if (edges.bytes.size() < kHead + kTail)
     throw edges.damaged(0, "holds " + std::to_string(edges.bytes.size()) + " bytes, expected at least " +
                                std::to_string(kHead + kTail));
-  std::array<std::uint8_t, kGapClasses> widths;
-  for (std::size_t c = 0; c < kGapClasses; ++c) widths[c] = static_cast<std::uint8_t>(edges.bytes[c]) & kMaxGapWidth;
-  return GapCode(widths);
+  std::array<std::uint8_t, kClasses> widths;
+  for (std::size_t c = 0; c < kClasses; ++c) widths[c] = static_cast<std::uint8_t>(edges.bytes[c]) & kMaxWidth;
+  return DeltaCode(widths);
 }
 
 /// The bytes of graph.places.
@@ -164,26 +165,25 @@ void expect_zeros(const Section& section, std::size_t begin, std::size_t end) {
 
 }  // namespace
 
-CompressedAdjacency::CompressedAdjacency(const Section& edges, const Section& places, std::size_t size,
-                                         std::size_t max_degree)
+DeltaAdjacency::DeltaAdjacency(const Section& edges, const Section& places, std::size_t size, std::size_t max_degree)
     : Adjacency(size, max_degree),
       edges_(edges),
       places_(places),
       wide_(places.bytes.size() != records_bytes(size, false)),
       code_(read_code(edges)),
-      kernels_(gap_kernels(code_)) {
+      kernels_(dispatch(code_)) {
   if (wide_ && places.bytes.size() != records_bytes(size, true))
     throw places.damaged(0, "holds " + std::to_string(places.bytes.size()) + " bytes, expected " +
                                 std::to_string(records_bytes(size, false)) + " or " +
                                 std::to_string(records_bytes(size, true)));
 }
 
-std::size_t CompressedAdjacency::length(const std::byte* record, std::size_t i) const noexcept {
+std::size_t DeltaAdjacency::length(const std::byte* record, std::size_t i) const noexcept {
   const std::byte* const lengths = record + sizeof(std::uint64_t);
   return wide_ ? number_at<std::uint16_t>(lengths + sizeof(std::uint16_t) * i) : number_at<std::uint8_t>(lengths + i);
 }
 
-std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
+std::span<const std::byte> DeltaAdjacency::list(Id id) const noexcept {
   const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false),
                     number = id % rows;  // divisors that the compiler knows
   const std::byte* const record = places_.bytes.data() + id / rows * kRecordBytes;
@@ -197,26 +197,26 @@ std::span<const std::byte> CompressedAdjacency::list(Id id) const noexcept {
   return edges_.bytes.subspan(begin, count);
 }
 
-void CompressedAdjacency::foresee(Id id) const noexcept {
+void DeltaAdjacency::prefetch_location(Id id) const noexcept {
   const std::size_t rows = wide_ ? rows_of_record(true) : rows_of_record(false);
   __builtin_prefetch(places_.bytes.data() + id / rows * kRecordBytes);
 }
 
-std::span<const std::byte> CompressedAdjacency::locate(Id id) const noexcept {
+std::span<const std::byte> DeltaAdjacency::locate(Id id) const noexcept {
   const auto bytes = list(id);
   // All that is read, beyond a short list's end, too, and to the first level of the cache: decoding waits for nothing
   // else.
-  for (std::size_t at = 0; at < bytes.size() + kGapGuardBytes - 1; at += kGapGuardBytes)
+  for (std::size_t at = 0; at < bytes.size() + kGuardBytes - 1; at += kGuardBytes)
     __builtin_prefetch(bytes.data() + at);
   return bytes;
 }
 
-std::span<const Id> CompressedAdjacency::read(Id id, std::span<const std::byte> bytes, Id* scratch) const noexcept {
+std::span<const Id> DeltaAdjacency::read(Id id, std::span<const std::byte> bytes, Id* scratch) const noexcept {
   if (bytes.empty()) return {};
   return {scratch, kernels_.decode(code_, bytes.data(), bytes.size(), id, max_degree() + 1, scratch)};
 }
 
-void CompressedAdjacency::verify_places(const Reading& reading) const {
+void DeltaAdjacency::verify_places(const Reading& reading) const {
   const std::size_t rows = rows_of_record(wide_);
   std::uint64_t end = kHead;
   for (std::size_t row = 0; row < places_.bytes.size() / kRecordBytes * rows; ++row) {
@@ -238,15 +238,15 @@ void CompressedAdjacency::verify_places(const Reading& reading) const {
                                   " of the section, where they must");
 }
 
-void CompressedAdjacency::verify(const Reading& reading) const {
+void DeltaAdjacency::verify(const Reading& reading) const {
   verify_places(reading);
   reading(edges_.bytes.first(kHead));
   reading(edges_.bytes.last(kTail));
-  for (std::size_t c = 0; c < kGapClasses; ++c)
-    if (edges_.bytes[c] > std::byte{kMaxGapWidth})
+  for (std::size_t c = 0; c < kClasses; ++c)
+    if (edges_.bytes[c] > std::byte{kMaxWidth})
       throw edges_.damaged(c, "differences of " + std::to_string(static_cast<int>(edges_.bytes[c])) +
-                                  " bits, expected at most " + std::to_string(kMaxGapWidth));
-  expect_zeros(edges_, kGapClasses, kHead);
+                                  " bits, expected at most " + std::to_string(kMaxWidth));
+  expect_zeros(edges_, kClasses, kHead);
   expect_zeros(edges_, edges_.bytes.size() - kTail, edges_.bytes.size());
   ListWriter writer(code_);
   std::vector<Id> scratch(list_capacity()), ids;
@@ -269,14 +269,14 @@ void CompressedAdjacency::verify(const Reading& reading) const {
 std::vector<std::byte> compress(std::size_t size, const std::function<void(Id row, std::vector<Id>& list)>& list_of,
                                 const std::function<void(std::span<const std::byte>)>& edges) {
   std::vector<Id> list;
-  GapCounts counts;
+  DeltaCounts counts;
   for (Id row = 0; row < size; ++row) {
     list.clear();
     list_of(row, list);
-    for_each_gap(row, list, [&](std::uint32_t gap) { gap == 0 ? void() : counts.add(gap); });
+    for_each_delta(row, list, [&](std::uint32_t delta) { delta == 0 ? void() : counts.add(delta); });
   }
   const auto widths = WidthChooser(counts).best();
-  const GapCode code{widths};
+  const DeltaCode code{widths};
   ListWriter writer(code);
   std::vector<std::uint16_t> lengths;
   std::vector<std::byte> head;

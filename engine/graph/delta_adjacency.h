@@ -3,7 +3,7 @@
 //   graph.edges    7 u8        widths of the classes of differences, each at most 31 (engine/kernels/delta_lists.h says
 //   how lists are coded by them)
 //                  57 u8       zeros
-//                  lists       row by row, no gaps
+//                  lists       row by row, without deltas
 //                  64 u8       zeros
 //   graph.places   records of 64 bytes, each of 56 rows, or of 28 if some list has more than 255 bytes:
 //                    u64              where in graph.edges the list of its first row begins
@@ -25,11 +25,11 @@ namespace cassata {
 /// Section that tells where the lists of a compressed graph lie.
 inline constexpr std::string_view kPlacesSection = "graph.places";
 
-class CompressedAdjacency final : public Adjacency {
+class DeltaAdjacency final : public Adjacency {
  public:
   /// Throws Error(corrupt) if the sections' lengths or the classes are not what they must be.
-  CompressedAdjacency(const Section& edges, const Section& places, std::size_t size, std::size_t max_degree);
-  void foresee(Id id) const noexcept override;
+  DeltaAdjacency(const Section& edges, const Section& places, std::size_t size, std::size_t max_degree);
+  void prefetch_location(Id id) const noexcept override;
   std::span<const std::byte> locate(Id id) const noexcept override;
   std::span<const Id> read(Id id, std::span<const std::byte> list, Id* scratch) const noexcept override;
   void verify(const Reading& reading = {}) const override;
@@ -42,8 +42,8 @@ class CompressedAdjacency final : public Adjacency {
 
   Section edges_, places_;
   bool wide_;  // lengths are u16
-  kernels::GapCode code_;
-  kernels::GapKernels kernels_;
+  kernels::delta_lists::DeltaCode code_;
+  kernels::delta_lists::Kernels kernels_;
 };
 
 /// Gives the bytes of the edges' section for `size` lists to `edges`, piece by piece, and returns those of the places'

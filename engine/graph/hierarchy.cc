@@ -41,12 +41,12 @@ LevelAssignment assign_levels(std::uint64_t size, std::uint32_t m) {
   return out;
 }
 
-Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m,
-               std::uint64_t ground_size)
-    : nodes_section_(nodes), ground_size_(ground_size) {
+UpperLayers::UpperLayers(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes,
+                         std::uint32_t m, std::uint64_t base_size)
+    : nodes_section_(nodes), base_size_(base_size) {
   std::uint64_t rows = 0;
   for (std::size_t l = 0; l < sizes.size(); ++l) {
-    if (sizes[l] == 0 || sizes[l] > (l == 0 ? ground_size : sizes[l - 1]) || l > kMaxLevel)
+    if (sizes[l] == 0 || sizes[l] > (l == 0 ? base_size : sizes[l - 1]) || l > kMaxLevel)
       throw nodes.damaged(0, "level " + std::to_string(l + 1) + " has " + std::to_string(sizes[l]) +
                                  " nodes, expected at least 1 and no more than the level below");
     rows += sizes[l];
@@ -60,14 +60,14 @@ Levels::Levels(const Section& nodes, const Section& edges, std::span<const std::
   }
 }
 
-void Levels::verify(const Reading& reading) const {
-  std::vector<bool> seen(ground_size_);
+void UpperLayers::verify(const Reading& reading) const {
+  std::vector<bool> seen(base_size_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     reading(std::as_bytes(nodes_.subspan(i, 1)));
     const Id node = read_once(nodes_[i]);
-    if (node >= ground_size_ || seen[node])
+    if (node >= base_size_ || seen[node])
       throw nodes_section_.damaged(
-          i * sizeof(Id), "node " + std::to_string(node) + ", expected a new id below " + std::to_string(ground_size_));
+          i * sizeof(Id), "node " + std::to_string(node) + ", expected a new id below " + std::to_string(base_size_));
     seen[node] = true;
   }
   for (const RowAdjacency& level : levels_) level.verify(reading);

@@ -1,4 +1,4 @@
-// The upper levels of a hierarchical graph (Malkov and Yashunin, TPAMI 2020): ever fewer nodes, to come close to a
+// The upper layers of a hierarchical graph (Malkov and Yashunin, TPAMI 2020): ever fewer nodes, to come close to a
 // query in few steps.
 //
 // Nodes are ordered by their highest level, highest first, then by id. So the nodes of a level are the first
@@ -25,7 +25,7 @@ namespace cassata {
 inline constexpr std::string_view kUpperNodesSection = "graph.upper_nodes";
 inline constexpr std::string_view kUpperEdgesSection = "graph.upper_edges";
 
-/// Which nodes stand on the upper levels. It depends on `size` and `m` alone.
+/// Which nodes stand on the upper layers. It depends on `size` and `m` alone.
 struct LevelAssignment {
   std::vector<Id> nodes;             ///< those of level 1, highest level first, then by id
   std::vector<std::uint64_t> sizes;  ///< nodes on level 1, 2, ...; each at least 1
@@ -34,12 +34,12 @@ struct LevelAssignment {
 /// A node stands on level l and above with probability m^-l.
 LevelAssignment assign_levels(std::uint64_t size, std::uint32_t m);
 
-/// The upper levels as they lie in a file. Without any, the entry point is node 0.
-class Levels {
+/// The upper layers as they lie in a file. Without any, the entry point is node 0.
+class UpperLayers {
  public:
   /// Throws Error(corrupt) if the sections' lengths or the sizes are not what they must be.
-  Levels(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m,
-         std::uint64_t ground_size);
+  UpperLayers(const Section& nodes, const Section& edges, std::span<const std::uint64_t> sizes, std::uint32_t m,
+              std::uint64_t base_size);
 
   /// Level 1, 2, ...; their nodes are positions.
   std::span<const RowAdjacency> levels() const noexcept { return levels_; }
@@ -52,7 +52,7 @@ class Levels {
   Section nodes_section_;
   std::span<const Id> nodes_;
   std::vector<RowAdjacency> levels_;
-  std::uint64_t ground_size_;
+  std::uint64_t base_size_;
 };
 
 }  // namespace cassata

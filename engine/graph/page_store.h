@@ -1,4 +1,4 @@
-// The ground level in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
+// The base layer in pages, for collections whose codes and neighbour lists do not fit into memory: a page holds some
 // rows that are near each other and all that it takes to go on from them, so that a walk reads a page for each few
 // nodes that it expands, and nothing else.
 //
@@ -31,7 +31,7 @@ namespace cassata {
 
 inline constexpr std::string_view kPagesSection = "graph.pages";
 inline constexpr std::string_view kPageRowsSection = "graph.page_rows";
-/// Section of the codes of the nodes of the upper levels, by position, in the encoding of links.
+/// Section of the codes of the nodes of the upper layers, by position, in the encoding of links.
 inline constexpr std::string_view kUpperCodesSection = "graph.upper_codes";
 
 /// What is in a page, in bytes.

@@ -1,4 +1,4 @@
-// The graph kind: a walk from the upper levels to the ground.
+// The graph kind: a walk from the upper layers to the base.
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -30,11 +30,11 @@ const GraphEntry& graph_entry(const MappedFile& file) {
 }
 
 /// Duplicates come after all nodes and have no list, unless rows stand in the order given.
-std::unique_ptr<Adjacency> open_ground(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
+std::unique_ptr<Adjacency> open_base(const MappedFile& file, const GraphEntry& entry, std::size_t size) {
   if (entry.type != GraphType::standard) size -= entry.duplicates;
   const Section edges = file.section(kEdgesSection);
   if (entry.type == GraphType::compressed)
-    return std::make_unique<CompressedAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
+    return std::make_unique<DeltaAdjacency>(edges, file.section(kPlacesSection), size, 2 * entry.m);
   return std::make_unique<RowAdjacency>(edges, size, 2 * entry.m);
 }
 
@@ -50,7 +50,7 @@ class GraphSearcher final : public Searcher {
         summed_(codes.residual ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
         metric_(file.manifest().metric),
         duplicates_(open_duplicates(file, entry)),
-        ground_(open_ground(file, entry, codes_.size())),
+        base_(open_base(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
                 codes_.size()),
         expansion_(duplicates_, permutation_, entry, metric_, codes_.size()),
@@ -63,25 +63,26 @@ class GraphSearcher final : public Searcher {
     if (params.k == 0 || plan.wanted == 0) return;
     if (plan.scans && (!second_ || navigates_)) return search_exact(queries, params, best);
     constexpr std::size_t kMost = kLanes + kResting;
-    std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kMost);
-    const auto make = [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); };
+    std::vector<std::unique_ptr<InFlightQuery>> lanes(threads_of(params.num_threads) * kMost);
+    const auto make = [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); };
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kMost, kMost);
       if (!plan.scans) {
-        const auto start = [&](Lane& lane, std::size_t query) {
+        const auto start = [&](InFlightQuery& lane, std::size_t query) {
           file_.warm_on();
           lane.query = query;
           lane.first->bind(queries.row(query));
           lane.descent.start(plan.width, plan.relax, file_.cold());
           lane.ranks = false;
         };
-        const auto finish = [&](const Lane& lane) {
+        const auto finish = [&](const InFlightQuery& lane) {
           best[lane.query].assign(lane.found.begin(),
                                   lane.found.end());  // all that each walk kept would fill the memory
         };
-        return take_turns<Lane>(
-            mine, kLanes, begin, end, make, start, [&](Lane& lane) { return step(lane, queries, plan); }, finish);
+        return interleave<InFlightQuery>(
+            mine, kLanes, begin, end, make, start, [&](InFlightQuery& lane) { return step(lane, queries, plan); },
+            finish);
       }
       if (!mine[0]) mine[0] = make();
       for (std::size_t i = begin; i < end; ++i) {
@@ -106,7 +107,7 @@ class GraphSearcher final : public Searcher {
   }
 
   void verify(const Reading& reading) const override {
-    ground_->verify(reading);
+    base_->verify(reading);
     levels_.verify(reading);
     permutation_.verify(reading);
     duplicates_.verify(permutation_, entry_, codes_.size(), reading);
@@ -145,11 +146,11 @@ class GraphSearcher final : public Searcher {
   }
 
   /// A query under way.
-  struct Lane {
-    explicit Lane(const GraphSearcher& s)
+  struct InFlightQuery {
+    explicit InFlightQuery(const GraphSearcher& s)
         : first(s.codes_.scorer(s.metric_)),
           second(s.second_ ? s.second_->scorer(s.metric_) : nullptr),
-          descent(s.levels_, *s.ground_, *first, work) {}
+          descent(s.levels_, *s.base_, *first, work) {}
 
     std::unique_ptr<Scorer> first, second, summed;
     Workspace work;
@@ -161,34 +162,34 @@ class GraphSearcher final : public Searcher {
   };
 
   /// The next step of a query: of its walk, or of ranking what was found. At the end `found` are its answers.
-  Turn step(Lane& lane, const Batch& queries, const Plan& plan) const {
+  StepResult step(InFlightQuery& lane, const Batch& queries, const Plan& plan) const {
     if (!lane.ranks) {
-      if (lane.descent.step()) return lane.descent.reads() ? Turn::rests : Turn::goes_on;
+      if (lane.descent.step()) return lane.descent.pending() ? StepResult::waiting : StepResult::running;
       lane.found = lane.work.beam.entries();
       if (!second_) {
         to_ids(lane.found, expansion_.within_reach(lane.found, plan.k, queries.row(lane.query)));
         expansion_.add(Expansion::Adds::all_ids, lane.found, plan.k, *lane.first);
-        return Turn::ends;
+        return StepResult::done;
       }
       lane.found.resize(std::min(plan.wanted, lane.found.size()));
       if (near_first_)
         expansion_.add(tokens_ ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, lane.found, plan.wanted,
                        *lane.first);
       lane.ranks = start_ranking(queries.row(lane.query), lane, plan);
-      if (!lane.ranks) return Turn::ends;
+      if (!lane.ranks) return StepResult::done;
     }
-    if (lane.rest.step()) return lane.rest.reads() ? Turn::rests : Turn::goes_on;
+    if (lane.rest.step()) return lane.rest.pending() ? StepResult::waiting : StepResult::running;
     if (near_first_) {
       if (!tokens_) expansion_.add(Expansion::Adds::copied_ids, lane.found, plan.k, *lane.second);
     } else {
       lane.found.resize(expansion_.within_reach(lane.found, plan.k, queries.row(lane.query)));
       expansion_.add(Expansion::Adds::all_ids, lane.found, plan.k, whole_scorer(queries.row(lane.query), lane));
     }
-    return Turn::ends;
+    return StepResult::done;
   }
 
   /// Scores rows as results are.
-  Scorer& whole_scorer(const VectorView& query, Lane& lane) const {
+  Scorer& whole_scorer(const VectorView& query, InFlightQuery& lane) const {
     if (!summed_ || !expansion_.has_near_copies()) return *lane.second;
     if (!lane.summed) lane.summed = summed_->scorer(metric_);
     lane.summed->bind(query);
@@ -197,7 +198,7 @@ class GraphSearcher final : public Searcher {
 
   /// Has `found`, which are rows, ranked by the second codes, step by step; at the end they are the best, best first,
   /// as ids. False if nothing is left to do.
-  bool start_ranking(const VectorView& query, Lane& lane, const Plan& plan) const {
+  bool start_ranking(const VectorView& query, InFlightQuery& lane, const Plan& plan) const {
     lane.second->bind(query);
     if (tokens_)
       for (Candidate& c : lane.found) {
@@ -242,12 +243,12 @@ class GraphSearcher final : public Searcher {
   std::unique_ptr<Codes> summed_;  // both, where the second ones hold what the first leave out
   Metric metric_;
   Duplicates duplicates_;
-  std::unique_ptr<Adjacency> ground_;
-  Levels levels_;
+  std::unique_ptr<Adjacency> base_;
+  UpperLayers levels_;
   Permutation permutation_;
   Expansion expansion_;
   const GraphEntry& entry_;
-  mutable Pool<Lane> idle_;  // as long as the collection, so kept from one search to the next
+  mutable Pool<InFlightQuery> idle_;  // as long as the collection, so kept from one search to the next
 };
 
 }  // namespace

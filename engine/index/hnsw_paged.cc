@@ -66,17 +66,17 @@ class PagedSearcher final : public Searcher {
     if (params.k == 0) return;
     const std::size_t width = std::max(std::min<std::size_t>(params.ef_search, exact_.size()), params.k);
     if (width > exact_.size() / 2) return search_exact(queries, params, best);  // a walk would see most vectors
-    std::vector<std::unique_ptr<Lane>> lanes(threads_of(params.num_threads) * kLanes);
+    std::vector<std::unique_ptr<InFlightQuery>> lanes(threads_of(params.num_threads) * kLanes);
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
     parallel_for(params.num_threads, queries.rows, grain, [&](std::size_t begin, std::size_t end, unsigned thread) {
       const auto mine = std::span(lanes).subspan(thread * kLanes, kLanes);
-      const auto start = [&](Lane& lane, std::size_t query) {
+      const auto start = [&](InFlightQuery& lane, std::size_t query) {
         lane.query = query;
         lane.own->bind(queries.row(query));
         lane.links->bind(queries.row(query));
         lane.walk.start(width, params.early_exit_threshold);
       };
-      const auto finish = [&](Lane& lane) {
+      const auto finish = [&](InFlightQuery& lane) {
         std::vector<Candidate>& found = best[lane.query] = lane.work.beam.entries();
         const VectorView query = queries.row(lane.query);
         lane.exact->bind(query);
@@ -85,9 +85,10 @@ class PagedSearcher final : public Searcher {
         found.resize(expansion_.within_reach(found, params.k, query));
         expansion_.add(Expansion::Adds::all_ids, found, params.k, *lane.exact);
       };
-      take_turns<Lane>(
-          mine, kLanes, begin, end, [this] { return idle_.take([this] { return std::make_unique<Lane>(*this); }); },
-          start, [](Lane& lane) { return lane.walk.step() ? Turn::goes_on : Turn::ends; }, finish);
+      interleave<InFlightQuery>(
+          mine, kLanes, begin, end,
+          [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); }, start,
+          [](InFlightQuery& lane) { return lane.walk.step() ? StepResult::running : StepResult::done; }, finish);
     });
     for (auto& lane : lanes) idle_.give(std::move(lane));
   }
@@ -112,8 +113,8 @@ class PagedSearcher final : public Searcher {
 
  private:
   /// A query under way.
-  struct Lane {
-    explicit Lane(const PagedSearcher& s)
+  struct InFlightQuery {
+    explicit InFlightQuery(const PagedSearcher& s)
         : own(s.own_.scorer(s.metric_)),
           links(s.links_->scorer(s.metric_)),
           exact(s.exact_.scorer(s.metric_)),
@@ -121,7 +122,7 @@ class PagedSearcher final : public Searcher {
 
     std::unique_ptr<Scorer> own, links, exact;
     Workspace work;
-    PagedWalk walk;
+    PageWalk walk;
     std::size_t query = 0;
   };
 
@@ -134,13 +135,13 @@ class PagedSearcher final : public Searcher {
   Section upper_codes_;
   Metric metric_;
   Pages pages_;
-  Levels levels_;
+  UpperLayers levels_;
   Permutation permutation_;
   Duplicates duplicates_;
   Expansion expansion_;
   const GraphEntry& entry_;
   mutable Residency residency_;
-  mutable Pool<Lane> idle_;
+  mutable Pool<InFlightQuery> idle_;
 };
 
 }  // namespace

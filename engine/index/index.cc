@@ -475,6 +475,6 @@ void Index::save(const std::filesystem::path& path, const Progress& progress, co
 }
 
 std::string_view library_version() noexcept { return CASSATA_VERSION; }
-std::string_view simd_target() noexcept { return kernels::target_name(); }
+std::string_view simd_target() noexcept { return kernels::dense::target_name(); }
 
 }  // namespace cassata

@@ -190,10 +190,10 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
     return params.encoding == encoding && params.code.bits == code.bits ? out.stored[0] : add(encoding, code);
   };
-  out.walked = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
+  out.traversal = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
   if (params.memory_budget != 0) {
-    out.chosen = out.walked;
-    if (dim >= kFewDims) out.walked = find_or_add(Encoding::rabitq, {.bits = 1});
+    out.pruning = out.traversal;
+    if (dim >= kFewDims) out.traversal = find_or_add(Encoding::rabitq, {.bits = 1});
   }
   if (params.graph_type == GraphType::paged) out.links = add(link_codes().encoding, link_codes().code);
   return out;

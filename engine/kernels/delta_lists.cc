@@ -15,7 +15,7 @@
 #include <numeric>
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::delta_lists::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
@@ -32,7 +32,7 @@ alignas(64) constexpr std::int8_t kLengthNumbers[kRecordBytes] = {
     36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55};
 
 /// One after the other: for any widths, and for vectors that are too short.
-std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+std::size_t decode_each(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
                         Id* out) {
   std::size_t left = 8 * bytes, back = left;  // bits that no number has, and where those at the back begin
   std::size_t place = most, i = 0;
@@ -43,11 +43,11 @@ std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t 
     if (code.widths[c] + kClassBits > left || (c == kSelfClass && place < i)) break;
     left -= kClassBits + code.widths[c];
     back -= code.widths[c];
-    const std::uint32_t gap =
+    const std::uint32_t delta =
         code.bases[c] + (static_cast<std::uint32_t>(word_at(list + back / 8) >> (back % 8)) & code.masks[c]);
     if (c == kSelfClass) place = i;
-    out[i] = place <= i ? sum + gap : sum;
-    sum += gap;
+    out[i] = place <= i ? sum + delta : sum;
+    sum += delta;
   }
   // What comes before self is told from the back of its differences, what comes after from the front.
   const Id offset = self - (place < i ? out[place] : 0);  // without a place, as a damaged list may be, whatever
@@ -57,15 +57,15 @@ std::size_t decode_each(const GapCode& code, const std::byte* list, std::size_t 
 }
 
 #if HWY_MAX_BYTES >= 32 && !HWY_HAVE_SCALABLE
-#undef CASSATA_GAP_VECTORS
-#define CASSATA_GAP_VECTORS 1
+#undef CASSATA_DELTA_VECTORS
+#define CASSATA_DELTA_VECTORS 1
 
 /// Numbers at once. Their bits must fit into one window of 64 bytes, and each one's into 32 from a byte's border on.
 using D = hn::CappedTag<std::uint32_t, 16>;
 using V = hn::Vec<D>;
 constexpr D d;
-constexpr std::size_t kLanes = hn::MaxLanes(d), kMaxLaneWidth = 25, kWindowBits = 8 * kGapGuardBytes;
-static_assert(kLanes > kGapClasses);  // a vector is a table of the classes
+constexpr std::size_t kLanes = hn::MaxLanes(d), kMaxLaneWidth = 25, kWindowBits = 8 * kGuardBytes;
+static_assert(kLanes > kClasses);  // a vector is a table of the classes
 
 alignas(64) constexpr std::uint32_t kCounting[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -132,7 +132,7 @@ struct Lanes {
   V classes, used;  // `used`: bits at the back, up to each lane
 
   Lanes() = default;
-  HWY_INLINE Lanes(const GapCode& code, const std::byte* list, std::size_t first)
+  HWY_INLINE Lanes(const DeltaCode& code, const std::byte* list, std::size_t first)
       : classes(HWY_NAMESPACE::classes(list + kClassBits * first / 8)),
         used(sums(look_up(hn::LoadU(d, code.widths), classes))) {}
 
@@ -144,7 +144,7 @@ struct Lanes {
   }
   HWY_INLINE std::uint32_t marks() const { return bits_of(hn::Eq(classes, set(kSelfClass))); }
   /// Their bits end before bit `end` of the window.
-  HWY_INLINE V gaps(const GapCode& code, const std::byte* window, std::size_t end) const {
+  HWY_INLINE V deltas(const DeltaCode& code, const std::byte* window, std::size_t end) const {
     const auto bits = hn::And(bits_from(window, hn::Sub(set(end), used)), look_up(hn::LoadU(d, code.masks), classes));
     return hn::Add(look_up(hn::LoadU(d, code.bases), classes), bits);
   }
@@ -164,20 +164,20 @@ struct Extent {
   }
 };
 
-std::size_t decode_long(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+std::size_t decode_long(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
                         Id* out) {
   std::size_t place = most, count = 0, back = 8 * bytes;  // `back`: the bit before which the next lanes' bits end
   V sum = hn::Zero(d);
   for (std::size_t first = 0; first < most; first += kLanes) {
     Lanes lanes(code, list, first);
-    const auto gaps = lanes.gaps(code, list + (back + 7) / 8 - kGapGuardBytes, kWindowBits - (-back & 7));
+    const auto deltas = lanes.deltas(code, list + (back + 7) / 8 - kGuardBytes, kWindowBits - (-back & 7));
     lanes.used = hn::Add(lanes.used, set(8 * bytes - back));
     const std::uint32_t known = place < most;  // self stands before these lanes: as if in a lane before them
     const Extent extent(lanes.marks() << known | known, lanes.fits(8 * bytes, first) << known | known);
     const std::uint32_t before = known ? 0 : extent.before;
     if (!known && extent.self != 0) place = first + static_cast<std::size_t>(std::countr_zero(extent.self));
-    const auto up_to = hn::Add(sums(gaps), sum);
-    hn::StoreU(hn::Sub(up_to, masked(before, gaps)), d, out + first);
+    const auto up_to = hn::Add(sums(deltas), sum);
+    hn::StoreU(hn::Sub(up_to, masked(before, deltas)), d, out + first);
     const auto within = static_cast<std::size_t>(std::popcount(extent.within)) - known;
     count = first + within;
     if (within < kLanes) break;
@@ -234,7 +234,7 @@ HWY_INLINE __m256i sums_in_eight(__m256i widths) {
 }
 
 /// Whether a list goes on after 32 lanes that are in it, with `used` bits at the back.
-HWY_INLINE bool goes_on(const GapCode& code, const std::byte* list, std::size_t bytes, std::size_t used,
+HWY_INLINE bool goes_on(const DeltaCode& code, const std::byte* list, std::size_t bytes, std::size_t used,
                         bool has_self) {
   const std::uint32_t next = std::to_integer<std::uint32_t>(list[2 * kLanes * kClassBits / 8]) & kSelfClass;
   return (2 * kLanes + 1) * kClassBits + used + code.widths[next] <= 8 * bytes && (next != kSelfClass || !has_self);
@@ -268,8 +268,9 @@ HWY_INLINE void sum_both(V* low, V* high) {
 }
 
 /// Most lists fit into one window and two vectors, of which no sum waits for another's.
-std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most, Id* out) {
-  if (bytes > kGapGuardBytes) return decode_long(code, list, bytes, self, most, out);
+std::size_t decode(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+                   Id* out) {
+  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, most, out);
   const __m256i classes = byte_classes(list);
   Lanes low, high;
   sum_widths(look_up(code.narrow_widths, classes), &low.used, &high.used);
@@ -285,21 +286,21 @@ std::size_t decode(const GapCode& code, const std::byte* list, std::size_t bytes
   const Extent extent(marks, most < 2 * kLanes ? fits & ((std::uint32_t{1} << most) - 1) : fits);
   low.classes = V{_mm512_cvtepu8_epi32(_mm256_castsi256_si128(classes))};
   high.classes = V{_mm512_cvtepu8_epi32(_mm256_extracti128_si256(classes, 1))};
-  const V low_gaps = low.gaps(code, list, 8 * bytes), high_gaps = high.gaps(code, list, 8 * bytes);
-  V low_sums = low_gaps, high_sums = high_gaps;
+  const V low_deltas = low.deltas(code, list, 8 * bytes), high_deltas = high.deltas(code, list, 8 * bytes);
+  V low_sums = low_deltas, high_sums = high_deltas;
   sum_both(&low_sums, &high_sums);
   const V place = set(static_cast<std::size_t>(std::countr_zero(extent.self)));
   const V of_self{
       _mm512_maskz_permutex2var_epi32(extent.self == 0 ? 0 : 0xFFFF, low_sums.raw, place.raw, high_sums.raw)};
   const __m512i offset = hn::Sub(set(self), of_self).raw, none = set(kNoId).raw;
-  const auto store = [&](std::size_t first, V sum, V gap) {
+  const auto store = [&](std::size_t first, V sum, V delta) {
     const auto before = static_cast<__mmask16>(extent.before >> first),
                is_self = static_cast<__mmask16>(extent.self >> first);
-    const __m512i numbers = _mm512_add_epi32(_mm512_mask_sub_epi32(sum.raw, before, sum.raw, gap.raw), offset);
+    const __m512i numbers = _mm512_add_epi32(_mm512_mask_sub_epi32(sum.raw, before, sum.raw, delta.raw), offset);
     _mm512_storeu_si512(out + first, _mm512_mask_mov_epi32(numbers, is_self, none));
   };
-  store(0, low_sums, low_gaps);
-  store(kLanes, high_sums, high_gaps);
+  store(0, low_sums, low_deltas);
+  store(kLanes, high_sums, high_deltas);
   return static_cast<std::size_t>(std::popcount(extent.within));
 }
 
@@ -329,9 +330,9 @@ HWY_INLINE __m512i narrow_sums(__m512i v) {
 }
 
 /// By a narrow code, all in one vector.
-std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
+std::size_t decode_narrow(const DeltaCode& code, const std::byte* list, std::size_t bytes, Id self, std::size_t most,
                           Id* out) {
-  if (bytes > kGapGuardBytes) return decode_long(code, list, bytes, self, most, out);
+  if (bytes > kGuardBytes) return decode_long(code, list, bytes, self, most, out);
   const __m256i classes = byte_classes(list);
   const __m512i in_eight = _mm512_castsi256_si512(sums_in_eight(look_up(code.narrow_widths, classes)));
   const __m512i first_and_second = _mm512_permutexvar_epi8(kFirstAndSecond.whole(), in_eight);
@@ -353,16 +354,16 @@ std::size_t decode_narrow(const GapCode& code, const std::byte* list, std::size_
                 after = _mm512_sub_epi16(_mm512_add_epi16(end, _mm512_set1_epi16(16)), used);
   const __m512i bits = _mm512_shrdv_epi16(word_at_bit(start), word_at_bit(after), start),
                 numbers = _mm512_cvtepu8_epi16(classes);
-  const __m512i gaps = _mm512_adds_epu16(_mm512_and_si512(bits, look_up(code.narrow_masks, numbers)),
-                                         look_up(code.narrow_bases, numbers));
-  const __m512i sums = narrow_sums(gaps);
+  const __m512i deltas = _mm512_adds_epu16(_mm512_and_si512(bits, look_up(code.narrow_masks, numbers)),
+                                           look_up(code.narrow_bases, numbers));
+  const __m512i sums = narrow_sums(deltas);
   if (_mm512_cmpeq_epi16_mask(sums, _mm512_set1_epi16(-1)) & extent.within)
     return decode_long(code, list, bytes, self, most, out);
   const __m512i place = _mm512_set1_epi16(static_cast<short>(std::countr_zero(extent.self)));
   const __m512i of_self =
       _mm512_maskz_permutexvar_epi16(extent.self == 0 ? 0 : 0x55555555, place, sums);  // a u32 in each two lanes
   const __m512i offset = _mm512_sub_epi32(set(self).raw, of_self), none = set(kNoId).raw;
-  const __m512i up_to = _mm512_mask_sub_epi16(sums, extent.before, sums, gaps);
+  const __m512i up_to = _mm512_mask_sub_epi16(sums, extent.before, sums, deltas);
   const auto store = [&](std::size_t first, __m256i half) {
     const __m512i ids = _mm512_add_epi32(_mm512_cvtepu16_epi32(half), offset);
     _mm512_storeu_si512(out + first, _mm512_mask_mov_epi32(ids, static_cast<__mmask16>(extent.self >> first), none));
@@ -379,8 +380,8 @@ constexpr auto decode = decode_long, decode_narrow = decode_long;
 #endif
 
 #else
-#undef CASSATA_GAP_VECTORS
-#define CASSATA_GAP_VECTORS 0
+#undef CASSATA_DELTA_VECTORS
+#define CASSATA_DELTA_VECTORS 0
 #endif
 
 std::size_t sum(const std::byte* record, std::size_t count) {
@@ -401,8 +402,8 @@ std::size_t sum(const std::byte* record, std::size_t count) {
 #endif
 }
 
-GapKernels pick_gaps([[maybe_unused]] std::uint32_t widest, [[maybe_unused]] bool narrow) {
-#if CASSATA_GAP_VECTORS
+Kernels pick_delta([[maybe_unused]] std::uint32_t widest, [[maybe_unused]] bool narrow) {
+#if CASSATA_DELTA_VECTORS
   if (narrow) return {decode_narrow, sum};
   if (widest <= kMaxLaneWidth) return {decode, sum};
 #endif
@@ -410,18 +411,18 @@ GapKernels pick_gaps([[maybe_unused]] std::uint32_t widest, [[maybe_unused]] boo
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::delta_lists::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::delta_lists {
 
-HWY_EXPORT(pick_gaps);
+HWY_EXPORT(pick_delta);
 
-GapCode::GapCode(std::span<const std::uint8_t> w)
+DeltaCode::DeltaCode(std::span<const std::uint8_t> w)
     : widths(), bases(), masks(), narrow_widths(), narrow_bases(), narrow_masks() {
   std::uint32_t first = 0;
-  for (std::size_t c = 0; c < kGapClasses; ++c) {
+  for (std::size_t c = 0; c < kClasses; ++c) {
     widths[c] = narrow_widths[c] = c < w.size() ? w[c] : 0;
     bases[c] = 1 + first;
     masks[c] = (std::uint32_t{1} << widths[c]) - 1;
@@ -431,16 +432,16 @@ GapCode::GapCode(std::span<const std::uint8_t> w)
   }
 }
 
-bool GapCode::narrow() const {
+bool DeltaCode::narrow() const {
   constexpr std::uint32_t most = 0xFFFF;
   return std::ranges::all_of(bases, [](std::uint32_t base) { return base <= most; }) &&
          std::ranges::all_of(masks, [](std::uint32_t mask) { return mask <= most; });
 }
 
-GapKernels gap_kernels(const GapCode& code) {
-  return HWY_DYNAMIC_DISPATCH(pick_gaps)(*std::max_element(std::begin(code.widths), std::end(code.widths)),
-                                         code.narrow());
+Kernels dispatch(const DeltaCode& code) {
+  return HWY_DYNAMIC_DISPATCH(pick_delta)(*std::max_element(std::begin(code.widths), std::end(code.widths)),
+                                          code.narrow());
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::delta_lists
 #endif

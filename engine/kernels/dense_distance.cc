@@ -11,8 +11,9 @@
 #include "engine/kernels/metric-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::dense::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 template <class Element>
@@ -65,13 +66,13 @@ void range(const float* query, const void* rows, std::size_t dim, std::size_t fi
 }
 
 template <class Element>
-DenseKernels kernels_of(Metric metric) {
+Kernels kernels_of(Metric metric) {
   return with_metric(metric, []<class M>(M) {
-    return DenseKernels{one<M, Element>, gather<M, Element>, range<M, Element>};
+    return Kernels{one<M, Element>, gather<M, Element>, range<M, Element>};
   });
 }
 
-DenseKernels pick(Metric metric, ElementType type) {
+Kernels pick(Metric metric, ElementType type) {
   return type == ElementType::f16 ? kernels_of<hwy::float16_t>(metric) : kernels_of<float>(metric);
 }
 
@@ -97,21 +98,21 @@ void from_f16(const void* from, float* to, std::size_t n) {
 const char* name() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::dense::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::dense {
 
 HWY_EXPORT(pick);
 HWY_EXPORT(to_f16);
 HWY_EXPORT(from_f16);
 HWY_EXPORT(name);
 
-DenseKernels dense_kernels(Metric metric, ElementType type) { return HWY_DYNAMIC_DISPATCH(pick)(metric, type); }
+Kernels dispatch(Metric metric, ElementType type) { return HWY_DYNAMIC_DISPATCH(pick)(metric, type); }
 void f32_to_f16(const float* from, std::uint16_t* to, std::size_t n) { HWY_DYNAMIC_DISPATCH(to_f16)(from, to, n); }
 void f16_to_f32(const void* from, float* to, std::size_t n) { HWY_DYNAMIC_DISPATCH(from_f16)(from, to, n); }
 std::string_view target_name() { return HWY_DYNAMIC_DISPATCH(name)(); }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::dense
 #endif

@@ -11,10 +11,10 @@
 
 #include "cassata/types.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::dense {
 
 /// The kernels of one metric and element type. All are noexcept in effect: they neither allocate nor throw.
-struct DenseKernels {
+struct Kernels {
   /// Distance to the one row at `row`.
   float (*one)(const float* query, const void* row, std::size_t dim);
   /// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h).
@@ -24,7 +24,7 @@ struct DenseKernels {
 };
 
 /// `type` is f32 or f16.
-DenseKernels dense_kernels(Metric metric, ElementType type);
+Kernels dispatch(Metric metric, ElementType type);
 
 /// Rounds to nearest even; a value beyond f16 becomes an infinity.
 void f32_to_f16(const float* from, std::uint16_t* to, std::size_t n);
@@ -33,4 +33,4 @@ void f16_to_f32(const void* from, float* to, std::size_t n);
 /// Name of the instruction set in use, as Highway calls it.
 std::string_view target_name();
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::dense

@@ -21,8 +21,9 @@
 #include "engine/kernels/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::maxsim::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 using Full = hn::CappedTag<float, 16>;
@@ -413,16 +414,14 @@ void raise_by_tables(const Packed& query, const CodedTokens& tokens) {
   tokens.norms == nullptr ? look_up_all<false>(query, tokens) : look_up_all<true>(query, tokens);
 }
 
-MaxSimKernels pick() {
-  return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables};
-}
+Kernels pick() { return {forget, raise_by<hwy::float16_t>, raise_by<float>, raise_by_tables, sum, products, tables}; }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::maxsim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::maxsim {
 
 HWY_EXPORT(lanes_of);
 HWY_EXPORT(lay_out);
@@ -444,7 +443,7 @@ void PackedVectors::pack(const float* vectors, std::size_t count, std::size_t di
   HWY_DYNAMIC_DISPATCH(lay_out)(vectors, count, dim, parts_.values);
 }
 
-MaxSimKernels max_sim_kernels() { return HWY_DYNAMIC_DISPATCH(pick)(); }
+Kernels dispatch() { return HWY_DYNAMIC_DISPATCH(pick)(); }
 
 void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias,
                   std::size_t count, float* best, std::uint32_t* which) {
@@ -462,5 +461,5 @@ void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const fl
   }
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::maxsim
 #endif

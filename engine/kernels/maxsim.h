@@ -13,7 +13,9 @@
 #include "cassata/types.h"
 #include "engine/kernels/table_lookup.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::maxsim {
+
+using table_lookup::kCentroids;
 
 /// Memory that begins a cache line, for whole registers.
 class AlignedFloats {
@@ -76,7 +78,7 @@ struct CodedTokens {
 };
 
 /// MaxSim step by step: forget(), raise() by parts of a document in any number, sum(). All are noexcept in effect.
-struct MaxSimKernels {
+struct Kernels {
   /// No token was seen.
   void (*forget)(const Packed& query);
   /// Counts in `n` tokens, one after another.
@@ -94,7 +96,7 @@ struct MaxSimKernels {
                       float* tables);
 };
 
-MaxSimKernels max_sim_kernels();
+Kernels dispatch();
 
 /// For each of `n` vectors the row among `count` >= 1 for which dot(row, vector) - bias[row] is largest, of equals the
 /// first: `best` gets that number and `which` the row's. The row nearest by L2 has bias |row|^2 / 2. Vectors and rows
@@ -103,4 +105,4 @@ MaxSimKernels max_sim_kernels();
 void nearest_rows(const float* vectors, std::size_t n, std::size_t dim, const float* rows, const float* bias,
                   std::size_t count, float* best, std::uint32_t* which);
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::maxsim

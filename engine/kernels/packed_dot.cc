@@ -14,7 +14,7 @@
 
 #ifndef CASSATA_KERNELS_PLACES_OF_ONES
 #define CASSATA_KERNELS_PLACES_OF_ONES
-namespace cassata::kernels {
+namespace cassata::kernels::sparse {
 
 /// The places of the ones in each byte, lowest first, each in a byte of its own.
 struct PlacesOfOnes {
@@ -28,12 +28,13 @@ struct PlacesOfOnes {
 };
 inline constexpr PlacesOfOnes kPlacesOfOnes;
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::sparse
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 /// 0, 1, 2 and so on, as many as a vector may have. Highway puts such a vector together lane by lane.
@@ -202,7 +203,7 @@ void few_packed_each(const SparseQuery& query, const PackedRow* rows, std::size_
   }
 }
 
-SparseKernels<PackedRow> pick_packed(std::size_t low_bytes) {
+Kernels<PackedRow> pick_packed(std::size_t low_bytes) {
   if (low_bytes == 3) return {all_packed<3>, nullptr, 0};
   if (low_bytes == 2) return {all_packed<2>, nullptr, 0};
   if constexpr (kFilters) return {all_packed<1>, few_packed, hn::Lanes(hn::ScalableTag<float>()), few_packed_each};
@@ -210,15 +211,15 @@ SparseKernels<PackedRow> pick_packed(std::size_t low_bytes) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::sparse {
 
 HWY_EXPORT(pick_packed);
 
-SparseKernels<PackedRow> packed_kernels(std::size_t low_bytes) { return HWY_DYNAMIC_DISPATCH(pick_packed)(low_bytes); }
+Kernels<PackedRow> dispatch_packed(std::size_t low_bytes) { return HWY_DYNAMIC_DISPATCH(pick_packed)(low_bytes); }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::sparse
 #endif

@@ -13,7 +13,7 @@
 #include <cstring>
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::posting_blocks::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
@@ -124,7 +124,7 @@ void add_maxima(const std::uint8_t* maxima, std::size_t count, std::uint16_t wei
                bounds + i);
 }
 
-HWY_INLINE std::uint16_t peak(const std::uint16_t* sums) {
+HWY_INLINE std::uint16_t block_maximum(const std::uint16_t* sums) {
 #if HWY_TARGET == HWY_SCALAR
   return *std::max_element(sums, sums + kBlockRows);
 #else
@@ -135,8 +135,8 @@ HWY_INLINE std::uint16_t peak(const std::uint16_t* sums) {
 #endif
 }
 
-void peaks(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out) {
-  for (std::size_t i = 0; i < chosen.size(); ++i) out[i] = peak(sums + std::size_t{chosen[i]} * kBlockRows);
+void block_maxima(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out) {
+  for (std::size_t i = 0; i < chosen.size(); ++i) out[i] = block_maximum(sums + std::size_t{chosen[i]} * kBlockRows);
 }
 
 HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t count, std::uint16_t least,
@@ -170,21 +170,21 @@ std::size_t rows_within(const std::uint16_t* sums, std::span<const std::uint32_t
   return found;
 }
 
-const PostingKernels* pick_postings() {
-  static constexpr PostingKernels kKernels = {add_runs, add_chosen, add_maxima, peaks, within, rows_within};
+const Kernels* pick_postings() {
+  static constexpr Kernels kKernels = {add_runs, add_chosen, add_maxima, block_maxima, within, rows_within};
   return &kKernels;
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::posting_blocks::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::posting_blocks {
 
 HWY_EXPORT(pick_postings);
 
-const PostingKernels& posting_kernels() { return *HWY_DYNAMIC_DISPATCH(pick_postings)(); }
+const Kernels& dispatch() { return *HWY_DYNAMIC_DISPATCH(pick_postings)(); }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::posting_blocks
 #endif

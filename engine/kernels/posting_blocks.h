@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-namespace cassata::kernels {
+namespace cassata::kernels::posting_blocks {
 
 inline constexpr std::size_t kBlockRows = 32;
 
@@ -25,7 +25,7 @@ struct RunTable {
   std::size_t bytes = 0;  ///< of the records; what does not begin below is passed over
 };
 
-struct PostingKernels {
+struct Kernels {
   /// Adds all runs of [begin, end), each after the u32 number of its block; sums has kBlockRows places a block, touched
   /// one. Stops at a number that is not below `blocks`.
   void (*add_runs)(const std::byte* begin, const std::byte* end, std::size_t blocks, std::uint16_t weight,
@@ -36,7 +36,7 @@ struct PostingKernels {
   /// Adds maxima[b] as a code to bounds[b], b < count, a multiple of 32.
   void (*add_maxima)(const std::uint8_t* maxima, std::size_t count, std::uint16_t weight, std::uint16_t* bounds);
   /// out[i] = the largest sum of block chosen[i].
-  void (*peaks)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out);
+  void (*block_maxima)(const std::uint16_t* sums, std::span<const std::uint32_t> chosen, std::uint16_t* out);
   /// Writes the places i < count, a multiple of 32, where least <= values[i] <= most to `out`, which has room for all;
   /// returns how many.
   std::size_t (*within)(const std::uint16_t* values, std::size_t count, std::uint16_t least, std::uint16_t most,
@@ -46,6 +46,6 @@ struct PostingKernels {
                              std::uint16_t most, std::uint32_t* out);
 };
 
-const PostingKernels& posting_kernels();
+const Kernels& dispatch();
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::posting_blocks

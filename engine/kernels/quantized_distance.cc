@@ -16,8 +16,9 @@
 #include "engine/kernels/gather-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::quantized::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 #if HWY_TARGET == HWY_SCALAR
@@ -253,11 +254,11 @@ float row_to_numbers(const void* row, const QuantizedLayout& layout, QuantizedQu
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::quantized::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::quantized {
 
 HWY_EXPORT(gather);
 HWY_EXPORT(range);
@@ -285,14 +286,14 @@ void quantize(const float* query, const QuantizedLayout& layout, QuantizedQuery&
 float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuery& out) {
   return HWY_DYNAMIC_DISPATCH(row_to_numbers)(row, layout, out);
 }
-void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids,
-                      std::size_t n, float* out) {
+void gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n,
+            float* out) {
   HWY_DYNAMIC_DISPATCH(gather)(query, layout, rows, ids, n, out);
 }
-void quantized_range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
-                     std::size_t n, float* out) {
+void range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
+           std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(range)(query, layout, rows, first, n, out);
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::quantized
 #endif

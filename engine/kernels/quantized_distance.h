@@ -18,7 +18,7 @@
 
 #include "cassata/types.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::quantized {
 
 struct QuantizedHead {
   float scale, bias, rest;
@@ -63,10 +63,10 @@ float quantize_row(const void* row, const QuantizedLayout& layout, QuantizedQuer
 
 /// out[i] = distance to row ids[i] of `rows`, i < n. Fetches ahead of itself but for the first rows (prefetch.h). A
 /// read never goes past the last row.
-void quantized_gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids,
-                      std::size_t n, float* out);
+void gather(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, const Id* ids, std::size_t n,
+            float* out);
 /// out[i] = distance to row `first + i`, i < n: a scan.
-void quantized_range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
-                     std::size_t n, float* out);
+void range(const QuantizedQuery& query, const QuantizedLayout& layout, const void* rows, std::size_t first,
+           std::size_t n, float* out);
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::quantized

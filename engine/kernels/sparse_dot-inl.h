@@ -17,7 +17,8 @@
 #include "engine/kernels/sparse_dot.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::sparse::HWY_NAMESPACE {
+using namespace kernels::HWY_NAMESPACE;
 
 // Values: load() gives f32; for those of up to 16 bits, bits() gives them as stored, one to a lane, and of_bits() makes
 // f32 of these.
@@ -116,7 +117,7 @@ HWY_INLINE V drain(D d, const float* table, const Values& values, Passed& passed
 /// AVX2, choosing takes five times as long as looking all of them up.
 constexpr bool kFilters = HWY_MAX_BYTES == 64 && !HWY_HAVE_SCALABLE;
 
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -11,8 +11,9 @@
 #include "engine/kernels/sparse_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 /// What an entry adds, for the row's value `v` and the query's `t`.
@@ -121,7 +122,7 @@ void few_entries_each(const SparseQuery& query, const SparseRow* rows, std::size
 }
 
 template <class M, class Values>
-SparseKernels<SparseRow> of_components(std::size_t bytes, bool filters) {
+Kernels<SparseRow> of_components(std::size_t bytes, bool filters) {
   if (bytes == 4) return {all_entries<M, std::uint32_t, Values>, nullptr, 0};
   if constexpr (kFilters && std::is_same_v<M, SparseDot>)
     if (filters)
@@ -131,7 +132,7 @@ SparseKernels<SparseRow> of_components(std::size_t bytes, bool filters) {
 }
 
 template <class M>
-SparseKernels<SparseRow> of_values(std::size_t component_bytes, SparseValues values) {
+Kernels<SparseRow> of_values(std::size_t component_bytes, SparseValues values) {
   switch (values) {
     case SparseValues::f16: return of_components<M, FloatValues<hwy::float16_t>>(component_bytes, true);
     case SparseValues::fixed8: return of_components<M, FixedValues<std::uint8_t>>(component_bytes, true);
@@ -141,7 +142,7 @@ SparseKernels<SparseRow> of_values(std::size_t component_bytes, SparseValues val
   return of_components<M, FloatValues<float>>(component_bytes, false);
 }
 
-SparseKernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes, SparseValues values) {
+Kernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes, SparseValues values) {
   switch (metric) {
     case Metric::dot_product: return of_values<SparseDot>(component_bytes, values);
     case Metric::euclidean: break;
@@ -150,17 +151,17 @@ SparseKernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes,
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::sparse {
 
 HWY_EXPORT(pick_sparse);
 
-SparseKernels<SparseRow> sparse_kernels(Metric metric, std::size_t component_bytes, SparseValues values) {
+Kernels<SparseRow> dispatch(Metric metric, std::size_t component_bytes, SparseValues values) {
   return HWY_DYNAMIC_DISPATCH(pick_sparse)(metric, component_bytes, values);
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::sparse
 #endif

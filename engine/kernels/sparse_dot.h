@@ -9,7 +9,7 @@
 
 #include "cassata/types.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::sparse {
 
 /// `table[c]` is the query's value at component c, for c < limit, and table[limit] is 0: components from there on count
 /// as absent. For components of 16 bits the table has 65,536 places and `limit` is not looked at.
@@ -44,7 +44,7 @@ struct PackedRow {
 
 /// Two ways to the distance; for one query take one of them. They sum in different orders.
 template <class Row>
-struct SparseKernels {
+struct Kernels {
   float (*all)(const SparseQuery& query, const Row& row);
   /// Looks up only those entries that pass the query's filter: faster, if they are few. Null where it is not.
   float (*few)(const SparseQuery& query, const Row& row);
@@ -56,8 +56,8 @@ struct SparseKernels {
 inline constexpr std::size_t kMaxFilterWords = 64;
 
 /// `component_bytes` is 2 or 4.
-SparseKernels<SparseRow> sparse_kernels(Metric metric, std::size_t component_bytes, SparseValues values);
+Kernels<SparseRow> dispatch(Metric metric, std::size_t component_bytes, SparseValues values);
 /// Dot product; `low_bytes` is 1 to 3.
-SparseKernels<PackedRow> packed_kernels(std::size_t low_bytes);
+Kernels<PackedRow> dispatch_packed(std::size_t low_bytes);
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::sparse

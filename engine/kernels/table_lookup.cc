@@ -12,8 +12,9 @@
 #include "engine/kernels/metric-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::table_lookup::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace kernels::HWY_NAMESPACE;
 namespace {
 
 template <class M>
@@ -118,26 +119,26 @@ void nearest(const float* vectors, std::size_t stride, std::size_t n, std::size_
   for (; i < n; ++i) nearest_of<1>(hn::CappedTag<float, 1>(), vectors + i, stride, dims, codebook, codes + i);
 }
 
-LookupKernels pick(Metric metric) {
-  return with_metric(metric, []<class M>(M) { return LookupKernels{fill<M>, gather, range}; });
+Kernels pick(Metric metric) {
+  return with_metric(metric, []<class M>(M) { return Kernels{fill<M>, gather, range}; });
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::table_lookup::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::table_lookup {
 
 HWY_EXPORT(pick);
 HWY_EXPORT(nearest);
 
-LookupKernels lookup_kernels(Metric metric) { return HWY_DYNAMIC_DISPATCH(pick)(metric); }
+Kernels dispatch(Metric metric) { return HWY_DYNAMIC_DISPATCH(pick)(metric); }
 
 void nearest_centroids(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook,
                        std::uint8_t* codes) {
   HWY_DYNAMIC_DISPATCH(nearest)(vectors, stride, n, dims, codebook, codes);
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::table_lookup
 #endif

@@ -12,12 +12,12 @@
 
 #include "cassata/types.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::table_lookup {
 
 inline constexpr std::size_t kCentroids = 256;
 
 /// All are noexcept in effect: they neither allocate nor throw.
-struct LookupKernels {
+struct Kernels {
   /// table[c] = what a row whose code is c adds to the distance, c < kCentroids. `query` has `dims` values.
   void (*fill)(const float* query, std::size_t dims, const float* codebook, float* table);
   /// out[i] = distance to row ids[i], i < n. `tables` has kCentroids entries for each subspace. Prefetches ahead: the
@@ -29,11 +29,11 @@ struct LookupKernels {
                 float* out);
 };
 
-LookupKernels lookup_kernels(Metric metric);
+Kernels dispatch(Metric metric);
 
 /// codes[i] = the centroid nearest to vector i by squared L2, of equals the first, i < n. Coordinate j of vector i is
 /// vectors[j * stride + i]. Distances that are not finite are passed over; where all are, the code is 0.
 void nearest_centroids(const float* vectors, std::size_t stride, std::size_t n, std::size_t dims, const float* codebook,
                        std::uint8_t* codes);
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::table_lookup

@@ -9,13 +9,13 @@
 #include <algorithm>
 
 HWY_BEFORE_NAMESPACE();
-namespace cassata::kernels::HWY_NAMESPACE {
+namespace cassata::kernels::unvisited::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
 /// By vectors on x86 that gathers; what is left over is passed on.
-std::size_t unmet([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] Id size, std::span<const Id> ids,
-                  Id* out) {
+std::size_t filter([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] Id size, std::span<const Id> ids,
+                   Id* out) {
   std::size_t count = 0, i = 0;
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
   const hn::ScalableTag<Id> d;
@@ -35,17 +35,17 @@ std::size_t unmet([[maybe_unused]] const std::uint32_t* words, [[maybe_unused]] 
 }
 
 }  // namespace
-}  // namespace cassata::kernels::HWY_NAMESPACE
+}  // namespace cassata::kernels::unvisited::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace cassata::kernels {
+namespace cassata::kernels::unvisited {
 
-HWY_EXPORT(unmet);
+HWY_EXPORT(filter);
 
-std::size_t unmet(const std::uint32_t* words, Id size, std::span<const Id> ids, Id* out) {
-  return HWY_DYNAMIC_DISPATCH(unmet)(words, size, ids, out);
+std::size_t filter(const std::uint32_t* words, Id size, std::span<const Id> ids, Id* out) {
+  return HWY_DYNAMIC_DISPATCH(filter)(words, size, ids, out);
 }
 
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::unvisited
 #endif

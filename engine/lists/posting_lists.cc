@@ -49,7 +49,8 @@ bool PostingLists::inside(const ListEntry& list) const noexcept {
   const std::uint64_t size = section_.bytes.size() - kListsPadding;
   if (list.offset > size || list.length > size - list.offset || !(list.step > 0) || !std::isfinite(list.step))
     return false;
-  return (list.flags & ListEntry::kSummarized) == 0 || (list.length >= table_bytes(blocks_) && list.offset % 8 == 0);
+  return (list.flags & ListEntry::kHasBlockMaxima) == 0 ||
+         (list.length >= table_bytes(blocks_) && list.offset % 8 == 0);
 }
 
 std::span<const std::byte> PostingLists::runs(const ListEntry& list) const noexcept {
@@ -58,7 +59,7 @@ std::span<const std::byte> PostingLists::runs(const ListEntry& list) const noexc
   return runs;
 }
 
-kernels::RunTable PostingLists::table(const ListEntry& list) const noexcept {
+kernels::posting_blocks::RunTable PostingLists::table(const ListEntry& list) const noexcept {
   const std::byte* at = runs(list).data();
   const std::size_t places = table_places(blocks_), bytes = table_bytes(blocks_);
   return {.maxima = reinterpret_cast<const std::uint8_t*>(at),
@@ -97,26 +98,26 @@ void PostingLists::verify_list(std::size_t number, const Reading& reading) const
     return std::uint64_t{l.component} << 1 | (l.flags & ListEntry::kNegative);
   };
   const bool ordered = number == 0 || order(directory_[number - 1]) < order(list);
-  if (!ordered || list.component >= dim_ || (list.flags & ~(ListEntry::kNegative | ListEntry::kSummarized)) != 0 ||
+  if (!ordered || list.component >= dim_ || (list.flags & ~(ListEntry::kNegative | ListEntry::kHasBlockMaxima)) != 0 ||
       !inside(list))
     throw directory_section_.damaged(number * sizeof(ListEntry),
                                      "list " + std::to_string(number) + " of component " +
                                          std::to_string(list.component) +
                                          ": out of order, with unknown flags or a wrong step, or not inside the lists");
   reading(runs(list));
-  const bool summarized = (list.flags & ListEntry::kSummarized) != 0;
-  Walk walk{summarized ? table_bytes(blocks_) : 0, 0};
-  if (summarized) {
-    const kernels::RunTable table = this->table(list);
+  const bool has_block_maxima = (list.flags & ListEntry::kHasBlockMaxima) != 0;
+  Walk walk{has_block_maxima ? table_bytes(blocks_) : 0, 0};
+  if (has_block_maxima) {
+    const kernels::posting_blocks::RunTable table = this->table(list);
     for (std::size_t block = 0; block < table_places(blocks_); ++block)
-      if (const std::uint16_t offset = table.offsets[block]; offset != kernels::RunTable::kNoRun)
+      if (const std::uint16_t offset = table.offsets[block]; offset != kernels::posting_blocks::RunTable::kNoRun)
         verify_run(number, list, block, table.bases[block / 64] + offset + table_bytes(blocks_), table.maxima[block],
                    walk);
       else if (table.maxima[block] != 0)
         throw section_.damaged(list.offset + block, "list " + std::to_string(number) + ": a largest code where block " +
                                                         std::to_string(block) + " has no run");
   }
-  for (std::size_t next = 0; !summarized && walk.at < list.length;) {
+  for (std::size_t next = 0; !has_block_maxima && walk.at < list.length;) {
     const std::size_t block =
         list.length - walk.at < sizeof(std::uint32_t) ? blocks_ : number_at<std::uint32_t>(runs(list).data() + walk.at);
     walk.at += sizeof(std::uint32_t);
@@ -140,7 +141,7 @@ void PostingLists::verify_run(std::size_t number, const ListEntry& list, std::si
   const std::uint32_t mask = at + sizeof mask > bytes.size() ? 0 : number_at<std::uint32_t>(bytes.data() + at);
   const auto count = static_cast<std::size_t>(std::popcount(mask));
   if (block >= blocks_ || mask == 0 || bytes.size() - at - sizeof mask < count ||
-      block * kernels::kBlockRows + std::bit_width(mask) > rows_)
+      block * kernels::posting_blocks::kBlockRows + std::bit_width(mask) > rows_)
     throw wrong("a run of block " + std::to_string(block) + ", expected rising blocks of rows below " +
                 std::to_string(rows_));
   std::uint8_t most = 0;

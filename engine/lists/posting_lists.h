@@ -24,14 +24,14 @@ namespace cassata {
 /// What the file says of one list: where it lies in the section kListsSection.
 struct ListEntry {
   std::uint32_t component;
-  std::uint32_t flags;  ///< kNegative, kSummarized
+  std::uint32_t flags;  ///< kNegative, kHasBlockMaxima
   std::uint64_t offset;
   std::uint64_t length;  ///< in bytes
   std::uint32_t entries;
   float step;
 
-  static constexpr std::uint32_t kNegative = 1;    ///< of the values below 0: codes stand for absolute values
-  static constexpr std::uint32_t kSummarized = 2;  ///< has a table
+  static constexpr std::uint32_t kNegative = 1;        ///< of the values below 0: codes stand for absolute values
+  static constexpr std::uint32_t kHasBlockMaxima = 2;  ///< has a table
 };
 static_assert(sizeof(ListEntry) == 32);
 
@@ -50,7 +50,7 @@ inline constexpr std::uint32_t kMaxBuckets = 65536;
 
 /// Number of blocks of `rows` rows, and of the places that a table has for them.
 inline std::size_t blocks_of(std::uint64_t rows) noexcept {
-  return (rows + kernels::kBlockRows - 1) / kernels::kBlockRows;
+  return (rows + kernels::posting_blocks::kBlockRows - 1) / kernels::posting_blocks::kBlockRows;
 }
 inline std::size_t table_places(std::size_t blocks) noexcept { return (blocks + 63) / 64 * 64; }
 /// Length in bytes of a table for so many blocks.
@@ -80,7 +80,7 @@ class PostingLists {
   /// The bytes of its runs, of an entry that find() returned.
   std::span<const std::byte> runs(const ListEntry& list) const noexcept;
   /// The table of such a list that has one, with the runs it is about.
-  kernels::RunTable table(const ListEntry& list) const noexcept;
+  kernels::posting_blocks::RunTable table(const ListEntry& list) const noexcept;
   /// Checks every rule of the lists. Calls `reading` with each part before it is read. Throws Error(corrupt).
   void verify(const Reading& reading) const;
 

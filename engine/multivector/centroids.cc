@@ -160,12 +160,12 @@ void Centroids::group(unsigned num_threads) {
 /// kVisited numbers for each vector.
 std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::size_t n) const {
   const std::size_t groups = head_bias_.size();
-  kernels::PackedVectors packed;
+  kernels::maxsim::PackedVectors packed;
   packed.pack(vectors, n, dim_);
   std::vector<std::uint32_t> all(groups);
   std::iota(all.begin(), all.end(), 0U);
   std::vector<float> products(groups * packed.parts().lanes);
-  kernels::max_sim_kernels().products(packed.parts(), heads_.data(), all.data(), groups, products.data());
+  kernels::maxsim::dispatch().products(packed.parts(), heads_.data(), all.data(), groups, products.data());
   std::vector<std::uint32_t> visited;
   std::vector<std::pair<float, std::uint32_t>> near(groups);
   for (std::size_t i = 0; i < n; ++i) {
@@ -181,7 +181,7 @@ std::vector<std::uint32_t> Centroids::visited_groups(const float* vectors, std::
 void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* which) const {
   std::vector<float> best(n, -std::numeric_limits<float>::infinity()), some, best_of_some(n);
   if (heads_.empty())
-    return kernels::nearest_rows(vectors, n, dim_, rows_.data(), bias_.data(), size(), best.data(), which);
+    return kernels::maxsim::nearest_rows(vectors, n, dim_, rows_.data(), bias_.data(), size(), best.data(), which);
   std::fill_n(which, n, 0U);
   std::vector<std::uint32_t> which_of_some(n);
   const Classes visits(visited_groups(vectors, n), head_bias_.size());
@@ -192,8 +192,8 @@ void Centroids::nearest(const float* vectors, std::size_t n, std::uint32_t* whic
     some.clear();
     for (const std::uint32_t visit : visitors)
       some.insert(some.end(), vectors + visit / kVisited * dim_, vectors + (visit / kVisited + 1) * dim_);
-    kernels::nearest_rows(some.data(), visitors.size(), dim_, row(begin), bias_.data() + begin, end - begin,
-                          best_of_some.data(), which_of_some.data());
+    kernels::maxsim::nearest_rows(some.data(), visitors.size(), dim_, row(begin), bias_.data() + begin, end - begin,
+                                  best_of_some.data(), which_of_some.data());
     for (std::size_t v = 0; v < visitors.size(); ++v) {
       const std::size_t i = visitors[v] / kVisited;
       if (best_of_some[v] <= best[i]) continue;

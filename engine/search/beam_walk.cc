@@ -47,11 +47,11 @@ void SubsetScorer::score_range(Id first, std::size_t count, float* out) noexcept
 
 /// Where there are vectors for it, they leave out most of those that were met; the rest, and what a list holds twice,
 /// one by one.
-std::span<const Id> Visited::take_new(std::span<const Id> ids) {
+std::span<const Id> Visited::filter_unvisited(std::span<const Id> ids) {
   const std::size_t most = count_ + ids.size();
   if (met_.size() < most) met_.resize(2 * most);
   Id* const fresh = met_.data() + count_;
-  const std::size_t perhaps = kernels::unmet(words_.data(), static_cast<Id>(size_), ids, fresh);
+  const std::size_t perhaps = kernels::unvisited::filter(words_.data(), static_cast<Id>(size_), ids, fresh);
   std::size_t count = 0;
   for (std::size_t i = 0; i < perhaps; ++i) {
     const Id id = fresh[i];
@@ -104,25 +104,25 @@ void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id>
   if (work.scratch.size() < most) work.scratch.resize(most);
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
-  meet(entries);
+  visit(entries);
 }
 
-void BeamWalk::meet(std::span<const Id> ids) {
-  fresh_ = work_->visited.take_new(ids);
-  if (cold_) reads_ = scorer_->fetch(fresh_);
-  scorer_->prefetch(fresh_);
+void BeamWalk::visit(std::span<const Id> ids) {
+  unvisited_ = work_->visited.filter_unvisited(ids);
+  if (cold_) pending_ = scorer_->fetch(unvisited_);
+  scorer_->prefetch(unvisited_);
 }
 
 bool BeamWalk::step() {
   if (expanding_ != kNoId) {
-    meet(graph_->read(expanding_, list_, work_->scratch.data()));
+    visit(graph_->read(expanding_, list_, work_->scratch.data()));
     expanding_ = kNoId;
     return true;
   }
-  reads_ = false;
+  pending_ = false;
   const Id ahead = work_->beam.peek_next();  // it may still be next once the fresh ones are scored
   if (ahead != kNoId) list_ = graph_->locate(ahead);
-  score_fresh();
+  score_unvisited();
   expanding_ = work_->beam.expand_next();
   if (expanding_ != kNoId) {
     if (expanding_ != ahead) list_ = graph_->locate(expanding_);
@@ -132,18 +132,18 @@ bool BeamWalk::step() {
   return false;
 }
 
-void BeamWalk::score_fresh() {
+void BeamWalk::score_unvisited() {
   Beam& beam = work_->beam;
   const float* const distances = work_->distances.data();
-  scorer_->score(fresh_, work_->distances.data());
+  scorer_->score(unvisited_, work_->distances.data());
   std::size_t count = 0;  // of those that the beam may admit: it admits ever less
-  for (std::size_t i = 0; i < fresh_.size(); ++i) {
+  for (std::size_t i = 0; i < unvisited_.size(); ++i) {
     work_->scratch[count] = static_cast<Id>(i);
     count += beam.admits(distances[i]);
   }
-  for (std::size_t i = 0; i < count; ++i) graph_->foresee(fresh_[work_->scratch[i]]);
+  for (std::size_t i = 0; i < count; ++i) graph_->prefetch_location(unvisited_[work_->scratch[i]]);
   for (std::size_t i = 0; i < count; ++i)
-    if (const Id n = work_->scratch[i]; beam.admits(distances[n])) beam.insert(distances[n], fresh_[n]);
+    if (const Id n = work_->scratch[i]; beam.admits(distances[n])) beam.insert(distances[n], unvisited_[n]);
 }
 
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
@@ -164,7 +164,7 @@ void Descent::start(std::size_t width, float relax, bool cold) {
 }
 
 void Descent::start_level() {
-  if (level_ == 0) return walk_.start(ground_, scorer_, work_.entries, width_, relax_, work_, cold_);
+  if (level_ == 0) return walk_.start(base_, scorer_, work_.entries, width_, relax_, work_, cold_);
   walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0,
               work_, cold_);
 }
@@ -176,7 +176,7 @@ bool Descent::step() {
   for (const Candidate& c : work_.beam.entries()) work_.entries.push_back(c.id);
   if (--level_ == 0)  // positions become ids; a damaged file may hold any
     for (Id& entry : work_.entries)
-      entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(ground_.size() - 1));
+      entry = std::min(read_once(levels_.nodes()[entry]), static_cast<Id>(base_.size() - 1));
   start_level();
   return true;
 }

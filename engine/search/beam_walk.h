@@ -50,57 +50,57 @@ class BeamWalk {
   /// False once the walk has ended; then the beam of its workspace holds the `width` best met, best first.
   bool step();
   /// Whether the last step had some read.
-  bool reads() const noexcept { return reads_; }
+  bool pending() const noexcept { return pending_; }
 
  private:
-  void meet(std::span<const Id> ids);
-  void score_fresh();
+  void visit(std::span<const Id> ids);
+  void score_unvisited();
 
   const Adjacency* graph_ = nullptr;
   Scorer* scorer_ = nullptr;
   Workspace* work_ = nullptr;
   Id expanding_ = kNoId;             // whose neighbours come next, if none are to be scored
   std::span<const std::byte> list_;  // where they lie
-  std::span<const Id> fresh_;        // met, not yet scored
-  bool cold_ = false, reads_ = false;
+  std::span<const Id> unvisited_;    // met, not yet scored
+  bool cold_ = false, pending_ = false;
 };
 
 /// The whole of a walk, in memory.
 void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
                  Workspace& work);
 
-/// How many of the closest nodes of level 1 a walk of `width` starts from on the ground level. With one alone, a walk
+/// How many of the closest nodes of level 1 a walk of `width` starts from on the base layer. With one alone, a walk
 /// that came down beside the wrong one of several dense clusters never leaves it: recall@10 on 62,956 text embeddings
 /// stopped at 0.98 instead of 0.997.
 inline std::size_t entry_count(std::size_t width) { return std::clamp<std::size_t>(width / 6, 1, 16); }
 
-/// A walk from the entry point down the upper levels and over the ground level, in steps as those of BeamWalk.
+/// A walk from the entry point down the upper layers and over the base layer, in steps as those of BeamWalk.
 class Descent {
  public:
   /// Borrows all.
-  Descent(const Levels& levels, const Adjacency& ground, Scorer& scorer, Workspace& work)
+  Descent(const UpperLayers& levels, const Adjacency& base, Scorer& scorer, Workspace& work)
       : levels_(levels),
-        ground_(ground),
+        base_(base),
         scorer_(scorer),
-        of_positions_(scorer, levels.nodes(), ground.size()),
+        of_positions_(scorer, levels.nodes(), base.size()),
         work_(work) {}
 
   /// To what the scorer is bound to.
   void start(std::size_t width, float relax, bool cold = false);
   /// False once the walk has ended; then the workspace's beam holds the `width` best met, best first.
   bool step();
-  bool reads() const noexcept { return walk_.reads(); }
+  bool pending() const noexcept { return walk_.pending(); }
 
  private:
   void start_level();
 
-  const Levels& levels_;
-  const Adjacency& ground_;
+  const UpperLayers& levels_;
+  const Adjacency& base_;
   Scorer& scorer_;
   SubsetScorer of_positions_;
   Workspace& work_;
   BeamWalk walk_;
-  std::size_t level_ = 0;  // that is walked; 0 is the ground
+  std::size_t level_ = 0;  // that is walked; 0 is the base layer
   std::size_t width_ = 0;
   float relax_ = 0;
   bool cold_ = false;

@@ -9,34 +9,35 @@
 namespace cassata {
 
 /// What a step of a query came to. One that rests waits for the disk, and another query takes its turns meanwhile.
-enum class Turn { goes_on, rests, ends };
+enum class StepResult { running, waiting, done };
 
 /// Answers the queries from `begin` to `end`, `at_once` of them in turns; as many as there are more lanes may rest.
 /// Lanes are made, by make(), where they are null and needed. `start(lane, query)` begins a query, `step(lane)` is a
-/// Turn, and `finish(lane)` takes what was found once it has ended. Results do not depend on how many lanes there are.
-template <class Lane, class Make, class Start, class Step, class Finish>
-void take_turns(std::span<std::unique_ptr<Lane>> lanes, std::size_t at_once, std::size_t begin, std::size_t end,
-                Make make, Start start, Step step, Finish finish) {
+/// StepResult, and `finish(lane)` takes what was found once it has ended. Results do not depend on how many lanes there
+/// are.
+template <class InFlightQuery, class Make, class Start, class Step, class Finish>
+void interleave(std::span<std::unique_ptr<InFlightQuery>> lanes, std::size_t at_once, std::size_t begin,
+                std::size_t end, Make make, Start start, Step step, Finish finish) {
   const std::size_t most_resting = lanes.size() - at_once;
   std::size_t next = begin, used = 0;
-  std::vector<Lane*> going, resting, spare;
+  std::vector<InFlightQuery*> going, resting, spare;
   const auto start_next = [&] {
     if (spare.empty()) {
       if (!lanes[used]) lanes[used] = make();
       spare.push_back(lanes[used++].get());
     }
-    Lane& lane = *spare.back();
+    InFlightQuery& lane = *spare.back();
     spare.pop_back();
     start(lane, next++);
     return &lane;
   };
   while (going.size() < at_once && next < end) going.push_back(start_next());
   for (std::size_t turn = 0; !going.empty(); turn = turn + 1 < going.size() ? turn + 1 : 0) {
-    Lane& lane = *going[turn];
-    const Turn came = step(lane);
-    if (came == Turn::goes_on) continue;
-    if (came == Turn::ends) finish(lane);
-    (came == Turn::rests ? resting : spare).push_back(&lane);
+    InFlightQuery& lane = *going[turn];
+    const StepResult came = step(lane);
+    if (came == StepResult::running) continue;
+    if (came == StepResult::done) finish(lane);
+    (came == StepResult::waiting ? resting : spare).push_back(&lane);
     if (resting.size() > most_resting || (next == end && !resting.empty())) {
       going[turn] = resting.front();
       resting.erase(resting.begin());

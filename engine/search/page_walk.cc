@@ -15,23 +15,23 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-void PagedWalk::start(std::size_t width, float relax) {
+void PageWalk::start(std::size_t width, float relax) {
   width_ = width;
   relax_ = relax;
   level_ = levels_.levels().size();
   open_.clear();
   work_.entries.assign(1, 0);  // the entry point: a position
   if (level_ != 0) return start_level();
-  open_.push_back({0, 0});  // without upper levels: row 0
-  start_ground();
+  open_.push_back({0, 0});  // without upper layers: row 0
+  start_base();
 }
 
-void PagedWalk::start_level() {
+void PageWalk::start_level() {
   const std::size_t entries = std::min(kEntriesPerWidth * width_, kMostEntries);
   walk_.start(levels_.levels()[level_ - 1], links_, work_.entries, level_ == 1 ? entries : 1, 0, work_);
 }
 
-void PagedWalk::start_ground() {
+void PageWalk::start_base() {
   level_ = 0;
   at_once_ = kFirstPages;
   work_.beam.reset(width_, relax_);
@@ -41,7 +41,7 @@ void PagedWalk::start_ground() {
   choose();
 }
 
-bool PagedWalk::step() {
+bool PageWalk::step() {
   if (level_ != 0) {
     if (walk_.step()) return true;
     work_.entries.clear();
@@ -53,7 +53,7 @@ bool PagedWalk::step() {
     const auto last = static_cast<Id>(pages_.size() - 1);  // a damaged file may hold any row
     for (const Candidate& c : work_.beam.entries())
       open_.push_back({c.distance, std::min(read_once(levels_.nodes()[c.id]), last)});
-    start_ground();
+    start_base();
     return true;
   }
   for (std::size_t i = 0; i < next_.size(); ++i) read(pages_asked_[i], next_[i].id);
@@ -64,7 +64,7 @@ bool PagedWalk::step() {
 }
 
 /// Asks for the pages of the closest candidates. False if there is none that the beam may admit.
-bool PagedWalk::choose() {
+bool PageWalk::choose() {
   next_.clear();
   pages_asked_.clear();
   while (!open_.empty() && next_.size() < at_once_ && work_.beam.admits(open_.front().distance)) {
@@ -72,7 +72,7 @@ bool PagedWalk::choose() {
     const Candidate candidate = open_.back();
     open_.pop_back();
     const Id page = pages_.page_of(candidate.id);
-    if (!read_.take(page)) continue;
+    if (!read_.visit(page)) continue;
     next_.push_back(candidate);
     pages_asked_.push_back(page);
   }
@@ -82,14 +82,14 @@ bool PagedWalk::choose() {
 }
 
 /// Scores all rows of a page, and the links of those that the beam keeps.
-void PagedWalk::read(std::uint32_t number, Id asked) {
+void PageWalk::read(std::uint32_t number, Id asked) {
   const Page page = pages_.page(number);
   if (page.rows() == 0) return;
   places_.resize(page.rows());
   std::iota(places_.begin(), places_.end(), 0);
   rows_.resize(page.rows());
   std::iota(rows_.begin(), rows_.end(), page.first());
-  work_.visited.take_new(rows_);
+  work_.visited.filter_unvisited(rows_);
   const std::size_t most = std::max(page.rows(), page.links());
   if (work_.distances.size() < most) work_.distances.resize(most);
   own_.score_at(page.own_codes(), places_, work_.distances.data());
@@ -106,7 +106,7 @@ void PagedWalk::read(std::uint32_t number, Id asked) {
 }
 
 /// The links, not met before, of the row that was asked for and of those that the beam keeps: places_ and rows_.
-void PagedWalk::gather(const Page& page, Id asked) {
+void PageWalk::gather(const Page& page, Id asked) {
   marked_.assign(page.links(), 0);
   for (std::size_t i = 0; i < page.rows(); ++i) {
     if (page.first() + i != asked && !work_.beam.keeps(work_.distances[i])) continue;
@@ -119,7 +119,7 @@ void PagedWalk::gather(const Page& page, Id asked) {
   for (std::size_t link = 0; link < page.links(); ++link) {
     if (marked_[link] == 0) continue;
     const Id row = page.link(link);
-    if (!work_.visited.take(row)) continue;
+    if (!work_.visited.visit(row)) continue;
     rows_.push_back(row);
     places_.push_back(static_cast<Id>(link));
   }

@@ -16,16 +16,17 @@
 
 namespace cassata {
 
-/// A walk in steps, as Descent: from the entry point down the upper levels, which are in memory, and on by pages. A
+/// A walk in steps, as Descent: from the entry point down the upper layers, which are in memory, and on by pages. A
 /// step of these ends by asking for the pages that the next one reads.
 ///
 /// Candidates that were met as links have rough distances, by the codes of links. A page brings finer ones, by the
 /// rows' own codes, for every row that it holds; by these the beam keeps the best, and the walk ends where no link is
 /// closer than the worst of them.
-class PagedWalk {
+class PageWalk {
  public:
   /// `links` scores upper nodes by position, and rows' codes as links; `own` rows' own codes. Borrows all.
-  PagedWalk(const Levels& levels, const Pages& pages, Scorer& links, Scorer& own, Residency& residency, Workspace& work)
+  PageWalk(const UpperLayers& levels, const Pages& pages, Scorer& links, Scorer& own, Residency& residency,
+           Workspace& work)
       : levels_(levels), pages_(pages), links_(links), own_(own), fetch_(residency), work_(work) {}
 
   /// To what both scorers are bound to.
@@ -36,7 +37,7 @@ class PagedWalk {
 
  private:
   void start_level();
-  void start_ground();
+  void start_base();
   bool choose();
   void read(std::uint32_t number, Id asked);
   void gather(const Page& page, Id asked);
@@ -47,13 +48,13 @@ class PagedWalk {
   /// Nodes of level 1 that the walk goes on from: to find them, nothing is read, so there are more than in Descent.
   static constexpr std::size_t kEntriesPerWidth = 2, kMostEntries = 256;
 
-  const Levels& levels_;
+  const UpperLayers& levels_;
   const Pages& pages_;
   Scorer &links_, &own_;
   RowFetch fetch_;
   Workspace& work_;
-  BeamWalk walk_;          // over the upper levels
-  std::size_t level_ = 0;  // that is walked; 0: the ground
+  BeamWalk walk_;          // over the upper layers
+  std::size_t level_ = 0;  // that is walked; 0: the base layer
   std::size_t width_ = 0, at_once_ = 0;
   float relax_ = 0;
   Visited read_;                      // pages

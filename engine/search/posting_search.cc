@@ -39,10 +39,10 @@ PostingSearch::PostingSearch(const PostingLists& lists, std::span<const Id> ids,
     : lists_(lists),
       ids_(ids),
       neighbors_(neighbors),
-      kernels_(kernels::posting_kernels()),
-      sums_(table_places(lists.blocks()) * kernels::kBlockRows),
+      kernels_(kernels::posting_blocks::dispatch()),
+      sums_(table_places(lists.blocks()) * kernels::posting_blocks::kBlockRows),
       bounds_(table_places(lists.blocks())),
-      peaks_(table_places(lists.blocks())),
+      block_maxima_(table_places(lists.blocks())),
       touched_(table_places(lists.blocks())),
       blocks_(table_places(lists.blocks())) {}
 
@@ -98,7 +98,7 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
 
 void PostingSearch::sum_short_lists() {
   for (const Term& term : terms_) {
-    if (term.list.flags & ListEntry::kSummarized) continue;
+    if (term.list.flags & ListEntry::kHasBlockMaxima) continue;
     const auto runs = lists_.runs(term.list);
     kernels_.add_runs(runs.data(), runs.data() + runs.size(), lists_.blocks(), term.weight, sums_.data(),
                       touched_.data());
@@ -108,17 +108,17 @@ void PostingSearch::sum_short_lists() {
 void PostingSearch::bound_blocks() {
   std::fill(bounds_.begin(), bounds_.end(), 0);
   for (const Term& term : terms_)
-    if (term.list.flags & ListEntry::kSummarized)
+    if (term.list.flags & ListEntry::kHasBlockMaxima)
       kernels_.add_maxima(lists_.table(term.list).maxima, bounds_.size(), term.weight, bounds_.data());
   std::size_t count = 0;
   for (std::uint32_t block = 0; block < lists_.blocks(); ++block) {
     blocks_[count] = block;
     count += touched_[block];
   }
-  kernels_.peaks(sums_.data(), std::span(blocks_).first(count), peaks_.data());
+  kernels_.block_maxima(sums_.data(), std::span(blocks_).first(count), block_maxima_.data());
   for (std::size_t i = 0; i < count; ++i)
-    bounds_[blocks_[i]] =
-        static_cast<std::uint16_t>(std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{peaks_[i]}, kMostUnits));
+    bounds_[blocks_[i]] = static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(bounds_[blocks_[i]] + std::uint32_t{block_maxima_[i]}, kMostUnits));
 }
 
 void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
@@ -126,7 +126,7 @@ void PostingSearch::visit(std::uint16_t least, std::uint16_t most) {
   const std::size_t count = kernels_.within(bounds_.data(), bounds_.size(), least, most, blocks_.data());
   const std::span<const std::uint32_t> chosen = std::span(blocks_).first(count);
   for (const Term& term : terms_)
-    if (term.list.flags & ListEntry::kSummarized)
+    if (term.list.flags & ListEntry::kHasBlockMaxima)
       kernels_.add_chosen(lists_.table(term.list), chosen, term.weight, sums_.data());
   for (const std::uint32_t block : chosen) touched_[block] = 1;
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
@@ -138,9 +138,9 @@ std::uint16_t PostingSearch::visit_best(std::size_t k) {
   return least;
 }
 
-std::uint16_t PostingSearch::kth_peak(std::size_t k) {
-  kernels_.peaks(sums_.data(), visited_, peaks_.data());
-  return std::max<std::uint16_t>(kth_largest(std::span(peaks_).first(visited_.size()), k), 1);
+std::uint16_t PostingSearch::kth_block_maximum(std::size_t k) {
+  kernels_.block_maxima(sums_.data(), visited_, block_maxima_.data());
+  return std::max<std::uint16_t>(kth_largest(std::span(block_maxima_).first(visited_.size()), k), 1);
 }
 
 /// The least that a row's sum can be whose score is as much.
@@ -152,7 +152,7 @@ std::uint16_t PostingSearch::least_sum(double score) const {
 void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
   const std::uint16_t first = visit_best(k);
   const std::size_t early = visited_.size();
-  const std::uint16_t kth = kth_peak(k);
+  const std::uint16_t kth = kth_block_maximum(k);
   score_rows(0, early, kth, kMostUnits, lists_.rows(), scorer);
   keep_best(k);
   std::uint16_t least = 1;
@@ -165,8 +165,9 @@ void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
 
 void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
   const std::uint16_t first = visit_best(params.k);
-  visit(to_units(static_cast<double>(params.heap_factor) * kth_peak(params.k)), static_cast<std::uint16_t>(first - 1));
-  score_rows(0, visited_.size(), kth_peak(params.candidates), kMostUnits, params.candidates, scorer);
+  visit(to_units(static_cast<double>(params.heap_factor) * kth_block_maximum(params.k)),
+        static_cast<std::uint16_t>(first - 1));
+  score_rows(0, visited_.size(), kth_block_maximum(params.candidates), kMostUnits, params.candidates, scorer);
   keep_best(params.k);
   if (neighbors_.degree != 0) score_neighbors(params.k, scorer);
   if (found_.size() < params.k) score_others(params.k, scorer);
@@ -176,12 +177,13 @@ void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_
                                std::size_t limit, Scorer& scorer) {
   if (least > most) return;
   const std::span<const std::uint32_t> chosen = std::span(visited_).subspan(first, last - first);
-  if (rows_.size() < chosen.size() * kernels::kBlockRows) rows_.resize(chosen.size() * kernels::kBlockRows);
+  if (rows_.size() < chosen.size() * kernels::posting_blocks::kBlockRows)
+    rows_.resize(chosen.size() * kernels::posting_blocks::kBlockRows);
   std::size_t count = kernels_.rows_within(sums_.data(), chosen, least, most, rows_.data());
   if (count > limit) {
-    peaks_.resize(std::max(peaks_.size(), count));
-    for (std::size_t i = 0; i < count; ++i) peaks_[i] = sums_[rows_[i]];
-    const std::uint16_t kth = kth_largest(std::span(peaks_).first(count), limit);
+    block_maxima_.resize(std::max(block_maxima_.size(), count));
+    for (std::size_t i = 0; i < count; ++i) block_maxima_[i] = sums_[rows_[i]];
+    const std::uint16_t kth = kth_largest(std::span(block_maxima_).first(count), limit);
     count = static_cast<std::size_t>(std::remove_if(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count),
                                                     [&](Id row) { return sums_[row] < kth; }) -
                                      rows_.begin());
@@ -190,7 +192,7 @@ void PostingSearch::score_rows(std::size_t first, std::size_t last, std::uint16_
 }
 
 void PostingSearch::score_new(std::span<const Id> rows, Scorer& scorer) {
-  const std::span<const Id> fresh = scored_.take_new(rows);
+  const std::span<const Id> fresh = scored_.filter_unvisited(rows);
   distances_.resize(std::max(distances_.size(), fresh.size()));
   scorer.score(fresh, distances_.data());
   for (std::size_t i = 0; i < fresh.size(); ++i)
@@ -245,7 +247,8 @@ void PostingSearch::clear() {
   } else {
     for (std::size_t block = 0; block < touched_.size(); ++block)
       if (touched_[block] != 0)
-        std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::kBlockRows), kernels::kBlockRows, 0);
+        std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(block * kernels::posting_blocks::kBlockRows),
+                    kernels::posting_blocks::kBlockRows, 0);
   }
   std::fill(touched_.begin(), touched_.end(), 0);
   visited_.clear();

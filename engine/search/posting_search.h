@@ -60,7 +60,7 @@ class PostingSearch {
   void visit(std::uint16_t least, std::uint16_t most);
   /// Sums at least k of the blocks with the largest bounds, if there are as many, and returns the least of these.
   std::uint16_t visit_best(std::size_t k);
-  std::uint16_t kth_peak(std::size_t k);
+  std::uint16_t kth_block_maximum(std::size_t k);
   /// Scores the rows whose sums are least to most in the blocks visited from number `first` on, before `last`; no more
   /// than about `limit`.
   void score_rows(std::size_t first, std::size_t last, std::uint16_t least, std::uint16_t most, std::size_t limit,
@@ -79,12 +79,12 @@ class PostingSearch {
   const PostingLists& lists_;
   std::span<const Id> ids_;
   RowNeighbors neighbors_;
-  const kernels::PostingKernels& kernels_;
+  const kernels::posting_blocks::Kernels& kernels_;
   std::vector<Term> terms_;
   bool opposed_ = false;                      // some value of a row would take from a score
   double scale_ = 0;                          // units a score
   double rounding_ = 0, small_rounding_ = 0;  // of scores: as a share, and at all
-  std::vector<std::uint16_t> sums_, bounds_, peaks_;
+  std::vector<std::uint16_t> sums_, bounds_, block_maxima_;
   std::vector<std::uint8_t> touched_;   // blocks that sums_ is not 0 in
   std::vector<std::uint32_t> visited_;  // blocks that all lists were summed in
   std::vector<std::uint32_t> blocks_, rows_;

@@ -103,7 +103,7 @@ void Rerank::start(std::vector<Candidate>& candidates, Scorer& second, std::span
   candidates.resize(params.k == 0 ? 0 : count_within(candidates, params.k, params.alpha));
   best_ = Best(candidates, params.k);
   errors_ = {};
-  done_ = asked_ = fetched_ = idle_ = 0;
+  done_ = asked_ = fetched_ = misses_ = 0;
 }
 
 std::span<const Id> Rerank::take(std::size_t begin, std::size_t end) {
@@ -119,11 +119,11 @@ bool Rerank::step() {
     return false;
   }
   asked_ = std::min(done_ + kBlock, end);
-  reads_ = false;
+  pending_ = false;
   const std::size_t ahead = std::min(asked_ + kBlock, end);  // the second block is on its way while the first is scored
   for (std::size_t next; fetched_ < ahead; fetched_ = next) {
     next = std::min(fetched_ + kBlock, ahead);
-    reads_ = second_->fetch(take(fetched_, next)) || reads_;
+    pending_ = second_->fetch(take(fetched_, next)) || pending_;
   }
   return true;
 }
@@ -132,7 +132,7 @@ std::size_t Rerank::certain() const {
   const std::vector<Candidate>& candidates = *candidates_;
   std::size_t end = std::min(candidates.size(), std::max(done_, params_.k));
   const std::size_t patience = params_.beta.value_or(candidates.size());
-  end += std::min(candidates.size() - end, patience - std::min(idle_, patience));
+  end += std::min(candidates.size() - end, patience - std::min(misses_, patience));
   if (params_.margin && done_ >= params_.k) {
     const float bound = best_.worst() - errors_.least(*params_.margin);
     while (end < candidates.size() && candidates[end].distance <= bound) ++end;
@@ -152,7 +152,7 @@ void Rerank::score() {
     float distance = params_.sum ? first + distances[i] : distances[i];
     if (distance != distance) distance = std::numeric_limits<float>::infinity();
     errors_.add(distance - first);
-    idle_ = best_.offer({distance, ids_.empty() ? rows[i] : ids_[rows[i]]}) ? 0 : idle_ + 1;
+    misses_ = best_.offer({distance, ids_.empty() ? rows[i] : ids_[rows[i]]}) ? 0 : misses_ + 1;
   }
 }
 

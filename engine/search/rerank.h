@@ -50,7 +50,7 @@ class Rerank {
   /// are in place.
   bool step();
   /// Whether what the last step has asked for has to be read from disk.
-  bool reads() const noexcept { return reads_; }
+  bool pending() const noexcept { return pending_; }
 
  private:
   /// The k best of the candidates offered: a heap at the front of the list that they come from, the worst on top. It
@@ -97,8 +97,8 @@ class Rerank {
   Errors errors_;
   std::array<Id, kBlock> rows_;
   std::size_t done_ = 0, asked_ = 0, fetched_ = 0;  // ends of candidates
-  std::size_t idle_ = 0;                            // so many in a row were none of the best
-  bool reads_ = false;
+  std::size_t misses_ = 0;                          // so many in a row were none of the best
+  bool pending_ = false;
 };
 
 /// All its steps at once.

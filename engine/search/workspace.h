@@ -33,9 +33,9 @@ class Visited {
     words_[size / kBits] |= std::uint32_t{1} << (size % kBits);  // stands for all that are no nodes
   }
   /// Those of `ids` that are nodes and were not met before, in their order; valid until the next call.
-  std::span<const Id> take_new(std::span<const Id> ids);
+  std::span<const Id> filter_unvisited(std::span<const Id> ids);
   /// True if `id` is a node that was not met before.
-  bool take(Id id) {
+  bool visit(Id id) {
     if (met_.size() == count_) met_.resize(2 * count_ + 1);
     const bool is_new = mark(id);
     met_[count_] = id;

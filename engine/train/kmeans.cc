@@ -9,7 +9,7 @@
 namespace cassata {
 namespace {
 
-using kernels::kCentroids;
+using kernels::table_lookup::kCentroids;
 
 /// How many rounds are made over which share of the samples. Measured (docs/performance.md).
 struct Stage {
@@ -94,8 +94,9 @@ float CodebookTraining::distance_to(std::size_t centroid, std::size_t sample) co
 
 void VectorBlocks::nearest(const float* codebook, std::span<std::uint8_t> codes) const noexcept {
   for (std::size_t first = 0; first < codes.size(); first += kRows)
-    kernels::nearest_centroids(values_.data() + first * dims_, kRows, std::min(kRows, codes.size() - first), dims_,
-                               codebook, codes.data() + first);
+    kernels::table_lookup::nearest_centroids(values_.data() + first * dims_, kRows,
+                                             std::min(kRows, codes.size() - first), dims_, codebook,
+                                             codes.data() + first);
 }
 
 }  // namespace cassata

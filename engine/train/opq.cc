@@ -15,7 +15,7 @@ constexpr std::size_t kRowsAPiece = 16;  // of matrices, for a thread
 
 /// out[i] = dot product of `row` with row i of `matrix`, i < rows.
 void products(const float* row, const float* matrix, std::size_t dim, std::size_t rows, float* out) noexcept {
-  kernels::dense_kernels(Metric::dot_product, ElementType::f32).range(row, matrix, dim, 0, rows, out);
+  kernels::dense::dispatch(Metric::dot_product, ElementType::f32).range(row, matrix, dim, 0, rows, out);
   for (std::size_t i = 0; i < rows; ++i) out[i] = -out[i];  // the kernel gives distances
 }
 

@@ -17,7 +17,7 @@
 
 #include "engine/kernels/dense_distance.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::dense {
 namespace {
 
 struct Place {
@@ -85,7 +85,7 @@ void range(benchmark::State& state, const Setup& setup) {
   const Rows rows(setup);
   const std::vector<float> query(setup.dim, 0.5F);
   std::vector<float> out(setup.rows());
-  const DenseKernels kernels = dense_kernels(Metric::dot_product, setup.type);
+  const Kernels kernels = dispatch(Metric::dot_product, setup.type);
   for (auto _ : state) {
     kernels.range(query.data(), rows.data(), setup.dim, 0, out.size(), out.data());
     benchmark::ClobberMemory();
@@ -115,7 +115,7 @@ void gather(benchmark::State& state, const Setup& setup, Metric metric, std::siz
   const Rows rows(setup);
   const std::vector<float> query(setup.dim, 0.5F);
   std::vector<float> out(n);
-  const DenseKernels kernels = dense_kernels(metric, setup.type);
+  const Kernels kernels = dispatch(metric, setup.type);
   walk(state, setup, n, [&](const Id* ids, std::size_t count) {
     kernels.gather(query.data(), rows.data(), setup.dim, ids, count, out.data());
     return std::bit_cast<std::uint32_t>(out.back());
@@ -161,13 +161,13 @@ void add_all() {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::dense
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("instruction_set", std::string(cassata::kernels::target_name()));
-  cassata::kernels::add_all();
+  benchmark::AddCustomContext("instruction_set", std::string(cassata::kernels::dense::target_name()));
+  cassata::kernels::dense::add_all();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

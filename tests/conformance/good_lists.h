@@ -36,14 +36,15 @@ inline bool good_run(std::span<const std::byte> bytes, std::uint64_t& at, std::u
   return true;
 }
 
-/// The bytes of one list: a summarized one has a table of 64 places before its runs, another the block's number before
-/// each run.
-inline bool good_list(std::span<const std::byte> bytes, bool summarized, std::uint64_t rows, std::uint32_t entries) {
+/// The bytes of one list: a has_block_maxima one has a table of 64 places before its runs, another the block's number
+/// before each run.
+inline bool good_list(std::span<const std::byte> bytes, bool has_block_maxima, std::uint64_t rows,
+                      std::uint32_t entries) {
   const std::uint64_t blocks = (rows + 31) / 32;
   std::uint32_t found = 0;
   unsigned largest = 0;
   std::uint64_t at = 0;
-  if (!summarized) {
+  if (!has_block_maxima) {
     for (std::int64_t last = -1; at < bytes.size();) {
       if (at + 4 > bytes.size()) return false;
       const std::int64_t block = numbers_at<std::uint32_t>(bytes, at, 1).front();

@@ -82,7 +82,7 @@ void expect_connected(const BuiltGraph& graph) {
   for (const auto& [node, representative] : graph.duplicates) EXPECT_FALSE(apart.contains(representative));
 }
 
-/// Mean recall@10 of walks over the ground level, from its first node.
+/// Mean recall@10 of walks over the base layer, from its first node.
 double mean_recall(const BuiltGraph& graph, const Codes& codes, Metric metric, const Vectors& vectors,
                    const Vectors& queries, std::size_t width) {
   const auto scorer = codes.scorer(metric);

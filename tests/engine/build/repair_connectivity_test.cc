@@ -50,11 +50,11 @@ TEST(ConnectAll, APathLeadsToEveryNodeAndNoEdgeIsLost) {
     NeighborLists level = random_level(random, n, degree);
     const NeighborLists before = level;
     Workspace work;
-    connect_all(level, *stored.codes().scorer(metric), 1 + below(random, 20), {}, work);
+    repair_connectivity(level, *stored.codes().scorer(metric), 1 + below(random, 20), {}, work);
     EXPECT_EQ(unreached_in(level), 0u);
     expect_extended(before, level);
     NeighborLists again = level;
-    connect_all(again, *stored.codes().scorer(metric), 10, {}, work);
+    repair_connectivity(again, *stored.codes().scorer(metric), 10, {}, work);
     for (Id node = 0; node < n; ++node)
       ASSERT_TRUE(std::ranges::equal(again.list(node), level.list(node))) << "what is connected stays as it is";
   }
@@ -70,7 +70,8 @@ TEST(ConnectAll, TheClosestNodeWithRoomGetsTheEdge) {
     const StoredVectors stored(encoder_dense_f32(4), vectors);
     NeighborLists replay = random_level(random, n, 1 + below(random, 5)), level = replay;
     Workspace work;
-    connect_all(level, *stored.codes().scorer(metric), n, {}, work);  // so wide that walks see all they can reach
+    repair_connectivity(level, *stored.codes().scorer(metric), n, {},
+                        work);  // so wide that walks see all they can reach
     for (Id node = 0; node < n; ++node) {
       const auto reached = reached_in(replay);
       if (reached[node]) continue;
@@ -102,7 +103,7 @@ TEST(ConnectAll, DistancesThatAreNoNumbersDoNotKeepItFromTheNodes) {
     const StoredVectors stored(encoder_dense_f32(2), vectors);
     NeighborLists level(100, degree);
     Workspace work;
-    connect_all(level, *stored.codes().scorer(Metric::dot_product), 10, {}, work);
+    repair_connectivity(level, *stored.codes().scorer(Metric::dot_product), 10, {}, work);
     EXPECT_EQ(unreached_in(level), 0u);
   }
 }
@@ -122,13 +123,14 @@ TEST(ConnectAll, AWalkOverEqualRowsFindsAll) {
   const auto scorer = stored.codes().scorer(Metric::euclidean);
   Workspace work;
   std::uint64_t reports = 0, last = 0;
-  connect_all(level, *scorer, 10, {}, work, [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
-    EXPECT_EQ(stage, "connect");
-    EXPECT_EQ(total, kRows);
-    EXPECT_TRUE(done > last && done <= total);
-    last = done;
-    ++reports;
-  });
+  repair_connectivity(level, *scorer, 10, {}, work,
+                      [&](std::string_view stage, std::uint64_t done, std::uint64_t total) {
+                        EXPECT_EQ(stage, "connect");
+                        EXPECT_EQ(total, kRows);
+                        EXPECT_TRUE(done > last && done <= total);
+                        last = done;
+                        ++reports;
+                      });
   EXPECT_GT(reports, 50u);
   EXPECT_EQ(last, kRows);
   scorer->bind(Id{0});

@@ -30,8 +30,8 @@ std::vector<Id> reference(const Vectors& vectors, Metric metric, std::span<const
   return out;
 }
 
-TEST(Pruner, ChoosesAsTheReference) {
-  Pruner pruner;  // reused: nothing is left of the node before
+TEST(NeighborSelector, ChoosesAsTheReference) {
+  NeighborSelector selector;  // reused: nothing is left of the node before
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -45,13 +45,13 @@ TEST(Pruner, ChoosesAsTheReference) {
     const std::size_t limit = 1 + below(random, 40);
     const auto scorer = stored.codes().scorer(metric);
     std::vector<Id> chosen = {77};
-    pruner.choose(candidates, limit, *scorer, chosen);
+    selector.select_neighbors(candidates, limit, *scorer, chosen);
     ASSERT_EQ(chosen, reference(vectors, metric, candidates, limit)) << "limit " << limit;
   }
 }
 
-TEST(Pruner, KeepsTheLimitTheClosestAndEachOnce) {
-  Pruner pruner;
+TEST(NeighborSelector, KeepsTheLimitTheClosestAndEachOnce) {
+  NeighborSelector selector;
   for (unsigned seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -61,14 +61,14 @@ TEST(Pruner, KeepsTheLimitTheClosestAndEachOnce) {
     const std::size_t limit = 1 + below(random, 40);
     const auto scorer = stored.codes().scorer(Metric::euclidean);
     std::vector<Id> chosen, again;
-    pruner.choose(candidates, limit, *scorer, chosen);
+    selector.select_neighbors(candidates, limit, *scorer, chosen);
     ASSERT_LE(chosen.size(), limit);
     ASSERT_GE(chosen.size(), std::min(candidates.size(), limit * 3 / 4));
     ASSERT_EQ(chosen.front(), candidates.front().id);
     ASSERT_EQ(std::set<Id>(chosen.begin(), chosen.end()).size(), chosen.size());
     for (const Id id : chosen)
       ASSERT_TRUE(std::ranges::any_of(candidates, [&](const Candidate& c) { return c.id == id; })) << id;
-    pruner.choose(candidates, limit, *scorer, again);
+    selector.select_neighbors(candidates, limit, *scorer, again);
     ASSERT_EQ(again, chosen);
   }
 }

@@ -35,7 +35,7 @@ struct Case {
 
   Section edges() const { return {.file = "file", .name = "edges", .offset = 4096, .bytes = bytes.edges}; }
   Section places() const { return {.file = "file", .name = "places", .offset = 8192, .bytes = bytes.places}; }
-  CompressedAdjacency open() const { return {edges(), places(), size, degree}; }
+  DeltaAdjacency open() const { return {edges(), places(), size, degree}; }
 };
 
 Case random_case(Random& random, std::size_t most_rows, std::size_t most_degree) {
@@ -54,7 +54,7 @@ Case random_case(Random& random, std::size_t most_rows, std::size_t most_degree)
 }
 
 /// Without the place that is nobody's.
-std::vector<Id> neighbors(const CompressedAdjacency& graph, Id row) {
+std::vector<Id> neighbors(const DeltaAdjacency& graph, Id row) {
   std::vector<Id> scratch(graph.list_capacity());
   const auto list = graph.neighbors(row, scratch.data());
   EXPECT_LE(list.size(), graph.list_capacity());
@@ -63,12 +63,12 @@ std::vector<Id> neighbors(const CompressedAdjacency& graph, Id row) {
   return out;
 }
 
-TEST(CompressedAdjacency, GivesTheListsThatWereCompressed) {
+TEST(DeltaAdjacency, GivesTheListsThatWereCompressed) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Case c = random_case(random, seed % 10 ? 200 : 3000, seed % 3 ? 40 : 5);
-    const CompressedAdjacency graph = c.open();
+    const DeltaAdjacency graph = c.open();
     graph.verify();
     ASSERT_EQ(graph.size(), c.size);
     ASSERT_EQ(graph.max_degree(), c.degree);
@@ -76,7 +76,7 @@ TEST(CompressedAdjacency, GivesTheListsThatWereCompressed) {
   }
 }
 
-TEST(CompressedAdjacency, LongListsHaveLengthsOfTwoBytes) {
+TEST(DeltaAdjacency, LongListsHaveLengthsOfTwoBytes) {
   constexpr std::size_t kRows = 3000, kDegree = 1024;
   Random random(1);
   std::vector<std::vector<Id>> lists(kRows);
@@ -86,12 +86,12 @@ TEST(CompressedAdjacency, LongListsHaveLengthsOfTwoBytes) {
   }
   const Case c{kRows, kDegree, lists, compressed(kRows, [&](Id row, std::vector<Id>& list) { list = lists[row]; })};
   ASSERT_EQ(c.bytes.places.size(), (kRows + 27) / 28 * 64);
-  const CompressedAdjacency graph = c.open();
+  const DeltaAdjacency graph = c.open();
   graph.verify();
   for (Id row = 0; row < kRows; ++row) ASSERT_EQ(neighbors(graph, row), lists[row]) << "row " << row;
 }
 
-TEST(CompressedAdjacency, DifferencesOfAnySizeHaveAClass) {
+TEST(DeltaAdjacency, DifferencesOfAnySizeHaveAClass) {
   constexpr std::size_t kRows = 100'000;
   const std::vector<Id> ends = {0, 1, 2, 3, kRows / 2, kRows - 2, kRows - 1};
   for (const std::size_t stride : {1, 7, 20'000}) {
@@ -102,7 +102,7 @@ TEST(CompressedAdjacency, DifferencesOfAnySizeHaveAClass) {
       std::erase(list, row);
     };
     const Case c{kRows, ends.size(), {}, compressed(kRows, list_of)};
-    const CompressedAdjacency graph = c.open();
+    const DeltaAdjacency graph = c.open();
     graph.verify();
     for (Id row = 0; row < kRows; row += 997) {
       std::vector<Id> expected;
@@ -112,7 +112,7 @@ TEST(CompressedAdjacency, DifferencesOfAnySizeHaveAClass) {
   }
 }
 
-TEST(CompressedAdjacency, WrongLengthsAreCorrupt) {
+TEST(DeltaAdjacency, WrongLengthsAreCorrupt) {
   Random random(1);
   Case right = random_case(random, 500, 10);
   while (right.size < 200) right = random_case(random, 500, 10);  // no other number of records is right
@@ -133,7 +133,7 @@ TEST(CompressedAdjacency, WrongLengthsAreCorrupt) {
   }
 }
 
-TEST(CompressedAdjacency, VerifyFindsWrongWidths) {
+TEST(DeltaAdjacency, VerifyFindsWrongWidths) {
   Random random(1);
   const Case right = random_case(random, 500, 10);
   for (std::size_t place = 0; place < 7; ++place) {
@@ -151,7 +151,7 @@ bool good_list(const std::vector<Id>& list, Id row, const Case& c) {
          std::ranges::find(list, row) == list.end() && (list.empty() || list.back() < c.size);
 }
 
-TEST(CompressedAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
+TEST(DeltaAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
   unsigned found = 0, passed = 0;
   for (unsigned seed = 0; seed < 3000; ++seed) {
     SCOPED_TRACE(seed);
@@ -163,7 +163,7 @@ TEST(CompressedAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
          n > 0 && at < section.size(); --n, ++at)
       section[at] = static_cast<std::byte>(random() % 4 ? random() : 0xFF);
     try {
-      const CompressedAdjacency graph = c.open();
+      const DeltaAdjacency graph = c.open();
       std::vector<std::vector<Id>> lists;
       for (Id row = 0; row < c.size; ++row) lists.push_back(neighbors(graph, row));
       graph.verify();
@@ -178,7 +178,7 @@ TEST(CompressedAdjacency, DamageIsSurvivedAndWhatVerifyPassesAreLists) {
   EXPECT_GT(passed, 20u);  // other bits of a difference are another difference
 }
 
-TEST(CompressedAdjacency, VerifyFindsWrongPlaces) {
+TEST(DeltaAdjacency, VerifyFindsWrongPlaces) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

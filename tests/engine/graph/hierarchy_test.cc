@@ -1,4 +1,4 @@
-// The upper levels: which nodes stand on them, and what of a file is accepted.
+// The upper layers: which nodes stand on them, and what of a file is accepted.
 #include "engine/graph/hierarchy.h"
 
 #include <gtest/gtest.h>
@@ -62,9 +62,9 @@ TEST(AssignLevels, ThinOutByMFromLevelToLevel) {
   }
 }
 
-/// Sections of right upper levels with random neighbours.
+/// Sections of right upper layers with random neighbours.
 struct Case {
-  std::uint64_t ground_size;
+  std::uint64_t base_size;
   std::uint32_t m;
   std::vector<std::uint64_t> sizes;
   std::vector<Id> nodes;
@@ -76,19 +76,19 @@ struct Case {
   Section edges_section() const {
     return {.file = "file", .name = "edges", .offset = 8192, .bytes = std::as_bytes(std::span(edges))};
   }
-  Levels open() const { return open(sizes); }
-  Levels open(const std::vector<std::uint64_t>& other) const {
-    return {nodes_section(), edges_section(), other, m, ground_size};
+  UpperLayers open() const { return open(sizes); }
+  UpperLayers open(const std::vector<std::uint64_t>& other) const {
+    return {nodes_section(), edges_section(), other, m, base_size};
   }
 };
 
 Case random_case(Random& random) {
-  Case c{.ground_size = 2 + below(random, 500),
+  Case c{.base_size = 2 + below(random, 500),
          .m = static_cast<std::uint32_t>(2 + below(random, 10)),
          .sizes = {},
          .nodes = {},
          .edges = {}};
-  LevelAssignment a = assign_levels(c.ground_size, c.m);
+  LevelAssignment a = assign_levels(c.base_size, c.m);
   if (a.nodes.empty()) a = {{1}, {1}};
   c.sizes = a.sizes;
   c.nodes = a.nodes;
@@ -101,12 +101,12 @@ Case random_case(Random& random) {
   return c;
 }
 
-TEST(Levels, GiveWhatWasWritten) {
+TEST(UpperLayers, GiveWhatWasWritten) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Case c = random_case(random);
-    const Levels levels = c.open();
+    const UpperLayers levels = c.open();
     levels.verify();
     ASSERT_TRUE(std::ranges::equal(levels.nodes(), c.nodes));
     ASSERT_EQ(levels.levels().size(), c.sizes.size());
@@ -121,17 +121,17 @@ TEST(Levels, GiveWhatWasWritten) {
   }
 }
 
-TEST(Levels, NoneIsFine) {
-  const Case c{.ground_size = 5, .m = 2, .sizes = {}, .nodes = {}, .edges = {}};
-  const Levels levels = c.open();
+TEST(UpperLayers, NoneIsFine) {
+  const Case c{.base_size = 5, .m = 2, .sizes = {}, .nodes = {}, .edges = {}};
+  const UpperLayers levels = c.open();
   levels.verify();
   EXPECT_TRUE(levels.nodes().empty());
   EXPECT_TRUE(levels.levels().empty());
 }
 
-TEST(Levels, WrongSizesAreCorrupt) {
+TEST(UpperLayers, WrongSizesAreCorrupt) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  const Case c{.ground_size = 8, .m = 2, .sizes = {4, 2}, .nodes = {5, 3, 0, 1}, .edges = std::vector<Id>(12, kNoId)};
+  const Case c{.base_size = 8, .m = 2, .sizes = {4, 2}, .nodes = {5, 3, 0, 1}, .edges = std::vector<Id>(12, kNoId)};
   c.open().verify();
   const std::vector<std::vector<std::uint64_t>> wrong = {{4, 0},
                                                          {0},
@@ -156,11 +156,11 @@ TEST(Levels, WrongSizesAreCorrupt) {
   }
 }
 
-TEST(Levels, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
+TEST(UpperLayers, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
   for (const std::vector<std::uint64_t>& sizes : std::vector<std::vector<std::uint64_t>>{{4, 0}, {2, 4}, {0}, {9}}) {
     SCOPED_TRACE(::testing::PrintToString(sizes));
     const std::uint64_t rows = sizes.front() + (sizes.size() > 1 ? sizes.back() : 0);
-    const Case c{.ground_size = 8,
+    const Case c{.base_size = 8,
                  .m = 2,
                  .sizes = sizes,
                  .nodes = std::vector<Id>(sizes.front()),
@@ -172,8 +172,8 @@ TEST(Levels, EmptyAndGrowingLevelsAreCorruptThoughTheirBytesAreThere) {
   }
 }
 
-TEST(Levels, MoreLevelsThanABuildMakesAreCorrupt) {
-  const Case c{.ground_size = 8,
+TEST(UpperLayers, MoreLevelsThanABuildMakesAreCorrupt) {
+  const Case c{.base_size = 8,
                .m = 2,
                .sizes = std::vector<std::uint64_t>(40, 1),
                .nodes = {0},
@@ -181,14 +181,14 @@ TEST(Levels, MoreLevelsThanABuildMakesAreCorrupt) {
   expect_error(Errc::corrupt, {"section 'nodes'", "level 32"}, [&] { c.open(); });
 }
 
-TEST(Levels, VerifyFindsWrongNodes) {
+TEST(UpperLayers, VerifyFindsWrongNodes) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Case c = random_case(random);
     const std::size_t place = below(random, c.nodes.size());
     const Id again = c.nodes[below(random, place + 1)];
-    const Id wrong[] = {static_cast<Id>(c.ground_size), kNoId, again};
+    const Id wrong[] = {static_cast<Id>(c.base_size), kNoId, again};
     if (seed % 3 == 2 && again == c.nodes[place]) continue;
     c.nodes[place] = wrong[seed % 3];
     expect_error(Errc::corrupt, {"section 'nodes' at byte " + std::to_string(4096 + place * sizeof(Id))},
@@ -196,7 +196,7 @@ TEST(Levels, VerifyFindsWrongNodes) {
   }
 }
 
-TEST(Levels, VerifyFindsPositionsThatTheirLevelLacks) {
+TEST(UpperLayers, VerifyFindsPositionsThatTheirLevelLacks) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

@@ -16,7 +16,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::dense {
 namespace {
 
 using test::for_each_target;
@@ -103,7 +103,7 @@ TEST(DenseKernels, MatchDoublePrecision) {
       const GuardedBytes rows(stored_bytes(c));
       store(c, rows.data());
       std::vector<float> distances(c.rows());
-      dense_kernels(c.metric, c.type).range(c.query.data(), rows.data(), c.dim, 0, c.rows(), distances.data());
+      dispatch(c.metric, c.type).range(c.query.data(), rows.data(), c.dim, 0, c.rows(), distances.data());
       for (std::size_t row = 0; row < c.rows(); ++row) {
         const Reference expected = reference(c, row);
         ASSERT_NEAR(distances[row], expected.distance, expected.tolerance) << "dim " << c.dim << ", row " << row;
@@ -123,7 +123,7 @@ TEST(DenseKernels, SameBitsInEveryKernelAtEveryOffset) {
       const GuardedBytes bytes(stored_bytes(c) + after);
       store(c, bytes.data());
       const std::size_t row_bytes = c.dim * element_bytes(c.type);
-      const DenseKernels kernels = dense_kernels(c.metric, c.type);
+      const Kernels kernels = dispatch(c.metric, c.type);
       std::vector<float> one(c.rows());
       for (std::size_t i = 0; i < c.rows(); ++i)
         one[i] = kernels.one(c.query.data(), bytes.data() + i * row_bytes, c.dim);
@@ -156,7 +156,7 @@ float distance_to(Metric metric, ElementType type, std::size_t dim, std::size_t 
   c.values[place] = value;
   const GuardedBytes row(stored_bytes(c));
   store(c, row.data());
-  return dense_kernels(metric, type).one(c.query.data(), row.data(), dim);
+  return dispatch(metric, type).one(c.query.data(), row.data(), dim);
 }
 
 TEST(DenseKernels, EveryPlaceCounts) {
@@ -195,7 +195,7 @@ TEST(DenseKernels, ExtremeValues) {
 
 TEST(DenseKernels, NoRowsNoReads) {
   for_each_target([] {
-    const DenseKernels kernels = dense_kernels(Metric::euclidean, ElementType::f16);
+    const Kernels kernels = dispatch(Metric::euclidean, ElementType::f16);
     const float query = 0;
     const GuardedBytes nothing(0);
     kernels.gather(&query, nothing.data(), 1, nullptr, 0, nullptr);
@@ -213,4 +213,4 @@ TEST(DenseKernels, DispatchFollowsTheTarget) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::dense

@@ -12,7 +12,7 @@
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::dense {
 namespace {
 
 using test::for_each_target;
@@ -128,4 +128,4 @@ TEST(Half, ReadsAndWritesNothingPastTheEnd) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::dense

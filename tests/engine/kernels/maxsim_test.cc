@@ -16,7 +16,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::maxsim {
 namespace {
 
 using test::for_each_target;
@@ -33,7 +33,7 @@ std::vector<float> random_values(Random& random, std::size_t n) {
 }
 
 float max_sim(const PackedVectors& query, const void* halves, std::size_t n) {
-  const MaxSimKernels kernels = max_sim_kernels();
+  const Kernels kernels = dispatch();
   kernels.forget(query.parts());
   kernels.raise_f16(query.parts(), halves, n);
   return kernels.sum(query.parts());
@@ -43,8 +43,8 @@ float max_sim(const PackedVectors& query, const void* halves, std::size_t n) {
 std::vector<float> random_halves(Random& random, std::size_t n, std::vector<std::uint16_t>& halves) {
   std::vector<float> values = random_values(random, n);
   halves.resize(n);
-  f32_to_f16(values.data(), halves.data(), n);
-  f16_to_f32(halves.data(), values.data(), n);
+  dense::f32_to_f16(values.data(), halves.data(), n);
+  dense::f16_to_f32(halves.data(), values.data(), n);
   return values;
 }
 
@@ -104,7 +104,7 @@ TEST(MaxSim, MatchesDoublePrecision) {
       ASSERT_NEAR(max_sim(packed, bytes.data(), s.rows), expected, tolerance)
           << s.vectors << " x " << s.dim << " against " << s.rows << " rows";
       // The same by f32 rows and in parts, to the last bit.
-      const MaxSimKernels kernels = max_sim_kernels();
+      const Kernels kernels = dispatch();
       const float whole = kernels.sum(packed.parts());
       kernels.forget(packed.parts());
       const std::size_t part = s.rows / 3;
@@ -126,7 +126,7 @@ TEST(MaxSim, EveryPlaceCounts) {
           for (std::size_t i = 0; i < vectors; ++i) query[i * dim + place] = static_cast<float>(i + 1);
           rows[12 * dim + place] = 2;
           std::vector<std::uint16_t> halves(rows.size());
-          f32_to_f16(rows.data(), halves.data(), rows.size());
+          dense::f32_to_f16(rows.data(), halves.data(), rows.size());
           PackedVectors packed;
           packed.pack(query.data(), vectors, dim);
           ASSERT_EQ(max_sim(packed, halves.data(), 13), static_cast<float>(vectors * (vectors + 1)))
@@ -151,9 +151,9 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
       std::vector<std::uint32_t> ids(40);
       for (auto& id : ids) id = static_cast<std::uint32_t>(random() % s.rows);
       std::vector<float> all(ids.size() * lanes), one(lanes + 1, 77.0F);
-      max_sim_kernels().products(packed.parts(), rows.data(), ids.data(), ids.size(), all.data());
+      dispatch().products(packed.parts(), rows.data(), ids.data(), ids.size(), all.data());
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        max_sim_kernels().products(packed.parts(), rows.data(), &ids[i], 1, one.data());
+        dispatch().products(packed.parts(), rows.data(), &ids[i], 1, one.data());
         EXPECT_EQ(one[lanes], 77.0F) << "wrote past the lanes";
         for (std::size_t v = 0; v < s.vectors; ++v) {
           const Product expected = product(&vectors[v * s.dim], &rows[ids[i] * s.dim], s.dim);
@@ -188,7 +188,7 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
           tokens[t * dim + j] = rows[ids[places[t]] * dim + j] +
                                 (has_norms ? norms[t] : 1) * books[j * kCentroids + codes[t * subspaces + j / width]];
 
-      const MaxSimKernels kernels = max_sim_kernels();
+      const Kernels kernels = dispatch();
       PackedVectors packed;
       packed.pack(query.data(), s.vectors, dim);
       std::vector<float> products(5 * packed.parts().lanes), tables(subspaces * kCentroids * packed.parts().lanes);
@@ -251,4 +251,4 @@ TEST(NearestRows, TheFirstOfEqualsWinsAndNaNIsPassedOver) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::maxsim

@@ -13,7 +13,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::posting_blocks {
 namespace {
 
 using test::below;
@@ -109,8 +109,7 @@ TEST(PostingKernels, RunsOneAfterAnotherAreAdded) {
     for_each_target([&] {
       Sums sums = before;
       std::vector<std::uint8_t> touched(blocks);
-      posting_kernels().add_runs(readable.data(), readable.data() + bytes.size(), blocks, weight, sums.data(),
-                                 touched.data());
+      dispatch().add_runs(readable.data(), readable.data() + bytes.size(), blocks, weight, sums.data(), touched.data());
       EXPECT_EQ(sums, expected);
       EXPECT_EQ(touched, expected_touched);
     });
@@ -135,9 +134,8 @@ TEST(PostingKernels, ArbitraryBytesAreReadInBounds) {
       GuardedBytes sums(blocks * kBlockRows * sizeof(std::uint16_t));
       std::vector<std::uint8_t> touched(blocks);
       auto* at = reinterpret_cast<std::uint16_t*>(sums.data());
-      posting_kernels().add_runs(readable.data(), readable.data() + bytes.size(), blocks, 65535, at, touched.data());
-      posting_kernels().add_chosen({maxima.data(), offsets.data(), &base, readable.data(), bytes.size()}, chosen, 65535,
-                                   at);
+      dispatch().add_runs(readable.data(), readable.data() + bytes.size(), blocks, 65535, at, touched.data());
+      dispatch().add_chosen({maxima.data(), offsets.data(), &base, readable.data(), bytes.size()}, chosen, 65535, at);
     });
   }
 }
@@ -168,8 +166,8 @@ TEST(PostingKernels, ChosenRunsAreAdded) {
     const Readable readable(bytes);
     for_each_target([&] {
       Sums sums = before;
-      posting_kernels().add_chosen({maxima.data(), offsets.data(), bases.data(), readable.data(), bytes.size()}, chosen,
-                                   weight, sums.data());
+      dispatch().add_chosen({maxima.data(), offsets.data(), bases.data(), readable.data(), bytes.size()}, chosen,
+                            weight, sums.data());
       EXPECT_EQ(sums, expected);
     });
   }
@@ -187,7 +185,7 @@ TEST(PostingKernels, MaximaPeaksAndRanges) {
     const std::uint16_t least = values[below(random, count)];
     const std::uint16_t most = below(random, 2) == 0 ? 65535 : std::max(least, values[below(random, count)]);
     std::vector<std::uint32_t> chosen;
-    Sums bounds = values, peaks;
+    Sums bounds = values, block_maxima;
     std::vector<std::uint32_t> within, rows;
     for (std::uint32_t i = 0; i < count; ++i) {
       bounds[i] = plus(bounds[i], maxima[i], weight);
@@ -196,27 +194,27 @@ TEST(PostingKernels, MaximaPeaksAndRanges) {
     for (std::uint32_t block = 0; block < count / kBlockRows; ++block) {
       if (below(random, 3) == 0) continue;
       chosen.push_back(block);
-      peaks.push_back(
+      block_maxima.push_back(
           *std::max_element(values.begin() + block * kBlockRows, values.begin() + (block + 1) * kBlockRows));
       for (const std::uint32_t i : within)
         if (i / kBlockRows == block) rows.push_back(i);
     }
     for_each_target([&] {
       Sums out = values;
-      posting_kernels().add_maxima(maxima.data(), count, weight, out.data());
+      dispatch().add_maxima(maxima.data(), count, weight, out.data());
       EXPECT_EQ(out, bounds);
       out.assign(chosen.size(), 0);
-      posting_kernels().peaks(values.data(), chosen, out.data());
-      EXPECT_EQ(out, peaks);
+      dispatch().block_maxima(values.data(), chosen, out.data());
+      EXPECT_EQ(out, block_maxima);
       std::vector<std::uint32_t> found(count);
-      found.resize(posting_kernels().within(values.data(), count, least, most, found.data()));
+      found.resize(dispatch().within(values.data(), count, least, most, found.data()));
       EXPECT_EQ(found, within);
       found.resize(count);
-      found.resize(posting_kernels().rows_within(values.data(), chosen, least, most, found.data()));
+      found.resize(dispatch().rows_within(values.data(), chosen, least, most, found.data()));
       EXPECT_EQ(found, rows);
     });
   }
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::posting_blocks

@@ -19,7 +19,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::quantized {
 namespace {
 
 using test::below;
@@ -158,7 +158,7 @@ TEST(QuantizedKernels, ARowIsRoundedToTheNearestNumbers) {
       EXPECT_NEAR(query.sum, sum, most * 1e-5F);
       float distance = 0;
       const Id other = 1;
-      quantized_gather(query, layout, rows.bytes.data(), &other, 1, &distance);
+      gather(query, layout, rows.bytes.data(), &other, 1, &distance);
       expect_distance(distance, rows, other, query, layout);
     }
   });
@@ -215,7 +215,7 @@ TEST(QuantizedKernels, DistancesAreThoseByDefinition) {
       query.rest_factor = static_cast<float>(below(random, 3)) - 1.5F;
       query.factor = static_cast<float>(1 + below(random, 2));
       std::vector<float> out(rows.count);
-      quantized_range(query, layout, rows.bytes.data(), 0, rows.count, out.data());
+      range(query, layout, rows.bytes.data(), 0, rows.count, out.data());
       for (std::size_t row = 0; row < rows.count; ++row) {
         SCOPED_TRACE(row);
         ASSERT_NO_FATAL_FAILURE(expect_distance(out[row], rows, row, query, layout))
@@ -235,7 +235,7 @@ TEST(QuantizedKernels, EveryDimensionOfEveryWidth) {
         const QuantizedLayout layout(dim, bits);
         const QuantizedQuery query = quantized(normal_values(random, dim), layout);
         float out = 0;
-        quantized_range(query, layout, rows.bytes.data(), 0, 1, &out);
+        range(query, layout, rows.bytes.data(), 0, 1, &out);
         ASSERT_NO_FATAL_FAILURE(expect_distance(out, rows, 0, query, layout));
       }
   });
@@ -251,19 +251,19 @@ TEST(QuantizedKernels, SameBitsInRangeAndGather) {
       const QuantizedLayout layout(dim, rows.bits);
       const QuantizedQuery query = quantized(normal_values(random, dim), layout);
       const std::size_t first = below(random, rows.count);
-      std::vector<float> range(rows.count);
-      quantized_range(query, layout, rows.bytes.data(), 0, rows.count, range.data());
+      std::vector<float> scanned(rows.count);
+      range(query, layout, rows.bytes.data(), 0, rows.count, scanned.data());
       std::vector<float> from(rows.count - first);
-      quantized_range(query, layout, rows.bytes.data(), first, from.size(), from.data());
+      range(query, layout, rows.bytes.data(), first, from.size(), from.data());
       for (std::size_t i = 0; i < from.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(range[first + i]))
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(from[i]), std::bit_cast<std::uint32_t>(scanned[first + i]))
             << "row " << first + i;
       std::vector<Id> ids(below(random, 2 * rows.count));
       for (Id& id : ids) id = static_cast<Id>(below(random, rows.count));
       std::vector<float> gathered(ids.size());
-      quantized_gather(query, layout, rows.bytes.data(), ids.data(), ids.size(), gathered.data());
+      gather(query, layout, rows.bytes.data(), ids.data(), ids.size(), gathered.data());
       for (std::size_t i = 0; i < ids.size(); ++i)
-        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(range[ids[i]]))
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(gathered[i]), std::bit_cast<std::uint32_t>(scanned[ids[i]]))
             << "place " << i;
     }
   });
@@ -284,7 +284,7 @@ TEST(QuantizedKernels, TheLongestVectorsDoNotOverflow) {
       for (const float sign : {1.0F, -1.0F}) {
         const QuantizedQuery query = quantized(std::vector<float>(kDim, 127 * sign), layout);
         float out = 0;
-        quantized_range(query, layout, rows.bytes.data(), 0, 1, &out);
+        range(query, layout, rows.bytes.data(), 0, 1, &out);
         ASSERT_EQ(out, -sign * static_cast<float>(last * 127 * std::int64_t{kDim}));
       }
     }
@@ -318,10 +318,10 @@ TEST(QuantizedKernels, NoRowsNoReads) {
     const QuantizedLayout layout(40, 8);
     const QuantizedQuery query = quantized(std::vector<float>(40, 1.0F), layout);
     const GuardedBytes nothing(0);
-    quantized_gather(query, layout, nothing.data(), nullptr, 0, nullptr);
-    quantized_range(query, layout, nothing.data(), 0, 0, nullptr);
+    gather(query, layout, nothing.data(), nullptr, 0, nullptr);
+    range(query, layout, nothing.data(), 0, 0, nullptr);
   });
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::quantized

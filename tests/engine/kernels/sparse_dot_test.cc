@@ -16,7 +16,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::sparse {
 namespace {
 
 using namespace test;
@@ -84,8 +84,8 @@ Entries random_entries(Random& random, std::size_t count, const Query& query, st
     switch (kind) {
       case SparseValues::f32: std::memcpy(bytes, &number, 4); break;
       case SparseValues::f16:
-        f32_to_f16(&number, &half, 1);
-        f16_to_f32(&half, &value, 1);
+        dense::f32_to_f16(&number, &half, 1);
+        dense::f16_to_f32(&half, &value, 1);
         std::memcpy(bytes, &half, 2);
         break;
       case SparseValues::fixed8:
@@ -115,8 +115,7 @@ double reference(Metric metric, const Query& query, const Entries& e, double& to
 
 /// Both ways of the kernels to the distance.
 template <class Row>
-void expect_right(const SparseKernels<Row>& kernels, const Query& query, const Row& row, double expected,
-                  double tolerance) {
+void expect_right(const Kernels<Row>& kernels, const Query& query, const Row& row, double expected, double tolerance) {
   ASSERT_NEAR(kernels.all(query.asked(false), row), expected, tolerance);
   if (kernels.few) {
     ASSERT_NEAR(kernels.few(query.asked(true), row), expected, tolerance) << "those that pass the filter";
@@ -137,7 +136,7 @@ TEST(SparseKernels, AreRightAtEveryLengthAndPlace) {
       const std::size_t component_bytes = seed / 2 % 2 ? 2 : 4,
                         after = seed % 32 < 16 ? 0 : 1 + seed % 3;  // off any alignment, or none
       const SparseValues kind = kValues[seed / 4 % 4];
-      const auto kernels = sparse_kernels(metric, component_bytes, kind);
+      const auto kernels = dispatch(metric, component_bytes, kind);
       const bool short_ones = component_bytes == 2, full = seed < 32;
       const Query query(random, static_cast<std::uint32_t>(1 + below(random, 1000)), short_ones, full ? 2 : 40,
                         kernels.filter_words);
@@ -173,7 +172,7 @@ TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
       const std::size_t low_bytes = 1 + seed % 3, after = seed % 4;
       const std::uint64_t dims[] = {1 + below(random, 3000), 65536, std::uint64_t{1} << 24, 4294967295},
                           dim = dims[low_bytes == 1 ? seed % 2 : low_bytes];
-      const auto kernels = packed_kernels(low_bytes);
+      const auto kernels = dispatch_packed(low_bytes);
       const bool full = seed < 12;
       const Query query(random, static_cast<std::uint32_t>(std::min<std::uint64_t>(dim, 100'000)), low_bytes == 1,
                         full ? 2 : 40, kernels.filter_words);
@@ -207,4 +206,4 @@ TEST(PackedKernels, AreRightAtEveryLengthAndPlace) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::sparse

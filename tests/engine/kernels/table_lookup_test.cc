@@ -15,7 +15,7 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::table_lookup {
 namespace {
 
 using test::below;
@@ -39,7 +39,7 @@ TEST(LookupKernels, ATableHoldsTheDistancesToTheCentroids) {
       const std::size_t dims = 1 + below(random, seed % 10 ? 20 : 400);
       const std::vector<float> query = normal_values(random, dims), codebook = normal_values(random, dims * kCentroids);
       std::vector<float> table(kCentroids + 1, 77);
-      lookup_kernels(metric).fill(query.data(), dims, codebook.data(), table.data());
+      dispatch(metric).fill(query.data(), dims, codebook.data(), table.data());
       for (std::size_t c = 0; c < kCentroids; ++c) {
         double expected = 0;
         for (std::size_t j = 0; j < dims; ++j) {
@@ -73,7 +73,7 @@ TEST(LookupKernels, ARowIsTheSumOfTheEntriesItNames) {
       Random random(seed);
       const Rows rows(random, 1 + below(random, 200), 1 + below(random, 40));
       const std::vector<float> tables = normal_values(random, rows.subspaces * kCentroids);
-      const LookupKernels kernels = lookup_kernels(Metric::dot_product);
+      const Kernels kernels = dispatch(Metric::dot_product);
       const std::size_t first = below(random, rows.count);
       std::vector<float> range(rows.count - first);
       kernels.range(tables.data(), rows.subspaces, rows.data(), first, range.size(), range.data());
@@ -101,7 +101,7 @@ TEST(LookupKernels, EverySubspaceCounts) {
         tables[s * kCentroids + 255] = 3;
         const std::vector<std::uint8_t> row(subspaces, 255);
         float distance = 0;
-        lookup_kernels(Metric::euclidean).range(tables.data(), subspaces, row.data(), 0, 1, &distance);
+        dispatch(Metric::euclidean).range(tables.data(), subspaces, row.data(), 0, 1, &distance);
         ASSERT_EQ(distance, 3) << subspaces << " subspaces, the " << s << "-th";
       }
   });
@@ -109,7 +109,7 @@ TEST(LookupKernels, EverySubspaceCounts) {
 
 TEST(LookupKernels, NoRowsNoReads) {
   for_each_target([] {
-    const LookupKernels kernels = lookup_kernels(Metric::euclidean);
+    const Kernels kernels = dispatch(Metric::euclidean);
     const GuardedBytes nothing(0);
     const auto* rows = reinterpret_cast<const std::uint8_t*>(nothing.data());
     kernels.gather(nullptr, 8, rows, nullptr, 0, nullptr);
@@ -163,4 +163,4 @@ TEST(NearestCentroids, PassOverWhatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::table_lookup

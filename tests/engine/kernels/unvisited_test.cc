@@ -13,12 +13,12 @@
 #include "tests/support/for_each_target.h"
 #include "tests/support/random.h"
 
-namespace cassata::kernels {
+namespace cassata::kernels::unvisited {
 namespace {
 
 using namespace test;
 
-TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
+TEST(Unvisited, LosesNoNewIdAndMakesUpNone) {
   for_each_target([] {
     const bool filters = (hwy::SupportedTargets() & (HWY_AVX2 | HWY_AVX3)) != 0;
     for (unsigned seed = 0; seed < 400; ++seed) {
@@ -45,7 +45,7 @@ TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
         if (id < size && !met.contains(id)) fresh.push_back(id);
       }
       auto* const out = reinterpret_cast<Id*>(out_bytes.data());
-      const std::size_t count = unmet(words, size, ids, out);
+      const std::size_t count = filter(words, size, ids, out);
       ASSERT_LE(count, n);
       const std::vector<Id> found(out, out + count);
       auto rest = ids.begin();
@@ -63,4 +63,4 @@ TEST(Unmet, LosesNoNewIdAndMakesUpNone) {
 }
 
 }  // namespace
-}  // namespace cassata::kernels
+}  // namespace cassata::kernels::unvisited

@@ -192,12 +192,12 @@ TEST(SubsetScorer, ScoresByPosition) {
   }
 }
 
-/// Where a descent enters a ground level of `n` nodes without edges, closest first.
-std::vector<Id> ends_of_descent(const Levels& levels, Scorer& scorer, std::size_t n, std::size_t width,
+/// Where a descent enters a base layer of `n` nodes without edges, closest first.
+std::vector<Id> ends_of_descent(const UpperLayers& levels, Scorer& scorer, std::size_t n, std::size_t width,
                                 Workspace& work) {
   const std::vector<Id> none(n, kNoId);
-  const RowAdjacency ground(section_of(none, "edges"), n, 1);
-  Descent descent(levels, ground, scorer, work);
+  const RowAdjacency base(section_of(none, "edges"), n, 1);
+  Descent descent(levels, base, scorer, work);
   descent.start(width, 0);
   while (descent.step()) {
   }
@@ -221,7 +221,7 @@ TEST(Descend, EndsAtNodesOfTheGroundWhateverTheBytes) {
       const auto rows = random_rows(random, size, m, true);
       edges.insert(edges.end(), rows.begin(), rows.end());
     }
-    const Levels levels(section_of(nodes, "nodes"), section_of(edges, "edges"), sizes, m, n);
+    const UpperLayers levels(section_of(nodes, "nodes"), section_of(edges, "edges"), sizes, m, n);
     std::vector<float> distances(n);
     for (float& d : distances) d = static_cast<float>(random() % 1000);
     TableScorer scorer(distances);
@@ -247,7 +247,7 @@ TEST(Descend, ComesToTheClosestOfLevelOne) {
     for (const std::uint64_t size : assignment.sizes)
       for (Id node = 0; node < size; ++node)
         for (Id other = 0; other < m; ++other) edges.push_back(other < size ? other : kNoId);
-    const Levels levels(section_of(assignment.nodes, "nodes"), section_of(edges, "edges"), assignment.sizes, m, n);
+    const UpperLayers levels(section_of(assignment.nodes, "nodes"), section_of(edges, "edges"), assignment.sizes, m, n);
     std::vector<float> distances(n);
     for (float& d : distances) d = static_cast<float>(random() % 100000);
     TableScorer scorer(distances);

@@ -38,10 +38,10 @@ TEST(Visited, TakesEachNodeOnceAndNothingElse) {
         }
         std::vector<Id> taken;
         if (hop % 3 != 0) {
-          const auto all = visited.take_new(ids);
+          const auto all = visited.filter_unvisited(ids);
           taken.assign(all.begin(), all.end());
         } else {
-          std::ranges::copy_if(ids, std::back_inserter(taken), [&](Id id) { return visited.take(id); });
+          std::ranges::copy_if(ids, std::back_inserter(taken), [&](Id id) { return visited.visit(id); });
         }
         ASSERT_EQ(taken, fresh) << "walk " << walk << " over " << n << " nodes";
       }
@@ -52,9 +52,9 @@ TEST(Visited, TakesEachNodeOnceAndNothingElse) {
 TEST(Visited, OfNoNodesTakesNone) {
   Visited visited;
   visited.reset(0);
-  EXPECT_TRUE(visited.take_new(std::vector<Id>{0, 1, kNoId}).empty());
+  EXPECT_TRUE(visited.filter_unvisited(std::vector<Id>{0, 1, kNoId}).empty());
   visited.reset(1);
-  EXPECT_EQ(visited.take_new(std::vector<Id>{0, 0, 1}).size(), 1u);
+  EXPECT_EQ(visited.filter_unvisited(std::vector<Id>{0, 0, 1}).size(), 1u);
 }
 
 /// Quarters, so that a bound relaxed by an eighth is exact.

@@ -13,7 +13,7 @@ namespace cassata::kmeans_test {
 namespace {
 
 using namespace test;
-using kernels::kCentroids;
+using kernels::table_lookup::kCentroids;
 
 VectorBlocks blocks_of(const Vectors& vectors) {
   VectorBlocks out(vectors.size(), vectors.dim);
