@@ -7,6 +7,12 @@ build_packages=(
 test_packages=(libgtest-dev libgmock-dev)
 python=${CASSATA_PYTHON:-/usr/bin/python3}
 
+# ccache is used where it is installed, unless CCACHE_DISABLE is set.
+if [[ ! ${CCACHE_DISABLE-} ]] && command -v ccache >/dev/null; then
+  export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
+  export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS-pch_defines,time_macros}
+fi
+
 say() { printf '\n== %s\n' "$*"; }
 
 # update_lists: apt's package lists, with the long descriptions.
@@ -35,32 +41,42 @@ install_packages() {
 make_venv() {
   local identity
   identity=$("$python" -c 'import sys; print(sys.executable, sys.version)')
-  if [[ $(cat .venv/interpreter 2>/dev/null) != "$identity" ]]; then
-    say "python -m venv .venv, of $identity"
-    rm -rf .venv
-    "$python" -m venv .venv
-    .venv/bin/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
-      .venv/bin/pip install -q --disable-pip-version-check -r /dev/stdin
-    echo "$identity" >.venv/interpreter
-  fi
-  build_dir=build/$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')
+  [[ $(cat .venv/interpreter 2>/dev/null) != "$identity" ]] || return 0
+  say "python -m venv .venv, of $identity"
+  rm -rf .venv
+  "$python" -m venv .venv
+  .venv/bin/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+    .venv/bin/pip install -q --disable-pip-version-check -r /dev/stdin
+  echo "$identity" >.venv/interpreter
 }
 
-# install_project EXTRA [CMAKE_DEFINITION...]: compiles what has changed in $build_dir, and installs module and program in .venv.
+# build_dir: where install_project compiles for the interpreter of .venv.
+build_dir() { echo "build/$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')"; }
+
+# install_project EXTRAS [CMAKE_DEFINITION...]: compiles what has changed in build_dir, and installs module and program in
+# .venv. Does nothing if .venv holds these sources, with the packages of these extras (a stamp of "sparse,test" serves
+# "sparse", too).
 install_project() {
-  local extra=$1 definition settings=(--config-settings="build-dir=$build_dir")
+  local sources extras=$1 definition settings=(--config-settings="build-dir=$(build_dir)")
   shift
-  for definition; do settings+=(--config-settings="cmake.define.$definition"); done
-  say "pip install .[$extra]"
+  sources=$(sources_hash)
+  [[ $(cat .venv/installed 2>/dev/null) != "$sources $extras"* ]] || return 0
+  for definition in "$(unity_of "$(build_dir)")" "$@"; do settings+=(--config-settings="cmake.define.$definition"); done
+  say "pip install .[$extras]"
   rm -f .venv/installed
-  .venv/bin/pip install -q --disable-pip-version-check --no-build-isolation "${settings[@]}" ".[$extra]"
-  sources_hash >.venv/installed
+  .venv/bin/pip install -q --disable-pip-version-check --no-build-isolation "${settings[@]}" ".[$extras]"
+  echo "$sources $extras" >.venv/installed
 }
 
-# is_installed: whether .venv holds the sources as they are now.
-is_installed() { [[ $(cat .venv/installed 2>/dev/null) == "$(sources_hash)" ]]; }
+# unity_of BUILD_DIR: the first build compiles the sources of a library together, unless ccache is there; later builds
+# stay as the first.
+unity_of() {
+  local unity=ON
+  if [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} ]]; then unity=OFF; fi
+  sed -n 's/^CASSATA_UNITY:[A-Z]*=/CASSATA_UNITY=/p' "$1/CMakeCache.txt" 2>/dev/null | grep . || echo "CASSATA_UNITY=$unity"
+}
 
 sources_hash() {
-  find CMakeLists.txt pyproject.toml bindings engine format tools -type f ! -path '*/__pycache__/*' -print0 |
-    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+  find CMakeLists.txt pyproject.toml README.md LICENSE bindings engine format tools -type f ! -path '*/__pycache__/*' -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }

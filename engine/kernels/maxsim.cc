@@ -1,7 +1,10 @@
 #include "engine/kernels/maxsim.h"
 
-// Sums are arrays of vectors, which the sizeless types of SVE do not allow: machines with SVE use NEON.
+// Sums are arrays of vectors, which the sizeless types of SVE do not allow: machines with SVE use NEON. Sanitizer
+// builds disable more targets.
+#ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#endif
 
 // Compiles this file once per instruction set.
 #undef HWY_TARGET_INCLUDE

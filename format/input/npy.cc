@@ -16,7 +16,7 @@
 namespace cassata {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::uint64_t kMaxHeaderBytes = 65535;  // an array of plain numbers needs about 118
 
 constexpr std::array<std::string_view, 5> kElementNames = {"<f4", "<f2", "<f8", "|u1", "|i1"};
@@ -191,12 +191,12 @@ std::optional<std::uint64_t> product(std::span<const std::uint64_t> numbers, std
 
 /// The text of the header, and the offset of its end in the file.
 std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
-  constexpr std::uint64_t kVersionAt = kMagic.size();
+  constexpr std::uint64_t kVersionAt = kNpyMagic.size();
   std::array<char, kVersionAt + 2> start;
   if (file.bytes() < start.size() + sizeof(std::uint16_t))
     file.refuse(std::to_string(file.bytes()) + " bytes, expected a .npy file, which has more");
   file.read(std::as_writable_bytes(std::span(start)), 0);
-  if (!std::string_view(start.data(), start.size()).starts_with(kMagic))
+  if (!std::string_view(start.data(), start.size()).starts_with(kNpyMagic))
     file.refuse("not a .npy file (its first 6 bytes are not the magic string)");
   const int major = start[kVersionAt], minor = start[kVersionAt + 1];
   if (major < 1 || major > 3)
@@ -273,11 +273,11 @@ InputEntry NpyReader::entry() const {
 
 FileKind npy_kind(std::string_view type, std::size_t dimensions) {
   if (type.empty())
-    return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kMagic); }};
+    return {.name = "a .npy file", .fits = [](std::string_view start) { return start.starts_with(kNpyMagic); }};
   return {.name = "a .npy file of dtype " + std::string(type) + " and " + std::to_string(dimensions) + " dimensions",
           .fits = [descr = "'descr': '" + std::string(type) + "'", dimensions](std::string_view start) {
             const std::size_t begin = start.find("'shape': ("), end = start.find(')', std::min(begin, start.size()));
-            if (!start.starts_with(kMagic) || start.find(descr) == start.npos || end == start.npos) return false;
+            if (!start.starts_with(kNpyMagic) || start.find(descr) == start.npos || end == start.npos) return false;
             std::size_t found = 0;
             for (std::size_t i = begin; i < end; ++i)
               found += std::isdigit(start[i + 1]) == 0 && std::isdigit(start[i]) != 0 ? 1 : 0;
@@ -295,7 +295,7 @@ NpyWriter::NpyWriter(const std::filesystem::path& path, std::string_view type, s
   header.resize((kStart + header.size() + kAlign) / kAlign * kAlign - kStart, ' ');
   header.back() = '\n';
   std::vector<std::byte> start;
-  for (const char c : kMagic) start.push_back(static_cast<std::byte>(c));
+  for (const char c : kNpyMagic) start.push_back(static_cast<std::byte>(c));
   append_bytes<std::uint16_t>(1, start);  // 1, 0
   append_bytes(static_cast<std::uint16_t>(header.size()), start);
   for (const char c : header) start.push_back(static_cast<std::byte>(c));

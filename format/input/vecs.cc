@@ -11,7 +11,7 @@ namespace cassata {
 namespace {
 
 constexpr std::size_t kPrefixBytes = sizeof(std::int32_t);
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 [[noreturn]] void refuse_dim(const FileReader& file, std::uint64_t row, std::int32_t found, std::uint64_t expected) {
   file.refuse("row " + std::to_string(row) + ": dim " + std::to_string(found) + ", expected " +
@@ -42,7 +42,7 @@ class PrefixedStream final : public DenseStream {
   void read_rows(std::span<std::byte> out, std::size_t rows) override {
     const std::size_t row_bytes = stride_ - kPrefixBytes;
     while (rows > 0) {
-      const std::size_t n = std::min(rows, std::max<std::size_t>(1, kBufferBytes / stride_));
+      const std::size_t n = std::min(rows, std::max<std::size_t>(1, kReadBytes / stride_));
       buffer_.resize(n * stride_);
       file_.read(buffer_, next_ * stride_);
       for (std::size_t i = 0; i < n; ++i, ++next_) {

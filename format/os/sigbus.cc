@@ -32,7 +32,7 @@ struct Chunk {
 };
 
 Chunk table;  // the first chunk; later chunks are never freed
-const std::uintptr_t page_bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+const std::uintptr_t kPageBytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
 struct sigaction former {};
 
 /// The slot of the mapping that holds `address`, or null. The handler and all functions it calls are async-signal-safe.
@@ -58,10 +58,10 @@ bool replace(std::uintptr_t address) noexcept {
   constexpr std::size_t kMostPages = 64;
   Slot* const slot = slot_of(address);
   if (slot == nullptr) return false;
-  const std::uintptr_t page = address / page_bytes * page_bytes;
+  const std::uintptr_t page = address / kPageBytes * kPageBytes;
   std::uintptr_t none = 0;
   slot->lost.compare_exchange_strong(none, page);  // marked before a reader can see a zero
-  if (slot->replaced_pages.fetch_add(1) < kMostPages && put_zeros(*slot, page, page + page_bytes)) return true;
+  if (slot->replaced_pages.fetch_add(1) < kMostPages && put_zeros(*slot, page, page + kPageBytes)) return true;
   return put_zeros(*slot, slot->begin.load(), slot->end.load());
 }
 
@@ -144,7 +144,7 @@ SigbusGuard::SigbusGuard(std::span<const std::byte> mapping, bool writable) {
   slot_->replaced_pages = 0;
   slot_->protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   slot_->begin.store(begin, std::memory_order_release);
-  slot_->end.store((begin + mapping.size() + page_bytes - 1) / page_bytes * page_bytes, std::memory_order_release);
+  slot_->end.store((begin + mapping.size() + kPageBytes - 1) / kPageBytes * kPageBytes, std::memory_order_release);
 }
 
 SigbusGuard::~SigbusGuard() {

@@ -9,7 +9,9 @@
 #include <limits>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cassata/index.h"
@@ -148,11 +150,67 @@ inline Answers brute_force(const Vectors& vectors, Metric metric, const Vectors&
   return out;
 }
 
-/// Tests over all of them, each named after its case.
+/// What a case is an example of: its role of second codes with its encoding, graph type and metric, and what else a
+/// build may be asked for. A new row of the registry is a new trait.
+inline std::set<std::string> traits_of(const BuildParams& params) {
+  const std::string shape = row_of(params.encoding).shape == Shape::sparse ? "sparse " : "dense ";
+  std::string role = "one code";
+  if (params.rerank) role = params.rerank->navigation ? "navigation" : params.rerank->residual ? "residual" : "rerank";
+  std::set<std::string> traits = {
+      role + ", " + std::string(class_of(params)->name), role + ", encoding " + std::string(name_of(params.encoding)),
+      shape + std::string(name_of(params.kind)) + ", metric " + std::string(name_of(params.metric)),
+      "knn " + std::to_string(params.postings.n_knn)};
+  if (params.kind == Kind::graph) traits.insert(role + ", graph " + std::string(name_of(params.graph_type)));
+  if (params.rerank)
+    traits.insert("second codes " + std::string(name_of(params.rerank->encoding)) +
+                  (params.rerank->prune_percentage < 100 ? " of pruned rows" : ""));
+  return traits;
+}
+
+/// Cases in two parts: those that together are examples of every trait, and the others.
+template <class Case>
+struct Cover {
+  std::vector<Case> covering, others;
+};
+
+/// Takes the case that adds most traits, until none adds any.
+template <class Case>
+Cover<Case> cover_of(std::vector<Case> cases) {
+  Cover<Case> cover;
+  std::set<std::string> covered;
+  const auto added = [&](const Case& one) {
+    const std::set<std::string> traits = traits_of(one);
+    return std::ranges::count_if(traits, [&](const std::string& trait) { return !covered.contains(trait); });
+  };
+  while (!cases.empty()) {
+    const auto best = std::ranges::max_element(cases, {}, added);
+    if (added(*best) == 0) break;
+    covered.merge(traits_of(*best));
+    cover.covering.push_back(*best);
+    cases.erase(best);
+  }
+  cover.others = std::move(cases);
+  return cover;
+}
+
+/// The cases that `fits`.
+template <class Fits>
+std::vector<BuildParams> cases_that(Fits fits) {
+  std::vector<BuildParams> cases = all_cases();
+  std::erase_if(cases, [&](const BuildParams& params) { return !fits(params); });
+  return cases;
+}
+
+/// Tests over cases, each named after its case.
 class EveryKind : public ::testing::TestWithParam<BuildParams> {};
 
-/// Those that sanitizers are not needed for, or take too long with: see docs/testing.md.
-class EveryKindAtSize : public EveryKind {};
+/// Instantiates a suite over a covering part of the cases, and, as exhaustive tests, over the others: see
+/// docs/testing.md.
+#define CASSATA_FOR_CASES(Suite, cases)                                                                     \
+  INSTANTIATE_TEST_SUITE_P(Covering, Suite, ::testing::ValuesIn(::cassata::test::cover_of(cases).covering), \
+                           [](const auto& one) { return ::cassata::test::name_of_case(one.param); });       \
+  INSTANTIATE_TEST_SUITE_P(Exhaustive, Suite, ::testing::ValuesIn(::cassata::test::cover_of(cases).others), \
+                           [](const auto& one) { return ::cassata::test::name_of_case(one.param); })
 
 }  // namespace cassata::test
 

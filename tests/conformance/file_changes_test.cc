@@ -17,11 +17,14 @@
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::file_changes_test {
 namespace {
 
 using namespace test;
 namespace fs = std::filesystem;
+
+class ChangedKind : public EveryKind {};
+class ChangedMultivector : public EveryMultivector {};
 
 constexpr std::size_t kRows = 400, kDim = 8;
 constexpr SearchParams kWalk{.k = 5, .ef_search = 20};
@@ -245,17 +248,16 @@ TEST(Verify, TouchedBlocksAreCheckedOnceAndOthersNot) {
   expect_error(Errc::corrupt, {"section 'codes.rows' at byte 19992576"}, [&] { index.file().check_intact(); });
 }
 
-TEST_P(EveryKind, TruncatedUnderAReader) { truncate_under_a_reader(TempDir().path(), GetParam()); }
-TEST_P(EveryKind, OverwrittenUnderAReader) { overwrite_under_a_reader(TempDir().path(), GetParam()); }
-TEST_P(EveryKind, HolesAreFoundWhereTheyAreUsed) { leave_holes(TempDir().path(), GetParam()); }
-TEST_P(EveryKind, ScribbledWhileSearching) { scribble_while_searching(TempDir().path(), GetParam()); }
-TEST_P(EveryMultivector, TruncatedUnderAReader) { truncate_under_a_reader(TempDir().path(), GetParam()); }
-TEST_P(EveryMultivector, OverwrittenUnderAReader) { overwrite_under_a_reader(TempDir().path(), GetParam()); }
-TEST_P(EveryMultivector, HolesAreFoundWhereTheyAreUsed) { leave_holes(TempDir().path(), GetParam()); }
-TEST_P(EveryMultivector, ScribbledWhileSearching) { scribble_while_searching(TempDir().path(), GetParam()); }
+TEST_P(ChangedKind, TruncatedUnderAReader) { truncate_under_a_reader(TempDir().path(), GetParam()); }
+TEST_P(ChangedKind, OverwrittenUnderAReader) { overwrite_under_a_reader(TempDir().path(), GetParam()); }
+TEST_P(ChangedKind, HolesAreFoundWhereTheyAreUsed) { leave_holes(TempDir().path(), GetParam()); }
+TEST_P(ChangedKind, ScribbledWhileSearching) { scribble_while_searching(TempDir().path(), GetParam()); }
+TEST_P(ChangedMultivector, TruncatedUnderAReader) { truncate_under_a_reader(TempDir().path(), GetParam()); }
+TEST_P(ChangedMultivector, OverwrittenUnderAReader) { overwrite_under_a_reader(TempDir().path(), GetParam()); }
+TEST_P(ChangedMultivector, HolesAreFoundWhereTheyAreUsed) { leave_holes(TempDir().path(), GetParam()); }
+TEST_P(ChangedMultivector, ScribbledWhileSearching) { scribble_while_searching(TempDir().path(), GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
+CASSATA_FOR_CASES(ChangedKind, all_cases());
 
 std::vector<MultivectorCase> few_multivector_cases() {
   std::vector<MultivectorCase> cases = multivector_cases();
@@ -265,8 +267,7 @@ std::vector<MultivectorCase> few_multivector_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(few_multivector_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
+CASSATA_FOR_CASES(ChangedMultivector, few_multivector_cases());
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::file_changes_test

@@ -8,10 +8,14 @@
 #include "tests/conformance/cases.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::index_conformance_test {
 namespace {
 
 using namespace test;
+
+class EveryKindAtSize : public EveryKind {};
+class CompressedGraphAtSize : public EveryKind {};
+class ExactCodesAtSize : public EveryKind {};  // compact codes cannot distinguish near copies
 
 TEST_P(EveryKind, ReopenedItAnswersTheSame) {
   const TempDir folder;
@@ -52,9 +56,8 @@ TEST_P(EveryKind, ABatchIsItsQueriesOneByOne) {
     }
 }
 
-TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
-  if (GetParam().schema.graph != GraphType::compressed) GTEST_SKIP() << "no compressed graph";
-  for (unsigned seed = 0; seed < 6; ++seed) {
+TEST_P(CompressedGraphAtSize, AnswersAsPermuted) {
+  for (unsigned seed = 0; seed < seeds(6); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Vectors vectors = seed % 2 ? whole_vectors(random, 600, 3)
@@ -75,7 +78,7 @@ TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
 
 TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
   const TempDir folder;
-  for (unsigned seed = 0; seed < 3; ++seed) {
+  for (unsigned seed = 0; seed < seeds(3); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Vectors vectors = clustered_vectors(random, 200 + below(random, 600), 1 + below(random, 12), 5);
@@ -93,7 +96,7 @@ TEST_P(EveryKindAtSize, BuiltAgainItHasTheSameBytes) {
 }
 
 TEST_P(EveryKindAtSize, ExactSearchIsBruteForce) {
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < seeds(20); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 1 + below(random, 400), 1 + below(random, 6)),
@@ -132,7 +135,7 @@ TEST_P(EveryKind, NoResultsAndMoreThanThereAre) {
 }
 
 TEST_P(EveryKindAtSize, AnswersAreSortedAndTheirScoresTrue) {
-  for (unsigned seed = 0; seed < 10; ++seed) {
+  for (unsigned seed = 0; seed < seeds(10); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors vectors = whole_vectors(random, 500, 4), queries = whole_vectors(random, 20, 4);
@@ -227,8 +230,7 @@ TEST_P(EveryKindAtSize, CopiesHideNoOtherRow) {
 
 /// Clusters so tight that many neighbours are near copies of each other: all representatives within reach of the tenth
 /// best must be looked at.
-TEST_P(EveryKindAtSize, NeighboursThatAreNearCopiesAreTold) {
-  if (GetParam().schema.first.encoding != Encoding::f32) GTEST_SKIP() << "compact codes cannot tell such rows";
+TEST_P(ExactCodesAtSize, NeighboursThatAreNearCopiesAreTold) {
   constexpr std::size_t kDim = 16, kClusters = 10;
   Random random(10);
   const Vectors centres = normal_vectors(random, kClusters, kDim);
@@ -268,10 +270,11 @@ TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKind, ::testing::ValuesIn(all_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
-INSTANTIATE_TEST_SUITE_P(Registry, EveryKindAtSize, ::testing::ValuesIn(all_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
+CASSATA_FOR_CASES(EveryKind, all_cases());
+CASSATA_FOR_CASES(EveryKindAtSize, all_cases());
+CASSATA_FOR_CASES(CompressedGraphAtSize,
+                  cases_that([](const BuildParams& p) { return p.graph_type == GraphType::compressed; }));
+CASSATA_FOR_CASES(ExactCodesAtSize, cases_that([](const BuildParams& p) { return p.encoding == Encoding::f32; }));
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::index_conformance_test

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <ostream>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -130,6 +131,11 @@ inline Index join(const Index& first, const Tokens& tokens, TokenLayout layout,
   const TempDir folder;
   tokens.write(folder.path(), layout);
   return Index::join(first, folder.path(), {}, path);
+}
+
+inline std::set<std::string> traits_of(const MultivectorCase& c) {
+  const std::string layout = c.layout == TokenLayout::plain ? "plain" : "two level";
+  return {layout + ", encoding " + std::string(name_of(c.first)), layout + ", graph " + std::string(name_of(c.graph))};
 }
 
 class EveryMultivector : public ::testing::TestWithParam<MultivectorCase> {};

@@ -19,7 +19,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/token_files.h"
 
-namespace cassata {
+namespace cassata::full_disk_test {
 namespace {
 
 using namespace test;
@@ -151,4 +151,4 @@ TEST(FullDisk, JoiningGivesOneErrorAndLeavesTheFormerFile) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::full_disk_test

@@ -9,14 +9,14 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::kill_test {
 namespace {
 
 using namespace test;
 
 /// Kills, and how many at most until all that must be seen was: on a busy machine a writer gets less far than when its
 /// time was taken.
-constexpr unsigned kRounds = 100, kMaxRounds = 1000;
+constexpr unsigned kFewRounds = 20, kManyRounds = 100, kMaxRounds = 1000;
 
 /// Version `n` of the file's content: its sections differ, and the manifest's size is n.
 void write_version(const std::filesystem::path& path, unsigned n) {
@@ -40,14 +40,14 @@ void sleep_up_to(std::chrono::nanoseconds most, Random& random) {
   std::this_thread::sleep_for(std::chrono::nanoseconds(below(random, static_cast<std::size_t>(most.count()))));
 }
 
-TEST(Kill, LeavesACompleteFile) {
+void kill_writers(unsigned rounds) {
   const TempDir folder;
   const auto path = folder / "index";
   const auto time = time_of([&] { write_version(path, 0); });
   std::uint64_t last = 0;
   std::set<std::uint64_t> versions;
   unsigned interrupted = 0;
-  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (interrupted == 0 || versions.size() < 2));
+  for (unsigned round = 0; round < rounds || (round < kMaxRounds && (interrupted == 0 || versions.size() < 2));
        ++round) {
     SCOPED_TRACE(round);
     Random random(round);
@@ -58,7 +58,7 @@ TEST(Kill, LeavesACompleteFile) {
       return 0;
     });
     started.await();
-    sleep_up_to(3 * time * (1 + round / kRounds), random);
+    sleep_up_to(3 * time * (1 + round / rounds), random);
     writer.kill();
     interrupted += std::filesystem::exists(folder / "index.partial");
     const auto file = MappedFile::open(path);
@@ -74,14 +74,14 @@ TEST(Kill, LeavesACompleteFile) {
   EXPECT_EQ(folder.names(), std::set<std::string>{"index"});
 }
 
-TEST(Kill, OfACopyLeavesACompleteFile) {
+void kill_copiers(unsigned rounds) {
   const TempDir folder;
   write_version(folder / "a", 1);
   write_version(folder / "b", 2);
   const auto time = time_of([&] { copy_file(*MappedFile::open(folder / "a"), folder / "index"); });
   const Bytes a = read_file(folder / "a"), b = read_file(folder / "b");
   unsigned of_a = 0, of_b = 0, interrupted = 0;
-  for (unsigned round = 0; round < kRounds || (round < kMaxRounds && (of_a == 0 || of_b == 0 || interrupted == 0));
+  for (unsigned round = 0; round < rounds || (round < kMaxRounds && (of_a == 0 || of_b == 0 || interrupted == 0));
        ++round) {
     SCOPED_TRACE(round);
     Random random(round);
@@ -96,7 +96,7 @@ TEST(Kill, OfACopyLeavesACompleteFile) {
       return 0;
     });
     started.await();
-    sleep_up_to(3 * time * (1 + round / kRounds), random);
+    sleep_up_to(3 * time * (1 + round / rounds), random);
     copier.kill();
     interrupted += std::filesystem::exists(folder / "index.partial");
     const Bytes bytes = read_file(folder / "index");
@@ -107,5 +107,10 @@ TEST(Kill, OfACopyLeavesACompleteFile) {
   EXPECT_TRUE(of_a > 0 && of_b > 0) << of_a << " and " << of_b;
 }
 
+TEST(Kill, LeavesACompleteFile) { kill_writers(kFewRounds); }
+TEST(Kill, OfACopyLeavesACompleteFile) { kill_copiers(kFewRounds); }
+TEST(KillExhaustive, LeavesACompleteFile) { kill_writers(kManyRounds); }
+TEST(KillExhaustive, OfACopyLeavesACompleteFile) { kill_copiers(kManyRounds); }
+
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::kill_test

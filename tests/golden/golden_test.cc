@@ -12,7 +12,7 @@
 
 #include "cassata/index.h"
 
-namespace cassata {
+namespace cassata::golden_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,4 +102,4 @@ std::string name_of_case(const ::testing::TestParamInfo<fs::path>& info) {
 INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(golden_files()), name_of_case);
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::golden_test

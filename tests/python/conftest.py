@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -19,15 +20,49 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
 
+RUN_SEED = int(os.environ.get("CASSATA_TEST_SEED") or 0)
+_at_size = False  # --slow was given
+
 METRICS = ("dotproduct", "euclidean")
 CLASSES = (cassata.DenseFlatIndex, cassata.DensePlainHNSW)
 FORMER = b"\x89CASSA\r\nformer"  # begins as an index file does, so that builds may replace it
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run tests marked `slow`, and tests of at_size() at their full size")
+
+
+def pytest_configure(config):
+    global _at_size
+    _at_size = config.getoption("--slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not _at_size:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        terminalreporter.line(f"The random seed was CASSATA_TEST_SEED={RUN_SEED}")
+
+
+def at_size(full, small):
+    """`full` in runs with --slow, else `small`, which shows the same in less time."""
+    return full if _at_size else small
+
+
+def rng(seed):
+    """Random numbers of a seed of a test and of the run (CASSATA_TEST_SEED)."""
+    return np.random.default_rng([RUN_SEED, seed] if RUN_SEED else seed)
+
+
 def clustered(rows, dim, seed):
     """Rows around 30 centres, as of texts around topics."""
-    random = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((30, dim))
+    random = rng(seed)
+    centres = rng(99).standard_normal((30, dim))
     return (centres[random.integers(0, 30, rows)] + 0.7 * random.standard_normal((rows, dim))).astype(np.float32)
 
 
@@ -35,8 +70,8 @@ def topics(rows, columns, seed, entries=24):
     """Rows of about `entries` entries, most of them words of one of 25 topics, as of learned sparse texts."""
     from scipy import sparse
 
-    random = np.random.default_rng(seed)
-    words = np.random.default_rng(77).integers(0, columns, (25, 60))
+    random = rng(seed)
+    words = rng(77).integers(0, columns, (25, 60))
     found = []
     for topic in random.integers(0, 25, rows):
         places = np.unique(np.concatenate([random.choice(words[topic], entries), random.integers(0, columns, 6)]))
@@ -120,10 +155,27 @@ def index(request, vectors, metric):
     return request.param.build_from_array(vectors, metric=metric)
 
 
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory):
+    """The file that `build(path)` makes, made once a session for each key; tests that change it take a copy."""
+    folder, made = tmp_path_factory.mktemp("built"), {}
+
+    def file(key, build):
+        if key not in made:
+            path = folder / f"{len(made)}.cassata"
+            build(path)
+            made[key] = path
+        return made[key]
+
+    return file
+
+
 @pytest.fixture(params=CLASSES, ids=lambda face: face.__name__)
-def saved(request, vectors, tmp_path):
-    """An index of each class that has a path."""
-    return request.param.build_from_array(vectors[:500], path=tmp_path / "saved.cassata")
+def saved(request, vectors, tmp_path, built_once):
+    """An index of each class that has a path, and the file to itself."""
+    face = request.param
+    path = built_once(face, lambda path: face.build_from_array(vectors[:500], path=path).close())
+    return face.load(shutil.copy(path, tmp_path / "saved.cassata"))
 
 
 @pytest.fixture
@@ -135,8 +187,10 @@ def files(tmp_path, vectors, queries):
 
 
 @pytest.fixture(params=METRICS)
-def built(request, files):
-    """(index file, metric)"""
-    path = files / "index.cassata"
-    run("build", files / "vectors.npy", "-o", path, "--metric", request.param, "-q")
-    return path, request.param
+def built(request, files, built_once):
+    """(index file, metric); the file is the test's own."""
+
+    def build(path):
+        run("build", "vectors.npy", "-o", path, "--metric", request.param, "-q", cwd=files)
+
+    return shutil.copy(built_once(("program", request.param), build), files / "index.cassata"), request.param

@@ -13,7 +13,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import BINARY, output, refusal, run
-from conftest import FORMER, clustered, recall, topics, write_sparse
+from conftest import FORMER, clustered, recall, rng, topics, write_sparse
 
 pytest.importorskip("scipy.sparse")
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     write_sparse(path / "vectors.bin", topics(N, 1000, seed=1))
     write_sparse(path / "queries.bin", topics(NQ, 1000, seed=2))
     (path / "tokens").mkdir()
-    doclens = np.random.default_rng(3).integers(0, 9, N).astype("i4")
+    doclens = rng(3).integers(0, 9, N).astype("i4")
     doclens[:2] = 0, 8
     np.save(path / "tokens" / "doclens.npy", doclens)
     np.save(path / "tokens" / "documents.npy", clustered(doclens.sum(), DIM, seed=4).astype("f2"))

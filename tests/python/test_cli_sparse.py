@@ -9,7 +9,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import output, refusal, run
-from conftest import topics
+from conftest import rng, topics
 
 
 def write_bin(path, rows):
@@ -21,7 +21,7 @@ def write_bin(path, rows):
 
 
 def random_rows(count, seed):
-    random = np.random.default_rng(seed)
+    random = rng(seed)
     for _ in range(count):
         components = np.unique(random.integers(0, 90000, 12) ** 2 // 90000)
         yield components.tolist(), (random.integers(1, 9, len(components)) / 4).tolist()  # exact in f16

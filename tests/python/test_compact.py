@@ -8,7 +8,7 @@ import pickle
 import cassata
 import numpy as np
 import pytest
-from conftest import recall, topics, write_sparse
+from conftest import recall, rng, topics, write_sparse
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -128,8 +128,8 @@ def test_components_of_every_width(face, largest):
 
 
 def test_files_are_smaller_by_what_is_left_out(tmp_path):
-    rng = np.random.default_rng(0)
-    matrix = sparse.csr_matrix(np.where(rng.random((400, 4000)) < 0.03, rng.random((400, 4000)), 0).astype(np.float32))
+    random = rng(0)
+    matrix = sparse.csr_matrix(np.where(random.random((400, 4000)) < 0.03, random.random((400, 4000)), 0).astype(np.float32))
     sizes = {}
     for face in (cassata.SparsePlainHNSW, cassata.SparseFixedU16HNSW, cassata.SparseFixedU8HNSW, cassata.SparseDotVByteHNSW):
         index = face.build_from_arrays(matrix, m=4, path=tmp_path / "v.cassata")

@@ -14,6 +14,7 @@ from pathlib import Path
 import cassata
 import numpy as np
 import pytest
+from conftest import rng
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 if not EXAMPLES.exists():
@@ -32,7 +33,7 @@ TOPICS = {
 
 def described(count=200):
     """(name, short, long) of packages, each of a topic."""
-    random = np.random.default_rng(5)
+    random = rng(5)
     made = []
     for i in range(count):
         topic = list(TOPICS)[i % len(TOPICS)]
@@ -115,7 +116,7 @@ def test_docstrings_where_there_are_no_lists(tmp_path):
 
 def test_directions_are_the_singular_vectors():
     for seed in range(10):
-        random = np.random.default_rng(seed)
+        random = rng(seed)
         rows, columns, rank = random.integers(30, 80), random.integers(20, 60), 5
         left, _ = np.linalg.qr(random.standard_normal((rows, 12)))
         right, _ = np.linalg.qr(random.standard_normal((columns, 12)))
@@ -172,7 +173,7 @@ def test_bm25_of_three_texts():
 
 def test_bm25_ranks_as_it_should():
     for seed in range(20):
-        random = np.random.default_rng(seed)
+        random = rng(seed)
         filler = [" ".join(random.choice([f"w{i}" for i in range(40)], 12)) for _ in range(50)]
         long = " ".join(filler[:3])
         judged = ["common common " + filler[0], "common " + filler[0], "common " + long, "rare " + filler[0], filler[0]]
@@ -268,7 +269,7 @@ def test_failed_making_leaves_nothing(lists, tmp_path):
 
 
 def test_shared_memory_is_measured(tmp_path):
-    vectors = np.random.default_rng(1).standard_normal((20_000, 32), dtype=np.float32)
+    vectors = rng(1).standard_normal((20_000, 32), dtype=np.float32)
     path = tmp_path / "index with blanks"
     index = cassata.DenseFlatIndex.build_from_array(vectors, path=path)
     assert measure.mapped("self", tmp_path / "other") == (0, 0)

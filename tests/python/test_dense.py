@@ -10,7 +10,7 @@ import time
 import cassata
 import numpy as np
 import pytest
-from conftest import CLASSES, METRICS, brute_force, clustered, recall, run_python
+from conftest import CLASSES, METRICS, brute_force, clustered, recall, rng, run_python
 
 
 def write_fbin(path, array, kind):
@@ -82,7 +82,7 @@ def test_ties_by_lower_id(metric):
 
 def test_ties_at_the_cut_of_an_exhaustive_search(metric):
     """Many equal scores, rows in another order than ids: the lowest ids are kept, not the first rows."""
-    vectors = np.random.default_rng(14).integers(0, 2, (400, 5)).astype(np.float32)
+    vectors = rng(14).integers(0, 2, (400, 5)).astype(np.float32)
     exact = cassata.DenseFlatIndex.build_from_array(vectors, metric=metric).batch_search(vectors[:50], 10)
     for graph_type in ("standard", "permuted"):
         index = cassata.DensePlainHNSW.build_from_array(vectors, metric=metric, graph_type=graph_type)

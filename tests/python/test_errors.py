@@ -12,7 +12,7 @@ import stat
 import cassata
 import numpy as np
 import pytest
-from conftest import CLASSES, clustered
+from conftest import CLASSES, clustered, rng
 
 
 @pytest.fixture(scope="module", params=CLASSES, ids=lambda face: face.__name__)
@@ -286,7 +286,7 @@ def test_damaged_bytes(saved, tmp_path, queries):
     """Damage in header or manifest is seen at once, elsewhere by verify; a search before that is safe."""
     with open(saved.path, "rb") as file:
         whole = bytearray(file.read())
-    path, random = tmp_path / "damaged", np.random.default_rng(7)
+    path, random = tmp_path / "damaged", rng(7)
     for at in {0, 8, 100, 4095, len(whole) - 1, *random.integers(0, len(whole), 60).tolist()}:
         whole[at] ^= 0x55
         path.write_bytes(whole)

@@ -11,14 +11,14 @@ import cassata
 import numpy as np
 import pytest
 from cli import refusal
-from conftest import clustered
+from conftest import clustered, rng
 
 ROWS, DIM = 20_000, 16
 
 
 @pytest.fixture(scope="module")
 def vectors():
-    return np.random.default_rng(1).standard_normal((ROWS, DIM)).astype(np.float32)
+    return rng(1).standard_normal((ROWS, DIM)).astype(np.float32)
 
 
 @pytest.fixture

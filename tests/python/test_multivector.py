@@ -8,7 +8,7 @@ import shutil
 import cassata
 import numpy as np
 import pytest
-from conftest import FORMER, clustered, recall, run_python, topics
+from conftest import FORMER, clustered, recall, rng, run_python, topics
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -20,7 +20,7 @@ class Tokens:
     """Documents' tokens in both forms, and what is stored of them."""
 
     def __init__(self, seed=5):
-        random = np.random.default_rng(seed)
+        random = rng(seed)
         self.doclens = random.integers(0, 12, N).astype(np.int32)
         self.doclens[:2] = 0, 11
         self.offsets = np.concatenate([[0], np.cumsum(self.doclens)])

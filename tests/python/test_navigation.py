@@ -8,8 +8,9 @@ import cassata
 import numpy as np
 import pytest
 from cli import output, refusal
+from conftest import rng
 
-RANDOM = np.random.default_rng(3)
+RANDOM = rng(3)
 CENTRES = RANDOM.standard_normal((40, 48)) * 2
 VECTORS = (CENTRES[RANDOM.integers(40, size=4000)] + RANDOM.standard_normal((4000, 48))).astype(np.float32)
 QUERIES = (CENTRES[RANDOM.integers(40, size=100)] + RANDOM.standard_normal((100, 48))).astype(np.float32)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cassata
 import numpy as np
 import pytest
-from conftest import METRICS, clustered
+from conftest import METRICS, clustered, rng
 from plain_reader import PlainIndex
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,7 +117,7 @@ def test_duplicates_are_as_specified(tmp_path, choices):
     vectors = clustered(300, 19, seed=3)
     vectors[200:260] = vectors[0:180:3]
     vectors[260:] = vectors[1:161:4] + np.float32(1e-4)
-    order = np.random.default_rng(1).permutation(300)
+    order = rng(1).permutation(300)
     index = cassata.DensePlainHNSW.build_from_array(vectors[order], metric="euclidean", m=4, path=tmp_path / "index", **choices)
     plain = PlainIndex(tmp_path / "index")
     ids, rows = plain.ids(), plain.rows()
@@ -215,7 +215,7 @@ def test_reads_golden_files_of_tokens(path):
 @pytest.mark.parametrize("first", ["dense", "sparse"])
 def test_scores_tokens_as_the_library(tmp_path, first, centroids, norms):
     n, dim, pieces = 200, 6, 3
-    random = np.random.default_rng(41)
+    random = rng(41)
     doclens = random.integers(0, 6, n).astype("i4")
     tokens, vectors, asked = clustered(doclens.sum(), dim, 42), clustered(n, 8, 43), clustered(30, dim, 44).reshape(10, 3, dim)
     np.save(tmp_path / "doclens.npy", doclens)

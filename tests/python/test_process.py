@@ -32,7 +32,7 @@ CALLS = {
     "reload": "index.reload()",
     "open": "cassata.open(folder + '/flat')",
     "train": "cassata.train_two_level(folder, folder + '/' + threading.current_thread().name, pq_subspaces=8, progress=told)",
-    "recommend": "cassata.recommend(vectors, target_recall=0.5, progress=told)",
+    "recommend": "cassata.recommend(vectors, target_recall=0.5, sample=200, progress=told)",
 }
 
 

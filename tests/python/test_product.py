@@ -9,7 +9,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import output, refusal
-from conftest import brute_force, clustered, recall
+from conftest import brute_force, clustered, recall, rng
 
 METRICS = ("dotproduct", "euclidean")
 
@@ -63,7 +63,7 @@ def test_answers_are_those_of_what_is_stored(vectors, queries, metric, graph_typ
 
 
 def test_more_bytes_and_a_rotation_find_more(vectors, queries):
-    random = np.random.default_rng(5)  # vectors whose coordinates say much about each other
+    random = rng(5)  # vectors whose coordinates say much about each other
     mixing = random.standard_normal((24, 24)) * (0.7 ** np.arange(24))[:, None]
     vectors, queries = (vectors @ mixing).astype(np.float32), (queries @ mixing).astype(np.float32)
     expected = brute_force(vectors, queries, 10, "euclidean")[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cassata
 import numpy as np
 import pytest
-from conftest import clustered, topics
+from conftest import clustered, rng, topics
 
 N, COLUMNS, TOKEN_DIM = 400, 1500, 8
 SPARSE = {
@@ -63,7 +63,7 @@ def documents(tmp_path_factory):
 
 def test_components_in_any_order(sparse_index, queries):
     expected = sparse_index.batch_search(queries.indices, queries.data, queries.indptr, k=7)
-    c, v, o = shuffled(queries, np.random.default_rng(5))
+    c, v, o = shuffled(queries, rng(5))
     before = c.copy(), v.copy()
     for found in (sparse_index.batch_search(c, v, o, k=7), sparse_index.search(c, v, o, k=7)):
         np.testing.assert_array_equal(found, expected)
@@ -78,7 +78,7 @@ def test_components_in_any_order_beside_tokens(documents, queries):
     tokens = clustered(20 * 4, TOKEN_DIM, seed=4).reshape(20, 4, TOKEN_DIM)
     for residuals in (False, True):
         expected = documents.batch_search(queries, tokens, k=7, residuals=residuals)
-        c, v, o = shuffled(queries, np.random.default_rng(6))
+        c, v, o = shuffled(queries, rng(6))
         found = documents.batch_search(c, v, o, tokens, k=7, residuals=residuals)
         np.testing.assert_array_equal(found, [part.ravel() for part in expected])
     np.testing.assert_array_equal(documents.search(c[: o[1]], v[: o[1]], tokens[0], k=7, residuals=True)[1], expected[1][0])

@@ -10,9 +10,9 @@ import cassata
 import numpy as np
 import pytest
 from cli import output, refusal
-from conftest import brute_force, clustered, recall, topics, write_sparse
+from conftest import at_size, brute_force, clustered, recall, topics, write_sparse
 
-K = 10
+K, SAMPLE = 10, at_size(600, 250)
 
 
 @pytest.fixture(scope="module")
@@ -68,26 +68,26 @@ def test_tells_why(found):
 
 
 def test_memory_is_a_bound(vectors):
-    every = cassata.recommend(vectors, target_recall=0.6, sample=600)
+    every = cassata.recommend(vectors, target_recall=0.6, sample=SAMPLE)
     assert "others as queries" in every.why
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
-        assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=600).hot_bytes <= (least + second) / 2
+        assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes <= (least + second) / 2
     with pytest.raises(
         ValueError, match=r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1000 bytes; the smallest that does needs"
     ):
-        cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=600)
+        cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=SAMPLE)
 
 
 def test_whatever_the_collection_comes_as(vectors, queries, tmp_path):
     np.save(tmp_path / "vectors.npy", vectors)
     np.save(tmp_path / "queries.npy", queries)
-    found = cassata.recommend(tmp_path / "vectors.npy", str(tmp_path / "queries.npy"), sample=400)
+    found = cassata.recommend(tmp_path / "vectors.npy", str(tmp_path / "queries.npy"), sample=SAMPLE)
     index = found.build(tmp_path / "vectors.npy", tmp_path / "index")
     assert cassata.open(tmp_path / "index").uuid == index.uuid
     with pytest.raises(ValueError, match="is the input, which the index would replace"):
         found.build(tmp_path / "vectors.npy", tmp_path / "vectors.npy")
-    assert cassata.recommend(vectors[::-1].astype(">f8"), queries.tolist(), sample=400).recall >= 0.95
+    assert cassata.recommend(vectors[::-1].astype(">f8"), queries.tolist(), sample=SAMPLE).recall >= 0.95
 
 
 def test_sparse(tmp_path):
@@ -96,7 +96,7 @@ def test_sparse(tmp_path):
     write_sparse(tmp_path / "vectors.bin", matrix)
     sparse.save_npz(tmp_path / "vectors.npz", matrix)
     for data in (matrix, tmp_path / "vectors.bin", tmp_path / "vectors.npz"):
-        found = cassata.recommend(data, asked, target_recall=0.8, sample=500)
+        found = cassata.recommend(data, asked, target_recall=0.8, sample=SAMPLE)
         assert found.class_name.startswith("Sparse")
         index = found.build(data)
         ids = index.batch_search(asked, k=K, **({} if found.ef_search is None else {"ef_search": found.ef_search}))[1]

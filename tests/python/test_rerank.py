@@ -85,9 +85,10 @@ def test_what_the_stages_hold(vectors):
         return next(part["length"] for part in index.info["sections"] if part["name"] == section) // bytes_each
 
     kept = pruned(vectors, 50).nnz
-    whole = Face.build_from_arrays(vectors, prune_percentage=50)
+    quick = {"m": 8, "ef_construction": 40}
+    whole = Face.build_from_arrays(vectors, prune_percentage=50, **quick)
     assert (entries(whole, "codes.rows", 4), entries(whole, "rerank.rows", 4)) == (kept, vectors.nnz)
-    rest = Face.build_from_arrays(vectors, prune_percentage=50, residual_rerank=True, second_stage_value_type="f32")
+    rest = Face.build_from_arrays(vectors, prune_percentage=50, residual_rerank=True, second_stage_value_type="f32", **quick)
     assert (entries(rest, "codes.rows", 4), entries(rest, "rerank.rows", 6)) == (kept, vectors.nnz - kept)
 
 

@@ -17,7 +17,7 @@ import cassata
 import numpy as np
 import pytest
 from cli import run
-from conftest import clustered, sizes
+from conftest import at_size, clustered, sizes
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -41,11 +41,15 @@ def checked(residency, index):
 
 
 @pytest.fixture
-def tiered(tmp_path):
+def tiered(tmp_path, built_once):
     """An index with hot and cold sections, closed, and out of memory where the file system allows."""
-    path = tmp_path / "tiered"
-    with cassata.DensePlainHNSW.build_from_array(clustered(24_000, 128, seed=1), navigation="int8", m=8, ef_construction=40, path=path):
-        pass  # closed, so that nothing keeps it mapped
+
+    def build(path):
+        cassata.DensePlainHNSW.build_from_array(
+            clustered(24_000, 128, seed=1), navigation="int8", m=8, ef_construction=20, path=path
+        ).close()
+
+    path = shutil.copy(built_once("tiered", build), tmp_path / "tiered")
     drop(path)
     return path
 
@@ -71,8 +75,9 @@ def test_open_reads_what_is_named(tiered):
 
 
 def test_queries_warm_an_index_little_by_little(tmp_path):
-    asked, path = clustered(9, 512, seed=2), tmp_path / "hot"
-    cassata.DensePlainHNSW.build_from_array(clustered(12_000, 512, seed=1), m=8, ef_construction=40, path=path).close()
+    rows, dim = at_size((12_000, 512), (3_000, 1024))
+    asked, path = clustered(9, dim, seed=2), tmp_path / "hot"
+    cassata.DensePlainHNSW.build_from_array(clustered(rows, dim, seed=1), m=8, ef_construction=40, path=path).close()
     drop(path)
     with cassata.open(path) as index:
         if index.residency()["hot"]["share"] == 1:
@@ -283,7 +288,7 @@ READER = """
 def test_eight_processes_share_a_file_and_switch_to_a_new_one(tmp_path):
     path, asked = tmp_path / "shared", clustered(200, 64, seed=3)
     np.save(tmp_path / "queries.npy", asked)
-    old = cassata.DensePlainHNSW.build_from_array(clustered(20_000, 64, seed=12), m=8, ef_construction=40, path=path)
+    old = cassata.DensePlainHNSW.build_from_array(clustered(at_size(20_000, 4_000), 64, seed=12), m=8, ef_construction=40, path=path)
     command = [sys.executable, "-c", textwrap.dedent(READER), str(path), str(tmp_path / "queries.npy")]
 
     def started():
@@ -307,7 +312,7 @@ def test_eight_processes_share_a_file_and_switch_to_a_new_one(tmp_path):
         for reader in readers:  # they search while the new file is published
             reader.stdin.write("answers\n")
             reader.stdin.flush()
-        new = cassata.DensePlainHNSW.build_from_array(clustered(10_000, 64, seed=13), m=8, ef_construction=40, path=path)
+        new = cassata.DensePlainHNSW.build_from_array(clustered(at_size(10_000, 2_000), 64, seed=13), m=8, ef_construction=40, path=path)
         after = new.batch_search(asked, 10)[1].tolist()
         assert after != before
         assert [json.loads(reader.stdout.readline()) for reader in readers] == [before] * 8
@@ -358,8 +363,9 @@ def limited_group():
 def test_an_index_larger_than_the_limit_answers_alike(tmp_path, limited_group, navigation):
     """Its cold section alone, or a hot one, is more than the process may use."""
     path, limit = tmp_path / "large", 40 * 2**20
+    quick = {"m": 8, "ef_construction": at_size(40, 8)}
     index = cassata.DensePlainHNSW.build_from_array(
-        clustered(30_000, 512, seed=4), navigation=navigation, m=8, ef_construction=40, graph_type="compressed", path=path
+        clustered(30_000, 512, seed=4), navigation=navigation, **quick, graph_type="compressed", path=path
     )
     assert index.residency()["cold" if navigation else "hot"]["bytes"] > limit
     np.save(tmp_path / "queries.npy", clustered(60, 512, seed=5))

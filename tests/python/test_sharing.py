@@ -15,7 +15,7 @@ import time
 import cassata
 import numpy as np
 import pytest
-from conftest import clustered, sizes
+from conftest import clustered, rng, sizes
 
 # --- pickle ----------------------------------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ def killed_after(work, seconds):
 
 def test_kills_of_builds_and_saves_leave_the_former_file(tmp_path):
     """kill -9 at 100 random moments or more: what stands at the path is whole, and of one of the writers."""
-    path, random = tmp_path / "index", np.random.default_rng(15)
+    path, random = tmp_path / "index", rng(15)
     many = [clustered(rows, 8, seed=rows) for rows in (300, 400)]
     other = cassata.DensePlainHNSW.build_from_array(clustered(500, 8, seed=500), num_threads=1)
 

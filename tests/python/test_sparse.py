@@ -7,7 +7,7 @@ import os
 import cassata
 import numpy as np
 import pytest
-from conftest import METRICS, answers, recall, run_python, topics, write_sparse
+from conftest import METRICS, answers, recall, rng, run_python, topics, write_sparse
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -69,7 +69,7 @@ def test_scores_and_recall(vectors, queries, metric, dtype, graph_type):
 
 def test_an_exhaustive_walk_is_exact(metric):
     """Ties by lower id; values of few bits, so that every sum is exact."""
-    random = np.random.default_rng(5)
+    random = rng(5)
     vectors = sparse.csr_matrix(random.integers(0, 3, (300, 40)) * (random.random((300, 40)) < 0.4)).astype(np.float32)
     queries = sparse.csr_matrix(random.integers(1, 3, (30, 40))).astype(np.float32)
     scores, ids = Face.build_from_arrays(vectors, metric=metric).batch_search(queries, 10, ef_search=300)
@@ -233,12 +233,12 @@ def test_inputs_are_named_in_the_provenance(tmp_path, vectors):
     sparse.save_npz(tmp_path / "documents.npz", vectors)
     os.link(tmp_path / "documents.npz", odd := os.fsencode(tmp_path) + b"/odd \xff.npz")
     for name, build in (
-        ("documents.bin", lambda: Face.build_from_file(tmp_path / "documents.bin")),
-        ("documents.npz", lambda: Face.build_from_file(tmp_path / "documents.npz")),
-        ("odd \udcff.npz", lambda: Face.build_from_file(odd)),
-        ("values", lambda: Face.build_from_arrays(vectors)),
+        ("documents.bin", lambda **quick: Face.build_from_file(tmp_path / "documents.bin", **quick)),
+        ("documents.npz", lambda **quick: Face.build_from_file(tmp_path / "documents.npz", **quick)),
+        ("odd \udcff.npz", lambda **quick: Face.build_from_file(odd, **quick)),
+        ("values", lambda **quick: Face.build_from_arrays(vectors, **quick)),
     ):
-        (entry,) = build().info["provenance"]["inputs"]
+        (entry,) = build(m=8, ef_construction=20).info["provenance"]["inputs"]
         assert (entry["name"], entry["rows"]) == (name, vectors.shape[0])
 
 

@@ -10,7 +10,7 @@ import struct
 import cassata
 import numpy as np
 import pytest
-from conftest import FORMER, answers, topics, write_sparse
+from conftest import FORMER, answers, rng, topics, write_sparse
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -200,7 +200,7 @@ def test_save_load_open_pickle_verify(tmp_path, vectors, queries, metric):
 
 def test_damaged_bytes(tmp_path, vectors, queries):
     """Seen at once or by verify; a search before that is safe."""
-    path, random = tmp_path / "damaged", np.random.default_rng(8)
+    path, random = tmp_path / "damaged", rng(8)
     whole = bytearray()
     with Face.build_from_arrays(vectors[:300], m=8, ef_construction=40, path=path) as index, open(index.path, "rb") as file:
         whole += file.read()

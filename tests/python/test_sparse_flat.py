@@ -5,7 +5,7 @@ from __future__ import annotations
 import cassata
 import numpy as np
 import pytest
-from conftest import topics
+from conftest import rng, topics
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -48,7 +48,7 @@ def random_rows(random, count, components, value, most=14):
 
 def collection(seed):
     """Vectors, queries and k; where whole is true every f32 sum is exact."""
-    random = np.random.default_rng(seed)
+    random = rng(seed)
     spread = [50, 3000, 70_000, 2**32 - 1][seed % 4]
     components = np.unique(np.append(random.integers(0, spread, random.choice([5, 40, 400])), spread - 1))
     asked = np.unique(np.append(components, random.integers(0, 2**32 - 1, 5)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cassata
 import numpy as np
 import pytest
-from conftest import recall
+from conftest import recall, rng
 
 ROWS, DIM, K = 1500, 96, 10
 DENSE = {
@@ -22,7 +22,7 @@ DENSE = {
 
 
 def tame(n, seed):
-    return np.random.default_rng(seed).standard_normal((n, DIM), dtype=np.float32)
+    return rng(seed).standard_normal((n, DIM), dtype=np.float32)
 
 
 def nearest(vectors, queries, metric):
@@ -68,7 +68,7 @@ def test_one_long_row_leaves_the_others_their_neighbours_by_dot_product(kind):
     assert recall_of(vectors) > expected - 0.02
 
 
-SMALL = np.random.default_rng(3).standard_normal((40, 8), dtype=np.float32)
+SMALL = rng(3).standard_normal((40, 8), dtype=np.float32)
 OUTSIDE = r"in a vector of length [0-9.e+-]+, expected 0 or 1e-15 to 2e\+18"
 
 
@@ -172,7 +172,7 @@ def test_single_values_that_vanish_in_f16_do_no_harm():
 
 def topical(n, seed):
     """Sparse rows around 40 topics, sorted by topic, and where each row's values end."""
-    random, words = np.random.default_rng(seed), np.random.default_rng(0).permuted(np.tile(np.arange(400), (40, 1)), axis=1)[:, :60]
+    random, words = rng(seed), rng(0).permuted(np.tile(np.arange(400), (40, 1)), axis=1)[:, :60]
     rows = np.zeros((n, 400), np.float32)
     for row, topic in zip(rows, np.sort(random.integers(0, 40, n)), strict=True):
         own = random.choice(words[topic], 20, replace=False)
@@ -206,13 +206,13 @@ def test_lists_with_wild_values_find_the_rows_beside_them(factor, n_knn):
 
 def test_the_order_of_rows_does_not_matter_to_lists():
     rows, queries = topical(4000, 1), topical(100, 2)
-    shuffled = np.random.default_rng(3).permutation(rows)
+    shuffled = rng(3).permutation(rows)
     for n_knn in (0, 8):
         assert abs(recall_by_score(rows, queries, n_knn=n_knn) - recall_by_score(shuffled, queries, n_knn=n_knn)) < 0.01
 
 
 def test_one_row_many_times_takes_no_place_from_others():
     rows, queries = topical(2000, 1), topical(100, 2)
-    copied = np.random.default_rng(3).permutation(np.vstack([rows, np.repeat(rows[7:8], 500, 0)]))
+    copied = rng(3).permutation(np.vstack([rows, np.repeat(rows[7:8], 500, 0)]))
     for n_knn in (0, 8):
         assert recall_by_score(copied, queries, n_knn=n_knn) > recall_by_score(rows, queries, n_knn=n_knn) - 0.01

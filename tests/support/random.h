@@ -2,22 +2,31 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <random>
+
+#include "tests/support/seed.h"
 
 namespace cassata::test {
 
-using Random = std::mt19937_64;
+/// A sequence of its own for each seed of a test and each seed of the run.
+class Random : public std::mt19937_64 {
+ public:
+  explicit Random(std::uint64_t seed) : std::mt19937_64(seed + run_seed() * 0x9E3779B97F4A7C15) {}
+};
 
 /// 0 to n - 1.
 inline std::size_t below(Random& random, std::size_t n) { return static_cast<std::size_t>(random() % n); }
 
-/// How many seeds a test tries whose point is results: a third of them under sanitizers, which take ten times as long
-/// over each and look at the ways through the code.
-constexpr unsigned seeds(unsigned usual) {
+/// How many seeds a test tries: all with CASSATA_TEST_EXHAUSTIVE in the environment, otherwise a third of them.
+/// Sanitizers, which take ten times as long over each and look at the ways through the code, always try a third.
+inline unsigned seeds(unsigned usual) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return (usual + 2) / 3;
 #else
-  return usual;
+  static const bool exhaustive = std::getenv("CASSATA_TEST_EXHAUSTIVE") != nullptr;
+  return exhaustive ? usual : (usual + 2) / 3;
 #endif
 }
 

@@ -13,7 +13,7 @@
 
 #include "tests/support/random.h"
 
-namespace cassata {
+namespace cassata::parallel_test {
 namespace {
 
 using namespace test;
@@ -123,4 +123,4 @@ TEST(ThreadsOf, IsWhatIsAskedForUpToTheProcessors) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::parallel_test

@@ -12,7 +12,7 @@
 #include "tests/engine/graph/reached.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::graph_builder_test {
 namespace {
 
 using namespace test;
@@ -224,4 +224,4 @@ TEST(BuildGraph, ProgressIsToldAndMayCancel) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::graph_builder_test

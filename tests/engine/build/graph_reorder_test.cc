@@ -9,7 +9,7 @@
 
 #include "tests/support/random.h"
 
-namespace cassata {
+namespace cassata::graph_reorder_test {
 namespace {
 
 using namespace test;
@@ -82,4 +82,4 @@ TEST(Reorder, PutsCommunitiesTogether) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::graph_reorder_test

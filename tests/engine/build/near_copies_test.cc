@@ -8,7 +8,7 @@
 #include "engine/codec/dense.h"
 #include "tests/support/random_case.h"
 
-namespace cassata::test {
+namespace cassata::test::near_copies_test {
 namespace {
 
 /// 200 normal vectors, shifted by `offset`; then a copy of the first, a near copy of it, and one that is close but no
@@ -77,4 +77,4 @@ TEST(NearRule, WildRowsDoNotWidenIt) {
 }
 
 }  // namespace
-}  // namespace cassata::test
+}  // namespace cassata::test::near_copies_test

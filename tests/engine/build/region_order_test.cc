@@ -10,7 +10,7 @@
 
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::region_order_test {
 namespace {
 
 using namespace test;
@@ -65,4 +65,4 @@ TEST(Order, AFewWildRowsDoNotScatterTheOthers) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::region_order_test

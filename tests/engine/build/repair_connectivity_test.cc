@@ -13,7 +13,7 @@
 #include "tests/engine/graph/reached.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::repair_connectivity_test {
 namespace {
 
 using namespace test;
@@ -141,4 +141,4 @@ TEST(ConnectAll, AWalkOverEqualRowsFindsAll) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::repair_connectivity_test

@@ -9,7 +9,7 @@
 #include "engine/codec/dense.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::select_neighbors_test {
 namespace {
 
 using namespace test;
@@ -74,4 +74,4 @@ TEST(NeighborSelector, KeepsTheLimitTheClosestAndEachOnce) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::select_neighbors_test

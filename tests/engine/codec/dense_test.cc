@@ -14,7 +14,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::dense_test {
 namespace {
 
 using namespace test;
@@ -218,4 +218,4 @@ TEST(DenseF16, ValuesBeyondItAreRefusedByRowAndColumn) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::dense_test

@@ -14,7 +14,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::product_test {
 namespace {
 
 using namespace test;
@@ -250,4 +250,4 @@ TEST(Product, AnyBytesScoreAndVerifyFindsWhatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::product_test

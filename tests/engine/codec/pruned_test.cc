@@ -12,7 +12,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::pruned_test {
 namespace {
 
 using namespace test;
@@ -112,4 +112,4 @@ TEST(PartEncoder, NamesTheEntryOfTheWholeVector) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::pruned_test

@@ -14,7 +14,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::quantized_test {
 namespace {
 
 using namespace test;
@@ -373,4 +373,4 @@ TEST(Quantized, AnyBytesScoreAndVerifyFindsWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::quantized_test

@@ -12,7 +12,7 @@
 #include "tests/engine/codec/quantized_book.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::residual_test {
 namespace {
 
 using namespace test;
@@ -92,4 +92,4 @@ TEST(Residual, OfExtremeValuesIsFinite) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::residual_test

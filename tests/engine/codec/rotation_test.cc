@@ -9,7 +9,7 @@
 
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::rotation_test {
 namespace {
 
 using namespace test;
@@ -89,4 +89,4 @@ TEST(Rotation, SignsAreTheSameAgainAndBothThere) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::rotation_test

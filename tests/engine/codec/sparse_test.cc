@@ -17,7 +17,7 @@
 #include "tests/support/random_case.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::sparse_test {
 namespace {
 
 using namespace test;
@@ -338,4 +338,4 @@ TEST(SparseF16, ValuesBeyondItAreRefusedByRowAndEntry) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::sparse_test

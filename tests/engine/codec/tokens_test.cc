@@ -14,7 +14,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
 
-namespace cassata {
+namespace cassata::tokens_test {
 namespace {
 
 using namespace test;
@@ -437,4 +437,4 @@ TEST(TwoLevelTokens, OpenRefusesModelsOfNoShape) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::tokens_test

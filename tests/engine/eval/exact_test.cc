@@ -12,7 +12,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::exact_test {
 namespace {
 
 using namespace test;
@@ -105,4 +105,4 @@ TEST(SearchExact, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::exact_test

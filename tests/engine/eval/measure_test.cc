@@ -13,7 +13,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::measure_test {
 namespace {
 
 using namespace test;
@@ -180,4 +180,4 @@ TEST_F(Measure, RefusesToMeasureNothing) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::measure_test

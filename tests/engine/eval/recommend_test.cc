@@ -13,7 +13,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::recommend_test {
 namespace {
 
 using namespace test;
@@ -135,4 +135,4 @@ TEST_F(Recommend, RefusesWhatMakesNoSense) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::recommend_test

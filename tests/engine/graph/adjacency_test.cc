@@ -9,7 +9,7 @@
 #include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::adjacency_test {
 namespace {
 
 using namespace test;
@@ -158,4 +158,4 @@ TEST(NeighborLists, HoldWhatWasAssignedLast) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::adjacency_test

@@ -9,7 +9,7 @@
 #include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::delta_adjacency_test {
 namespace {
 
 using namespace test;
@@ -189,4 +189,4 @@ TEST(DeltaAdjacency, VerifyFindsWrongPlaces) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::delta_adjacency_test

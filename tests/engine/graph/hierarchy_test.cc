@@ -10,7 +10,7 @@
 #include "tests/engine/graph/random_lists.h"
 #include "tests/support/expect_error.h"
 
-namespace cassata {
+namespace cassata::hierarchy_test {
 namespace {
 
 using namespace test;
@@ -211,4 +211,4 @@ TEST(UpperLayers, VerifyFindsPositionsThatTheirLevelLacks) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::hierarchy_test

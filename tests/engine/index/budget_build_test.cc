@@ -18,7 +18,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::budget_build_test {
 namespace {
 
 using namespace test;
@@ -79,8 +79,7 @@ std::vector<BuildParams> graph_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BudgetBuildAtSize, testing::ValuesIn(graph_cases()),
-                         [](const auto& test) { return name_of_case(test.param); });
+CASSATA_FOR_CASES(BudgetBuildAtSize, graph_cases());
 
 TEST(BudgetBuild, LongVectorsAreWalkedByCodesOfOneBit) {
   Random random(2);
@@ -452,4 +451,4 @@ TEST(GraphLog, IsWrittenAnewBeforeItIsMuchLongerThanTheGraph) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::budget_build_test

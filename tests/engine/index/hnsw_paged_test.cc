@@ -25,7 +25,7 @@
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::hnsw_paged_test {
 namespace {
 
 using namespace test;
@@ -296,4 +296,4 @@ TEST(Paged, EachFaultOfAPageIsFound) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::hnsw_paged_test

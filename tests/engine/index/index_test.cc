@@ -21,7 +21,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::index_test {
 namespace {
 
 using namespace test;
@@ -664,4 +664,4 @@ TEST(Registry, EveryEncodingHasAClass) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::index_test

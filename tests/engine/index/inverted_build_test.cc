@@ -16,7 +16,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::inverted_build_test {
 namespace {
 
 using namespace test;
@@ -105,4 +105,4 @@ TEST(SparsePostings, NeighboursAndShorterListsChangeTheFileAndAreTold) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::inverted_build_test

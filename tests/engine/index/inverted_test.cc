@@ -18,7 +18,7 @@
 #include "tests/support/sparse_index.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::inverted_test {
 namespace {
 
 using namespace test;
@@ -193,4 +193,4 @@ TEST(PostingsIndex, AnyNumberOfThreadsMaySearchAtOnce) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::inverted_test

@@ -18,7 +18,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::rerank_index_test {
 namespace {
 
 using namespace test;
@@ -220,4 +220,4 @@ TEST(RerankIndex, AManifestThatDoesNotFitIsRefused) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::rerank_index_test

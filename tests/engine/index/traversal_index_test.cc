@@ -15,7 +15,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::traversal_index_test {
 namespace {
 
 using namespace test;
@@ -352,4 +352,4 @@ TEST(DenseRerankIndex, AManifestThatDoesNotFitIsRefused) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::traversal_index_test

@@ -14,12 +14,14 @@
 
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
+#include "tests/support/random.h"
 
 namespace cassata::kernels::dense {
 namespace {
 
 using test::for_each_target;
 using test::GuardedBytes;
+using test::Random;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -35,7 +37,7 @@ struct Case {
 };
 
 Case random_case(unsigned seed) {
-  std::mt19937 random(seed);
+  Random random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
   Case c{.metric = std::array{Metric::dot_product, Metric::euclidean, Metric::manhattan}[up_to(2)],
          .type = up_to(1) ? ElementType::f16 : ElementType::f32,
@@ -89,7 +91,7 @@ Reference reference(const Case& c, std::size_t row) {
   return {c.metric == Metric::dot_product ? -sum : sum, roundings * 0x1p-24 * magnitude};
 }
 
-std::vector<Id> random_ids(std::mt19937& random, std::size_t rows) {
+std::vector<Id> random_ids(Random& random, std::size_t rows) {
   std::vector<Id> ids(std::uniform_int_distribution<std::size_t>(0, 2 * rows)(random));
   for (Id& id : ids) id = std::uniform_int_distribution<Id>(0, static_cast<Id>(rows - 1))(random);
   return ids;
@@ -117,7 +119,7 @@ TEST(DenseKernels, SameBitsInEveryKernelAtEveryOffset) {
     for (unsigned seed = 0; seed < 300; ++seed) {
       SCOPED_TRACE(seed);
       const Case c = random_case(seed);
-      std::mt19937 random(seed);
+      Random random(seed);
       // Bytes after the rows move them off any alignment; without any they end at the unreadable page.
       const std::size_t after = seed % 3 ? seed % 67 : 0;
       const GuardedBytes bytes(stored_bytes(c) + after);

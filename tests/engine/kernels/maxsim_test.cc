@@ -13,16 +13,18 @@
 #include "engine/kernels/dense_distance.h"
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
+#include "tests/support/random.h"
 
 namespace cassata::kernels::maxsim {
 namespace {
 
 using test::for_each_target;
 using test::GuardedBytes;
+using test::Random;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-std::vector<float> random_values(std::mt19937& random, std::size_t n) {
+std::vector<float> random_values(Random& random, std::size_t n) {
   std::normal_distribution<float> normal;
   std::vector<float> values(n);
   for (float& value : values) value = normal(random);
@@ -37,7 +39,7 @@ float max_sim(const PackedVectors& query, const void* halves, std::size_t n) {
 }
 
 /// Values that f16 holds.
-std::vector<float> random_halves(std::mt19937& random, std::size_t n, std::vector<std::uint16_t>& halves) {
+std::vector<float> random_halves(Random& random, std::size_t n, std::vector<std::uint16_t>& halves) {
   std::vector<float> values = random_values(random, n);
   halves.resize(n);
   dense::f32_to_f16(values.data(), halves.data(), n);
@@ -51,7 +53,7 @@ struct Shape {
 
 /// Shapes round every border: of registers, of blocks of rows, of stretches of coordinates.
 Shape random_shape(unsigned seed) {
-  std::mt19937 random(seed);
+  Random random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(1, most)(random); };
   return {.vectors = up_to(seed % 4 ? 20 : 70), .rows = up_to(seed % 3 ? 14 : 60), .dim = up_to(seed % 5 ? 40 : 400)};
 }
@@ -77,7 +79,7 @@ TEST(MaxSim, MatchesDoublePrecision) {
     for (unsigned seed = 0; seed < 300; ++seed) {
       SCOPED_TRACE(seed);
       const Shape s = random_shape(seed);
-      std::mt19937 random(seed);
+      Random random(seed);
       std::vector<std::uint16_t> halves;
       const std::vector<float> query = random_values(random, s.vectors * s.dim),
                                rows = random_halves(random, s.rows * s.dim, halves);
@@ -139,7 +141,7 @@ TEST(MaxSim, ProductsHaveTheSameBitsWhereverARowStands) {
     for (unsigned seed = 0; seed < 200; ++seed) {
       SCOPED_TRACE(seed);
       const Shape s = random_shape(seed);
-      std::mt19937 random(seed);
+      Random random(seed);
       const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
                                rows = random_values(random, s.rows * s.dim);
       PackedVectors packed;
@@ -167,7 +169,7 @@ TEST(MaxSim, CodedTokensAreSumsOfTheirParts) {
   for_each_target([] {
     for (unsigned seed = 0; seed < 100; ++seed) {
       SCOPED_TRACE(seed);
-      std::mt19937 random(seed);
+      Random random(seed);
       const Shape s = random_shape(seed);
       const std::size_t subspaces = 1 + random() % 9, width = 1 + random() % 9, dim = subspaces * width;
       const std::vector<float> query = random_values(random, s.vectors * dim), rows = random_values(random, 5 * dim);
@@ -209,7 +211,7 @@ TEST(NearestRows, AreThoseOfALoop) {
       SCOPED_TRACE(seed);
       Shape s = random_shape(seed);
       if (seed % 50 == 0) s.vectors = 3000;  // more than are packed at a time
-      std::mt19937 random(seed);
+      Random random(seed);
       const std::vector<float> vectors = random_values(random, s.vectors * s.dim),
                                rows = random_values(random, s.rows * s.dim);
       std::vector<float> bias(s.rows), best(s.vectors);

@@ -8,7 +8,7 @@
 
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::centroids_test {
 namespace {
 
 using namespace test;
@@ -172,4 +172,4 @@ TEST(TrainCentroids, ReportsAndStopsWhereProgressThrows) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::centroids_test

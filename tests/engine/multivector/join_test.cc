@@ -17,7 +17,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::join_test {
 namespace {
 
 using namespace test;
@@ -105,7 +105,7 @@ TEST_P(EveryMultivector, AnswersAreThoseOfTheFirstCodesByMaxSim) {
   }
 }
 
-TEST_P(EveryMultivector, ExactSearchIsExhaustive) {
+TEST_P(EveryMultivector, ExactSearchLooksAtEveryDocument) {
   Random random(1);
   const Collection c(random, 300, 10);
   const Index index = join(build(c.vectors, first_params(GetParam())), c.tokens, GetParam().layout);
@@ -169,8 +169,7 @@ TEST_P(EveryMultivector, OneFileIsEnough) {
             c.tokens.size() * (GetParam().layout == TokenLayout::plain ? 2 * c.tokens.dim : 2 + c.tokens.m_pq));
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryMultivector, ::testing::ValuesIn(multivector_cases()),
-                         [](const auto& one) { return name_of_case(one.param); });
+CASSATA_FOR_CASES(EveryMultivector, multivector_cases());
 
 TEST(MultivectorIndex, BothLayoutsOfTheSameTokensAnswerAlike) {
   Random random(4);
@@ -366,4 +365,4 @@ TEST(MultivectorIndex, AManifestThatDoesNotFitIsRefused) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::join_test

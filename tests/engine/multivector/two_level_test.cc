@@ -11,7 +11,7 @@
 #include "tests/support/random_case.h"
 #include "tests/support/token_files.h"
 
-namespace cassata {
+namespace cassata::two_level_test {
 namespace {
 
 using namespace test;
@@ -272,4 +272,4 @@ TEST(TwoLevel, ReplacesNoFilesThatItDidNotWrite) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::two_level_test

@@ -14,7 +14,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/random.h"
 
-namespace cassata {
+namespace cassata::beam_walk_test {
 namespace {
 
 using namespace test;
@@ -261,4 +261,4 @@ TEST(Descend, ComesToTheClosestOfLevelOne) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::beam_walk_test

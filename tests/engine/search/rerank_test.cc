@@ -13,7 +13,7 @@
 #include "tests/support/brute_force.h"
 #include "tests/support/random.h"
 
-namespace cassata {
+namespace cassata::rerank_test {
 namespace {
 
 using namespace test;
@@ -219,4 +219,4 @@ TEST(SummedCodes, AddWhatTheirPartsAnswer) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::rerank_test

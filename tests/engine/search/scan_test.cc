@@ -11,7 +11,7 @@
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::scan_test {
 namespace {
 
 using namespace test;
@@ -91,4 +91,4 @@ TEST(Scan, OfManyEqualsTheLowestIdsWin) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::scan_test

@@ -11,7 +11,7 @@
 #include "tests/engine/search/reference_beam.h"
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::workspace_test {
 namespace {
 
 using namespace test;
@@ -132,4 +132,4 @@ TEST(Candidate, CloserIsLessThenTheLowerId) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::workspace_test

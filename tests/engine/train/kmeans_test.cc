@@ -9,7 +9,7 @@
 #include "engine/kernels/table_lookup.h"
 #include "tests/support/random_case.h"
 
-namespace cassata {
+namespace cassata::kmeans_test {
 namespace {
 
 using namespace test;
@@ -107,4 +107,4 @@ TEST(KMeans, ValuesAtTheEndOfTheRangeStayFinite) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::kmeans_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/brute_force.h"
 
-namespace cassata {
+namespace cassata::opq_test {
 namespace {
 
 using namespace test;
@@ -97,4 +97,4 @@ TEST(Opq, PiecesAreAlikeAndHaveNothingToDoWithEachOther) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::opq_test

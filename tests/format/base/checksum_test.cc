@@ -4,7 +4,7 @@
 
 #include "tests/support/index_file.h"
 
-namespace cassata {
+namespace cassata::checksum_test {
 namespace {
 
 using namespace test;
@@ -40,4 +40,4 @@ TEST(Checksum, MovesWithItsState) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::checksum_test

@@ -8,7 +8,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::file_writer_test {
 namespace {
 
 using namespace test;
@@ -174,4 +174,4 @@ TEST(CopyFile, ProgressMayCancel) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::file_writer_test

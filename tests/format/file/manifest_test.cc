@@ -10,7 +10,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 
-namespace cassata {
+namespace cassata::manifest_test {
 namespace {
 
 using namespace test;
@@ -226,4 +226,4 @@ TEST(Manifest, SharedTextsCostNoMoreThanTheFile) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::manifest_test

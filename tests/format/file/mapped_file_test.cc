@@ -15,7 +15,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::mapped_file_test {
 namespace {
 
 using namespace test;
@@ -395,4 +395,4 @@ TEST_F(MappedFileTest, SectionsAreTypedAndChecked) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::mapped_file_test

@@ -12,7 +12,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::bad_files_test {
 namespace {
 
 using namespace test;
@@ -250,4 +250,4 @@ TEST(BadArray, DimZeroAndValues) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::bad_files_test

@@ -14,7 +14,7 @@
 #include "tests/support/random.h"
 #include "tests/support/token_files.h"
 
-namespace cassata {
+namespace cassata::bad_token_files_test {
 namespace {
 
 using namespace test;
@@ -402,4 +402,4 @@ TEST_F(BadTokens, AnyBytesAreReadSafely) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::bad_token_files_test

@@ -12,7 +12,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::id_table_test {
 namespace {
 
 using namespace test;
@@ -83,4 +83,4 @@ TEST_F(Ids, OthersAreRefused) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::id_table_test

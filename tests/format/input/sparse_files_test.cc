@@ -15,7 +15,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::sparse_files_test {
 namespace {
 
 using namespace test;
@@ -193,4 +193,4 @@ TEST(SparseStream, OffsetsMustFit) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::sparse_files_test

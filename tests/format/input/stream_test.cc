@@ -15,7 +15,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
-namespace cassata {
+namespace cassata::stream_test {
 namespace {
 
 using namespace test;
@@ -174,4 +174,4 @@ TEST(VectorStream, RefusesNoRoomForARow) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::stream_test

@@ -15,7 +15,7 @@
 #include "tests/support/random.h"
 #include "tests/support/token_files.h"
 
-namespace cassata {
+namespace cassata::token_files_test {
 namespace {
 
 using namespace test;
@@ -411,4 +411,4 @@ TEST(NpyWriter, WritesWhatNumPyWrites) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::token_files_test

@@ -6,7 +6,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::memory_test {
 namespace {
 
 using namespace test;
@@ -70,4 +70,4 @@ TEST_F(MemoryLimit, InAContainerTheMountIsTheGroup) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::memory_test

@@ -18,7 +18,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::publish_test {
 namespace {
 
 using namespace test;
@@ -391,4 +391,4 @@ TEST_F(Publish, MovedFilesKeepTheirLock) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::publish_test

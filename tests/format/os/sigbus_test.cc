@@ -17,7 +17,7 @@
 #include "tests/support/index_file.h"
 #include "tests/support/temp_dir.h"
 
-namespace cassata {
+namespace cassata::sigbus_test {
 namespace {
 
 using namespace test;
@@ -247,4 +247,4 @@ TEST(SigbusGuard, AnOpenedFileTellsWhatHappenedToItFromThenOn) {
 }
 
 }  // namespace
-}  // namespace cassata
+}  // namespace cassata::sigbus_test
