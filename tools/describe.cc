@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "format/file/mapped_file.h"
+#include "format/base/text.h"
 
 namespace cassata::tools {
 namespace {

@@ -9,6 +9,7 @@
 #include "cassata/index.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
+#include "format/base/text.h"
 
 namespace cassata::tools {
 namespace {
@@ -88,7 +89,7 @@ int main(int argc, char** argv) {
     const auto* const ours = dynamic_cast<const cassata::Error*>(&error);
     const bool argument = ours != nullptr && ours->code() == cassata::Errc::invalid_argument;
     const std::string message = argument ? with_options(error.what()) : error.what();
-    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(message).c_str());
+    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), cassata::printable(message).c_str());
     return kRefused;
   }
 }

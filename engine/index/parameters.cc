@@ -692,7 +692,7 @@ std::vector<IndexClass> index_classes() {
     out.push_back({.name = row.name, .vector_kind = row.vector_kind(), .kind = row.kind, .role = role});
     add(out.back().first, row.encodings);
     add(out.back().second, row.seconds);
-    for (const Metric metric : row.metrics) out.back().metrics.emplace_back(name_of(metric));
+    for (const Metric metric : metrics_of(row.distances)) out.back().metrics.emplace_back(name_of(metric));
   }
   return out;
 }
