@@ -153,17 +153,19 @@ inline Answers brute_force(const Vectors& vectors, Metric metric, const Vectors&
 /// What a case is an example of: its role of second codes with its encoding, graph type and metric, and what else a
 /// build may be asked for. A new row of the registry is a new trait.
 inline std::set<std::string> traits_of(const BuildParams& params) {
-  const std::string shape = row_of(params.encoding).shape == Shape::sparse ? "sparse " : "dense ";
-  std::string role = "one code";
-  if (params.rerank) role = params.rerank->navigation ? "navigation" : params.rerank->residual ? "residual" : "rerank";
+  const IndexSchema& schema = params.schema;
+  const std::string vectors = schema.vector_kind == VectorKind::sparse ? "sparse " : "dense ";
+  std::string role = "one stage";
+  if (schema.second) role = schema.traversal_only() ? "traversal" : schema.has(Role::residual) ? "residual" : "rerank";
   std::set<std::string> traits = {
-      role + ", " + std::string(class_of(params)->name), role + ", encoding " + std::string(name_of(params.encoding)),
-      shape + std::string(name_of(params.kind)) + ", metric " + std::string(name_of(params.metric)),
-      "knn " + std::to_string(params.postings.n_knn)};
-  if (params.kind == Kind::graph) traits.insert(role + ", graph " + std::string(name_of(params.graph_type)));
-  if (params.rerank)
-    traits.insert("second codes " + std::string(name_of(params.rerank->encoding)) +
-                  (params.rerank->prune_percentage < 100 ? " of pruned rows" : ""));
+      role + ", " + std::string(class_of(schema)->name),
+      role + ", encoding " + std::string(name_of(schema.first.encoding)),
+      vectors + std::string(name_of(schema.kind)) + ", metric " + std::string(name_of(schema.metric)),
+      "knn " + std::to_string(params.lists.n_knn)};
+  if (schema.kind == Kind::graph) traits.insert(role + ", graph " + std::string(name_of(schema.graph)));
+  if (schema.second)
+    traits.insert("second stage " + std::string(name_of(schema.second->encoding)) +
+                  (schema.first.prune_percentage < 100 ? " of pruned rows" : ""));
   return traits;
 }
 

@@ -211,7 +211,8 @@ bool good_duplicates(const Index& index) {
   std::tuple<Id, bool, Id> last = {};
   const auto numbers = ids_of(index, "graph.duplicates");
   const GraphEntry& graph = *index.manifest().graph;
-  const std::size_t count = numbers.size() / 2, first = graph.type == GraphType::standard ? 0 : index.size() - count;
+  const std::size_t count = numbers.size() / 2,
+                    first = index.manifest().schema.graph == GraphType::standard ? 0 : index.size() - count;
   std::uint64_t near = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const Id representative = numbers[i], row = numbers[count + i] & 0x7FFFFFFF;
@@ -237,9 +238,10 @@ bool well_formed(const Index& index) {
     return false;
   if (!index.manifest().graph) return true;
   const GraphEntry& graph = *index.manifest().graph;
-  const std::size_t nodes = index.size() - (graph.type == GraphType::standard ? 0 : graph.duplicates);
-  const bool good_ground = graph.type == GraphType::paged ? good_pages(index)
-                           : graph.type == GraphType::compressed
+  const GraphType type = index.manifest().schema.graph;
+  const std::size_t nodes = index.size() - (type == GraphType::standard ? 0 : graph.duplicates);
+  const bool good_ground = type == GraphType::paged ? good_pages(index)
+                           : type == GraphType::compressed
                                ? good_compressed_lists(index)
                                : good_rows(neighbors_of(index, "graph.edges"), nodes, 2 * graph.m);
   if (!good_ground || !good_duplicates(index) || !different_below(ids_of(index, "graph.upper_nodes"), index.size()))
@@ -250,7 +252,7 @@ bool well_formed(const Index& index) {
     if (!good_rows(rest.first(size * graph.m), size, graph.m)) return false;
     rest = rest.subspan(size * graph.m);
   }
-  return graph.type == GraphType::standard || different_below(ids_of(index, "ids"), index.size());
+  return type == GraphType::standard || different_below(ids_of(index, "ids"), index.size());
 }
 
 /// Overwrites some of a section, with bytes or with numbers that come close to right ones.

@@ -273,8 +273,9 @@ TEST_P(EveryKindAtSize, OfManyEqualRowsAsManyAreFoundAsAreAskedFor) {
 CASSATA_FOR_CASES(EveryKind, all_cases());
 CASSATA_FOR_CASES(EveryKindAtSize, all_cases());
 CASSATA_FOR_CASES(CompressedGraphAtSize,
-                  cases_that([](const BuildParams& p) { return p.graph_type == GraphType::compressed; }));
-CASSATA_FOR_CASES(ExactCodesAtSize, cases_that([](const BuildParams& p) { return p.encoding == Encoding::f32; }));
+                  cases_that([](const BuildParams& p) { return p.schema.graph == GraphType::compressed; }));
+CASSATA_FOR_CASES(ExactCodesAtSize,
+                  cases_that([](const BuildParams& p) { return p.schema.first.encoding == Encoding::f32; }));
 
 }  // namespace
 }  // namespace cassata::index_conformance_test

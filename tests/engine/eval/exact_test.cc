@@ -53,8 +53,9 @@ TEST(SearchExact, FindsWhatBruteForceFindsHoweverTheVectorsCome) {
     Random random(seed);
     const Metric metric = kMetrics[random() % std::size(kMetrics)].metric;
     const std::size_t n = 1 + below(random, 80), k = 1 + below(random, n + 5);
-    const auto make =
-        row_of(metric).normalized ? normal_vectors : whole_vectors;  // where scores are not exact, no ties
+    const auto make = [&](Random& from, std::size_t rows, std::size_t dim) {  // no ties where scores are not exact
+      return row_of(metric).normalized ? normal_vectors(from, rows, dim) : whole_vectors(from, rows, dim);
+    };
     const Vectors vectors = make(random, n, 2 + below(random, 6)),
                   queries = make(random, 1 + below(random, 40), vectors.dim);
     const SparseVectors sparse = sparse_of(vectors), sparse_queries = sparse_of(queries);
