@@ -265,7 +265,7 @@ def test_command_line_refuses(tmp_path):
         ("--layout paged", "--layout: 'paged' given without --navigation"),
         ("--layout paged --navigation int4 --graph-type compressed", "--graph-type: 'compressed' given with --layout paged"),
         ("--layout paged --kind flat", "--layout: given, which there is only with --kind hnsw"),
-        ("--graph-type paged", "graph_type 'paged' without navigation"),
+        ("--graph-type paged", "--graph-type 'paged' without navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, which there is only with --multivec or --two-level"),
         ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
         ("--two-level -m 4", "-m: given, which there is not with --two-level"),
@@ -314,7 +314,7 @@ def test_pages_are_refused_where_they_make_no_sense():
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
         ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
-        ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
+        ({"graph_type": "paged"}, "--graph-type 'paged' without navigation"),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
