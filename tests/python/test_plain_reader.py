@@ -10,7 +10,7 @@ from pathlib import Path
 import cassata
 import numpy as np
 import pytest
-from conftest import METRICS, clustered
+from conftest import clustered
 from plain_reader import PlainIndex
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,12 @@ BUILDS = {
 }
 
 
-CASES = [*itertools.product(BUILDS, ("dot_product", "euclidean"), ("f32", "f16")), ("flat", "cosine", "f32"), ("compressed", "cosine", "f32"), ("permuted", "manhattan", "f16")]
+CASES = [
+    *itertools.product(BUILDS, ("dotproduct", "euclidean"), ("f32", "f16")),
+    ("flat", "cosine", "f32"),
+    ("compressed", "cosine", "f32"),
+    ("permuted", "manhattan", "f16"),
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
