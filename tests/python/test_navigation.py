@@ -314,7 +314,7 @@ def test_pages_are_refused_where_they_make_no_sense():
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
         ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
-        ({"graph_type": "paged"}, "--graph-type 'paged' without navigation"),
+        ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
