@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     const auto* const ours = dynamic_cast<const cassata::Error*>(&error);
     const bool argument = ours != nullptr && ours->code() == cassata::Errc::invalid_argument;
     const std::string message = argument ? with_options(error.what()) : error.what();
-    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), printable(message).c_str());
+    std::fprintf(stderr, "%s: %s\n", program_name(words).c_str(), cassata::printable(message).c_str());
     return kRefused;
   }
 }
