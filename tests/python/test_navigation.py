@@ -256,7 +256,7 @@ def test_command_line_refuses(tmp_path):
         ("--encoding int4", "--encoding 'int4' with --kind 'hnsw' without --rerank"),
         ("--encoding pq --m-pq 8 --navigation int4", "--encoding: 'pq' given with navigation, expected 'f32' or 'f16'"),
         ("--encoding rabitq --residual", "--residual: given without rerank, expected rerank 'rabitq'"),
-        ("--encoding rabitq --rerank f16 --residual", "residual with dtype 'rabitq' and rerank 'f16'"),
+        ("--encoding rabitq --rerank f16 --residual", "--residual with --encoding 'rabitq' and --rerank 'f16'"),
         ("--kind flat --graph-type compressed", "--graph-type: given, expected only with kind 'hnsw'"),
         ("--kind flat -m 8", "-m: given, expected only with kind 'hnsw'"),
         ("-m -3", "build: -m: '-3' given, expected a whole number from 2 to 512"),
@@ -265,7 +265,7 @@ def test_command_line_refuses(tmp_path):
         ("--layout paged", "--graph-type 'paged' without --navigation"),
         ("--layout paged --navigation int4 --graph-type compressed", "--layout: 'paged' given with --graph-type compressed"),
         ("--layout paged --kind flat", "--graph-type: given, expected only with kind 'hnsw'"),
-        ("--graph-type paged", "graph_type 'paged' without navigation"),
+        ("--graph-type paged", "--graph-type 'paged' without --navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, expected only with --multivec or --two-level"),
         ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
         ("--two-level -m 4", "-m: given, which there is not with --two-level"),
@@ -314,12 +314,12 @@ def test_pages_are_refused_where_they_make_no_sense():
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
         ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
-        ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
+        ({"graph_type": "paged"}, "--graph-type 'paged' without --navigation"),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
-    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
+    with pytest.raises(ValueError, match="--graph-type 'paged' without --navigation"):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="int4", graph_type="paged")
     arrays = np.array([1, 2], np.int32), np.array([1, 2], np.float32), np.array([0, 1, 2])
-    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
+    with pytest.raises(ValueError, match="--graph-type 'paged' without --navigation"):
         cassata.SparsePlainHNSW.build_from_arrays(*arrays, graph_type="paged")

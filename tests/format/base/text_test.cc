@@ -42,7 +42,7 @@ TEST(Text, Numbers) {
 TEST(Text, WhatIsQuotedStaysOnItsLine) {
   EXPECT_EQ(quoted("a\nb\x01\xff"), "'a\\nb\\x01\\xff'");
   EXPECT_EQ(quoted("\xc3\xa9"), "'\xc3\xa9'");
-  EXPECT_EQ(quoted(std::string(61, 'x')), "'" + std::string(60, 'x') + "...'");
+  EXPECT_EQ(cassata::quoted(std::string(61, 'x')), "'" + std::string(60, 'x') + "...'");
 }
 
 TEST(BytesText, RoundsWhatIsAMebibyteOrMore) {
