@@ -314,12 +314,12 @@ def test_pages_are_refused_where_they_make_no_sense():
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
         ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
-        ({"graph_type": "paged"}, "--graph-type 'paged' without --navigation"),
+        ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.DensePlainHNSW.build_from_array(VECTORS[:50], **choices)
-    with pytest.raises(ValueError, match="--graph-type 'paged' without --navigation"):
+    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="int4", graph_type="paged")
     arrays = np.array([1, 2], np.int32), np.array([1, 2], np.float32), np.array([0, 1, 2])
-    with pytest.raises(ValueError, match="--graph-type 'paged' without --navigation"):
+    with pytest.raises(ValueError, match="graph_type 'paged' without navigation"):
         cassata.SparsePlainHNSW.build_from_arrays(*arrays, graph_type="paged")
