@@ -53,12 +53,13 @@ TEST(SearchExact, FindsWhatBruteForceFindsHoweverTheVectorsCome) {
     Random random(seed);
     const Metric metric = kMetrics[random() % std::size(kMetrics)].metric;
     const std::size_t n = 1 + below(random, 80), k = 1 + below(random, n + 5);
-    const auto make =
-        row_of(metric).normalized ? normal_vectors : whole_vectors;  // where scores are not exact, no ties
-    const Vectors vectors = make(random, n, 2 + below(random, 6)),
-                  queries = make(random, 1 + below(random, 40), vectors.dim);
+    // Where scores are not exact, no two may be equal.
+    const auto make = [&](std::size_t count, std::size_t dim) {
+      return row_of(metric).normalized ? normal_vectors(random, count, dim) : whole_vectors(random, count, dim);
+    };
+    const Vectors vectors = make(n, 2 + below(random, 6)), queries = make(1 + below(random, 40), vectors.dim);
     const SparseVectors sparse = sparse_of(vectors), sparse_queries = sparse_of(queries);
-    const bool dense = random() % 2;
+    const bool dense = random() % 2 || metric == Metric::manhattan;
     FewAtATime stream(dense ? vectors.matrix() : sparse.batch(vectors.dim), 1 + below(random, 30));
     const auto ids =
         exact_ids(stream, metric, dense ? queries.matrix() : sparse_queries.batch(queries.dim), k, 1 + seed % 2);

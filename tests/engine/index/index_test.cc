@@ -18,6 +18,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 #include "tests/support/random_case.h"
+#include "tests/support/sparse_index.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/vector_files.h"
 
@@ -529,7 +530,7 @@ TEST(Cosine, IsTheDotProductOfNormalizedVectors) {
         BuildParams params{.schema = {.kind = kind, .metric = Metric::cosine, .first = {.encoding = encoding}},
                            .graph = {.m = 4}};
         const auto built = [&](const Vectors& from) {
-          if (is_sparse) return build(sparse_of(from), params);
+          if (is_sparse) return test::build(sparse_of(from), params);
           return build(from, params);
         };
         const Index index = built(vectors);
