@@ -34,8 +34,8 @@ inline py::str text(std::string_view bytes) {
 
 /// A whole number, from whatever has an __index__ but True and False.
 inline std::uint64_t whole_value(const ParameterInfo& row, py::handle given) {
-  const auto number = PyBool_Check(given.ptr()) ? py::object()
-                                                : py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
+  const auto number =
+      PyBool_Check(given.ptr()) ? py::object() : py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
   if (!number) {
     PyErr_Clear();
     refuse_type(row, given, "a whole number");
@@ -124,7 +124,8 @@ void each_given(const Names<Params>& names, const py::kwargs& given, Use use) {
 template <class Params>
 Given<Params> given_of(std::span<const Parameter<Params>> table, const py::kwargs& arguments) {
   Given<Params> given(table);
-  each_given(Names<Params>(table), arguments, [&](const ParameterInfo& row, const Value& value) { given.give(row.name, value); });
+  each_given(Names<Params>(table), arguments,
+             [&](const ParameterInfo& row, const Value& value) { given.give(row.name, value); });
   return given;
 }
 
@@ -147,7 +148,8 @@ void describe_table(std::span<const Parameter<Params>> table, const char* stage,
     const bool number = row.type == ParameterType::whole || row.type == ParameterType::real;
     const auto bound = [&](double value) -> py::object {
       if (!number || std::isinf(value)) return py::none();
-      return row.type == ParameterType::real ? py::object(py::float_(value)) : py::int_(static_cast<std::uint64_t>(value));
+      return row.type == ParameterType::real ? py::object(py::float_(value))
+                                             : py::int_(static_cast<std::uint64_t>(value));
     };
     py::list choices, applies;
     if (row.choices != nullptr)
@@ -170,6 +172,7 @@ void describe_table(std::span<const Parameter<Params>> table, const char* stage,
     one["stage"] = stage;
     one["help"] = text(row.help);
     one["applies"] = py::tuple(applies);
+    one["only_with"] = row.applies == nullptr ? py::object(py::none()) : text(row.applies->text);
     one["ignored_elsewhere"] = row.ignored_elsewhere;
     out.append(one);
   }

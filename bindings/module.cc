@@ -21,6 +21,7 @@
 #include "cassata/parameters.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
+#include "format/base/text.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
 #include "format/os/memory.h"
@@ -155,8 +156,8 @@ void check_results_fit(std::size_t rows, std::size_t k) {
   if (rows == 0 || k <= memory / kBytesOfOne / rows) return;
   const double needed = static_cast<double>(rows) * static_cast<double>(k) * double{kBytesOfOne};
   invalid_argument("k: " + std::to_string(k) + " results for each of " + std::to_string(rows) + " queries need " +
-                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") +
-                   ", this machine has " + bytes_text(memory));
+                   (needed < 0x1p63 ? bytes_text(rows * k * kBytesOfOne) : "more than 8 EiB") + ", this machine has " +
+                   bytes_text(memory));
 }
 
 /// The names of the parameters of a search, known before the first call.
@@ -173,8 +174,7 @@ py::tuple search_by(const Index& index, const py::object& queries, const TokenAr
   const IndexSchema& schema = index.manifest().schema;
   each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
     check_value(row, value);
-    if (!has(schema, row) && value != Value(false))
-      invalid_argument(std::string(row.name) + ": " + unused_text(row));
+    if (!has(schema, row) && value != Value(false)) invalid_argument(std::string(row.name) + ": " + unused_text(row));
     row.set(params, value);
   });
   const Batch batch = borrow(batch_of(queries), tokens);
@@ -400,12 +400,11 @@ py::tuple classes() {
   static constexpr const char* kRoles[] = {"search", "traversal", "rerank", "residual", "maxsim"};
   py::list out;
   for (const IndexClass& one : index_classes())
-    out.append(py::dict("name"_a = text(one.name),
-                        "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
-                        "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
-                        "second"_a = py::tuple(py::cast(one.second)),
-                        "role"_a = kRoles[static_cast<std::size_t>(one.role)],
-                        "metrics"_a = py::tuple(py::cast(one.metrics))));
+    out.append(
+        py::dict("name"_a = text(one.name), "vectors"_a = one.vector_kind == VectorKind::sparse ? "sparse" : "dense",
+                 "kind"_a = text(name_of(one.kind)), "dtypes"_a = py::tuple(py::cast(one.first)),
+                 "second"_a = py::tuple(py::cast(one.second)), "role"_a = kRoles[static_cast<std::size_t>(one.role)],
+                 "metrics"_a = py::tuple(py::cast(one.metrics))));
   return py::tuple(out);
 }
 
@@ -428,6 +427,8 @@ void define_index(py::module_& module) {
       .def_property_readonly("dim", &Index::dim)
       .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
+      .def_property_readonly("largest_first",
+                             [](const Index& index) { return cassata::largest_first(index.manifest().schema.metric); })
       .def_property_readonly("metric",
                              [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
 }
@@ -467,9 +468,8 @@ PYBIND11_MODULE(_core_of_main, module) {
   module.attr("__version__") = cassata::library_version();
   module.attr("simd_target") = cassata::simd_target();
   py::dict aliases;
-  for (const cassata::Metric metric : {cassata::Metric::dot_product, cassata::Metric::euclidean})
-    for (const std::string_view alias : cassata::aliases_of(metric))
-      aliases[text(alias)] = text(cassata::name_of(metric));
+  for (const cassata::MetricRow& row : cassata::kMetrics)
+    for (const std::string_view alias : row.aliases) aliases[text(alias)] = text(row.name);
   module.attr("metric_aliases") = aliases;
   module.attr("low_recall") = cassata::SelfCheck::kLow;
 }

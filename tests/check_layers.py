@@ -8,8 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-TYPES = ("cassata/types.h",)
-PUBLIC = tuple(f"cassata/{part}.h" for part in ("checksum", "error", "manifest", "replace", "residency", "rows", "schema", "stream", "types"))
+TYPES = ("cassata/types.h", "cassata/metric.h")
+PUBLIC = tuple(
+    f"cassata/{part}.h" for part in ("checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
+)
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(f"cassata/{part}.h" for part in ("clean", "exact", "index", "measure", "parameters", "params", "recommend", "two_level"))
 # What a walk is made of.

@@ -54,7 +54,7 @@ std::vector<double> parse_targets(const std::string& text) {
   std::vector<double> targets = numbers<double>(text);
   for (const double target : targets)
     if (!(target > 0 && target <= 1))
-      invalid_argument(tools::quoted(text) + " given, expected numbers over 0 and at most 1");
+      invalid_argument(cassata::quoted(text) + " given, expected numbers over 0 and at most 1");
   return targets;
 }
 
@@ -64,7 +64,7 @@ std::string format_of(const std::string& path) {
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (extension != ".png" && extension != ".svg" && extension != ".pdf")
-    invalid_argument(tools::quoted(path) + " given, expected a .png, .svg or .pdf file");
+    invalid_argument(cassata::quoted(path) + " given, expected a .png, .svg or .pdf file");
   return extension.substr(1);
 }
 

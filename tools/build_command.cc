@@ -22,7 +22,7 @@ struct BuildChoices {
 /// --layout paged, the former name of --graph-type paged.
 void choose_layout(const std::string& text, Given<BuildParams>& given) {
   if (text != "paged")
-    invalid_argument(tools::quoted(text) + " given, expected 'paged'; of tokens there are others, with --multivec");
+    invalid_argument(cassata::quoted(text) + " given, expected 'paged'; of tokens there are others, with --multivec");
   const Value former = given.value("graph_type"), paged = std::string("paged");
   if (former.index() != 0 && former != Value(std::string("permuted")) && former != paged)
     invalid_argument("'paged' given with --graph-type " + value_text(former));

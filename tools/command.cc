@@ -84,9 +84,10 @@ void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std
   std::string usual(row.usual);
   if (const std::string held = value_text(standing); !held.empty()) usual += (usual.empty() ? "" : ", else ") + held;
   if (!usual.empty()) help += " (default: " + usual + ")";
-  auto* value = po::value<std::string>()
-                    ->value_name(kValueNames[static_cast<std::size_t>(row.type)])
-                    ->notifier([&row, give = std::move(give)](const std::string& text) { give(parse_value(row, text)); });
+  auto* value =
+      po::value<std::string>()
+          ->value_name(kValueNames[static_cast<std::size_t>(row.type)])
+          ->notifier([&row, give = std::move(give)](const std::string& text) { give(parse_value(row, text)); });
   options_.add_options()(names.c_str(), value, help.c_str());
 }
 
@@ -142,7 +143,7 @@ bool CommandLine::parse(const Words& words) {
     po::store(po::command_line_parser(words).options(all).positional(positions_).style(kNoGuessing).run(), given);
   } catch (const po::unknown_option& error) {
     const std::string option = error.get_option_name(), known = nearest(option);
-    throw UnknownOption(option, "no option " + tools::quoted(option) +
+    throw UnknownOption(option, "no option " + cassata::quoted(option) +
                                     (known.empty() ? "; see" : "; did you mean " + known + "? See") + " 'cassata " +
                                     synopsis_.substr(0, synopsis_.find(' ')) + " --help'");
   } catch (const po::too_many_positional_options_error&) {

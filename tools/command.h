@@ -4,15 +4,14 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -66,25 +65,10 @@ class UnknownOption : public Error {
 /// `text` as a number of type T: whole and in range for an integer. Throws Error(invalid_argument).
 template <class T>
 T number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size()) return value;
-  std::string expected = "a number that f32 can hold";
-  if (std::is_integral_v<T>)
-    expected = error == std::errc::result_out_of_range ? "at most " + std::to_string(std::numeric_limits<T>::max())
-                                                       : "a whole number, 0 or more";
-  invalid_argument(quoted(text) + " given, expected " + expected);
-}
-
-/// The same, and whole, from `least` to `most`, which `limit` names if it is no plain number.
-template <class T>
-T number(std::string_view text, T least, T most, const std::string& limit = {}) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-    invalid_argument(quoted(text) + " given, expected a whole number from " + std::to_string(least) + " to " +
-                     (limit.empty() ? std::to_string(most) : limit));
-  return value;
+  if (const std::optional<T> value = parse_number<T>(text)) return *value;
+  invalid_argument(cassata::quoted(text) + " given, expected " +
+                   (std::is_integral_v<T> ? "a whole number from 0 to " + decimal(std::numeric_limits<T>::max())
+                                          : std::string("a number that f32 can hold")));
 }
 
 /// `message` with the engine's names of parameters as options of the command line: its first word, if a colon follows,
@@ -132,11 +116,6 @@ class CommandLine {
   bool has(const std::string& option) const;
 
  private:
-  template <class T>
-  static std::string decimal(T value) {
-    char text[32];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
-  }
   void parameter(const ParameterInfo& row, const Value& standing, std::function<void(const Value&)> give);
   /// The option that was meant; empty: none is like it.
   std::string nearest(const std::string& option) const;

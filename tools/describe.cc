@@ -1,6 +1,5 @@
 #include "tools/describe.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "format/file/mapped_file.h"
@@ -162,18 +161,10 @@ std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::er
 std::string uuid_text(const Index& index) {
   std::string text;
   for (const std::uint8_t byte : index.file().header().uuid) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", byte);
     if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23) text += '-';
-    text += digits;
+    text += hex(byte).substr(14);
   }
   return text;
-}
-
-std::string hex(std::uint64_t value) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(value));
-  return digits;
 }
 
 }  // namespace cassata::tools

@@ -26,7 +26,5 @@ nlohmann::ordered_json json_of(const Value& value);
 std::string to_text(const nlohmann::ordered_json& json);
 
 std::string uuid_text(const Index& index);
-/// A hash as 16 hexadecimal digits.
-std::string hex(std::uint64_t value);
 
 }  // namespace cassata::tools

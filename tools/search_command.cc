@@ -46,13 +46,13 @@ void write_tsv(std::string& text, const Found& found, Metric, const std::string&
   }
 }
 
-/// A TREC run. Its readers take the largest score for the best, so a squared distance is written negated.
+/// A TREC run. Its readers take the largest score for the best, so a distance is written negated.
 void write_trec(std::string& text, const Found& found, Metric metric, const std::string& run_name) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
     append(text, found.query), text += " Q0 ";
     append(text, found.ids[i]), text += ' ';
     append(text, i + 1), text += ' ';
-    append(text, metric == Metric::euclidean ? 0.0F - found.scores[i] : found.scores[i]);  // no "-0"
+    append(text, largest_first(metric) ? found.scores[i] : 0.0F - found.scores[i]);  // no "-0"
     text += ' ' + run_name + '\n';
   }
 }

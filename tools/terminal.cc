@@ -22,32 +22,6 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 16;
 std::atomic<int> asked_to_end{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler writes it");
 
-/// Bytes of the UTF-8 sequence that `text` begins with; 0 if it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool shortest = first != 0xE0 || byte(1) >= 0xA0, no_surrogate = first != 0xED || byte(1) < 0xA0;
-    return follows(1) && follows(2) && shortest && no_surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool shortest = first != 0xF0 || byte(1) >= 0x90, in_range = first != 0xF4 || byte(1) < 0x90;
-    return follows(1) && follows(2) && follows(3) && shortest && in_range ? 4 : 0;
-  }
-  return 0;
-}
-
-/// A code point below U+00A0 that moves the cursor, or worse, instead of showing something.
-bool is_control(std::string_view sequence) {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  return first < 0x20 || first == 0x7F || (first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0);
-}
-
 class Bar {
  public:
   Bar() = default;
@@ -190,49 +164,6 @@ Progress progress_bar(bool quiet) {
     stop_if_interrupted();
     bar->show(stage, done, total);
   };
-}
-
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMost = 60;
-  return "'" + printable(text.substr(0, kMost)) + (text.size() > kMost ? "...'" : "'");
-}
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length != 0 && !is_control(text)) {
-      shown += text.substr(0, length);
-      text.remove_prefix(length);
-      continue;
-    }
-    char escape[5];
-    std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[0]));
-    shown += text[0] == '\n' ? "\\n" : escape;
-    text.remove_prefix(1);
-  }
-  return shown;
-}
-
-std::string grouped(std::uint64_t value) {
-  std::string text = std::to_string(value);
-  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
-  return text;
-}
-
-std::string size_text(std::uint64_t bytes) {
-  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-  if (bytes < 1000) return std::to_string(bytes) + " B";
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 999.95; value /= 1000) ++unit;
-  return fixed(value, 1) + " " + kUnits[unit];
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  const int length = std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return {text, static_cast<std::size_t>(length)};
 }
 
 }  // namespace cassata::tools

@@ -1,4 +1,4 @@
-// The process and the outside: where output goes, progress on a terminal, Ctrl-C, text that is safe to show.
+// The process and the outside: where output goes, progress on a terminal, Ctrl-C.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cassata/types.h"
+#include "format/base/text.h"
 #include "format/os/publish.h"
 
 namespace cassata::tools {
@@ -58,17 +59,5 @@ void print(std::string_view text);
 /// Tells of progress: a bar on stderr if that is a terminal and `quiet` is false. In any case stops when the user asked
 /// for it.
 Progress progress_bar(bool quiet);
-
-/// `text` with control characters and what is not UTF-8 written as escapes, so that it stays on its line and means no
-/// harm.
-std::string printable(std::string_view text);
-/// The same in quotes, cut where it is long.
-std::string quoted(std::string_view text);
-/// 1234567 as "1,234,567".
-std::string grouped(std::uint64_t value);
-/// Bytes as people read them: "12.3 MB".
-std::string size_text(std::uint64_t bytes);
-/// `value` with so many digits after the point.
-std::string fixed(double value, int digits);
 
 }  // namespace cassata::tools

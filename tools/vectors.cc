@@ -162,7 +162,7 @@ void append_lines(const nlohmann::json& json, std::string& lines) {
     return;
   }
   if (!json.is_array() && !json.is_object())
-    invalid_argument(std::string(kSource) + ": " + tools::quoted(json.dump()) +
+    invalid_argument(std::string(kSource) + ": " + cassata::quoted(json.dump()) +
                      " given, expected a JSON array or object");
   std::string line;
   for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";

@@ -1,7 +1,7 @@
 """The engine's Index, as bindings/module.cc defines it; its parameters are those of the table."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,6 @@ __version__: str
 simd_target: str
 low_recall: float
 metric_aliases: dict[str, str]
-parameters: tuple[dict[str, Any], ...]
-classes: tuple[dict[str, Any], ...]
 
 class FormatError(OSError, ValueError): ...
 
@@ -21,12 +19,57 @@ _Rows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.ui
 
 _Vectors = str | npt.NDArray[Any] | _Rows
 
+_Queries = npt.NDArray[np.float32] | _Rows
+
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
+_Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+class _Parameter(TypedDict):
+    """A row of the table of parameters (cassata/parameters.h)."""
+
+    name: str
+    option: str  # "--encoding", "-m"
+    type: str  # "int", "float", "bool", "str", "path", or "bytes": an int or a text such as "512MiB"
+    default: int | float | bool | str | None  # None: nothing, unless it is given
+    usual: str | None  # what is taken where it is not given, if that is not `default`
+    minimum: int | float | None
+    maximum: int | float | None
+    above_minimum: bool  # the minimum is out of range
+    choices: tuple[str, ...] | None
+    expected: str  # "a whole number from 2 to 512"
+    stage: str  # "build", "search", "open", "recommend", "two_level", "join"
+    help: str
+    applies: tuple[str, ...]  # tags of the indexes that have it; (): all
+    only_with: str | None  # the same in words
+    ignored_elsewhere: bool  # other indexes ignore it, instead of refusing it
+
+class _Class(TypedDict):
+    """Indexes of a class, as the registry has them; a class may have several rows."""
+
+    name: str
+    vectors: str
+    kind: str
+    dtypes: tuple[str, ...]
+    second: tuple[str, ...]
+    role: str  # of the second stage; "traversal": `dtypes` are navigation codes, and `second` the dtype; "search": there is none
+    metrics: tuple[str, ...]
+
+parameters: tuple[_Parameter, ...]
+classes: tuple[_Class, ...]
+
+def bytes_text(bytes: int) -> str: ...
+
+# Parameters go by the names of the table `parameters`; None is one that is not given. A wrong type or an unknown name is a TypeError.
+# A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
 def build(
     data: _Vectors, path: str, progress: _Progress, *, name: str = "data_vec", class_name: str | None = None, **parameters: object
-) -> Index: ...
-def bytes_text(bytes: int) -> str: ...
+) -> Index:
+    """Builds over a file, an array or the arrays of sparse rows.
+
+    A `path` of "" is a temporary file. `name` stands for arrays in messages. With a `class_name` the parameters must be of that class.
+    """
+
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
 def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
@@ -37,12 +80,12 @@ class Index:
     def open(path: str) -> Index: ...
     @staticmethod
     def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
-    def search(
-        self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
-    def search_exact(
-        self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]: ...
+    def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
+
+    def search_exact(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+        """The same by comparing each query with every vector."""
+
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...
     def verify(self, progress: _Progress) -> None: ...
     def check_touched(self) -> None: ...
@@ -62,5 +105,7 @@ class Index:
     def default_ef_search(self) -> int: ...
     @property
     def token_dim(self) -> int: ...
+    @property
+    def largest_first(self) -> bool: ...
     @property
     def metric(self) -> str: ...

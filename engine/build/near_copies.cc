@@ -31,23 +31,23 @@ NearRule::NearRule(Metric metric, std::size_t nodes, Scorer& scorer) : metric_(m
   constexpr std::size_t kPairs = 512;
   if (nodes < 2) return;
   std::mt19937 random(1);  // NOLINT: the same pairs every time
-  std::vector<double> squares, lengths;
+  std::vector<double> distances, lengths;
   for (std::size_t i = 0; i < kPairs; ++i) {
     const auto a = static_cast<Id>(random() % nodes), b = static_cast<Id>((a + 1 + random() % (nodes - 1)) % nodes);
     scorer.bind(a);
-    const double own = metric == Metric::dot_product ? -double{score_one(a, scorer)} : 0;
-    const double squared = squared_distance(b, score_one(b, scorer), own, scorer);
-    if (std::isfinite(squared)) squares.push_back(squared);
+    const double own = products() ? -double{score_one(a, scorer)} : 0;
+    const double distance = distance_of(b, score_one(b, scorer), own, scorer);
+    if (std::isfinite(distance)) distances.push_back(distance);
     lengths.push_back(own);
   }
-  limit_ = kShare * kShare * std::max(0.0, nine_tenths(squares));
+  limit_ = distance_at(metric, kShare) * std::max(0.0, nine_tenths(distances));
   length_ = std::sqrt(std::max(0.0, nine_tenths(lengths)));
 }
 
-/// Of a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it is
-/// 0 for copies alone.
-double NearRule::squared_distance(Id other, float distance, double own, Scorer& scorer) const {
-  if (metric_ == Metric::euclidean) return distance;
+/// From a node with squared length `own`, whose distance to `other` by the metric is `distance`. Made of products, it
+/// is 0 for copies alone.
+double NearRule::distance_of(Id other, float distance, double own, Scorer& scorer) const {
+  if (!products()) return distance;
   scorer.bind(other);
   const double others = -double{score_one(other, scorer)};
   if (own == others && own == -double{distance}) return 0;
@@ -56,11 +56,11 @@ double NearRule::squared_distance(Id other, float distance, double own, Scorer& 
 
 Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const {
   if (candidates.empty()) return kNoId;
-  if (metric_ == Metric::euclidean) {
+  if (!products()) {
     // By compact codes a row is at some distance even from itself; that much is taken off where it may matter.
-    constexpr double kClose = 400;
+    constexpr double kClose = 20;  // times the radius
     const auto [distance, id] = candidates.front();
-    if (!(distance <= kClose * limit_ || distance <= 0)) return kNoId;
+    if (!(distance <= distance_at(metric_, kClose) * limit_ || distance <= 0)) return kNoId;
     scorer.bind(node);
     double own = score_one(node, scorer);
     scorer.bind(id);
@@ -75,23 +75,23 @@ Id NearRule::find(Id node, std::span<const Candidate> candidates, Scorer& scorer
   std::size_t looked_at = 0;
   for (const Candidate& c : candidates) {
     if (std::abs(own + double{c.distance}) > margin) continue;
-    if (squared_distance(c.id, c.distance, own, scorer) <= limit_) return c.id;
+    if (distance_of(c.id, c.distance, own, scorer) <= limit_) return c.id;
     if (++looked_at == kMost) break;
   }
   return kNoId;
 }
 
 bool NearRule::may_be_near(float a, float b) const {
-  if (metric_ == Metric::euclidean) return std::abs(std::sqrt(double{a}) - std::sqrt(double{b})) <= std::sqrt(limit_);
+  if (!products()) return std::abs(length_of(metric_, a) - length_of(metric_, b)) <= length_of(metric_, limit_);
   return std::abs(double{a} - double{b}) <= 2 * std::sqrt(limit_) * length_;
 }
 
-float NearRule::radius() const { return static_cast<float>(std::sqrt(limit_)); }
+float NearRule::radius() const { return static_cast<float>(length_of(metric_, limit_)); }
 
 float NearRule::wild() const {
   constexpr double kTimes = 4;
-  return metric_ == Metric::euclidean ? -std::numeric_limits<float>::infinity()
-                                      : static_cast<float>(-kTimes * kTimes * length_ * length_);
+  return !products() ? -std::numeric_limits<float>::infinity()
+                     : static_cast<float>(-kTimes * kTimes * length_ * length_);
 }
 
 }  // namespace cassata

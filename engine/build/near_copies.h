@@ -5,13 +5,15 @@
 #include <span>
 #include <vector>
 
+#include "cassata/metric.h"
 #include "cassata/types.h"
 #include "engine/codec/codes.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {
 
-/// Tells near copies from other neighbours, by squared Euclidean distances whatever the metric. A near copy is closer
+/// Tells near copies from other neighbours, by distances of the metric, or by
+/// squared Euclidean ones that are made of products. A near copy is closer
 /// than kShare of the distance that most pairs of the collection have, so noise of 1e-4 of a value's size makes near
 /// copies in up to 1,000 dimensions. So the few rows that lie far out do not count, nor does where the origin is.
 class NearRule {
@@ -28,17 +30,19 @@ class NearRule {
   Id find(Id node, std::span<const Candidate> candidates, Scorer& scorer) const;
   /// Whether vectors with these distances to the same third one may be near copies.
   bool may_be_near(float a, float b) const;
-  /// How far a near copy is at most (L2).
+  /// How far a near copy is at most (L2, or L1 of such a metric).
   float radius() const;
   /// The distance that two vectors do not fall below, unless one is several times as long as most vectors are. Minus
   /// infinity for Euclidean distances.
   float wild() const;
 
  private:
-  double squared_distance(Id other, float distance, double own, Scorer& scorer) const;
+  double distance_of(Id other, float distance, double own, Scorer& scorer) const;
+
+  bool products() const { return largest_first(metric_); }
 
   Metric metric_ = Metric::euclidean;
-  double limit_ = 0;   // squared distance of near copies
+  double limit_ = 0;   // distance of near copies
   double length_ = 0;  // of the vectors, most of which are no longer; of dot products
 };
 

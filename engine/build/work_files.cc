@@ -13,6 +13,7 @@
 
 #include "cassata/checksum.h"
 #include "cassata/error.h"
+#include "format/base/text.h"
 #include "format/file/section.h"
 #include "format/os/memory.h"
 

@@ -1,9 +1,9 @@
 #include "engine/codec/half.h"
 
-#include <cstdio>
 #include <vector>
 
 #include "engine/kernels/dense_distance.h"
+#include "format/base/text.h"
 #include "format/input/vector_lengths.h"
 
 namespace cassata {
@@ -34,9 +34,7 @@ void check_halves(std::span<const float> values, const std::function<std::string
       !loses_much(values))
     return;
   const std::size_t i = largest_value(values);
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", static_cast<double>(values[i]));
-  invalid_argument(row() + ", " + place(i) + ": " + text +
+  invalid_argument(row() + ", " + place(i) + ": " + short_number(static_cast<double>(values[i])) +
                    " is the vector's largest value and too small for f16, which would lose more than 1 % of the "
                    "vector; scale all vectors, or store f32");
 }

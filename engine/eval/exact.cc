@@ -27,14 +27,16 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
   params.check();
   check_search(queries, {.vector_kind = vectors.vector_kind(), .dim = vectors.dim(), .name = vectors.name()}, params.k,
                out);
-  const OrderedQueries ordered(queries);
+  const SearchedQueries searched(queries, metric);
+  const Metric distance = row_of(metric).distance;
+  std::unique_ptr<VectorStream> holder;
   const Encoding whole = vectors.vector_kind() == VectorKind::sparse ? Encoding::sparse_f32 : Encoding::f32;
-  const std::unique_ptr<Encoder> encoder = row_of(whole).encoder({.dim = vectors.dim(), .metric = metric});
+  const std::unique_ptr<Encoder> encoder = row_of(whole).encoder({.dim = vectors.dim(), .metric = distance});
   std::vector<std::vector<Candidate>> best(queries.rows), found(queries.rows);
   EncodedRows rows;
   std::vector<std::uint64_t> offsets;
   std::vector<Id> ids;
-  read_all(vectors, progress, [&](const Batch& batch, std::uint64_t first) {
+  read_all(stream_for(metric, vectors, holder), progress, [&](const Batch& batch, std::uint64_t first) {
     encode(*encoder, batch, vectors.name(), first, rows);
     offsets.assign(1, 0);
     offsets.insert(offsets.end(), rows.ends.begin(), rows.ends.end());
@@ -46,7 +48,7 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
     const std::unique_ptr<Codes> codes = encoder->open(sections, batch.rows);
     SearchParams bounded = params;
     bounded.k = std::min(params.k, batch.rows);
-    search_by_scan(*codes, metric, ids, ordered.batch(), bounded, found);
+    search_by_scan(*codes, distance, ids, searched.batch(), bounded, found);
     for (std::size_t i = 0; i < queries.rows; ++i) merge(best[i], found[i], params.k);
   });
   put_hits(best, queries, metric, params.k, out);

@@ -1,8 +1,6 @@
 #include "cassata/recommend.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <random>
 
@@ -14,6 +12,7 @@
 #include "engine/index/answers.h"
 #include "engine/index/registry.h"
 #include "engine/index/schema_rules.h"
+#include "format/base/text.h"
 
 namespace cassata {
 namespace {
@@ -193,14 +192,8 @@ void extrapolate(const Seen& small, const Seen& large, double size, std::size_t 
   }
 }
 
-std::string rounded(double value, int digits) {
-  std::array<char, 64> text;
-  return {text.data(), static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.*f", digits, value))};
-}
-
-std::string megabytes(double bytes) {
-  return bytes < 1e5 ? rounded(bytes, 0) + " bytes" : rounded(bytes / 1e6, bytes < 1e7 ? 2 : 1) + " MB";
-}
+/// Estimated bytes, for people.
+std::string size_text(double bytes) { return cassata::size_text(static_cast<std::uint64_t>(bytes)); }
 
 double best_recall(const Trial& trial) {
   double best = 0;
@@ -218,14 +211,14 @@ double best_recall(const Trial& trial) {
     if (trial.reached && (!smallest || trial.hot_bytes < smallest->hot_bytes)) smallest = &trial;
     if (fits(trial) && (!nearest || best_recall(trial) > best_recall(*nearest))) nearest = &trial;
   }
-  const std::string target = "recall@" + std::to_string(params.k) + " of " + rounded(params.target_recall, 4);
+  const std::string target = "recall@" + std::to_string(params.k) + " of " + fixed(params.target_recall, 4);
   std::string text =
       std::string(smallest ? "memory" : "target_recall") + ": no index here is expected to reach " + target;
-  if (params.memory != 0) text += " within the memory of " + megabytes(static_cast<double>(params.memory));
-  if (smallest) text += "; " + megabytes(smallest->hot_bytes) + " would do, with " + described(*smallest);
+  if (params.memory != 0) text += " within the memory of " + cassata::size_text(params.memory);
+  if (smallest) text += "; " + size_text(smallest->hot_bytes) + " would do, with " + described(*smallest);
   if (nearest)
     text += "; the best" + std::string(params.memory != 0 ? " within it" : "") + " is " +
-            rounded(best_recall(*nearest), 4) + ", by " + described(*nearest);
+            fixed(best_recall(*nearest), 4) + ", by " + described(*nearest);
   invalid_argument(text);
 }
 
@@ -253,16 +246,15 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
     reach += trial.reached.has_value();
     fit += trial.reached && (params.memory == 0 || trial.hot_bytes <= static_cast<double>(params.memory));
   }
-  const std::string limit = params.memory == 0 ? ""
-                                               : ", " + std::to_string(fit) + " of them within " +
-                                                     megabytes(static_cast<double>(params.memory));
+  const std::string limit =
+      params.memory == 0 ? "" : ", " + std::to_string(fit) + " of them within " + cassata::size_text(params.memory);
   return described(choice) + "\nFor " + std::to_string(size) + " vectors: recall@" + std::to_string(params.k) + " " +
-         rounded(choice.reached->recall, 4) +
+         fixed(choice.reached->recall, 4) +
          (choice.ef_search() == 0 ? "" : " at ef_search " + std::to_string(choice.ef_search())) + ", about " +
-         rounded(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + megabytes(choice.hot_bytes) +
-         " that memory should hold, a file of " + megabytes(choice.bytes) + ".\nOf " +
+         fixed(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + size_text(choice.hot_bytes) +
+         " that memory should hold, a file of " + size_text(choice.bytes) + ".\nOf " +
          std::to_string(found.trials.size()) + " ways to build, " + std::to_string(reach) + " reach " +
-         rounded(params.target_recall, 4) + limit +
+         fixed(params.target_recall, 4) + limit +
          "; of the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried on " +
          std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " +
          std::to_string(sample.queries.size()) + (held_out ? " others as queries" : " of the given queries") +
@@ -302,34 +294,8 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
 std::string described(const Trial& trial) {
   std::string text = trial.class_name;
   for (const auto& [name, value] : arguments_of(trial.params))
-    if (name != "metric")
-      text += ", " + name + " " + value_text(value);
+    if (name != "metric") text += ", " + name + " " + value_text(value);
   return text;
-}
-
-std::uint64_t parse_memory(std::string_view text, std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, double>, 11> kUnits = {{{"", 1},
-                                                                           {"B", 1},
-                                                                           {"kB", 1e3},
-                                                                           {"KB", 1e3},
-                                                                           {"MB", 1e6},
-                                                                           {"GB", 1e9},
-                                                                           {"TB", 1e12},
-                                                                           {"KiB", 0x1p10},
-                                                                           {"MiB", 0x1p20},
-                                                                           {"GiB", 0x1p30},
-                                                                           {"TiB", 0x1p40}}};
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
-  for (const auto& [known, bytes] : kUnits)
-    if (error == std::errc{} && unit == known && value * bytes >= 1 && value * bytes < 0x1p63)
-      return static_cast<std::uint64_t>(value * bytes);
-  std::string units;
-  for (const auto& unit_and_bytes : kUnits) units.append(units.empty() ? "" : ", ").append(unit_and_bytes.first);
-  invalid_argument(std::string(name) + ": '" + std::string(text) +
-                   "' given, expected a number of bytes over 0, such as 512MiB or 2GB (units: " + units + ")");
 }
 
 }  // namespace cassata

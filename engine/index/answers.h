@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "cassata/metric.h"
+#include "engine/index/normalize.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {
@@ -45,6 +47,22 @@ class OrderedQueries {
   std::vector<std::uint32_t> components_;
   std::vector<float> values_;
   std::vector<std::uint64_t> offsets_ = {0};
+};
+
+/// Checked queries as searches by a metric take them: ordered, and of length 1 where the metric has such.
+class SearchedQueries {
+ public:
+  SearchedQueries(const Batch& queries, Metric metric)
+      : ordered_(queries),
+        normalized_(row_of(metric).normalized),
+        unit_(normalized_ ? NormalizedBatch(ordered_.batch()) : NormalizedBatch()) {}
+
+  const Batch& batch() const noexcept { return normalized_ ? unit_.batch() : ordered_.batch(); }
+
+ private:
+  OrderedQueries ordered_;
+  bool normalized_;
+  NormalizedBatch unit_;
 };
 
 /// Puts best[i], at most `k`, best first, where the results of query i go.

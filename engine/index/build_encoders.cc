@@ -15,10 +15,10 @@ namespace {
 
 BuildEncoders sparse_encoders(const IndexSchema& schema, std::size_t dim) {
   BuildEncoders out;
-  out.all.push_back(row_of(schema.first.encoding).encoder({.dim = dim, .metric = schema.metric}));
+  out.all.push_back(row_of(schema.first.encoding).encoder({.dim = dim, .metric = schema.distance()}));
   out.stored = {0};
   if (!schema.second) return out;
-  out.all.push_back(row_of(schema.second->encoding).encoder({.dim = dim, .metric = schema.metric}));
+  out.all.push_back(row_of(schema.second->encoding).encoder({.dim = dim, .metric = schema.distance()}));
   out.stored.push_back(1);
   const double percentage = schema.first.prune_percentage;
   if (percentage < 100) out.all[0] = part_encoder(std::move(out.all[0]), percentage, Part::kept);
@@ -37,7 +37,8 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   const IndexSchema& schema = params.schema;
   const Stage& first = schema.first;
   const auto add = [&](Encoding encoding, CodeParams code = {}, bool linear = false) {
-    out.all.push_back(row_of(encoding).encoder({.dim = dim, .metric = schema.metric, .code = code, .linear = linear}));
+    out.all.push_back(
+        row_of(encoding).encoder({.dim = dim, .metric = schema.distance(), .code = code, .linear = linear}));
     return out.all.size() - 1;
   };
   const bool compact = row_of(first.encoding).compact, residual = schema.has(Role::residual);
@@ -50,6 +51,7 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
     return first.encoding == encoding && first.code.bits == code.bits ? out.stored[0] : add(encoding, code);
   };
+  if (!has_metric(row_of(Encoding::dense_int4).distances, schema.metric)) return out;  // by the vectors themselves
   out.traversal = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
   if (params.memory_budget != 0) {
     out.pruning = out.traversal;

@@ -12,9 +12,11 @@
 #include "engine/build/region_build.h"
 #include "engine/index/build_encoders.h"
 #include "engine/index/build_kind.h"
+#include "engine/index/normalize.h"
 #include "engine/index/schema_rules.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
+#include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
 #include "format/os/memory.h"
@@ -105,7 +107,8 @@ std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildP
   check_build(vectors, params, path);
   FileWriter writer(path, params.replace);
   const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
-  SampledStream sampled(vectors);
+  std::unique_ptr<VectorStream> holder;
+  SampledStream sampled(stream_for(schema.metric, vectors, holder));
   BuiltParts parts = build_parts({sampled, params, encoders_of(params, vectors.dim()), *files, writer});
   Manifest manifest{.schema = schema,
                     .size = vectors.size(),

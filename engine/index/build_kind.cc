@@ -13,7 +13,7 @@ BuiltParts build_flat(const BuildTask& task) {
 
 BuiltParts build_graph(const BuildTask& task) {
   const BuildParams& p = task.params;
-  const GraphBuildParams graph{.metric = p.schema.metric,
+  const GraphBuildParams graph{.metric = p.schema.distance(),
                                .m = p.graph.m,
                                .ef_construction = p.graph.ef_construction,
                                .num_threads = p.num_threads,

@@ -47,7 +47,7 @@ class FlatSearcher final : public Searcher {
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
   if (file.manifest().schema.vector_kind == VectorKind::sparse) return open_postings(file, codes);
-  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.metric);
+  return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.distance());
 }
 
 }  // namespace cassata

@@ -48,7 +48,7 @@ class GraphSearcher final : public Searcher {
         second_(codes.second.get()),
         near_first_(schema_.has(Role::maxsim) || (schema_.second && schema_.vector_kind == VectorKind::sparse)),
         summed_(schema_.has(Role::residual) ? std::make_unique<SummedCodes>(*codes.first, *codes.second) : nullptr),
-        metric_(schema_.metric),
+        metric_(schema_.distance()),
         duplicates_(open_duplicates(file, entry)),
         base_(open_base(file, entry, codes_.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,

@@ -25,14 +25,14 @@ std::unique_ptr<Codes> open_links(const MappedFile& file, const GraphEntry& entr
   if (!entry.links) corrupt(file.manifest_place() + "a graph in pages without an entry for its links' codes");
   const EncodingRow& encoding = row_of(entry.links->encoding);
   if (encoding.vector_kind != VectorKind::dense || !encoding.compact ||
-      std::ranges::count(encoding.metrics, m.schema.metric) == 0)
+      !has_metric(encoding.distances, m.schema.metric))
     corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
             "', which such codes have not");
   const RowSections sections{.rows = file.section(entry.links->section),
                              .offsets = {},
                              .model = file.section(entry.links->section + std::string(kModelSuffix))};
   auto codes = encoding.open(sections, entry.level_sizes.empty() ? 0 : entry.level_sizes.front(),
-                             {.dim = m.dim, .metric = m.schema.metric, .code = entry.links->code});
+                             {.dim = m.dim, .metric = m.schema.distance(), .code = entry.links->code});
   if (codes->row_bytes() == 0)
     corrupt(file.manifest_place() + "links in encoding '" + std::string(encoding.name) +
             "', which such codes have not");
@@ -54,7 +54,7 @@ class PagedSearcher final : public Searcher {
         exact_(*codes.second),
         links_(open_links(file, entry)),
         upper_codes_(file.section(entry.links->section)),
-        metric_(file.manifest().schema.metric),
+        metric_(file.manifest().schema.distance()),
         pages_(file.section(kPagesSection), file.section(kPageRowsSection), shape_of(file, entry, own_, *links_),
                exact_.size(), 2 * entry.m),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,

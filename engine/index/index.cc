@@ -14,6 +14,7 @@
 #include "engine/lists/posting_lists.h"
 #include "engine/multivector/join.h"
 #include "engine/search/touched_rows.h"
+#include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
 
@@ -59,7 +60,7 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const Stage& stage, co
   if (encoding.compact) sections.model = file.section(section + std::string(kModelSuffix));
   const std::size_t dim = encoding.vector_kind == VectorKind::tokens ? stage.code.token_dim : m.dim;
   auto codes =
-      encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.schema.metric, .code = stage.code});
+      encoding.open(sections, in_pages ? 0 : m.size, {.dim = dim, .metric = m.schema.distance(), .code = stage.code});
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
@@ -118,20 +119,16 @@ struct Index::State {
 
   /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
   void check_replaces(const State& former) const {
-    const auto compare = [&](const char* what, const auto& found, const auto& expected) {
+    const auto compare = [&](const char* what, const std::string& found, const std::string& expected) {
       if (found != expected)
-        invalid_argument(file->path() + ": now holds " + what + quoted(found) + ", expected " + quoted(expected) +
-                         " as before");
+        invalid_argument(file->path() + ": now holds " + what + found + ", expected " + expected + " as before");
     };
-    compare("a ", class_name, former.class_name);
-    compare("metric ", name_of(file->manifest().schema.metric), name_of(former.file->manifest().schema.metric));
-    if (file->manifest().schema.vector_kind == VectorKind::dense) compare("vectors of dim ", dim(), former.dim());
-    compare("tokens of dim ", token_dim(), former.token_dim());
+    const IndexSchema &mine = file->manifest().schema, &other = former.file->manifest().schema;
+    compare("a ", quoted(class_name), quoted(former.class_name));
+    compare("metric ", quoted(name_of(mine.metric)), quoted(name_of(other.metric)));
+    if (mine.vector_kind == VectorKind::dense) compare("vectors of dim ", decimal(dim()), decimal(former.dim()));
+    compare("tokens of dim ", decimal(token_dim()), decimal(former.token_dim()));
   }
-
- private:
-  static std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
-  static std::string quoted(std::size_t number) { return std::to_string(number); }
 };
 
 std::shared_ptr<const Index::State> Index::state() const {
@@ -235,7 +232,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   bounded.k = std::min<std::uint64_t>(params.k, now->size());
   std::vector<std::vector<Candidate>> best(queries.rows);
   now->file->reading([&] {
-    (*now->searcher.*function)(OrderedQueries(queries).batch(), bounded, best);
+    (*now->searcher.*function)(SearchedQueries(queries, manifest.schema.metric).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= now->size())  // only a damaged file has such

@@ -1,15 +1,14 @@
 #include "cassata/parameters.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <charconv>
 #include <limits>
 #include <type_traits>
 
 #include "cassata/error.h"
 #include "cassata/index.h"
 #include "engine/index/registry.h"
+#include "format/base/text.h"
 
 namespace cassata {
 namespace {
@@ -33,20 +32,30 @@ auto& field(auto& params) {
 
 template <class T>
 Value to_value(const T& held) {
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) return held;
-  else if constexpr (std::is_integral_v<T>) return static_cast<std::uint64_t>(held);
-  else if constexpr (std::is_floating_point_v<T>) return static_cast<double>(held);
-  else if constexpr (std::is_same_v<T, std::filesystem::path>) return held.empty() ? Value() : Value(held.string());
-  else return held ? to_value(*held) : Value();
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>)
+    return held;
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<std::uint64_t>(held);
+  else if constexpr (std::is_floating_point_v<T>)
+    return static_cast<double>(held);
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    return held.empty() ? Value() : Value(held.string());
+  else
+    return held ? to_value(*held) : Value();
 }
 
 template <class T>
 void from_value(const Value& value, T& held) {
-  if constexpr (std::is_same_v<T, bool>) held = std::get<bool>(value);
-  else if constexpr (std::is_integral_v<T>) held = static_cast<T>(std::get<std::uint64_t>(value));
-  else if constexpr (std::is_floating_point_v<T>) held = static_cast<T>(std::get<double>(value));
-  else if constexpr (std::is_same_v<T, std::filesystem::path>) held = std::get<std::string>(value);
-  else from_value(value, held.emplace());
+  if constexpr (std::is_same_v<T, bool>)
+    held = std::get<bool>(value);
+  else if constexpr (std::is_integral_v<T>)
+    held = static_cast<T>(std::get<std::uint64_t>(value));
+  else if constexpr (std::is_floating_point_v<T>)
+    held = static_cast<T>(std::get<double>(value));
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    held = std::get<std::string>(value);
+  else
+    from_value(value, held.emplace());
 }
 
 /// Both directions of a parameter that is a field, by the path to it.
@@ -127,17 +136,16 @@ constexpr Applies kApproximate = {kWidthTags, "kind 'hnsw' or 'postings'",
 constexpr Applies kPq = {kPqTags, "'pq' codes", [](const IndexSchema& s) { return s.first.encoding == Encoding::pq; }};
 constexpr Applies kRabitq = {kRabitqTags, "'rabitq' codes",
                              [](const IndexSchema& s) { return s.first.encoding == Encoding::rabitq; }};
-constexpr Applies kNavigation = {
-    kNavigationTags, "dense vectors of kind 'hnsw'",
-    [](const IndexSchema& s) { return s.kind == Kind::graph && s.vector_kind == VectorKind::dense; }};
+constexpr Applies kNavigation = {kNavigationTags, "dense vectors of kind 'hnsw'", [](const IndexSchema& s) {
+                                   return s.kind == Kind::graph && s.vector_kind == VectorKind::dense;
+                                 }};
 constexpr Applies kRerank = {kRerankTags, "rerank codes",
                              [](const IndexSchema& s) { return has_rerank(s) && !s.has(Role::maxsim); }};
-constexpr Applies kRerankRabitq = {
-    kRerankRabitqTags, "'rabitq' rerank codes",
-    [](const IndexSchema& s) { return has_rerank(s) && s.second->encoding == Encoding::rabitq; }};
-constexpr Applies kPruned = {
-    kPrunedTags, "sparse vectors that have rerank codes",
-    [](const IndexSchema& s) { return kRerank.to(s) && s.vector_kind == VectorKind::sparse; }};
+constexpr Applies kRerankRabitq = {kRerankRabitqTags, "'rabitq' rerank codes", [](const IndexSchema& s) {
+                                     return has_rerank(s) && s.second->encoding == Encoding::rabitq;
+                                   }};
+constexpr Applies kPruned = {kPrunedTags, "sparse vectors that have rerank codes",
+                             [](const IndexSchema& s) { return kRerank.to(s) && s.vector_kind == VectorKind::sparse; }};
 constexpr Applies kSecond = {kSecondTags, "an index that has rerank codes or token vectors", has_rerank};
 constexpr Applies kTokens = {kTokensTags, "an index that has token vectors",
                              [](const IndexSchema& s) { return s.has(Role::maxsim); }};
@@ -196,9 +204,10 @@ void set_residual(BuildParams& params, const Value& value) {
   if (!std::get<bool>(value)) return;
   if (schema.traversal_only()) second(schema, "residual");
   if (!schema.second)
-    invalid_argument(schema.vector_kind == VectorKind::sparse
-                         ? "residual: given without prune_percentage, which says what the first stage leaves out"
-                         : "residual: given without rerank, expected rerank 'rabitq' for what the first stage leaves out");
+    invalid_argument(
+        schema.vector_kind == VectorKind::sparse
+            ? "residual: given without prune_percentage, which says what the first stage leaves out"
+            : "residual: given without rerank, expected rerank 'rabitq' for what the first stage leaves out");
   schema.second->role = Role::residual;
 }
 
@@ -220,23 +229,27 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = kinds,
       .recorded = always,
-      .help = "hnsw: approximate, a graph; flat: exact; postings: approximate, inverted lists of sparse vectors"},
+      .help = "hnsw: approximate, a graph; flat: exact (sparse vectors by inverted lists, dotproduct only); postings: "
+              "approximate, inverted lists of sparse vectors, dotproduct only"},
      [](const B& b) { return name(name_of(b.schema.kind)); },
      set_kind},
     {{.name = "metric",
       .type = choice,
       .choices = metrics,
       .recorded = always,
-      .help = "dotproduct: the largest is closest; euclidean: squared distance, the smallest is closest"},
+      .help = "how vectors are compared: the similarities dotproduct and cosine are largest first, the distances "
+              "euclidean (squared) and manhattan smallest first"},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
     {{.name = "dtype",
       .option = "encoding",
       .type = choice,
       .choices = dtypes,
+      .usual = "sparse vectors, but of kind flat: f16",
       .recorded = always,
-      .help = "how values are stored: f32, or f16 for half the size (the default for sparse vectors, but of kind flat); "
-              "dense also pq, and with rerank int8, int4 and rabitq; sparse also fixedu8, fixedu16 and dotvbyte"},
+      .help = "how values are stored: f32, or f16 for half the size; of dense vectors also pq (product quantization), "
+              "and with rerank int8, int4 and rabitq; of sparse ones, unless kind is flat, also fixedu8 and fixedu16 "
+              "(fixed-point numbers) and dotvbyte (2.3 bytes an entry, dotproduct only)"},
      [](const B& b) { return name(name_of(b.schema.stored().encoding)); },
      [](B& b, const Value& value) { store(b.schema.first, parse_encoding(text(value), b.schema.vector_kind)); }},
     {{.name = "navigation",
@@ -244,8 +257,8 @@ const Parameter<B> kBuild[] = {
       .choices = navigations,
       .applies = &kNavigation,
       .recorded = always,
-      .help = "traversal codes beside vectors in f32 or f16: the graph is searched by them, which reads less, and what "
-              "is found is scored by the vectors"},
+      .help = "traversal codes beside vectors in f32 or f16: the graph is searched by them, which reads less, and the "
+              "vectors score the candidates"},
      [](const B& b) { return b.schema.traversal_only() ? name(name_of(b.schema.first.encoding)) : Value(); },
      set_navigation},
     {{.name = "graph_type",
@@ -254,8 +267,8 @@ const Parameter<B> kBuild[] = {
       .applies = &kGraph,
       .recorded = always,
       .help = "permuted: close vectors are stored close together, for collections larger than memory; compressed: the "
-              "same with coded neighbour lists; standard: in the order of the input; paged: with navigation, graph and "
-              "codes in pages of what is read together"},
+              "same with delta-coded neighbour lists; standard: in the order of the input; paged: with navigation, "
+              "graph and codes in pages of rows that are read together, where these exceed memory. Ids are the same"},
      [](const B& b) { return name(name_of(b.schema.graph)); },
      [](B& b, const Value& value) { b.schema.graph = parse_graph_type(text(value)); }},
     at<B, &B::graph, &GraphParams::m>({.name = "m",
@@ -272,7 +285,7 @@ const Parameter<B> kBuild[] = {
          .maximum = double{kMaxSize},
          .applies = &kGraph,
          .recorded = always,
-         .help = "candidates among which neighbours are chosen: more is a better graph and a longer build"}),
+         .help = "candidates from which neighbours are selected: more is a better graph and a longer build"}),
     at<B, &B::lists, &ListParams::n_postings>({.name = "n_postings",
                                                .maximum = kMaxU32,
                                                .applies = &kLists,
@@ -291,14 +304,15 @@ const Parameter<B> kBuild[] = {
          .maximum = ListParams::kMaxKnn,
          .applies = &kLists,
          .recorded = always,
-         .help = "nearest neighbours of each vector that are stored, for a search to score, too"}),
+         .help = "nearest neighbours of each vector that are stored, so that a search can score those of the best"}),
     {{.name = "rerank",
       .type = choice,
       .choices = reranks,
       .applies = &kRerank,
       .recorded = always,
-      .help = "store vectors a second time, in this encoding, by which the best results of the first stage are scored "
-              "again: sparse ones, or dense ones with dtype pq, int8, int4 or rabitq"},
+      .help =
+          "store vectors a second time, in this encoding, which scores the candidates of the first stage again: sparse "
+          "vectors, by dotproduct, or dense ones with dtype pq, int8, int4 or rabitq, here f16, f32 or rabitq"},
      rerank_value,
      set_rerank},
     {{.name = "rerank_bits",
@@ -308,9 +322,7 @@ const Parameter<B> kBuild[] = {
       .usual = kUsualBitsText,
       .recorded = if_changed,
       .help = "bits a dimension of rabitq rerank codes"},
-     [](const B& b) {
-       return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value();
-     },
+     [](const B& b) { return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value(); },
      set_rerank_bits},
     {{.name = "prune_percentage",
       .type = real,
@@ -318,15 +330,15 @@ const Parameter<B> kBuild[] = {
       .applies = &kPruned,
       .recorded = always,
       .help = "the first stage keeps the fewest entries of each vector that have this share of its sum of absolute "
-              "values; rerank, f16 unless given, keeps all"},
+              "values, at least one; the second, f16 unless rerank is given, keeps all"},
      [](const B& b) { return kPruned.to(b.schema) ? to_value(b.schema.first.prune_percentage) : Value(); },
      set_prune_percentage},
     {{.name = "residual",
       .type = flag,
       .applies = &kRerank,
       .recorded = always,
-      .help = "rerank codes hold only what the first stage leaves out, and both scores are summed; for dotproduct, with "
-              "prune_percentage, or with dtype int8, int4 or rabitq and rerank rabitq"},
+      .help = "the second stage holds only the residual of the first, and both scores are summed: a smaller file; for "
+              "dotproduct, with prune_percentage, or with dtype int8, int4 or rabitq and rerank rabitq"},
      [](const B& b) { return kRerank.to(b.schema) ? Value(b.schema.has(Role::residual)) : Value(); },
      set_residual},
     optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::m_pq>(
@@ -351,13 +363,12 @@ const Parameter<B> kBuild[] = {
          .usual = kUsualBitsText,
          .recorded = if_changed,
          .help = "bits a dimension of rabitq codes, as dtype or as navigation"}),
-    optional_at<B, &B::ef_search>(
-        {.name = "ef_search",
-         .minimum = 1,
-         .maximum = kMaxU32,
-         .applies = &kApproximate,
-         .recorded = if_changed,
-         .help = "ef_search that the file keeps, for searches that are given none"}),
+    optional_at<B, &B::ef_search>({.name = "ef_search",
+                                   .minimum = 1,
+                                   .maximum = kMaxU32,
+                                   .applies = &kApproximate,
+                                   .recorded = if_changed,
+                                   .help = "ef_search that the file keeps, for searches that are given none"}),
     optional_at<B, &B::memory_budget>(
         {.name = "memory_budget",
          .type = bytes,
@@ -379,7 +390,9 @@ const Parameter<B> kBuild[] = {
     at<B, &B::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
-                            .help = "threads; 0: all processors. The file does not depend on it"}),
+                            .help = "threads; 0: all processors, with memory_budget four for each, most of which wait "
+                                    "for the disk. The file does "
+                                    "not depend on it"}),
 };
 
 const Parameter<S> kSearch[] = {
@@ -406,9 +419,10 @@ const Parameter<S> kSearch[] = {
                             .applies = &kLists,
                             .help = "blocks of vectors are scored whose bound is at least this share of the k-th best "
                                     "sum; lower is more exact and slower"}),
-    at<S, &S::k_candidates>({.name = "k_candidates",
-                             .applies = &kSecond,
-                             .help = "results of the first stage that are scored again, and the most that are returned"}),
+    at<S, &S::k_candidates>(
+        {.name = "k_candidates",
+         .applies = &kSecond,
+         .help = "results of the first stage that are scored again, and the most that are returned"}),
     at<S, &S::alpha>({.name = "alpha",
                       .type = real,
                       .maximum = kMaxFloat,
@@ -423,8 +437,7 @@ const Parameter<S> kSearch[] = {
                            .type = flag,
                            .applies = &kTokens,
                            .help = "a document's score is the sum of the scores of both stages"}),
-    at<S, &S::num_threads>(
-        {.name = "num_threads", .option = "threads", .maximum = kMaxThreads, .help = kThreadsHelp}),
+    at<S, &S::num_threads>({.name = "num_threads", .option = "threads", .maximum = kMaxThreads, .help = kThreadsHelp}),
 };
 
 const Parameter<OpenParams> kOpen[] = {
@@ -477,8 +490,9 @@ const Parameter<T> kTwoLevel[] = {
     at<T, &T::pq_subspaces>({.name = "pq_subspaces",
                              .minimum = 1,
                              .maximum = double{kMaxDim},
-                             .help = "subspaces that a residual is cut into, and bytes that its code takes; divides the "
-                                     "token vectors' dimension"}),
+                             .help =
+                                 "subspaces that a residual is cut into, and bytes that its code takes; divides the "
+                                 "token vectors' dimension"}),
     optional_at<T, &T::n_centroids>({.name = "n_centroids",
                                      .option = "centroids",
                                      .minimum = 1,
@@ -514,13 +528,12 @@ const Parameter<J> kJoin[] = {
                              .help = "of coded tokens: subspaces of a residual, which the files must agree with"}),
     at<J, &J::ids>({.name = "ids",
                     .type = path,
-                    .help = "what the index's vectors are called, a .npy file of numbers or text: compared with ids.npy "
-                            "of the folder"}),
+                    .help =
+                        "what the index's vectors are called, a .npy file of numbers or text: compared with ids.npy "
+                        "of the folder"}),
     at<J, &J::replace, &ReplaceParams::overwrite>(
         {.name = "overwrite", .option = "force,f", .type = flag, .help = kBuild[std::size(kBuild) - 2].help}),
 };
-
-bool is_number(ParameterType type) { return type == whole || type == bytes; }
 
 }  // namespace
 
@@ -547,10 +560,6 @@ std::string option_name(const ParameterInfo& parameter) {
 }
 
 std::string value_text(const Value& value) {
-  std::array<char, 32> digits;
-  const auto decimal = [&](auto number) {
-    return std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-  };
   switch (value.index()) {
     case 1: return std::get<bool>(value) ? "true" : "false";
     case 2: return decimal(std::get<std::uint64_t>(value));
@@ -589,11 +598,27 @@ namespace {
   invalid_argument(std::string(parameter.name) + ": " + found + " given, expected " + expected_text(parameter));
 }
 
-template <class T>
-std::optional<T> whole_text(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}  // namespace
+
+namespace {
+
+/// Whether `value` is of the parameter's type, and in range.
+bool fits(const ParameterInfo& parameter, const Value& value) {
+  switch (parameter.type) {
+    case flag: return std::holds_alternative<bool>(value);
+    case choice:
+    case path: return std::holds_alternative<std::string>(value);
+    case real:
+      if (const double* const number = std::get_if<double>(&value))
+        return *number >= parameter.minimum && *number <= parameter.maximum &&
+               !(parameter.above_minimum && *number == parameter.minimum);
+      return false;
+    case whole:
+    case bytes: break;
+  }
+  const std::uint64_t* const number = std::get_if<std::uint64_t>(&value);
+  return number != nullptr && *number <= kMaxWhole && static_cast<double>(*number) >= parameter.minimum &&
+         static_cast<double>(*number) <= parameter.maximum;
 }
 
 }  // namespace
@@ -602,12 +627,12 @@ Value parse_value(const ParameterInfo& parameter, std::string_view text) {
   Value value;
   switch (parameter.type) {
     case whole:
-      if (const auto number = whole_text<std::uint64_t>(text)) value = *number;
+      if (const auto number = parse_number<std::uint64_t>(text)) value = *number;
       break;
     case real:
-      if (const auto number = whole_text<double>(text)) value = *number;
+      if (const auto number = parse_number<double>(text)) value = *number;
       break;
-    case bytes: value = parse_memory(text, parameter.name); break;
+    case bytes: value = parse_bytes(text, parameter.name); break;
     case flag:
       if (text == "true" || text == "false") value = text == "true";
       break;
@@ -618,26 +643,12 @@ Value parse_value(const ParameterInfo& parameter, std::string_view text) {
       value = lower;
     }
   }
-  if (value.index() == 0) refuse(parameter, "'" + std::string(text) + "'");
-  check_value(parameter, value);
+  if (!fits(parameter, value)) refuse(parameter, quoted(text));
   return value;
 }
 
 void check_value(const ParameterInfo& parameter, const Value& value) {
-  constexpr std::size_t kIndexes[] = {2, 3, 1, 4, 4, 2};  // of Value, by type
-  if (value.index() != kIndexes[static_cast<std::size_t>(parameter.type)]) refuse(parameter, value_text(value));
-  if (is_number(parameter.type)) {
-    const std::uint64_t number = std::get<std::uint64_t>(value);
-    if (number > kMaxWhole || static_cast<double>(number) < parameter.minimum ||
-        static_cast<double>(number) > parameter.maximum)
-      refuse(parameter, value_text(value));
-  }
-  if (parameter.type == real) {
-    const double number = std::get<double>(value);
-    if (!(number >= parameter.minimum && number <= parameter.maximum) ||
-        (parameter.above_minimum && number == parameter.minimum))
-      refuse(parameter, value_text(value));
-  }
+  if (!fits(parameter, value)) refuse(parameter, value_text(value));
 }
 
 const ParameterInfo* find_parameter(std::string_view name) {
@@ -645,7 +656,8 @@ const ParameterInfo* find_parameter(std::string_view name) {
     const auto found = std::ranges::find(table, name, &ParameterInfo::name);
     return found == std::end(table) ? nullptr : &*found;
   };
-  for (const ParameterInfo* found : {among(kBuild), among(kSearch), among(kOpen), among(kRecommend), among(kTwoLevel), among(kJoin)})
+  for (const ParameterInfo* found :
+       {among(kBuild), among(kSearch), among(kOpen), among(kRecommend), among(kTwoLevel), among(kJoin)})
     if (found != nullptr) return found;
   return nullptr;
 }
@@ -673,14 +685,14 @@ std::string_view class_name_of(const IndexSchema& schema) {
 std::vector<IndexClass> index_classes() {
   std::vector<IndexClass> out;
   for (const ClassRow& row : class_rows()) {
-    const Role role = guided(row)          ? Role::traversal
-                      : row.tokens()       ? Role::maxsim
+    const Role role = guided(row)           ? Role::traversal
+                      : row.tokens()        ? Role::maxsim
                       : row.seconds.empty() ? Role::search
                                             : Role::rerank;
     out.push_back({.name = row.name, .vector_kind = row.vector_kind(), .kind = row.kind, .role = role});
     add(out.back().first, row.encodings);
     add(out.back().second, row.seconds);
-    for (const Metric metric : row.metrics) out.back().metrics.emplace_back(name_of(metric));
+    for (const Metric metric : metrics_of(row.distances)) out.back().metrics.emplace_back(name_of(metric));
   }
   return out;
 }

@@ -18,26 +18,22 @@
 namespace cassata {
 namespace {
 
-constexpr std::string_view kDotProductNames[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
-constexpr std::string_view kEuclideanNames[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
-constexpr MetricRow kMetrics[] = {{Metric::dot_product, "dotproduct", kDotProductNames},
-                                  {Metric::euclidean, "euclidean", kEuclideanNames}};
-
 constexpr GraphTypeRow kGraphTypes[] = {{GraphType::standard, "standard"},
                                         {GraphType::permuted, "permuted"},
                                         {GraphType::compressed, "compressed"},
                                         {GraphType::paged, "paged", true}};
 
-constexpr Metric kAllMetrics[] = {Metric::dot_product, Metric::euclidean}, kDotProduct[] = {Metric::dot_product};
+constexpr Metric kDotProduct[] = {Metric::dot_product}, kDotOrEuclidean[] = {Metric::dot_product, Metric::euclidean},
+                 kAllDistances[] = {Metric::dot_product, Metric::euclidean, Metric::manhattan};
 
 /// The row of an encoding that needs to know no more than the dimension.
 template <auto open, auto encoder>
 constexpr EncodingRow plain(Encoding encoding, std::string_view name, VectorKind vector_kind,
-                            std::span<const Metric> metrics = kAllMetrics) {
+                            std::span<const Metric> distances = kDotOrEuclidean) {
   return {encoding,
           name,
           vector_kind,
-          metrics,
+          distances,
           false,
           [](const RowSections& sections, std::uint64_t size, const CodesSpec& spec) {
             return open(sections, size, spec.dim);
@@ -48,7 +44,7 @@ constexpr EncodingRow plain(Encoding encoding, std::string_view name, VectorKind
 /// The row of an encoding that learns from the dense vectors that it is to hold.
 constexpr EncodingRow compact(Encoding encoding, std::string_view name, decltype(EncodingRow::open) open,
                               decltype(EncodingRow::encoder) encoder) {
-  return {encoding, name, VectorKind::dense, kAllMetrics, true, open, encoder};
+  return {encoding, name, VectorKind::dense, kDotOrEuclidean, true, open, encoder};
 }
 
 /// The row of an encoding of token vectors.
@@ -59,8 +55,8 @@ constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool comp
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", VectorKind::dense),
-    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", VectorKind::dense),
+    plain<open_dense_f32, encoder_dense_f32>(Encoding::f32, "f32", VectorKind::dense, kAllDistances),
+    plain<open_dense_f16, encoder_dense_f16>(Encoding::f16, "f16", VectorKind::dense, kAllDistances),
     plain<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", VectorKind::sparse),
     plain<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", VectorKind::sparse),
     plain<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", VectorKind::sparse),
@@ -100,16 +96,16 @@ constexpr Encoding kTokens[] = {Encoding::tokens_f16},
 // A row a line.
 // clang-format off
 constexpr ClassRow kClasses[] = {
-    {"DenseFlatIndex", Kind::flat, kDensePlain, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDensePlain, {}, kAllMetrics},
-    {"DensePlainHNSW", Kind::graph, kDenseCompact, kDensePlain, kAllMetrics, Role::traversal},
-    {"DensePQHNSW", Kind::graph, kProduct, {}, kAllMetrics},
-    {"DenseRerankHNSW", Kind::graph, kDenseRerank, kDenseSecond, kAllMetrics},
+    {"DenseFlatIndex", Kind::flat, kDensePlain, {}, kAllDistances},
+    {"DensePlainHNSW", Kind::graph, kDensePlain, {}, kAllDistances},
+    {"DensePlainHNSW", Kind::graph, kDenseCompact, kDensePlain, kDotOrEuclidean, Role::traversal},
+    {"DensePQHNSW", Kind::graph, kProduct, {}, kDotOrEuclidean},
+    {"DenseRerankHNSW", Kind::graph, kDenseRerank, kDenseSecond, kDotOrEuclidean},
     {"SparseFlatIndex", Kind::flat, kSparseExact, {}, kDotProduct},
     {"SparsePostingsIndex", Kind::postings, kSparseCodes, {}, kDotProduct},
-    {"SparsePlainHNSW", Kind::graph, kSparsePlain, {}, kAllMetrics},
-    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, {}, kAllMetrics},
-    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kAllMetrics},
+    {"SparsePlainHNSW", Kind::graph, kSparsePlain, {}, kDotOrEuclidean},
+    {"SparseFixedU8HNSW", Kind::graph, kFixedU8, {}, kDotOrEuclidean},
+    {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kDotOrEuclidean},
     {"SparseDotVByteHNSW", Kind::graph, kDotVByte, {}, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, kSparseCodes, kDotProduct},
     {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, kTokens, kDotProduct},
@@ -146,6 +142,15 @@ const Encoding* find_named(std::string_view text, std::span<const Encoding> enco
 }  // namespace
 
 std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
+bool has_metric(std::span<const Metric> distances, Metric metric) noexcept {
+  return std::ranges::count(distances, row_of(metric).distance) != 0;
+}
+std::vector<Metric> metrics_of(std::span<const Metric> distances) {
+  std::vector<Metric> out;
+  for (const MetricRow& row : kMetrics)
+    if (has_metric(distances, row.metric)) out.push_back(row.metric);
+  return out;
+}
 std::span<const GraphTypeRow> graph_type_rows() noexcept { return kGraphTypes; }
 std::span<const EncodingRow> encoding_rows() noexcept { return kEncodings; }
 std::span<const KindRow> kind_rows() noexcept { return kKinds; }
@@ -175,7 +180,7 @@ const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &Encoding
 const GraphTypeRow& row_of(GraphType type) { return find(kGraphTypes, &GraphTypeRow::type, type); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
-std::string_view name_of(Metric metric) noexcept { return find(kMetrics, &MetricRow::metric, metric).name; }
+std::string_view name_of(Metric metric) noexcept { return row_of(metric).name; }
 std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
 std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
 std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
@@ -184,26 +189,14 @@ Metric parse_metric(std::string_view text) {
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const MetricRow& row : kMetrics)
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
-  if (lower == "cosine" || lower == "cos" || lower == "angular")
-    invalid_argument(
-        "metric: '" + lower +
-        "' given, which is unsupported: normalize vectors and queries to length 1 and use 'dotproduct', whose " +
-        "scores are cosines then");
   if (lower == "hamming" || lower == "jaccard")
     invalid_argument("metric: '" + lower +
                      "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
-std::span<const std::string_view> aliases_of(Metric metric) noexcept {
-  return find(kMetrics, &MetricRow::metric, metric).aliases;
-}
-GraphType parse_graph_type(std::string_view text) {
-  std::vector<GraphTypeRow> rows;  // guided ones are asked for by a layout, and known by name
-  std::ranges::copy_if(kGraphTypes, std::back_inserter(rows),
-                       [&](const GraphTypeRow& row) { return !row.guided || row.name == text; });
-  return parse("graph_type", std::span<const GraphTypeRow>(rows), text).type;
-}
+std::span<const std::string_view> aliases_of(Metric metric) noexcept { return row_of(metric).aliases; }
+GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
 Encoding parse_encoding(std::string_view text, VectorKind vector_kind, std::string_view name) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows),

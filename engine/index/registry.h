@@ -9,16 +9,11 @@
 #include <vector>
 
 #include "cassata/manifest.h"
+#include "cassata/metric.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
 
 namespace cassata {
-
-struct MetricRow {
-  Metric metric;
-  std::string_view name;
-  std::span<const std::string_view> aliases;  ///< what other libraries call it
-};
 
 struct GraphTypeRow {
   GraphType type;
@@ -30,8 +25,8 @@ struct EncodingRow {
   Encoding encoding;
   std::string_view name;
   VectorKind vector_kind;
-  std::span<const Metric> metrics;  ///< that it has distances for
-  bool compact;                     ///< codes that are made from dense vectors by what was learned of these: the model
+  std::span<const Metric> distances;  ///< metrics whose distances it has
+  bool compact;  ///< codes that are made from dense vectors by what was learned of these: the model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
   std::unique_ptr<Encoder> (*encoder)(
       const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
@@ -49,8 +44,8 @@ struct ClassRow {
   Kind kind;
   std::span<const Encoding> encodings;  ///< of the first stage; encodings[0] is the class's default
   std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: there is none
-  std::span<const Metric> metrics;
-  Role first = Role::search;  ///< of the first stage
+  std::span<const Metric> distances;    ///< metrics by whose distances it searches
+  Role first = Role::search;            ///< of the first stage
 
   VectorKind vector_kind() const;
   /// Whether the second stage holds token vectors.
@@ -58,6 +53,9 @@ struct ClassRow {
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
+/// Whether `metric` compares by one of these distances; and all that do.
+bool has_metric(std::span<const Metric> distances, Metric metric) noexcept;
+std::vector<Metric> metrics_of(std::span<const Metric> distances);
 std::span<const GraphTypeRow> graph_type_rows() noexcept;
 std::span<const EncodingRow> encoding_rows() noexcept;
 std::span<const KindRow> kind_rows() noexcept;

@@ -1,17 +1,17 @@
 #include "engine/index/schema_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "cassata/index.h"
 #include "engine/index/registry.h"
+#include "format/base/text.h"
 
 namespace cassata {
 namespace {
-
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 std::string name_of(VectorKind kind) {
   return kind == VectorKind::dense ? "dense" : kind == VectorKind::sparse ? "sparse" : "token";
@@ -65,9 +65,9 @@ std::string problem_with(const IndexSchema& schema, const Stage& stage) {
         option + " of " + name_of(encoding.vector_kind) + " vectors with " + name_of(expected) + " vectors",
         "one of " + choice(name_of(expected), known));
   }
-  if (!holds(encoding.metrics, schema.metric))
+  if (!has_metric(encoding.distances, schema.metric))
     return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with " + option,
-                       choice("metric", names(encoding.metrics)));
+                       choice("metric", names<Metric>(metrics_of(encoding.distances))));
   const auto only_of = [&](const char* name, Encoding only) {
     return unsupported(std::string(name) + " with " + option,
                        encoding_option(schema, stage) + " " + quoted(cassata::name_of(only)));
@@ -153,8 +153,9 @@ std::string problem_with_class(const IndexSchema& schema) {
 }
 
 std::string problem_with_residual(const IndexSchema& schema) {
-  if (schema.metric != Metric::dot_product)
-    return unsupported("residual with metric " + quoted(cassata::name_of(schema.metric)), "metric 'dotproduct'");
+  if (schema.distance() != Metric::dot_product)
+    return unsupported("residual with metric " + quoted(cassata::name_of(schema.metric)),
+                       choice("metric", names<Metric>(metrics_of(std::array{Metric::dot_product}))));
   if (schema.vector_kind == VectorKind::sparse && schema.first.prune_percentage == 100)
     return "unsupported combination: residual with prune_percentage 100, which leaves nothing out (use less)";
   if (!add_up(schema))
@@ -177,9 +178,9 @@ std::string problem_with(const IndexSchema& schema) {
     return "prune_percentage: " + std::to_string(percentage) + " given, expected 0 to 100";
   const ClassRow* const row = class_of(schema);
   if (row == nullptr) return problem_with_class(schema);
-  if (!holds(row->metrics, schema.metric))
+  if (!has_metric(row->distances, schema.metric))
     return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with a " + std::string(row->name),
-                       choice("metric", names(row->metrics)));
+                       choice("metric", names<Metric>(metrics_of(row->distances))));
   if (percentage != 100 && (schema.vector_kind == VectorKind::dense || !schema.second))
     return "unsupported combination: prune_percentage with " +
            std::string(schema.second ? "dense vectors, of which nothing is pruned" : "one stage");

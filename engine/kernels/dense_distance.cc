@@ -67,7 +67,7 @@ void range(const float* query, const void* rows, std::size_t dim, std::size_t fi
 
 template <class Element>
 Kernels kernels_of(Metric metric) {
-  return with_metric(metric, []<class M>(M) {
+  return with_metric<DotProduct, Euclidean, Manhattan>(metric, []<class M>(M) {
     return Kernels{one<M, Element>, gather<M, Element>, range<M, Element>};
   });
 }

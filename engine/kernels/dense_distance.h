@@ -1,8 +1,8 @@
 // Distances between a query and dense rows, dispatched at run time to the widest instruction set of the machine.
 //
-// Dot product gives -dot, euclidean the squared L2 distance: smaller is closer. Every distance to a row is summed in
-// the same order whichever function computes it, so all give the same bits on one machine. Rows are raw bytes, tightly
-// packed, of any alignment; a read never goes past the last row. The query is f32.
+// Dot product gives -dot, euclidean the squared L2 distance, manhattan the L1 distance: smaller is closer. Every
+// distance to a row is summed in the same order whichever function computes it, so all give the same bits on one
+// machine. Rows are raw bytes, tightly packed, of any alignment; a read never goes past the last row. The query is f32.
 #pragma once
 
 #include <cstddef>

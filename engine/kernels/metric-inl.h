@@ -10,12 +10,15 @@
 
 #include <hwy/highway.h>
 
+#include <cassert>
+
 #include "cassata/types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
 struct DotProduct {
+  static constexpr Metric kMetric = Metric::dot_product;
   template <class V>
   static HWY_INLINE V add(V sum, V query, V row) {
     return hwy::HWY_NAMESPACE::MulAdd(query, row, sum);
@@ -24,6 +27,7 @@ struct DotProduct {
 };
 
 struct Euclidean {
+  static constexpr Metric kMetric = Metric::euclidean;
   template <class V>
   static HWY_INLINE V add(V sum, V query, V row) {
     const V difference = hwy::HWY_NAMESPACE::Sub(query, row);
@@ -32,14 +36,22 @@ struct Euclidean {
   static HWY_INLINE float finish(float sum) { return sum; }
 };
 
-/// Calls `use` with an object of the metric's type.
-template <class Use>
-auto with_metric(Metric metric, Use use) {
-  switch (metric) {
-    case Metric::dot_product: return use(DotProduct{});
-    case Metric::euclidean: break;
+struct Manhattan {
+  static constexpr Metric kMetric = Metric::manhattan;
+  template <class V>
+  static HWY_INLINE V add(V sum, V query, V row) {
+    return hwy::HWY_NAMESPACE::Add(sum, hwy::HWY_NAMESPACE::AbsDiff(query, row));
   }
-  return use(Euclidean{});
+  static HWY_INLINE float finish(float sum) { return sum; }
+};
+
+/// Calls `use` with an object of the metric's type, which is one of those listed: encodings have these alone.
+template <class First, class... Others, class Use>
+auto with_metric(Metric metric, Use use) {
+  if constexpr (sizeof...(Others) != 0)
+    if (metric != First::kMetric) return with_metric<Others...>(metric, use);
+  assert(metric == First::kMetric);
+  return use(First{});
 }
 
 }  // namespace cassata::kernels::HWY_NAMESPACE

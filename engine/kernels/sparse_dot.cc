@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "engine/kernels/metric-inl.h"
 #include "engine/kernels/sparse_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,6 +19,7 @@ namespace {
 
 /// What an entry adds, for the row's value `v` and the query's `t`.
 struct SparseDot {
+  static constexpr Metric kMetric = Metric::dot_product;
   template <class V>
   static HWY_INLINE V add(V sum, V v, V t) {
     return hn::MulAdd(v, t, sum);
@@ -26,6 +28,7 @@ struct SparseDot {
 };
 
 struct SparseEuclidean {  // v^2 - 2 v t
+  static constexpr Metric kMetric = Metric::euclidean;
   template <class V>
   static HWY_INLINE V add(V sum, V v, V t) {
     return hn::MulAdd(v, hn::Sub(v, hn::Add(t, t)), sum);
@@ -143,11 +146,8 @@ Kernels<SparseRow> of_values(std::size_t component_bytes, SparseValues values) {
 }
 
 Kernels<SparseRow> pick_sparse(Metric metric, std::size_t component_bytes, SparseValues values) {
-  switch (metric) {
-    case Metric::dot_product: return of_values<SparseDot>(component_bytes, values);
-    case Metric::euclidean: break;
-  }
-  return of_values<SparseEuclidean>(component_bytes, values);
+  return with_metric<SparseDot, SparseEuclidean>(metric,
+                                                 [&]<class M>(M) { return of_values<M>(component_bytes, values); });
 }
 
 }  // namespace

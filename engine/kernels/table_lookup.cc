@@ -120,7 +120,7 @@ void nearest(const float* vectors, std::size_t stride, std::size_t n, std::size_
 }
 
 Kernels pick(Metric metric) {
-  return with_metric(metric, []<class M>(M) { return Kernels{fill<M>, gather, range}; });
+  return with_metric<DotProduct, Euclidean>(metric, []<class M>(M) { return Kernels{fill<M>, gather, range}; });
 }
 
 }  // namespace

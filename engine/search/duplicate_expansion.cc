@@ -10,9 +10,8 @@ namespace cassata {
 std::size_t Expansion::within_reach(std::span<const Candidate> found, std::size_t k, const VectorView& query) const {
   if (!near_ || k == 0 || found.size() <= k) return std::min(k, found.size());
   double limit = found[k - 1].distance;
-  if (metric_ == Metric::euclidean) {
-    limit = std::sqrt(std::max(limit, 0.0)) + double{radius_};
-    limit *= limit;
+  if (!largest_first(metric_)) {
+    limit = distance_at(metric_, length_of(metric_, std::max(limit, 0.0)) + double{radius_});
   } else {
     double squares = 0;
     for (const float value : query.values) squares += double{value} * double{value};

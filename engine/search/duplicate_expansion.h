@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "cassata/metric.h"
 #include "engine/codec/codes.h"
 #include "engine/graph/duplicates.h"
 #include "engine/graph/row_order.h"

@@ -3,6 +3,7 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <cstring>
+#include <iterator>
 
 #include "cassata/error.h"
 #include "manifest_generated.h"
@@ -15,7 +16,7 @@ constexpr bool same(Ours ours, Theirs theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
 }
 static_assert(same(Kind::postings, fb::Kind_postings) && same(VectorKind::sparse, fb::Shape_sparse) &&
-              same(Metric::euclidean, fb::Metric_euclidean));
+              same(kMetrics[std::size(kMetrics) - 1].metric, fb::Metric_MAX));
 static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
               fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
               same(Tier::cold, fb::Tier_cold));

@@ -18,18 +18,13 @@
 
 #include "cassata/checksum.h"
 #include "cassata/error.h"
+#include "format/base/text.h"
 #include "format/os/memory.h"
 
 namespace cassata {
 namespace {
 
 std::string at_byte(std::uint64_t byte) { return " at byte " + std::to_string(byte); }
-
-std::string hex(std::uint64_t value) {
-  char text[19];
-  std::snprintf(text, sizeof text, "0x%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 /// Whether hot sections of so many bytes stay in memory, of which an eighth is left to the process itself and to what
 /// searches read besides. Measured (docs/performance.md): to be wrong costs most of the speed if they do not fit, and
@@ -51,17 +46,17 @@ void check_header(const Header& h, std::uint64_t file_bytes, const std::string& 
     corrupt(path + ": header at byte 0: not a Cassata index file (its first 8 bytes are not the magic number)");
   const std::uint64_t hash = xxh3(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_hash)));
   if (h.header_hash != hash)
-    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + hex(hash) + ", expected " +
-            hex(h.header_hash));
+    corrupt(path + ": header" + at_byte(offsetof(Header, header_hash)) + ": its hash is " + "0x" + hex(hash) + ", expected " +
+            "0x" + hex(h.header_hash));
   if (h.byte_order_mark != kByteOrderMark)
-    corrupt(path + ": header at byte 12: byte-order mark " + hex(h.byte_order_mark) + ", expected " +
-            hex(kByteOrderMark));
+    corrupt(path + ": header at byte 12: byte-order mark " + "0x" + hex(h.byte_order_mark) + ", expected " +
+            "0x" + hex(kByteOrderMark));
   if (h.format_major != kFormatMajor)
     throw Error(Errc::incompatible, path + ": header at byte 8: format version " + std::to_string(h.format_major) +
                                         "." + std::to_string(h.format_minor) + ", this library reads " +
                                         std::to_string(kFormatMajor) + ".x; a newer Cassata wrote the file");
   if (const std::uint64_t unknown = h.incompatible_features & ~kKnownIncompatibleFeatures)
-    throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + hex(unknown) +
+    throw Error(Errc::incompatible, path + ": header at byte 48: unknown incompatible features " + "0x" + hex(unknown) +
                                         "; a newer Cassata wrote the file");
   if (h.file_length != file_bytes)
     corrupt(path + ": header at byte 16: the file has " + std::to_string(file_bytes) + " bytes, expected " +
@@ -110,7 +105,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   std::vector<std::byte> manifest(h.manifest_length);
   file->read(manifest, h.manifest_offset);
   if (const std::uint64_t hash = xxh3(manifest); hash != h.manifest_hash)
-    corrupt(file->manifest_place() + "its hash is " + hex(hash) + ", expected " + hex(h.manifest_hash));
+    corrupt(file->manifest_place() + "its hash is " + "0x" + hex(hash) + ", expected " + "0x" + hex(h.manifest_hash));
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
   file->checked_ = std::vector<std::atomic<std::uint64_t>>(file->manifest_.block_hashes.count / 64 + 1);
@@ -405,7 +400,7 @@ void MappedFile::check_blocks(std::uint64_t first, std::uint64_t end, std::span<
     const std::uint64_t found = xxh3(buffer.subspan(block - offset, block_end - block));
     if (found != expected[i - first])
       corrupt(path_ + ": " + where(block, block_end) + ": the 64 KiB block from byte " + std::to_string(block) +
-              " has hash " + hex(found) + ", expected " + hex(expected[i - first]));
+              " has hash " + "0x" + hex(found) + ", expected " + "0x" + hex(expected[i - first]));
   }
 }
 

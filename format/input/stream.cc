@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cassata/error.h"
+#include "format/base/text.h"
 #include "format/input/formats.h"
 #include "format/input/vector_lengths.h"
 
@@ -66,9 +67,7 @@ std::string describe(ElementType type, std::span<const std::byte> raw, std::size
   if (type == ElementType::f64) std::memcpy(&value, raw.data() + i * sizeof value, sizeof value);
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "infinity" : "-infinity";
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text + std::string(std::isfinite(converted) ? "" : ", which f32 cannot hold");
+  return short_number(value) + std::string(std::isfinite(converted) ? "" : ", which f32 cannot hold");
 }
 
 class MemoryStream final : public DenseStream {

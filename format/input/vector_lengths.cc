@@ -1,8 +1,8 @@
 #include "format/input/vector_lengths.h"
+#include "format/base/text.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace cassata {
 namespace {
@@ -12,12 +12,6 @@ double exact_squared_length(std::span<const float> values) noexcept {
   double sum = 0;
   for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
   return sum;
-}
-
-std::string shown(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", number);
-  return text;
 }
 
 }  // namespace
@@ -49,9 +43,9 @@ std::size_t largest_value(std::span<const float> values) noexcept {
 }
 
 std::string length_fault(std::span<const float> values) {
-  return shown(values[largest_value(values)]) + " in a vector of length " +
-         shown(std::sqrt(exact_squared_length(values))) + ", expected 0 or " + shown(kLeastLength) + " to " +
-         shown(kMostLength) + ", whose square f32 holds";
+  return short_number(values[largest_value(values)]) + " in a vector of length " +
+         short_number(std::sqrt(exact_squared_length(values))) + ", expected 0 or " + short_number(kLeastLength) +
+         " to " + short_number(kMostLength) + ", whose square f32 holds";
 }
 
 }  // namespace cassata

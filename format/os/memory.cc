@@ -54,16 +54,4 @@ std::uint64_t memory_limit(const std::filesystem::path& groups, const std::files
   return bytes;
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-  const std::string exact = std::to_string(bytes) + " bytes";
-  if (bytes < std::uint64_t{1} << 20) return exact;
-  static constexpr const char* kUnits[] = {"MiB", "GiB", "TiB", "PiB", "EiB"};
-  double value = static_cast<double>(bytes) / 0x1p20;
-  std::size_t unit = 0;
-  for (; value >= 1023.95; value /= 1024) ++unit;  // not "1024.0 MiB"
-  std::array<char, 16> rounded;
-  std::snprintf(rounded.data(), rounded.size(), "%.1f", value);
-  return exact + " (" + rounded.data() + " " + kUnits[unit] + ")";
-}
-
 }  // namespace cassata

@@ -1,9 +1,8 @@
-// How much memory this process may use, and how a message tells so many bytes.
+// How much memory this process may use.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
 
 namespace cassata {
 
@@ -12,8 +11,5 @@ namespace cassata {
 /// nothing.
 std::uint64_t memory_limit(const std::filesystem::path& groups = "/proc/self/cgroup",
                            const std::filesystem::path& mount = "/sys/fs/cgroup");
-
-/// "1234 bytes"; of a MiB and more rounded, too: "1610612736 bytes (1.5 GiB)".
-std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace cassata

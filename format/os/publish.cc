@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "cassata/error.h"
+#include "format/base/text.h"
 #include "format/os/memory.h"
 
 namespace cassata {
@@ -178,18 +179,6 @@ std::string octal(mode_t mode) {
   return text.data();
 }
 
-/// Text in quotes, fit for a one-line message.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kMost = 16;
-  std::string quoted = "'";
-  for (const char c : text.substr(0, kMost)) {
-    std::array<char, 5> escape;
-    std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned char>(c));
-    quoted += c >= ' ' && c <= '~' && c != '\\' ? std::string(1, c) : std::string(escape.data());
-  }
-  return quoted + (text.size() > kMost ? "...'" : "'");
-}
-
 }  // namespace
 
 void check_replaceable(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {
@@ -204,7 +193,7 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
                                "; to replace it all the same: --force, in Python overwrite=True";
   if (!start) io_error(path.string() + ": is there and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
-  throw Error(Errc::io, path.string() + ": is there and begins with " + shown(*start) + expected, EEXIST);
+  throw Error(Errc::io, path.string() + ": is there and begins with " + cassata::quoted(*start, 16) + expected, EEXIST);
 }
 
 void check_target(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {

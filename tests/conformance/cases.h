@@ -52,13 +52,14 @@ inline std::vector<BuildParams> all_cases() {
   std::vector<BuildParams> cases;
   for (const ClassRow& row : class_rows())
     for (const Encoding encoding : row.encodings)
-      for (const Metric metric : row_of(encoding).metrics)
+      for (const Metric metric : metrics_of(row_of(encoding).distances))
         for (const GraphTypeRow& type : graph_type_rows())
           for (IndexSchema schema : schemas_of(row, encoding, metric)) {
             const bool every_type = row.kind == Kind::graph && encoding == row.encodings.front();
             if (type.guided && (row.kind != Kind::graph || row.first != Role::traversal)) continue;
-            if (std::ranges::count(row.metrics, metric) == 0 || (!every_type && type.type != IndexSchema().graph))
-              continue;
+            // Codes know nothing of normalization.
+            if (row_of(metric).normalized && (!every_type || type.type != IndexSchema().graph)) continue;
+            if (!has_metric(row.distances, metric) || (!every_type && type.type != IndexSchema().graph)) continue;
             schema.first.code = {.m_pq = encoding == Encoding::pq ? 5U : 0U,
                                  .bits = encoding == Encoding::rabitq ? 3U : 0U,
                                  .rotated = encoding == Encoding::pq && type.type == GraphType::permuted};
@@ -90,6 +91,7 @@ inline std::string name_of_case(const BuildParams& params) {
 
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
 inline bool exact_scores(const BuildParams& params) {
+  if (row_of(params.schema.metric).normalized) return false;
   return !row_of(params.schema.second ? params.schema.second->encoding : params.schema.first.encoding).compact;
 }
 

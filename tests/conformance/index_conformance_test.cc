@@ -62,7 +62,7 @@ TEST_P(EveryKindAtSize, CompressedItAnswersAsPermuted) {
     duplicate_rows(random, vectors, seed * 15);
     const Vectors queries = seed % 2 ? whole_vectors(random, 30, vectors.dim) : normal_vectors(random, 30, vectors.dim);
     BuildParams permuted = GetParam();
-    permuted.graph_type = GraphType::permuted;
+    permuted.schema.graph = GraphType::permuted;
     const Index index = build(vectors, GetParam()), other = build(vectors, permuted);
     EXPECT_LT(index.file().section("graph.edges").bytes.size(), other.file().section("graph.edges").bytes.size());
     for (const std::size_t ef : {1, 10, 100})

@@ -15,6 +15,7 @@
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's
 // line has all of its values.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -168,6 +169,14 @@ const std::vector<Golden> kGoldens = {
                  .second = Stage{.encoding = Encoding::rabitq, .code = {.bits = 4}, .role = Role::residual},
                  .graph = GraphType::permuted},
       .graph = {.m = 4, .ef_construction = 40}}},
+    {"hnsw-f32-permuted-cosine",
+     {.schema = {.metric = Metric::cosine, .first = {.encoding = Encoding::f32}, .graph = GraphType::permuted},
+      .graph = {.m = 4, .ef_construction = 40}}},
+    {"hnsw-f16-compressed-manhattan",
+     {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::f16}, .graph = GraphType::compressed},
+      .graph = {.m = 4, .ef_construction = 40}}},
+    {"flat-sparse-f32-cosine",
+     {.schema = {.kind = Kind::flat, .metric = Metric::cosine, .first = {.encoding = Encoding::sparse_f32}}}},
     {"flat-sparse-f32-dot",
      {.schema = {.kind = Kind::flat, .metric = Metric::dot_product, .first = {.encoding = Encoding::sparse_f32}}}},
     {"postings-sparse-f16-dot",
@@ -296,17 +305,20 @@ struct Tokens {
 Answer answer(Metric metric, std::size_t dim, const float* rows, const float* query) {
   Answer scored;
   for (std::size_t i = 0; i < kRows; ++i) {
-    double score = 0;
+    double score = 0, a_length = 0, b_length = 0;
     for (std::size_t j = 0; j < dim; ++j) {
       const double a = rows[i * dim + j], b = query[j];
-      score += metric == Metric::dot_product ? a * b : (a - b) * (a - b);
+      score += metric == Metric::euclidean ? (a - b) * (a - b) : metric == Metric::manhattan ? std::abs(a - b) : a * b;
+      a_length += a * a;
+      b_length += b * b;
     }
-    scored.emplace_back(metric == Metric::dot_product ? -score : score, i);
+    if (metric == Metric::cosine && score != 0) score /= std::sqrt(a_length) * std::sqrt(b_length);
+    scored.emplace_back(largest_first(metric) ? -score : score, i);
   }
   std::ranges::sort(scored);
   scored.resize(kResults);
-  if (metric == Metric::dot_product)
-    for (auto& [score, id] : scored) score = -score;
+  if (largest_first(metric))
+    for (auto& [score, id] : scored) score = 0 - score;
   return scored;
 }
 
@@ -350,7 +362,9 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   const bool coded = golden.params.schema.second &&
                      golden.params.schema.second->encoding == Encoding::rabitq;  // scores are those of the codes
   const unsigned steps =
-      golden.params.schema.first.code.rotated || coded ? 4096 : 32;  // where scores are not exact no two may be close
+      golden.params.schema.first.code.rotated || coded || row_of(golden.params.schema.metric).normalized
+          ? 4096
+          : 32;  // where scores are not exact no two may be close
   std::vector<float> rows = values(kRows * golden.dim, 1, steps);
   const std::vector<float> queries = values(kQueries * golden.dim, 2, steps);
   if (sparse(golden))

@@ -16,7 +16,7 @@ import numpy as np
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
 DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
-KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean"), (np.dtype("<f4"), np.dtype("<f2"))
+KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan"), (np.dtype("<f4"), np.dtype("<f2"))
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
@@ -194,8 +194,11 @@ class PlainIndex:
     def search(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k best (scores, ids), exactly: best first, ties by lower id."""
         rows, query = self.rows().astype(np.float64), np.asarray(query, np.float64)
-        scores = rows @ query if self.metric == "dot_product" else ((rows - query) ** 2).sum(1)
-        best = np.lexsort((self.ids(), scores if self.metric == "euclidean" else -scores))[:k]
+        if self.metric == "cosine":
+            query = query / (np.linalg.norm(query) or 1)
+        distance = {"euclidean": lambda: ((rows - query) ** 2).sum(1), "manhattan": lambda: np.abs(rows - query).sum(1)}
+        scores = distance[self.metric]() if self.metric in distance else rows @ query
+        best = np.lexsort((self.ids(), scores if self.metric in distance else -scores))[:k]
         return scores[best], self.ids()[best]
 
     def document(self, document: int) -> np.ndarray:

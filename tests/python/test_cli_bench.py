@@ -175,7 +175,7 @@ def test_options_that_are_refused(folder):
         ((*common, "--ef-search", "10,0"), "--ef-search: 0 given, expected at least 1"),
         (
             (*common, "graph.cassata", "--beta", 3),
-            "--beta: given, which there is only for an index built with --rerank or --multivec; flat.cassata holds a DenseFlatIndex; "
+            "--beta: given, expected only with an index that has rerank codes or token vectors; flat.cassata holds a DenseFlatIndex; "
             "graph.cassata holds a DensePlainHNSW",
         ),
         ((*common, "--recall", "0.5,1.1"), "--recall: '0.5,1.1' given"),

@@ -147,9 +147,7 @@ def test_inspect(sparse):
     [
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric 'euclidean' with a SparseFlatIndex"),
         (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "dtype 'dotvbyte' with kind 'flat'"),
-        (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, which there is only with --kind postings"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--n-knn", "999"), "--n-knn: 999 given, expected 0 to 256"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "postings", "--summary-energy", "0"), "--summary-energy: 0.000000 given"),
+        (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, expected only with kind 'postings'"),
         (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
         (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
         (("build", "short.bin", "-o", "z"), "short.bin: "),
@@ -211,9 +209,7 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prune-percentage", "-1"], "--prune-percentage: -1.000000 given, expected 0 to 100"),
-        (["--prune-percentage", "nan"], "--prune-percentage: nan given"),
-        (["--prune-percentage", "x"], "--prune-percentage: 'x' given, expected a number"),
+        (["--prune-percentage", "-1"], "--prune-percentage: '-1' given, expected a number from 0 to 100"),
         (["--residual"], "--residual: given without --prune-percentage"),
         (["--residual", "--prune-percentage", "100"], "residual with --prune-percentage 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),

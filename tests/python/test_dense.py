@@ -323,3 +323,32 @@ def test_collections_are_not_copied(tmp_path):
         tmp_path / "index",
     )
     assert int(grown) < 40e6
+
+
+@pytest.mark.parametrize("face", [cassata.DenseFlatIndex, cassata.DensePlainHNSW])
+@pytest.mark.parametrize("choices", [{"dtype": "f32"}, {"dtype": "f16"}])
+def test_cosine(face, choices, vectors, queries):
+    longer = vectors * np.linspace(0.1, 50, len(vectors), dtype="f4")[:, None]
+    longer[7] = 0
+    index = face.build_from_array(longer, metric="cosine", **choices)
+    assert (index.metric, index.info["metric"]) == ("cosine", "cosine")
+    units = vectors.astype("f8") / np.linalg.norm(vectors.astype("f8"), axis=1, keepdims=True)
+    units[7] = 0
+    cosines = queries.astype("f8") @ units.T / np.linalg.norm(queries.astype("f8"), axis=1, keepdims=True)
+    scores, ids = index.batch_search(3 * queries, 10, ef_search=len(vectors))
+    np.testing.assert_allclose(scores.reshape(-1, 10), -np.sort(-cosines, axis=1)[:, :10], atol=2e-3 if choices["dtype"] == "f16" else 1e-6)
+    np.testing.assert_allclose(np.take_along_axis(cosines, ids.reshape(-1, 10), 1), scores.reshape(-1, 10), atol=2e-3)
+    scores, ids = index.search(queries[0], len(vectors) + 2)
+    assert scores[ids == 7] == 0, "a zero vector"
+    assert (scores[-2:] == -np.inf).all()
+    assert (index.search(0 * queries[0], 5)[0] == 0).all()
+
+
+@pytest.mark.parametrize("face", [cassata.DenseFlatIndex, cassata.DensePlainHNSW])
+def test_manhattan(face, vectors, queries):
+    index = face.build_from_array(vectors, metric="cityblock")
+    assert index.metric == "manhattan"
+    distances = np.abs(queries[:, None].astype("f8") - vectors[None].astype("f8")).sum(2)
+    scores, _ = index.batch_search(queries, 10, ef_search=len(vectors))
+    np.testing.assert_allclose(scores.reshape(-1, 10), np.sort(distances, axis=1)[:, :10], rtol=1e-5)
+    assert (index.search(queries[0], len(vectors) + 2)[0][-2:] == np.inf).all()

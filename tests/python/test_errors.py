@@ -138,9 +138,9 @@ def test_bad_collections(face, data, dim, message):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"metric": "cosine"}, ValueError, "cosine.*dotproduct"),
+        ({"metric": "round"}, ValueError, "round.*dotproduct.*euclidean.*cosine"),
         ({"metric": 3}, TypeError, "metric: 3 given, expected a string"),
-        ({"graph_type": "round"}, ValueError, "round.* expected one of 'standard', 'permuted', 'compressed'$"),
+        ({"graph_type": "round"}, ValueError, "round.* expected one of 'standard', 'permuted', 'compressed', 'paged'$"),
         ({"dtype": "f64"}, ValueError, "f64.*f16"),
         ({"m": 0}, ValueError, "m.*0"),
         ({"m": -2}, ValueError, "m: -2 given"),

@@ -170,7 +170,9 @@ def test_metrics_by_their_names():
     for name in ("l2", "L2", "l2sq", "sqeuclidean", "euclidean"):
         assert cassata.SparsePlainHNSW.build_from_arrays(MATRIX, metric=name).metric == "euclidean"
     bits = np.packbits(VECTORS > 0, axis=1)
-    for name, told in (("cosine", "normalize vectors and queries to length 1"), ("cos", "normalize"), ("hamming", "unpack them")):
+    for name in ("cosine", "Cos", "angular"):
+        assert cassata.DensePlainHNSW.build_from_array(VECTORS, metric=name).metric == "cosine"
+    for name, told in (("hamming", "unpack them"), ("jaccard", "unpack them")):
         for call in (cassata.DensePlainHNSW.build_from_array, cassata.recommend):
             with pytest.raises(ValueError, match=f"^metric: '{name}' given, which is unsupported: .*{told}"):
                 call(bits, metric=name)

@@ -119,7 +119,7 @@ def test_errors(vectors, queries):
         ("^memory: '12 apples' given", {"memory": "12 apples"}),
         ("^memory: 0 given", {"memory": 0}),
         ("^k: 0 given", {"k": 0}),
-        ("^metric: 'cosine' given", {"metric": "cosine"}),
+        ("^metric: 'hamming' given", {"metric": "hamming"}),
         ("^queries: dim is 15, data has 16$", {"queries": queries[:, :15]}),
         ("^queries: sparse, the vectors of data are not$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
@@ -167,7 +167,7 @@ def test_program_refuses(folder, queries):
     np.save(folder / "narrow.npy", queries[:, :15])
     common = ("build", "vectors.npy", "-o", "index", "--target-recall")
     for arguments, part in [
-        ((*common, "0"), "--target-recall: 0.000000 given, expected over 0 and at most 1"),
+        ((*common, "0"), "--target-recall: '0' given, expected a number over 0 and at most 1"),
         ((*common, "0.9", "--memory", "much"), "--memory: 'much' given"),
         ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no index here"),
         ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),

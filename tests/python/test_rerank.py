@@ -219,7 +219,7 @@ def test_a_saved_file_is_opened_as_what_it_is(tmp_path, index, queries):
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [
-        (ValueError, "prune_percentage: -0.5.* given, expected 0 to 100", {"prune_percentage": -0.5}),
+        (ValueError, "prune_percentage: -0.5.* given, expected a number from 0 to 100", {"prune_percentage": -0.5}),
         (ValueError, "prune_percentage: 100.5", {"prune_percentage": 100.5}),
         (ValueError, "prune_percentage: nan", {"prune_percentage": float("nan")}),
         (ValueError, "prune_percentage: inf", {"prune_percentage": 10**400}),

@@ -124,7 +124,7 @@ def test_command_line_helps_and_refuses(folder):
     assert "--two-level" in output("build", "--help")
     assert "--output" in refusal("build", folder, "--two-level")
     assert "FOLDER is missing" in refusal("build", "--two-level", "-o", folder.parent / "out")
-    assert "--centroids: 0 given" in refusal("build", folder, "--two-level", "-o", folder.parent / "out", "--centroids", 0)
+    assert "--centroids: '0' given" in refusal("build", folder, "--two-level", "-o", folder.parent / "out", "--centroids", 0)
     assert "--pq-subspaces: 32 given, expected a number that divides 16" in refusal(
         "build", folder, "--two-level", "-o", folder.parent / "out"
     )

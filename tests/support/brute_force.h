@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -12,11 +13,14 @@
 namespace cassata::test {
 
 inline double exact_distance(Metric metric, const float* a, const float* b, std::size_t dim) {
-  double sum = 0;
+  double sum = 0, lengths[] = {0, 0};
   for (std::size_t j = 0; j < dim; ++j) {
     const double x = a[j], y = b[j];
-    sum += metric == Metric::euclidean ? (x - y) * (x - y) : -x * y;
+    sum += metric == Metric::euclidean ? (x - y) * (x - y) : metric == Metric::manhattan ? std::abs(x - y) : -x * y;
+    lengths[0] += x * x;
+    lengths[1] += y * y;
   }
+  if (metric == Metric::cosine && sum != 0) sum /= std::sqrt(lengths[0]) * std::sqrt(lengths[1]);
   return sum;
 }
 

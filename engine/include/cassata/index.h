@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cassata/manifest.h"
+#include "cassata/metric.h"
 #include "cassata/params.h"
 #include "cassata/residency.h"
 #include "cassata/stream.h"

@@ -25,12 +25,12 @@ namespace cassata {
 using Value = std::variant<std::monostate, bool, std::uint64_t, double, std::string>;
 
 enum class ParameterType {
-  whole,  ///< a number of 0 or more: std::uint64_t
-  real,   ///< double
-  flag,   ///< bool
+  whole,   ///< a number of 0 or more: std::uint64_t
+  real,    ///< double
+  flag,    ///< bool
   choice,  ///< one of some names: std::string in small letters
-  path,   ///< std::string
-  bytes,  ///< std::uint64_t; may be given as a text such as "512MiB"
+  path,    ///< std::string
+  bytes,   ///< std::uint64_t; may be given as a text such as "512MiB"
 };
 
 /// The indexes that have a parameter.
@@ -49,10 +49,10 @@ struct ParameterInfo {
   std::string_view option = {};  ///< on the command line, where it is not the name with dashes: "force,f", ",k"
   ParameterType type = ParameterType::whole;
   double minimum = 0, maximum = std::numeric_limits<double>::infinity();
-  bool above_minimum = false;                      ///< the minimum itself is out of range
+  bool above_minimum = false;                       ///< the minimum itself is out of range
   std::vector<std::string> (*choices)() = nullptr;  ///< the names of a choice
-  const Applies* applies = nullptr;                ///< null: every index has it
-  bool ignored_elsewhere = false;                  ///< other indexes take no notice of it, instead of refusing it
+  const Applies* applies = nullptr;                 ///< null: every index has it
+  bool ignored_elsewhere = false;                   ///< other indexes take no notice of it, instead of refusing it
   std::string_view usual = {};  ///< what stands for it where it is not given, if that is not the struct's default
   Recorded recorded = Recorded::no;
   std::string_view help;  ///< one line; other parameters by their names
@@ -136,10 +136,9 @@ class Given {
   /// The first that none of `indexes` has, and would refuse; null: there is none.
   const ParameterInfo* unused(std::span<const IndexSchema> indexes) const {
     for (std::size_t i = 0; i < table_.size(); ++i)
-      if (const Value& value = values_[i]; value.index() != 0 && value != Value(false) &&
-                                           std::ranges::none_of(indexes, [&](const IndexSchema& index) {
-                                             return has(index, table_[i]);
-                                           }))
+      if (const Value& value = values_[i];
+          value.index() != 0 && value != Value(false) &&
+          std::ranges::none_of(indexes, [&](const IndexSchema& index) { return has(index, table_[i]); }))
         return &table_[i];
     return nullptr;
   }

@@ -73,7 +73,4 @@ Recommendation recommend(VectorStream& vectors, const Batch* queries, const Reco
 /// Class and arguments but the metric, for people.
 std::string described(const Trial& trial);
 
-/// "512MiB", "1.5 GB", "1000": bytes. Throws Error(invalid_argument), about the parameter `name`.
-std::uint64_t parse_memory(std::string_view text, std::string_view name = "memory");
-
 }  // namespace cassata

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "cassata/metric.h"
 #include "cassata/types.h"
 
 namespace cassata {
@@ -82,6 +83,9 @@ struct IndexSchema {
   /// The stage that holds the vectors under the name of the index: what it is searched by, or what guided search ends
   /// with.
   const Stage& stored() const noexcept { return traversal_only() ? *second : first; }
+
+  /// The metric whose distances the engine compares.
+  Metric distance() const noexcept { return row_of(metric).distance; }
 
   bool operator==(const IndexSchema&) const = default;
 };

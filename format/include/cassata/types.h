@@ -17,14 +17,9 @@ inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 /// Marks an unused place in a list of ids.
 inline constexpr Id kNoId = 0xFFFF'FFFF;
 
-/// How closeness is measured. Inside the engine a *distance* is smaller when closer (-dot, squared L2); the *score*
-/// that a caller sees is the dot product itself (largest first) or the squared L2 distance (smallest first).
-enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1 };
-
-/// The score that stands for `distance`, and back: the mapping is its own inverse.
-inline float score_of(Metric metric, float distance) {
-  return metric == Metric::dot_product ? 0 - distance : distance;
-}  // 0, not -0
+/// How closeness is measured; metric.h has a row of facts for each. Inside the engine a *distance* is smaller when
+/// closer, as -dot or squared L2; the *score* is what a caller sees.
+enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1, cosine = 2, manhattan = 3 };
 
 /// Type of the elements of a stored or read vector.
 enum class ElementType : std::uint8_t { f32, f16, f64, u8, i8 };

@@ -133,21 +133,5 @@ TEST_F(Recommend, RefusesWhatMakesNoSense) {
   refuse({"queries: 0"}, {}, &none);
 }
 
-TEST(ParseMemory, KnowsTheUsualUnits) {
-  for (const auto& [text, bytes] : std::vector<std::pair<std::string, std::uint64_t>>{{"1", 1},
-                                                                                      {"1000", 1000},
-                                                                                      {"12B", 12},
-                                                                                      {"512MiB", 512ULL << 20},
-                                                                                      {"2GB", 2'000'000'000},
-                                                                                      {"1.5 kB", 1500},
-                                                                                      {"1.5 KB", 1500},
-                                                                                      {"0.5KiB", 512},
-                                                                                      {"3 TiB", 3ULL << 40}})
-    EXPECT_EQ(parse_memory(text), bytes) << text;
-  for (const char* text : {"", "MB", "0", "-1", "0.1", "12 Mb", "1e300", "nan", "inf", "5MiBs", "1 2"})
-    expect_error(Errc::invalid_argument, {"memory: '" + std::string(text) + "' given", "512MiB"},
-                 [&] { parse_memory(text); });
-}
-
 }  // namespace
 }  // namespace cassata

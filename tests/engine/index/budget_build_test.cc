@@ -12,6 +12,7 @@
 #include "engine/build/graph_log.h"
 #include "engine/build/region_build.h"
 #include "format/os/memory.h"
+#include "format/base/text.h"
 #include "tests/conformance/cases.h"
 #include "tests/support/child.h"
 #include "tests/support/expect_error.h"

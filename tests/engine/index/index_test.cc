@@ -70,7 +70,7 @@ TEST(BuildParams, AreCheckedFieldByField) {
 TEST(SearchParams, AreCheckedFieldByField) {
   SearchParams().check();
   for (const float lambda : {-0.01F, -1.0F, kNaN, kInfinity})
-    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "from 0 on"},
+    expect_error(Errc::invalid_argument, {"early_exit_threshold: ", "0 or more"},
                  [&] { SearchParams{.early_exit_threshold = lambda}.check(); });
   for (const float lambda : {0.0F, 0.5F, 3.0F, 3e38F})
     SearchParams{.k = 0, .ef_search = 0, .early_exit_threshold = lambda}.check();
@@ -253,21 +253,20 @@ TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
 }
 
 TEST(IndexSearch, SparseQueriesMayBeEmptyOrHaveUnknownComponents) {
-  for (const MetricRow& metric : metric_rows()) {
-    const Index index =
-        Index::build(*of_shape(VectorKind::sparse),
-                     {.schema = {.metric = metric.metric, .first = {.encoding = Encoding::sparse_f16}}});
+  for (const Metric metric : metrics_of(row_of(Encoding::sparse_f16).distances)) {
+    const Index index = Index::build(*of_shape(VectorKind::sparse),
+                                     {.schema = {.metric = metric, .first = {.encoding = Encoding::sparse_f16}}});
     SparseVectors queries;
     queries.end_row();
     queries.add(1, 1);
     queries.end_row();
     queries.add(1, 1);
-    queries.add(1000000, metric.metric == Metric::dot_product ? 5.0F : 0.0F);  // adds nothing
+    queries.add(1000000, metric == Metric::dot_product ? 5.0F : 0.0F);  // adds nothing
     queries.end_row();
     std::vector<std::int64_t> ids(9);
     std::vector<float> scores(9);
     index.search(queries.batch(4), {.k = 3}, {ids, scores});
-    if (metric.metric == Metric::dot_product) {
+    if (largest_first(metric)) {
       EXPECT_EQ(std::vector(scores.begin(), scores.begin() + 3), (std::vector<float>{0, 0, 0})) << "a vector of zeros";
     }
     for (const std::int64_t id : ids) EXPECT_GE(id, 0);
@@ -328,14 +327,14 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
   const TempDir folder;
   for (const std::size_t dim :
        {std::size_t{40}, std::size_t{65536}, std::size_t{65537}, (std::size_t{1} << 22) + 1, std::size_t{4294967295}})
-    for (const MetricRow& metric : metric_rows())
+    for (const Metric metric : {Metric::dot_product, Metric::euclidean})
       for (const Encoding encoding : {Encoding::sparse_f16, Encoding::sparse_f32}) {
-        SCOPED_TRACE(std::to_string(dim) + " " + std::string(metric.name));
+        SCOPED_TRACE(std::to_string(dim) + " " + std::string(name_of(metric)));
         Random random(dim);
         SparseVectors vectors = random_sparse(random, 300, dim, 20);
         for (float& value : vectors.values) value = static_cast<float>(1 + below(random, 8));  // every score is exact
         const auto stream = sparse_memory_stream("vectors.bin", vectors.components, vectors.values, vectors.offsets);
-        Index::build(*stream, {.schema = {.metric = metric.metric, .first = {.encoding = encoding}}, .graph = {.m = 8}},
+        Index::build(*stream, {.schema = {.metric = metric, .first = {.encoding = encoding}}, .graph = {.m = 8}},
                      folder / "index");
         const Index index = Index::open(folder / "index", {.verify = Verify::all});
         EXPECT_EQ(index.dim(), dim);
@@ -348,10 +347,10 @@ TEST(IndexSearch, SparseRowsOfEveryWidthAndLengthAreFound) {
             query.add(vectors.view(row).components[i], vectors.view(row).values[i]);
           query.end_row();
           index.search_exact(query.batch(dim), {.k = 300}, {ids, scores});
-          ASSERT_EQ(scores, sparse_scores(vectors, query.view(0), metric.metric)) << "row " << row;
+          ASSERT_EQ(scores, sparse_scores(vectors, query.view(0), metric)) << "row " << row;
           index.search(query.batch(dim), {.k = 1, .ef_search = 100}, {std::span(ids).first(1), best});  // a walk
           ASSERT_TRUE(ids[0] >= 0 && ids[0] < 300);
-          if (metric.metric == Metric::euclidean) {
+          if (metric == Metric::euclidean) {
             EXPECT_GE(best[0], scores[0]);
           } else {
             EXPECT_LE(best[0], scores[0]);
@@ -503,6 +502,97 @@ TEST(Index, CopiesShareTheFileAndOutliveIt) {
   copy.verify();
 }
 
+/// Row 7 is zero; lengths differ.
+Vectors of_any_length() {
+  Random random(12);
+  Vectors vectors = normal_vectors(random, 60, 5);
+  for (std::size_t i = 0; i < 60; ++i)
+    for (std::size_t j = 0; j < 5; ++j) vectors.values[5 * i + j] *= i == 7 ? 0 : static_cast<float>(1 + i);
+  return vectors;
+}
+
+TEST(Cosine, IsTheDotProductOfNormalizedVectors) {
+  const Vectors vectors = of_any_length();
+  Vectors normalized = vectors;
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    double squares = 0;
+    for (std::size_t j = 0; j < 5; ++j) squares += std::pow(double{vectors.row(i)[j]}, 2);
+    for (std::size_t j = 0; j < 5 && squares != 0; ++j)
+      normalized.values[5 * i + j] = static_cast<float>(double{vectors.row(i)[j]} * (1 / std::sqrt(squares)));
+  }
+  const Encoding dense[] = {Encoding::f32, Encoding::f16}, sparse[] = {Encoding::sparse_f32, Encoding::sparse_fixed16};
+  for (const Kind kind : {Kind::flat, Kind::graph})
+    for (const bool is_sparse : {false, true})
+      for (const Encoding encoding : is_sparse ? sparse : dense) {
+        if (kind == Kind::flat && encoding == Encoding::sparse_fixed16) continue;
+        SCOPED_TRACE(std::string(name_of(kind)) + " " + std::string(name_of(encoding)));
+        BuildParams params{.schema = {.kind = kind, .metric = Metric::cosine, .first = {.encoding = encoding}},
+                           .graph = {.m = 4}};
+        const auto built = [&](const Vectors& from) {
+          if (is_sparse) return build(sparse_of(from), params);
+          return build(from, params);
+        };
+        const Index index = built(vectors);
+        params.schema.metric = Metric::dot_product;
+        const Index other = built(normalized);
+        EXPECT_EQ(index.manifest().schema.metric, Metric::cosine);
+        for (const SectionEntry& section : other.manifest().sections)
+          EXPECT_TRUE(
+              std::ranges::equal(index.file().section(section.name).bytes, other.file().section(section.name).bytes))
+              << section.name;
+        EXPECT_EQ(index.manifest().provenance.inputs[0].xxh3, built(vectors).manifest().provenance.inputs[0].xxh3);
+        std::vector<std::int64_t> ids(60 * 60);
+        std::vector<float> scores(ids.size()), expected(ids.size());
+        const SparseVectors entries = sparse_of(vectors), unit_entries = sparse_of(normalized);
+        const Batch queries = is_sparse ? entries.batch(5) : vectors.matrix(),
+                    unit = is_sparse ? unit_entries.batch(5) : normalized.matrix();
+        for (const auto search : {&Index::search, &Index::search_exact}) {
+          (other.*search)(unit, {.k = 60, .ef_search = 60}, {ids, expected});
+          (index.*search)(queries, {.k = 60, .ef_search = 60}, {ids, scores});
+          EXPECT_EQ(scores, expected);
+          for (std::size_t i = 0; i < ids.size(); ++i) {
+            ASSERT_LE(std::abs(scores[i]), 1.001F);
+            if (ids[i] == 7 || i / 60 == 7) ASSERT_EQ(scores[i], 0) << "a vector of zeros";
+          }
+        }
+      }
+}
+
+TEST(Manhattan, CodesWithoutItsDistancesAreRefused) {
+  for (const Stage& first : {Stage{.encoding = Encoding::pq, .code = {.m_pq = 1}},
+                             Stage{.encoding = Encoding::dense_int8, .role = Role::traversal}}) {
+    BuildParams params{.schema = {.metric = Metric::manhattan, .first = first}};
+    if (first.role == Role::traversal) params.schema.second = Stage{.role = Role::rerank};
+    expect_error(Errc::invalid_argument,
+                 {"unsupported combination: metric 'manhattan' with", name_of(first.encoding).data(),
+                  "use metric 'dotproduct', 'euclidean' or 'cosine'"},
+                 [&] { build(small_vectors(), params); });
+  }
+  expect_error(Errc::invalid_argument, {"unsupported combination: metric 'manhattan' with dtype 'f16'"}, [] {
+    Index::build(*of_shape(VectorKind::sparse),
+                 {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::sparse_f16}}});
+  });
+}
+
+/// Rows that stand for others are found by their own distances, and as many as there are.
+TEST(Manhattan, NearCopiesAreFoundByTheirDistances) {
+  Random random(5);
+  Vectors vectors = normal_vectors(random, 3000, 16);
+  for (std::size_t i = 1500; i < 3000; ++i)
+    for (std::size_t j = 0; j < 16; ++j)
+      vectors.values[16 * i + j] =
+          vectors.values[16 * (i % 100) + j] + (j == i % 16 ? 1e-3F * static_cast<float>(i % 7) : 0);
+  const Index index = build(vectors, {.schema = {.metric = Metric::manhattan}, .graph = {.m = 8}});
+  ASSERT_GT(index.manifest().graph->near_copies, 100u);
+  const Vectors queries = vectors.part(0, 100);
+  const std::size_t k = 20;
+  std::vector<std::int64_t> ids(100 * k);
+  std::vector<float> found(ids.size()), exact(ids.size());
+  index.search(queries.matrix(), {.k = k, .ef_search = 200}, {ids, found});
+  index.search_exact(queries.matrix(), {.k = k}, {ids, exact});
+  EXPECT_EQ(found, exact);
+}
+
 TEST(Index, ProvenanceTellsHowItWasBuilt) {
   const Index index =
       build(small_vectors(), {.schema = {.metric = Metric::euclidean}, .graph = {.m = 5, .ef_construction = 33}});
@@ -518,13 +608,14 @@ TEST(Index, ProvenanceTellsHowItWasBuilt) {
 }
 
 TEST(Names, AreReadAsTheyAreWritten) {
-  for (const MetricRow& row : metric_rows()) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
+  for (const MetricRow& row : kMetrics) EXPECT_EQ(parse_metric(name_of(row.metric)), row.metric);
   for (const GraphTypeRow& row : graph_type_rows()) EXPECT_EQ(parse_graph_type(name_of(row.type)), row.type);
   for (const EncodingRow& row : encoding_rows())
     EXPECT_EQ(parse_encoding(name_of(row.encoding), row.vector_kind), row.encoding);
   for (const KindRow& row : kind_rows()) EXPECT_EQ(parse_kind(name_of(row.kind)), row.kind);
-  expect_error(Errc::invalid_argument, {"metric: 'cosine' given", "use 'dotproduct'"}, [] { parse_metric("cosine"); });
-  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed'"},
+  EXPECT_EQ(parse_metric("Angular"), Metric::cosine);
+  EXPECT_EQ(parse_metric("L1"), Metric::manhattan);
+  expect_error(Errc::invalid_argument, {"graph_type: '' given", "'standard', 'permuted', 'compressed', 'paged'"},
                [] { parse_graph_type(""); });
   expect_error(Errc::invalid_argument, {"dtype: 'F32' given", "'f32', 'f16'"}, [] { parse_encoding("F32"); });
   EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);

@@ -36,9 +36,7 @@ void each_row(auto test) {
   });
 }
 
-bool is_whole(const ParameterInfo& row) {
-  return row.type == ParameterType::whole || row.type == ParameterType::bytes;
-}
+bool is_whole(const ParameterInfo& row) { return row.type == ParameterType::whole || row.type == ParameterType::bytes; }
 
 Value number_of(const ParameterInfo& row, double number) {
   return is_whole(row) ? Value(static_cast<std::uint64_t>(number)) : Value(number);
@@ -225,7 +223,8 @@ TEST(Parameters, OfOtherIndexesAreRefused) {
       {VectorKind::dense, {{"opq", "true"}}, "opq: given, expected only with 'pq' codes"},
       {VectorKind::dense, {{"bits", "3"}}, "bits: given, expected only with 'rabitq' codes"},
       {VectorKind::dense, {{"rerank_bits", "3"}}, "rerank_bits: given, expected only with 'rabitq' rerank codes"},
-      {VectorKind::dense, {{"dtype", "pq"}, {"rerank", "f16"}, {"prune_percentage", "30"}},
+      {VectorKind::dense,
+       {{"dtype", "pq"}, {"rerank", "f16"}, {"prune_percentage", "30"}},
        "prune_percentage: given, expected only with sparse vectors"},
       {VectorKind::dense, {{"residual", "true"}}, "residual: given without rerank, "},
       {VectorKind::sparse, {{"residual", "true"}}, "residual: given without prune_percentage, "},
@@ -293,19 +292,39 @@ TEST(Parameters, AreRecordedSoThatTheyMakeTheSameBuild) {
 /// Texts of files that former versions wrote, in the same order.
 TEST(Parameters, AreRecordedAsEverBefore) {
   EXPECT_EQ(texts(built(VectorKind::dense, {{"navigation", "int4"}, {"dtype", "f16"}})),
-            (Texts{{"kind", "hnsw"}, {"metric", "dotproduct"}, {"dtype", "f16"}, {"navigation", "int4"},
-                   {"graph_type", "permuted"}, {"m", "32"}, {"ef_construction", "200"}}));
-  EXPECT_EQ(texts(built(VectorKind::sparse, {{"kind", "postings"}})),
-            (Texts{{"kind", "postings"}, {"metric", "dotproduct"}, {"dtype", "f16"}, {"n_postings", "0"},
-                   {"summary_energy", "1"}, {"n_knn", "0"}}));
-  EXPECT_EQ(texts(built(VectorKind::sparse, {{"prune_percentage", "60"}})),
-            (Texts{{"kind", "hnsw"}, {"metric", "dotproduct"}, {"dtype", "f16"}, {"graph_type", "permuted"},
-                   {"m", "32"}, {"ef_construction", "200"}, {"rerank", "f16"}, {"prune_percentage", "60"},
-                   {"residual", "false"}}));
+            (Texts{{"kind", "hnsw"},
+                   {"metric", "dotproduct"},
+                   {"dtype", "f16"},
+                   {"navigation", "int4"},
+                   {"graph_type", "permuted"},
+                   {"m", "32"},
+                   {"ef_construction", "200"}}));
+  EXPECT_EQ(texts(built(VectorKind::sparse, {{"kind", "postings"}})), (Texts{{"kind", "postings"},
+                                                                             {"metric", "dotproduct"},
+                                                                             {"dtype", "f16"},
+                                                                             {"n_postings", "0"},
+                                                                             {"summary_energy", "1"},
+                                                                             {"n_knn", "0"}}));
+  EXPECT_EQ(texts(built(VectorKind::sparse, {{"prune_percentage", "60"}})), (Texts{{"kind", "hnsw"},
+                                                                                   {"metric", "dotproduct"},
+                                                                                   {"dtype", "f16"},
+                                                                                   {"graph_type", "permuted"},
+                                                                                   {"m", "32"},
+                                                                                   {"ef_construction", "200"},
+                                                                                   {"rerank", "f16"},
+                                                                                   {"prune_percentage", "60"},
+                                                                                   {"residual", "false"}}));
   EXPECT_EQ(texts(built(VectorKind::dense, {{"dtype", "rabitq"}, {"rerank", "rabitq"}, {"rerank_bits", "8"}})),
-            (Texts{{"kind", "hnsw"}, {"metric", "dotproduct"}, {"dtype", "rabitq"}, {"graph_type", "permuted"},
-                   {"m", "32"}, {"ef_construction", "200"}, {"rerank", "rabitq"}, {"rerank_bits", "8"},
-                   {"residual", "false"}, {"bits", "4"}}));
+            (Texts{{"kind", "hnsw"},
+                   {"metric", "dotproduct"},
+                   {"dtype", "rabitq"},
+                   {"graph_type", "permuted"},
+                   {"m", "32"},
+                   {"ef_construction", "200"},
+                   {"rerank", "rabitq"},
+                   {"rerank_bits", "8"},
+                   {"residual", "false"},
+                   {"bits", "4"}}));
 }
 
 TEST(Parameters, ClassesAreListed) {

@@ -178,7 +178,7 @@ TEST(RerankIndex, ParametersAreChecked) {
   for (const float wrong : {-0.5F, -1.0F, 100.5F, kNaN, kInfinity})
     expect_error(Errc::invalid_argument, {"prune_percentage: ", "0 to 100"}, [&] { params_of(wrong).check(); });
   for (const float wrong : {-0.5F, kNaN, kInfinity, -kInfinity})
-    expect_error(Errc::invalid_argument, {"alpha: ", "from 0 on"}, [&] { SearchParams{.alpha = wrong}.check(); });
+    expect_error(Errc::invalid_argument, {"alpha: ", "0 or more"}, [&] { SearchParams{.alpha = wrong}.check(); });
   SearchParams{.k_candidates = 0, .alpha = 3.0F, .beta = 0}.check();
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -37,7 +38,7 @@ struct Case {
 Case random_case(unsigned seed) {
   std::mt19937 random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
-  Case c{.metric = up_to(1) ? Metric::euclidean : Metric::dot_product,
+  Case c{.metric = std::array{Metric::dot_product, Metric::euclidean, Metric::manhattan}[up_to(2)],
          .type = up_to(1) ? ElementType::f16 : ElementType::f32,
          .dim = seed % 16 ? 1 + up_to(299) : 1000 + up_to(3000),
          .query = {},
@@ -79,12 +80,14 @@ Reference reference(const Case& c, std::size_t row) {
   for (std::size_t i = 0; i < c.dim; ++i) {
     const double q = c.query[i];
     const double v = c.values[row * c.dim + i];
-    const double term = c.metric == Metric::euclidean ? (q - v) * (q - v) : q * v;
+    const double term = c.metric == Metric::euclidean   ? (q - v) * (q - v)
+                        : c.metric == Metric::manhattan ? std::abs(q - v)
+                                                        : q * v;
     sum += term;
     magnitude += std::abs(term);
   }
   const double roundings = static_cast<double>(c.dim) / 4 + 12;
-  return {c.metric == Metric::euclidean ? sum : -sum, roundings * 0x1p-24 * magnitude};
+  return {c.metric == Metric::dot_product ? -sum : sum, roundings * 0x1p-24 * magnitude};
 }
 
 std::vector<Id> random_ids(std::mt19937& random, std::size_t rows) {

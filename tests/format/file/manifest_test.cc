@@ -1,10 +1,12 @@
 #include "cassata/manifest.h"
 
+#include <flatbuffers/flatbuffers.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <functional>
 
+#include "manifest_generated.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/index_file.h"
 
@@ -136,6 +138,37 @@ TEST(Manifest, UnknownValuesNeedANewerVersion) {
     expect_error(Errc::incompatible, {"some.file: manifest at byte 8192", what, "newer"},
                  [&] { read_manifest(bytes, "some.file", 8192); });
   }
+}
+
+/// A manifest with so many stages, as it lies in a file.
+Bytes with_stages(std::size_t stages, bool rerank) {
+  flatbuffers::FlatBufferBuilder b;
+  std::vector<flatbuffers::Offset<fb::Codes>> codes;
+  for (std::size_t i = 0; i < stages; ++i)
+    codes.push_back(fb::CreateCodes(b, fb::Encoding_f32, b.CreateString("part")));
+  const auto codes_at = b.CreateVector(codes);
+  const auto hashes = fb::CreateBlockHashes(b);
+  const auto provenance = fb::CreateProvenance(b, b.CreateString("0.0.0"));
+  flatbuffers::Offset<fb::Rerank> rerank_at;
+  if (rerank) rerank_at = fb::CreateRerank(b, 100);
+  fb::FinishManifestBuffer(b, fb::CreateManifest(b, fb::Kind_flat, fb::Shape_dense, fb::Metric_euclidean, 3, 5,
+                                                 codes_at, 0, 0, hashes, provenance, rerank_at));
+  const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(Manifest, HasOneStageOrTwo) {
+  const auto read = [](std::size_t stages, bool rerank) {
+    return read_manifest(with_stages(stages, rerank), "file", 8);
+  };
+  EXPECT_FALSE(read(1, false).schema.second);
+  EXPECT_TRUE(read(2, true).schema.has(Role::rerank));
+  expect_error(Errc::corrupt, {"file: manifest at byte 8", "no encoding"}, [&] { read(0, false); });
+  expect_error(Errc::corrupt, {"file: manifest at byte 8", "an entry for reranking, but one encoding"},
+               [&] { read(1, true); });
+  for (const auto& [stages, rerank] : {std::pair(2, false), {3, false}, {3, true}})
+    expect_error(Errc::incompatible, {"file: manifest at byte 8", std::to_string(stages) + " encodings", "newer"},
+                 [&] { read(static_cast<std::size_t>(stages), rerank); });
 }
 
 /// Reads bytes that no hash vouched for: anything but an Error is a fault.

@@ -69,14 +69,5 @@ TEST_F(MemoryLimit, InAContainerTheMountIsTheGroup) {
   EXPECT_EQ(limit(), 4000000u);
 }
 
-TEST(BytesText, RoundsWhatIsAMebibyteOrMore) {
-  EXPECT_EQ(bytes_text(0), "0 bytes");
-  EXPECT_EQ(bytes_text((1 << 20) - 1), "1048575 bytes");
-  EXPECT_EQ(bytes_text(1 << 20), "1048576 bytes (1.0 MiB)");
-  EXPECT_EQ(bytes_text(std::uint64_t{3} << 29), "1610612736 bytes (1.5 GiB)");
-  EXPECT_EQ(bytes_text((std::uint64_t{1} << 30) - 1), "1073741823 bytes (1.0 GiB)");
-  EXPECT_EQ(bytes_text(~std::uint64_t{0}), "18446744073709551615 bytes (16.0 EiB)");
-}
-
 }  // namespace
 }  // namespace cassata

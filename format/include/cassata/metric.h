@@ -1,0 +1,65 @@
+// The table of metrics: names, what the engine compares, and what callers see of it.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "cassata/types.h"
+
+namespace cassata {
+
+/// What a distance is the number of, which is smaller for closer vectors.
+enum class DistanceForm : std::uint8_t {
+  negated_product,  ///< its score is the product itself, largest first
+  squared_length,   ///< of the difference
+  length,           ///< of the difference
+};
+
+struct MetricRow {
+  Metric metric;
+  std::string_view name;
+  std::span<const std::string_view> aliases;  ///< what other libraries call it
+  Metric distance;                            ///< the metric whose distances are compared; codes know these alone
+  DistanceForm form;                          ///< of these distances
+  bool normalized = false;                    ///< vectors and queries get length 1 on the way in, or stay zero
+};
+
+inline constexpr std::string_view kDotProductAliases[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
+inline constexpr std::string_view kEuclideanAliases[] = {"l2", "l2sq", "sqeuclidean", "squared_euclidean"};
+
+inline constexpr std::string_view kCosineAliases[] = {"cos", "angular", "cosine_similarity"};
+inline constexpr std::string_view kManhattanAliases[] = {"l1", "cityblock", "taxicab"};
+
+inline constexpr MetricRow kMetrics[] = {
+    {Metric::dot_product, "dotproduct", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
+    {Metric::euclidean, "euclidean", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
+    {Metric::cosine, "cosine", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
+    {Metric::manhattan, "manhattan", kManhattanAliases, Metric::manhattan, DistanceForm::length},
+};
+
+/// Of a metric that the table has, as all have that were parsed or read from a file.
+constexpr const MetricRow& row_of(Metric metric) noexcept {
+  for (const MetricRow& row : kMetrics)
+    if (row.metric == metric) return row;
+  return kMetrics[0];
+}
+
+/// Whether the largest score is the best.
+constexpr bool largest_first(Metric metric) noexcept { return row_of(metric).form == DistanceForm::negated_product; }
+
+/// The score that stands for `distance`, and back: the mapping is its own inverse.
+constexpr float score_of(Metric metric, float distance) noexcept {
+  return largest_first(metric) ? 0 - distance : distance;  // 0, not -0
+}
+
+/// The length of a difference (L2, L1 ...) whose distance is `distance`, and back. Not of products.
+inline double length_of(Metric metric, double distance) noexcept {
+  return row_of(metric).form == DistanceForm::length ? distance : std::sqrt(distance);
+}
+constexpr double distance_at(Metric metric, double length) noexcept {
+  return row_of(metric).form == DistanceForm::length ? length : length * length;
+}
+
+}  // namespace cassata
