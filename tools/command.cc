@@ -13,7 +13,7 @@
 namespace cassata::tools {
 namespace po = boost::program_options;
 
-std::string with_options(std::string_view message) {
+std::string with_options(std::string_view message, bool help) {
   const bool combination = message.starts_with("unsupported combination: ");  // of parameters and their values
   std::string text;
   for (std::size_t begin = 0, end; begin < message.size(); begin = end) {
@@ -21,9 +21,9 @@ std::string with_options(std::string_view message) {
     std::string_view word = message.substr(begin, end - begin);
     while (!word.empty() && std::string_view(":,;)").find(word.back()) != std::string_view::npos) word.remove_suffix(1);
     const bool leads = begin == 0 && message.substr(word.size()).starts_with(": ");
-    const bool name = leads || combination || word.find('_') != word.npos;
-    const ParameterInfo* const row = name ? find_parameter(word) : nullptr;
-    text += row != nullptr ? option_name(*row) : std::string(word);
+    const ParameterInfo* const row = find_parameter(word);
+    const bool name = leads || combination || word.find('_') != word.npos || (help && row && row->option.size() > 2);
+    text += row && name ? option_name(*row) : std::string(word);
     text += message.substr(begin + word.size(), end - begin - word.size());
     if (end < message.size()) text += message[end++];
   }
@@ -72,7 +72,7 @@ void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std
   static constexpr const char* kValueNames[] = {"N", "N", "", "NAME", "FILE", "SIZE"};
   std::string names(row.option.empty() ? row.name : row.option);
   std::ranges::replace(names, '_', '-');
-  std::string help = with_options(row.help);
+  std::string help = with_options(row.help, true);
   if (row.applies != nullptr) help += "; only " + std::string(row.applies->text);
   if (row.type == ParameterType::flag) {
     const auto on = [give = std::move(give)](bool given) {

@@ -72,8 +72,9 @@ T number(std::string_view text) {
 }
 
 /// `message` with the engine's names of parameters as options of the command line: its first word, if a colon follows,
-/// words with an underscore, and all words of an unsupported combination.
-std::string with_options(std::string_view message);
+/// words with an underscore, and all words of an unsupported combination. In a text of `help` also those that the
+/// command line calls otherwise.
+std::string with_options(std::string_view message, bool help = false);
 
 /// A subcommand's command line: described once, for parsing and for --help.
 class CommandLine {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "format/base/text.h"
 #include "format/file/mapped_file.h"
 #include "format/base/text.h"
 

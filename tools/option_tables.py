@@ -17,9 +17,9 @@ MARKED = re.compile(r"(<!-- options: (\w+)((?: -\w+)*) -->\n)(.*?)(<!-- end of o
 
 
 def as_options(text: str) -> str:
-    """`text` with the names of parameters that have an underscore as options."""
-    options = {row["name"]: f"`{row['option']}`" for row in reversed(_core.parameters) if "_" in row["name"]}
-    return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda word: options.get(word[0], word[0]), text)
+    """`text` with the names of parameters as options, where these differ."""
+    options = {row["name"]: f"`{row['option']}`" for row in reversed(_core.parameters) if row["option"].lstrip("-") != row["name"]}
+    return re.sub(r"\b[a-z_]+\b", lambda word: options.get(word[0], word[0]), text)
 
 
 def values_of(row: dict[str, Any]) -> str:
@@ -28,10 +28,10 @@ def values_of(row: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in row["choices"])
     if row["type"] in ("bool", "path", "bytes"):
         return {"bool": "", "path": "a file", "bytes": "bytes, as `512MiB`"}[row["type"]]
-    least = f"{row['minimum']:g}"
-    if row["maximum"] is None or row["maximum"] > 2**24:
+    least, most = f"{row['minimum']:.0f}", row["maximum"]
+    if most is None or most > 2**24:
         return f"{least} or more"
-    return f"over {least}, to {row['maximum']:g}" if row["above_minimum"] else f"{least} to {row['maximum']:g}"
+    return f"over {least}, to {most:.0f}" if row["above_minimum"] else f"{least} to {most:.0f}"
 
 
 def default_of(row: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The engine's Index, as bindings/module.cc defines it; its parameters are those of the table."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,22 +19,44 @@ _Rows = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.ui
 
 _Vectors = str | npt.NDArray[Any] | _Rows
 
+_Queries = npt.NDArray[np.float32] | _Rows
+
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
 _Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
-# Rows of the table of parameters (cassata/parameters.h), with the keys
-#   name, help; option: "--encoding", "-m"; stage: "build", "search", "open", "recommend", "two_level" or "join"
-#   type: "int", "float", "bool", "str", "path", or "bytes", an int or a text such as "512MiB"
-#   default: None is nothing, unless it is given; usual: what is taken where it is not given, if that is not `default`, or None
-#   minimum, maximum: numbers or None; above_minimum: the minimum is out of range; choices: a tuple or None
-#   expected: the range in words; applies: tags of the indexes that have it, () for all; only_with: the same in words, or None
-#   ignored_elsewhere: other indexes ignore it, instead of refusing it
-parameters: tuple[dict[str, Any], ...]
+class _Parameter(TypedDict):
+    """A row of the table of parameters (cassata/parameters.h)."""
 
-# Classes as the registry has them, some with several rows: name, vectors ("dense", "sparse"), kind, dtypes, second (encodings of the second
-# stage), role of the second stage ("search": there is none; "traversal": `dtypes` are navigation codes, `second` the dtype), metrics
-classes: tuple[dict[str, Any], ...]
+    name: str
+    option: str  # "--encoding", "-m"
+    type: str  # "int", "float", "bool", "str", "path", or "bytes": an int or a text such as "512MiB"
+    default: int | float | bool | str | None  # None: nothing, unless it is given
+    usual: str | None  # what is taken where it is not given, if that is not `default`
+    minimum: int | float | None
+    maximum: int | float | None
+    above_minimum: bool  # the minimum is out of range
+    choices: tuple[str, ...] | None
+    expected: str  # "a whole number from 2 to 512"
+    stage: str  # "build", "search", "open", "recommend", "two_level", "join"
+    help: str
+    applies: tuple[str, ...]  # tags of the indexes that have it; (): all
+    only_with: str | None  # the same in words
+    ignored_elsewhere: bool  # other indexes ignore it, instead of refusing it
+
+class _Class(TypedDict):
+    """Indexes of a class, as the registry has them; a class may have several rows."""
+
+    name: str
+    vectors: str
+    kind: str
+    dtypes: tuple[str, ...]
+    second: tuple[str, ...]
+    role: str  # of the second stage; "traversal": `dtypes` are navigation codes, and `second` the dtype; "search": there is none
+    metrics: tuple[str, ...]
+
+parameters: tuple[_Parameter, ...]
+classes: tuple[_Class, ...]
 
 def bytes_text(bytes: int) -> str: ...
 
@@ -58,10 +80,10 @@ class Index:
     def open(path: str) -> Index: ...
     @staticmethod
     def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
-    def search(self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+    def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
         """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
 
-    def search_exact(self, queries: npt.NDArray[np.float32] | _Rows, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
+    def search_exact(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
         """The same by comparing each query with every vector."""
 
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...

@@ -43,7 +43,7 @@ def _read(text: str) -> dict[str, dict[str, Argument]]:
 
 _OWN = _read(TEXT)
 _OWN["search"]["sparse_offsets"] = _OWN["search"]["offsets"]
-_PARAMETERS = {(row["stage"], row["name"]): row for row in _core.parameters}
+_PARAMETERS: dict[tuple[str, str], Any] = {(row["stage"], row["name"]): row for row in _core.parameters}
 _TYPES = {"path": "Path", "bytes": "int | str"}  # where Python's name is another
 
 
@@ -52,7 +52,7 @@ def names_of(stage: str) -> list[str]:
     return [name for its_stage, name in _PARAMETERS if its_stage == stage]
 
 
-def row_of(stage: str, name: str) -> dict[str, Any]:
+def row_of(stage: str, name: str) -> Any:
     """A row of the engine's table."""
     return _PARAMETERS[stage, name]
 
@@ -75,7 +75,7 @@ def argument(stage: str, name: str) -> Argument:
     return Argument(kind if default is not None else f"{kind} | None", default, text, _range(row))
 
 
-def _range(row: dict[str, Any]) -> str:
+def _range(row: Any) -> str:
     least, most = row["minimum"], row["maximum"]
     if row["choices"]:
         return ", ".join(f'"{choice}"' for choice in row["choices"])

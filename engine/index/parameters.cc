@@ -238,7 +238,7 @@ const Parameter<B> kBuild[] = {
       .choices = metrics,
       .recorded = always,
       .help = "how vectors are compared: the similarities dotproduct and cosine are largest first, the distances "
-              "euclidean (squared) and manhattan smallest first"},
+              "euclidean (squared) and manhattan (dense vectors in f32 or f16, without navigation) smallest first"},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
     {{.name = "dtype",
@@ -308,7 +308,6 @@ const Parameter<B> kBuild[] = {
     {{.name = "rerank",
       .type = choice,
       .choices = reranks,
-      .applies = &kRerank,
       .recorded = always,
       .help =
           "store vectors a second time, in this encoding, which scores the candidates of the first stage again: sparse "
@@ -368,14 +367,14 @@ const Parameter<B> kBuild[] = {
                                    .maximum = kMaxU32,
                                    .applies = &kApproximate,
                                    .recorded = if_changed,
-                                   .help = "ef_search that the file keeps, for searches that are given none"}),
+                                   .help = "width of search that the file keeps, for searches that are given none"}),
     optional_at<B, &B::memory_budget>(
         {.name = "memory_budget",
          .type = bytes,
          .minimum = 1,
          .applies = &kGraph,
          .recorded = if_changed,
-         .help = "memory that the build may hold, as 512MiB: the graph is built in regions that fit, for collections "
+         .help = "memory that the build may hold: the graph is built in regions that fit, for collections "
                  "larger than memory; what is done is kept beside the file, in a folder that ends in .build"}),
     at<B, &B::resume>({.name = "resume",
                        .type = flag,
@@ -475,7 +474,7 @@ const Parameter<R> kRecommend[] = {
     optional_at<R, &R::memory>({.name = "memory",
                                 .type = bytes,
                                 .minimum = 1,
-                                .help = "most bytes that every query touches, codes and graph, as 512MiB; vectors that "
+                                .help = "most bytes that every query touches, codes and graph; vectors that "
                                         "only score results again may stay on disk; unless given, no bound"}),
     at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results a query"}),
     at<R, &R::sample>({.name = "sample", .help = "most vectors to try on"}),
@@ -692,7 +691,10 @@ std::vector<IndexClass> index_classes() {
     out.push_back({.name = row.name, .vector_kind = row.vector_kind(), .kind = row.kind, .role = role});
     add(out.back().first, row.encodings);
     add(out.back().second, row.seconds);
-    for (const Metric metric : metrics_of(row.distances)) out.back().metrics.emplace_back(name_of(metric));
+    for (const Metric metric : metrics_of(row.distances))
+      if (std::ranges::any_of(row.encodings,
+                              [&](Encoding encoding) { return has_metric(row_of(encoding).distances, metric); }))
+        out.back().metrics.emplace_back(name_of(metric));
   }
   return out;
 }

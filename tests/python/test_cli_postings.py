@@ -79,8 +79,8 @@ def test_inspect(folder, tmp_path):
     [
         (["--kind", "hnsw", "--summary-energy", "1"], "--summary-energy: given, expected only with kind 'postings'"),
         (["--kind", "flat", "--n-postings", "5"], "--n-postings: given, expected only with kind 'postings'"),
-        (["--kind", "postings", "--metric", "euclidean"], "metric 'euclidean' with a SparsePostingsIndex (use metric 'dotproduct')"),
-        (["--kind", "postings", "--rerank", "f16"], "rerank with kind 'postings' (use kind 'hnsw')"),
+        (["--kind", "postings", "--metric", "euclidean"], "--metric 'euclidean' with a SparsePostingsIndex (use --metric 'dotproduct'"),
+        (["--kind", "postings", "--rerank", "f16"], "--rerank with --kind 'postings' (use --kind 'hnsw')"),
         (["--kind", "postings", "--summary-energy", "x"], "--summary-energy: 'x' given, expected a number"),
     ],
 )

@@ -145,8 +145,8 @@ def test_inspect(sparse):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "metric 'euclidean' with a SparseFlatIndex"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "dtype 'dotvbyte' with kind 'flat'"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "--metric 'euclidean' with a SparseFlatIndex"),
+        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "--encoding 'dotvbyte' with --kind 'flat'"),
         (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, expected only with kind 'postings'"),
         (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
         (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
@@ -211,10 +211,10 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
     [
         (["--prune-percentage", "-1"], "--prune-percentage: '-1' given, expected a number from 0 to 100"),
         (["--residual"], "--residual: given without --prune-percentage"),
-        (["--residual", "--prune-percentage", "100"], "residual with --prune-percentage 100"),
+        (["--residual", "--prune-percentage", "100"], "--residual with --prune-percentage 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
-        (["--rerank", "f16", "--metric", "euclidean"], "metric 'euclidean' with a SparseRerankHNSW (use metric 'dotproduct')"),
-        (["--rerank", "f16", "--kind", "flat"], "rerank with kind 'flat' (use kind 'hnsw')"),
+        (["--rerank", "f16", "--metric", "euclidean"], "--metric 'euclidean' with a SparseRerankHNSW (use --metric 'dotproduct'"),
+        (["--rerank", "f16", "--kind", "flat"], "--rerank with --kind 'flat' (use --kind 'hnsw')"),
     ],
 )
 def test_a_rerank_that_is_refused(sparse, options, message):
@@ -231,8 +231,8 @@ def test_dense_vectors_are_not_reranked(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--alpha", "-1"], "--alpha: -1"),
-        (["--alpha", "nan"], "--alpha: nan"),
+        (["--alpha", "-1"], "--alpha: '-1' given"),
+        (["--alpha", "nan"], "--alpha: 'nan' given"),
         (["--beta", "1.5"], "--beta: '1.5'"),
         (["--k-candidates", "-3"], "--k-candidates: '-3'"),
     ],

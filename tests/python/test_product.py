@@ -153,4 +153,5 @@ def test_the_command_line(vectors, tmp_path):
     assert "--m-pq: 25 given, expected 1 to 24" in refusal("build", source, "-o", index, "--encoding", "pq", "--m-pq", "25")
     assert "--m-pq: given, expected only with 'pq' codes" in refusal("build", source, "-o", index, "--m-pq", "8")
     assert "--opq: given, expected only with 'pq' codes" in refusal("build", source, "-o", index, "--encoding", "f16", "--opq")
-    assert "kind: 'flat' given" in refusal("build", source, "-o", index, "--kind", "flat", "--encoding", "pq", "--m-pq", "8")
+    flat = refusal("build", source, "-o", index, "--kind", "flat", "--encoding", "pq", "--m-pq", "8")
+    assert "--encoding 'pq' with --kind 'flat'" in flat

@@ -241,10 +241,10 @@ def test_bad_builds(error, message, arguments):
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [
-        (ValueError, "alpha: -0.1.* given, expected a finite number from 0 on", {"alpha": -0.1}),
+        (ValueError, "alpha: -0.1.* given, expected a finite number, 0 or more", {"alpha": -0.1}),
         (ValueError, "alpha: nan", {"alpha": float("nan")}),
         (TypeError, "alpha: 'x' given", {"alpha": "x"}),
-        (ValueError, "beta: -1 given, expected a whole number from 0", {"beta": -1}),
+        (ValueError, "beta: -1 given, expected a whole number, 0 or more", {"beta": -1}),
         (TypeError, "beta: 1.5 given", {"beta": 1.5}),
         (ValueError, "k_candidates: -1 given", {"k_candidates": -1}),
         (ValueError, "k: -1 given", {"k": -1}),

@@ -195,7 +195,7 @@ def test_programs_of_kannolo(tmp_path, vectors, queries):
     [
         ({"query_cut": 2.5}, TypeError, "query_cut: 2.5 given, expected a whole number"),
         ({"heap_factor": float("nan")}, ValueError, "heap_factor: nan"),
-        ({"heap_factor": "x"}, TypeError, "heap_factor: 'x' given, expected a number from 0 to 1"),
+        ({"heap_factor": "x"}, TypeError, "heap_factor: 'x' given, expected a number"),
         ({"early_exit_threshold": -0.7}, ValueError, "early_exit_threshold: -0.7"),
         ({"ef_search": -1}, ValueError, "ef_search: -1 given"),
         ({"k": "ten"}, TypeError, "k: 'ten' given"),
@@ -213,7 +213,7 @@ def test_a_search_that_is_refused(lists, queries, given, error, message):
 @pytest.mark.parametrize(
     ("face", "given", "error", "message"),
     [
-        (Lists, {"metric": "l2"}, ValueError, "metric: 'euclidean' given.*SparsePostingsIndex.*'dotproduct'"),
+        (Lists, {"metric": "l2"}, ValueError, r"metric 'euclidean' with a SparsePostingsIndex \(use metric 'dotproduct'"),
         (Lists, {"dtype": "u8"}, ValueError, "dtype: 'u8' given"),
         (Lists, {"n_postings": 1.5}, TypeError, "n_postings: 1.5 given, expected a whole number"),
         (Lists, {"summary_energy": 1.5}, ValueError, "summary_energy: 1.5.* given"),
