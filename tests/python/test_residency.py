@@ -359,6 +359,7 @@ def limited_group():
         folder.rmdir()
 
 
+@pytest.mark.filterwarnings("ignore::cassata.RecallWarning")  # the small form builds quickly
 @pytest.mark.parametrize("navigation", ["int4", None], ids=["cold", "hot"])
 def test_an_index_larger_than_the_limit_answers_alike(tmp_path, limited_group, navigation):
     """Its cold section alone, or a hot one, is more than the process may use."""
