@@ -75,7 +75,7 @@ def test_open_reads_what_is_named(tiered):
 
 
 def test_queries_warm_an_index_little_by_little(tmp_path):
-    rows, dim = at_size((12_000, 512), (3_000, 1024))
+    rows, dim = at_size((12_000, 512), (6_000, 1024))
     asked, path = clustered(9, dim, seed=2), tmp_path / "hot"
     cassata.DensePlainHNSW.build_from_array(clustered(rows, dim, seed=1), m=8, ef_construction=40, path=path).close()
     drop(path)
@@ -359,6 +359,7 @@ def limited_group():
         folder.rmdir()
 
 
+@pytest.mark.filterwarnings("ignore::cassata.RecallWarning")  # the small form builds quickly
 @pytest.mark.parametrize("navigation", ["int4", None], ids=["cold", "hot"])
 def test_an_index_larger_than_the_limit_answers_alike(tmp_path, limited_group, navigation):
     """Its cold section alone, or a hot one, is more than the process may use."""
