@@ -4,7 +4,6 @@
 
 #include "format/base/text.h"
 #include "format/file/mapped_file.h"
-#include "format/base/text.h"
 
 namespace cassata::tools {
 namespace {

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "cassata/index.h"
+#include "format/base/text.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
-#include "format/base/text.h"
 
 namespace cassata::tools {
 namespace {

@@ -11,9 +11,8 @@ PackedRows::PackedRows(std::unique_ptr<RowCodec> codec, const Section& section, 
     : Codes(size, codec->dim()), codec_(std::move(codec)), section_(section) {
   const std::size_t row = codec_->row_bytes();
   if (size > kMaxSize || dim() > kMaxDim)
-    throw section.damaged(0, std::to_string(size) + " vectors of dim " + std::to_string(dim()) +
-                                 ", expected at most " + std::to_string(kMaxSize) + " of dim " +
-                                 std::to_string(kMaxDim));
+    throw section.damaged(0, std::to_string(size) + " vectors of dim " + std::to_string(dim()) + ", expected at most " +
+                                 std::to_string(kMaxSize) + " of dim " + std::to_string(kMaxDim));
   if (section.bytes.size() != size * row)
     throw section.damaged(0, "holds " + std::to_string(section.bytes.size()) + " bytes, expected " +
                                  std::to_string(size) + " rows of " + std::to_string(row));

@@ -69,7 +69,7 @@ TEST_F(Recommend, StaysWithinTheMemory) {
   EXPECT_LE(tight.choice().hot_bytes, static_cast<double>(bound));
   expect_error(
       Errc::invalid_argument,
-      {"memory: no candidate", "within the memory of 10000 bytes", "the smallest that does needs", " bytes: Dense"},
+      {"memory: no candidate", "within the memory of 10.0 kB", "the smallest that does needs", " kB: Dense"},
       [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
 }
 

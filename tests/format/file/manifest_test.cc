@@ -222,7 +222,7 @@ TEST(Manifest, SharedTextsCostNoMoreThanTheFile) {
       const auto offset = static_cast<std::uint32_t>(a - at);
       std::memcpy(bytes.data() + at, &offset, sizeof offset);
     }
-  expect_error(Errc::corrupt, {"file: manifest at byte 0", "texts"}, [&] { read_manifest(bytes, "file", 0); });
+  expect_error(Errc::corrupt, {"file: manifest at byte 0", "strings"}, [&] { read_manifest(bytes, "file", 0); });
 }
 
 }  // namespace
