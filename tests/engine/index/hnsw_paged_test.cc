@@ -290,7 +290,7 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   misstate([](Manifest& m) { m.graph->page_bytes = 6000; }, "pages of 6000 bytes");
   misstate([](Manifest& m) { m.graph->page_bytes = 1U << 20; }, "expected pages of 1048576");
   misstate([](Manifest& m) { m.graph->links.reset(); }, "without an entry for its links");
-  misstate([](Manifest& m) { m.graph->links->encoding = Encoding::f32; }, "links in encoding 'f32'");
+  misstate([](Manifest& m) { m.graph->links->encoding = Encoding::f32; }, "rows in pages in encoding 'f32'");
   misstate([](Manifest& m) { m.graph->links->code.bits = 2; }, "bytes, expected");
   misstate([](Manifest& m) { m.schema.graph = GraphType::permuted; }, "bytes, expected");
 }
