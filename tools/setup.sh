@@ -61,19 +61,11 @@ install_project() {
   shift
   sources=$(sources_hash)
   [[ $(cat .venv/installed 2>/dev/null) != "$sources $extras"* ]] || return 0
-  for definition in "$(unity_of "$(build_dir)")" "$@"; do settings+=(--config-settings="cmake.define.$definition"); done
+  for definition; do settings+=(--config-settings="cmake.define.$definition"); done
   say "pip install .[$extras]"
   rm -f .venv/installed
   .venv/bin/pip install -q --disable-pip-version-check --no-build-isolation "${settings[@]}" ".[$extras]"
   echo "$sources $extras" >.venv/installed
-}
-
-# unity_of BUILD_DIR: the first build compiles the sources of a library together, unless ccache is there; later builds
-# stay as the first.
-unity_of() {
-  local unity=ON
-  if [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} ]]; then unity=OFF; fi
-  sed -n 's/^CASSATA_UNITY:[A-Z]*=/CASSATA_UNITY=/p' "$1/CMakeCache.txt" 2>/dev/null | grep . || echo "CASSATA_UNITY=$unity"
 }
 
 sources_hash() {
