@@ -107,7 +107,7 @@ def test_packing_is_another_name():
 
 
 def test_packed_vectors_have_the_dot_product_alone():
-    with pytest.raises(ValueError, match=r"metric: 'euclidean' given, .*'dotvbyte'.*'dotproduct'"):
+    with pytest.raises(ValueError, match=r"metric 'euclidean' with dtype 'dotvbyte' .*'dotproduct'"):
         cassata.SparseDotVByteHNSW.build_from_arrays([1], [1.0], [0, 1], metric="euclidean")
 
 

@@ -480,7 +480,7 @@ def test_tokens_are_refused_where_there_are_none(first, queries, query_tokens):
     offsets = np.arange(NQ + 1, dtype=np.uint64)
     rows = (queries.indices.astype("u4"), queries.data, queries.indptr.astype("u8"))
     with pytest.raises(ValueError, match="multivec_queries"):
-        core.search_sparse(*rows, k=1, ef_search=1, early_exit_threshold=0, num_threads=1, tokens=(query_tokens[:, 0], offsets))
+        core.search(rows, (np.ascontiguousarray(query_tokens[:, 0], np.float32), offsets), k=1, ef_search=1)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------------------

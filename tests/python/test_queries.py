@@ -132,7 +132,7 @@ def test_a_threshold_of_any_size(sparse_index, queries):
         scores, ids = sparse_index.batch_search(queries, k=5, ef_search=5, early_exit_threshold=threshold)
         assert ids.shape == scores.shape == (20, 5)
     for wrong in (-0.1, float("inf"), float("nan"), 1e39):
-        with pytest.raises(ValueError, match=r"early_exit_threshold: .* given, expected a finite number from 0 on"):
+        with pytest.raises(ValueError, match=r"early_exit_threshold: .* given, expected a finite number, 0 or more"):
             sparse_index.batch_search(queries, k=5, early_exit_threshold=wrong)
 
 

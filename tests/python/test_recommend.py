@@ -74,7 +74,7 @@ def test_memory_is_a_bound(vectors):
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
         assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes <= (least + second) / 2
     with pytest.raises(
-        ValueError, match=r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1000 bytes; the smallest that does needs"
+        ValueError, match=r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1\.0 kB; the smallest that does needs"
     ):
         cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=SAMPLE)
 
