@@ -18,6 +18,9 @@ class SubsetScorer final : public Scorer {
   /// `size` is the number of vectors of `scorer`. Borrows `scorer` and `ids`.
   SubsetScorer(Scorer& scorer, std::span<const Id> ids, std::uint64_t size)
       : scorer_(scorer), ids_(ids), last_(static_cast<Id>(size - 1)) {}
+  /// The same, owning `scorer`.
+  SubsetScorer(std::unique_ptr<Scorer> scorer, std::span<const Id> ids, std::uint64_t size)
+      : owned_(std::move(scorer)), scorer_(*owned_), ids_(ids), last_(static_cast<Id>(size - 1)) {}
   void bind(VectorView query) override { scorer_.bind(query); }
   void bind(Id position) override { scorer_.bind(id(position)); }
   void score(std::span<const Id> positions, float* out) noexcept override;
@@ -29,7 +32,12 @@ class SubsetScorer final : public Scorer {
   /// Clamps the ids of a damaged file.
   Id id(Id position) const noexcept { return std::min(read_once(ids_[position]), last_); }
 
+  /// Calls use(begin, ids) for the ids of the positions from `begin` on, kBatch at a time.
+  template <class Use>
+  void in_batches(std::span<const Id> positions, Use use) const;
+
   static constexpr std::size_t kBatch = 64;
+  std::unique_ptr<Scorer> owned_;
   Scorer& scorer_;
   std::span<const Id> ids_;
   Id last_;
@@ -41,7 +49,6 @@ class SubsetCodes final : public Codes {
   SubsetCodes(const Codes& codes, std::span<const Id> ids) : Codes(ids.size(), codes.dim()), codes_(codes), ids_(ids) {}
   std::unique_ptr<Scorer> scorer(Metric metric) const override;
   void verify(const Reading& reading) const override { codes_.verify(reading); }
-  void touch(Id row) const noexcept override { codes_.touch(ids_[row]); }
 
  private:
   const Codes& codes_;
