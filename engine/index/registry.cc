@@ -93,7 +93,7 @@ constexpr Encoding kFixedU8[] = {Encoding::sparse_fixed8}, kFixedU16[] = {Encodi
 constexpr Encoding kSparseCodes[] = {Encoding::sparse_f16, Encoding::sparse_f32, Encoding::sparse_fixed8,
                                      Encoding::sparse_fixed16, Encoding::sparse_packed};
 constexpr Encoding kDenseFirst[] = {Encoding::f32, Encoding::f16, Encoding::pq};
-constexpr Encoding kTokens[] = {Encoding::tokens_f16},
+constexpr Encoding kTokensF16[] = {Encoding::tokens_f16},
                    kTwoLevelTokens[] = {Encoding::tokens_two_level, Encoding::tokens_two_level_norms};
 
 // A row a line.
@@ -111,9 +111,9 @@ constexpr ClassRow kClasses[] = {
     {"SparseFixedU16HNSW", Kind::graph, kFixedU16, {}, kDotOrEuclidean},
     {"SparseDotVByteHNSW", Kind::graph, kDotVByte, {}, kDotProduct},
     {"SparseRerankHNSW", Kind::graph, kSparseCodes, kSparseCodes, kDotProduct},
-    {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, kTokens, kDotProduct},
+    {"SparseMultivecRerankIndex", Kind::graph, kSparseCodes, kTokensF16, kDotProduct},
     {"SparseMultivecTwoLevelsPQRerankIndex", Kind::graph, kSparseCodes, kTwoLevelTokens, kDotProduct},
-    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, kTokens, kDotProduct},
+    {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, kTokensF16, kDotProduct},
     {"DenseMultivecRerankIndex", Kind::graph, kDenseFirst, kTwoLevelTokens, kDotProduct},
 };
 // clang-format on

@@ -20,7 +20,7 @@ std::string name_of(VectorKind kind) {
 bool holds(const auto& range, const auto& one) { return std::ranges::find(range, one) != std::ranges::end(range); }
 
 /// "kind 'hnsw' or 'flat'" of the names, each once.
-std::string choice(const std::string& field, const std::vector<std::string_view>& names) {
+std::string one_of(const std::string& field, const std::vector<std::string_view>& names) {
   std::vector<std::string> once;
   for (const std::string_view name : names)
     if (!holds(once, quoted(name))) once.push_back(quoted(name));
@@ -63,11 +63,11 @@ std::string problem_with(const IndexSchema& schema, const Stage& stage) {
       if (row.vector_kind == expected) known.push_back(row.name);
     return unsupported(
         option + " of " + name_of(encoding.vector_kind) + " vectors with " + name_of(expected) + " vectors",
-        "one of " + choice(name_of(expected), known));
+        "one of " + one_of(name_of(expected), known));
   }
   if (!has_metric(encoding.distances, schema.metric))
     return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with " + option,
-                       choice("metric", names<Metric>(metrics_of(encoding.distances))));
+                       one_of("metric", names<Metric>(metrics_of(encoding.distances))));
   const auto only_of = [&](const char* name, Encoding only) {
     return unsupported(std::string(name) + " with " + option,
                        encoding_option(schema, stage) + " " + quoted(cassata::name_of(only)));
@@ -123,7 +123,7 @@ std::string problem_with_class(const IndexSchema& schema) {
   std::vector<std::string_view> known;
   if (of_kind.empty()) {
     for (const ClassRow* row : of_vectors) known.push_back(cassata::name_of(row->kind));
-    return unsupported(kind + over, choice("kind", known));
+    return unsupported(kind + over, one_of("kind", known));
   }
   const std::string first = encoding_option(schema, schema.first);
   if (of_stages.empty()) {
@@ -133,7 +133,7 @@ std::string problem_with_class(const IndexSchema& schema) {
           row->tokens() == tokens)
         known.push_back(cassata::name_of(row->kind));
     return known.empty() ? "unsupported combination: " + std::string(stages) + over
-                         : unsupported(stages + std::string(" with ") + kind, choice("kind", known));
+                         : unsupported(stages + std::string(" with ") + kind, one_of("kind", known));
   }
   const std::string codes = first + " " + quoted(cassata::name_of(schema.first.encoding));
   if (of_first.empty()) {
@@ -143,19 +143,19 @@ std::string problem_with_class(const IndexSchema& schema) {
       return !row->seconds.empty() && !row->tokens() && holds(row->encodings, schema.first.encoding);
     });
     return unsupported(codes + " with " + kind + (schema.second || !two_stages ? "" : " without rerank"),
-                       choice(first, known) + (schema.second || !two_stages ? "" : ", or rerank or navigation, too"));
+                       one_of(first, known) + (schema.second || !two_stages ? "" : ", or rerank or navigation, too"));
   }
   for (const ClassRow* row : of_first)
     for (const Encoding encoding : row->seconds) known.push_back(cassata::name_of(encoding));
   const std::string second = encoding_option(schema, *schema.second);
   return unsupported(second + " " + quoted(cassata::name_of(schema.second->encoding)) + " with " + codes,
-                     choice(second, known));
+                     one_of(second, known));
 }
 
 std::string problem_with_residual(const IndexSchema& schema) {
   if (schema.distance() != Metric::dot_product)
     return unsupported("residual with metric " + quoted(cassata::name_of(schema.metric)),
-                       choice("metric", names<Metric>(metrics_of(std::array{Metric::dot_product}))));
+                       one_of("metric", names<Metric>(metrics_of(std::array{Metric::dot_product}))));
   if (schema.vector_kind == VectorKind::sparse && schema.first.prune_percentage == 100)
     return "unsupported combination: residual with prune_percentage 100, which leaves nothing out (use less)";
   if (!add_up(schema))
@@ -180,7 +180,7 @@ std::string problem_with(const IndexSchema& schema) {
   if (row == nullptr) return problem_with_class(schema);
   if (!has_metric(row->distances, schema.metric))
     return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with a " + std::string(row->name),
-                       choice("metric", names<Metric>(metrics_of(row->distances))));
+                       one_of("metric", names<Metric>(metrics_of(row->distances))));
   if (percentage != 100 && (schema.vector_kind == VectorKind::dense || !schema.second))
     return "unsupported combination: prune_percentage with " +
            std::string(schema.second ? "dense vectors, of which nothing is pruned" : "one stage");

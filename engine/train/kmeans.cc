@@ -12,11 +12,11 @@ namespace {
 using kernels::table_lookup::kCentroids;
 
 /// Rounds over a part of the samples (docs/decisions/opq-by-principal-directions.md).
-struct Stage {
+struct RoundsOverPart {
   std::size_t divisor;  // the part is 1 / divisor
   int rounds;
 };
-constexpr Stage kStages[] = {{16, 8}, {4, 8}, {1, 12}};
+constexpr RoundsOverPart kStages[] = {{16, 8}, {4, 8}, {1, 12}};
 constexpr std::size_t kMinSamples = 16 * kCentroids;  // in a part
 static_assert(CodebookTraining::kRounds == kStages[0].rounds + kStages[1].rounds + kStages[2].rounds &&
               std::size(kStages) == 3);
@@ -30,7 +30,7 @@ CodebookTraining::CodebookTraining(const VectorBlocks& samples)
 
 void CodebookTraining::round() {
   if (stage_ == std::size(kStages)) return;
-  const Stage& stage = kStages[stage_];
+  const RoundsOverPart& stage = kStages[stage_];
   const std::size_t count = std::min(samples_.size(), std::max(samples_.size() / stage.divisor, kMinSamples));
   const bool moved = move_centroids(count);
   if (moved && ++rounds_ < stage.rounds) return;
