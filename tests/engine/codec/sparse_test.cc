@@ -139,18 +139,6 @@ TEST_P(SparseCodes, AWrongNumberOfOffsetsIsCorrupt) {
                  [&] { GetParam().open(stored.sections(), size, 100); });
 }
 
-/// Offsets that a damaged file may hold.
-std::uint64_t hostile(Random& random, std::size_t length) {
-  const std::uint64_t numbers[] = {0,
-                                   below(random, length + 1),
-                                   length,
-                                   length + 1 + below(random, 9999),
-                                   random(),
-                                   ~std::uint64_t{0},
-                                   std::uint64_t{1} << 63};
-  return numbers[random() % 7];
-}
-
 TEST_P(SparseCodes, HostileSectionsLeadNoScorerOutOfThem) {
   for (unsigned seed = 0; seed < 210; ++seed) {
     SCOPED_TRACE(seed);
@@ -159,7 +147,7 @@ TEST_P(SparseCodes, HostileSectionsLeadNoScorerOutOfThem) {
     const SparseVectors vectors = random_sparse(random, 1 + below(random, 20), dim, 20);
     StoredVectors stored(GetParam().encoder(dim), vectors.batch(dim));
     for (std::uint64_t& offset : stored.offsets())
-      if (random() % 3 == 0) offset = hostile(random, stored.bytes().size());
+      if (random() % 3 == 0) offset = hostile_offset(random, stored.bytes().size());
     for (std::byte& b : stored.bytes())
       if (random() % 2) b = static_cast<std::byte>(random());
     const GuardedBytes rows(stored.bytes().size());

@@ -221,17 +221,6 @@ TEST_P(TokenCodes, ScoreLikeDoublePrecisionInEveryWay) {
   }
 }
 
-std::uint64_t hostile(Random& random, std::size_t length) {
-  const std::uint64_t numbers[] = {0,
-                                   below(random, length + 1),
-                                   length,
-                                   length + 1 + below(random, 9999),
-                                   random(),
-                                   ~std::uint64_t{0},
-                                   std::uint64_t{1} << 63};
-  return numbers[random() % 7];
-}
-
 TEST_P(TokenCodes, HostileSectionsLeadNoScorerOutOfThem) {
   std::size_t refused = 0;
   for (unsigned seed = 0; seed < 300; ++seed) {
@@ -239,7 +228,7 @@ TEST_P(TokenCodes, HostileSectionsLeadNoScorerOutOfThem) {
     Random random(seed);
     Case c = GetParam().make(seed);
     std::vector<std::uint64_t> offsets(c.size() + 1);
-    for (auto& offset : offsets) offset = hostile(random, c.stored.rows.size());
+    for (auto& offset : offsets) offset = hostile_offset(random, c.stored.rows.size());
     random() % 2 ? c.stored.set_offsets(offsets)
                  : c.stored.set_offsets(std::vector<std::uint32_t>(offsets.begin(), offsets.end()));
     if (random() % 2) c.stored.rows.resize(below(random, c.stored.rows.size() + 1));
