@@ -27,7 +27,8 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std:
 constexpr std::size_t kDim = 300;
 
 BuildParams params_of(double prune_percentage, bool residual = false, Encoding second = Encoding::sparse_f32) {
-  return {.schema = {.first = {.encoding = Encoding::sparse_f32, .prune_percentage = prune_percentage},
+  return {.schema = {.vector_kind = VectorKind::sparse,
+                     .first = {.encoding = Encoding::sparse_f32, .prune_percentage = prune_percentage},
                      .second = Stage{.encoding = second, .role = residual ? Role::residual : Role::rerank}},
           .graph = {.m = 8, .ef_construction = 40}};
 }
