@@ -96,6 +96,7 @@ Recommendation find(const RecommendChoices& choices) {
   const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
   if (choices.queries.empty()) return recommend(*vectors, nullptr, choices.params);
   const std::unique_ptr<VectorStream> stream = open_vectors(choices.queries);
+  check_queries(*stream, vectors->vector_kind(), vectors->dim(), vectors->name());
   const Rows queries(*stream);
   const Batch batch = queries.batch();
   return recommend(*vectors, &batch, choices.params);

@@ -108,17 +108,20 @@ std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
   return open_stream(path);
 }
 
-void check_queries(const VectorStream& queries, const Index& index) {
-  const bool sparse = index.manifest().schema.vector_kind == VectorKind::sparse;
-  const std::string& path = index.file().path();
-  if (queries.vector_kind() != index.manifest().schema.vector_kind)
+void check_queries(const VectorStream& queries, VectorKind vector_kind, std::size_t dim, const std::string& searched) {
+  const bool sparse = vector_kind == VectorKind::sparse;
+  if (queries.vector_kind() != vector_kind)
     invalid_argument(
         queries.name() + ": " +
         (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
-        ", as of " + path);
-  if (!sparse && queries.dim() != index.dim())
-    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " +
-                     std::to_string(index.dim()) + ", as of " + path);
+        ", as of " + searched);
+  if (!sparse && queries.dim() != dim)
+    invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(dim) +
+                     ", as of " + searched);
+}
+
+void check_queries(const VectorStream& queries, const Index& index) {
+  check_queries(queries, index.manifest().schema.vector_kind, index.dim(), index.file().path());
 }
 
 TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count) {

@@ -21,8 +21,9 @@ VectorKind vector_kind_of(const std::filesystem::path& path);
 /// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 
-/// Throws Error(invalid_argument) unless `queries` are of the shape and, if dense, of the dim of the vectors in
-/// `index`.
+/// Throws Error(invalid_argument) unless `queries` are of the kind and, if dense, of the dim of the vectors in the file
+/// `searched`.
+void check_queries(const VectorStream& queries, VectorKind vector_kind, std::size_t dim, const std::string& searched);
 void check_queries(const VectorStream& queries, const Index& index);
 
 /// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none where

@@ -93,7 +93,7 @@ class Index:
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
         report = inputs.progress_function(progress)
-        core = _core.build(data, target or "", report, name=name, class_name=cls._holds, **{**cls._fixed, **parameters})
+        core = _core.build(data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters})
         _warn_of_low_recall(core)
         return cls._face(core, target)
 
