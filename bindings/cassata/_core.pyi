@@ -63,7 +63,7 @@ def bytes_text(bytes: int) -> str: ...
 # Parameters go by the names of the table `parameters`; None is one that is not given. A wrong type or an unknown name is a TypeError.
 # A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
 def build(
-    data: _Vectors, path: str, progress: _Progress, *, name: str = "data_vec", class_name: str | None = None, **parameters: object
+    data: _Vectors, path: str, progress: _Progress, *, name: str | bytes = "data_vec", class_name: str | None = None, **parameters: object
 ) -> Index:
     """Builds over a file, an array or the arrays of sparse rows.
 
