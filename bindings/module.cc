@@ -307,6 +307,7 @@ py::list residency(const Index& index) {
   return sections;
 }
 
+using python::object_of;  // of a value
 py::dict object_of(const Facts& facts);
 
 py::list object_of(const std::vector<Fact>& facts) {

@@ -10,6 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+using tools::json_of;  // of a value
 Json json_of(const Facts& facts);
 
 Json json_of(const std::vector<Fact>& facts) {

@@ -346,7 +346,7 @@ class Index:
 
     @property
     def dtype(self) -> str:
-        """Encoding of the vectors (of two stages, the first): "f32" or "f16"; dense also "pq", "rabitq", "int8" or "int4".
+        """Encoding of the vectors (with rerank, of the first stage): "f32" or "f16"; dense also "pq", "rabitq", "int8" or "int4".
 
         Sparse also "fixedu8", "fixedu16" or "dotvbyte".
         """
@@ -368,7 +368,7 @@ class Index:
 
         Keys:
 
-        class, kind, n, dim, metric; dtype, the encoding of the vectors (of two stages, the first);
+        class, kind, n, dim, metric; dtype, the encoding of the vectors (with rerank, of the first stage);
         navigation: encoding of the traversal-only codes, or None; bits: bits per dimension of rabitq traversal codes, or None;
         m_pq: subspaces of product-quantized vectors, or None; opq: whether these are rotated first;
         graph: None, or graph_type, m, ef_construction, level_sizes (nodes of each upper layer), duplicates (rows represented by another

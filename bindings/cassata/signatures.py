@@ -115,7 +115,7 @@ def _described(known: Argument) -> str:
 
 
 def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False))
 
 
 _wrapped = functools.cache(_wrap)  # many methods have the same arguments

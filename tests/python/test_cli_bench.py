@@ -182,7 +182,7 @@ def test_options_that_are_refused(folder):
         ((*common, "--recall", "0"), "--recall: "),
         ((*common, "--repeat", 0), "--repeat: 0 given"),
         ((*common, "-k", 0), "-k: 0 given"),
-        ((*common, "--truth", "t.npy", "--data", "vectors.npy"), "--truth: given, and so is"),
+        ((*common, "--truth", "t.npy", "--data", "vectors.npy"), "--truth: given with --data or --save-truth"),
         ((*common, "--save-truth", "queries.npy"), "--save-truth: queries.npy is the input itself"),
         ((*common, "--plot", "curves.txt"), "--plot: 'curves.txt' given, expected a .png, .svg or .pdf file"),
     ]:

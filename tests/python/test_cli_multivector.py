@@ -343,7 +343,7 @@ def test_bench_tells_in_words(folder):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("small.cassata",), "--truth: none given, but no index here keeps the vectors that it was built from"),
+        (("small.cassata",), "--truth: none given, but no index here holds the vectors that it was built from"),
         (("plain.cassata", "--data", "vectors.bin"), "--data: vectors.bin given, but plain.cassata answers by token vectors"),
         (("plain.cassata", "sparse.cassata"), "sparse.cassata: token vectors of dim 0 (0: none), expected 16, as in plain.cassata"),
     ],

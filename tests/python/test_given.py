@@ -100,7 +100,7 @@ def test_types_of_ml_dtypes(name):
         (Column([VECTORS[0], VECTORS]), r"row 1: shape \(60, 8\), expected an array of numbers of one dimension"),
         (Column(["ab", "cd"]), "row 0: 'ab', expected an array of numbers of one dimension"),
         (Column([["a"], ["b"]]), "dtype <U1, expected real numbers"),
-        (OnADevice(VECTORS), r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected numbers"),
+        (OnADevice(VECTORS), r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected an array of a NumPy dtype"),
     ],
 )
 def test_columns_and_arrays_that_are_refused(data, told):
@@ -160,7 +160,7 @@ def test_tables_and_other_places(face):
         face.load,
         lambda url: face.build_from_array(VECTORS, path=url, **more),
     ):
-        with pytest.raises(ValueError, match=r"'s3://bucket/x.npy' given, a URL; expected the path of a file on this machine"):
+        with pytest.raises(ValueError, match=r"'s3://bucket/x.npy' given, a URL; expected the path of a local file"):
             call("s3://bucket/x.npy")
 
 
