@@ -393,8 +393,8 @@ const Parameter<B> kBuild[] = {
     at<B, &B::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
-                            .help = "threads; 0: one per processor, or four with memory_budget, because most of them "
-                                    "wait for the disk. The file does not depend on it"}),
+                            .help = "threads; 0: all processors, with memory_budget four per processor, because most "
+                                    "of them wait for the disk. The file does not depend on it"}),
 };
 
 const Parameter<S> kSearch[] = {

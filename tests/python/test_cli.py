@@ -68,7 +68,7 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("build", "x.npy", "-o", "z", "-m", "99999999999"), "-m: '99999999999' given, expected a whole number from 2 to 512"),
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
         (("build", "vectors.txt", "-o", "z"), "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files"),
-        (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, whose"),
+        (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, expected both"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),
         (("build", "vectors.npy", "-o", "."), "."),
         (("build", "vectors.npy", "-o", "vectors.npy"), "is the input itself"),

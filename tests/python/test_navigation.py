@@ -65,10 +65,10 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
         ({"navigation": "int5"}, "navigation: 'int5' given, expected one of 'int8', 'int4', 'rabitq'"),
         ({"navigation": ""}, "navigation: '' given, expected one of 'int8'"),
         ({"navigation": "rabitq-ext"}, "navigation: 'rabitq-ext' given, expected one of 'int8'"),
-        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
-        ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
+        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
+        ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
         ({"dtype": "f64"}, "dtype: 'f64' given, expected one of 'f32', 'f16'$"),
-        ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; as navigation"),
+        ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; such codes are for navigation"),
         ({"m": -3}, "m: -3 given, expected a whole number from 2 to 512"),
         ({"ef_construction": 0}, "ef_construction: 0 given, expected a whole number from 1 to"),
         ({"navigation": "f16"}, "navigation: 'f16' given, expected one of 'int8', 'int4', 'rabitq'"),
@@ -218,7 +218,7 @@ def test_query_bits_are_of_one_bit_codes_alone():
     with pytest.raises(ValueError, match=r"^bits: 9 given"):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="rabitq").set_query_bits(9)
     index = cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="pq", pq_subspaces=4)
-    with pytest.raises(ValueError, match="an encoder 'pq'"):
+    with pytest.raises(ValueError, match="encoder 'pq', expected"):
         index.set_query_bits(4)
 
 

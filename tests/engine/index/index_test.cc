@@ -621,7 +621,7 @@ TEST(Names, AreReadAsTheyAreWritten) {
   EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);
   EXPECT_EQ(parse_dtype("f16", "DensePlainHNSW"), Encoding::f16);
   EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
-  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"},
+  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; use class DensePQHNSW"},
                [] { parse_dtype("pq", "DensePlainHNSW"); });
   EXPECT_EQ(parse_navigation("int4", Kind::graph, VectorKind::dense), Encoding::dense_int4);
   expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
