@@ -84,10 +84,10 @@ class Index {
   /// Verify::touched asks.
   Index with_touch_checks() const;
 
-  /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
+  /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: SectionMemory::warm() tells how.
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
-  /// What of each section is in memory; MappedFile::residency() tells how far that is known.
+  /// What of each section is in memory; SectionMemory::residency() tells how far that is known.
   std::vector<SectionResidency> residency() const;
 
   /// Opens the file that stands now at the path that this index was opened from (or built at), as `params` asks. It
