@@ -21,8 +21,8 @@ namespace cassata {
 class BeamWalk {
  public:
   /// Starts at `entries`, with a beam of `width` candidates. `relax` (lambda, 0 or more): also keeps and expands
-  /// candidates at distance d <= w + |w| * lambda, where w is the worst distance of the `width` best. While
-  /// the scorer is cold, the unvisited nodes of each list are read from disk at once. Borrows all but the entries.
+  /// candidates at distance d <= w + |w| * lambda, where w is the worst distance of the `width` best. If the scorer is
+  /// cold now, the unvisited nodes of each list are read from disk at once. Borrows everything but the entries.
   void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
              Workspace& work);
   /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
