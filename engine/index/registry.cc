@@ -118,7 +118,7 @@ constexpr ClassRow kClasses[] = {
 };
 // clang-format on
 
-/// The row whose `field` is `value`; the manifest's reader has let no other value through.
+/// The row whose `field` is `value`; the manifest's reader refuses unknown values.
 template <class Row, std::size_t n, class Field, class Value>
 const Row& find(const Row (&rows)[n], Field field, Value value) {
   for (const Row& row : rows)
@@ -136,7 +136,7 @@ const Row& parse(std::string_view what, std::span<const Row> rows, std::string_v
   invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
 }
 
-/// Null if none of them is called so.
+/// Null if none has this name.
 const Encoding* find_named(std::string_view text, std::span<const Encoding> encodings) {
   const auto found = std::ranges::find_if(encodings, [&](Encoding encoding) { return name_of(encoding) == text; });
   return found == encodings.end() ? nullptr : &*found;
@@ -194,7 +194,7 @@ Metric parse_metric(std::string_view text) {
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
   if (lower == "hamming" || lower == "jaccard")
     invalid_argument("metric: '" + lower +
-                     "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
+                     "' given, unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
@@ -215,14 +215,14 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
     const bool guided = row.first == Role::traversal;
     for (const Encoding encoding : guided ? row.seconds : row.encodings)
       if (std::ranges::count(known, encoding) == 0) known.push_back(encoding);
-    if (guided && find_named(text, row.encodings) != nullptr) hint = "; as navigation, such codes guide searches";
+    if (guided && find_named(text, row.encodings) != nullptr) hint = "; such codes are for navigation";
     last = &row;
   }
   if (const Encoding* const found = find_named(text, known)) return *found;
   for (const ClassRow& row : kClasses)
     if (last != nullptr && hint.empty() && row.kind == last->kind && row.vector_kind() == last->vector_kind() &&
         row.seconds.empty() && find_named(text, row.encodings) != nullptr)
-      hint = "; there is " + std::string(row.name) + " for it";
+      hint = "; use class " + std::string(row.name);
   invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
 }
 
@@ -233,7 +233,7 @@ Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_ki
       known.insert(known.end(), row.encodings.begin(), row.encodings.end());
   if (const Encoding* const found = find_named(text, known)) return *found;
   invalid_argument("navigation: '" + std::string(text) + "' given, " +
-                   (known.empty() ? "which there is not for kind '" + std::string(name_of(kind)) + "' over " +
+                   (known.empty() ? "unsupported for kind '" + std::string(name_of(kind)) + "' over " +
                                         (vector_kind == VectorKind::sparse ? "sparse" : "dense") + " vectors"
                                   : "expected one of " + names_of(known)));
 }

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
 #include <ostream>
+#include <ranges>
 #include <set>
 #include <string>
 #include <utility>
@@ -175,23 +177,31 @@ struct Cover {
   std::vector<Case> covering, others;
 };
 
-/// Takes the case that adds most traits, until none adds any.
+/// Takes the case that adds most traits, until none adds any. Every test of the program waits for it, so traits are
+/// numbers here.
 template <class Case>
 Cover<Case> cover_of(std::vector<Case> cases) {
-  Cover<Case> cover;
-  std::set<std::string> covered;
-  const auto added = [&](const Case& one) {
-    const std::set<std::string> traits = traits_of(one);
-    return std::ranges::count_if(traits, [&](const std::string& trait) { return !covered.contains(trait); });
-  };
-  while (!cases.empty()) {
-    const auto best = std::ranges::max_element(cases, {}, added);
-    if (added(*best) == 0) break;
-    covered.merge(traits_of(*best));
-    cover.covering.push_back(*best);
-    cases.erase(best);
+  std::map<std::string, std::size_t> numbers;
+  std::vector<std::vector<std::size_t>> traits;  // of each case
+  for (const Case& one : cases) {
+    std::vector<std::size_t>& of_one = traits.emplace_back();
+    for (const std::string& trait : traits_of(one))
+      of_one.push_back(numbers.try_emplace(trait, numbers.size()).first->second);
   }
-  cover.others = std::move(cases);
+  std::vector<bool> covered(numbers.size()), taken(cases.size());
+  const auto added = [&](std::size_t i) {
+    return std::ranges::count_if(traits[i], [&](std::size_t trait) { return !covered[trait]; });
+  };
+  Cover<Case> cover;
+  while (!cases.empty()) {
+    const auto best = std::ranges::max(std::views::iota(std::size_t{0}, cases.size()), {}, added);
+    if (added(best) == 0) break;
+    for (const std::size_t trait : traits[best]) covered[trait] = true;
+    taken[best] = true;
+    cover.covering.push_back(cases[best]);
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    if (!taken[i]) cover.others.push_back(cases[i]);
   return cover;
 }
 

@@ -1,4 +1,4 @@
-// The table of metrics: names, what the engine compares, and what callers see of it.
+// The table of metrics: names, the distances that the engine compares, and the scores that callers see.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@
 
 namespace cassata {
 
-/// What a distance is the number of, which is smaller for closer vectors.
+/// Form of a distance. Distances are smaller for closer vectors.
 enum class DistanceForm : std::uint8_t {
   negated_product,  ///< its score is the product itself, largest first
   squared_length,   ///< of the difference
@@ -20,10 +20,10 @@ enum class DistanceForm : std::uint8_t {
 struct MetricRow {
   Metric metric;
   std::string_view name;
-  std::span<const std::string_view> aliases;  ///< what other libraries call it
-  Metric distance;                            ///< the metric whose distances are compared; codes know these alone
-  DistanceForm form;                          ///< of these distances
-  bool normalized = false;                    ///< vectors and queries get length 1 on the way in, or stay zero
+  std::span<const std::string_view> aliases;  ///< names in other libraries
+  Metric distance;                            ///< the metric whose distances are compared; codes know only these
+  DistanceForm form;                          ///< form of these distances
+  bool normalized = false;  ///< vectors and queries are scaled to length 1 on the way in; zero vectors stay zero
 };
 
 inline constexpr std::string_view kDotProductAliases[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
@@ -39,7 +39,7 @@ inline constexpr MetricRow kMetrics[] = {
     {Metric::manhattan, "manhattan", kManhattanAliases, Metric::manhattan, DistanceForm::length},
 };
 
-/// Of a metric that the table has, as all have that were parsed or read from a file.
+/// The row of a metric. All metrics that were parsed or read from a file are in the table.
 constexpr const MetricRow& row_of(Metric metric) noexcept {
   for (const MetricRow& row : kMetrics)
     if (row.metric == metric) return row;
@@ -54,7 +54,7 @@ constexpr float score_of(Metric metric, float distance) noexcept {
   return largest_first(metric) ? 0 - distance : distance;  // 0, not -0
 }
 
-/// The length of a difference (L2, L1 ...) whose distance is `distance`, and back. Not of products.
+/// The length of a difference (L2, L1 ...) with distance `distance`, and back. Not for products.
 inline double length_of(Metric metric, double distance) noexcept {
   return row_of(metric).form == DistanceForm::length ? distance : std::sqrt(distance);
 }
