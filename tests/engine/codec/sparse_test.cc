@@ -86,7 +86,7 @@ SparseVectors query_near(Random& random, const VectorView& row, std::size_t dim)
 }
 
 TEST_P(SparseCodes, ScoreLikeDoublePrecisionInEveryWay) {
-  for (unsigned seed = 0; seed < 70; ++seed) {
+  for (unsigned seed = 0; seed < seeds(70); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t dim = kDims[seed % 7];
@@ -140,7 +140,7 @@ TEST_P(SparseCodes, AWrongNumberOfOffsetsIsCorrupt) {
 }
 
 TEST_P(SparseCodes, HostileSectionsLeadNoScorerOutOfThem) {
-  for (unsigned seed = 0; seed < 210; ++seed) {
+  for (unsigned seed = 0; seed < seeds(210); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const std::size_t dim = kDims[seed % 7];

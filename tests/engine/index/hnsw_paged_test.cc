@@ -45,7 +45,7 @@ BuildParams paged(Metric metric = Metric::dot_product, Encoding navigation = Enc
           .num_threads = 1};
 }
 
-Index build(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path) {
+Index build_index(const Vectors& vectors, const BuildParams& params, const std::filesystem::path& path) {
   const auto stream =
       memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
@@ -76,9 +76,9 @@ TEST(Paged, RowsStandInPagesAndTheirNeighboursBesideThem) {
   Random random(1);
   const Vectors vectors = clustered_vectors(random, kRows, kDim, 20);
   BuildParams params = paged();
-  const Index index = build(vectors, params, folder / "paged");
+  const Index index = build_index(vectors, params, folder / "paged");
   params.schema.graph = GraphType::permuted;
-  const Index plain = build(vectors, params, folder / "permuted");
+  const Index plain = build_index(vectors, params, folder / "permuted");
   /// Neighbours by id, which do not depend on how they are stored.
   const auto ids = [](const Index& of) { return Permutation(of.file().section(kIdsSection), of.size()); };
   const Section edges = plain.file().section("graph.edges");
@@ -120,7 +120,7 @@ TEST(Paged, AnswersAreThoseOfAnExactSearchBeyondSmallWalks) {
       SCOPED_TRACE(std::string(name_of(metric)) + " " + std::string(name_of(navigation)));
       Random random(2);
       const Vectors vectors = clustered_vectors(random, 2000, 48, 20), queries = clustered_vectors(random, 40, 48, 20);
-      const Index index = build(vectors, paged(metric, navigation), folder / "index");
+      const Index index = build_index(vectors, paged(metric, navigation), folder / "index");
       std::vector<float> scores, exact_scores(400);
       std::vector<std::int64_t> exact(400);
       index.search_exact(queries.matrix(), {.k = 10}, {exact, exact_scores});
@@ -144,7 +144,7 @@ TEST(Paged, AWiderWalkFindsMore) {
   const TempDir folder;
   Random random(3);
   const Vectors vectors = clustered_vectors(random, 3000, 64, 20), queries = clustered_vectors(random, 50, 64, 20);
-  const Index index = build(vectors, paged(), folder / "index");
+  const Index index = build_index(vectors, paged(), folder / "index");
   std::vector<std::int64_t> exact(500);
   std::vector<float> scores(500);
   index.search_exact(queries.matrix(), {.k = 10}, {exact, scores});
@@ -168,7 +168,7 @@ TEST(Paged, FewVectorsNeedNoUpperLevels) {
   for (const std::size_t rows : {1, 2, 7, 40}) {
     SCOPED_TRACE(rows);
     const Vectors vectors = clustered_vectors(random, rows, 20, 20), queries = clustered_vectors(random, 5, 20, 20);
-    const Index index = build(vectors, paged(), folder / "index");
+    const Index index = build_index(vectors, paged(), folder / "index");
     index.verify();
     const std::size_t k = std::max<std::size_t>(1, rows / 4);
     EXPECT_EQ(ask(index, queries, {.k = k, .ef_search = k}).size(), 5 * k);
@@ -186,11 +186,11 @@ TEST(Paged, RefusesWhatMakesNoSense) {
   BuildParams params = paged();
   params.schema.first.role = Role::search;
   expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
-               [&] { build(vectors, params, folder / "index"); });
+               [&] { build_index(vectors, params, folder / "index"); });
   params.schema.second.reset();
   params.schema.first.encoding = Encoding::f32;
   expect_error(Errc::invalid_argument, {"graph_type 'paged'", "navigation"},
-               [&] { build(vectors, params, folder / "index"); });
+               [&] { build_index(vectors, params, folder / "index"); });
 }
 
 TEST(Paged, PagesOfAnyBytesAreSurvivedAndFound) {
@@ -198,7 +198,7 @@ TEST(Paged, PagesOfAnyBytesAreSurvivedAndFound) {
   Random random(6);
   const Vectors vectors = clustered_vectors(random, kRows, kDim, 20), queries = clustered_vectors(random, 3, kDim, 20);
   const Bytes whole = [&] {
-    build(vectors, paged(), folder / "index");
+    build_index(vectors, paged(), folder / "index");
     return read_file(folder / "index");
   }();
   const std::vector<SectionEntry> sections = Index::open(folder / "index").manifest().sections;

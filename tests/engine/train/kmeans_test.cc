@@ -28,8 +28,10 @@ double error_of(const Vectors& vectors, const std::vector<float>& codebook) {
     double least = INFINITY;
     for (std::size_t c = 0; c < kCentroids; ++c) {
       double distance = 0;
-      for (std::size_t j = 0; j < vectors.dim; ++j)
-        distance += std::pow(double{vectors.row(i)[j]} - double{codebook[j * kCentroids + c]}, 2);
+      for (std::size_t j = 0; j < vectors.dim; ++j) {
+        const double difference = double{vectors.row(i)[j]} - double{codebook[j * kCentroids + c]};
+        distance += difference * difference;
+      }
       least = std::min(least, distance);
     }
     sum += least;
@@ -72,7 +74,7 @@ TEST(KMeans, FewSamplesAreTheirOwnCentroids) {
 
 // The first centroids are all at equal samples, and have to move to the others.
 TEST(KMeans, ManyCopiesOfFewSamplesAreFoundAll) {
-  for (unsigned seed = 0; seed < 10; ++seed) {
+  for (unsigned seed = 0; seed < seeds(10); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const Vectors different = normal_vectors(random, 2 + below(random, 100), 3);
