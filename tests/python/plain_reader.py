@@ -17,6 +17,8 @@ HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved byt
 DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan"), (np.dtype("<f4"), np.dtype("<f2"))
+# Of the difference of rows and a query; the other metrics are products.
+DISTANCES = {"euclidean": lambda d: (d**2).sum(1), "manhattan": lambda d: np.abs(d).sum(1)}
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
@@ -196,9 +198,8 @@ class PlainIndex:
         rows, query = self.rows().astype(np.float64), np.asarray(query, np.float64)
         if self.metric == "cosine":
             query = query / (np.linalg.norm(query) or 1)
-        distance = {"euclidean": lambda: ((rows - query) ** 2).sum(1), "manhattan": lambda: np.abs(rows - query).sum(1)}
-        scores = distance[self.metric]() if self.metric in distance else rows @ query
-        best = np.lexsort((self.ids(), scores if self.metric in distance else -scores))[:k]
+        scores = DISTANCES[self.metric](rows - query) if self.metric in DISTANCES else rows @ query
+        best = np.lexsort((self.ids(), scores if self.metric in DISTANCES else -scores))[:k]
         return scores[best], self.ids()[best]
 
     def document(self, document: int) -> np.ndarray:

@@ -55,7 +55,8 @@ struct ParameterInfo {
   bool ignored_elsewhere = false;                   ///< other indexes take no notice of it, instead of refusing it
   std::string_view usual = {};  ///< what stands for it where it is not given, if that is not the struct's default
   Recorded recorded = Recorded::no;
-  std::string_view help;  ///< one line; other parameters by their names
+  std::string_view help;                 ///< one line; other parameters by their names
+  std::string (*more_help)() = nullptr;  ///< the rest of that line, if tables have it
 };
 
 /// One parameter in a struct of `Params`, read by `get` and written by `set`, which takes values that were checked.
@@ -78,6 +79,8 @@ BuildParams usual_build(VectorKind vectors);
 
 /// "-m", "--ef-construction": what the command line calls it.
 std::string option_name(const ParameterInfo& parameter);
+/// What --help and documentation say of it.
+std::string help_of(const ParameterInfo& parameter);
 /// "a whole number from 2 to 512".
 std::string expected_text(const ParameterInfo& parameter);
 /// A value as messages, provenance and documentation have it; empty for none.

@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 inline constexpr Id kNoId = 0xFFFF'FFFF;
 
 /// How closeness is measured; metric.h has a row of facts for each. Inside the engine a *distance* is smaller when
-/// closer, as -dot or squared L2; the *score* is what a caller sees.
+/// closer, as a negated dot product; the *score* is what a caller sees.
 enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1, cosine = 2, manhattan = 3 };
 
 /// Type of the elements of a stored or read vector.
