@@ -21,7 +21,7 @@ namespace cassata::python {
 
 namespace py = pybind11;
 
-/// Text of ours; a path in it may be no UTF-8, so its odd bytes come as Python's file functions write them.
+/// A str. Paths in it may not be UTF-8, so other bytes are escaped as by Python's file functions.
 inline py::str text(std::string_view bytes) {
   return py::reinterpret_steal<py::str>(
       PyUnicode_DecodeUTF8(bytes.data(), static_cast<py::ssize_t>(bytes.size()), "surrogateescape"));
@@ -32,7 +32,7 @@ inline py::str text(std::string_view bytes) {
   throw py::type_error(std::string(row.name) + ": " + found + " given, expected " + expected);
 }
 
-/// A whole number, from whatever has an __index__ but True and False.
+/// A whole number, from any object with __index__ except True and False.
 inline std::uint64_t whole_value(const ParameterInfo& row, py::handle given) {
   const auto number =
       PyBool_Check(given.ptr()) ? py::object() : py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
@@ -65,7 +65,7 @@ inline bool flag_value(const ParameterInfo& row, py::handle given) {
   return PyObject_IsTrue(given.ptr()) != 0;
 }
 
-/// A value of Python as one of the table, whose range is still to be checked. Throws TypeError, or
+/// A Python object as a value of the table, without a check of its range. Throws TypeError, or
 /// Error(invalid_argument), naming the parameter.
 inline Value value_of(const ParameterInfo& row, py::handle given) {
   switch (row.type) {
@@ -86,7 +86,7 @@ inline Value value_of(const ParameterInfo& row, py::handle given) {
   refuse_type(row, given, "a path");
 }
 
-/// The names of a table's rows, as objects that are compared by address first: those in calls are interned.
+/// The names of a table's rows, as objects that are compared by address first, because names in calls are interned.
 template <class Params>
 class Names {
  public:
@@ -112,7 +112,7 @@ class Names {
   std::vector<PyObject*> names_;  // live as long as the interpreter
 };
 
-/// Calls `use` with the row and the value of each keyword argument; None is one that is not given.
+/// Calls `use` with the row and the value of each keyword argument; None means not given.
 template <class Params, class Use>
 void each_given(const Names<Params>& names, const py::kwargs& given, Use use) {
   PyObject *name = nullptr, *value = nullptr;
@@ -139,7 +139,7 @@ inline py::object object_of(const Value& value) {
   }
 }
 
-/// A table as Python sees it: a dict for each row.
+/// A table for Python: a dict for each row.
 template <class Params>
 void describe_table(std::span<const Parameter<Params>> table, const char* stage, py::list& out) {
   static constexpr const char* kTypes[] = {"int", "float", "bool", "str", "path", "bytes"};

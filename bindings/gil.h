@@ -1,4 +1,4 @@
-// Python's global interpreter lock, let go of and taken again so that no thread can bring a process down at its exit.
+// Releases and takes Python's global interpreter lock, so that no thread can crash a process at its exit.
 //
 // When the interpreter ends, a daemon thread that asks for the lock never gets it: before Python 3.14 it is ended by
 // pthread_exit() there and then, which unwinds its stack, and std::terminate() follows at the first destructor. Here

@@ -1,5 +1,5 @@
 // cassata._core: the engine's Index as a Python class. Arguments become the engine's own, errors become Python's; no
-// logic. bindings/cassata/_core.pyi tells what Python sees.
+// logic. bindings/cassata/_core.pyi declares the module for Python.
 
 #include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
@@ -17,6 +17,7 @@
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "cassata/clean.h"
+#include "cassata/facts.h"
 #include "cassata/index.h"
 #include "cassata/parameters.h"
 #include "cassata/recommend.h"
@@ -84,8 +85,8 @@ ReplaceParams replacing(bool overwrite) {
           }};
 }
 
-/// What Python gives for vectors: a file's path, the arrays of compressed rows, or a dense array. A path is that of
-/// sparse vectors if it says so, or `sparse` does.
+/// Vectors from Python: a file's path, the arrays of compressed rows, or a dense array. A path holds sparse vectors if
+/// its extension is .bin, or if `sparse`.
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
   if (py::isinstance<py::str>(vectors)) {
     const Path path = vectors.cast<Path>();
@@ -98,7 +99,7 @@ std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::objec
                               span(arrays[2].cast<OffsetArray>()));
 }
 
-/// Builds over any input. With the name of a class, the index must be one of that.
+/// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
             const std::optional<std::string>& class_name, const py::kwargs& arguments) {
   const Given<BuildParams> given = given_of(build_parameters(), arguments);
@@ -107,7 +108,7 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && class_name->starts_with("Sparse"));
   BuildParams params = build_params(given, vectors->vector_kind());
   if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
-    invalid_argument("class_name: '" + *class_name + "' given, but the parameters are those of " + std::string(made));
+    invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
   params.replace = replacing(params.replace.overwrite);
   params.progress = progress_of(progress);
   const WithoutGil without;
@@ -282,8 +283,8 @@ void warm(const Index& index, const std::string& resident, bool lock, const py::
   index.warm(what, lock, report);
 }
 
-/// The index over the file that stands now at its path, and whether that has another content. The given one stays as it
-/// is, for calls under way.
+/// The index of the file that is now at its path, and whether its content differs. The given index is unchanged, for
+/// running calls.
 py::tuple reloaded(const Index& index, const std::string& verify, const std::optional<std::string>& resident, bool lock,
                    const py::object& progress) {
   const OpenParams params{.verify = parse_verify(verify),
@@ -306,81 +307,32 @@ py::list residency(const Index& index) {
   return sections;
 }
 
-py::object describe_graph(const Manifest& manifest) {
-  const std::optional<GraphEntry>& graph = manifest.graph;
-  if (!graph) return py::none();
-  return py::dict("graph_type"_a = text(name_of(manifest.schema.graph)), "m"_a = graph->m,
-                  "ef_construction"_a = graph->ef_construction, "level_sizes"_a = py::cast(graph->level_sizes),
-                  "duplicates"_a = graph->duplicates, "near_copies"_a = graph->near_copies);
+using python::object_of;  // of a value
+py::dict object_of(const Facts& facts);
+
+py::list object_of(const std::vector<Fact>& facts) {
+  py::list out;
+  for (const Fact& fact : facts)
+    out.append(std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content));
+  return out;
 }
 
-py::object number_or_none(std::uint32_t number) {
-  return number == 0 ? py::object(py::none()) : py::object(py::int_(number));
+py::dict object_of(const Facts& facts) {
+  py::dict out;
+  for (const auto& [name, fact] : facts)
+    out[text(name)] = std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content);
+  return out;
 }
 
-py::object navigation(const IndexSchema& schema) {
-  return schema.traversal_only() ? py::object(text(name_of(schema.first.encoding))) : py::none();
-}
-
-py::object describe_rerank(const IndexSchema& schema) {
-  if (!schema.second || schema.traversal_only()) return py::none();
-  const CodeParams& code = schema.second->code;
-  if (schema.has(Role::maxsim))
-    return py::dict("dtype"_a = text(name_of(schema.second->encoding)), "token_dim"_a = code.token_dim,
-                    "m_pq"_a = number_or_none(code.m_pq));
-  return py::dict("dtype"_a = text(name_of(schema.second->encoding)), "bits"_a = number_or_none(code.bits),
-                  "prune_percentage"_a = schema.first.prune_percentage, "residual"_a = schema.has(Role::residual));
-}
-
-py::object describe(const std::optional<PostingsEntry>& postings) {
-  if (!postings) return py::none();
-  return py::dict("lists"_a = postings->lists, "n_postings"_a = postings->n_postings,
-                  "summary_energy"_a = postings->summary_energy, "n_knn"_a = postings->n_knn);
-}
-
-py::object describe(const std::optional<SelfCheck>& check) {
-  if (!check) return py::none();
-  return py::dict("k"_a = check->k, "ef_search"_a = check->ef_search, "rows"_a = check->rows,
-                  "recall_rows"_a = check->recall_rows, "fresh"_a = check->fresh,
-                  "recall_fresh"_a = check->recall_fresh, "recall"_a = check->recall());
-}
-
-py::dict describe(const Provenance& provenance) {
-  py::list inputs;
-  for (const InputEntry& input : provenance.inputs) {
-    inputs.append(
-        py::dict("name"_a = text(input.name), "rows"_a = input.rows, "bytes"_a = input.bytes, "xxh3"_a = input.xxh3));
-  }
-  py::dict parameters;
-  for (const auto& [name, value] : provenance.parameters) parameters[text(name)] = text(value);
-  return py::dict("library_version"_a = text(provenance.library_version), "inputs"_a = inputs,
-                  "parameters"_a = parameters, "self_check"_a = describe(provenance.self_check));
-}
-
-py::bytes uuid(const Index& index) {
-  const auto& bytes = index.file().header().uuid;
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
+/// The facts that Python shows, in its order.
 py::dict info(const Index& index) {
-  const Manifest& manifest = index.manifest();
-  const IndexSchema& schema = manifest.schema;
-  const Header& header = index.file().header();
-  py::list sections;
-  for (const SectionEntry& section : manifest.sections) {
-    sections.append(py::dict("name"_a = text(section.name), "offset"_a = section.offset, "length"_a = section.length,
-                             "tier"_a = section.tier == Tier::hot ? "hot" : "cold"));
-  }
-  return py::dict("class"_a = text(index.class_name()), "kind"_a = text(name_of(schema.kind)), "n"_a = index.size(),
-                  "dim"_a = index.dim(), "metric"_a = text(name_of(schema.metric)),
-                  "dtype"_a = text(name_of(schema.stored().encoding)), "navigation"_a = navigation(schema),
-                  "bits"_a = number_or_none(schema.first.code.bits), "m_pq"_a = number_or_none(schema.first.code.m_pq),
-                  "opq"_a = schema.first.code.rotated, "graph"_a = describe_graph(manifest),
-                  "postings"_a = describe(manifest.postings), "rerank"_a = describe_rerank(schema),
-                  "ef_search"_a = number_or_none(manifest.ef_search), "sections"_a = sections,
-                  "file_size"_a = header.file_length,
-                  "format_version"_a = py::make_tuple(header.format_major, header.format_minor), "uuid"_a = uuid(index),
-                  "provenance"_a = describe(manifest.provenance));
+  const py::dict facts = object_of(facts_of(index));
+  py::dict out;
+  for (const char* const name :
+       {"class", "kind", "n", "dim", "metric", "dtype", "navigation", "bits", "m_pq", "opq", "graph", "postings",
+        "rerank", "ef_search", "sections", "file_size", "format_version", "uuid", "provenance"})
+    out[name] = facts[name];
+  return out;
 }
 
 /// The table of parameters.
@@ -420,7 +372,6 @@ void define_index(py::module_& module) {
       .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
       .def("residency", &residency)
       .def("info", &info)
-      .def_property_readonly("uuid", &uuid)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
       .def_property_readonly("size", &Index::size)
       .def_property_readonly("dim", &Index::dim)
@@ -435,16 +386,16 @@ void define_index(py::module_& module) {
 }  // namespace
 }  // namespace cassata::python
 
-// Python calls PyInit__core, below, instead of what this defines.
+// Python calls PyInit__core, below, instead of this function.
 PYBIND11_MODULE(_core_of_main, module) {
   using namespace cassata::python;
   module.doc() = "The engine. Use the classes of the package cassata.";
   const py::tuple bases = py::make_tuple(py::handle(PyExc_OSError), py::handle(PyExc_ValueError));
   format_error = PyErr_NewExceptionWithDoc("cassata.FormatError",
-                                           "An index file is damaged, truncated, not one of ours, or needs a newer "
-                                           "version of this library. The message names the file, and\n"
-                                           "where it can the section and the byte. It is an OSError and a ValueError, "
-                                           "too, as what readers of files raise; its errno is None.",
+                                           "An index file is damaged, truncated, foreign, or needs a newer version of "
+                                           "this library. The message names the file and,\n"
+                                           "if known, the section and the byte. It is also an OSError and a "
+                                           "ValueError, as readers of files raise them; its errno is None.",
                                            bases.ptr(), nullptr);
   if (format_error == nullptr) throw py::error_already_set();
   module.add_object("FormatError", py::handle(format_error));
@@ -473,8 +424,7 @@ PYBIND11_MODULE(_core_of_main, module) {
   module.attr("low_recall") = cassata::SelfCheck::kLow;
 }
 
-/// pybind11 would wait for the lock that this thread holds, for ever, if another interpreter than the first imported
-/// the module.
+/// Refuses sub-interpreters, in which pybind11 would wait forever for the lock that this thread holds.
 PYBIND11_PLUGIN_IMPL(_core) {
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) return PyInit__core_of_main();
   PyErr_SetString(

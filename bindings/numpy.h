@@ -1,6 +1,6 @@
 // The rules by which NumPy arrays and the engine share memory. Nothing here copies a matrix.
 //
-//   queries     C-contiguous float32 (rows, dim), borrowed as they lie
+//   queries     C-contiguous float32 (rows, dim), borrowed
 //   sparse      uint32 components, float32 values, uint64 offsets, borrowed
 //   collection  f32, f16, f64, u8 or i8 (rows, dim) with any strides, borrowed and streamed row by row
 //   results     arrays made for the call, written in place
@@ -25,7 +25,7 @@ namespace cassata::python {
 
 namespace py = pybind11;
 
-/// With py::arg().noconvert(), a C-contiguous float32 array and nothing else.
+/// With py::arg().noconvert(), only C-contiguous float32 arrays.
 using FloatArray = py::array_t<float, py::array::c_style>;
 
 /// The array's own memory, valid while the array lives. Throws Error(invalid_argument) unless it is (rows, dim).
@@ -57,7 +57,7 @@ inline Batch borrow(const ComponentArray& components, const FloatArray& values, 
 }
 
 /// The queries with token vectors, (tokens, dim) and where those of each query begin, in the arrays' own memory; none:
-/// as they are. Throws Error(invalid_argument) unless the offsets fit.
+/// the queries unchanged. Throws Error(invalid_argument) unless the offsets fit.
 inline Batch borrow(Batch queries, const std::optional<std::tuple<FloatArray, OffsetArray>>& tokens) {
   if (!tokens) return queries;
   const auto& [values, offsets] = *tokens;
@@ -83,7 +83,7 @@ inline ElementType element_type(const py::array& array) {
                    ", expected float32, float16, float64, uint8 or int8");
 }
 
-/// Rows that do not lie one after another, e.g. of a slice or a Fortran-ordered array: gathered as they are asked for.
+/// Rows that are not contiguous, e.g. of a slice or a Fortran-ordered array: gathered when they are read.
 class StridedStream final : public DenseStream {
  public:
   StridedStream(std::string name, const py::array& array, ElementType type)
@@ -105,7 +105,7 @@ class StridedStream final : public DenseStream {
   }
 
   const std::byte* first_;
-  py::ssize_t row_stride_;  // in bytes, as the next; negative in a reversed array
+  py::ssize_t row_stride_;  // in bytes, like the next; negative in a reversed array
   py::ssize_t stride_;
   std::size_t next_ = 0;
 };

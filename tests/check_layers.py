@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may include whom. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT.
+"""Allowed includes. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT.
 
 A source includes its own header before anything else, so that compiling it compiles the header alone; headers_test does the others.
 """
@@ -13,9 +13,11 @@ PUBLIC = tuple(
     f"cassata/{part}.h" for part in ("checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
 )
 FORMAT = (*PUBLIC, "format/")
-FACADE = tuple(f"cassata/{part}.h" for part in ("clean", "exact", "index", "measure", "parameters", "params", "recommend", "two_level"))
-# What a walk is made of.
-WALK = (
+FACADE = tuple(
+    f"cassata/{part}.h" for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "recommend", "two_level")
+)
+# The parts of a traversal.
+TRAVERSAL = (
     "engine/search/",
     "engine/lists/",
     "engine/graph/",
@@ -40,7 +42,7 @@ LAYERS = [
     ("engine/codec/", ("engine/codec/", "engine/train/", "engine/kernels/", "engine/base/", *FORMAT)),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", *FORMAT)),
     ("engine/lists/", ("engine/lists/", "engine/kernels/", *FORMAT)),
-    ("engine/search/", (*WALK, *TYPES)),
+    ("engine/search/", (*TRAVERSAL, *TYPES)),
     (
         "engine/build/",
         ("engine/build/", "engine/search/", "engine/lists/", "engine/graph/", "engine/codec/codes.h", "engine/base/", *FORMAT),
@@ -51,18 +53,18 @@ LAYERS = [
     ("engine/multivector/join.cc", ("engine/", *FACADE, *FORMAT)),
     (
         "engine/",
-        (*FACADE, "engine/base/", "engine/index/", "engine/multivector/", "engine/eval/", "engine/build/", *WALK, *FORMAT),
+        (*FACADE, "engine/base/", "engine/index/", "engine/multivector/", "engine/eval/", "engine/build/", *TRAVERSAL, *FORMAT),
     ),
     ("tools/", ("tools/", *FACADE, *FORMAT)),
     ("bindings/", ("bindings/", *FACADE, *FORMAT)),
 ]
-# What builds is included by builds alone, so that no search compiles against it (the first line that fits counts).
+# Builders are included only by builds, so that no search compiles against it (the first line that fits counts).
 BUILDS = {
     "engine/build/": ("engine/build/", "engine/index/build_", "engine/index/clean.cc", "engine/eval/exact.cc", "engine/multivector/"),
     "engine/index/build_index.h": ("engine/index/build_index.cc", "engine/index/index.cc"),
     "engine/index/build_": ("engine/index/build_",),
 }
-# Other people's headers stay where they are used.
+# Headers of other libraries stay where they are used.
 LIBRARIES = {
     "boost/interprocess/": ("format/os/mapping.cc",),
     "boost/program_options": ("tools/",),

@@ -1,4 +1,4 @@
-// cassata bench: recall against queries a second, of one index or several, as a table, as JSON and as a picture.
+// cassata bench: recall against queries per second, of one or several indexes, as a table, as JSON and as a picture.
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
@@ -69,7 +69,7 @@ std::string format_of(const std::string& path) {
 }
 
 void add_outputs(CommandLine& line, BenchChoices& choices) {
-  line.option("recall", "N,N,...", "0.9,0.95,0.98", "also tell how fast each index reaches these",
+  line.option("recall", "N,N,...", "0.9,0.95,0.98", "recalls at which the speed of each index is printed",
               [&](const std::string& text) { choices.targets = parse_targets(text); });
   line.flag("json", choices.json, "print JSON");
   line.option("plot", "FILE", "",
@@ -89,30 +89,31 @@ FileKind picture_kind() {
 
 CommandLine line_of(BenchChoices& choices) {
   CommandLine line("bench INDEX... --queries FILE [OPTIONS]",
-                   "Measures recall against queries a second, for index files over the same vectors, by a sweep of "
-                   "ef_search. Of indexes in two stages\n"
-                   "k_candidates takes the same values, unless --k-candidates is given. They take turns, so that\n"
-                   "what else the machine does hits all alike. Recall@k is the share of the k exact answers that is "
-                   "found, by id. What is exact is\n"
-                   "read (--truth), or computed: over the original vectors (--data), or over those of the first index "
-                   "that stores them as f32, or\n"
-                   "else as f16. p50 and p99 are of queries that are asked alone, one after another.");
+                   "Measures recall against queries per second, for index files over the same vectors, at several "
+                   "values of ef_search. For indexes of two\n"
+                   "stages, k_candidates takes the same values unless --k-candidates is given. Indexes take turns, so "
+                   "that other load of the machine\n"
+                   "affects all alike. Recall@k is the share of the k exact answers that are found, by id. Exact "
+                   "answers are read (--truth) or computed:\n"
+                   "over the original vectors (--data), or over the vectors of the first index that stores them as "
+                   "f32, or else as f16. p50 and p99 are\n"
+                   "times of queries that run one at a time.");
   line.arguments("INDEX", choices.indexes);
-  line.option("queries", "FILE", "", "the queries, as 'cassata build' reads vectors",
+  line.option("queries", "FILE", "", "the queries: a file as for 'cassata build'",
               [&](const std::string& text) { choices.queries = text; });
-  line.option("ef-search", "N,N,...", "12 values from 10, or from k, on",
-              "widths of search to measure (graphs and approximate lists)",
+  line.option("ef-search", "N,N,...", "12 values from max(k, 10) up",
+              "beam widths to measure (graphs and approximate inverted lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
   line.parameters(search_parameters(), choices.given, {"ef_search"});
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
-  line.option("repeat", choices.params.repeat, "times that each batch is timed; the median counts");
+  line.option("repeat", choices.params.repeat, "number of timed batches at each width; the median counts");
   line.option("data", "FILE", "",
-              "the vectors that the indexes were built from: recall is measured against exact answers over these",
+              "the vectors that the indexes were built from: recall is measured against exact answers over them",
               [&](const std::string& text) { choices.truth.data = text; });
   line.option("truth", "FILE", "", "the exact answers: a .npy file of ids, one row a query, best first",
               [&](const std::string& text) { choices.truth.file = text; });
-  line.option("save-truth", "FILE", "", "keep the exact answers that were computed, for --truth",
+  line.option("save-truth", "FILE", "", "file for the computed exact answers, to be given as --truth later",
               [&](const std::string& text) { choices.truth.save = text; });
   add_outputs(line, choices);
   return line;
@@ -122,7 +123,8 @@ void check(BenchChoices& choices) {
   const SearchParams& search = choices.params.search;
   if (choices.queries.empty()) invalid_argument("--queries: none given, expected a file of vectors");
   if (!choices.truth.file.empty() && !(choices.truth.data + choices.truth.save).empty())
-    invalid_argument("--truth: given, and so is --data or --save-truth, which are for answers that are computed");
+    invalid_argument(
+        "--truth: given with --data or --save-truth, expected --truth alone: the others are for computed answers");
   if (choices.params.repeat == 0) invalid_argument("--repeat: 0 given, expected at least 1");
   if (search.k == 0) invalid_argument("-k: 0 given, expected at least 1");
   if (choices.params.ef_search.empty()) choices.params.ef_search = usual_ef_search(search.k);
@@ -135,13 +137,13 @@ void check(BenchChoices& choices) {
   if (!choices.plot.empty()) check_replaceable(choices.plot, picture_kind(), choices.truth.replace);
 }
 
-/// Opens them; they must be over as many vectors, compared alike.
+/// Opens the indexes, which must have as many vectors as each other, and one metric.
 std::vector<Index> open_all(const BenchChoices& choices) {
   std::vector<Index> indexes;
   for (const std::string& path : choices.indexes) indexes.push_back(Index::open(path, choices.opening));
   const Index& first = indexes.front();
   const auto refuse = [&](const Index& index, const std::string& found, const std::string& expected) {
-    invalid_argument(index.file().path() + ": " + found + ", expected " + expected + ", as of " + first.file().path());
+    invalid_argument(index.file().path() + ": " + found + ", expected " + expected + ", as in " + first.file().path());
   };
   for (const Index& index : indexes) {
     const Manifest &mine = index.manifest(), &other = first.manifest();
@@ -219,10 +221,10 @@ Json report(const BenchChoices& choices, const Truth& truth, std::span<const Ind
 std::string whole(double value) { return grouped(static_cast<std::uint64_t>(value + 0.5)); }
 
 std::string curve_text(const Index& index, const std::vector<Point>& points, const std::vector<double>& targets) {
-  std::string text = printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) +
-                     ", " + size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) +
-                     " bytes/vector, of these hot " +
-                     fixed(static_cast<double>(index.hot_bytes()) / static_cast<double>(index.size()), 1) + "\n";
+  std::string text =
+      printable(index.file().path()) + ": " + std::string(index.class_name()) + ", " + encodings(index) + ", " +
+      size_text(index.file().header().file_length) + ", " + fixed(bytes_a_vector(index), 1) + " bytes/vector, " +
+      fixed(static_cast<double>(index.hot_bytes()) / static_cast<double>(index.size()), 1) + " of them hot\n";
   const bool two_stages = points.front().k_candidates != 0;
   std::vector<Row> rows = {{"ef_search", "recall", "queries/s", "p50 ms", "p99 ms"}};
   if (two_stages) rows.front().push_back("k_candidates");
@@ -248,7 +250,7 @@ std::string curve_text(const Index& index, const std::vector<Point>& points, con
 std::string report_text(const BenchChoices& choices, const Truth& truth, std::span<const Index> indexes,
                         std::size_t queries, const Curves& curves) {
   const unsigned threads = choices.params.search.num_threads;
-  std::string text = "recall@" + std::to_string(choices.params.search.k) + " against " + truth.told + "\n" +
+  std::string text = "recall@" + std::to_string(choices.params.search.k) + " against " + truth.text + "\n" +
                      grouped(queries) + " queries of " + printable(choices.queries) +
                      ", threads: " + (threads == 0 ? "all" : std::to_string(threads)) + ", median of " +
                      std::to_string(choices.params.repeat) + "\n";

@@ -22,7 +22,7 @@ struct BuildChoices {
 /// --layout paged, the former name of --graph-type paged.
 void choose_layout(const std::string& text, Given<BuildParams>& given) {
   if (text != "paged")
-    invalid_argument(cassata::quoted(text) + " given, expected 'paged'; of tokens there are others, with --multivec");
+    invalid_argument(cassata::quoted(text) + " given, expected 'paged' (layouts of tokens need --multivec)");
   const Value former = given.value("graph_type"), paged = std::string("paged");
   if (former.index() != 0 && former != Value(std::string("permuted")) && former != paged)
     invalid_argument("'paged' given with --graph-type " + value_text(former));
@@ -33,17 +33,17 @@ CommandLine line_of(BuildChoices& choices) {
   CommandLine line("build INPUT -o OUTPUT [OPTIONS]",
                    "Builds an index file from a file of vectors: .npy (2-D, C order, little-endian), .fvecs, .bvecs, "
                    ".fbin, .u8bin or .i8bin;\n"
-                   ".bin: sparse vectors (u32 n; for each vector u32 nnz, nnz u32 components that rise, nnz f32 "
-                   "values; little-endian).\n"
-                   "INPUT is streamed: memory holds the graph, a chunk of vectors and, of encodings that learn, "
-                   "samples of them. OUTPUT appears at the very end, "
-                   "complete; until then a\n"
-                   "former file of that name stays as it is. The same input and parameters give the same bytes, "
-                   "whatever the threads.\n"
-                   "What to choose? 'cassata build INPUT -o OUTPUT --target-recall 0.95' tries and tells; see 'cassata "
-                   "build --target-recall --help'.\n"
-                   "Token vectors beside an index: see 'cassata build --multivec --help'; made small: 'cassata build "
-                   "--two-level --help'.");
+                   "sparse vectors: .bin (u32 n; for each vector u32 nnz, nnz u32 components in ascending order, nnz "
+                   "f32 values; little-endian), or .npz\n"
+                   "as scipy.sparse.save_npz writes it.\n"
+                   "INPUT is streamed: memory holds the graph, a chunk of vectors and the training samples of trained "
+                   "encodings. OUTPUT appears when it is\n"
+                   "complete; a former file of that name stays until then. The same input and parameters give the same "
+                   "bytes on any number of threads.\n"
+                   "To let the command choose the parameters, run 'cassata build INPUT -o OUTPUT --target-recall "
+                   "0.95'; see 'cassata build --target-recall --help'.\n"
+                   "To join an index and token vectors, see 'cassata build --multivec --help'; to compress token "
+                   "vectors, 'cassata build --two-level --help'.");
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
@@ -62,11 +62,11 @@ int build_plainly(const Words& words) {
   params.replace = replacing(params.replace.overwrite);
   check_output(choices.output, "the index file to write");
   refuse_overwriting(choices.output, {choices.input});
-  build_and_tell(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
+  build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }
 
-/// What is built, and from what, by the option that asks for it.
+/// A form of the command, selected by an option.
 struct Way {
   std::string_view option;
   int (*run)(const Words& words);
@@ -81,10 +81,10 @@ constexpr Way kOthers[] = {{"--target-recall", build_recommended, recommended_ha
                            {"--multivec", build_multivector, multivector_has},
                            {"--two-level", build_two_level, two_level_has}};
 
-/// Throws an error that tells where there is an option that there is not here, if anywhere.
-void tell_place(const std::string& option, const Way& way) {
+/// For an option that form `way` lacks: throws an error that names the forms that have it. Returns if none has it.
+void name_forms_with(const std::string& option, const Way& way) {
   if (&way != &kPlain && kPlain.has(option))
-    invalid_argument(option + ": given, which there is not with " + std::string(way.option));
+    invalid_argument(option + ": given, unsupported with " + std::string(way.option));
   std::string places;
   for (const Way& other : kOthers)
     if (other.has(option)) places += (places.empty() ? "" : " or ") + std::string(other.option);
@@ -102,7 +102,7 @@ int build(const Words& words) {
   try {
     return way->run(words);
   } catch (const UnknownOption& error) {
-    tell_place(error.option(), *way);
+    name_forms_with(error.option(), *way);
     throw;
   }
 }

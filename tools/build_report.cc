@@ -13,7 +13,7 @@
 namespace cassata::tools {
 namespace {
 
-constexpr char kLowRecallAdvice[] = "a larger -m, --ef-construction, ef_search or more exact codes raise it";
+constexpr char kLowRecallAdvice[] = "a larger -m, --ef-construction or ef_search, or finer codes, raise it";
 
 std::string summary(const Index& index, double seconds) {
   const double rate = static_cast<double>(index.size()) / seconds;
@@ -32,28 +32,29 @@ std::string summary_json(const Index& index, double seconds, const nlohmann::ord
 
 }  // namespace
 
-void build_and_tell(const std::function<Index(const Progress&)>& build, const Telling& telling) {
-  const Progress progress = progress_bar(telling.quiet);
+void build_and_report(const std::function<Index(const Progress&)>& build, const BuildReport& report) {
+  const Progress progress = progress_bar(report.quiet);
   const auto start = std::chrono::steady_clock::now();
   const Index index = build(progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (const auto& check = index.manifest().provenance.self_check; check && check->recall() < SelfCheck::kLow)
-    std::fprintf(stderr, "cassata build: warning: recall@%u of a sample is %s by default parameters; %s\n", check->k,
+    std::fprintf(stderr, "cassata build: warning: recall@%u of a sample is %s with default parameters; %s\n", check->k,
                  fixed(check->recall(), 3).c_str(), kLowRecallAdvice);
-  if (telling.json) {
-    print(summary_json(index, seconds, telling.more));
-  } else if (!telling.quiet) {
+  if (report.json) {
+    print(summary_json(index, seconds, report.more));
+  } else if (!report.quiet) {
     print(summary(index, seconds));
   }
 }
 
-void build_and_tell(const std::string& input, BuildParams params, const std::string& output, const Telling& telling) {
-  build_and_tell(
+void build_and_report(const std::string& input, BuildParams params, const std::string& output,
+                      const BuildReport& report) {
+  build_and_report(
       [&](const Progress& progress) {
         params.progress = progress;
         return Index::build(*open_vectors(input), params, output);
       },
-      telling);
+      report);
 }
 
 }  // namespace cassata::tools

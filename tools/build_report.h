@@ -1,4 +1,4 @@
-// What every build ends with.
+// The end of every build: a warning about low recall, and a summary.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,16 @@
 
 namespace cassata::tools {
 
-struct Telling {
+/// How the summary of a build is printed.
+struct BuildReport {
   bool quiet = false, json = false;
-  nlohmann::ordered_json more = nlohmann::ordered_json::object();  ///< to be told besides, as JSON
+  nlohmann::ordered_json more = nlohmann::ordered_json::object();  ///< further keys of the JSON
 };
 
 /// Builds an index by `build`, with the progress bar that it is given, and prints a summary.
-void build_and_tell(const std::function<Index(const Progress&)>& build, const Telling& telling);
+void build_and_report(const std::function<Index(const Progress&)>& build, const BuildReport& report);
 /// The same, of the vectors in `input`.
-void build_and_tell(const std::string& input, BuildParams params, const std::string& output, const Telling& telling);
+void build_and_report(const std::string& input, BuildParams params, const std::string& output,
+                      const BuildReport& report);
 
 }  // namespace cassata::tools

@@ -1,4 +1,4 @@
-// cassata clean: removes what killed builds left in a folder.
+// cassata clean: removes the leftovers of killed builds from a folder.
 #include "cassata/clean.h"
 
 #include <nlohmann/json.hpp>
@@ -36,18 +36,18 @@ int clean(const Words& words) {
   CleanParams params;
   bool quiet = false, json = false;
   CommandLine line("clean FOLDER [OPTIONS]",
-                   "Removes what killed builds left in FOLDER: unfinished files, '<name>.partial', and work folders of "
-                   "builds with --memory-budget,\n"
-                   "'<name>.build'. Only those of this user that no build is at work on; a work folder that 'cassata "
-                   "build --resume' can go on\n"
-                   "with is listed, and stays unless --resumable is given. Folders in FOLDER are not looked into, "
-                   "links are not followed, and\n"
-                   "files that builds did not make stay.");
+                   "Removes the leftovers of killed builds from FOLDER: unfinished files, '<name>.partial', and work "
+                   "folders of builds with\n"
+                   "--memory-budget, '<name>.build'. It removes only leftovers of this user that no running build "
+                   "uses. A work folder that 'cassata build\n"
+                   "--resume' can continue is listed, and kept unless --resumable is given. Subfolders are not "
+                   "searched, symbolic links are not followed,\n"
+                   "and files that builds did not make are kept.");
   line.argument("FOLDER", folder);
   line.flag("dry-run,n", params.dry_run, "only print what would be removed");
   line.flag("resumable", params.resumable, "also remove work folders that a build can be resumed from");
   line.flag("quiet,q", quiet, "print nothing but errors");
-  line.flag("json", json, "print a JSON list: path, what, bytes, and kept, why it stays, or null");
+  line.flag("json", json, "print a JSON list: path, what, bytes, and kept: the reason why it stays, or null");
   if (!line.parse(words)) return kOk;
   nlohmann::ordered_json report = nlohmann::ordered_json::array();
   std::string text;

@@ -93,7 +93,7 @@ void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std
 
 namespace {
 
-/// How many letters are to be changed, left out or added to make one word of the other.
+/// The edit distance of two words: letters changed, removed or added.
 std::size_t edits(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -191,8 +191,9 @@ ReplaceParams replacing(bool overwrite) {
 }
 
 void add_force(CommandLine& line, ReplaceParams& replace, const std::string& option) {
-  line.flag("force,f", replace.overwrite,
-            "let " + option + " replace any file; else only an empty one, or one of the kind that this command writes");
+  line.flag(
+      "force,f", replace.overwrite,
+      "let " + option + " replace any file; otherwise only an empty file or one of the kind that this command writes");
   replace = replacing(replace.overwrite);
 }
 

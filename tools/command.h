@@ -29,8 +29,8 @@ using Words = std::vector<std::string>;
 
 enum Exit : int {
   kOk = 0,
-  kFailedCheck = 1,  ///< what was checked is not as it must be
-  kRefused = 2,      ///< bad usage, bad input, or the system refused; one line on stderr tells which
+  kFailedCheck = 1,  ///< a check found damage
+  kRefused = 2,      ///< bad usage, bad input, or the system refused; one line on stderr names it
 };
 
 // The subcommands, one file each; main.cc names them. They throw cassata::Error, Interrupted or a Program_options
@@ -40,18 +40,18 @@ int search(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int clean(const Words& words);
-/// `build` where --target-recall is given, and whether it has such an option.
+/// `build` with --target-recall, and whether this form has an option.
 int build_recommended(const Words& words);
 bool recommended_has(const std::string& option);
-/// The same where --two-level is given.
+/// The same for --two-level.
 int build_two_level(const Words& words);
 bool two_level_has(const std::string& option);
-/// The same where --multivec is given.
+/// The same for --multivec.
 int build_multivector(const Words& words);
 bool multivector_has(const std::string& option);
 int bench(const Words& words);
 
-/// An option that there is not.
+/// The command line has an unknown option.
 class UnknownOption : public Error {
  public:
   UnknownOption(std::string option, const std::string& message)
@@ -79,7 +79,7 @@ std::string with_options(std::string_view message, bool help = false);
 /// A subcommand's command line: described once, for parsing and for --help.
 class CommandLine {
  public:
-  /// `synopsis` is the line of usage after "cassata"; `about` says in a sentence or more what the command does.
+  /// `synopsis` is the line of usage after "cassata"; `about` describes the command.
   CommandLine(std::string synopsis, std::string about);
 
   /// An argument without a dash. Each must be given, in the order of declaration; a list takes all that follow, one or
@@ -118,7 +118,7 @@ class CommandLine {
 
  private:
   void parameter(const ParameterInfo& row, const Value& standing, std::function<void(const Value&)> give);
-  /// The option that was meant; empty: none is like it.
+  /// The known option that is most similar; empty: none is similar.
   std::string nearest(const std::string& option) const;
   void check_arguments(const boost::program_options::variables_map& given) const;
   std::string help() const;
@@ -132,10 +132,10 @@ class CommandLine {
 /// Throws Error(invalid_argument) about an option that none of `indexes` has.
 void check_used(const Given<SearchParams>& given, std::span<const Index> indexes);
 
-/// --resident: what of an index is in memory before the first query.
+/// --resident: the sections that are read into memory before the first query.
 void add_resident(CommandLine& line, OpenParams& params);
 
-/// What writes a file, whatever stands there if asked to `overwrite`; notes go to stderr.
+/// Rules for an output file; notes go to stderr.
 ReplaceParams replacing(bool overwrite);
 
 /// Adds --force, which has `replace` overwrite any file; notes of `replace` go to stderr.

@@ -11,11 +11,11 @@
 
 namespace cassata::tools {
 
-/// What identifies it: path, class, kind, n, dim, metric, dtype, file_size, uuid.
+/// The facts that identify an index: path, class, kind, n, dim, metric, dtype, file_size, uuid.
 nlohmann::ordered_json describe_briefly(const Index& index);
-/// All that header and manifest say.
+/// All facts of header and manifest.
 nlohmann::ordered_json describe(const Index& index);
-/// How much of it is in memory, as Python's `Index.residency()` tells.
+/// How much of it is in memory, as in Python's `Index.residency()`.
 nlohmann::ordered_json describe_residency(const Index& index);
 /// The sum of the parts of a tier, named "hot" or "cold"; of both: "all".
 SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier);
@@ -24,7 +24,5 @@ nlohmann::ordered_json json_of(const Value& value);
 /// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is
 /// always valid JSON.
 std::string to_text(const nlohmann::ordered_json& json);
-
-std::string uuid_text(const Index& index);
 
 }  // namespace cassata::tools

@@ -1,4 +1,4 @@
-"""Writes what is made from the tables of parameters and classes: the stub of the package and the reference page.
+"""Writes the stub of the package and the reference page from the tables of parameters and classes.
 
     python tools/generate.py            # writes bindings/cassata/__init__.pyi and docs/reference.md
     python tools/generate.py --check    # exit code 1 if one of them is not up to date
@@ -150,7 +150,7 @@ def class_stub(row: kannolo.Row) -> str:
 
 
 def overloads(name: str, parameters: list[inspect.Parameter], comment: str) -> list[str]:
-    """A sparse search: by a matrix, by arrays, and by arrays without the offsets, where the next argument is in their place."""
+    """A sparse search: by a matrix, by arrays, and by arrays without offsets, whose place the next argument takes."""
     self, components, values, offsets, *rest = parameters
     positional = [p for p in rest if p.kind is _Kind.POSITIONAL_OR_KEYWORD]
     values = values.replace(default=_Kind.empty)
@@ -181,18 +181,18 @@ def page() -> str:
     parts = [INTRODUCTION, "## Functions\n"]
     for name in ("build", "open", "recommend", "train_two_level", "clean", "install_as"):
         parts.append(function_text(f"cassata.{name}", getattr(cassata, name)))
-    parts += ["## Index\n", told(cassata.Index) + "\n"]
+    parts += ["## Index\n", doc_of(cassata.Index) + "\n"]
     for name, member in inspect.getmembers(cassata.Index):
         if not name.startswith("_") and callable(member):
             parts.append(function_text(f"Index.{name}", vars(cassata.Index)[name]))
     properties = [(name, member) for name, member in vars(cassata.Index).items() if isinstance(member, property)]
     parts += ["### Properties\n\n| property | type | |\n| --- | --- | --- |"]
-    parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(told(p)))} |" for name, p in properties]
+    parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(doc_of(p)))} |" for name, p in properties]
     parts += ["\n## Other classes\n", function_text("cassata.SparseRows", cassata.SparseRows)]
-    parts += ["### cassata.Recommendation\n", told(cassata.Recommendation) + "\n", "| attribute | type |\n| --- | --- |"]
+    parts += ["### cassata.Recommendation\n", doc_of(cassata.Recommendation) + "\n", "| attribute | type |\n| --- | --- |"]
     parts += [f"| `{field.name}` | {_cell(field.type)} |" for field in dataclasses.fields(cassata.Recommendation)]
     parts += ["", function_text("Recommendation.build", cassata.Recommendation.build)]
-    parts += [f"### cassata.{error.__name__}\n\n{flowed(told(error))}\n" for error in (cassata.FormatError, cassata.RecallWarning)]
+    parts += [f"### cassata.{error.__name__}\n\n{flowed(doc_of(error))}\n" for error in (cassata.FormatError, cassata.RecallWarning)]
     parts += ["## Classes of kANNolo\n", CLASSES]
     for row in kannolo.TABLE:
         parts.append(class_text(row))
@@ -208,17 +208,16 @@ The tables that follow the classes describe the arguments.
   `search` of such an index returns flat arrays, query after query: (k,) for one query, (nq * k,) for several.
   If `cassata.open` or `cassata.build` made the index, it returns arrays of shape (nq, k) for queries of two dimensions.
 - `batch_search` returns arrays of shape (nq, k) for queries of two dimensions, flat ones for others.
-- Missing places hold id -1 and distance -inf (dot product) or inf (Euclidean).
-- `ValueError`: data, a file or a value is not what it must be: the message names the argument, the place, what was found and what was
-  expected.
-  `TypeError`: an argument is missing, of an unknown name, or of a type that makes no sense.
+- Missing places hold id -1 and distance -inf (dotproduct, cosine) or inf (euclidean, manhattan).
+- `ValueError`: data, a file or a value is invalid: the message names the argument, the place, the found value and the expected one.
+  `TypeError`: an argument is missing, or has an unknown name or a wrong type.
   `OSError`: a file cannot be read or written.
   `cassata.FormatError`: an index file is damaged, foreign or newer.
-  `ImportError`: an .npz file, and SciPy is not installed.
+  `ImportError`: the file is .npz, and SciPy is not installed.
 """
 
 
-def told(thing: Any) -> str:
+def doc_of(thing: Any) -> str:
     """Its docstring."""
     return inspect.getdoc(thing) or ""
 
@@ -237,7 +236,7 @@ def function_text(title: str, function: Any) -> str:
     plain = getattr(function, "__func__", function)
     parameters = [p for p in own_parameters(function) if p.name not in ("self", "cls")]
     name = title.rpartition(".")[2]
-    summary, sections = parsed(told(plain))
+    summary, sections = parsed(doc_of(plain))
     result = title.partition(".")[2] if isinstance(function, type) else returned(function)
     lines = [f"### {title}\n", "```python", definition(name, parameters, result, end=""), "```\n", flowed(summary) + "\n"]
     if "Args" in sections:

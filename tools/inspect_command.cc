@@ -1,4 +1,4 @@
-// cassata inspect: what header and manifest say, as a table or as JSON.
+// cassata inspect: header and manifest, as a table or as JSON.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,9 +14,9 @@
 namespace cassata::tools {
 namespace {
 
-/// Nodes of each level, from the ground up.
-std::string levels(std::uint64_t ground, const std::vector<std::uint64_t>& upper) {
-  std::string text = grouped(ground);
+/// Nodes of each layer, from the base layer up.
+std::string layers(std::uint64_t base, const std::vector<std::uint64_t>& upper) {
+  std::string text = grouped(base);
   for (const std::uint64_t nodes : upper) text += " > " + grouped(nodes);
   return text;
 }
@@ -51,28 +51,28 @@ std::string facts(const Index& index) {
     rows.push_back({"graph", std::string(name_of(schema.graph)) + ", m " + std::to_string(graph->m) +
                                  ", ef_construction " + std::to_string(graph->ef_construction)});
     if (graph->links)
-      rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, neighbours in " +
+      rows.push_back({"pages", grouped(graph->page_bytes) + " bytes, links in " +
                                    encoding({.encoding = graph->links->encoding, .code = graph->links->code})});
-    rows.push_back({"levels", levels(index.size() - graph->duplicates, graph->level_sizes)});
+    rows.push_back({"layers", layers(index.size() - graph->duplicates, graph->level_sizes)});
     if (graph->duplicates != 0)
-      rows.push_back({"duplicates", grouped(graph->duplicates) + " rows that another one stands for, " +
-                                        grouped(graph->near_copies) + " of them near copies"});
+      rows.push_back({"duplicates", grouped(graph->duplicates) + " rows represented by another row, " +
+                                        grouped(graph->near_copies) + " of them near duplicates"});
   }
   if (const auto& postings = manifest.postings)
     rows.push_back({"lists", grouped(postings->lists) + ", n_postings " + std::to_string(postings->n_postings) +
                                  ", summary_energy " + fixed(static_cast<double>(postings->summary_energy), 2) +
                                  ", n_knn " + std::to_string(postings->n_knn)});
   if (manifest.ef_search != 0)
-    rows.push_back({"ef_search", std::to_string(manifest.ef_search) + ", unless a search is given another"});
+    rows.push_back({"ef_search", std::to_string(manifest.ef_search) + ", the default of searches"});
   rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
   rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
   rows.push_back({"features", "incompatible 0x" + hex(header.incompatible_features) + ", compatible 0x" +
                                   hex(header.compatible_features)});
-  rows.push_back({"uuid", uuid_text(index)});
+  rows.push_back({"uuid", describe_briefly(index)["uuid"].get<std::string>()});
   return table(rows, {false, false});
 }
 
-/// Every byte of the file, by what it is. With `resident`, also how much of each section is in memory.
+/// The table of all bytes of the file. With `resident`, also how much of each section is in memory.
 std::string sections(const Index& index, bool resident) {
   const Header& header = index.file().header();
   const Manifest& manifest = index.manifest();
@@ -86,7 +86,7 @@ std::string sections(const Index& index, bool resident) {
     rows.push_back({name, offset, grouped(length), fixed(share, 1) + " %", tier});
     if (resident) rows.back().resize(rows.front().size());
   };
-  const auto told = [&](const SectionResidency& part) {
+  const auto add_resident = [&](const SectionResidency& part) {
     if (!resident) return;
     const double there = static_cast<double>(part.resident.value_or(0)),
                  all = static_cast<double>(std::max<std::uint64_t>(part.bytes, 1));
@@ -97,7 +97,7 @@ std::string sections(const Index& index, bool resident) {
   add("(header)", "0", sizeof(Header), "");
   for (const SectionEntry& s : manifest.sections) {
     add(printable(s.name), grouped(s.offset), s.length, s.tier == Tier::hot ? "hot" : "cold");
-    if (resident) told(parts[static_cast<std::size_t>(&s - manifest.sections.data())]);
+    if (resident) add_resident(parts[static_cast<std::size_t>(&s - manifest.sections.data())]);
     padding -= s.length;
   }
   add("(block hashes)", grouped(manifest.block_hashes.offset), hashes, "");
@@ -107,7 +107,7 @@ std::string sections(const Index& index, bool resident) {
   for (const Tier tier : {Tier::hot, Tier::cold}) {
     const SectionResidency sum = summed(parts, tier);
     add("(" + sum.name + ")", "", sum.bytes, sum.name);
-    told(sum);
+    add_resident(sum);
   }
   return table(rows, {false, true, true, true, false, true, true});
 }
@@ -122,7 +122,7 @@ std::string provenance(const Provenance& held) {
   if (const auto& check = held.self_check)
     rows.push_back({"checked", "recall@" + std::to_string(check->k) + " " + fixed(check->recall_rows, 3) + " of " +
                                    std::to_string(check->rows) + " rows, " + fixed(check->recall_fresh, 3) + " of " +
-                                   std::to_string(check->fresh) + " fresh queries, by default parameters"});
+                                   std::to_string(check->fresh) + " held-out queries, with default parameters"});
   return table(rows, {false, false});
 }
 
@@ -131,19 +131,19 @@ std::string provenance(const Provenance& held) {
 int inspect(const Words& words) {
   std::string path;
   bool json = false, resident = false;
-  CommandLine line(
-      "inspect INDEX [OPTIONS]",
-      "Prints what an index file says about itself: what it holds, where its sections lie, and how it came to be.");
+  CommandLine line("inspect INDEX [OPTIONS]",
+                   "Prints the kind, the parameters and the encodings of an index file, the places of its sections, "
+                   "and its provenance.");
   line.argument("INDEX", path);
   line.flag("json", json, "print JSON, with the names of Python's Index.info");
   line.flag("resident", resident,
-            "also print how much of each section is in memory: in the page cache, whoever had it read");
+            "also print how much of each section is in memory: in the page cache, whichever process read it");
   if (!line.parse(words)) return kOk;
   const Index index = Index::open(path);
   if (json) {
-    nlohmann::ordered_json told = describe(index);
-    if (resident) told["residency"] = describe_residency(index);
-    print(to_text(told));
+    nlohmann::ordered_json report = describe(index);
+    if (resident) report["residency"] = describe_residency(index);
+    print(to_text(report));
   } else {
     print(printable(path) + "\n\n" + facts(index) + "\n" + sections(index, resident) + "\n" +
           provenance(index.manifest().provenance));

@@ -22,10 +22,10 @@ struct Command {
 constexpr Command kCommands[] = {
     {"build", "build an index file from a file of vectors", build},
     {"search", "find the closest vectors to each query", search},
-    {"inspect", "print what an index file says about itself", inspect},
+    {"inspect", "print the parameters, sections and provenance of an index file", inspect},
     {"verify", "check every byte of index files", verify},
-    {"bench", "measure recall against queries a second", bench},
-    {"clean", "remove what killed builds left in a folder", clean},
+    {"bench", "measure recall against queries per second", bench},
+    {"clean", "remove the leftovers of killed builds from a folder", clean},
 };
 
 std::string usage() {
@@ -37,8 +37,9 @@ std::string usage() {
     text += "  " + name + std::string(command.summary) + "\n";
   }
   return text +
-         "\n'cassata COMMAND --help' tells more; 'cassata --version' prints the version and the instruction set in "
-         "use.\n"
+         "\n"
+         "'cassata COMMAND --help' describes a command; 'cassata --version' prints the version and the instruction set "
+         "in use.\n"
          "Exit codes: 0 done, 1 a check failed, 2 bad usage or input.\n";
 }
 

@@ -18,17 +18,18 @@ struct MultivectorChoices {
 
 CommandLine line_of(MultivectorChoices& choices) {
   CommandLine line("build INDEX --multivec FOLDER -o OUTPUT [OPTIONS]",
-                   "Puts token vectors beside an index of their documents, in one file that needs neither any more: "
-                   "what a search by INDEX finds is scored\n"
-                   "again by MaxSim of the tokens. INDEX is a graph over one vector a document, sparse or dense, with "
-                   "the metric dotproduct. FOLDER holds\n"
-                   "  doclens.npy        tokens of each document, (documents,) i4 or i8, and either\n"
+                   "Joins an index of documents and the token vectors of these documents in one new file, which needs "
+                   "neither input. A search finds\n"
+                   "candidates by INDEX, and scores them again by MaxSim of their tokens. INDEX is a graph over one "
+                   "vector per document, sparse or dense,\n"
+                   "with metric dotproduct and one stage. FOLDER holds\n"
+                   "  doclens.npy        number of tokens of each document, (documents,) i4 or i8, and either\n"
                    "  documents.npy      (tokens, token_dim) f2, f4 or u2 (the bits of f2), or (documents, tokens, "
                    "token_dim) with padding; or\n"
                    "  centroids.npy, index_assignment.npy, pq_centroids.npy, residuals.npy   as 'cassata build "
                    "--two-level' writes them.\n"
-                   "Documents stand in the order of the vectors that INDEX was built from. Tokens are streamed: memory "
-                   "does not grow with them.");
+                   "Documents have the order of the vectors that INDEX was built from. Tokens are streamed: memory "
+                   "does not grow with their number.");
   line.argument("INDEX", choices.input);
   line.option("multivec", "FOLDER", "", "the folder of token vectors",
               [&](const std::string& text) { choices.folder = text; });
@@ -52,7 +53,7 @@ int build_multivector(const Words& words) {
   if (!line_of(choices).parse(words)) return kOk;
   check_output(choices.output, "the index file to write");
   choices.tokens.replace = replacing(choices.tokens.replace.overwrite);
-  build_and_tell(
+  build_and_report(
       [&](const Progress& progress) {
         choices.tokens.progress = progress;
         return Index::join(Index::open(choices.input), choices.folder, choices.tokens, choices.output);

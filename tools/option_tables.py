@@ -12,7 +12,7 @@ from cassata import _core
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cli.md"
-# "<!-- options: build -->" begins the table of a stage; names behind a minus sign are left out: "<!-- options: search -ef_search -->".
+# "<!-- options: build -->" begins the table of a stage; names after a minus sign are left out: "<!-- options: search -ef_search -->".
 MARKED = re.compile(r"(<!-- options: (\w+)((?: -\w+)*) -->\n)(.*?)(<!-- end of options -->\n)", re.DOTALL)
 
 
@@ -23,7 +23,7 @@ def as_options(text: str) -> str:
 
 
 def values_of(row: dict[str, Any]) -> str:
-    """What may be given."""
+    """The valid values."""
     if row["choices"] is not None:
         return ", ".join(f"`{choice}`" for choice in row["choices"])
     if row["type"] in ("bool", "path", "bytes"):
@@ -35,7 +35,7 @@ def values_of(row: dict[str, Any]) -> str:
 
 
 def default_of(row: dict[str, Any]) -> str:
-    """What stands for it where it is not given."""
+    """The default."""
     held = "" if row["default"] is None or row["type"] == "bool" else f"`{row['default']}`"
     usual = "" if row["usual"] is None else as_options(row["usual"])
     return ", else ".join(filter(None, (usual, held)))
@@ -53,7 +53,7 @@ def table_of(stage: str, without: list[str]) -> str:
 
 
 def written(page: str) -> str:
-    """`page` with all its tables anew."""
+    """`page` with all tables rewritten."""
     return MARKED.sub(lambda found: found[1] + table_of(found[2], found[3].replace("-", "").split()) + found[5], page)
 
 

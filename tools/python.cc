@@ -24,7 +24,7 @@ std::vector<char*> pointers(Words& words) {
   return result;
 }
 
-/// An open file, closed in the end.
+/// Owns a file descriptor.
 class Descriptor {
  public:
   explicit Descriptor(int fd = -1) : fd_(fd) {}
@@ -75,12 +75,12 @@ bool imports(const std::string& python, const std::string& modules) {
   return succeeded(start({python, "-c", "import " + modules}, {nowhere.get(), nowhere.get(), nowhere.get()}));
 }
 
-/// All of it, unless the reader goes away.
+/// Writes all of `text`, unless the reader closes the pipe.
 void write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = ::write(fd, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return;  // its exit code tells
+    if (n < 0) return;  // its exit code reports the fault
     text.remove_prefix(static_cast<std::size_t>(n));
   }
 }
@@ -117,7 +117,7 @@ std::string output_of(Words command, std::string_view input) {
   write_all(our_output.get(), input);  // to its end before anything is read: what we run does so, too
   our_output.close();
   std::string output = read_to_end(our_input.get());
-  if (!succeeded(child)) invalid_argument(name + ": failed, as it says above");
+  if (!succeeded(child)) invalid_argument(name + ": failed; its own message is above");
   return output;
 }
 

@@ -1,4 +1,4 @@
-// cassata build --target-recall: tries all kinds of index on a sample, tells why one is chosen, and builds it.
+// cassata build --target-recall: tries candidates on a sample, prints the reasons for the chosen one, and builds it.
 #include "cassata/recommend.h"
 
 #include <memory>
@@ -29,22 +29,22 @@ struct RecommendChoices {
 
 CommandLine line_of(RecommendChoices& choices) {
   CommandLine line("build INPUT -o OUTPUT --target-recall N [OPTIONS]",
-                   "Builds the index that is expected to reach a recall fastest, within a bound of memory. Every kind "
-                   "that there is for such vectors is\n"
-                   "tried on a sample and on a quarter of it; how recall, speed and bytes change between them is taken "
-                   "to go on up to the whole of INPUT,\n"
-                   "which is read twice. Speed is what is measured here and now, on one thread: on a busy machine the "
+                   "Builds the fastest index that is expected to reach a recall within a bound of memory. Every "
+                   "candidate for such vectors is built over a\n"
+                   "sample and over a quarter of it, and measured; the change of recall, speed and bytes between the "
+                   "two is extrapolated to all of INPUT,\n"
+                   "which is read twice. Speed is measured on this machine, on one thread: on a busy machine the "
                    "choice may differ.");
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
   line.parameters(recommend_parameters(), choices.params);
   line.option("queries", "FILE", "",
-              "queries to try with; unless given, vectors of INPUT that are kept out of the sample",
+              "queries to measure with; unless given, vectors of INPUT that are held out of the sample",
               [&](const std::string& text) { choices.queries = text; });
   add_force(line, choices.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
-  line.flag("json", choices.json, "print the summary as JSON, with all that was tried");
+  line.flag("json", choices.json, "print the summary as JSON, with all candidates");
   return line;
 }
 
@@ -74,7 +74,7 @@ Json recommendation_json(const Recommendation& found) {
   return json;
 }
 
-/// All that was tried.
+/// The table of all candidates.
 std::string table_of(const Recommendation& found) {
   std::vector<Row> rows = {{"", "queries/s", "ef_search", "hot", "file"}};
   for (const Trial& trial : found.trials) {
@@ -122,7 +122,7 @@ int build_recommended(const Words& words) {
   params.num_threads = choices.params.num_threads;
   params.replace = choices.replace;
   params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
-  build_and_tell(
+  build_and_report(
       choices.input, params, choices.output,
       {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
   return kOk;

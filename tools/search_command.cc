@@ -125,28 +125,29 @@ struct SearchChoices {
   Given<SearchParams> given{search_parameters()};
   SearchParams params;
 
-  /// Whether results go to the place that the progress bar would go to, too.
+  /// True if results would mix with the progress bar on a terminal.
   bool on_terminal() const { return output.empty() || descriptor_of(output).has_value(); }
 };
 
 CommandLine line_of(SearchChoices& choices) {
   CommandLine line("search INDEX QUERIES [OPTIONS]",
-                   "Finds the closest vectors to each row of QUERIES: a file as 'cassata build' reads it, or '-' for "
-                   "standard input, one query a\n"
-                   "line, numbers separated by blanks or commas (sparse: component:value). Prints them best first; ids "
-                   "are row numbers from 0.\n"
+                   "Finds the closest vectors to each query. QUERIES is a file as for 'cassata build', or '-' for "
+                   "standard input: one query per line,\n"
+                   "numbers separated by blanks or commas (sparse: component:value). Results are printed best first; "
+                   "an id is the number of a vector in\n"
+                   "the input of the build, from 0.\n"
                    "  tsv   query_id, doc_id, rank (from 1), score, separated by tabs\n"
-                   "  trec  a TREC run: query_id Q0 doc_id rank score run_name; squared distances are negated, since "
-                   "larger must be better\n"
-                   "  json  one object a line: query, ids, scores\n"
-                   "The score is the dot product (largest first) or the squared Euclidean distance (smallest first), "
-                   "as the index was built.");
+                   "  trec  a TREC run: query_id Q0 doc_id rank score run_name; distances are negated, because readers "
+                   "take the largest score for the best\n"
+                   "  json  one object per line: query, ids, scores\n"
+                   "The score is that of the index's metric: dot product or cosine (largest first), squared Euclidean "
+                   "or Manhattan distance (smallest first).");
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.parameters(search_parameters(), choices.given);
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
-  line.flag("exact", choices.exact, "compare each query with every vector, whatever the index");
+  line.flag("exact", choices.exact, "compare each query with every vector, with any kind of index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
               [&](const std::string& text) { choices.format = &parse_format(text); });
   line.option("run-name", "NAME", choices.run_name, "last column of a TREC run", [&](const std::string& text) {
@@ -155,8 +156,8 @@ CommandLine line_of(SearchChoices& choices) {
     choices.run_name = text;
   });
   line.option("output,o", "FILE", "standard output",
-              "file to write, which appears complete or not at all; -, /dev/stdout and other descriptors, devices and "
-              "pipes are written as results come",
+              "file to write; it appears complete or not at all. Devices, pipes, -, /dev/stdout and other descriptors "
+              "are written to as results come",
               [&](const std::string& text) { choices.output = text == "-" ? "" : text; });
   add_force(line, choices.replace);
   return line;
@@ -166,7 +167,7 @@ std::string read_standard_input() {
   std::string text;
   for (std::array<char, 65536> buffer;;) {
     pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    ::poll(&input, 1, -1);  // Ctrl-C ends it; read() would go on waiting
+    ::poll(&input, 1, -1);  // Ctrl-C ends it; read() would continue to wait
     stop_if_interrupted();
     const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (n < 0) io_error("cannot read standard input");
@@ -175,7 +176,7 @@ std::string read_standard_input() {
   }
 }
 
-/// Answers queries and prints what was found, a limited number at a time.
+/// Answers queries and prints their results, a limited number at a time.
 class Answers {
  public:
   /// `tokens` are those of the queries, if the index has any.

@@ -28,7 +28,7 @@ class Bar {
   Bar(const Bar&) = delete;
   Bar& operator=(const Bar&) = delete;
   ~Bar() {
-    if (percent_ >= 0 && percent_ < 100) std::fputc('\n', stderr);  // what comes next starts on a line of its own
+    if (percent_ >= 0 && percent_ < 100) std::fputc('\n', stderr);  // the next output starts on a line of its own
   }
 
   void show(std::string_view stage, std::uint64_t done, std::uint64_t total) {
@@ -50,11 +50,11 @@ class Bar {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// How long the stage will go on as it went so far; nothing where it has not been long enough to tell.
+  /// The estimated rest of the stage, at its speed so far; empty in its first seconds.
   std::string left(std::uint64_t done, std::uint64_t total) const {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    constexpr double kTelling = 3;
-    if (seconds < kTelling || done <= first_ || done >= total) return {};
+    constexpr double kFirstSeconds = 3;
+    if (seconds < kFirstSeconds || done <= first_ || done >= total) return {};
     const auto rest =
         static_cast<unsigned long>(seconds * static_cast<double>(total - done) / static_cast<double>(done - first_));
     char text[32];
@@ -63,7 +63,7 @@ class Bar {
   }
 
   Clock::time_point start_;
-  std::uint64_t first_ = 0;  // done when the stage began to be told of
+  std::uint64_t first_ = 0;  // units done at the first report of the stage
   std::string stage_;
   int percent_ = -1;
 };
@@ -148,7 +148,7 @@ void Output::finish() {
   const int fd = fd_;
   fd_ = -1;
   if (::close(fd) != 0 && errno != EINTR)
-    io_error("cannot write " + name_);  // a full disk behind a network may tell only now
+    io_error("cannot write " + name_);  // a full disk behind a network may be reported only now
 }
 
 void print(std::string_view text) {

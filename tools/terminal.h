@@ -1,4 +1,4 @@
-// The process and the outside: where output goes, progress on a terminal, Ctrl-C.
+// The process and its environment: output, progress on a terminal, Ctrl-C.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,7 @@
 
 namespace cassata::tools {
 
-/// A signal asked the process to end. Thrown so that what is unfinished is cleared away; main() then ends by that
-/// signal.
+/// A signal asked the process to end. Thrown so that unfinished files are removed; main() then ends by that signal.
 struct Interrupted {
   int signal;
 };
@@ -22,12 +21,11 @@ struct Interrupted {
 /// Call once, first: makes Ctrl-C and its like wait for stop_if_interrupted(), and a closed pipe an error that Output
 /// sees.
 void prepare_process();
-/// Throws Interrupted if the user asked for the end since.
+/// Throws Interrupted if such a signal has arrived.
 void stop_if_interrupted();
 
 /// Text written somewhere, wholly or with an error: to standard output; to a file, which appears complete at finish()
-/// or not at all; or to what is no regular file, such as a pipe or a device, or names an open descriptor, such as
-/// /dev/stdout, as it comes.
+/// or not at all; or, as it comes, to a pipe, a device or an open descriptor such as /dev/stdout.
 class Output {
  public:
   /// Standard output. Throws Error(io).
@@ -56,8 +54,8 @@ class Output {
 /// Writes `text` to standard output.
 void print(std::string_view text);
 
-/// Tells of progress: a bar on stderr if that is a terminal and `quiet` is false. In any case stops when the user asked
-/// for it.
+/// Reports progress: a bar on stderr if that is a terminal and `quiet` is false. Always throws Interrupted after
+/// Ctrl-C.
 Progress progress_bar(bool quiet);
 
 }  // namespace cassata::tools

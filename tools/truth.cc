@@ -24,7 +24,7 @@ Truth read(const std::string& path, std::span<const Index> indexes, const Batch&
     invalid_argument(path + ": " + std::to_string(table.columns) +
                      " columns, expected at least k = " + std::to_string(k));
   Truth truth{.ids = {},
-              .told = "the answers in " + printable(path),
+              .text = "the answers in " + printable(path),
               .json = {{"source", "file"}, {"path", path}, {"dtype", nullptr}}};
   const auto n = static_cast<std::int64_t>(indexes.front().size());
   for (std::uint64_t row = 0; row < table.rows; ++row)
@@ -42,16 +42,15 @@ Truth over_data(const std::string& path, std::span<const Index> indexes, const B
                 const Progress& progress) {
   const Index& index = indexes.front();
   if (index.token_dim() != 0)
-    invalid_argument("--data: " + path + " given, but answers of " + index.file().path() +
-                     " are by token vectors; expected --truth, or an index that "
-                     "holds them as f16");
+    invalid_argument("--data: " + path + " given, but " + index.file().path() +
+                     " answers by token vectors; expected --truth, or an index that holds tokens as f16");
   const std::unique_ptr<VectorStream> vectors = open_vectors(path);
   check_queries(*vectors, index);
   if (vectors->size() != index.size())
     invalid_argument(path + ": " + std::to_string(vectors->size()) + " vectors, expected " +
                      std::to_string(index.size()) + ", as in " + index.file().path());
   Truth truth{.ids = std::vector<std::int64_t>(queries.rows * k),
-              .told = "exact answers over the vectors of " + printable(path),
+              .text = "exact answers over the vectors of " + printable(path),
               .json = {{"source", "data"}, {"path", path}, {"dtype", nullptr}}};
   std::vector<float> scores(truth.ids.size());
   SearchParams params = kOnAllProcessors;
@@ -61,7 +60,7 @@ Truth over_data(const std::string& path, std::span<const Index> indexes, const B
   return truth;
 }
 
-/// How much of the vectors an exact search of `index` sees: 2, all of f32; 1, f16; 0, less.
+/// Precision of the vectors that an exact search of `index` scores: 2, f32; 1, f16; 0, less.
 int precision(const Index& index) {
   const auto of = [](const Stage& stage) {
     return name_of(stage.encoding) == "f32" ? 2 : name_of(stage.encoding) == "f16" ? 1 : 0;
@@ -77,18 +76,18 @@ Truth over_index(std::span<const Index> indexes, const Batch& queries, std::size
   const bool tokens = index.token_dim() != 0;
   if (precision(index) == 0)
     invalid_argument(std::string(tokens ? "--truth" : "--data, --truth") +
-                     ": none given, but no index here keeps the vectors that it was built from (f32, f16): " + path +
+                     ": none given, but no index here holds the vectors that it was built from (f32, f16): " + path +
                      " has " + std::string(name_of(index.manifest().schema.last().encoding)));
   const std::string_view dtype = precision(index) == 2 ? "f32" : "f16";
   Truth truth{.ids = std::vector<std::int64_t>(queries.rows * k),
-              .told = "exact answers over the " + std::string(dtype) +
+              .text = "exact answers over the " + std::string(dtype) +
                       (tokens ? " token vectors in " : " vectors in ") + printable(path),
               .json = {{"source", "index"}, {"path", path}, {"dtype", dtype}}};
-  if (precision(index) == 1 && !tokens) truth.told += ", which are rounded; --data compares with the originals";
+  if (precision(index) == 1 && !tokens) truth.text += ", which are rounded; --data compares with the originals";
   std::vector<float> scores(truth.ids.size());
   SearchParams params = kOnAllProcessors;
   params.k = k;
-  constexpr std::size_t kQueries = 256;  // between looks at Ctrl-C
+  constexpr std::size_t kQueries = 256;  // between checks for Ctrl-C
   for (std::size_t first = 0; first < queries.rows; first += kQueries) {
     const std::size_t count = std::min(kQueries, queries.rows - first);
     index.search_exact(queries.part(first, count), params,

@@ -1,4 +1,4 @@
-// The answers that a measurement takes for right.
+// The exact answers that a measurement compares with.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,13 @@ struct TruthChoices {
 /// The k best ids for each query, and where they are from.
 struct Truth {
   std::vector<std::int64_t> ids;
-  std::string told;             ///< "exact answers over ..."
+  std::string text;             ///< "exact answers over ..."
   nlohmann::ordered_json json;  ///< the same for scripts: source, path, dtype
 };
 
-/// Reads the answers, or computes them on all processors: over the vectors of `data`, else over those that one of the
-/// indexes stores, the first whose values are f32, else f16. Encodings that keep less of a vector do not judge
-/// themselves. Saves them if that is asked for. Throws Error(invalid_argument) where files do not fit each other, and
-/// where nothing tells what is right.
+/// Reads the answers, or computes them on all processors: over the vectors of `data`, or else over the vectors of an
+/// index, the first that stores f32, else f16. Coarser encodings cannot serve as a reference. Saves the answers if
+/// `save` is given. Throws Error(invalid_argument) if files do not fit each other, or if there is no reference.
 Truth find_truth(const TruthChoices& choices, std::span<const Index> indexes, const Batch& queries, std::size_t k,
                  const Progress& progress);
 

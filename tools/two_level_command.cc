@@ -1,4 +1,4 @@
-// cassata build --two-level: plain token vectors become tokens of two levels.
+// cassata build --two-level: compresses plain token vectors to two-level tokens.
 #include "cassata/two_level.h"
 
 #include <chrono>
@@ -20,19 +20,19 @@ struct TrainChoices {
 
 CommandLine line_of(TrainChoices& choices) {
   CommandLine line("build FOLDER --two-level -o OUT_FOLDER [OPTIONS]",
-                   "Makes token vectors small: of each, OUT_FOLDER holds which of many centroids is near, and the rest "
-                   "as product-quantized bytes. Both are\n"
-                   "learned from a sample. FOLDER holds documents.npy, (total_tokens, token_dim) or padded (documents, "
-                   "tokens, token_dim), f2, f4 or u2 (the\n"
-                   "bits of f16), and doclens.npy, how many tokens each document has. Written are doclens.npy, "
-                   "centroids.npy, index_assignment.npy,\n"
-                   "pq_centroids.npy and residuals.npy, and copies of queries.npy, query_doclens.npy and ids.npy if "
-                   "they are there. FOLDER is read twice, in\n"
-                   "bounded memory; files appear when all are complete. The same input and options give the same "
-                   "bytes, whatever the threads.");
+                   "Compresses token vectors: for each token, OUT_FOLDER holds the number of a near centroid and the "
+                   "product-quantized residual. Centroids\n"
+                   "and codebooks are trained on a sample. FOLDER holds documents.npy, (total_tokens, token_dim) or "
+                   "padded (documents, tokens, token_dim),\n"
+                   "f2, f4 or u2 (the bits of f16), and doclens.npy, the number of tokens of each document. The "
+                   "command writes doclens.npy, centroids.npy,\n"
+                   "index_assignment.npy, pq_centroids.npy and residuals.npy, and copies queries.npy, "
+                   "query_doclens.npy and ids.npy if present. FOLDER is\n"
+                   "read twice, in bounded memory; files appear when all are complete. The same input and options give "
+                   "the same bytes on any number of threads.");
   line.argument("FOLDER", choices.input);
-  line.flag("two-level", choices.two_level, "what is described here");
-  line.option("output,o", "OUT_FOLDER", "", "the folder to write, which is made if it is not there",
+  line.flag("two-level", choices.two_level, "compress token vectors, as described above");
+  line.option("output,o", "OUT_FOLDER", "", "the folder to write; it is created if needed",
               [&](const std::string& text) { choices.output = text; });
   line.parameters(two_level_parameters(), choices.training);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -44,10 +44,10 @@ std::string summary(const TwoLevelSummary& made, const std::string& output, doub
   const auto percent = [](double share) { return fixed(100 * share, 2) + " %"; };
   return printable(output) + ": " + grouped(made.tokens) + " tokens of " + grouped(made.documents) +
          " documents, dim " + std::to_string(made.token_dim) + ", in two levels in " + fixed(seconds, 1) + " s\n" +
-         "mean squared error, of the tokens' mean squared norm: " + percent(made.centroid_error) + " after " +
-         grouped(made.n_centroids) + " centroids, " + percent(made.error) + " after " +
-         std::to_string(made.pq_subspaces) + " bytes of the rest\n" +
-         "bytes a token in an index: " + std::to_string(made.plain_bytes) + " as f16, " + std::to_string(made.bytes) +
+         "mean squared error, as a share of the tokens' mean squared norm: " + percent(made.centroid_error) + " with " +
+         grouped(made.n_centroids) + " centroids, " + percent(made.error) + " with " +
+         std::to_string(made.pq_subspaces) + " bytes of residual\n" +
+         "bytes per token in an index: " + std::to_string(made.plain_bytes) + " as f16, " + std::to_string(made.bytes) +
          " in two levels\n";
 }
 

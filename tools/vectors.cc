@@ -61,7 +61,7 @@ class MatrixStream final : public VectorStream {
   std::unique_ptr<SparseStream> rows_;
 };
 
-/// What SciPy reads from a file.
+/// Reads a matrix by SciPy, in another process.
 std::unique_ptr<VectorStream> read_matrix(const std::string& path) {
   constexpr const char* kProgram = R"(
 import sys
@@ -114,10 +114,10 @@ void check_queries(const VectorStream& queries, VectorKind vector_kind, std::siz
     invalid_argument(
         queries.name() + ": " +
         (sparse ? "dense vectors, expected sparse ones (.bin, .npz)" : "sparse vectors, expected dense ones") +
-        ", as of " + searched);
+        ", as in " + searched);
   if (!sparse && queries.dim() != dim)
     invalid_argument(queries.name() + ": dim " + std::to_string(queries.dim()) + ", expected " + std::to_string(dim) +
-                     ", as of " + searched);
+                     ", as in " + searched);
 }
 
 void check_queries(const VectorStream& queries, const Index& index) {
@@ -129,11 +129,11 @@ TokenQueries read_multivec_queries(const std::string& path, const Index& index, 
   if (path.empty() && index.token_dim() == 0) return {};
   if (index.token_dim() == 0) invalid_argument("--multivec-queries: given, but " + file + " holds no token vectors");
   if (path.empty())
-    invalid_argument("--multivec-queries: none given, expected the token vectors of the queries, as of " + file);
+    invalid_argument("--multivec-queries: none given, expected the token vectors of the queries, as in " + file);
   TokenQueries queries = read_token_queries(path);
   if (queries.dim != index.token_dim())
     invalid_argument(path + ": token vectors of dim " + std::to_string(queries.dim) + ", expected " +
-                     std::to_string(index.token_dim()) + ", as of " + file);
+                     std::to_string(index.token_dim()) + ", as in " + file);
   if (queries.size() != count)
     invalid_argument(path + ": token vectors of " + std::to_string(queries.size()) + " queries, expected " +
                      std::to_string(count));
@@ -148,16 +148,16 @@ std::vector<std::filesystem::path> multivec_query_files(const std::string& path)
 
 void add_multivec_queries(CommandLine& line, std::string& path) {
   line.option("multivec-queries", "PATH", "",
-              "of an index built with --multivec: the queries' token vectors, queries.npy, (queries, tokens, "
-              "token_dim) f4, or its folder; "
-              "query_doclens.npy beside it tells how many tokens each query has, if not all",
+              "token vectors of the queries, for an index built with --multivec: queries.npy, (queries, tokens, "
+              "token_dim) f4, or its folder; if query_doclens.npy lies beside it, it holds the number of tokens of "
+              "each query, and further tokens are padding",
               [&path](const std::string& text) { path = text; });
 }
 
 namespace {
 
-/// What JSON holds as the lines that would be typed: of an array of numbers one, of an array of arrays one each. An
-/// object stands for a sparse vector, its keys for components.
+/// Appends JSON as text lines: an array of numbers as one line, an array of arrays as one line for each. An object is a
+/// sparse vector, and its keys are components.
 void append_lines(const nlohmann::json& json, std::string& lines) {
   const bool rows = json.is_array() && !json.empty() && (json[0].is_array() || json[0].is_object());
   if (rows) {
@@ -186,7 +186,7 @@ std::string plain_text(std::string_view text) {
       append_lines(json, lines);
     }
   } catch (const nlohmann::json::exception& error) {
-    invalid_argument(std::string(kSource) + ": not JSON, which it begins as: " + error.what());
+    invalid_argument(std::string(kSource) + ": begins like JSON, but is not valid JSON: " + error.what());
   }
   return lines;
 }

@@ -15,7 +15,7 @@
 
 namespace cassata::tools {
 
-/// What a file holds, by its extension: .bin and .npz are sparse.
+/// The kind of vectors in a file, by its extension: .bin and .npz are sparse.
 VectorKind vector_kind_of(const std::filesystem::path& path);
 
 /// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
@@ -26,22 +26,22 @@ std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 void check_queries(const VectorStream& queries, VectorKind vector_kind, std::size_t dim, const std::string& searched);
 void check_queries(const VectorStream& queries, const Index& index);
 
-/// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none where
-/// the index has no tokens. Throws Error(invalid_argument) unless they are given where they must, and only there, of as
-/// many queries and of the index's token_dim.
+/// The token vectors of `count` queries to `index`, from the file or folder that --multivec-queries named; none if the
+/// index has no tokens. Throws Error(invalid_argument) if they are missing, or given without need, or differ in number
+/// of queries or in token_dim.
 TokenQueries read_multivec_queries(const std::string& path, const Index& index, std::uint64_t count);
 
-/// The files that these are read from; none where the option is not given.
+/// The files that --multivec-queries names; none if it is not given.
 std::vector<std::filesystem::path> multivec_query_files(const std::string& path);
 
-/// Adds that option.
+/// Adds the option --multivec-queries.
 void add_multivec_queries(CommandLine& line, std::string& path);
 
 /// Vectors that were read from text, one a line; empty lines are skipped.
 class TypedVectors {
  public:
-  /// Of the shape and, if dense, the dim of the vectors in `index`. Throws Error(invalid_argument) naming row and
-  /// place.
+  /// Vectors of the kind and, if dense, of the dim of the vectors in `index`. Throws Error(invalid_argument) naming row
+  /// and place.
   TypedVectors(const std::string& text, const Index& index);
   /// Borrows.
   std::unique_ptr<VectorStream> stream() const;

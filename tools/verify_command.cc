@@ -1,4 +1,4 @@
-// cassata verify: is every byte of these files what it was when it was written, and every structure well formed?
+// cassata verify: compares every byte of index files with its hash, and checks every structural rule.
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -35,11 +35,11 @@ Verdict check(const std::string& path, const Progress& progress) {
 int verify(const Words& words) {
   std::vector<std::string> paths;
   bool quiet = false, json = false;
-  CommandLine line(
-      "verify INDEX... [OPTIONS]",
-      "Reads index files from the first byte to the last, compares every block with its hash and checks every "
-      "structural rule.\n"
-      "Exit code 1 if one is damaged: the message names the section and the byte. 2 if one cannot be read at all.");
+  CommandLine line("verify INDEX... [OPTIONS]",
+                   "Reads index files from the first byte to the last, compares every block with its hash and checks "
+                   "every structural rule.\n"
+                   "Exit code 1: a file is damaged, and the message names the section and the byte. Exit code 2: a "
+                   "file cannot be read.");
   line.arguments("INDEX", paths);
   line.flag("quiet,q", quiet, "print nothing but errors");
   line.flag("json", json, "print the verdicts as JSON");

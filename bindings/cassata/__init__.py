@@ -1,6 +1,6 @@
-"""Vector search in one file: self-describing, checksummed, searched where it lies.
+"""Vector search in one file: self-describing, checksummed, searched in place.
 
-Build an index once, copy the file anywhere, open it in a time that does not depend on its size, with nothing to remember::
+Build an index once, copy the file anywhere, and open it in a time that does not depend on its size, without parameters::
 
     import numpy as np
     import cassata

@@ -1,4 +1,4 @@
-"""The engine's Index, as bindings/module.cc defines it; its parameters are those of the table."""
+"""The engine's Index, as bindings/module.cc defines it, with the parameters of the table."""
 
 from collections.abc import Callable
 from typing import Any, TypedDict, final
@@ -60,14 +60,14 @@ classes: tuple[_Class, ...]
 
 def bytes_text(bytes: int) -> str: ...
 
-# Parameters go by the names of the table `parameters`; None is one that is not given. A wrong type or an unknown name is a TypeError.
+# Parameters go by the names of the table `parameters`; None means not given. A wrong type or an unknown name is a TypeError.
 # A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
 def build(
     data: _Vectors, path: str, progress: _Progress, *, name: str | bytes = "data_vec", class_name: str | None = None, **parameters: object
 ) -> Index:
     """Builds over a file, an array or the arrays of sparse rows.
 
-    A `path` of "" is a temporary file. `name` stands for arrays in messages. With a `class_name` the parameters must be of that class.
+    A `path` of "" is a temporary file. `name` is the name of arrays in messages. With a `class_name` the parameters must be of that class.
     """
 
 def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
@@ -93,8 +93,6 @@ class Index:
     def reloaded(self, verify: str, resident: str | None, lock: bool, progress: _Progress) -> tuple[Index, bool]: ...
     def residency(self) -> list[dict[str, Any]]: ...
     def info(self) -> dict[str, Any]: ...
-    @property
-    def uuid(self) -> bytes: ...
     @property
     def class_name(self) -> str: ...
     @property

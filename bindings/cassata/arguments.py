@@ -1,6 +1,6 @@
 """The arguments that only Python has, by the stage of the methods that take them. All others are parameters of the engine.
 
-Each has its name, type and default, and below these what help and the reference page say of it.
+Each has a name, a type and a default, and below these its text for help and the reference page.
 """
 
 TEXT = r"""
@@ -25,43 +25,43 @@ data_vec: npt.ArrayLike
     Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read in
     place, other types are copied to float32.
 dim: int | None = None
-    Length of a vector. Optional for 2-D data, which it must agree with.
+    Dimension of a vector. Optional for 2-D data, with which it must agree.
 data_file: Path
     Sparse .bin file (u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values; little-endian), streamed; or an .npz
     file of scipy.sparse.save_npz, read whole.
 components: npt.ArrayLike | SparseMatrix | SparseRows
     Whole numbers from 0 to 2**32 - 2 of shape (entries,), strictly increasing within a vector; int32 and uint32 arrays are
-    read in place. Or a scipy.sparse matrix in place of all three arrays: a copy is sorted and its duplicates are summed.
+    read in place. Or a scipy.sparse matrix instead of all three arrays: a copy is sorted and its duplicates are summed.
 values: npt.ArrayLike | None = None
     Real numbers of shape (entries,); float32 arrays are read in place.
 offsets: npt.ArrayLike | None = None
     Whole numbers of shape (n + 1,): vector i has the entries offsets[i] to offsets[i + 1] - 1.
 layout: str | None = None
-    "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections of which not even
-    these fit into memory. Needs `navigation`.
+    "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes exceed
+    memory. Needs `navigation`.
 encoder: str = "pq"
     Codes of the first stage: "pq", "rabitq" (1 bit per dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".
 pq_subspaces: int | None = None
-    Subspaces of pq, and bytes of a vector. None: 32, or the dimension if that is less.
+    Number of subspaces of pq, and bytes of a vector. None: 32, or the dimension if less.
 rabitq_total_bits: int = 4
     Bits per dimension of rabitq-ext, 1 to 8.
 rabitq_query_bits: int = 1
-    1 to 8, without effect: queries have 8 bits, which cost no more here.
+    1 to 8. No effect: queries have 8 bits, which cost no more here.
 residual_rerank: bool = False
-    The second stage holds only what the first leaves out, and both scores are summed.
+    The second stage holds only the residual of the first, and both scores are summed.
 first_stage_value_type: str = "f16"
-    Encoding of the first stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte". "blocked-sparse" stands for "f16".
+    Encoding of the first stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte". "blocked-sparse" means "f16".
 second_stage_value_type: str = "f16"
     Encoding of the second stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte".
 sparse_index_path: Path
-    Index file of a sparse graph class without second stage, by dot product.
+    Index file of a sparse graph class of one stage, with metric dotproduct.
 dense_index_path: Path
-    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, by dot product.
+    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct.
 multivec_data_folder: Path
     Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy, index_assignment.npy,
-    pq_centroids.npy and residuals.npy. The documents stand in the order of the index's vectors.
+    pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
 two_level: bool | None = None
-    Which tokens to take of a folder that has both kinds. None: there is one kind.
+    Which tokens to take from a folder that has both kinds. None: the folder has one kind.
 ids: Path | None = None
     .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
 
@@ -69,8 +69,8 @@ ids: Path | None = None
 path: Path
     The index file.
 verify: Verify = False
-    True: read the whole file and check every byte and rule now. "touched": check rows, lists and pages when a query first
-    uses them.
+    True: read the whole file and check every byte and rule now. "touched": check rows, lists and pages before a query
+    first uses them.
 
 [search]
 queries: npt.ArrayLike
@@ -79,23 +79,23 @@ query: npt.ArrayLike | None = None
     Another name for `queries`.
 query_components: npt.ArrayLike
     Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; values of equal components are summed. Or a
-    scipy.sparse matrix whose rows are the queries, in place of all three arrays.
+    scipy.sparse matrix whose rows are the queries, instead of all three arrays.
 query_values: npt.ArrayLike = None
     Real numbers of shape (entries,).
 offsets: npt.ArrayLike | None = None
-    Whole numbers of shape (nq + 1,): query i has the entries offsets[i] to offsets[i + 1] - 1. None: one query. By position
-    it may be left out: a single number is the next argument.
+    Whole numbers of shape (nq + 1,): query i has the entries offsets[i] to offsets[i + 1] - 1. None: one query. As a
+    positional argument it may be left out: a single number is the next argument.
 multivec_queries: npt.ArrayLike | None = None
     Token vectors of the queries: shape (nq, n_tokens, token_dim), (tokens, token_dim) or flat.
 tokens: Tokens | None = None
     Token vectors of the queries, if the index has token vectors: shape (n_tokens, token_dim) for one query, (nq, n_tokens,
     token_dim) for several, or a list of arrays (n_tokens, token_dim), one for each query.
 n_tokens: int | None = None
-    Tokens of a query, where the shape does not determine it.
+    Number of tokens of a query, if the shape does not determine it.
 token_dim: int | None = None
-    Length of a token vector, as in the index.
+    Dimension of a token vector, as in the index.
 residuals: bool = False
-    A document's score is the sum of those of both stages.
+    A document's score is the sum of the scores of both stages.
 query_doclens: npt.ArrayLike | None = None
-    Whole numbers of shape (nq,): tokens of each query. Further tokens of 3-D `multivec_queries` are padding.
+    Whole numbers of shape (nq,): number of tokens of each query. Further tokens of 3-D `multivec_queries` are padding.
 """

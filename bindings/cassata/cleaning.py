@@ -1,4 +1,4 @@
-"""What killed builds left, found and removed."""
+"""Finds and removes the leftovers of killed builds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from cassata.inputs import Path
 
 
 def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> list[dict[str, Any]]:
-    """Removes what killed builds left: unfinished files (`.partial`) and work folders of builds with a `memory_budget` (`.build`).
+    """Removes the leftovers of killed builds: unfinished files (`.partial`) and work folders of builds with a `memory_budget` (`.build`).
 
-    Only those of this user that no build is at work on. Folders in `folder` are not looked into, links are not followed, and files
-    that builds did not make stay.
+    Only leftovers of this user that no running build uses. Subfolders are not searched, symbolic links are not followed, and files that
+    builds did not make are kept.
 
     Args:
-        folder: Where indexes are built.
-        resumable: Also remove work folders that a build with `resume=True` could go on with; else they are returned, and stay.
+        folder: The folder to clean.
+        resumable: Also remove work folders that a build with `resume=True` can continue; otherwise they are returned and kept.
         dry_run: Remove nothing.
 
     Returns:
-        What was found, ordered by path, each with path, what ("unfinished file" or "work folder"), bytes, and kept: None if it is
-        removed (or would be), else why it stays.
+        The leftovers, ordered by path, each with path, what ("unfinished file" or "work folder"), bytes, and kept: None if it is
+        removed (or would be), else the reason why it stays.
 
     Raises:
         OSError: The folder cannot be read, or something in it cannot be removed.

@@ -1,4 +1,4 @@
-"""The native interface: one class for every index file, whose options go by name."""
+"""The native interface: one class for every index file, with options by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import inspect
 import os
 import sys
 import threading
-import uuid
 import warnings
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -22,30 +21,30 @@ Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 class RecallWarning(UserWarning):
-    """A build searched its index for a sample of queries and found too little. `info["provenance"]["self_check"]` has the numbers."""
+    """The self-check of a build found a low recall. `info["provenance"]["self_check"]` has the numbers."""
 
 
-_switching = threading.Lock()  # held while an index takes another file for its own, not while that is opened
+_switching = threading.Lock()  # held while an index switches to another file, not while that is opened
 _BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
 class Index:
-    """An index file that is open. Made by `cassata.build` and `cassata.open`.
+    """An open index file, made by `cassata.build` or `cassata.open`.
 
-    It is immutable but for `reload`: any number of threads may search it at once. It is a context manager that closes the index, and
-    can be pickled once it has a path: the pickle holds the path and the file's uuid, so that every process that loads it shares one
-    physical copy. Each object is of the class that its file holds, such as `cassata.DensePlainHNSW`, which also has the methods and
-    argument orders of kANNolo.
+    It is immutable except for `reload`: any number of threads may search it at once. As a context manager it closes itself. An index
+    with a path can be pickled: the pickle holds the path and the file's uuid, so that all processes that load it share one physical
+    copy. Each object is of the class that its file holds, such as `cassata.DensePlainHNSW`, which also has the methods and argument
+    orders of kANNolo.
     """
 
-    _classes: ClassVar[dict[str, type[Index]]] = {}  # by what the engine calls the class of a file
-    _holds: ClassVar[str | None] = None  # the same of this class; None: any
+    _classes: ClassVar[dict[str, type[Index]]] = {}  # by the engine's name of a file's class
+    _holds: ClassVar[str | None] = None  # the engine's name of this class; None: any class
     _made_by: ClassVar[str] = "cassata.build or cassata.open"
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
     _held: _core.Index | None
     _path: str | None
     _sparse: bool  # whether it holds sparse vectors
-    _flat = False  # whether `search` returns arrays of one dimension only, as of an index that kANNolo's constructors made
+    _flat = False  # whether `search` returns only arrays of one dimension, as after kANNolo's constructors
 
     def __init__(self, *arguments: object, **named: object) -> None:
         """Raises TypeError: indexes are built or opened.
@@ -58,7 +57,7 @@ class Index:
 
     @classmethod
     def _face(cls, core: _core.Index, path: str | None) -> Any:
-        """The object for an open file: of this class, if it holds such files, else of the one that does."""
+        """The object for an open file: of this class if it is that of the file, else of the file's class."""
         held = core.class_name
         face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
         face._held, face._path, face._sparse = core, path, held.startswith("Sparse")
@@ -66,18 +65,18 @@ class Index:
 
     @classmethod
     def build(cls, data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
-        """Builds an index, of the class that its parameters determine.
+        """Builds an index of the class that its parameters determine.
 
-        The same input and parameters give the same bytes, whatever the threads. A file appears complete or not at all. A parameter
-        that is None is not given.
+        The same input and parameters give the same bytes on any number of threads. A file appears complete or not at all. None for a
+        parameter means that it is not given.
 
         Returns:
             The index, open.
 
         Raises:
-            ValueError: Vectors, a file or an argument are not what they must be, or a parameter does not apply to such an index.
-            TypeError: An argument is of an unknown name, or of a type that makes no sense.
-            OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`.
+            ValueError: Vectors, a file or an argument are invalid, or a parameter does not apply to such an index.
+            TypeError: An argument has an unknown name or a wrong type.
+            OSError: A file cannot be read or written, e.g. because the disk is full or another process writes to `path`.
 
         Example:
             >>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")
@@ -88,7 +87,7 @@ class Index:
 
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
-        """Builds from what the engine takes. `name` is what errors call an array, or the path of a file that was read here."""
+        """Builds from data that the engine takes. `name` is the name of an array in errors, or the path of a file that was read here."""
         target = None if path is None else inputs.file_path("path", path)
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
@@ -113,7 +112,7 @@ class Index:
         Args:
             path: The file.
             verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check rows, lists and
-                pages when a query first uses them.
+                pages before a query first uses them.
             resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what
                 they need.
             lock: Lock the resident bytes in memory (mlock) while the index is open.
@@ -123,10 +122,10 @@ class Index:
             An object of the class that the file holds.
 
         Raises:
-            ValueError: The file holds another class than this; `lock` without `resident`, or more would be locked than this process
-                may use.
+            ValueError: The file holds another class; `lock` is given without `resident`; or the bytes to lock exceed the memory that this
+                process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened; FileNotFoundError, PermissionError and so on. Or the system refuses to lock so much.
+            OSError: The file cannot be opened (FileNotFoundError, PermissionError and others), or the system refuses to lock so much.
 
         Example:
             >>> index = cassata.open("vectors.cassata")
@@ -147,19 +146,20 @@ class Index:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
-            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are dot products (largest first) or
-            squared Euclidean distances (smallest first). Missing places hold id -1 and score -inf or inf.
+            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are those of the metric: dot products
+            or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Missing places hold id -1 and score -inf
+            or inf.
 
         Raises:
-            ValueError: Wrong shape or dtype, NaN or infinity (the row is named), a number out of its range; the index is closed.
-            TypeError: An argument is of an unknown name, or of a type that makes no sense.
+            ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the index is closed.
+            TypeError: An argument has an unknown name or a wrong type.
 
         Example:
             >>> scores, ids = index.search(vectors[0], k=3)
         """
         for name in parameters.keys() - _SEARCH:
             raise signatures.unknown(name, f"{type(self).__name__}.search", [*_PARAMETERS_OF_SEARCH])
-        core = self._opened()  # held until the end, whoever closes the index meanwhile
+        core = self._opened()  # kept until the end, even if another thread closes the index
         rows, count, several = inputs.queries_of(queries, core.dim, self._sparse)
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
         if count > 1:
@@ -179,22 +179,22 @@ class Index:
         overwrite: bool = False,
         progress: Progress = None,
     ) -> Index:
-        """Makes an index of this one and of token vectors, by which its results are scored again (MaxSim).
+        """Joins this index and token vectors of its documents, which score its candidates again (MaxSim), in a new index.
 
-        Tokens are streamed: memory does not grow with them. The new file needs neither part any more.
+        Tokens are streamed: memory does not grow with their number. The new file needs neither input.
 
         Args:
             tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or centroids.npy,
-                index_assignment.npy, pq_centroids.npy and residuals.npy. The documents stand in the order of the index's vectors.
+                index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
             path: Index file to write. None: an unnamed temporary file, until `save(path)`.
-            pq_subspaces: Subspaces of coded tokens, compared with the files. None: not compared.
-            two_level: Which tokens to take of a folder that has both kinds. None: there is one kind.
+            pq_subspaces: Subspaces of a coded token's residual, compared with the files. None: not compared.
+            two_level: Which tokens to take from a folder that has both kinds. None: the folder has one kind.
             ids: .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
             overwrite: Let path replace any file; otherwise only an empty file or an index file.
             progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
 
         Raises:
-            ValueError: The parts do not fit each other, or a file is not what it must be: the message names the file and the row.
+            ValueError: The inputs do not fit each other, or a file is invalid: the message names the file and the row.
             OSError: A file cannot be read or written.
 
         Example:
@@ -230,25 +230,26 @@ class Index:
 
     @near_names
     def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
-        """Writes the index file to `path`, checking every byte on the way.
+        """Writes a copy of the index file to `path`, and checks every byte on the way.
 
-        The file appears complete or not at all: what stood there stays until the new one is whole. An index that was built without
-        `path=` lives at `path` from now on.
+        The file appears complete or not at all; a former file of that name stays until then. An index that was built without `path=`
+        uses the file at `path` from now on.
 
         Args:
-            path: Where to; an index file there is replaced, or an empty file.
+            path: The file to write. It may replace an index file or an empty file.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-            overwrite: Replace any other file, too.
+            overwrite: Let `path` replace any file.
 
         Raises:
-            OSError: The file cannot be written, e.g. the disk is full or another writer is at work there; FileExistsError: another file is
-                there. If the error has a true attribute `published`, the file stands, complete, but may not survive a power loss.
+            OSError: The file cannot be written, e.g. because the disk is full or another process writes to `path`; FileExistsError: `path`
+                is another kind of file. If the error's attribute `published` is true, the file is complete, but may not survive a power
+                loss.
             FormatError: The index's own file is damaged.
         """
         core, target = self._opened(), inputs.file_path("path", path)
         core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
         if self._path is None:
-            self._held, self._path = _core.Index.open(target), target  # lets go of the temporary file
+            self._held, self._path = _core.Index.open(target), target  # releases the temporary file
 
     @near_names
     def verify(self, progress: Progress = None) -> None:
@@ -268,11 +269,11 @@ class Index:
 
         Args:
             resident: "hot": the bytes that every query needs; "all": the whole file.
-            lock: Lock them in memory (mlock) while the index is open.
+            lock: Lock these bytes in memory (mlock) while the index is open.
             progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
 
         Raises:
-            ValueError: More would be locked than this process may use.
+            ValueError: The bytes to lock exceed the memory that this process may use.
             OSError: The file cannot be read, or the system refuses to lock so much.
         """
         core = self._opened()
@@ -281,10 +282,11 @@ class Index:
 
     @near_names
     def residency(self) -> dict[str, Any]:
-        """How much of the file is in memory: in the page cache, whichever process had it read.
+        """How much of the file is in memory: in the page cache, whichever process read it.
 
-        Keys: sections (a list of name, tier, bytes, resident_bytes and share), hot, cold and all (each bytes, resident_bytes and share, in
-        sum). Where the system does not tell, resident_bytes and share are None: it tells only the file's owner and those who may write it.
+        Keys: sections (a list of name, tier, bytes, resident_bytes and share), and the sums hot, cold and all (each bytes, resident_bytes
+        and share). The system reports this only to the file's owner and to users who may write it; for others, resident_bytes and share
+        are None.
         """
         sections = [_with_share(section) for section in self._opened().residency()]
         tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
@@ -292,25 +294,25 @@ class Index:
 
     @near_names
     def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
-        """Goes over to the file that stands now under the path that the index was opened from, or saved or built at.
+        """Switches to the file that is now at the path that the index was opened from, or saved or built at.
 
-        Searches under way in other threads end over the file that they began with; the next ones see the new file. It must be of the same
-        class and metric, with vectors (unless sparse) and tokens of the same dimension; the number of vectors and all else may differ.
-        If nobody has put another file there, or changed this one in place, nothing is done.
+        Running searches of other threads finish with the file that they began with; later ones use the new file. It must be of the same
+        class and metric, with vectors (unless sparse) and tokens of the same dimension; the number of vectors and everything else may
+        differ. If the file at the path is the same and unchanged, nothing is done.
 
         Args:
-            verify: True: check every byte and every rule of the new file before the index goes over to it. False, "touched": as of `load`.
-            resident: The same.
-            lock: The same; for a moment both files are locked.
+            verify: True: check every byte and every rule of the new file before the switch. False, "touched": as in `open`.
+            resident: As in `open`, for the new file.
+            lock: As in `open`, for the new file; for a moment both files are locked.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Returns:
-            Whether the content is another: False also of a new file with the same uuid.
+            Whether the content differs: False also for a new file with the same uuid.
 
         Raises:
             ValueError: The index is in a temporary file, or the new file holds another kind of index.
             FormatError: The new file is damaged.
-            OSError: There is none, or it cannot be opened. Whatever is raised, the file opened before stays in use.
+            OSError: The file is missing or cannot be opened. After any error the former file stays in use.
         """
         choices = (inputs.verification(verify), *_residence(resident, lock), inputs.progress_function(progress))
         while True:
@@ -320,62 +322,67 @@ class Index:
                 if self._held is core:
                     self._held = fresh
                     return changed
-            # another thread reloaded or closed it meanwhile: that counts, and is looked at again
+            # another thread has reloaded or closed the index meanwhile: try again
 
     @property
     def n(self) -> int:
-        """Vectors in the index; the same as `len(index)`."""
+        """Number of vectors; the same as `len(index)`."""
         return self._opened().size
 
     @property
     def token_dim(self) -> int:
-        """Length of a token vector; 0: the index has none."""
+        """Dimension of a token vector; 0: the index has no token vectors."""
         return self._opened().token_dim
 
     @property
     def dim(self) -> int:
-        """Length of a vector; of sparse vectors, their largest component plus 1."""
+        """Dimension of the vectors; for sparse vectors, the largest component plus 1."""
         return self._opened().dim
 
     @property
     def metric(self) -> str:
-        """Either "dotproduct" or "euclidean"."""
+        """The metric: "dotproduct", "euclidean", "cosine" or "manhattan"."""
         return self._opened().metric
 
     @property
     def dtype(self) -> str:
-        """How vectors are stored: "f32" or "f16"; dense ones also "pq", and in two stages, the first, "rabitq", "int8" or "int4".
+        """Encoding of the vectors (with rerank, of the first stage): "f32" or "f16"; dense also "pq", "rabitq", "int8" or "int4".
 
-        Sparse ones also "fixedu8", "fixedu16" or "dotvbyte".
+        Sparse also "fixedu8", "fixedu16" or "dotvbyte".
         """
         return str(self._opened().info()["dtype"])
 
     @property
     def path(self) -> str | None:
-        """The file's absolute path; None while the index lives in an unnamed temporary file."""
+        """The file's absolute path; None if the index is in an unnamed temporary file."""
         return self._path
 
     @property
     def uuid(self) -> str:
-        """The file's uuid. It is derived from the content: equal files, equal uuids."""
-        return str(uuid.UUID(bytes=self._opened().uuid))
+        """The file's uuid. It is derived from the content: equal files have equal uuids."""
+        return str(self._opened().info()["uuid"])
 
     @property
     def info(self) -> dict[str, Any]:
-        """All that the file says about itself, as plain values.
+        """All facts in the file's header and manifest, as plain values.
 
-        Keys: class, kind, n, dim, metric, dtype (of two stages: the first's), navigation (the codes that guide the walk, else None), bits
-        (a dimension, of rabitq codes that are walked, else None), m_pq (pieces of product-quantized vectors, else None), opq (whether
-        these are rotated first), graph (None, or graph_type, m, ef_construction, level_sizes, duplicates: rows that another row
-        stands for in the graph, and near_copies: how many of these only resemble it),
-        postings (None, or lists, n_postings, summary_energy, n_knn), rerank (None, or of the second stage
-        dtype, bits, prune_percentage and residual, or of token vectors dtype, token_dim and m_pq), ef_search (what a search without one
-        takes, if the build found it, else None), sections (a list of name, offset, length and tier; in bytes), file_size (bytes),
-        format_version (major, minor), uuid, path, and provenance (library_version; inputs: a list of name, rows, bytes and xxh3 hash;
-        parameters; self_check: None, or how well the index answered when it was built, against a scan of all rows: k, ef_search, rows and
-        recall_rows of queries from the collection, fresh and recall_fresh of others, and recall, the smaller of both).
+        Keys:
+
+        class, kind, n, dim, metric; dtype, the encoding of the vectors (with rerank, of the first stage);
+        navigation: encoding of the traversal-only codes, or None; bits: bits per dimension of rabitq traversal codes, or None;
+        m_pq: subspaces of product-quantized vectors, or None; opq: whether these are rotated first;
+        graph: None, or graph_type, m, ef_construction, level_sizes (nodes of each upper layer), duplicates (rows represented by another
+        row) and near_copies (the near duplicates among them);
+        postings: None, or lists, n_postings, summary_energy and n_knn;
+        rerank: None, or dtype, bits, prune_percentage and residual of the second stage, or dtype, token_dim and m_pq of token vectors;
+        ef_search: the file's default for searches, or None;
+        sections: a list of name, offset, length and tier, in bytes; file_size in bytes; format_version (major, minor); uuid; path;
+        provenance: library_version; inputs, a list of name, rows, bytes and xxh3 hash; parameters; self_check, None or the recall of the
+        new index against a scan: k, ef_search, rows and recall_rows of queries from the collection, fresh and recall_fresh of held-out
+        queries, and recall, the smaller of both.
         """
-        return {**self._opened().info(), "uuid": self.uuid, "path": self._path}
+        info = self._opened().info()
+        return {**info, "format_version": tuple(info["format_version"]), "path": self._path}
 
     @near_names
     def space_usage_bytes(self) -> int:
@@ -384,7 +391,7 @@ class Index:
 
     @near_names
     def close(self) -> None:
-        """Lets go of the file; any later use raises ValueError. Searches under way in other threads end undisturbed."""
+        """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
         self._held = None
 
     def __enter__(self: Self) -> Self:
@@ -397,11 +404,11 @@ class Index:
         self.close()
 
     def __len__(self) -> int:
-        """Vectors in the index."""
+        """Number of vectors."""
         return self._opened().size
 
     def __repr__(self) -> str:
-        """The class and what the file holds."""
+        """The class and the main facts of the file."""
         if self._held is None:
             return f"{type(self).__name__}(closed, path={self._path!r})"
         info = self._held.info()
@@ -431,7 +438,7 @@ class Index:
 
 
 def make_ready(core: _core.Index, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> None:
-    """Does what an opening is asked for besides."""
+    """Verifies and warms a file that was just opened, as the arguments ask."""
     what, keep = _residence(resident, lock)
     report = inputs.progress_function(progress)
     checked = inputs.verification(verify)
@@ -447,7 +454,7 @@ def _residence(resident: str | None, lock: bool) -> tuple[str | None, bool]:
     """The checked arguments."""
     what = None if resident is None else inputs.word("resident", resident)
     if inputs.truth("lock", lock) and what is None:
-        raise ValueError("lock: given without resident, expected what is to be locked, 'hot' or 'all'")
+        raise ValueError("lock: given without resident, expected resident 'hot' or 'all'")
     return what, bool(lock)
 
 
@@ -465,10 +472,10 @@ def _warn_of_low_recall(core: _core.Index) -> None:
     check = core.info()["provenance"]["self_check"]
     if check is None or check["recall"] >= _core.low_recall:
         return
-    advice = "a larger ef_search, m, ef_construction or more exact codes raise it"
-    message = f"recall@{check['k']} of a sample is {check['recall']:.3f} by default parameters; {advice}"
+    advice = "a larger ef_search, m or ef_construction, or finer codes, raise it"
+    message = f"recall@{check['k']} of a sample is {check['recall']:.3f} with default parameters; {advice}"
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cassata."):  # whose caller is asked
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cassata."):  # the caller's own frame
         frame, level = frame.f_back, level + 1
     warnings.warn(message, RecallWarning, stacklevel=level)
 
@@ -476,7 +483,7 @@ def _warn_of_low_recall(core: _core.Index) -> None:
 def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> Self:
     index: Self = cls.open(path)
     if index.uuid != identity:
-        raise ValueError(f"{path}: holds the index {index.uuid}, the pickle was made of {identity}; the file has been replaced since")
+        raise ValueError(f"{path}: holds the index {index.uuid}, expected {identity}, as in the pickle; the file has been replaced since")
     index._flat = flat
     return index
 
@@ -494,8 +501,8 @@ def open(path: Path, verify: Verify = False, *, resident: str | None = None, loc
 
 
 _QUERIES = (
-    "Of an index of dense vectors, an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in "
-    "place. Of sparse vectors, a scipy.sparse matrix whose rows are the queries, or `cassata.SparseRows`; components in any order."
+    "Dense: an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in place. Sparse: a "
+    "scipy.sparse matrix whose rows are the queries, or `cassata.SparseRows`; components in any order."
 )
 
 

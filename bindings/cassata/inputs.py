@@ -1,4 +1,4 @@
-"""Converts what callers pass to what the engine takes, or raises an error that names the argument, what was found and what was expected."""
+"""Converts arguments to the engine's types, or raises errors that name the argument, the found value and the expected one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SparseRows(NamedTuple):
     """Sparse vectors as compressed rows: vector i has the entries offsets[i] to offsets[i + 1] - 1.
 
     Args:
-        components: Whole numbers from 0 to 2**32 - 2 of shape (entries,); of stored vectors strictly increasing within a vector.
+        components: Whole numbers from 0 to 2**32 - 2 of shape (entries,); strictly increasing within a stored vector.
         values: Real numbers of shape (entries,).
         offsets: Whole numbers of shape (n + 1,), from 0 to the number of entries. None: all entries are one vector.
 
@@ -57,15 +57,15 @@ Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
 Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
 
 _FLOAT32 = np.dtype(np.float32)
-_STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine as they lie
+_STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine without conversion
 _DENSE_FILES = (".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin")  # read by the engine
 _SPARSE_FILES = (".bin", ".npz")
-_TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # that pandas, pyarrow or polars read
+_TABLES = (".parquet", ".arrow", ".feather", ".ipc", ".csv", ".jsonl")  # read by pandas, pyarrow or polars
 _MAX_COMPONENT = 2**32 - 2
 
 
 def collection(data: Any, name: str = "data") -> tuple[Any, str]:
-    """What the engine builds from, a path, an array or compressed rows, and what it calls that: `name`, or the path of a file read here."""
+    """The input of the engine (a path, an array or compressed rows), and its name in errors: `name`, or the path of a file read here."""
     if isinstance(data, SparseRows):
         return sparse_rows(*data), name
     if is_matrix(data):
@@ -76,16 +76,16 @@ def collection(data: Any, name: str = "data") -> tuple[Any, str]:
 
 
 def collection_file(path: str) -> tuple[Any, str]:
-    """The same of a file; one that the engine reads needs no name."""
+    """The same for a file; a file that the engine reads itself needs no name."""
     if path.lower().endswith(_TABLES):
         raise ValueError(
-            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read it, and give the array"
+            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read the table and pass its array"
         )
     return (matrix_rows(path, matrix_file(path)), path) if path.lower().endswith(".npz") else (path, "")
 
 
 def queries_of(queries: Any, dim: int, sparse: bool) -> tuple[Any, int, bool]:
-    """Queries as the engine takes them, how many there are, and whether they came as rows of something of two dimensions."""
+    """Queries as the engine takes them, their number, and whether they were given in two dimensions."""
     if not sparse and (type(queries) is np.ndarray or not (is_matrix(queries) or isinstance(queries, SparseRows))):
         array = queries if type(queries) is np.ndarray else numbers("queries", queries)
         matrix = queries_matrix(array, dim)
@@ -104,7 +104,7 @@ def queries_of(queries: Any, dim: int, sparse: bool) -> tuple[Any, int, bool]:
 
 
 def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
-    """`queries` as C-contiguous float32 of shape (rows, dim): its own memory if it is laid out so, else a copy."""
+    """`queries` as C-contiguous float32 of shape (rows, dim): without a copy if it is already so."""
     array = queries if type(queries) is np.ndarray and queries.dtype == _FLOAT32 else numbers("queries", queries)
     if array.ndim == 1:
         if dim == 0 or array.size % dim:
@@ -116,7 +116,7 @@ def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
 
 
 def collection_matrix(data_vec: npt.ArrayLike, dim: Any) -> npt.NDArray[Any]:
-    """`data_vec` as (rows, dim) in a type that the engine streams: its own memory, whatever its strides, unless of another type."""
+    """`data_vec` as (rows, dim) in a type that the engine streams: without a copy, with any strides, unless it is of another type."""
     array = numbers("data_vec", data_vec)
     if dim is not None:
         dim = whole_number("dim", dim, 1)
@@ -141,7 +141,7 @@ def _streamed(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _float32(name: str, array: npt.NDArray[Any], place: Callable[..., str]) -> npt.NDArray[np.float32]:
-    """`array` as C-contiguous float32: its own memory if it is laid out so. `place` tells what an element's indexes stand for."""
+    """`array` as C-contiguous float32, without a copy if it is already so. `place` names an element by its indexes."""
     if array.dtype == _FLOAT32 and array.flags.c_contiguous and array.flags.aligned:
         return array
     with np.errstate(over="ignore"):
@@ -152,7 +152,7 @@ def _float32(name: str, array: npt.NDArray[Any], place: Callable[..., str]) -> n
             at = tuple(map(int, np.unravel_index(np.argmax(beyond), beyond.shape)))
             raise ValueError(f"{name}: {place(*at)}: {array[at]!s}, which f32 cannot hold")
         vanished = (narrow == 0) & (array != 0)
-        if vanished.any():  # a vector of such values is not to pass for one of zeros
+        if vanished.any():  # a vector of such values must not become a zero vector
             narrow[vanished] = np.copysign(np.finfo(np.float32).smallest_subnormal, array[vanished])
     return narrow
 
@@ -176,14 +176,14 @@ def dense_matrix(name: str, data: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") -> CoreRows:
-    """Compressed rows as the engine takes them, one row if `offsets` is None. Its errors call the arrays prefix + components and values.
+    """Compressed rows as the engine takes them, one row if `offsets` is None. Errors name the arrays with `prefix`.
 
-    Whether the components of a row rise and the values are finite is left to the engine.
+    The engine checks that the components of a row rise and that values are finite.
     """
     names = f"{prefix}components", f"{prefix}values"
     whole, floats = _whole(names[0], components), _flat(names[1], values)
     if len(whole) != len(floats):
-        raise ValueError(f"{names[1]}: {len(floats)} of them, expected {len(whole)}, as many as {names[0]}")
+        raise ValueError(f"{names[1]}: {len(floats)} given, expected {len(whole)}, as many as {names[0]}")
     ends = np.array([0, len(whole)], np.uint64) if offsets is None else _offsets(offsets, len(whole))
     narrow = _float32(names[1], floats, lambda at: "row {}, entry {}".format(*_within(at, ends)))
     return _components(names[0], whole, ends), narrow, ends
@@ -199,27 +199,25 @@ def tokens_of(tokens: Any, rows: int, dim: int) -> CoreTokens:
 
 
 def query_tokens(tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens: Any, dim: int) -> CoreTokens:
-    """Token vectors of `rows` queries, (tokens, dim) one after another, and where each query's begin: (rows + 1,)."""
+    """Token vectors of `rows` queries, (tokens, dim) one after another, and the offsets of the queries, (rows + 1,)."""
     if tokens is None:
         raise TypeError("multivec_queries: missing, expected the queries' token vectors")
     array = numbers("multivec_queries", tokens)
     if token_dim is not None and whole_number("token_dim", token_dim) != dim:
-        raise ValueError(f"token_dim: {token_dim} given, the index's tokens have {dim}")
+        raise ValueError(f"token_dim: {token_dim} given, expected {dim}, as in the index")
     count = None if n_tokens is None else whole_number("n_tokens", n_tokens)
     rows_of_queries = array.ndim == 2 and count is not None and array.shape == (rows, count * dim)
     if not 1 <= array.ndim <= 3 or (array.ndim > 1 and array.shape[-1] != dim and not rows_of_queries) or array.size % dim:
-        expected = f"(queries, tokens, {dim}), (tokens, {dim}) or flat, of token vectors as long as the index's"
+        expected = f"(queries, tokens, {dim}), (tokens, {dim}) or flat"
         raise ValueError(f"multivec_queries: shape {array.shape}, expected {expected}")
     if array.ndim < 3 and rows > 1 and count is None and doclens is None:
-        raise ValueError("n_tokens, query_doclens: neither given, expected one that tells where each query's tokens end")
+        raise ValueError("n_tokens, query_doclens: neither given, expected one of them: the number of tokens of each query")
     if array.ndim == 3 and array.shape[0] != rows:
-        raise ValueError(
-            f"multivec_queries: shape {array.shape}, of {array.shape[0]} queries, expected {rows}, as many as the first stage's"
-        )
+        raise ValueError(f"multivec_queries: shape {array.shape}, expected {rows} queries, as many as for the first stage")
     padded = array.shape[1] if array.ndim == 3 else None
     if count is not None:
         if padded not in (None, count):
-            raise ValueError(f"n_tokens: {count} given, multivec_queries has shape {array.shape}")
+            raise ValueError(f"n_tokens: {count} given, but multivec_queries has shape {array.shape}")
         padded = count if doclens is None or array.size == rows * count * dim else None
     array = array.reshape(-1, dim)
     if doclens is None:
@@ -236,7 +234,7 @@ def _own_lengths(
     array: npt.NDArray[Any], rows: int, padded: int | None, lengths: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint64]]:
     if len(lengths) != rows:
-        raise ValueError(f"query_doclens: {len(lengths)} of them, expected {rows}, one a query")
+        raise ValueError(f"query_doclens: {len(lengths)} given, expected {rows}, one for each query")
     wrong = (lengths < 0) | (lengths > (len(array) if padded is None else padded))
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -245,12 +243,12 @@ def _own_lengths(
     if padded is not None:
         array = array[(np.arange(padded) < lengths[:, None]).reshape(-1)]
     elif int(ends[-1]) != len(array):
-        raise ValueError(f"query_doclens: {int(ends[-1])} token vectors in all, multivec_queries has {len(array)}")
+        raise ValueError(f"query_doclens: {int(ends[-1])} token vectors in all, expected {len(array)}, as in multivec_queries")
     return array, ends
 
 
 def matrix_rows(name: str, matrix: Any) -> CoreRows:
-    """The rows of a scipy.sparse matrix, or the one that an array of one dimension is; the matrix itself stays as it is.
+    """The rows of a scipy.sparse matrix, or one row from an array of one dimension. The matrix itself is not changed.
 
     Components are sorted and duplicates summed.
     """
@@ -260,7 +258,7 @@ def matrix_rows(name: str, matrix: Any) -> CoreRows:
         raise ValueError(f"{name}: shape {matrix.shape}, expected (number of rows, number of columns), or one dimension for one row")
     try:
         if matrix.format in ("csr", "csc", "bsr"):
-            matrix = type(matrix)(matrix)  # shares the arrays, and is not the caller's own
+            matrix = type(matrix)(matrix)  # shares the arrays, but is not the caller's object
             matrix.check_format(full_check=True)  # a conversion trusts it
         rows = sparse.csr_array(matrix if len(matrix.shape) == 2 else matrix.reshape((1, -1)))
     except ValueError as error:
@@ -281,11 +279,11 @@ def matrix_file(path: str) -> SparseMatrix:
     from scipy import sparse
 
     try:
-        with open(path, "rb") as file:  # SciPy leaves one open that it cannot read
+        with open(path, "rb") as file:  # SciPy leaves a file open that it cannot read
             return sparse.load_npz(file)  # type: ignore[no-any-return]
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # zipfile, zlib, NumPy and SciPy each have their own
+    except Exception as error:  # zipfile, zlib, NumPy and SciPy raise different types
         raise ValueError(f"{path}: {error}, expected a file written by scipy.sparse.save_npz") from None
 
 
@@ -331,7 +329,7 @@ def numbers(name: str, data: Any) -> npt.NDArray[Any]:
     if data is None or isinstance(data, (str, bytes)):
         raise TypeError(f"{name}: {data!r:.60} given, expected an array of numbers")
     if isinstance(data, np.ma.MaskedArray):
-        raise ValueError(f"{name}: a masked array, expected every number to be there")
+        raise ValueError(f"{name}: a masked array, expected an array without a mask")
     if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
         data = _from_dlpack(name, data)
     try:
@@ -348,18 +346,16 @@ def numbers(name: str, data: Any) -> npt.NDArray[Any]:
 
 
 def _from_dlpack(name: str, data: Any) -> npt.NDArray[Any]:
-    """The array of another library that speaks DLPack alone."""
+    """The array of another library that supports only DLPack."""
     try:
         return np.from_dlpack(data)
     except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         kind = f"{type(data).__module__}.{type(data).__name__}"
-        raise ValueError(
-            f"{name}: NumPy cannot take this {kind} ({error}), expected numbers of a type that NumPy has, in main memory"
-        ) from None
+        raise ValueError(f"{name}: NumPy cannot take this {kind} ({error}), expected an array of a NumPy dtype, in main memory") from None
 
 
 def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The rows that an array of objects holds, as a column of a data frame does."""
+    """The rows in an array of objects, such as a column of a data frame."""
     rows: list[npt.NDArray[Any]] = []
     for i, row in enumerate(column):
         if row is None or np.ndim(row) != 1:
@@ -379,7 +375,7 @@ def truth(name: str, value: Any) -> bool:
 
 
 def verification(value: Any) -> str:
-    """What is to be verified, by the engine's name: of True, False and "touched"."""
+    """The engine's name of True, False or "touched"."""
     if isinstance(value, str) and value.lower() == "touched":
         return "touched"
     if not isinstance(value, (bool, np.bool_)):
@@ -388,7 +384,7 @@ def verification(value: Any) -> str:
 
 
 def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 - 1, expected: str | None = None) -> int:
-    """`value` as an int within bounds, which `expected` may tell better."""
+    """`value` as an int within bounds; `expected` replaces the bounds in the message."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -401,7 +397,7 @@ def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 -
 
 
 def word(name: str, value: object) -> str:
-    """A choice by name, in small letters; which there are is the engine's to say."""
+    """The name of a choice, in lower case; the engine checks it."""
     if not isinstance(value, str):
         raise TypeError(f"{name}: {value!r:.60} given, expected a string")
     value = value.lower()
@@ -417,35 +413,35 @@ def file_path(name: str, path: Any) -> str:
     if not text or "\0" in text:
         raise ValueError(f"{name}: {text!r:.60} given, expected the path of a file")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        raise ValueError(f"{name}: {text!r:.200} given, a URL; expected the path of a file on this machine, to which it is copied first")
+        raise ValueError(f"{name}: {text!r:.200} given, a URL; expected the path of a local file: copy the file to this machine first")
     return os.path.abspath(text)
 
 
 def dense_file(name: str, path: Any) -> str:
-    """`path` as that of a file of dense vectors; which it can be is the engine's to say, but for tables, which it knows nothing of."""
+    """The path of a file of dense vectors. The engine checks the extension, except those of tables."""
     text = file_path(name, path)
     if text.lower().endswith(_TABLES):
-        raise ValueError(f"{name}: {text}: a table, expected one of {', '.join(_DENSE_FILES)}; or read its column, and give the array")
+        raise ValueError(f"{name}: {text}: a table, expected one of {', '.join(_DENSE_FILES)}; or read the table and pass its array")
     return text
 
 
 def sparse_file(name: str, path: Any) -> str:
-    """`path` as that of a file of sparse vectors. A .bin file may have any name but those of others."""
+    """The path of a file of sparse vectors. A .bin file may have any extension that is not that of another format."""
     text = file_path(name, path)
     if text.lower().endswith((*_DENSE_FILES, *_TABLES, ".csr", ".mtx")):
-        told = "dense vectors" if text.lower().endswith(_DENSE_FILES) else "unsupported"
-        raise ValueError(f"{name}: {text}: {told}, expected one of {', '.join(_SPARSE_FILES)} (by scipy.sparse.save_npz)")
+        found = "dense vectors" if text.lower().endswith(_DENSE_FILES) else "unsupported"
+        raise ValueError(f"{name}: {text}: {found}, expected one of {', '.join(_SPARSE_FILES)} (by scipy.sparse.save_npz)")
     return text
 
 
 def not_the_input(path: Any, source: str) -> None:
-    """Refuses to write an index over its own input, as the engine does where it reads the file itself."""
+    """Refuses to write an index over its own input, as the engine does for files that it reads itself."""
     if path is not None and os.path.exists(target := file_path("path", path)) and os.path.samefile(target, source):
         raise ValueError(f"path: {target} is the input, which the index would replace")
 
 
 def progress_function(progress: Any) -> Callable[[str, int, int], object] | None:
-    """The function to be told of progress, or None."""
+    """The function that receives progress, or None."""
     if progress is None or progress is False:
         return None
     if progress is True:
@@ -455,11 +451,11 @@ def progress_function(progress: Any) -> Callable[[str, int, int], object] | None
     return progress  # type: ignore[no-any-return]
 
 
-_TELLING_SECONDS = 3.0  # of a stage, before how long it will take is told
+_FIRST_SECONDS = 3.0  # of a stage, in which the bar shows no estimate
 
 
 class _Bar:
-    """A progress bar on stderr, a line for each stage, with the time that the stage will take if it goes on so."""
+    """A progress bar on stderr, one line for each stage, with the estimated rest of the stage."""
 
     def __init__(self) -> None:
         self.stage, self.percent = "", -1
@@ -480,7 +476,7 @@ class _Bar:
 
     def _left(self, done: int, total: int) -> str:
         seconds = time.monotonic() - self.start
-        if seconds < _TELLING_SECONDS or done <= self.first or done >= total:
+        if seconds < _FIRST_SECONDS or done <= self.first or done >= total:
             return ""
         rest = int(seconds * (total - done) / (done - self.first))
         return f", {rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d} left"

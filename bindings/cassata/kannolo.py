@@ -1,7 +1,7 @@
 """The classes of kANNolo, made from a table: the names and orders of its arguments, translated to the native interface.
 
-An index that one of these classes' constructors made returns flat arrays from `search`, query after query, as kANNolo does. One that
-`cassata.open` or `cassata.build` made returns an array of shape (nq, k) for several queries.
+`search` of an index that a constructor of these classes made returns flat arrays, query after query, as kANNolo does. If `cassata.open`
+or `cassata.build` made the index, it returns arrays of shape (nq, k) for several queries.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ def _paged(given: dict[str, Any]) -> None:
     """Translates `layout` of `DensePlainHNSW` to a graph type."""
     layout, graph_type = given.pop("layout", None), given.get("graph_type", "permuted")
     if given.get("navigation") is None and given.get("bits") is not None:
-        raise ValueError(f"bits: {given['bits']!r:.60} given without navigation, whose codes have them")
+        raise ValueError(f"bits: {given['bits']!r:.60} given without navigation, expected both: these are bits of navigation codes")
     if layout is None:
         return
     if inputs.word("layout", layout) != "paged":
         raise ValueError(f"layout: {layout!r:.60} given, expected 'paged' or None")
     if graph_type not in ("permuted", "paged"):
         raise ValueError(
-            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has an order and lists of its own: expected 'permuted'"
+            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has its own order and lists, expected 'permuted'"
         )
     if given.get("navigation") is None:
-        raise ValueError("layout: 'paged' given without navigation, expected codes that guide the walk, e.g. 'int4'")
+        raise ValueError("layout: 'paged' given without navigation, expected navigation codes, e.g. 'int4'")
     given["graph_type"] = "paged"
 
 
 def _subspaces(name: str, value: Any) -> int:
-    """So many of product quantization; that they are at most the dimension is the engine's to check."""
+    """A number of subspaces of product quantization; the engine checks that it is at most the dimension."""
     if value is None:
         raise TypeError(f"{name}: missing, expected a whole number from {_UP_TO_DIM}")
     return inputs.whole_number(name, value, 1, expected=_UP_TO_DIM)
@@ -60,15 +60,15 @@ def _bits(name: str, value: Any, minimum: int = 1) -> int:
 
 def _two_stages(given: dict[str, Any]) -> None:
     """Translates the arguments of `DenseRerankHNSW`."""
-    encoder, pieces, total = given.pop("encoder", "pq"), given.pop("pq_subspaces", None), given.pop("rabitq_total_bits", 4)
+    encoder, subspaces, total = given.pop("encoder", "pq"), given.pop("pq_subspaces", None), given.pop("rabitq_total_bits", 4)
     _bits("rabitq_query_bits", given.pop("rabitq_query_bits", 1))
-    if pieces is not None:
-        pieces = _subspaces("pq_subspaces", pieces)
+    if subspaces is not None:
+        subspaces = _subspaces("pq_subspaces", subspaces)
     second, dtype = _bits("rerank_bits", given.pop("rerank_bits", 0), 0), given.pop("dtype", None)
     residual = inputs.truth("residual_rerank", given.pop("residual_rerank", False))
     name, total = inputs.word("encoder", encoder), _bits("rabitq_total_bits", total)
     first: dict[str, dict[str, Any]] = {
-        "pq": {"dtype": "pq", "m_pq": pieces},
+        "pq": {"dtype": "pq", "m_pq": subspaces},
         "rabitq": {"dtype": "rabitq", "bits": 1},
         "rabitq-ext": {"dtype": "rabitq", "bits": total},
         "int8": {"dtype": "int8"},
@@ -77,11 +77,11 @@ def _two_stages(given: dict[str, Any]) -> None:
     if name not in first:
         raise ValueError(f"encoder: {name!r:.60} given, expected one of {', '.join(map(repr, first))}")
     if residual and not second:
-        raise ValueError("residual_rerank: True given with rerank_bits 0, expected bits of the codes that hold what the first leave out")
+        raise ValueError("residual_rerank: True given with rerank_bits 0, expected 1 to 8, bits of the codes that hold the residual")
     if residual and name == "pq":
         raise ValueError("residual_rerank: True given with encoder 'pq', expected 'rabitq', 'rabitq-ext', 'int8' or 'int4'")
     if second and dtype is not None:
-        raise ValueError(f"dtype: {dtype!r:.60} given with rerank_bits {second}, whose codes take the place of vectors")
+        raise ValueError(f"dtype: {dtype!r:.60} given with rerank_bits {second}, expected one of them: rabitq codes replace the vectors")
     whole = inputs.word("dtype", "f16" if dtype is None else dtype)
     if whole not in ("f16", "f32"):
         raise ValueError(f"dtype: {whole!r:.60} given, expected 'f16' or 'f32', or rerank_bits for rabitq codes")
@@ -100,11 +100,11 @@ def _pruned(given: dict[str, Any]) -> None:
 
 def _value_type(name: str, value: Any) -> str:
     text = inputs.word(name, value)
-    return "f16" if text == "blocked-sparse" else text  # kANNolo's name for f16 values that lie in another order
+    return "f16" if text == "blocked-sparse" else text  # kANNolo's name for f16 values in another order
 
 
 def _without_graph(given: dict[str, Any]) -> None:
-    """Checks what `SparsePostingsIndex` takes so that one script can build either index."""
+    """Checks the graph arguments that `SparsePostingsIndex` accepts so that one script can build either index."""
     for name in ("m", "ef_construction"):
         if (value := given.pop(name, None)) is not None:
             inputs.whole_number(name, value)
@@ -119,7 +119,7 @@ def _encoder_of(info: dict[str, Any]) -> str:
 
 
 _Held = Callable[[dict[str, Any]], Any]
-_ANY = object()  # held: whatever is asked for
+_ANY = object()  # held: any value agrees
 _HELD: dict[str, _Held] = {
     **{name: operator.itemgetter(name) for name in ("metric", "dtype", "dim", "navigation", "bits", "m_pq", "opq")},
     "graph_type": lambda info: (info["graph"] or {}).get("graph_type"),
@@ -144,11 +144,11 @@ _HELD_OF_TOKENS: dict[str, _Held] = {
     "token_dim": lambda info: info["rerank"]["token_dim"],
 }
 _WORDS = ("metric", "graph_type", "dtype", "navigation", "encoder")
-_INTERCHANGEABLE = ("standard", "permuted")  # graph types: who loads either need not know which was built
+_INTERCHANGEABLE = ("standard", "permuted")  # graph types: `load` accepts each for the other
 
 
 def _compare(path: str, name: str, asked: Any, held: Any) -> None:
-    """Raises ValueError where what was asked for is not what the file at `path` holds."""
+    """Raises ValueError if an argument of `load` contradicts the file at `path`."""
     if name == "rabitq_query_bits" and asked is not None:
         _bits(name, asked)
     if asked is None or held is _ANY:
@@ -164,7 +164,7 @@ def _compare(path: str, name: str, asked: Any, held: Any) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """What distinguishes a class of kANNolo. Orders of arguments are separated by blanks; those after a "*" go by name alone."""
+    """A class of kANNolo. Orders of arguments are names separated by blanks; those after a "*" go by name only."""
 
     name: str
     doc: str
@@ -180,9 +180,9 @@ class Row:
     batch: str | None = None  # None: as `search`
     search_defaults: dict[str, Any] = field(default_factory=dict)
     offsets: str = "offsets"
-    files: str = ""  # of classes with token vectors: what they are joined of
-    two_level: bool | None = None  # of these: which tokens; None: as the caller says
-    texts: dict[str, str] = field(default_factory=dict)  # where the meaning of an argument is another
+    files: str = ""  # classes with token vectors: arguments of the join
+    two_level: bool | None = None  # layout of their tokens; None: the caller chooses
+    texts: dict[str, str] = field(default_factory=dict)  # arguments with another meaning here
 
     @property
     def sparse(self) -> bool:
@@ -197,7 +197,7 @@ _FIXED_LOAD = f"path metric graph_type dtype dim verify {_OPENED}"
 _TOKENS_LOAD = f"path pq_subspaces graph_type dtype dim token_dim verify metric {_OPENED}"
 _RERANK = "k_candidates k ef_search alpha beta early_exit_threshold"
 _TOKENS = f"multivec_queries n_tokens token_dim {_RERANK}"
-_PIECES_OF_TOKENS = "Subspaces of the coded tokens, compared with the files. None: not compared."
+_SUBSPACES_OF_TOKENS = "Subspaces of a coded token's residual, compared with the files. None: not compared."
 _DENSE_TYPES = {"dtype": 'How vectors are stored: "f32", or "f16" for half the size.'}
 _SPARSE_TYPES = {"dtype": 'How values are stored: "f16", or "f32" for exact scores.'}
 _HNSW = "HNSW graph (Malkov and Yashunin, TPAMI 2020)"
@@ -217,9 +217,9 @@ TABLE = (
         "DensePlainHNSW",
         f"""Dense vectors under an {_HNSW}: approximate, and much faster than an exact search.
 
-With `navigation`, short codes guide the search: int8 and int4 spread the values of a vector over 256 or 16 codes (Aguerrebere et al.,
-VLDB 2023), rabitq encodes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). The candidates are then scored by the
-vectors, best first, until more are unlikely to enter the top k: scores are exact, and it is rare that one of the best is missed.""",
+With `navigation`, the traversal scores compact codes: int8 and int4 quantize the values of a vector to 256 or 16 levels (Aguerrebere et
+al., VLDB 2023), rabitq encodes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). The vectors then score the candidates,
+best first, until further ones are unlikely to enter the top k. Scores are those of the vectors; one of the best is rarely missed.""",
         "m ef_construction metric graph_type * dtype navigation bits layout",
         {"kind": "hnsw"},
         {"dtype": "f32", "bits": None},
@@ -231,8 +231,8 @@ vectors, best first, until more are unlikely to enter the top k: scores are exac
         "DensePQHNSW",
         f"""Product-quantized dense vectors (Jegou et al., PAMI 2011) under an {_HNSW}: `m_pq` bytes a vector.
 
-Scores are those of the query and the vectors as they are stored: each is cut into `m_pq` subspaces, and each part replaced by the nearest
-of 256 centroids that were learned from the collection.""",
+A vector is split into `m_pq` subspaces, and each is replaced by the nearest of 256 centroids that were trained on the collection. Scores
+are those of the query and the vectors as stored.""",
         "m_pq m ef_construction metric graph_type * opq",
         {"kind": "hnsw", "dtype": "pq"},
         {"m_pq": REQUIRED},
@@ -243,9 +243,9 @@ of 256 centroids that were learned from the collection.""",
         "DenseRerankHNSW",
         f"""Dense vectors in two stages.
 
-An {_HNSW} over short codes gives `k_candidates`, which are scored again by the vectors or by finer codes (product quantization: Jegou et
-al., PAMI 2011; RaBitQ: Gao and Long, SIGMOD 2024, Gao et al., SIGMOD 2025). `DensePlainHNSW` with `navigation` does the same without a
-fixed number of candidates.""",
+An {_HNSW} over compact codes gives `k_candidates`, which the vectors or finer codes score again (product quantization: Jegou et al., PAMI
+2011; RaBitQ: Gao and Long, SIGMOD 2024, Gao et al., SIGMOD 2025). `DensePlainHNSW` with `navigation` does the same without a fixed number
+of candidates.""",
         "m ef_construction metric graph_type encoder pq_subspaces rabitq_total_bits rabitq_query_bits rerank_bits residual_rerank * dtype",
         {"kind": "hnsw"},
         {"rerank_bits": 0, "dtype": None},
@@ -257,15 +257,15 @@ fixed number of candidates.""",
         search="k k_candidates ef_search alpha beta early_exit_threshold num_threads",
         search_defaults={"ef_search": 100},
         texts={
-            "rerank_bits": "0: the second stage holds vectors as `dtype` says. 1 to 8: rabitq codes of so many bits per dimension.",
-            "dtype": 'How the second stage holds vectors, if rerank_bits is 0: "f16" (None) or "f32".',
+            "rerank_bits": "0: the second stage holds vectors in `dtype`. 1 to 8: rabitq codes of this many bits per dimension.",
+            "dtype": 'Encoding of the second stage if rerank_bits is 0: "f16" (None) or "f32".',
         },
     ),
     Row(
         "SparseFlatIndex",
-        """Sparse vectors, searched exactly by dot product: what a comparison with every vector finds, to the last result and tie.
+        """Sparse vectors, searched exactly by dot product: the results of a comparison with every vector, including ties.
 
-The posting lists of a query are summed, best blocks of vectors first, and only where bounds allow a result.""",
+The inverted lists of a query are summed, in the best row blocks first, and only in blocks whose bounds allow a result.""",
         "* metric dtype",
         {"kind": "flat"},
         {"dtype": "f32"},
@@ -275,10 +275,10 @@ The posting lists of a query are summed, best blocks of vectors first, and only 
     ),
     Row(
         "SparsePostingsIndex",
-        """Sparse vectors under inverted lists, searched approximately by dot product: much faster than a graph where vectors are sparse.
+        """Sparse vectors in inverted lists, searched approximately by dot product: much faster than a graph for very sparse vectors.
 
-The lists of a query's strongest components are summed, in blocks of similar vectors whose bounds are high enough (as in Bruch et al.,
-SIGIR 2024, whose names the parameters have); the vectors with the largest sums are scored exactly, as they are stored.""",
+The lists of a query's strongest components are summed, in blocks of similar vectors whose bounds are high enough (as in Seismic, Bruch
+et al., SIGIR 2024, which also names the parameters). The vectors with the largest sums are then scored exactly, as they are stored.""",
         "n_postings summary_energy n_knn * metric dtype",
         {"kind": "postings"},
         {"dtype": "f16", "m": None, "ef_construction": None},
@@ -287,14 +287,14 @@ SIGIR 2024, whose names the parameters have); the vectors with the largest sums 
         load=_SPARSE_LOAD,
         search="k ef_search early_exit_threshold num_threads * query_cut heap_factor",
         texts={
-            "dtype": 'How the vectors that are scored are stored: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".',
-            "m": "Without effect, as ef_construction: there is no graph. So one script can build either index.",
-            "ef_construction": "Without effect.",
+            "dtype": 'Encoding of the vectors that are scored: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".',
+            "m": "No effect, like ef_construction: there is no graph. Accepted so that one script can build either index.",
+            "ef_construction": "No effect.",
         },
     ),
     Row(
         "SparsePlainHNSW",
-        f"Sparse vectors under an {_HNSW}: components of 2 or 4 bytes, values of f16 or f32.",
+        f"Sparse vectors under an {_HNSW}: components of 2 or 4 bytes, values in f16 or f32.",
         "m ef_construction graph_type * metric dtype",
         {"kind": "hnsw"},
         {"dtype": "f16"},
@@ -303,27 +303,27 @@ SIGIR 2024, whose names the parameters have); the vectors with the largest sums 
     ),
     Row(
         "SparseFixedU8HNSW",
-        """Sparse vectors with values of one byte under an HNSW graph: whole numbers times a scale of the vector's own.
+        """Sparse vectors with values of one byte under an HNSW graph: whole numbers times a scale of each vector.
 
-A value is off by at most 1/510 of its vector's largest (1/254 where the vector has negative ones). Small whole numbers, and their
-halves, quarters and so on, are exact.""",
+The error of a value is at most 1/510 of its vector's largest value (1/254 if the vector has negative values). Small whole numbers, and
+their halves, quarters and so on, are exact.""",
         "m ef_construction metric graph_type *",
         {"kind": "hnsw", "dtype": "fixedu8"},
         load=_FIXED_LOAD,
     ),
     Row(
         "SparseFixedU16HNSW",
-        "As `SparseFixedU8HNSW` with values of two bytes: they are off by at most 1/131,070 of the largest (1/65,534).",
+        "As `SparseFixedU8HNSW` with values of two bytes, whose error is at most 1/131,070 of the largest (1/65,534).",
         "m ef_construction metric graph_type *",
         {"kind": "hnsw", "dtype": "fixedu16"},
         load=_FIXED_LOAD,
     ),
     Row(
         "SparseDotVByteHNSW",
-        """Sparse vectors of 2.3 bytes an entry under an HNSW graph, by dot product: packed components, values as of `SparseFixedU8HNSW`.
+        """Sparse vectors of 2.3 bytes per entry under an HNSW graph, by dot product: packed components, values as in `SparseFixedU8HNSW`.
 
-An entry takes one byte for its value, one for its component and some two bits, as long as components are below 65,536; beyond, one or
-two bytes more. The class is also called `SparseDotPacking8HNSW`.""",
+An entry takes one byte for its value, one for its component and about two bits more if components are below 65,536; for larger
+components it takes one or two bytes more. The class is also called `SparseDotPacking8HNSW`.""",
         "m ef_construction graph_type * metric",
         {"kind": "hnsw", "dtype": "dotvbyte"},
         load=_SPARSE_LOAD,
@@ -332,7 +332,7 @@ two bytes more. The class is also called `SparseDotPacking8HNSW`.""",
         "SparseRerankHNSW",
         f"""Sparse vectors in two stages, by dot product.
 
-An {_HNSW} over vectors of which only the largest values are kept gives `k_candidates`, which are scored again by the whole vectors.""",
+An {_HNSW} over pruned vectors, which keep only the largest values, gives `k_candidates`, which the whole vectors score again.""",
         "prune_percentage m ef_construction first_stage_value_type graph_type residual_rerank * second_stage_value_type",
         {"kind": "hnsw"},
         {"prune_percentage": REQUIRED},
@@ -364,8 +364,8 @@ largest dot product over the document's tokens, summed over the query's tokens."
         "SparseMultivecTwoLevelsPQRerankIndex",
         """Sparse vectors under an HNSW graph, then token vectors in two levels by MaxSim, in one file.
 
-As `SparseMultivecRerankIndex`, but a token is held as the number of the nearest centroid, and what that leaves out as product-quantized
-codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
+As `SparseMultivecRerankIndex`, but a token is stored as the number of the nearest centroid and a product-quantized residual (Jegou et
+al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         "",
         load=_TOKENS_LOAD,
         held=_HELD_OF_TOKENS,
@@ -375,7 +375,7 @@ codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder pq_subspaces * ids",
         two_level=True,
-        texts={"pq_subspaces": _PIECES_OF_TOKENS},
+        texts={"pq_subspaces": _SUBSPACES_OF_TOKENS},
     ),
     Row(
         "DenseMultivecRerankIndex",
@@ -387,7 +387,7 @@ codes (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         batch=f"{_TOKENS} * num_threads residuals query_doclens",
         search_defaults={"ef_search": 100},
         files="dense_index_path multivec_data_folder pq_subspaces * two_level ids",
-        texts={"pq_subspaces": _PIECES_OF_TOKENS},
+        texts={"pq_subspaces": _SUBSPACES_OF_TOKENS},
     ),
 )
 
@@ -427,7 +427,7 @@ def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:
     components, values, offsets = (given.pop(name, None) for name in ("components", "values", "offsets"))
     if inputs.is_matrix(components) or isinstance(components, inputs.SparseRows):
         if values is not None or offsets is not None:
-            raise TypeError("values, offsets: given beside a scipy.sparse matrix, expected neither")
+            raise TypeError("values, offsets: given with a scipy.sparse matrix, expected neither")
         return inputs.collection(components, "components")[0], "values"
     if values is None or offsets is None:
         raise TypeError("components, values, offsets: expected all three, or a scipy.sparse matrix alone")
@@ -439,7 +439,7 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
     path = inputs.file_path(name, given[name])
     core = _core.Index.open(path)
     if core.class_name.startswith("Sparse") != row.sparse:
-        raise ValueError(f"{path}: holds a {core.class_name}, which {row.name} is not made of")
+        raise ValueError(f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors")
     index = cls._joined(
         core,
         given["multivec_data_folder"],
@@ -477,7 +477,7 @@ def _either(given: dict[str, Any], name: str, other: str) -> Any:
 
 def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     """Results of `search` or `batch_search`."""
-    core = self._opened()  # held until the end, whoever closes the index meanwhile
+    core = self._opened()  # kept until the end, even if another thread closes the index
     queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
     tokens = _tokens(core, given, count) if row.files else None
     if batch:
@@ -498,7 +498,7 @@ def _tokens(core: _core.Index, given: dict[str, Any], count: int) -> inputs.Core
 
 
 def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, bool]:
-    """The queries, how many there are, and whether they came as rows of something of two dimensions."""
+    """The queries, their number, and whether they were given in two dimensions."""
     queries, other = given.pop("queries", None), given.pop("query", None)
     if (queries is None) == (other is None):
         raise TypeError("queries: exactly one of queries and query must be given")
@@ -506,7 +506,7 @@ def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, 
 
 
 def _sparse_queries(core: _core.Index, given: dict[str, Any]) -> tuple[inputs.CoreRows, int, bool]:
-    """The same of a sparse class."""
+    """The same for a sparse class."""
     components = _either(given, "query_components", "queries")
     if inputs.is_matrix(components):
         rows = inputs.matrix_rows("query_components", components)
@@ -522,7 +522,7 @@ def _sparse_queries(core: _core.Index, given: dict[str, Any]) -> tuple[inputs.Co
 
 
 def _positions(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of positional arguments of a sparse search: a matrix takes the place of three arrays, and offsets may be left out."""
+    """Names of positional arguments of a sparse search: a matrix replaces three arrays, and offsets may be left out."""
     if not arguments:
         return usual
     if inputs.is_matrix(arguments[0]) or isinstance(arguments[0], inputs.SparseRows):
@@ -536,7 +536,7 @@ def _positions(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> tuple[str,
 
 
 def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
-    """The same where token vectors follow: they are no offsets, or a number of tokens stands after them."""
+    """The same if token vectors follow: these do not look like offsets, or a number of tokens follows them."""
     if not arguments or len(arguments) < 3 or inputs.is_matrix(arguments[0]) or isinstance(arguments[0], inputs.SparseRows):
         return _positions(arguments[:2], usual)
     third = arguments[2]
@@ -548,7 +548,7 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
         try:
             array = np.asarray(third)
             tokens = array.ndim != 1 or array.dtype.kind not in "iu"
-        except ValueError:  # of different lengths; what takes token vectors says so
+        except ValueError:  # of different lengths; the check of token vectors reports it
             tokens = True
     return (*usual[:2], *usual[3:]) if tokens else usual
 
@@ -557,25 +557,26 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
 
 _SHAPES = {
     "search": """(distances, ids), float32 and int64, best first, ties by lower id. Flat, query after query: (k,) for one query, (nq * k,)
-    for several. Of an index that `cassata.open` or `cassata.build` made: (nq, k) for queries of two dimensions. Distances are dot
-    products (largest first) or squared Euclidean distances (smallest first); missing places hold id -1 and distance -inf or inf.""",
+    for several. If `cassata.open` or `cassata.build` made the index: (nq, k) for queries of two dimensions. Distances are scores of the
+    metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Missing places hold id -1
+    and distance -inf or inf.""",
     "batch_search": "(distances, ids), of shape (nq, k) for queries of two dimensions, flat for others. Otherwise as `search`.",
 }
-_LOAD = """Opens an index file of this class, in a time that does not depend on its size. The file knows everything about itself.
+_LOAD = """Opens an index file of this class, in a time that does not depend on its size. The file holds all parameters.
 
 Raises:
-    ValueError: An argument contradicts the file (both values are named), the file holds another class, `lock` is given without
-        `resident`, or more would be locked than this process may use.
+    ValueError: An argument contradicts the file (the message names both values), the file holds another class, `lock` is given without
+        `resident`, or the bytes to lock exceed the memory that this process may use.
     FormatError: The file is damaged, truncated, not an index, or needs a newer version.
     OSError: The file cannot be opened, or the system refuses to lock so much."""
 _ERRORS = """
 
 Raises:
-    ValueError: Data, a file or an argument is not what it must be: the message names the place, what was found and what was expected."""
+    ValueError: Data, a file or an argument is invalid: the message names the place, the found value and the expected one."""
 _TYPE_ERRORS = """
-    TypeError: An argument is missing, of an unknown name, or of a type that makes no sense."""
+    TypeError: An argument is missing, or has an unknown name or a wrong type."""
 _DISK_ERRORS = """
-    OSError: A file cannot be read or written, e.g. the disk is full or another writer is at work on `path`."""
+    OSError: A file cannot be read or written, e.g. because the disk is full or another process writes to `path`."""
 
 
 def _class(row: Row) -> type[Index]:
@@ -607,15 +608,15 @@ def _constructors(row: Row) -> dict[str, Any]:
     order = f"{row.build}{'' if '*' in row.build else ' *'} path overwrite {budget}num_threads progress {row.ignored}"
     loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}  # after arguments with a default
     if row.files:
-        doc = "Makes one file of an index and a folder of token vectors, which are streamed; it needs neither any more."
+        doc = "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither input."
         made("build_from_file", f"{row.files} path overwrite progress", doc + errors, lambda cls, given: _joined(row, cls, given))
     elif row.sparse:
-        npz = "\n    ImportError: An .npz file, and SciPy is not installed."
+        npz = "\n    ImportError: The file is .npz, and SciPy is not installed."
         made("build_from_file", f"data_file {order}", "Builds from a file of sparse vectors." + errors + npz, built(_sparse_file))
         doc = "Builds from compressed rows or a scipy.sparse matrix."
         made("build_from_arrays", f"components values offsets {order}", doc + errors, built(_sparse_arrays), defaults=loose)
     else:
-        doc = "Builds from a file of vectors, streamed: memory holds a chunk of them, the graph, and what is learned from."
+        doc = "Builds from a file of vectors, which is streamed: memory holds a chunk of vectors, the graph, and training samples."
         made("build_from_file", f"data_path {order}", doc + errors, built(_dense_file))
         made("build_from_array", f"data_vec dim {order}", "Builds from an array." + errors, built(_dense_array), defaults=loose)
     made("load", row.load, _LOAD, lambda cls, given: _loaded(row, cls, given), "load", {})
@@ -653,7 +654,7 @@ def _searches(row: Row) -> dict[str, Any]:
 
 
 def set_query_bits(self: Index, bits: int) -> None:  # noqa: D417
-    """Accepted for 1-bit RaBitQ codes, as by kANNolo, and without effect: queries have 8 bits, which cost no more here.
+    """Accepted for 1-bit RaBitQ codes, as in kANNolo, without effect: queries have 8 bits, which cost no more here.
 
     Args:
         bits: 1 to 8.
@@ -662,7 +663,7 @@ def set_query_bits(self: Index, bits: int) -> None:  # noqa: D417
         ValueError: The first stage has other codes, or `bits` is out of range.
     """
     if (held := _encoder_of(self.info)) != "rabitq":
-        raise ValueError(f"bits: {bits!r:.60} given, for an encoder {held!r}; only 'rabitq' has queries of fewer bits")
+        raise ValueError(f"bits: {bits!r:.60} given for encoder {held!r}, expected encoder 'rabitq'")
     _bits("bits", bits)
 
 

@@ -1,4 +1,4 @@
-"""Draws what ``cassata bench --json`` prints: recall against queries a second, a curve for each index.
+"""Draws the output of ``cassata bench --json``: recall against queries per second, a curve for each index.
 
 ``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip install matplotlib``.
 """
@@ -23,7 +23,7 @@ def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format
     """Draws a report, as parsed from JSON, into `file`; the picture's format is by its extension if none is given.
 
     Raises:
-        ValueError: `report` is not what ``cassata bench --json`` prints.
+        ValueError: `report` is not output of ``cassata bench --json``.
         ImportError: matplotlib is not installed.
     """
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def _expect(place: str, value: Any, fields: dict[str, Any]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text in which matplotlib sees no formulas."""
+    """`text` with escapes, so that matplotlib reads no formulas."""
     return text.replace("$", r"\$")
 
 
@@ -86,12 +86,12 @@ def _main(arguments: list[str]) -> None:
     if arguments not in (["png"], ["svg"], ["pdf"]):
         _refuse("usage: python -m cassata.plot png|svg|pdf < report.json > picture")
     if importlib.util.find_spec("matplotlib") is None:
-        _refuse("cassata.plot: matplotlib is not installed; 'pip install matplotlib' brings it")
+        _refuse("cassata.plot: matplotlib is not installed; 'pip install matplotlib' installs it")
     try:
         report = json.load(sys.stdin.buffer)
         _check(report)
     except ValueError as error:
-        _refuse(f"cassata.plot: standard input: {error}; expected what 'cassata bench --json' prints")
+        _refuse(f"cassata.plot: standard input: {error}; expected the output of 'cassata bench --json'")
     draw(report, sys.stdout.buffer, arguments[0])
 
 

@@ -1,4 +1,4 @@
-"""Which index to build: tried on a sample."""
+"""Recommends an index by trials on a sample."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What `recommend` found: a class, its arguments, and what is to be expected of an index of the whole collection."""
+    """The result of `recommend`: a class, its arguments, and the expected properties of an index of the whole collection."""
 
     class_name: str
     """The class, by its name in this package."""
     arguments: dict[str, Any]
-    """What its build takes beside the collection."""
+    """The arguments of its build, besides the collection."""
     ef_search: int | None
-    """The width of search that reaches the target; None: the index is exact."""
+    """The beam width that reaches the target; None: the index is exact."""
     recall: float
-    """Recall@k at this width."""
+    """Recall@k at this beam width."""
     queries_per_second: float
-    """Of one thread, by the time that a query takes alone."""
+    """Queries per second of one thread, one query at a time."""
     hot_bytes: int
-    """Bytes that memory should hold: codes and graph, not vectors that only finish a search."""
+    """Bytes of the hot sections: codes and graph, without vectors that only rerank."""
     bytes: int
     """Bytes of the file."""
     why: str = field(repr=False)
-    """A few lines for people."""
+    """The reasons, as text."""
     trials: list[dict[str, Any]] = field(repr=False)
-    """All that was tried, as dicts of the same; what does not reach the target has None there, what cannot be built has a `refusal`."""
+    """All candidates, as dicts of the same; a missed target is None there, and a refused build has a `refusal`."""
 
     def build(
         self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None, *, overwrite: bool = False
@@ -45,14 +45,14 @@ class Recommendation:
         """Builds the recommended index.
 
         Args:
-            data: The collection, as of `recommend`.
+            data: The collection, as in `recommend`.
             path: The index file; None: an unnamed temporary one, until `save(path)`.
             num_threads: 0 = all processors.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-            overwrite: Let `path` replace any file; else only an empty one, or an index file.
+            overwrite: Let `path` replace any file; otherwise only an empty file or an index file.
 
         Raises:
-            ValueError: The collection is of another shape, or not what it must be.
+            ValueError: The collection has another shape, or is invalid.
             OSError: `path` cannot be written.
 
         Example:
@@ -77,29 +77,29 @@ def recommend(
     num_threads: int = 0,
     progress: Progress = None,
 ) -> Recommendation:
-    """Tries all kinds of index on a sample of a collection, and picks the fastest that reaches a recall within a bound of memory.
+    """Tries candidates on a sample of a collection, and recommends the fastest index that reaches a recall within a bound of memory.
 
-    Each is built over the sample and over a quarter of it, and searched at many widths. How recall, speed and bytes change between
-    the two is taken to go on so up to the whole collection, which is read once. Of those within a tenth of the fastest, the one that needs
-    the least memory is picked. Sample and queries are always the same, but the choice hangs on the speed that is measured here and now.
+    Each candidate is built over the sample and over a quarter of it, and searched at many beam widths. The change of recall, speed and
+    bytes between the two is extrapolated to the whole collection, which is read once. Of the fastest candidate and those within a tenth of
+    its speed, the one with the fewest hot bytes is chosen. Sample and queries are always the same; the choice depends on measured speeds.
 
     Args:
         data: The collection: a 2-D array, a scipy.sparse matrix, or the path of a file (.npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin;
             sparse: .bin, .npz).
-        queries: The same of queries such as will be asked; up to 500 of them, evenly spread, are. None: vectors of the sample, which are
-            kept out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.
+        queries: Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the sample, which are held
+            out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.
         target_recall: Share of the k exact answers that must be found, over 0 and at most 1.
-        memory: Bytes, or a text such as "512MiB" or "2GB", that codes and graph may take: what every query touches. Vectors that only
-            finish a search lie elsewhere in the file, and do not count. None: no bound.
-        k: Results a query.
-        metric: "dotproduct" or "euclidean".
-        sample: Vectors that are tried, at most. More: slower, and less is extrapolated.
-        num_threads: Of builds; 0 = all processors. Speed is that of one thread.
+        memory: Most hot bytes, as a number or a text such as "512MiB" or "2GB": codes and graph, which every query reads. Vectors that only
+            rerank are not counted. None: no bound.
+        k: Results per query.
+        metric: "dotproduct", "euclidean", "cosine" or "manhattan".
+        sample: Most vectors in the sample. More take longer, and less is extrapolated.
+        num_threads: Threads of builds; 0 = all processors. Speed is measured on one thread.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
     Raises:
-        ValueError: No index reaches the target within the memory (the closest is named), there are too few vectors to try on, or an
-            argument is not what it must be.
+        ValueError: No index reaches the target within the memory (the message names the closest one), there are too few vectors, or an
+            argument is invalid.
         OSError: A file cannot be read.
 
     Example:

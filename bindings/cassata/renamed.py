@@ -18,17 +18,17 @@ KANNOLO_VERSION = "0.15.1"  # of the interface that the classes have
 
 
 def install_as(name: str = "kannolo") -> None:
-    """Makes `import name`, `from name import ...` and the look-ups of its version find this package, in this process.
+    """Makes `import name`, `from name import ...` and look-ups of its version find this package, in this process.
 
     `name.__version__` and `importlib.metadata.version(name)` are "0.15.1", the version of kANNolo whose interface the classes have.
-    A library that is installed under that name is hidden. A process that is started by `spawn` has to call it again.
+    A library that is installed under that name is hidden. A process started by `spawn` must call it again.
 
     Args:
         name: What the program imports: one word.
 
     Raises:
-        ValueError: It is no name of a module, or cassata's own.
-        ImportError: Another module of that name was imported already.
+        ValueError: `name` is not a module name, or it is "cassata".
+        ImportError: Another module of that name has been imported.
 
     Example:
         >>> cassata.install_as("kannolo")
@@ -77,8 +77,8 @@ class _Distribution(importlib.metadata.Distribution):
         self._name = name
 
     def read_text(self, filename: str) -> str | None:
-        told = f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {KANNOLO_VERSION}\nSummary: Cassata under this name\n"
-        return told if filename in ("METADATA", "PKG-INFO") else None
+        metadata = f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {KANNOLO_VERSION}\nSummary: Cassata under this name\n"
+        return metadata if filename in ("METADATA", "PKG-INFO") else None
 
     def locate_file(self, path: str | os.PathLike[str]) -> os.PathLike[str]:  # type: ignore[override]  # versions of Python differ
         raise FileNotFoundError(f"{path}: the distribution {self._name!r} has no files")

@@ -58,19 +58,20 @@ def row_of(stage: str, name: str) -> Any:
 
 
 def argument(stage: str, name: str) -> Argument:
-    """What is known of an argument of a method of this stage."""
+    """The description of an argument of the methods of a stage."""
     for own in (_OWN[stage], _OWN["any"]):
         if name in own:
             return own[name]
-    if stage == "load":  # what a build was given
+    if stage == "load":  # arguments of the build
         known = argument("search" if name == "token_dim" else "build", name)
         kind = known.annotation.removesuffix(" | None")
-        return Argument(f"{kind} | None", None, "As of a build; compared with the file. None: not compared.", known.range)
+        return Argument(f"{kind} | None", None, "As in the build; compared with the file. None: not compared.", known.range)
     row = _PARAMETERS[stage, name]
     text = row["help"][0].upper() + row["help"][1:].rstrip(".") + "."
     default = row["default"]
     if row["usual"] is not None:
-        default, text = None, f"{text} None: {row['usual']}."
+        usual = row["usual"] if default is None or default == row["usual"] else f"{row['usual']}, else {default}"
+        default, text = None, f"{text} None: {usual}."
     kind = _TYPES.get(row["type"], row["type"])
     return Argument(kind if default is not None else f"{kind} | None", default, text, _range(row))
 
@@ -85,7 +86,7 @@ def _range(row: Any) -> str:
 
 
 def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None) -> Parameters:
-    """The parameters that `order` names, separated by blanks; those after a "*" go by name alone."""
+    """The parameters that `order` names, separated by blanks; those after a "*" go by name only."""
     made: Parameters = []
     kind: Any = _BY_POSITION
     for name in order.split():
@@ -102,7 +103,7 @@ def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None
 
 
 def with_arguments(doc: str, stage: str, parameters: Parameters, texts: Texts | None = None) -> str:
-    """`doc` with a section on the parameters before its other sections. `texts` has what is to be said of some of them."""
+    """`doc` with a section on the parameters before its other sections. `texts` replaces the texts of some of them."""
     described = {p.name: (texts or {}).get(p.name) or _described(argument(stage, p.name)) for p in parameters}
     section = "\n".join(["Args:", *(_wrapped(f"{name}: {text}") for name, text in described.items())])
     place = re.search(r"^(Returns|Raises|Example):$", doc, re.MULTILINE)
@@ -114,7 +115,7 @@ def _described(known: Argument) -> str:
 
 
 def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False))
 
 
 _wrapped = functools.cache(_wrap)  # many methods have the same arguments
@@ -175,7 +176,7 @@ def _refuse(named: dict[str, Any], given: dict[str, Any], known: frozenset[str],
 
 
 def unknown(name: str, where: str, known: list[str]) -> TypeError:
-    """The error that says so, with the most similar of the known names."""
+    """The error for an unknown argument, with the most similar known name."""
     plain = [one.replace("_", "").lower() for one in known]
     near = difflib.get_close_matches(name.replace("_", "").lower(), plain, 1, 0.6)
     hint = f"did you mean {known[plain.index(near[0])]!r}?" if near else f"expected one of {', '.join(known)}"

@@ -36,8 +36,8 @@ void check_halves(std::span<const float> values, const std::function<std::string
     return;
   const std::size_t i = largest_value(values);
   invalid_argument(row() + ", " + place(i) + ": " + short_number(static_cast<double>(values[i])) +
-                   " is the vector's largest value and too small for f16, which would lose more than 1 % of the "
-                   "vector; scale all vectors, or store f32");
+                   " is the vector's largest value, too small for f16: more than 1 % of the vector would be lost; "
+                   "scale all vectors, or store f32");
 }
 
 }  // namespace cassata

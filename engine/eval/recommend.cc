@@ -256,13 +256,13 @@ std::string explain(const Recommendation& found, const Sample& sample, std::uint
          fixed(choice.reached->recall, 4) +
          (choice.ef_search() == 0 ? "" : " at ef_search " + std::to_string(choice.ef_search())) + ", about " +
          fixed(choice.reached->queries_per_second, 0) + " queries/s on one thread, " + size_text(choice.hot_bytes) +
-         " that memory should hold, a file of " + size_text(choice.bytes) + ".\n" + std::to_string(reach) + " of " +
+         " of hot bytes, a file of " + size_text(choice.bytes) + ".\n" + std::to_string(reach) + " of " +
          std::to_string(found.trials.size()) + " candidates reach " + fixed(params.target_recall, 4) + limit +
-         "; among the fastest of these and those within a tenth of its speed, this one needs the least memory. Tried "
-         "on " +
-         std::to_string(sample.vectors.size()) + " vectors and a quarter of them, by " +
-         std::to_string(sample.queries.size()) + (held_out ? " others as queries" : " of the given queries") +
-         "; the rest is extrapolated.\n";
+         "; of the fastest and those within a tenth of its speed, this one has the fewest hot bytes. Measured on a "
+         "sample of " +
+         std::to_string(sample.vectors.size()) + " vectors and on a quarter of it, with " +
+         std::to_string(sample.queries.size()) + (held_out ? " held-out queries" : " of the given queries") +
+         "; extrapolated to the whole collection.\n";
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace cassata {
 namespace {
 
-/// Throws unless the vector, which `name` is called, can be compared.
+/// Throws unless the vector can be compared. `name` is for messages.
 void check_vector(std::span<const float> values, const std::function<std::string()>& name) {
   if (comparable(values)) return;
   const auto bad = std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); });
@@ -28,13 +28,13 @@ void check_vector(std::span<const float> values, const std::function<std::string
 void check_tokens(const Batch& queries, std::size_t dim) {
   const TokenBatch& tokens = queries.tokens;
   if (tokens.offsets == nullptr && dim == 0) return;
-  if (dim == 0) invalid_argument("multivec_queries: given, but the index has no token vectors to compare them with");
+  if (dim == 0) invalid_argument("multivec_queries: given, but the index has no token vectors");
   if (tokens.offsets == nullptr)
     invalid_argument("multivec_queries: none given, expected the token vectors, of dim " + std::to_string(dim) +
                      ", of each query");
   if (tokens.dim != dim)
-    invalid_argument("multivec_queries: dim is " + std::to_string(tokens.dim) + ", those of the index have " +
-                     std::to_string(dim));
+    invalid_argument("multivec_queries: dim is " + std::to_string(tokens.dim) + ", expected " + std::to_string(dim) +
+                     ", as in the index");
   for (std::size_t i = 0; i < queries.rows; ++i) {
     if (tokens.offsets[i] > tokens.offsets[i + 1])
       invalid_argument("multivec_queries: query " + std::to_string(i) + " from token " +
@@ -52,21 +52,23 @@ void check_tokens(const Batch& queries, std::size_t dim) {
 
 void check_queries(const Batch& queries, const Searched& searched) {
   if (queries.sparse() != (searched.vector_kind == VectorKind::sparse))
-    invalid_argument("queries: " + std::string(queries.sparse() ? "sparse" : "dense") + ", the vectors of " +
-                     std::string(searched.name) + " are not");
+    invalid_argument(
+        "queries: " +
+        std::string(queries.sparse() ? "sparse vectors, expected dense" : "dense vectors, expected sparse") +
+        " ones, as in " + std::string(searched.name));
   if (queries.sparse()) {
     for (std::size_t i = 0; i < queries.rows; ++i) check_sparse_row("queries", i, queries.row(i), ComponentOrder::any);
     return;
   }
   if (queries.dim != searched.dim)
-    invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", " + std::string(searched.name) + " has " +
-                     std::to_string(searched.dim));
+    invalid_argument("queries: dim is " + std::to_string(queries.dim) + ", expected " + std::to_string(searched.dim) +
+                     ", as in " + std::string(searched.name));
   for (std::size_t i = 0; i < queries.rows; ++i)
     check_vector(queries.row(i).values, [&] { return "queries: row " + std::to_string(i); });
 }
 
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {
-  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // which the product must not pass
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // bounds the product
   const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
     invalid_argument("out: room for " + std::to_string(out.ids.size()) +

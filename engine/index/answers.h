@@ -1,4 +1,4 @@
-// What every search has in common: queries that are checked, and results that are put where the caller wants them.
+// The common ends of every search: checked queries, and results in the caller's arrays.
 #pragma once
 
 #include <cstddef>
@@ -13,31 +13,30 @@
 
 namespace cassata {
 
-/// What queries are compared with.
+/// The vectors that queries are compared with.
 struct Searched {
   VectorKind vector_kind;
   std::size_t dim;
-  std::size_t token_dim = 0;  ///< 0: there are no token vectors
+  std::size_t token_dim = 0;  ///< 0: no token vectors
   std::string_view name = "the index";
 };
 
-/// Throws Error(invalid_argument) unless `queries` are vectors of that shape, finite, of a length (L2) of 0 or 1e-15 to
-/// 2e18, and, if dense, of that dim. Components of sparse ones may stand in any order, and more than once:
+/// Throws Error(invalid_argument) unless `queries` are of the kind and, if dense, of the dim of `searched`, with finite
+/// values and a length (L2) of 0 or 1e-15 to 2e18. Components of sparse queries may be unsorted and repeated: see
 /// OrderedQueries.
 void check_queries(const Batch& queries, const Searched& searched);
-/// The same, and unless they have token vectors where they must, and `out` has room for `k` results of each.
+/// Also checks their token vectors, and that `out` has room for `k` results of each query.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
-/// Checked queries as searches take them: the components of a sparse one rise strictly. Where they do not, a copy is
-/// sorted, and the values of a repeated component are summed. Throws Error(invalid_argument) where f32 cannot hold a
-/// sum.
+/// Checked queries with strictly rising components. Other sparse queries are copied and sorted, and the values of a
+/// repeated component are summed. Throws Error(invalid_argument) if f32 cannot hold a sum.
 class OrderedQueries {
  public:
   explicit OrderedQueries(const Batch& queries);
   OrderedQueries(const OrderedQueries&) = delete;
   OrderedQueries& operator=(const OrderedQueries&) = delete;
 
-  /// Borrows the queries, or this copy.
+  /// Borrows the queries, or the sorted copy.
   const Batch& batch() const noexcept { return batch_; }
 
  private:
@@ -49,7 +48,7 @@ class OrderedQueries {
   std::vector<std::uint64_t> offsets_ = {0};
 };
 
-/// Checked queries as searches by a metric take them: ordered, and of length 1 where the metric has such.
+/// Checked queries as searches by a metric take them: ordered, and normalized if the metric asks for it.
 class SearchedQueries {
  public:
   SearchedQueries(const Batch& queries, Metric metric)
@@ -65,7 +64,7 @@ class SearchedQueries {
   NormalizedBatch unit_;
 };
 
-/// Puts best[i], at most `k`, best first, where the results of query i go.
+/// Copies best[i], at most `k` results, best first, to the places of query i, and fills the rest.
 void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k,
               const Hits& out);
 

@@ -26,12 +26,13 @@ BuildEncoders sparse_encoders(const IndexSchema& schema, std::size_t dim) {
   return out;
 }
 
-/// Vectors shorter than this are walked by int8 codes while a graph is built, others by int4 ones: these find as good
-/// neighbours where errors of many values even out. In a bounded memory it is rabitq codes of 1 bit, which stay there,
-/// and neighbours are chosen by the other ones. Measured (docs/performance.md).
+/// Builds traverse vectors of fewer dimensions by int8 codes, others by int4 codes, which find as good neighbours when
+/// the errors of many values even out (docs/decisions/traversal-by-compact-codes.md). Memory-bounded builds traverse by
+/// rabitq codes of 1 bit, which stay in memory, and select neighbours by int4 codes
+/// (docs/decisions/bounded-builds-select-by-int4.md).
 constexpr std::size_t kFewDims = 96;
 
-/// What compact codes are made from stands first, be it stored or not.
+/// The encoder whose codes others are trained on comes first, whether the file stores its codes or not.
 BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   BuildEncoders out;
   const IndexSchema& schema = params.schema;
@@ -51,7 +52,8 @@ BuildEncoders dense_encoders(const BuildParams& params, std::size_t dim) {
   const auto find_or_add = [&](Encoding encoding, CodeParams code = {}) {
     return first.encoding == encoding && first.code.bits == code.bits ? out.stored[0] : add(encoding, code);
   };
-  if (!has_metric(row_of(Encoding::dense_int4).distances, schema.metric)) return out;  // by the vectors themselves
+  if (!has_metric(row_of(Encoding::dense_int4).distances, schema.metric))
+    return out;  // traversed by the vectors themselves
   out.traversal = find_or_add(dim < kFewDims ? Encoding::dense_int8 : Encoding::dense_int4);
   if (params.memory_budget != 0) {
     out.pruning = out.traversal;

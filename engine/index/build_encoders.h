@@ -1,4 +1,4 @@
-// Which encoders a build needs for an index of a schema.
+// The encoders that a build of a schema needs.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace cassata {
 
-/// Codes of the neighbours in a graph in pages: so short that a page holds many, and so rough that the codes of the
-/// page itself must be asked.
+/// Codes of links in a paged graph: so short that a page holds many of them. They decide only which pages are read;
+/// the rows of a page have finer codes.
 CodesEntry link_codes();
 
 BuildEncoders encoders_of(const BuildParams& params, std::size_t dim);

@@ -27,9 +27,9 @@ namespace {
 void check_budget(const BuildParams& params, const VectorStream& vectors, const std::filesystem::path& path) {
   const std::uint64_t budget = params.memory_budget;
   if (params.resume && budget == 0)
-    invalid_argument("resume: given without memory_budget, whose builds can be resumed");
+    invalid_argument("resume: given without memory_budget, expected both: only such builds can be resumed");
   if (params.resume && path.empty())
-    invalid_argument("resume: given without a path, beside which an interrupted build leaves what it did");
+    invalid_argument("resume: given without a path, expected one: work files of an interrupted build lie beside it");
   if (budget == 0) return;
   if (params.schema.kind != Kind::graph)
     invalid_argument("memory_budget: given for kind '" + std::string(name_of(params.schema.kind)) + "', expected '" +
@@ -42,7 +42,7 @@ void check_budget(const BuildParams& params, const VectorStream& vectors, const 
                      " for " + std::to_string(vectors.size()) + " vectors");
 }
 
-/// Throws Error(invalid_argument) unless `params` can be followed, over `vectors`.
+/// Throws Error(invalid_argument) unless an index of `vectors` can be built with `params`.
 void check_build(const VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
   params.check();
   if (vectors.size() == 0) invalid_argument(vectors.name() + ": 0 vectors, expected at least 1");
@@ -54,21 +54,21 @@ void check_build(const VectorStream& vectors, const BuildParams& params, const s
                      std::to_string(kMaxDim));
   if (params.schema.has(Role::maxsim))
     invalid_argument(
-        "role: maxsim given for a build, expected another; Index::join() puts token vectors beside an index");
+        "role: maxsim given for a build, expected another role; Index::join() adds token vectors to an index");
   if (const std::string problem = problem_with(params.schema); !problem.empty()) invalid_argument(problem);
   check_budget(params, vectors, path);
   if (std::error_code none; vectors.is_file() && std::filesystem::equivalent(vectors.name(), path, none))
     invalid_argument("path: " + path.string() + " is the input, which the index would replace");
 }
 
-/// What the file's provenance says of a build, and what a build that goes on must agree with.
+/// The parameters of a build as text, for the provenance, and for the comparison by a resumed build.
 std::vector<std::pair<std::string, std::string>> described(const BuildParams& params) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [name, value] : recorded(params)) out.emplace_back(name, value_text(value));
   return out;
 }
 
-/// `params` with what depends on the vectors: product quantization in two stages has 32 subspaces unless told.
+/// `params` with what depends on the vectors: product quantization in two stages has 32 subspaces unless given.
 BuildParams completed(BuildParams params, const VectorStream& vectors) {
   constexpr std::size_t kUsualSubspaces = 32;
   IndexSchema& schema = params.schema;
@@ -78,7 +78,7 @@ BuildParams completed(BuildParams params, const VectorStream& vectors) {
   return params;
 }
 
-/// Where a build keeps what it has not yet put into its file.
+/// The work files of a build.
 std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params,
                                       const std::filesystem::path& path, const FileWriter& writer) {
   if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());

@@ -13,10 +13,10 @@
 
 namespace cassata {
 
-/// Searches a complete file, which is not yet published, for a sample of its vectors.
+/// Searches a complete, unpublished file for a sample of its vectors.
 using CheckBuild = std::function<SelfCheck(std::shared_ptr<const MappedFile> file, const Rows& sample)>;
 
-/// Builds the file of Index::build(). `check` is called for approximate indexes; its answer goes into the file.
+/// Builds the file of Index::build(). `check` is called for approximate indexes; its result is stored in the file.
 std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildParams& params,
                                              const std::filesystem::path& path, const CheckBuild& check);
 

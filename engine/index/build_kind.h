@@ -1,4 +1,4 @@
-// How each kind of index comes to be: from a stream of vectors to the sections of a file.
+// The build of each kind of index: from a stream of vectors to the sections of a file.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace cassata {
 
-/// What a build works on; it writes sections.
+/// Inputs and outputs of a build, which writes sections.
 struct BuildTask {
   VectorStream& vectors;
   const BuildParams& params;
@@ -21,7 +21,7 @@ struct BuildTask {
   FileWriter& writer;
 };
 
-/// What the manifest says of the sections that were written.
+/// Manifest entries of the sections that were written.
 struct BuiltParts {
   std::optional<GraphEntry> graph = {};
   std::optional<PostingsEntry> postings = {};
@@ -29,7 +29,7 @@ struct BuiltParts {
 
 BuiltParts build_flat(const BuildTask& task);
 BuiltParts build_graph(const BuildTask& task);
-/// Inverted lists; such as exact search needs where the kind is flat.
+/// Writes inverted lists; for kind flat, those that exact search needs.
 BuiltParts build_lists(const BuildTask& task);
 
 }  // namespace cassata

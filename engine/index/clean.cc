@@ -45,11 +45,11 @@ std::optional<Leftover> clean_work_folder(const fs::path& path, const CleanParam
     found.kept = "a build is at work on it";
   if (!found.kept.empty() || params.dry_run) return found;
   try {
-    const PendingFile lock(target, {}, {.overwrite = true});  // which a build has as long as it is at work
+    const PendingFile lock(target, {}, {.overwrite = true});  // a running build holds it
     const std::unique_ptr<WorkFiles> locked = WorkFiles::left_in(path);
     if (!locked) return {};
-    if (locked->resumable() && !params.resumable) return {};  // a build has been at work meanwhile
-    locked->drop();                                           // so that they go with the object
+    if (locked->resumable() && !params.resumable) return {};  // a build ran meanwhile
+    locked->drop();                                           // so that the destructor removes them
   } catch (const Error& error) {
     found.kept = error.what();
   }

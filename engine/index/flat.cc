@@ -9,7 +9,7 @@ namespace cassata {
 
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
                     const SearchParams& params, std::span<std::vector<Candidate>> best) {
-  constexpr std::size_t kQueries = 16;  // that share one reading of the rows
+  constexpr std::size_t kQueries = 16;  // queries that share one read of the rows
   std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
   parallel_for(params.num_threads, queries.rows, grain_of(params.num_threads, queries.rows, kQueries),
                [&](std::size_t begin, std::size_t end, unsigned thread) {

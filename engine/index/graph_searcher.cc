@@ -78,7 +78,7 @@ class GraphSearcher final : public Searcher {
         else
           query.walk->start(queries.row(number), plan.width, plan.relax);
       };
-      const auto finish = [&](const InFlightQuery& query) {  // copied: the whole of each beam would fill the memory
+      const auto finish = [&](const InFlightQuery& query) {  // copied, because whole beams would fill the memory
         best[query.number].assign(query.found.begin(), query.found.end());
       };
       interleave<InFlightQuery>(
@@ -100,12 +100,12 @@ class GraphSearcher final : public Searcher {
   }
 
  private:
-  /// What the parameters of a search come to.
+  /// The plan of a search, from its parameters.
   struct Plan {
     std::size_t k;
-    std::size_t width;       // of the walk
-    std::size_t candidates;  // that the second stage scores at most
-    bool scans;              // a walk would visit most nodes, and more slowly than a scan
+    std::size_t width;       // beam width of the traversal
+    std::size_t candidates;  // most candidates that the second stage scores
+    bool scans;              // scan instead of traversing: a traversal would visit most nodes, and more slowly
     float relax;
     RerankParams rerank;
   };
@@ -145,7 +145,7 @@ class GraphSearcher final : public Searcher {
     bool ranks = false;  // the first stage has ended
   };
 
-  /// The first stage as a scan; then the second stage follows.
+  /// The first stage as a scan, then the second stage.
   void find_by_scan(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
     if (!query.scanning) query.scanning = first_->scorer(schema_.distance());
     query.scanning->bind(queries.row(query.number));
@@ -153,7 +153,7 @@ class GraphSearcher final : public Searcher {
     start_ranking(queries.row(query.number), query, plan);
   }
 
-  /// The next step of a query: of its walk, or of ranking what the walk found. At the end `found` are its results.
+  /// The next step of a query, in its traversal or its rerank. At the end `found` holds the results.
   StepResult step(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
     const VectorView vector = queries.row(query.number);
     if (!query.ranks) {
@@ -182,7 +182,7 @@ class GraphSearcher final : public Searcher {
     return StepResult::done;
   }
 
-  /// Scores rows as results are.
+  /// Scores rows by the codes that score results.
   Scorer& result_scorer(const VectorView& vector, InFlightQuery& query) const {
     if (!summed_ || !expansion_.has_near_copies()) return *query.second;
     if (!query.summed) query.summed = summed_->scorer(schema_.distance());
@@ -190,7 +190,7 @@ class GraphSearcher final : public Searcher {
     return *query.summed;
   }
 
-  /// Starts the second stage, which scores the rows found; at the end they are the best, best first, as ids.
+  /// Starts the second stage, which scores the rows that were found. At its end `found` holds ids, best first.
   void start_ranking(const VectorView& vector, InFlightQuery& query, const Plan& plan) const {
     query.ranks = true;
     query.second->bind(vector);
@@ -205,7 +205,7 @@ class GraphSearcher final : public Searcher {
     query.rerank.start(query.found, *query.second, permutation_.ids(), rerank);
   }
 
-  /// Rows become ids; ties are ordered by these. Leaves the `k` best.
+  /// Replaces rows by ids, orders ties by id, and keeps the `k` best.
   void to_ids(std::vector<Candidate>& candidates, std::size_t k) const {
     std::size_t end = std::min(k, candidates.size());
     while (end != 0 && end < candidates.size() && candidates[end].distance == candidates[end - 1].distance) ++end;
@@ -222,14 +222,14 @@ class GraphSearcher final : public Searcher {
   Permutation permutation_;
   Duplicates duplicates_;
   Expansion expansion_;
-  const Codes* first_;                    // null: in the pages of the layout
-  const Codes* second_;                   // by row; null: there is no second stage
-  std::unique_ptr<Codes> second_by_row_;  // of codes that are stored by id
-  std::unique_ptr<Codes> summed_;         // both stages, of a residual
+  const Codes* first_;                    // null: the codes lie in pages
+  const Codes* second_;                   // by row; null: one stage
+  std::unique_ptr<Codes> second_by_row_;  // for codes that are stored by id
+  std::unique_ptr<Codes> summed_;         // sum of both stages, for residuals
   const Codes* results_;                  // codes by which results are scored
   std::span<const Id> result_ids_;        // ids of their rows; empty: rows are ids
-  bool near_by_first_;                    // near copies by the first codes need not be near by the second
-  mutable Pool<InFlightQuery> idle_;      // kept between searches: each is as long as the collection
+  bool near_by_first_;                    // near duplicates by the first codes may be far apart by the second
+  mutable Pool<InFlightQuery> idle_;      // kept between searches, because each is as long as the collection
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The search over a graph, whatever its layout: queries in flight, the second stage, duplicates.
+// The search over a graph of any layout: in-flight queries, the second stage, duplicates.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,27 @@
 
 namespace cassata {
 
-/// A walk over a graph to one query after another, in steps. A step ends by starting to fetch what the next one reads.
-/// One thread at a time.
+/// A traversal of a graph in steps, for one query after another. A step ends by starting to fetch the memory that the
+/// next step reads. One thread at a time.
 class Walk {
  public:
   virtual ~Walk() = default;
-  /// Starts a walk to `query` that keeps the `width` best rows. `relax` as of BeamWalk.
+  /// Starts a traversal for `query` that keeps the `width` best rows. `relax` as in BeamWalk.
   virtual void start(const VectorView& query, std::size_t width, float relax) = 0;
-  /// False once the walk has ended.
+  /// False once the traversal has ended.
   virtual bool step() = 0;
   /// Whether the last step waits for the disk.
   virtual bool pending() const noexcept = 0;
-  /// Once it has ended: the best rows, best first.
+  /// The best rows, best first, once the traversal has ended.
   virtual const std::vector<Candidate>& found() const noexcept = 0;
-  /// Scores rows for the query as the walk did; null if it cannot, because codes lie in pages.
+  /// The scorer of the traversal; null if codes lie in pages.
   virtual Scorer* scorer() noexcept = 0;
 };
 
-/// Where the nodes of a graph lie, with their neighbors and the codes that a walk reads. Immutable; any number of
-/// threads.
+/// The nodes of a graph, with their neighbours and the codes that a traversal reads. Immutable; any number of threads.
 class GraphLayout {
  public:
-  /// Walks that a thread interleaves, and further ones that may wait for the disk meanwhile.
+  /// Number of traversals that a thread interleaves, and of further ones that may wait for the disk.
   struct Interleaving {
     std::size_t running, waiting;
   };
@@ -48,7 +47,7 @@ class GraphLayout {
 std::unique_ptr<Searcher> graph_searcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry,
                                          std::unique_ptr<GraphLayout> layout);
 
-/// The layout of a graph in pages.
+/// The layout of a paged graph.
 std::unique_ptr<GraphLayout> open_pages(const MappedFile& file, const GraphEntry& entry);
 
 }  // namespace cassata

@@ -21,12 +21,10 @@
 namespace cassata {
 namespace {
 
-/// Throws Error(invalid_argument) if the file that a join is to write is one of those that it reads, or another of
-/// their folder.
+/// Throws Error(invalid_argument) if the output of a join is one of its inputs, or another file in their folder.
 void check_replaces_none(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
                          const std::filesystem::path& path) {
-  std::error_code
-      none;  // what is not there cannot be replaced, and what cannot be looked at will be told where it is opened
+  std::error_code none;  // a missing file cannot be replaced, and other errors are reported when it is opened
   if (path.empty() || !std::filesystem::exists(path, none)) return;
   const auto check = [&](const std::filesystem::path& input, const char* what) {
     if (std::error_code other; std::filesystem::equivalent(input, path, other))
@@ -38,8 +36,7 @@ void check_replaces_none(const Index& first, const std::filesystem::path& folder
     check(entry->path(), "a file of the folder");
 }
 
-/// What the manifest says of the vectors, checked against what this version can search. Returns the class that it
-/// describes.
+/// Checks that this version can search the vectors that the manifest describes. Returns their class.
 const ClassRow& check_manifest(const MappedFile& file) {
   const Manifest& m = file.manifest();
   const std::string place = file.manifest_place();
@@ -62,8 +59,8 @@ std::unique_ptr<Codes> open_codes(const MappedFile& file, const Stage& stage, co
   return sections.rows.check ? touched_codes(std::move(codes)) : std::move(codes);
 }
 
-/// Checks the hot sections that are not warmed, if those that queries touch are to be checked. Rows and lists, which
-/// are long, wait for their use.
+/// With Verify::touched, checks the hot sections that are not warmed. Rows and lists, which are long, are checked on
+/// first use.
 void touch_short_sections(const MappedFile& file) {
   std::vector<std::string> later = {std::string(kListsSection)};
   for (const CodesEntry& codes : file.manifest().codes())
@@ -96,7 +93,7 @@ struct Index::State {
     touch_short_sections(*file);
   }
 
-  /// Over a file that was opened; what stands at `from`.
+  /// Opens the index in a mapped file. `from` is its path.
   static std::shared_ptr<const State> open(std::shared_ptr<const MappedFile> opened,
                                            const std::filesystem::path& from) {
     std::shared_ptr<const State> state;
@@ -116,7 +113,7 @@ struct Index::State {
     });
   }
 
-  /// Throws Error(invalid_argument) unless queries that `former` answers can be asked of this one.
+  /// Throws Error(invalid_argument) unless this index answers the queries of `former`.
   void check_replaces(const State& former) const {
     const auto compare = [&](const char* what, const std::string& found, const std::string& expected) {
       if (found != expected)
@@ -142,9 +139,8 @@ Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
 Index Index::reopen(const OpenParams& params) const {
   if (state_->path.empty())
     invalid_argument(
-        "reload: the index is in an unnamed temporary file, whose place no other takes; save it at a path and open "
-        "that "
-        "first");
+        "reload: the index is in an unnamed temporary file, expected one with a path; save it, and open the saved "
+        "file");
   try {
     if (FileId::of(state_->path) == file().id() && file().unchanged()) return *this;
     const Verify verify = params.verify.value_or(Verify::all);
@@ -179,7 +175,7 @@ bool IndexHandle::reload(const OpenParams& params) {
     const Index fresh = former.reopen(params);
     if (fresh.state_ == former.state_) return false;
     const std::lock_guard lock(mutex_);
-    if (index_.state_ != former.state_) continue;  // another thread was faster; its file may be the newer or the older
+    if (index_.state_ != former.state_) continue;  // another thread was faster; its file may be newer or older
     index_ = fresh;
     return !fresh.same_content(former);
   }
@@ -235,7 +231,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
     (*state_->searcher.*function)(SearchedQueries(queries, manifest.schema.metric).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
-        if (hit.id >= state_->size())  // only a damaged file has such
+        if (hit.id >= state_->size())  // only in a damaged file
           corrupt(state_->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) +
                   ", expected one below " + std::to_string(state_->size()));
   });

@@ -1,4 +1,4 @@
-// Inverted lists: the kind that sums them, and exact search of sparse vectors.
+// Inverted lists: approximate search, and exact search of sparse vectors.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -38,7 +38,7 @@ class PostingsSearcher final : public Searcher {
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2)
-      return search_exact(queries, params, best);  // it would score most
+      return search_exact(queries, params, best);  // lists would score most rows
     const PostingParams wanted{.k = params.k,
                                .exact = exact_,
                                .candidates = std::max(params.k, params.ef_search),
@@ -75,13 +75,13 @@ class PostingsSearcher final : public Searcher {
   }
 
  private:
-  /// What one thread needs; kept for the next search, since it is as long as the collection.
+  /// Workspace of one thread, kept for the next search, because it is as long as the collection.
   struct Work {
     PostingSearch search;
     std::unique_ptr<Scorer> scorer;
   };
 
-  /// Query `i` against all rows.
+  /// Compares query `i` with all rows.
   void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
     params.num_threads = 1;
     search_exact(queries.part(i, 1), params, best.subspan(i, 1));

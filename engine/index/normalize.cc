@@ -18,7 +18,7 @@ void normalize(std::span<float> values) {
   for (float& value : values) value = static_cast<float>(double{value} * scale);
 }
 
-/// The rows of another stream, normalized. The input that it reports is that of the other.
+/// The rows of another stream, normalized. Reports the input of that stream.
 class NormalizedStream final : public VectorStream {
  public:
   explicit NormalizedStream(VectorStream& inner)

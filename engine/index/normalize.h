@@ -1,4 +1,4 @@
-// Vectors of length 1, for metrics that compare such.
+// Normalization of vectors, for metrics that compare vectors of length 1.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace cassata {
 
-/// A batch whose vectors have length 1 (L2), or are zero where those of `batch` are. Borrows components and tokens.
+/// The vectors of `batch` scaled to length 1 (L2); zero vectors stay zero. Borrows components and tokens.
 class NormalizedBatch {
  public:
   NormalizedBatch() = default;
   explicit NormalizedBatch(const Batch& batch);
 
-  /// Valid as long as this object and what the batch borrows.
+  /// Valid while this object and the memory of `batch` live.
   const Batch& batch() const noexcept { return batch_; }
 
  private:
@@ -25,7 +25,7 @@ class NormalizedBatch {
   std::vector<std::uint64_t> offsets_;
 };
 
-/// `inner` as the metric compares its vectors: itself, or normalized, which is then kept in `holder`.
+/// `inner`, or a stream of its normalized vectors, kept in `holder`, if the metric asks for it.
 VectorStream& stream_for(Metric metric, VectorStream& inner, std::unique_ptr<VectorStream>& holder);
 
 }  // namespace cassata

@@ -59,14 +59,14 @@ void from_value(const Value& value, T& held) {
     from_value(value, held.emplace());
 }
 
-/// Both directions of a parameter that is a field, by the path to it.
+/// A parameter that is a field, by the path to it.
 template <class Params, auto... path>
 constexpr Parameter<Params> at(ParameterInfo info) {
   return {info, [](const Params& params) { return to_value(field<path...>(params)); },
           [](Params& params, const Value& value) { from_value(value, field<path...>(params)); }};
 }
 
-/// The same of a number for which 0 means that there is none.
+/// The same for a number for which 0 means none.
 template <class Params, auto... path>
 constexpr Parameter<Params> optional_at(ParameterInfo info) {
   Parameter<Params> row = at<Params, path...>(info);
@@ -151,16 +151,16 @@ std::string limits_of(Metric metric) {
   return ", only " + plural(kind) + " in " + joined(known, " or ");
 }
 
-/// "dotproduct (the dot product, largest first), ...".
+/// "dotproduct (largest first): the dot product; ...".
 std::string metrics_help() {
   std::vector<std::string> out;
   for (const MetricRow& row : metric_rows())
-    out.push_back(std::string(row.name) + " (" + std::string(row.help) +
-                  (largest_first(row.metric) ? ", largest first" : ", smallest first") + limits_of(row.metric) + ")");
-  return joined(out);
+    out.push_back(std::string(row.name) + (largest_first(row.metric) ? " (largest first" : " (smallest first") +
+                  limits_of(row.metric) + "): " + std::string(row.help));
+  return joined(out, "; ");
 }
 
-/// What a dtype asks for: a second stage, or a metric, if there is no choice of its distances.
+/// What an encoding needs: a second stage, or a metric, if it computes the distances of one alone.
 std::string needs_of(const EncodingRow& row) {
   std::string out;
   if (std::ranges::none_of(class_rows(), [&](const ClassRow& with) {
@@ -171,7 +171,7 @@ std::string needs_of(const EncodingRow& row) {
   return out;
 }
 
-/// "of dense vectors f32 (4 bytes a value), ...; of sparse vectors ...".
+/// "for dense vectors f32 (4 bytes per value), ...; for sparse vectors ...".
 std::string dtypes_help() {
   std::string out;
   for (const VectorKind kind : {VectorKind::dense, VectorKind::sparse}) {
@@ -179,12 +179,12 @@ std::string dtypes_help() {
     for (const EncodingRow& row : encoding_rows())
       if (row.vector_kind == kind)
         known.push_back(std::string(row.name) + " (" + std::string(row.help) + needs_of(row) + ")");
-    out += "of " + plural(kind) + " " + joined(known) + "; ";
+    out += "for " + plural(kind) + " " + joined(known) + "; ";
   }
-  return out + "of kind flat only " + joined(flat_dtypes(), " or ");
+  return out + "with kind flat only " + joined(flat_dtypes(), " or ");
 }
 
-// Which indexes have a parameter.
+// The indexes that have a parameter.
 
 bool has_rerank(const IndexSchema& schema) { return schema.second && !schema.traversal_only(); }
 
@@ -216,9 +216,9 @@ constexpr Applies kSecond = {kSecondTags, "an index that has rerank codes or tok
 constexpr Applies kTokens = {kTokensTags, "an index that has token vectors",
                              [](const IndexSchema& s) { return s.has(Role::maxsim); }};
 
-// What a build stores.
+// Setters of the stages of a build.
 
-/// An encoding in place of that of `stage`, with what is usual for it.
+/// Sets the encoding of `stage`, with its default parameters.
 void store(Stage& stage, Encoding encoding) {
   stage.encoding = encoding;
   stage.code = {.bits = encoding == Encoding::rabitq ? kUsualBits : 0};
@@ -241,10 +241,11 @@ void set_navigation(BuildParams& params, const Value& value) {
   store(schema.first, codes);
 }
 
-/// The stage that scores results again, in the usual encoding unless there is one.
+/// The second stage, which is made with the default encoding if it is missing.
 Stage& second(IndexSchema& schema, const char* asked_by) {
   if (schema.traversal_only())
-    invalid_argument(std::string(asked_by) + ": given with navigation, which ends with whole vectors");
+    invalid_argument(std::string(asked_by) +
+                     ": given with navigation, expected one of them: navigation reranks by the vectors themselves");
   if (!schema.second)
     schema.second = Stage{.encoding = schema.vector_kind == VectorKind::sparse ? Encoding::sparse_f16 : Encoding::f16,
                           .role = Role::rerank};
@@ -257,7 +258,7 @@ void set_rerank(BuildParams& params, const Value& value) {
 }
 
 void set_rerank_bits(BuildParams& params, const Value& value) {
-  if (params.schema.second) from_value(value, params.schema.second->code.bits);  // else it has no use
+  if (params.schema.second) from_value(value, params.schema.second->code.bits);  // otherwise it has no effect
 }
 
 void set_prune_percentage(BuildParams& params, const Value& value) {
@@ -272,8 +273,8 @@ void set_residual(BuildParams& params, const Value& value) {
   if (!schema.second)
     invalid_argument(
         schema.vector_kind == VectorKind::sparse
-            ? "residual: given without prune_percentage, which says what the first stage leaves out"
-            : "residual: given without rerank, expected rerank 'rabitq' for what the first stage leaves out");
+            ? "residual: given without prune_percentage, expected both: the second stage holds the pruned entries"
+            : "residual: given without rerank, expected rerank 'rabitq', whose codes hold the residual");
   schema.second->role = Role::residual;
 }
 
@@ -295,15 +296,15 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = kinds,
       .recorded = always,
-      .help = "hnsw: approximate, a graph; flat: exact (sparse vectors by inverted lists, dotproduct only); postings: "
-              "approximate, inverted lists of sparse vectors, dotproduct only"},
+      .help = "hnsw: approximate, by a graph; flat: exact (sparse vectors by inverted lists, dotproduct only); "
+              "postings: approximate, by inverted lists of sparse vectors, dotproduct only"},
      [](const B& b) { return name(name_of(b.schema.kind)); },
      set_kind},
     {{.name = "metric",
       .type = choice,
       .choices = metrics,
       .recorded = always,
-      .help = "how vectors are compared: ",
+      .help = "how vectors are compared. ",
       .more_help = metrics_help},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
@@ -311,9 +312,9 @@ const Parameter<B> kBuild[] = {
       .option = "encoding",
       .type = choice,
       .choices = dtypes,
-      .usual = "sparse vectors, but of kind flat: f16",
+      .usual = "f16 for sparse vectors, except with kind flat",
       .recorded = always,
-      .help = "how values are stored: ",
+      .help = "how vectors are stored: ",
       .more_help = dtypes_help},
      [](const B& b) { return name(name_of(b.schema.stored().encoding)); },
      [](B& b, const Value& value) { store(b.schema.first, parse_encoding(text(value), b.schema.vector_kind)); }},
@@ -322,8 +323,8 @@ const Parameter<B> kBuild[] = {
       .choices = navigations,
       .applies = &kNavigation,
       .recorded = always,
-      .help = "traversal codes beside vectors in f32 or f16: the graph is searched by them, which reads less, and the "
-              "vectors score the candidates"},
+      .help = "traversal codes, stored beside vectors in f32 or f16: the traversal scores these codes, which reads "
+              "less, and the vectors score the candidates"},
      [](const B& b) { return b.schema.traversal_only() ? name(name_of(b.schema.first.encoding)) : Value(); },
      set_navigation},
     {{.name = "graph_type",
@@ -331,52 +332,54 @@ const Parameter<B> kBuild[] = {
       .choices = graph_types,
       .applies = &kGraph,
       .recorded = always,
-      .help = "permuted: close vectors are stored close together, for collections larger than memory; compressed: the "
-              "same with delta-coded neighbour lists; standard: in the order of the input; paged: with navigation, "
-              "graph and codes in pages of rows that are read together, where these exceed memory. Ids are the same"},
+      .help =
+          "permuted: close vectors lie close together, for collections larger than memory; compressed: the same, with "
+          "delta-coded neighbour lists; standard: vectors in the order of the input; paged: graph and navigation codes "
+          "in pages, for collections whose codes exceed memory (needs navigation). Ids are the same"},
      [](const B& b) { return name(name_of(b.schema.graph)); },
      [](B& b, const Value& value) { b.schema.graph = parse_graph_type(text(value)); }},
-    at<B, &B::graph, &GraphParams::m>({.name = "m",
-                                       .option = ",m",
-                                       .minimum = GraphParams::kMinM,
-                                       .maximum = GraphParams::kMaxM,
-                                       .applies = &kGraph,
-                                       .recorded = always,
-                                       .help = "neighbours of a node on the upper layers of the graph; twice as many "
-                                               "on the base layer"}),
-    at<B, &B::graph, &GraphParams::ef_construction>(
-        {.name = "ef_construction",
-         .minimum = 1,
-         .maximum = double{kMaxSize},
+    at<B, &B::graph, &GraphParams::m>(
+        {.name = "m",
+         .option = ",m",
+         .minimum = GraphParams::kMinM,
+         .maximum = GraphParams::kMaxM,
          .applies = &kGraph,
          .recorded = always,
-         .help = "candidates from which neighbours are selected: more is a better graph and a longer build"}),
-    at<B, &B::lists, &ListParams::n_postings>({.name = "n_postings",
-                                               .maximum = kMaxU32,
-                                               .applies = &kLists,
-                                               .recorded = always,
-                                               .help = "most entries of an inverted list, those of largest absolute "
-                                                       "value; 0: all"}),
-    at<B, &B::lists, &ListParams::summary_energy>({.name = "summary_energy",
-                                                   .type = real,
-                                                   .maximum = 1,
-                                                   .above_minimum = true,
-                                                   .applies = &kLists,
-                                                   .recorded = always,
-                                                   .help = "share of a list's block maxima that its summary keeps"}),
-    at<B, &B::lists, &ListParams::n_knn>(
-        {.name = "n_knn",
-         .maximum = ListParams::kMaxKnn,
+         .help = "most neighbours of a node in the upper layers of the graph; twice as many in the base layer"}),
+    at<B, &B::graph, &GraphParams::ef_construction>({.name = "ef_construction",
+                                                     .minimum = 1,
+                                                     .maximum = double{kMaxSize},
+                                                     .applies = &kGraph,
+                                                     .recorded = always,
+                                                     .help = "candidates from which the neighbours of a node are "
+                                                             "selected: more make a better graph and a longer build"}),
+    at<B, &B::lists, &ListParams::n_postings>(
+        {.name = "n_postings",
+         .maximum = kMaxU32,
          .applies = &kLists,
          .recorded = always,
-         .help = "nearest neighbours of each vector that are stored, so that a search can score those of the best"}),
+         .help = "most entries of an inverted list: those with the largest absolute values; 0: all"}),
+    at<B, &B::lists, &ListParams::summary_energy>(
+        {.name = "summary_energy",
+         .type = real,
+         .maximum = 1,
+         .above_minimum = true,
+         .applies = &kLists,
+         .recorded = always,
+         .help = "share of the sum of a list's block maxima that is stored, largest first"}),
+    at<B, &B::lists, &ListParams::n_knn>({.name = "n_knn",
+                                          .maximum = ListParams::kMaxKnn,
+                                          .applies = &kLists,
+                                          .recorded = always,
+                                          .help = "number of nearest neighbours that are stored for each vector; a "
+                                                  "search also scores the neighbours of the best vectors"}),
     {{.name = "rerank",
       .type = choice,
       .choices = reranks,
       .recorded = always,
-      .help =
-          "store vectors a second time, in this encoding, which scores the candidates of the first stage again: sparse "
-          "vectors, by dotproduct, or dense ones with dtype pq, int8, int4 or rabitq, here f16, f32 or rabitq"},
+      .help = "encoding of a second stage, which stores the vectors again and scores the candidates of the first "
+              "stage: any for sparse vectors (dotproduct only); f16, f32 or rabitq for dense vectors with dtype pq, "
+              "int8, int4 or rabitq"},
      rerank_value,
      set_rerank},
     {{.name = "rerank_bits",
@@ -385,7 +388,7 @@ const Parameter<B> kBuild[] = {
       .applies = &kRerankRabitq,
       .usual = kUsualBitsText,
       .recorded = if_changed,
-      .help = "bits a dimension of rabitq rerank codes"},
+      .help = "bits per dimension of rabitq rerank codes"},
      [](const B& b) { return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value(); },
      set_rerank_bits},
     {{.name = "prune_percentage",
@@ -393,16 +396,16 @@ const Parameter<B> kBuild[] = {
       .maximum = 100,
       .applies = &kPruned,
       .recorded = always,
-      .help = "the first stage keeps the fewest entries of each vector that have this share of its sum of absolute "
-              "values, at least one; the second, f16 unless rerank is given, keeps all"},
+      .help = "the first stage keeps the fewest entries of each vector, at least one, that carry this percentage of "
+              "its sum of absolute values; the second stage, f16 unless rerank is given, keeps all entries"},
      [](const B& b) { return kPruned.to(b.schema) ? to_value(b.schema.first.prune_percentage) : Value(); },
      set_prune_percentage},
     {{.name = "residual",
       .type = flag,
       .applies = &kRerank,
       .recorded = always,
-      .help = "the second stage holds only the residual of the first, and both scores are summed: a smaller file; for "
-              "dotproduct, with prune_percentage, or with dtype int8, int4 or rabitq and rerank rabitq"},
+      .help = "the second stage holds only the residual of the first, and both scores are summed: a smaller file. "
+              "Needs dotproduct, and either prune_percentage or rerank rabitq with dtype int8, int4 or rabitq"},
      [](const B& b) { return kRerank.to(b.schema) ? Value(b.schema.has(Role::residual)) : Value(); },
      set_residual},
     optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::m_pq>(
@@ -410,15 +413,15 @@ const Parameter<B> kBuild[] = {
          .minimum = 1,
          .maximum = double{kMaxDim},
          .applies = &kPq,
-         .usual = "with rerank 32, or the dimension if that is less",
+         .usual = "with rerank 32, or the dimension if less",
          .recorded = if_changed,
-         .help = "subspaces that a vector is cut into, and bytes that its code takes, at most its dimension"}),
+         .help = "number of subspaces of a vector, and bytes of its code; at most the dimension"}),
     at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::rotated>(
         {.name = "opq",
          .type = flag,
          .applies = &kPq,
          .recorded = if_changed,
-         .help = "learn a rotation first, after which less of the vectors is lost"}),
+         .help = "rotate vectors by a trained rotation first, which lowers the error of the codes"}),
     optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::bits>(
         {.name = "bits",
          .minimum = 1,
@@ -426,77 +429,77 @@ const Parameter<B> kBuild[] = {
          .applies = &kRabitq,
          .usual = kUsualBitsText,
          .recorded = if_changed,
-         .help = "bits a dimension of rabitq codes, as dtype or as navigation"}),
+         .help = "bits per dimension of rabitq codes (dtype or navigation)"}),
     optional_at<B, &B::ef_search>({.name = "ef_search",
                                    .minimum = 1,
                                    .maximum = kMaxU32,
                                    .applies = &kApproximate,
                                    .recorded = if_changed,
-                                   .help = "width of search that the file keeps, for searches that are given none"}),
+                                   .help = "default ef_search of searches, stored in the file"}),
     optional_at<B, &B::memory_budget>(
         {.name = "memory_budget",
          .type = bytes,
          .minimum = 1,
          .applies = &kGraph,
          .recorded = if_changed,
-         .help = "memory that the build may hold: the graph is built in regions that fit, for collections "
-                 "larger than memory; what is done is kept beside the file, in a folder that ends in .build"}),
+         .help = "memory that the build may hold: the graph is built in regions that fit, for collections larger than "
+                 "memory; work files lie beside the file, in a folder that ends in .build"}),
     at<B, &B::resume>({.name = "resume",
                        .type = flag,
                        .applies = &kGraph,
-                       .help = "with memory_budget: go on with what an interrupted build left, if there is anything; "
-                               "the file is the same"}),
+                       .help = "with memory_budget: continue an interrupted build from its work files, if there are "
+                               "any; the file is the same"}),
     at<B, &B::replace, &ReplaceParams::overwrite>(
         {.name = "overwrite",
          .option = "force,f",
          .type = flag,
-         .help = "replace any file; else only an empty one or an index file"}),
+         .help = "replace any file; otherwise only an empty file or an index file"}),
     at<B, &B::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
-                            .help = "threads; 0: all processors, with memory_budget four for each, most of which wait "
-                                    "for the disk. The file does "
-                                    "not depend on it"}),
+                            .help = "threads; 0: all processors, with memory_budget four per processor, because most "
+                                    "of them wait for the disk. The file does not depend on it"}),
 };
 
 const Parameter<S> kSearch[] = {
-    at<S, &S::k>({.name = "k", .option = ",k", .help = "results a query"}),
+    at<S, &S::k>({.name = "k", .option = ",k", .help = "results per query"}),
     at<S, &S::ef_search>({.name = "ef_search",
                           .applies = &kApproximate,
                           .ignored_elsewhere = true,
-                          .usual = "what the file keeps",
-                          .help = "candidates that a traversal of the graph keeps, or vectors that are scored after "
-                                  "inverted lists are summed: more is more exact and slower"}),
+                          .usual = "the file's default",
+                          .help = "beam width of a graph traversal, or number of vectors that are scored after "
+                                  "inverted lists are summed: larger is more exact and slower"}),
     at<S, &S::early_exit_threshold>({.name = "early_exit_threshold",
                                      .type = real,
                                      .maximum = kMaxFloat,
                                      .applies = &kGraph,
                                      .ignored_elsewhere = true,
-                                     .help = "the traversal goes on while a score is within the worst kept one relaxed "
-                                             "by this share"}),
-    at<S, &S::query_cut>({.name = "query_cut",
-                          .applies = &kLists,
-                          .help = "components of a query whose lists are summed, those that can add most; 0: all"}),
+                                     .help = "share of the worst distance in the beam by which the bound that ends a "
+                                             "traversal is relaxed: larger is more exact and slower"}),
+    at<S, &S::query_cut>(
+        {.name = "query_cut",
+         .applies = &kLists,
+         .help = "number of a query's lists that are summed, those with the largest contribution first; 0: all"}),
     at<S, &S::heap_factor>({.name = "heap_factor",
                             .type = real,
                             .maximum = 1,
                             .applies = &kLists,
-                            .help = "blocks of vectors are scored whose bound is at least this share of the k-th best "
-                                    "sum; lower is more exact and slower"}),
+                            .help = "share of the k-th best sum that the bound of a row block must reach, or the block "
+                                    "is skipped; lower is more exact and slower"}),
     at<S, &S::k_candidates>(
         {.name = "k_candidates",
          .applies = &kSecond,
-         .help = "results of the first stage that are scored again, and the most that are returned"}),
+         .help = "candidates of the first stage that are scored again; at most as many results are returned"}),
     at<S, &S::alpha>({.name = "alpha",
                       .type = real,
                       .maximum = kMaxFloat,
                       .applies = &kSecond,
-                      .help = "score only candidates again whose first score is within the k-th one relaxed by this "
+                      .help = "score a candidate again only if its first score is within the k-th one relaxed by this "
                               "share; unless given, all"}),
     at<S, &S::beta>({.name = "beta",
                      .applies = &kSecond,
-                     .help = "once k are scored again, stop after so many candidates in a row that are not among the k "
-                             "best; unless given, never"}),
+                     .help = "patience: once k candidates are scored again, stop after this many in a row that do not "
+                             "enter the top k; unless given, never"}),
     at<S, &S::sum_stages>({.name = "sum_stages",
                            .type = flag,
                            .applies = &kTokens,
@@ -508,8 +511,8 @@ const Parameter<OpenParams> kOpen[] = {
     {{.name = "verify",
       .type = choice,
       .choices = verifications,
-      .help = "all: check every byte and every rule now; touched: check rows, lists and pages when queries first use "
-              "them; none"},
+      .help = "all: check every byte and every structural rule now; touched: check rows, lists and pages before their "
+              "first use; none: check only header and manifest"},
      [](const OpenParams& o) {
        return o.verify ? name(verifications()[static_cast<std::size_t>(*o.verify)]) : Value();
      },
@@ -517,13 +520,15 @@ const Parameter<OpenParams> kOpen[] = {
     {{.name = "resident",
       .type = choice,
       .choices = residences,
-      .help = "hot: read what every query touches into memory first; all: the whole file"},
+      .help = "hot: read the bytes that every query needs into memory first; all: the whole file"},
      [](const OpenParams& o) {
        return o.resident == Resident::none ? Value() : name(o.resident == Resident::hot ? "hot" : "all");
      },
      [](OpenParams& o, const Value& value) { o.resident = parse_resident(text(value)); }},
     at<OpenParams, &OpenParams::lock>(
-        {.name = "lock", .type = flag, .help = "with resident: keep that in memory (mlock) while the index is open"}),
+        {.name = "lock",
+         .type = flag,
+         .help = "with resident: lock these bytes in memory (mlock) while the index is open"}),
 };
 
 using R = RecommendParams;
@@ -539,35 +544,35 @@ const Parameter<R> kRecommend[] = {
     optional_at<R, &R::memory>({.name = "memory",
                                 .type = bytes,
                                 .minimum = 1,
-                                .help = "most bytes that every query touches, codes and graph; vectors that "
-                                        "only score results again may stay on disk; unless given, no bound"}),
-    at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results a query"}),
-    at<R, &R::sample>({.name = "sample", .help = "most vectors to try on"}),
+                                .help = "most hot bytes of the index: codes and graph, which every query reads, "
+                                        "without vectors that only rerank; unless given, no bound"}),
+    at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results per query"}),
+    at<R, &R::sample>({.name = "sample", .help = "most vectors in the sample"}),
     at<R, &R::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
-                            .help = "threads of builds; 0: all processors. Speed is measured on one"}),
+                            .help = "threads of builds; 0: all processors. Speed is measured on one thread"}),
 };
 
 using T = TwoLevelChoices;
 const Parameter<T> kTwoLevel[] = {
-    at<T, &T::pq_subspaces>({.name = "pq_subspaces",
-                             .minimum = 1,
-                             .maximum = double{kMaxDim},
-                             .help =
-                                 "subspaces that a residual is cut into, and bytes that its code takes; divides the "
-                                 "token vectors' dimension"}),
-    optional_at<T, &T::n_centroids>({.name = "n_centroids",
-                                     .option = "centroids",
-                                     .minimum = 1,
-                                     .maximum = double{kMaxSize},
-                                     .help = "centroids; unless given, the power of two next below 16 sqrt(tokens), at "
-                                             "most 65536"}),
+    at<T, &T::pq_subspaces>(
+        {.name = "pq_subspaces",
+         .minimum = 1,
+         .maximum = double{kMaxDim},
+         .help =
+             "number of subspaces of a residual, and bytes of its code; a divisor of the dimension of token vectors"}),
+    optional_at<T, &T::n_centroids>(
+        {.name = "n_centroids",
+         .option = "centroids",
+         .minimum = 1,
+         .maximum = double{kMaxSize},
+         .help = "number of centroids; unless given, the largest power of two up to 16 sqrt(tokens), at most 65536"}),
     at<T, &T::replace, &ReplaceParams::overwrite>(
         {.name = "overwrite",
          .option = "force,f",
          .type = flag,
-         .help = "replace files of these names whatever they are; else none or all of a former call"}),
+         .help = "replace any files of these names; otherwise only the complete output of an earlier call"}),
     at<T, &T::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
@@ -579,7 +584,7 @@ const Parameter<J> kJoin[] = {
     {{.name = "layout",
       .type = choice,
       .choices = layouts,
-      .help = "of a folder that holds both: plain (documents.npy) or two-level (coded tokens)"},
+      .help = "tokens to take from a folder that holds both: plain (documents.npy) or two-level (coded tokens)"},
      [](const J& j) { return j.layout ? name(layouts()[*j.layout == TokenLayout::two_level]) : Value(); },
      [](J& j, const Value& value) {
        if (std::ranges::count(layouts(), text(value)) == 0)
@@ -589,12 +594,11 @@ const Parameter<J> kJoin[] = {
     at<J, &J::pq_subspaces>({.name = "pq_subspaces",
                              .minimum = 1,
                              .maximum = double{kMaxDim},
-                             .help = "of coded tokens: subspaces of a residual, which the files must agree with"}),
+                             .help = "subspaces of a coded token's residual; compared with the files"}),
     at<J, &J::ids>({.name = "ids",
                     .type = path,
-                    .help =
-                        "what the index's vectors are called, a .npy file of numbers or text: compared with ids.npy "
-                        "of the folder"}),
+                    .help = "a .npy file with the id of each vector of the index, numbers or text; compared with "
+                            "ids.npy of the folder"}),
     at<J, &J::replace, &ReplaceParams::overwrite>(
         {.name = "overwrite", .option = "force,f", .type = flag, .help = kBuild[std::size(kBuild) - 2].help}),
 };

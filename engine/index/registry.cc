@@ -59,16 +59,16 @@ constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool comp
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    dense<codec_dense_f32>(Encoding::f32, "f32", "4 bytes a value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
-    dense<codec_dense_f16>(Encoding::f16, "f16", "2 bytes a value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
-    sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", "2 bytes a value"),
-    sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", "4 bytes a value"),
+    dense<codec_dense_f32>(Encoding::f32, "f32", "4 bytes per value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
+    dense<codec_dense_f16>(Encoding::f16, "f16", "2 bytes per value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
+    sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", "2 bytes per value"),
+    sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", "4 bytes per value"),
     sparse<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", "fixed-point numbers of 8 bits"),
     sparse<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", "fixed-point numbers of 16 bits"),
-    sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", "2.3 bytes an entry", kDotProduct),
-    dense<codec_dense_int8>(Encoding::dense_int8, "int8", "8 bits a dimension", true, kDotOrEuclidean, encoder_dense_int8),
-    dense<codec_dense_int4>(Encoding::dense_int4, "int4", "4 bits a dimension", true, kDotOrEuclidean, encoder_dense_int4),
-    dense<codec_rabitq>(Encoding::rabitq, "rabitq", "1 to 8 bits a dimension", true, kDotOrEuclidean, encoder_rabitq),
+    sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", "2.3 bytes per entry", kDotProduct),
+    dense<codec_dense_int8>(Encoding::dense_int8, "int8", "8 bits per dimension", true, kDotOrEuclidean, encoder_dense_int8),
+    dense<codec_dense_int4>(Encoding::dense_int4, "int4", "4 bits per dimension", true, kDotOrEuclidean, encoder_dense_int4),
+    dense<codec_rabitq>(Encoding::rabitq, "rabitq", "1 to 8 bits per dimension", true, kDotOrEuclidean, encoder_rabitq),
     dense<codec_product>(Encoding::pq, "pq", "product quantization", true, kDotOrEuclidean, encoder_product),
     tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
     tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
@@ -119,7 +119,7 @@ constexpr ClassRow kClasses[] = {
 };
 // clang-format on
 
-/// The row whose `field` is `value`; the manifest's reader has let no other value through.
+/// The row whose `field` is `value`; the manifest's reader refuses unknown values.
 template <class Row, std::size_t n, class Field, class Value>
 const Row& find(const Row (&rows)[n], Field field, Value value) {
   for (const Row& row : rows)
@@ -137,7 +137,7 @@ const Row& parse(std::string_view what, std::span<const Row> rows, std::string_v
   invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
 }
 
-/// Null if none of them is called so.
+/// Null if none has this name.
 const Encoding* find_named(std::string_view text, std::span<const Encoding> encodings) {
   const auto found = std::ranges::find_if(encodings, [&](Encoding encoding) { return name_of(encoding) == text; });
   return found == encodings.end() ? nullptr : &*found;
@@ -195,7 +195,7 @@ Metric parse_metric(std::string_view text) {
     if (std::ranges::count(row.aliases, lower) != 0) return row.metric;
   if (lower == "hamming" || lower == "jaccard")
     invalid_argument("metric: '" + lower +
-                     "' given, which is unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
+                     "' given, unsupported: packed bits would be read as numbers; unpack them, e.g. by " +
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
@@ -216,14 +216,14 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
     const bool guided = row.first == Role::traversal;
     for (const Encoding encoding : guided ? row.seconds : row.encodings)
       if (std::ranges::count(known, encoding) == 0) known.push_back(encoding);
-    if (guided && find_named(text, row.encodings) != nullptr) hint = "; as navigation, such codes guide searches";
+    if (guided && find_named(text, row.encodings) != nullptr) hint = "; such codes are for navigation";
     last = &row;
   }
   if (const Encoding* const found = find_named(text, known)) return *found;
   for (const ClassRow& row : kClasses)
     if (last != nullptr && hint.empty() && row.kind == last->kind && row.vector_kind() == last->vector_kind() &&
         row.seconds.empty() && find_named(text, row.encodings) != nullptr)
-      hint = "; there is " + std::string(row.name) + " for it";
+      hint = "; use class " + std::string(row.name);
   invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
 }
 
@@ -234,7 +234,7 @@ Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_ki
       known.insert(known.end(), row.encodings.begin(), row.encodings.end());
   if (const Encoding* const found = find_named(text, known)) return *found;
   invalid_argument("navigation: '" + std::string(text) + "' given, " +
-                   (known.empty() ? "which there is not for kind '" + std::string(name_of(kind)) + "' over " +
+                   (known.empty() ? "unsupported for kind '" + std::string(name_of(kind)) + "' over " +
                                         (vector_kind == VectorKind::sparse ? "sparse" : "dense") + " vectors"
                                   : "expected one of " + names_of(known)));
 }

@@ -1,5 +1,5 @@
-// The tables of all metrics, encodings and kinds of index. Names that users write, choices and openers come from here
-// alone.
+// The tables of all metrics, encodings and kinds of index. Names that users write, choices and openers come only
+// from here.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ namespace cassata {
 struct GraphTypeRow {
   GraphType type;
   std::string_view name;
-  bool guided = false;  ///< there is such a graph only where codes guide the walk
+  bool guided = false;  ///< only with traversal-only codes
 };
 
 struct EncodingRow {
@@ -26,13 +26,12 @@ struct EncodingRow {
   std::string_view name;
   std::string_view help;  ///< in a few words
   VectorKind vector_kind;
-  std::span<const Metric> distances;  ///< metrics whose distances it has
-  bool compact;  ///< codes that are made from dense vectors by what was learned of these: the model
+  std::span<const Metric> distances;  ///< metrics whose distances the encoding computes
+  bool compact;                       ///< a trained encoding of dense vectors: it has a model
   std::unique_ptr<Codes> (*open)(const RowSections& sections, std::uint64_t size, const CodesSpec& spec);
-  /// How a row is read wherever it lies; null where rows differ in length.
+  /// The codec of a row at any address; null if rows differ in length.
   std::unique_ptr<RowCodec> (*codec)(const RowSections& sections, const CodesSpec& spec);
-  std::unique_ptr<Encoder> (*encoder)(
-      const CodesSpec& spec);  ///< null for token vectors, which come as they are stored
+  std::unique_ptr<Encoder> (*encoder)(const CodesSpec& spec);  ///< null for token vectors, which need no encoder
 };
 
 struct KindRow {
@@ -41,13 +40,13 @@ struct KindRow {
   std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
 };
 
-/// The class that stands for a kind of index over vectors that are stored in a way.
+/// A class: a kind of index with the encodings and roles of its stages.
 struct ClassRow {
   std::string_view name;
   Kind kind;
   std::span<const Encoding> encodings;  ///< of the first stage; encodings[0] is the class's default
-  std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: there is none
-  std::span<const Metric> distances;    ///< metrics by whose distances it searches
+  std::span<const Encoding> seconds;    ///< of the second stage; seconds[0] is the default; empty: one stage
+  std::span<const Metric> distances;    ///< metrics whose distances searches can use
   Role first = Role::search;            ///< of the first stage
 
   VectorKind vector_kind() const;
@@ -56,7 +55,7 @@ struct ClassRow {
 };
 
 std::span<const MetricRow> metric_rows() noexcept;
-/// Whether `metric` compares by one of these distances; and all that do.
+/// Whether `metric` compares by one of these distances, and all metrics that do.
 bool has_metric(std::span<const Metric> distances, Metric metric) noexcept;
 std::vector<Metric> metrics_of(std::span<const Metric> distances);
 std::span<const GraphTypeRow> graph_type_rows() noexcept;

@@ -40,19 +40,19 @@ std::vector<std::string_view> names(std::span<const Value> values) {
   return out;
 }
 
-/// What an option about the codes of a stage is called, given that of the encoding itself.
+/// The name of the parameter that selects the encoding of `stage`.
 std::string encoding_option(const IndexSchema& schema, const Stage& stage) {
   if (&stage == &schema.first) return schema.traversal_only() ? "navigation" : "dtype";
   return stage.role == Role::maxsim ? "tokens" : schema.traversal_only() ? "dtype" : "rerank";
 }
 
-/// Whether the scores of both stages add up: the second can hold what the first leaves out, and both are linear.
+/// Whether the scores of both stages can be summed: the second can hold the residual of the first, and both are linear.
 bool add_up(const IndexSchema& schema) {
   return schema.vector_kind == VectorKind::sparse ||
          (schema.first.encoding != Encoding::pq && row_of(schema.second->encoding).compact);
 }
 
-/// What is wrong with the codes of a stage on their own.
+/// The fault of a stage's codes, apart from the other stage.
 std::string problem_with(const IndexSchema& schema, const Stage& stage) {
   const EncodingRow& encoding = row_of(stage.encoding);
   const std::string option = encoding_option(schema, stage) + " " + quoted(encoding.name);
@@ -85,18 +85,18 @@ std::string problem_with(const IndexSchema& schema, const Stage& stage) {
   return {};
 }
 
-/// What is wrong with the roles of the stages.
+/// The fault of the stages' roles.
 std::string problem_with_roles(const IndexSchema& schema) {
   const Role first = schema.first.role;
   if (first != Role::search && first != Role::traversal) return "role of the first stage: expected search or traversal";
   if (!schema.second)
-    return first == Role::traversal ? "navigation: given without vectors that a guided search ends with"
+    return first == Role::traversal ? "navigation: given without a second stage, expected vectors in 'f32' or 'f16'"
                                     : std::string();
   const Role second = schema.second->role;
   if (second == Role::search || second == Role::traversal)
     return "role of the second stage: expected rerank, residual or maxsim";
   if (first == Role::traversal && second == Role::residual)
-    return "unsupported combination: residual with navigation, whose second codes are whole vectors";
+    return "unsupported combination: residual with navigation (its second stage holds whole vectors)";
   if (first == Role::traversal && second == Role::maxsim)
     return "unsupported combination: token vectors with navigation";
   if (second == Role::residual && holds_tokens(schema.second->encoding))
@@ -104,8 +104,8 @@ std::string problem_with_roles(const IndexSchema& schema) {
   return {};
 }
 
-/// What is wrong where no class has such a combination: the first of kind, stages and encodings that no class has with
-/// those before.
+/// The fault of a combination that no class has: the first of kind, stages and encodings that no class combines with
+/// the ones before it.
 std::string problem_with_class(const IndexSchema& schema) {
   const std::string kind = "kind " + quoted(cassata::name_of(schema.kind));
   const std::string over = " with " + name_of(schema.vector_kind) + " vectors";
@@ -158,7 +158,7 @@ std::string problem_with_residual(const IndexSchema& schema) {
     return unsupported("residual with metric " + quoted(cassata::name_of(schema.metric)),
                        one_of("metric", names<Metric>(metrics_of(std::array{Metric::dot_product}))));
   if (schema.vector_kind == VectorKind::sparse && schema.first.prune_percentage == 100)
-    return "unsupported combination: residual with prune_percentage 100, which leaves nothing out (use less)";
+    return "unsupported combination: residual with prune_percentage 100, which prunes nothing (use less)";
   if (!add_up(schema))
     return unsupported("residual with dtype " + quoted(cassata::name_of(schema.first.encoding)) + " and rerank " +
                            quoted(cassata::name_of(schema.second->encoding)),
@@ -184,7 +184,7 @@ std::string problem_with(const IndexSchema& schema) {
                        one_of("metric", names<Metric>(metrics_of(row->distances))));
   if (percentage != 100 && (schema.vector_kind == VectorKind::dense || !schema.second))
     return "unsupported combination: prune_percentage with " +
-           std::string(schema.second ? "dense vectors, of which nothing is pruned" : "one stage");
+           std::string(schema.second ? "dense vectors (only sparse vectors are pruned)" : "one stage");
   if (schema.kind == Kind::graph && row_of(schema.graph).guided && !schema.traversal_only())
     return "unsupported combination: graph_type " + quoted(cassata::name_of(schema.graph)) +
            " without navigation (use navigation, over dense vectors)";

@@ -1,4 +1,4 @@
-// What an index can be: the rules that builds and files share.
+// The rules of valid schemas, which builds and files share.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace cassata {
 
 /// Empty if this version can build and search an index of `schema`, except for what depends on dimension and size.
-/// Otherwise the reason: an invalid argument of a build, a damage of a file.
+/// Otherwise the reason: for a build an invalid argument, for a file damage.
 std::string problem_with(const IndexSchema& schema);
 
 }  // namespace cassata

@@ -1,4 +1,4 @@
-// What one kind of index does with a file: answer, and check itself.
+// The searcher of a kind of index, which answers queries over one file and checks its sections.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ class Searcher {
   /// at most the size.
   virtual void search(const Batch& queries, const SearchParams& params,
                       std::span<std::vector<Candidate>> best) const = 0;
-  /// The same by scoring every vector.
+  /// The same, by scoring every vector.
   virtual void search_exact(const Batch& queries, const SearchParams& params,
                             std::span<std::vector<Candidate>> best) const = 0;
   /// Checks every structural rule of the kind's own sections. Calls `reading` with each part before it is read. Throws
@@ -28,19 +28,19 @@ class Searcher {
   virtual void verify(const Reading& reading) const = 0;
 };
 
-/// The vectors of a file, as its schema says that each stage stores them.
+/// The codes of each stage of a file.
 struct StoredCodes {
-  std::unique_ptr<Codes> first;   ///< null: the rows lie in the pages of the graph
-  std::unique_ptr<Codes> second;  ///< null: there is no second stage. Token vectors are by id, not by row
+  std::unique_ptr<Codes> first;   ///< null: the codes lie in the pages of the graph
+  std::unique_ptr<Codes> second;  ///< null: one stage. Token vectors are stored by id, not by row
 };
 
-/// Exact search over any codes, for every kind that has them. `ids` are those of the rows; empty: their numbers.
+/// Exact search over any codes. `ids` are the ids of the rows; empty: rows are ids.
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
                     const SearchParams& params, std::span<std::vector<Candidate>> best);
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
 
-/// Of a file with inverted lists; exact where the kind is flat.
+/// The searcher of a file with inverted lists; exact for kind flat.
 std::unique_ptr<Searcher> open_postings(const MappedFile& file, const StoredCodes& codes);
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes);

@@ -1,4 +1,4 @@
-// Every build of an approximate index searches it once, so that a bad one does not pass for a good one.
+// The self-check of a build: it measures the recall of the new index, so that a bad index is noticed.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ class Searcher;
 /// A stream that keeps a sample of the rows that pass through it, always the same.
 class SampledStream final : public VectorStream {
  public:
-  /// Borrows `inner`, of which nothing has been read.
+  /// Borrows `inner`, which must be unread.
   explicit SampledStream(VectorStream& inner);
 
   std::uint64_t entries() const noexcept override { return inner_.entries(); }
   InputEntry entry() const override { return inner_.entry(); }
   Batch next_batch() override;
-  /// The rows kept, in their order.
+  /// The sampled rows, in their order.
   const Rows& sample() const noexcept { return sample_; }
 
  private:
@@ -31,9 +31,9 @@ class SampledStream final : public VectorStream {
   std::uint64_t wanted_, seen_ = 0;
 };
 
-/// Asks for rows of the sample, and for as many fresh queries: points halfway between a row and the closest other one
-/// of the sample. Both by the default parameters, against a scan of all rows by the codes that results are scored by:
-/// what these codes lose does not show. A result counts if its score reaches the k-th best.
+/// Searches for rows of the sample and for as many held-out queries, points halfway between a row and the closest other
+/// row of the sample, with default parameters. Compares the results with a scan of all rows by the codes that score
+/// results, so a loss by these codes is not included. A result counts if its score reaches the k-th best.
 SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const Rows& sample, unsigned num_threads);
 
 }  // namespace cassata

@@ -59,9 +59,10 @@ class Reader {
     const fb::Rerank* const rerank = from.rerank();
     if (stages == 0) corrupt(place + "no encoding of the vectors");
     if (stages > 2 || (stages == 2 && !rerank))
-      throw Error(Errc::incompatible, place + std::to_string(stages) +
-                                          " encodings of the vectors, which this version does not read in such a "
-                                          "file; a newer Cassata wrote it");
+      throw Error(
+          Errc::incompatible,
+          place + std::to_string(stages) +
+              " encodings of the vectors, more than this version reads in such a file; a newer Cassata wrote it");
     if (rerank && stages != 2) corrupt(place + "an entry for reranking, but one encoding");
     IndexSchema out{.kind = known<Kind>("kind", from.kind(), fb::Kind_MAX),
                     .vector_kind = known<VectorKind>("shape", from.shape(), fb::Shape_MAX),

@@ -194,7 +194,8 @@ std::pair<std::string, std::uint64_t> read_text(const FileReader& file) {
   constexpr std::uint64_t kVersionAt = kNpyMagic.size();
   std::array<char, kVersionAt + 2> start;
   if (file.bytes() < start.size() + sizeof(std::uint16_t))
-    file.refuse(std::to_string(file.bytes()) + " bytes, expected a .npy file, which has more");
+    file.refuse(std::to_string(file.bytes()) + " bytes, expected a .npy file of at least " +
+                std::to_string(start.size() + sizeof(std::uint16_t)));
   file.read(std::as_writable_bytes(std::span(start)), 0);
   if (!std::string_view(start.data(), start.size()).starts_with(kNpyMagic))
     file.refuse("not a .npy file (its first 6 bytes are not the magic string)");

@@ -125,8 +125,7 @@ std::unique_ptr<DenseStream> token_stream(TokenFile tokens, std::string_view own
     for (std::size_t i = 0; i < owners; ++i)
       if (const std::uint64_t found = offsets[i + 1] - offsets[i]; found > room)
         invalid_argument(doclens.string() + ": row " + std::to_string(i) + ": " + std::to_string(found) +
-                         " tokens, expected at most " + std::to_string(room) + ", for which " + file.name() +
-                         " has room");
+                         " tokens, expected at most " + std::to_string(room) + ", the room in " + file.name());
     stream = std::make_unique<PaddedStream>(std::move(file), header, offsets);
   }
   stream->call_rows([owner, offsets](std::uint64_t token) { return token_place(owner, offsets, token); });

@@ -45,7 +45,7 @@ std::size_t largest_value(std::span<const float> values) noexcept {
 std::string length_fault(std::span<const float> values) {
   return short_number(values[largest_value(values)]) + " in a vector of length " +
          short_number(std::sqrt(exact_squared_length(values))) + ", expected 0 or " + short_number(kLeastLength) +
-         " to " + short_number(kMostLength) + ", whose square f32 holds";
+         " to " + short_number(kMostLength) + ", so that f32 can hold its square";
 }
 
 }  // namespace cassata

@@ -68,7 +68,7 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("build", "x.npy", "-o", "z", "-m", "99999999999"), "-m: '99999999999' given, expected a whole number from 2 to 512"),
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
         (("build", "vectors.txt", "-o", "z"), "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files"),
-        (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, whose"),
+        (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, expected both"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),
         (("build", "vectors.npy", "-o", "."), "."),
         (("build", "vectors.npy", "-o", "vectors.npy"), "is the input itself"),
@@ -252,7 +252,7 @@ def test_inspect_table(built, files):
         r"vectors +800",
         r"dim +24",
         rf"metric +{metric}",
-        r"levels +800 > ",
+        r"layers +800 > ",
         info["uuid"],
         "from +vectors.npy: 800 rows",
     ]:
@@ -384,7 +384,7 @@ def test_typed_queries_as_programs_print_them(built, queries, typed):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("[1, 2", "standard input: not JSON, which it begins as"),
+        ("[1, 2", "standard input: begins like JSON, but is not valid JSON"),
         ("[1, 2]", "standard input: row 0 has 2 numbers, expected 24"),
         ("[[1, 2], 3]", "standard input: "),
         ('["a", "b"]', "standard input: row 0, column 0: "),

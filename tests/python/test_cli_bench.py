@@ -153,9 +153,9 @@ def test_indexes_and_queries_that_do_not_fit(folder):
     run("build", "few.npy", "-o", "few.cassata", "--kind", "flat", "--metric", "euclidean", "-q", cwd=folder)
     run("build", "vectors.npy", "-o", "dot.cassata", "--kind", "flat", "-q", cwd=folder)
     for arguments, *parts in [
-        (("flat.cassata", "few.cassata", "--queries", "queries.npy"), "few.cassata: 1000 vectors, expected 1500, as of flat.cassata"),
+        (("flat.cassata", "few.cassata", "--queries", "queries.npy"), "few.cassata: 1000 vectors, expected 1500, as in flat.cassata"),
         (("flat.cassata", "dot.cassata", "--queries", "queries.npy"), "dot.cassata: metric dotproduct, expected euclidean"),
-        (("flat.cassata", "--queries", "wide.npy"), "wide.npy: dim 17, expected 16, as of flat.cassata"),
+        (("flat.cassata", "--queries", "wide.npy"), "wide.npy: dim 17, expected 16, as in flat.cassata"),
         (("flat.cassata", "--queries", "none.npy"), "none.npy: 0 vectors"),
         (("flat.cassata", "--queries", "queries.npy", "--data", "few.npy"), "few.npy: 1000 vectors, expected 1500"),
         (("flat.cassata", "--queries", "queries.npy", "--data", "wide.npy"), "wide.npy: dim 17"),
@@ -182,7 +182,7 @@ def test_options_that_are_refused(folder):
         ((*common, "--recall", "0"), "--recall: "),
         ((*common, "--repeat", 0), "--repeat: 0 given"),
         ((*common, "-k", 0), "-k: 0 given"),
-        ((*common, "--truth", "t.npy", "--data", "vectors.npy"), "--truth: given, and so is"),
+        ((*common, "--truth", "t.npy", "--data", "vectors.npy"), "--truth: given with --data or --save-truth"),
         ((*common, "--save-truth", "queries.npy"), "--save-truth: queries.npy is the input itself"),
         ((*common, "--plot", "curves.txt"), "--plot: 'curves.txt' given, expected a .png, .svg or .pdf file"),
     ]:

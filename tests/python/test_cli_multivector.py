@@ -280,10 +280,10 @@ def bad(folder):
 @pytest.mark.parametrize(
     ("index", "tokens", "told"),
     [
-        ("plain.cassata", None, "--multivec-queries: none given, expected the token vectors of the queries, as of plain.cassata"),
+        ("plain.cassata", None, "--multivec-queries: none given, expected the token vectors of the queries, as in plain.cassata"),
         ("sparse.cassata", "tokens", "--multivec-queries: given, but sparse.cassata holds no token vectors"),
         ("plain.cassata", "few.npy", "few.npy: token vectors of 11 queries, expected 12"),
-        ("small.cassata", "narrow.npy", "narrow.npy: token vectors of dim 15, expected 16, as of small.cassata"),
+        ("small.cassata", "narrow.npy", "narrow.npy: token vectors of dim 15, expected 16, as in small.cassata"),
         ("plain.cassata", "flat.npy", "flat.npy: shape (60, 16), expected (queries, tokens, token_dim)"),
         ("plain.cassata", "nan.npy", "nan.npy: query 3, token 0, column 0"),
         ("plain.cassata", "whole.npy", "whole.npy: dtype '<i4'"),
@@ -343,9 +343,9 @@ def test_bench_tells_in_words(folder):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("small.cassata",), "--truth: none given, but no index here keeps the vectors that it was built from"),
-        (("plain.cassata", "--data", "vectors.bin"), "--data: vectors.bin given, but answers of plain.cassata are by token vectors"),
-        (("plain.cassata", "sparse.cassata"), "sparse.cassata: token vectors of dim 0 (0: none), expected 16, as of plain.cassata"),
+        (("small.cassata",), "--truth: none given, but no index here holds the vectors that it was built from"),
+        (("plain.cassata", "--data", "vectors.bin"), "--data: vectors.bin given, but plain.cassata answers by token vectors"),
+        (("plain.cassata", "sparse.cassata"), "sparse.cassata: token vectors of dim 0 (0: none), expected 16, as in plain.cassata"),
     ],
 )
 def test_bench_misuse(folder, arguments, told):

@@ -100,7 +100,7 @@ def test_types_of_ml_dtypes(name):
         (Column([VECTORS[0], VECTORS]), r"row 1: shape \(60, 8\), expected an array of numbers of one dimension"),
         (Column(["ab", "cd"]), "row 0: 'ab', expected an array of numbers of one dimension"),
         (Column([["a"], ["b"]]), "dtype <U1, expected real numbers"),
-        (OnADevice(VECTORS), r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected numbers"),
+        (OnADevice(VECTORS), r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected an array"),
     ],
 )
 def test_columns_and_arrays_that_are_refused(data, told):
@@ -151,7 +151,7 @@ def test_files_that_hold_no_sparse_vectors(face, name, told, tmp_path):
 def test_tables_and_other_places(face):
     more = {"m_pq": 4} if face is cassata.DensePQHNSW else {}
     with pytest.raises(
-        ValueError, match=r"^data_path: .*x.parquet: a table, expected one of \.npy, .*; or read its column, and give the array"
+        ValueError, match=r"^data_path: .*x.parquet: a table, expected one of \.npy, .*; or read the table and pass its array"
     ):
         face.build_from_file("x.parquet", **more)
     for call in (
@@ -160,7 +160,7 @@ def test_tables_and_other_places(face):
         face.load,
         lambda url: face.build_from_array(VECTORS, path=url, **more),
     ):
-        with pytest.raises(ValueError, match=r"'s3://bucket/x.npy' given, a URL; expected the path of a file on this machine"):
+        with pytest.raises(ValueError, match=r"'s3://bucket/x.npy' given, a URL; expected the path of a local file"):
             call("s3://bucket/x.npy")
 
 
@@ -174,7 +174,7 @@ def test_metrics_by_their_names():
         assert cassata.DensePlainHNSW.build_from_array(VECTORS, metric=name).metric == "cosine"
     for name, told in (("hamming", "unpack them"), ("jaccard", "unpack them")):
         for call in (cassata.DensePlainHNSW.build_from_array, cassata.recommend):
-            with pytest.raises(ValueError, match=f"^metric: '{name}' given, which is unsupported: .*{told}"):
+            with pytest.raises(ValueError, match=f"^metric: '{name}' given, unsupported: .*{told}"):
                 call(bits, metric=name)
 
 

@@ -65,10 +65,10 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
         ({"navigation": "int5"}, "navigation: 'int5' given, expected one of 'int8', 'int4', 'rabitq'"),
         ({"navigation": ""}, "navigation: '' given, expected one of 'int8'"),
         ({"navigation": "rabitq-ext"}, "navigation: 'rabitq-ext' given, expected one of 'int8'"),
-        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
-        ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; there is DensePQHNSW"),
+        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
+        ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
         ({"dtype": "f64"}, "dtype: 'f64' given, expected one of 'f32', 'f16'$"),
-        ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; as navigation"),
+        ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; such codes are for navigation"),
         ({"m": -3}, "m: -3 given, expected a whole number from 2 to 512"),
         ({"ef_construction": 0}, "ef_construction: 0 given, expected a whole number from 1 to"),
         ({"navigation": "f16"}, "navigation: 'f16' given, expected one of 'int8', 'int4', 'rabitq'"),
@@ -218,7 +218,7 @@ def test_query_bits_are_of_one_bit_codes_alone():
     with pytest.raises(ValueError, match=r"^bits: 9 given"):
         cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="rabitq").set_query_bits(9)
     index = cassata.DenseRerankHNSW.build_from_array(VECTORS[:50], encoder="pq", pq_subspaces=4)
-    with pytest.raises(ValueError, match="an encoder 'pq'"):
+    with pytest.raises(ValueError, match="encoder 'pq', expected"):
         index.set_query_bits(4)
 
 
@@ -247,7 +247,7 @@ def test_command_line(tmp_path):
 def test_command_line_refuses(tmp_path):
     np.save(tmp_path / "x.npy", VECTORS[:50])
     for options, message in [
-        ("--navigation int8 --rerank f16", "--rerank: given with navigation, which ends with whole vectors"),
+        ("--navigation int8 --rerank f16", "--rerank: given with navigation, expected one of them"),
         ("--navigation int2", "--navigation: 'int2' given, expected one of 'int8', 'int4', 'rabitq'"),
         ("--navigation rabitq --bits 0", "--bits: '0' given, expected a whole number from 1 to 8"),
         ("--bits 3", "--bits: given, expected only with 'rabitq' codes"),
@@ -268,8 +268,8 @@ def test_command_line_refuses(tmp_path):
         ("--layout paged --kind flat", "--graph-type: given, expected only with kind 'hnsw'"),
         ("--graph-type paged", "--graph-type 'paged' without --navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, expected only with --multivec or --two-level"),
-        ("--target-recall 0.9 --m-pq 8", "--m-pq: given, which there is not with --target-recall"),
-        ("--two-level -m 4", "-m: given, which there is not with --two-level"),
+        ("--target-recall 0.9 --m-pq 8", "--m-pq: given, unsupported with --target-recall"),
+        ("--two-level -m 4", "-m: given, unsupported with --two-level"),
         ("--nonsense", "no option '--nonsense'"),
     ]:
         assert message in refusal("build", tmp_path / "x.npy", "-o", tmp_path / "no", *options.split()), options
@@ -306,7 +306,7 @@ def test_the_command_line_builds_pages(tmp_path):
     output("verify", tmp_path / "paged")
     told = output("inspect", tmp_path / "paged")
     assert "paged, m 8" in told
-    assert "4,096 bytes, neighbours in rabitq, 1 bits" in told
+    assert "4,096 bytes, links in rabitq, 1 bits" in told
     assert "graph.pages" in told
 
 

@@ -69,7 +69,7 @@ def test_tells_why(found):
 
 def test_memory_is_a_bound(vectors):
     every = cassata.recommend(vectors, target_recall=0.6, sample=SAMPLE)
-    assert "others as queries" in every.why
+    assert "held-out queries" in every.why
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
         assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes <= (least + second) / 2
@@ -122,8 +122,8 @@ def test_errors(vectors, queries):
         ("^memory: 0 given", {"memory": 0}),
         ("^k: 0 given", {"k": 0}),
         ("^metric: 'hamming' given", {"metric": "hamming"}),
-        ("^queries: dim is 15, data has 16$", {"queries": queries[:, :15]}),
-        ("^queries: sparse, the vectors of data are not$", {"queries": topics(3, 16, seed=1, entries=2)}),
+        ("^queries: dim is 15, expected 16, as in data$", {"queries": queries[:, :15]}),
+        ("^queries: sparse vectors, expected dense ones, as in data$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
         ("^data: a sample of 50 vectors", {"data": vectors[:50]}),
         (r"^data: row 3, column 1: NaN", {"data": np.where(np.arange(2500 * 16).reshape(-1, 16) == 49, np.nan, vectors)}),
@@ -160,7 +160,7 @@ def test_program(folder):
     assert len(found["trials"]) >= 8
     text = output(*arguments, cwd=folder)
     assert text.count("\n* ") + text.count("\n  * ") == 1
-    assert "others as queries" in text
+    assert "held-out queries" in text
     assert text.splitlines()[-1].startswith("index: ")
     assert output(*arguments, "-q", cwd=folder) == ""
 
@@ -172,9 +172,9 @@ def test_program_refuses(folder, queries):
         ((*common, "0"), "--target-recall: '0' given, expected a number over 0 and at most 1"),
         ((*common, "0.9", "--memory", "much"), "--memory: 'much' given"),
         ((*common, "0.5", "--memory", "1kB", "--sample", 500), "--memory: no candidate"),
-        ((*common, "0.9", "--kind", "flat"), "--kind: given, which there is not with --target-recall"),
+        ((*common, "0.9", "--kind", "flat"), "--kind: given, unsupported with --target-recall"),
         ((*common, "0.9", "--queries", "index"), "index"),
-        ((*common, "0.9", "--queries", "narrow.npy"), "narrow.npy: dim 15, expected 16, as of vectors.npy"),
+        ((*common, "0.9", "--queries", "narrow.npy"), "narrow.npy: dim 15, expected 16, as in vectors.npy"),
         (("build", "vectors.npy", "--target-recall=0.9"), "--output: none given"),
         (("build", "vectors.npy", "-o", "vectors.npy", "--target-recall=0.9"), "--output: vectors.npy is the input itself"),
     ]:

@@ -44,7 +44,7 @@ def test_the_recall_is_in_the_file(build, tmp_path):
 
 
 def test_a_bad_graph_is_warned_of(tmp_path):
-    with pytest.warns(cassata.RecallWarning, match=r"recall@10 of a sample is 0\.\d+ by default parameters"):
+    with pytest.warns(cassata.RecallWarning, match=r"recall@10 of a sample is 0\.\d+ with default parameters"):
         index = cassata.DensePlainHNSW.build_from_array(VECTORS, **BAD)
     queries = VECTORS[::20]
     scores = queries.astype("f8") @ VECTORS.T.astype("f8")

@@ -114,7 +114,7 @@ def test_command_line_makes_the_same_files(folder):
         assert (folder.parent / "ours" / name).read_bytes() == (folder.parent / "out" / name).read_bytes(), name
     text = output("build", "--two-level", folder, "-o", folder.parent / "out", "--pq-subspaces", 4, "--centroids", 64)
     assert "4,000 tokens" in text
-    assert "after 64 centroids" in text
+    assert "with 64 centroids" in text
     assert "32 as f16, 6 in two levels" in text
     assert output("build", "--two-level", folder, "-o", folder.parent / "out", "--pq-subspaces", 4, "-q") == ""
 

@@ -143,7 +143,7 @@ def test_vectors_that_vanish_in_f16_are_refused(scale, held):
     def build(call):
         if held:
             return call()
-        with pytest.raises(ValueError, match=r"row 0, (column|entry) \d: \S+ is the vector's largest value and too small for f16"):
+        with pytest.raises(ValueError, match=r"row 0, (column|entry) \d: \S+ is the vector's largest value, too small for f16"):
             call()
         return None
 

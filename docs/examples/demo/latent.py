@@ -16,7 +16,7 @@ _CHUNK_ROWS = 8192
 
 
 class LatentSpace:
-    """The words' weights, and the directions in which texts are told apart."""
+    """The words' weights, and the principal directions of the texts."""
 
     def __init__(self, weights: Floats, directions: Floats) -> None:
         """Both have a row for each word, `directions` a column for each dimension."""
@@ -24,7 +24,7 @@ class LatentSpace:
 
     @classmethod
     def fit(cls, counts: sparse.csr_matrix, dim: int) -> tuple[LatentSpace, sparse.csr_matrix]:
-        """The space of the counted texts, of `dim` dimensions or as many as there can be; and the texts as weighted words, a row each."""
+        """The space of the counted texts, of `dim` dimensions or as many as possible; and the texts as rows of weighted words."""
         rows, words = counts.shape
         used_by = np.bincount(counts.indices, minlength=words)
         weights = np.log((1 + rows) / used_by).astype(np.float32) ** 2  # squared: the SVD favours common words, rare ones tell more
@@ -41,7 +41,7 @@ class LatentSpace:
         return self._place(_weigh(counts, self.weights))
 
     def write_npy(self, path: Path, matrix: sparse.csr_matrix) -> None:
-        """Writes what project() gives for the rows that fit() returned, a chunk at a time."""
+        """Writes the projections of the rows that fit() returned, one chunk at a time."""
         rows = matrix.shape[0]
         with open(path, "wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, self.dim)})
@@ -54,7 +54,7 @@ class LatentSpace:
 
     @classmethod
     def load(cls, path: Path) -> LatentSpace:
-        """Reads what save() wrote."""
+        """Reads a space that save() wrote."""
         with np.load(path) as held:
             return cls(held["weights"], held["directions"])
 

@@ -1,4 +1,4 @@
-"""What an index does: how fast it opens and answers, how exactly, and what two processes share of it."""
+"""Measures an index: time to open, speed, recall, and the memory that two processes share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 
 class Measures(NamedTuple):
-    """Of an index that answered queries in one thread."""
+    """Measurements of an index that answered queries in one thread."""
 
     load_seconds: float
     queries_per_second: float
@@ -43,7 +43,7 @@ class Measures(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Of an index file that two processes have open."""
+    """Measurements of an index file that two processes have open."""
 
     load_seconds: float  # of the second one
     seen_bytes: tuple[int, int]  # of the file, by each
@@ -51,7 +51,7 @@ class Shared(NamedTuple):
 
 
 def measure(load: Callable[[], Any], queries: Any) -> Measures:
-    """Loads an index and has it answer."""
+    """Loads an index and searches it."""
     start = time.perf_counter()
     index = load()
     loaded = time.perf_counter()
@@ -62,13 +62,13 @@ def measure(load: Callable[[], Any], queries: Any) -> Measures:
 
 
 def recall(scores: Floats, exact: Floats) -> float:
-    """The share of results that score as the worst exact one or better, but for rounding: which of several equals are found is all one."""
+    """The share of results that score no worse than the last exact result, except for rounding, so that ties count."""
     worst = exact[:, -1:]
     return float(np.mean(scores >= worst - np.abs(worst) * _ROUNDING))
 
 
 def share(index_path: Path, queries: Floats, scratch: Path) -> Shared:
-    """Has two processes at once answer the queries. `scratch` is a folder for a file that is removed again."""
+    """Searches in two processes at once. `scratch` is a folder for a temporary file."""
     index = cassata.open(index_path)
     ids = index.batch_search(queries, K)[1]
     queries_path = scratch / f"queries-{os.getpid()}.npy"

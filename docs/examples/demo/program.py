@@ -28,11 +28,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     about = "Search in the descriptions of the packages that this machine can install."
     parser = argparse.ArgumentParser(prog="demo", description=about)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cassata" / "demo"
-    parser.add_argument("question", nargs="*", help="what to look for; without one, the demo asks, or takes its own if nobody can type")
-    parser.add_argument("--folder", type=Path, default=cache, help="where vectors and indexes are kept (%(default)s)")
+    parser.add_argument("question", nargs="*", help="the question; without one, the demo asks on a terminal, else answers its own")
+    parser.add_argument("--folder", type=Path, default=cache, help="folder for vectors and indexes (%(default)s)")
     parser.add_argument("--lists", type=Path, default=texts.PACKAGE_LISTS, help="apt's package lists (%(default)s)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="take only N texts, evenly spread")
-    parser.add_argument("--fresh", action="store_true", help="make vectors and indexes anew")
+    parser.add_argument("--fresh", action="store_true", help="make vectors and indexes again")
     return parser.parse_args(words)
 
 
@@ -44,7 +44,7 @@ def _positive(text: str) -> int:
 
 
 def report(entry: store.Entry, source: texts.Source, reused: bool, names: list[tuple[str, str]]) -> str:
-    """What was built and measured."""
+    """The report of builds and measurements."""
     facts = entry.facts
     seconds = facts["seconds"]
     some = np.random.default_rng(1).permutation(len(names))[:_MEASURED_QUERIES]
@@ -74,7 +74,7 @@ def _listed(lines: dict[str, str]) -> str:
 
 
 def _table(entry: store.Entry, queries: dict[str, Any]) -> str:
-    """The indexes, a line each."""
+    """A table of the indexes."""
     rows = [("", "class", "built in", "file", "opens in", f"recall@{measure.K}", "queries/s")]
     exact: dict[str, Floats] = {}
     for kind in store.KINDS:
@@ -92,7 +92,7 @@ def _mb(size: int) -> str:
 
 
 def answer(question: str, entry: store.Entry, indexes: list[Any], names: list[tuple[str, str]]) -> str:
-    """The texts closest to the question, a line each: their scores in the indexes that find them, and what they say."""
+    """The texts closest to the question, one per line, with their scores in the indexes that find them."""
     queries = entry.queries([question])
     if not queries[store.SPARSE].nnz:
         return "  no text has a word of this question\n"
@@ -114,7 +114,7 @@ def _cut(line: str) -> str:
 
 
 def questions(asked: list[str], built_in: tuple[str, ...]) -> list[str] | None:
-    """Those to answer, or None if a person is there to type them."""
+    """The questions to answer, or None if standard input is a terminal."""
     if asked:
         return asked
     return None if sys.stdin.isatty() and sys.stdout.isatty() else list(built_in)

@@ -1,4 +1,4 @@
-"""The demo's files: made once from the texts, kept in a folder of their own, used until the texts change."""
+"""The demo's files: made once from the texts, kept in a folder, and used until the texts change."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ class Entry:
         return kind.holds.load(self.path(kind))
 
     def info(self, kind: Kind) -> dict[str, Any]:
-        """What it says about itself."""
+        """The facts of the entry."""
         with self.open(kind) as index:
             return index.info  # type: ignore[no-any-return]
 
     def queries(self, texts: Iterable[str]) -> dict[str, Any]:
-        """The texts as queries, by the file whose vectors they are to be compared with."""
+        """The texts as queries, for the vectors of a file."""
         counts = self._words.count(texts)
         return {DENSE: self._space.project(counts), SPARSE: counts}
 
@@ -108,7 +108,7 @@ def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple
 
 
 def _whole(folder: Path) -> Entry | None:
-    """What an earlier run made, unless it is not there or damaged: then it is made anew."""
+    """The files of an earlier run, which are made again if they are missing or damaged."""
     try:
         kept = Entry(folder)
         for kind in KINDS:
@@ -156,7 +156,7 @@ def _make(folder: Path, texts: list[Text]) -> None:
 
 
 def _stopwatch() -> Callable[[], float]:
-    """Returns the seconds since it was last asked, or made."""
+    """Returns the seconds since its last call, or since it was made."""
     last = time.perf_counter()
 
     def lap() -> float:

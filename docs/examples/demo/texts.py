@@ -1,4 +1,4 @@
-"""Texts that a machine has anyway: descriptions of packages, or docstrings of the standard library."""
+"""Texts that every machine has: descriptions of packages, or docstrings of the standard library."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Text(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where texts come from. The fingerprint changes when they do; reading takes longer than taking it."""
+    """A source of texts. The fingerprint changes when they change, and takes less time than reading them."""
 
     kind: str
     about: str
@@ -89,7 +89,7 @@ def read_packages(files: list[Path]) -> list[Text]:
 
 
 def _contents(path: Path) -> str:
-    """A list's text, whatever the compression: apt's own program reads those that Python does not."""
+    """A list's text, of any compression: apt's own program reads formats that Python does not."""
     decompress = _DECOMPRESSORS.get("" if path.name.endswith(("_Packages", "_Translation-en")) else path.suffix)
     if decompress:
         try:
@@ -105,7 +105,7 @@ def _contents(path: Path) -> str:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    """The standard library's modules, without tests and without what was installed beside it."""
+    """The standard library's modules, without tests and installed packages."""
     skipped = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__", "ensurepip"}
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in skipped]

@@ -1,4 +1,4 @@
-// What killed builds left in a folder, found and removed.
+// Leftovers of killed builds in a folder: finds and removes them.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +9,24 @@
 namespace cassata {
 
 struct CleanParams {
-  bool dry_run = false;    ///< nothing is removed
-  bool resumable = false;  ///< work folders that a build could resume from are removed, too
+  bool dry_run = false;    ///< remove nothing
+  bool resumable = false;  ///< also remove work folders that a build can resume from
 };
 
-/// A file or a folder that a build left, or that a build is at work on.
+/// A file or a folder that a build left, or that a running build uses.
 struct Leftover {
   enum class What { partial, work_folder };
 
   std::filesystem::path path;
   What what = What::partial;
   std::uint64_t bytes = 0;
-  std::string kept = {};  ///< why it stays; empty: it is removed, or would be but for dry_run
+  std::string kept = {};  ///< why it stays; empty: it is removed, or would be without dry_run
 };
 
-/// Looks at what lies in `folder` itself, for unfinished index files (`.partial`) and work folders of builds within a
-/// memory budget (`.build`), of this user. Removes those that no build is at work on. Of a work folder only files that
-/// a build made are removed, and the folder unless others are in it. Symbolic links are not followed, and what builds
-/// did not leave is neither removed nor returned. Ordered by path. Throws Error(io).
+/// Finds this user's unfinished index files (`.partial`) and work folders of builds within a memory budget (`.build`)
+/// in `folder` itself, not in its subfolders, and removes those that no running build uses. In a work folder it removes
+/// only files that a build made, and the folder unless other files are in it. Symbolic links are not followed. Other
+/// files are neither removed nor returned. Results are ordered by path. Throws Error(io).
 std::vector<Leftover> clean(const std::filesystem::path& folder, const CleanParams& params = {});
 
 }  // namespace cassata

@@ -29,41 +29,42 @@ struct Hits {
   std::span<float> scores;
 };
 
-/// An index file, opened. Immutable: any number of threads may use it at once, and references it hands out are valid as
-/// long as it or a copy lives. Copies are cheap and share the mapping. IndexHandle follows a file that is replaced.
+/// An open index file. Immutable: any number of threads may use it at once, and references that it returns are valid
+/// while it or a copy lives. Copies are cheap and share the mapping. IndexHandle follows a file that is replaced.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size, unless `params` asks for more. Whatever reads the file
-  /// later throws Error(io) if it was truncated or a page of it cannot be read, and Error(corrupt) if it was changed in
-  /// place, or a block that is warmed, or touched if `params` asks for it, differs from its hash. Then every later call
-  /// throws the same. Throws Error: io, corrupt, incompatible, and as warm().
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks to verify or warm it. Later calls
+  /// that read the file throw Error(io) if it was truncated or a page cannot be read, and Error(corrupt) if it was
+  /// changed in place, or if a block differs from its hash: blocks are compared when they are warmed and, with
+  /// Verify::touched, before their first use. After such an error every later call throws the same. Throws Error: io,
+  /// corrupt, incompatible, and as warm().
   static Index open(const std::filesystem::path& path, const OpenParams& params = {});
 
-  /// Builds from all rows of `vectors` straight into `path`, which is replaced at the very end; with an empty path the
-  /// index lives in an unnamed temporary file. The file depends on input and parameters, not on the number of threads.
-  /// What stands at `path` must be an index file or empty, unless `params.replace` says otherwise. Throws Error:
-  /// invalid_argument (input, params), io (disk full, another writer at work, another file at `path`; published(): the
-  /// file stands, but may not survive a power loss).
+  /// Builds from all rows of `vectors` into `path`, where the file appears when it is complete; with an empty path the
+  /// index is in an unnamed temporary file. The file depends on input and parameters, not on the number of threads. A
+  /// former file at `path` must be an index file or empty, unless `params.replace` permits others. Throws Error:
+  /// invalid_argument (input, params), io (disk full, another writer of `path`, another file at `path`; published():
+  /// the file is complete, but may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
-  /// Puts the token vectors of the documents that `first` is over beside it, in one file that needs neither any more
-  /// (`format/input/token_files.h` tells what `folder` holds). Tokens are streamed. `path` as of build(). Throws Error:
-  /// invalid_argument (what does not fit: the file and the row are named), corrupt, io.
+  /// Joins `first` and the token vectors of its documents in one new file, which needs neither of them.
+  /// `format/input/token_files.h` describes the content of `folder`. Tokens are streamed. `path` as in build(). Throws
+  /// Error: invalid_argument (files that do not fit each other; names the file and the row), corrupt, io.
   static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
                     const std::filesystem::path& path = {});
 
-  /// Vectors in the index.
+  /// Number of vectors.
   std::uint64_t size() const noexcept;
   std::size_t dim() const noexcept;
-  /// Length of a token vector, which queries have, too; 0: the index holds none.
+  /// Dimension of the token vectors of documents and queries; 0: the index has no token vectors.
   std::size_t token_dim() const noexcept;
-  /// Width of a search that is asked for without one: what its build has found, else that of SearchParams.
+  /// The ef_search of a search that gives none: the value stored in the file, else the default of SearchParams.
   std::size_t default_ef_search() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
-  /// Bytes of the sections that every query touches: what memory should hold for searches not to wait for the disk.
+  /// Bytes of the hot sections, which every query reads. Searches do not wait for the disk if memory holds them.
   std::uint64_t hot_bytes() const noexcept;
-  /// The name of the class that stands for this kind of file, e.g. "DensePlainHNSW" (docs/python.md lists them).
+  /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
@@ -71,8 +72,8 @@ class Index {
   /// 1e-15 to 2e18 (naming the row), params out of range.
   void search(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
-  /// Scores all vectors, whatever the kind: the exact answer that approximate search is judged by; by token vectors
-  /// alone, where there are any. Ignores ef_search and sum_stages.
+  /// Scores all vectors, for any kind of index: the exact results that approximate search is compared with. An index
+  /// with token vectors scores by these alone. Ignores ef_search and sum_stages.
   void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
   /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well
@@ -80,26 +81,26 @@ class Index {
   /// byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
 
-  /// The same index, comparing rows, lists and pages with their hashes when queries first use them, as OpenParams of
-  /// Verify::touched asks.
+  /// The same index, which compares rows, lists and pages with their hashes before queries first use them, as if it was
+  /// opened with Verify::touched.
   Index with_touch_checks() const;
 
-  /// Reads what `resident` names into memory, and keeps it there if asked to `lock`: MappedFile::warm() tells how.
+  /// Reads the sections that `resident` names into memory, and locks them there if `lock`: see MappedFile::warm().
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
-  /// What of each section is in memory; MappedFile::residency() tells how far that is known.
+  /// How much of each section is in memory, as far as the system reports it: see MappedFile::residency().
   std::vector<SectionResidency> residency() const;
 
-  /// Opens the file that stands now at the path that this index was opened from (or built at), as `params` asks. It
-  /// must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; all else may
-  /// differ. It is verified whole unless `params.verify` says otherwise. Returns this index, and ignores the rest of
-  /// `params`, if nobody has put another file there or changed this one in place. Throws Error as open(), or
-  /// invalid_argument: another kind of file, or the index has no path.
+  /// Opens the file that is now at the path that this index was opened from or built at, as `params` says. The file
+  /// must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; everything
+  /// else may differ. Verifies the whole file unless `params.verify` is given. Returns this index, and ignores the rest
+  /// of `params`, if the file at the path is the same and unchanged. Throws Error as open(), or invalid_argument:
+  /// another kind of file, or the index has no path.
   Index reopen(const OpenParams& params = {}) const;
-  /// Whether both have the same content, by the uuid of their files.
+  /// Whether both files have the same uuid, and so the same content.
   bool same_content(const Index& other) const noexcept;
 
-  /// Publishes a copy of the file at `path`, checking hashes on the way. `path` and `replace` as of build(). Throws
+  /// Publishes a copy of the file at `path`, and checks hashes on the way. `path` and `replace` as in build(). Throws
   /// Error: io, corrupt.
   void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {}) const;
 
@@ -113,24 +114,24 @@ class Index {
   friend class IndexHandle;
 };
 
-/// Follows the file at a path: the index in use is replaced as a whole. Any number of threads.
+/// Follows the file at a path, and replaces the index in use as a whole. Any number of threads may use it.
 class IndexHandle {
  public:
   explicit IndexHandle(Index index) : index_(std::move(index)) {}
-  /// The index in use now. A search over it ends over the file that it began with.
+  /// The index in use now. A running search finishes with the file that it began with.
   Index get() const;
-  /// Puts get().reopen(params) in use. Returns whether its content is another. Throws Error as reopen(); then the one
-  /// in use stays.
+  /// Replaces the index in use by get().reopen(params). Returns whether the content differs. Throws Error as reopen(),
+  /// and then keeps the index in use.
   bool reload(const OpenParams& params = {});
 
  private:
-  mutable std::mutex mutex_;  // of the pointer alone
+  mutable std::mutex mutex_;  // guards index_
   Index index_;
 };
 
 /// The version of this library, "major.minor.patch".
 std::string_view library_version() noexcept;
-/// The instruction set that the kernels were dispatched to on this machine, e.g. "AVX3".
+/// The instruction set that kernels use on this machine, e.g. "AVX3".
 std::string_view simd_target() noexcept;
 
 // Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
@@ -138,15 +139,15 @@ std::string_view name_of(Metric metric) noexcept;      ///< e.g. "dotproduct"
 std::string_view name_of(GraphType type) noexcept;     ///< e.g. "permuted"
 std::string_view name_of(Encoding encoding) noexcept;  ///< e.g. "f16"
 std::string_view name_of(Kind kind) noexcept;          ///< e.g. "hnsw"
-/// In any case; also by the names that other libraries have for it, aliases_of() one.
+/// Ignores case. Accepts the names that other libraries use, see aliases_of().
 Metric parse_metric(std::string_view text);
 std::span<const std::string_view> aliases_of(Metric metric) noexcept;
 GraphType parse_graph_type(std::string_view text);
 Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense,
                         std::string_view name = "dtype");
-/// How a class, by its name, stores vectors.
+/// The encoding of the vectors of a class.
 Encoding parse_dtype(std::string_view text, std::string_view class_name);
-/// Codes that guide searches of a kind over vectors of a shape.
+/// The encoding of traversal codes, for a kind of index and of vectors.
 Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind);
 Kind parse_kind(std::string_view text);
 

@@ -1,6 +1,6 @@
-// The table of parameters: every option of a build, a search and so on, once. Names, types, ranges, help, and which
-// indexes have them. The command line's options, Python's keyword arguments, the provenance in a file, error messages
-// and the tables in docs/ come from it. Defaults are those of the structs in params.h.
+// The table of parameters: every option of a build, a search and other operations, with name, type, range, help and the
+// indexes that have it. The command line's options, Python's keyword arguments, the provenance in a file, error
+// messages and the tables in docs/ come from it. The structs in params.h hold the defaults.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +36,7 @@ enum class ParameterType {
 /// The indexes that have a parameter.
 struct Applies {
   std::span<const std::string_view> tags;  ///< for documentation: kinds, kinds of vectors, encodings, stages
-  std::string_view text;                   ///< for messages: "expected only with ..."
+  std::string_view text;                   ///< for messages, after "expected only with"
   bool (*to)(const IndexSchema& schema);
 };
 
@@ -46,14 +46,14 @@ enum class Recorded { no, if_changed, always };
 /// One parameter, whatever struct holds it.
 struct ParameterInfo {
   std::string_view name;         ///< as in Python and in messages: "ef_construction"
-  std::string_view option = {};  ///< on the command line, where it is not the name with dashes: "force,f", ",k"
+  std::string_view option = {};  ///< on the command line, if it is not the name with dashes: "force,f", ",k"
   ParameterType type = ParameterType::whole;
   double minimum = 0, maximum = std::numeric_limits<double>::infinity();
   bool above_minimum = false;                       ///< the minimum itself is out of range
   std::vector<std::string> (*choices)() = nullptr;  ///< the names of a choice
   const Applies* applies = nullptr;                 ///< null: every index has it
-  bool ignored_elsewhere = false;                   ///< other indexes take no notice of it, instead of refusing it
-  std::string_view usual = {};  ///< what stands for it where it is not given, if that is not the struct's default
+  bool ignored_elsewhere = false;                   ///< other indexes ignore it instead of refusing it
+  std::string_view usual = {};                      ///< the default in words, where the struct's default does not apply
   Recorded recorded = Recorded::no;
   std::string_view help;                 ///< one line; other parameters by their names
   std::string (*more_help)() = nullptr;  ///< the rest of that line, if tables have it
@@ -66,7 +66,7 @@ struct Parameter : ParameterInfo {
   void (*set)(Params&, const Value&) = nullptr;
 };
 
-/// In the order in which they must be set, of BuildParams from usual_build().
+/// In the order in which they must be set, starting from usual_build().
 std::span<const Parameter<BuildParams>> build_parameters();
 std::span<const Parameter<SearchParams>> search_parameters();
 std::span<const Parameter<OpenParams>> open_parameters();
@@ -74,22 +74,22 @@ std::span<const Parameter<RecommendParams>> recommend_parameters();
 std::span<const Parameter<TwoLevelChoices>> two_level_parameters();
 std::span<const Parameter<TokenChoices>> join_parameters();
 
-/// What a build has where nothing else is given.
+/// The default parameters of a build.
 BuildParams usual_build(VectorKind vectors);
 
-/// "-m", "--ef-construction": what the command line calls it.
+/// Its option on the command line: "-m", "--ef-construction".
 std::string option_name(const ParameterInfo& parameter);
 /// What --help and documentation say of it.
 std::string help_of(const ParameterInfo& parameter);
 /// "a whole number from 2 to 512".
 std::string expected_text(const ParameterInfo& parameter);
-/// A value as messages, provenance and documentation have it; empty for none.
+/// A value as text, for messages, provenance and documentation; empty for none.
 std::string value_text(const Value& value);
 /// Reads `text` as a user types it. Throws Error(invalid_argument), as check_value().
 Value parse_value(const ParameterInfo& parameter, std::string_view text);
 /// Throws Error(invalid_argument) for a value of another type, or out of range; names are checked when they are set.
 void check_value(const ParameterInfo& parameter, const Value& value);
-/// The table's row of that name, in any of the tables; null: there is none.
+/// The row of that name in any of the tables; null: none.
 const ParameterInfo* find_parameter(std::string_view name);
 
 /// Whether an index takes the parameter, or ignores it.
@@ -123,20 +123,20 @@ class Given {
     check_value(table_[i], value);
     values_[i] = std::move(value);
   }
-  /// The same of a text, as parse_value() reads it.
+  /// The same for a text, as parse_value() reads it.
   void give_text(std::string_view name, std::string_view text) {
     const std::size_t i = place(name);
     values_[i] = parse_value(table_[i], text);
   }
-  /// None if it is not given.
+  /// The value; none if it is not given.
   const Value& value(std::string_view name) const { return values_[place(name)]; }
   bool given(std::string_view name) const { return value(name).index() != 0; }
-  /// Puts all into `params`, in the table's order. Throws Error(invalid_argument), e.g. for a name that is not known.
+  /// Sets all given values in `params`, in the table's order. Throws Error(invalid_argument), e.g. for an unknown name.
   void apply(Params& params) const {
     for (std::size_t i = 0; i < table_.size(); ++i)
       if (values_[i].index() != 0) table_[i].set(params, values_[i]);
   }
-  /// The first that none of `indexes` has, and would refuse; null: there is none.
+  /// The first given parameter that all `indexes` refuse; null: none.
   const ParameterInfo* unused(std::span<const IndexSchema> indexes) const {
     for (std::size_t i = 0; i < table_.size(); ++i)
       if (const Value& value = values_[i];
@@ -156,29 +156,29 @@ class Given {
   std::vector<Value> values_;
 };
 
-/// "given, expected only with kind 'postings'", behind the parameter's name.
+/// "given, expected only with kind 'postings'", to follow the parameter's name.
 std::string unused_text(const ParameterInfo& parameter);
 
-/// The parameters of a build by `given`. Throws Error(invalid_argument) for one that is out of place.
+/// The parameters of a build. Throws Error(invalid_argument) for one that the index does not have.
 BuildParams build_params(const Given<BuildParams>& given, VectorKind vectors);
 
-/// The name of the class of such indexes (docs/python.md lists them); empty: there is none.
+/// The name of the class of such indexes (docs/python.md lists them); empty: none.
 std::string_view class_name_of(const IndexSchema& schema);
 
-/// A class of indexes, as documentation lists it; a name may have several of them.
+/// A class of indexes, for documentation; several may have one name.
 struct IndexClass {
   std::string_view name;
   VectorKind vector_kind;
   Kind kind;
-  Role role;  ///< of the second stage; traversal: the first only guides the traversal; search: there is no second
+  Role role;  ///< of the second stage; traversal: the first stage has traversal-only codes; search: one stage
   std::vector<std::string> first = {}, second = {};  ///< names of encodings
   std::vector<std::string> metrics = {};
 };
 std::vector<IndexClass> index_classes();
 
-/// What the provenance in the file says of a build, by name.
+/// The parameters of a build that its file's provenance records, by name.
 std::vector<std::pair<std::string, Value>> recorded(const BuildParams& params);
-/// The same without what a class stands for: what its build takes beside the collection.
+/// The same without the parameters that the class determines: the arguments of its build, besides the collection.
 std::vector<std::pair<std::string, Value>> arguments_of(const BuildParams& params);
 
 }  // namespace cassata

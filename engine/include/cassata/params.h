@@ -1,4 +1,4 @@
-// What a caller may choose, with the defaults that the command line, Python and C++ share.
+// The parameters of all operations, with the defaults that the command line, Python and C++ share.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@
 
 namespace cassata {
 
-/// What of a file is compared with its hashes, besides header and manifest, and what is warmed.
+/// The bytes that are compared with their hashes, besides header, manifest and warmed blocks.
 enum class Verify {
   none,
-  touched,  ///< rows, lists and pages when queries first use them, by blocks of 64 KiB, each once (docs/format.md,
+  touched,  ///< rows, lists and pages before queries first use them, in blocks of 64 KiB, each once (docs/format.md,
             ///< Rules)
   all,      ///< every byte, and every structural rule, before any query, as Index::verify() does
 };
@@ -27,13 +27,12 @@ enum class Verify {
 struct OpenParams {
   /// Not given: none for Index::open(), all for Index::reload().
   std::optional<Verify> verify = {};
-  /// What is read into memory before any query, as Index::warm() does; none: queries read what they touch, and little
-  /// by little what others will.
+  /// Sections that are read into memory before any query, as by Index::warm(). none: queries read the bytes that they
+  /// need, and warm a graph's hot sections step by step.
   Resident resident = Resident::none;
-  /// That stays in memory.
+  /// Lock these sections in memory.
   bool lock = false;
-  /// A page of the file that cannot be read any more is an error of the call that needs it. Else SIGBUS ends the
-  /// process (format/os/sigbus.h).
+  /// True: a call that needs a page that cannot be read throws. False: SIGBUS ends the process (format/os/sigbus.h).
   bool sigbus_guard = true;
   Progress progress = {};
 };
@@ -44,47 +43,46 @@ Verify parse_verify(std::string_view text);
 /// "hot" or "all"; throws Error(invalid_argument) for another.
 Resident parse_resident(std::string_view text);
 
-/// How inverted lists are made.
+/// Parameters of inverted lists.
 struct ListParams {
-  /// The most entries of a list; those of largest absolute value are kept. 0: all. Ignored by exact indexes, which need
+  /// Most entries of a list: those with the largest absolute values. 0: all. Exact indexes ignore it, because they need
   /// all.
   std::uint32_t n_postings = 0;
-  /// Share of the sum of a list's summary, its largest values block by block, that the summary keeps, smallest ones
-  /// left out first; over 0, at most 1: the bounds hold, as exact indexes need it.
+  /// Share of the sum of a list's block maxima that is stored, largest first; over 0, at most 1. 1: all, so that the
+  /// bounds hold, as exact indexes need.
   float summary_energy = 1;
-  /// Nearest neighbours of each vector that are kept, so that a search can look at those of the best it found. 0: none.
+  /// Number of nearest neighbours that are stored for each vector; a search also scores the neighbours of the best
+  /// vectors. 0: none.
   std::uint32_t n_knn = 0;
   static constexpr std::uint32_t kMaxKnn = 256;
 };
 
-/// How a graph is made.
+/// Parameters of a graph.
 struct GraphParams {
   static constexpr std::uint32_t kMinM = 2, kMaxM = 512;
-  /// Neighbours of a node on the upper levels; twice as many on the ground level. kMinM to kMaxM. "M" in Malkov and
+  /// Most neighbours of a node in the upper layers; twice as many in the base layer. kMinM to kMaxM. "M" in Malkov and
   /// Yashunin, TPAMI 2020.
   std::uint32_t m = 32;
-  /// Candidates that are kept while a new node's neighbours are looked for; at least 1. More: better graph, longer
+  /// Candidates from which the neighbours of a new node are selected; at least 1. More make a better graph and a longer
   /// build.
   std::uint32_t ef_construction = 200;
 };
 
-/// How an index is built.
+/// Parameters of a build.
 struct BuildParams {
-  /// What is built. The input tells the kind of vectors.
+  /// The index to build. The input determines the kind of vectors.
   IndexSchema schema = {};
   GraphParams graph = {};
   ListParams lists = {};
-  /// Width of search that the file keeps, for searches that are asked for without one; 0: none, which is
-  /// SearchParams::ef_search.
+  /// Default ef_search of searches, stored in the file; 0: none, so that SearchParams::ef_search is the default.
   std::uint32_t ef_search = 0;
-  /// Bytes of memory that the build of a graph is to hold, collection and graph; 0: no bound. A smaller one makes
-  /// another graph, as good. With a path to build to, what was done is kept beside it, in `<path>.build`, until the
-  /// file is there.
+  /// Bytes of memory that the build of a graph may hold, collection and graph; 0: no bound. A bound changes the graph,
+  /// but not its quality. With a path, work files lie beside it, in `<path>.build`, until the file is complete.
   std::uint64_t memory_budget = 0;
-  /// Goes on with what an interrupted build of the same input and parameters left there, if there is anything. Ends in
-  /// the same bytes.
+  /// Continues an interrupted build of the same input and parameters from its work files, if there are any. The file
+  /// has the same bytes.
   bool resume = false;
-  /// After how much time such a build keeps what it did, at the end of a batch of nodes. Costs some of it.
+  /// Time between commits of the work files, each at the end of an insertion batch. A commit takes time.
   std::chrono::milliseconds checkpoint_interval{5000};
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
@@ -96,43 +94,45 @@ struct BuildParams {
   void check() const;
 };
 
-/// How token vectors are put beside an index of their documents.
+/// Parameters of joining an index and the token vectors of its documents.
 struct TokenChoices {
-  /// Of the tokens in the folder; none: that which there is.
+  /// Layout of the tokens to take from the folder; none: the folder has one.
   std::optional<TokenLayout> layout = {};
-  /// Of tokens of two levels, what the files must agree with.
+  /// Subspaces of two-level tokens, compared with the files; none: not compared.
   std::optional<std::size_t> pq_subspaces = {};
-  /// A .npy file of what the index's vectors are called outside, to be compared with the folder's ids.npy; empty:
-  /// nothing is compared.
+  /// A .npy file with the callers' ids of the index's vectors, compared with the folder's ids.npy; empty: not compared.
   std::filesystem::path ids = {};
   /// What the file may replace.
   ReplaceParams replace = {};
   Progress progress = {};
 };
 
-/// How an index is searched.
+/// Parameters of a search.
 struct SearchParams {
-  /// Results a query; 0 gives none, more than the index holds gives all that are found.
+  /// Results per query. 0: none. If it exceeds the size of the index, further places are empty.
   std::size_t k = 10;
-  /// A walk keeps the max(ef_search, k) best; a search of inverted lists scores as many rows. Ignored by exact indexes.
+  /// A graph traversal keeps the max(ef_search, k) best candidates; a search of inverted lists scores as many rows.
+  /// Exact indexes ignore it.
   std::size_t ef_search = 200;
-  /// Components of a query whose inverted lists are summed: those that can add most to a score. The score itself is of
-  /// all. 0: all.
+  /// Number of a query's inverted lists that are summed: those with the largest contribution. The final score uses all
+  /// components. 0: all.
   std::size_t query_cut = 12;
-  /// Blocks of rows are summed whose bound is at least this share of the k-th best sum met, 0 to 1. Lower: more blocks,
-  /// better recall.
+  /// Row blocks are summed if their bound is at least this share of the k-th best sum so far, 0 to 1. Lower: more
+  /// blocks, better recall.
   float heap_factor = 1;
-  /// Lambda, 0 or more: the walk goes on while a node's score is within the worst kept one relaxed by it.
+  /// Lambda, 0 or more: a traversal continues while the next candidate's distance is within the worst distance in the
+  /// beam relaxed by this share.
   float early_exit_threshold = 0;
-  /// Results by the first codes that are scored again by the second; the next three are ignored where a file has no
-  /// second codes.
+  /// Candidates of the first stage that the second stage scores again. Indexes of one stage ignore this and the next
+  /// three fields.
   std::size_t k_candidates = 100;
-  /// Only candidates whose first score is within the k-th one relaxed by this share are scored again; 0 or more, none:
-  /// all are.
+  /// Score a candidate again only if its first score is within the k-th first score relaxed by this share; 0 or more;
+  /// none: score all.
   std::optional<float> alpha = {};
-  /// Once k are scored, ends after so many candidates in a row that are none of the k best; none: all are scored.
+  /// Patience: once k candidates are scored again, stop after this many in a row that do not enter the top k; none:
+  /// score all.
   std::optional<std::size_t> beta = {};
-  /// Of an index with token vectors: a result's score is the sum of those of both stages.
+  /// With token vectors: a result's score is the sum of the scores of both stages.
   bool sum_stages = false;
   /// Threads over the queries of a batch; 0 = all processors.
   unsigned num_threads = 1;

@@ -1,4 +1,4 @@
-// The table of metrics: names, what the engine compares, and what callers see of it.
+// The table of metrics: names, the distances that the engine compares, and the scores that callers see.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@
 
 namespace cassata {
 
-/// What a distance is the number of, which is smaller for closer vectors.
+/// Form of a distance. Distances are smaller for closer vectors.
 enum class DistanceForm : std::uint8_t {
   negated_product,  ///< its score is the product itself, largest first
   squared_length,   ///< the square of a length
@@ -20,11 +20,11 @@ enum class DistanceForm : std::uint8_t {
 struct MetricRow {
   Metric metric;
   std::string_view name;
-  std::string_view help;                      ///< what its score is, in a few words
-  std::span<const std::string_view> aliases;  ///< what other libraries call it
-  Metric distance;                            ///< the metric whose distances are compared; codes know these alone
-  DistanceForm form;                          ///< of these distances
-  bool normalized = false;                    ///< vectors and queries get length 1 on the way in, or stay zero
+  std::string_view help;                      ///< what the score is, in a few words
+  std::span<const std::string_view> aliases;  ///< names in other libraries
+  Metric distance;                            ///< the metric whose distances are compared; codes know only these
+  DistanceForm form;                          ///< form of these distances
+  bool normalized = false;  ///< vectors and queries are scaled to length 1 on the way in; zero vectors stay zero
 };
 
 inline constexpr std::string_view kDotProductAliases[] = {"ip", "dot", "dot_product", "inner_product", "innerproduct"};
@@ -38,12 +38,12 @@ inline constexpr std::string_view kManhattanAliases[] = {"l1", "cityblock", "tax
 inline constexpr MetricRow kMetrics[] = {
     {Metric::dot_product, "dotproduct", "the dot product", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
     {Metric::euclidean, "euclidean", "the square of the L2 distance", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
-    {Metric::cosine, "cosine", "the dot product of vectors of length 1", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
+    {Metric::cosine, "cosine", "the dot product of vectors scaled to length 1; 0 for a zero vector, or only near 0 if compact codes give the score", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
     {Metric::manhattan, "manhattan", "the sum of absolute differences", kManhattanAliases, Metric::manhattan, DistanceForm::length},
 };
 // clang-format on
 
-/// Of a metric that the table has, as all have that were parsed or read from a file.
+/// The row of a metric. All metrics that were parsed or read from a file are in the table.
 constexpr const MetricRow& row_of(Metric metric) noexcept {
   for (const MetricRow& row : kMetrics)
     if (row.metric == metric) return row;
@@ -58,7 +58,7 @@ constexpr float score_of(Metric metric, float distance) noexcept {
   return largest_first(metric) ? 0 - distance : distance;  // 0, not -0
 }
 
-/// The length that `distance` stands for, and back. Not of products.
+/// The length that `distance` stands for, and back. Not for products.
 inline double length_of(Metric metric, double distance) noexcept {
   return row_of(metric).form == DistanceForm::length ? distance : std::sqrt(distance);
 }

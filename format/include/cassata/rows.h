@@ -10,7 +10,7 @@
 
 namespace cassata {
 
-/// Vectors of one shape and dim, dense or sparse.
+/// Vectors of one kind and dimension.
 class Rows {
  public:
   Rows(VectorKind vector_kind, std::size_t dim) : vector_kind_(vector_kind), dim_(dim) {}

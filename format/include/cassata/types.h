@@ -18,8 +18,9 @@ inline constexpr std::size_t kMaxDim = std::size_t{1} << 20;
 /// Marks an unused place in a list of ids.
 inline constexpr Id kNoId = 0xFFFF'FFFF;
 
-/// How closeness is measured; metric.h has a row of facts for each. Inside the engine a *distance* is smaller when
-/// closer, as a negated dot product; the *score* is what a caller sees.
+/// Measure of closeness; metric.h has a row for each. The engine compares *distances*, smaller for closer vectors, such
+/// as -dot or squared L2; callers see *scores*. Cosine is the dot product of vectors scaled to length 1; a zero vector
+/// or query scores 0, or only near 0 if product-quantized, int8, int4 or RaBitQ codes give the score.
 enum class Metric : std::uint8_t { dot_product = 0, euclidean = 1, cosine = 2, manhattan = 3 };
 
 /// Type of the elements of a stored or read vector.

@@ -655,12 +655,12 @@ TEST(Names, AreReadAsTheyAreWritten) {
   EXPECT_EQ(parse_dtype("f16", "SparseRerankHNSW"), Encoding::sparse_f16);
   EXPECT_EQ(parse_dtype("f16", "DensePlainHNSW"), Encoding::f16);
   EXPECT_EQ(parse_dtype("rabitq", "DenseRerankHNSW"), Encoding::rabitq);
-  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; there is DensePQHNSW"},
+  expect_error(Errc::invalid_argument, {"dtype: 'pq' given", "'f32', 'f16'; use class DensePQHNSW"},
                [] { parse_dtype("pq", "DensePlainHNSW"); });
   EXPECT_EQ(parse_navigation("int4", Kind::graph, VectorKind::dense), Encoding::dense_int4);
   expect_error(Errc::invalid_argument, {"navigation: 'f16' given", "'int8', 'int4', 'rabitq'"},
                [] { parse_navigation("f16", Kind::graph, VectorKind::dense); });
-  expect_error(Errc::invalid_argument, {"navigation: 'int8' given, which there is not for kind 'flat' over dense"},
+  expect_error(Errc::invalid_argument, {"navigation: 'int8' given, unsupported for kind 'flat' over dense"},
                [] { parse_navigation("int8", Kind::flat, VectorKind::dense); });
   EXPECT_FALSE(std::signbit(score_of(Metric::dot_product, 0)));
   expect_error(Errc::invalid_argument, {"kind: 'graph' given", "'flat', 'hnsw'"}, [] { parse_kind("graph"); });

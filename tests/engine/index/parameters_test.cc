@@ -75,20 +75,20 @@ TEST(Parameters, HelpTellsOfEveryMetricAndEncoding) {
   const std::string metrics = help_of(*find_parameter("metric")), dtypes = help_of(*find_parameter("dtype"));
   for (const MetricRow& row : metric_rows()) {
     EXPECT_FALSE(row.help.empty()) << row.name;
-    EXPECT_NE(metrics.find(std::string(row.name) + " (" + std::string(row.help) +
-                           (largest_first(row.metric) ? ", largest first" : ", smallest first")),
+    EXPECT_NE(metrics.find(std::string(row.name) + (largest_first(row.metric) ? " (largest" : " (smallest")),
               metrics.npos)
         << metrics;
+    EXPECT_NE(metrics.find("): " + std::string(row.help)), metrics.npos) << metrics;
   }
   for (const EncodingRow& row : encoding_rows()) {
     if (row.vector_kind == VectorKind::tokens) continue;
     EXPECT_FALSE(row.help.empty()) << row.name;
     EXPECT_NE(dtypes.find(std::string(row.name) + " (" + std::string(row.help)), dtypes.npos) << dtypes;
   }
-  EXPECT_NE(metrics.find("smallest first, only dense vectors in f32 or f16)"), metrics.npos) << metrics;
-  EXPECT_NE(dtypes.find("int8 (8 bits a dimension, with rerank)"), dtypes.npos) << dtypes;
-  EXPECT_NE(dtypes.find("dotvbyte (2.3 bytes an entry, metric dotproduct or cosine)"), dtypes.npos) << dtypes;
-  EXPECT_NE(dtypes.find("of kind flat only f32 or f16"), dtypes.npos) << dtypes;
+  EXPECT_NE(metrics.find("manhattan (smallest first, only dense vectors in f32 or f16): "), metrics.npos) << metrics;
+  EXPECT_NE(dtypes.find("int8 (8 bits per dimension, with rerank)"), dtypes.npos) << dtypes;
+  EXPECT_NE(dtypes.find("dotvbyte (2.3 bytes per entry, metric dotproduct or cosine)"), dtypes.npos) << dtypes;
+  EXPECT_NE(dtypes.find("with kind flat only f32 or f16"), dtypes.npos) << dtypes;
 }
 
 TEST(Parameters, DefaultsAreInRange) {
