@@ -16,7 +16,8 @@ import numpy as np
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
 DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
-KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan"), (np.dtype("<f4"), np.dtype("<f2"))
+KINDS, METRICS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan")
+ENCODINGS = {0: np.dtype("<f4"), 1: np.dtype("<f2")}  # others are not read
 # Of the difference of rows and a query; the other metrics are products.
 DISTANCES = {"euclidean": lambda d: (d**2).sum(1), "manhattan": lambda d: np.abs(d).sum(1)}
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
@@ -82,7 +83,7 @@ class PlainIndex:
         self.size, self.dim = root.number(3, "Q"), root.number(4, "I")
         rerank, entries = root.table(10), root.tables(5)
         codes = entries[1 if rerank is not None and rerank.number(2, "B") else 0]
-        self.encoding, self.codes_section = dict(enumerate(ENCODINGS)).get(codes.number(0, "B")), codes.text(1)
+        self.encoding, self.codes_section = ENCODINGS.get(codes.number(0, "B")), codes.text(1)
         self.tokens = self._tokens(entries[-1])
         self.graph = self._graph(root.table(6))
         self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}
