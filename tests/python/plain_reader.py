@@ -18,8 +18,11 @@ DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
 KINDS, METRICS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan")
 ENCODINGS = {0: np.dtype("<f4"), 1: np.dtype("<f2")}  # others are not read
-# Of the difference of rows and a query; the other metrics are products.
-DISTANCES = {"euclidean": lambda d: (d**2).sum(1), "manhattan": lambda d: np.abs(d).sum(1)}
+# Metrics whose smallest score is the best; the others are products.
+DISTANCES = {
+    "euclidean": lambda rows, query: ((rows - query) ** 2).sum(1),
+    "manhattan": lambda rows, query: np.abs(rows - query).sum(1),
+}
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
@@ -199,7 +202,7 @@ class PlainIndex:
         rows, query = self.rows().astype(np.float64), np.asarray(query, np.float64)
         if self.metric == "cosine":
             query = query / (np.linalg.norm(query) or 1)
-        scores = DISTANCES[self.metric](rows - query) if self.metric in DISTANCES else rows @ query
+        scores = DISTANCES[self.metric](rows, query) if self.metric in DISTANCES else rows @ query
         best = np.lexsort((self.ids(), scores if self.metric in DISTANCES else -scores))[:k]
         return scores[best], self.ids()[best]
 
