@@ -38,7 +38,7 @@ inline constexpr std::string_view kManhattanAliases[] = {"l1", "cityblock", "tax
 inline constexpr MetricRow kMetrics[] = {
     {Metric::dot_product, "dotproduct", "the dot product", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
     {Metric::euclidean, "euclidean", "the square of the L2 distance", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
-    {Metric::cosine, "cosine", "the dot product of vectors scaled to length 1; 0 for a zero vector, or only near 0 if compact codes give the score", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
+    {Metric::cosine, "cosine", "the dot product of vectors scaled to length 1 (0 for a zero vector, or only near 0 if compact codes give the score)", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
     {Metric::manhattan, "manhattan", "the sum of absolute differences", kManhattanAliases, Metric::manhattan, DistanceForm::length},
 };
 // clang-format on
