@@ -196,7 +196,7 @@ void StagingFile::advise(Id first, Id last, Advice advice) const noexcept {
 }
 
 RowSections StagingFile::sections() const {
-  return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = rows()},
+  return {.rows = {.file = kName, .name = kRowsSection, .offset = 0, .bytes = rows(), .reads = reads_.get()},
           .offsets = {.file = kName, .name = "offsets", .offset = 0, .bytes = std::as_bytes(std::span(offsets_))},
           .model = {.file = kName, .name = "model", .offset = 0, .bytes = model()}};
 }

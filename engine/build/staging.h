@@ -15,6 +15,7 @@
 #include "engine/build/work_files.h"
 #include "engine/codec/codes.h"
 #include "format/file/file_writer.h"
+#include "format/file/row_reads.h"
 #include "format/os/publish.h"
 
 namespace cassata {
@@ -87,6 +88,7 @@ class StagingFile {
   std::vector<std::byte> model_;  // empty: the encoder's model applies
   std::vector<std::byte> held_;   // empty: rows are read from the mapping
   Mapping mapping_;
+  std::unique_ptr<RowReads> reads_ = std::make_unique<RowReads>();
 };
 
 /// Sparse vectors as components and f32 values, in unnamed mapped files.

@@ -10,7 +10,6 @@
 #include "cassata/manifest.h"
 #include "cassata/types.h"
 #include "engine/codec/codec.h"
-#include "engine/codec/row_residency.h"
 #include "format/file/section.h"
 
 namespace cassata {
@@ -30,6 +29,8 @@ class Scorer {
   virtual void score(std::span<const Id> ids, float* out) noexcept = 0;
   /// Starts to load vectors that score() is called with next into the processor's cache.
   virtual void prefetch(std::span<const Id>) const noexcept {}
+  /// True while traversals should fetch() vectors before they score them. Otherwise they are likely to be in memory.
+  virtual bool cold() const noexcept { return false; }
   /// Starts to read vectors that score() may be called with soon from disk, all at once. True if some of them are not
   /// in memory yet: the caller should do other work before it calls score().
   virtual bool fetch(std::span<const Id>) noexcept { return false; }
@@ -60,8 +61,6 @@ class Codes {
   /// Decodes the vectors; null if they are not dense.
   virtual const DenseRows* dense_rows() const noexcept { return nullptr; }
 
-  /// Records whether rows were in memory when scorers fetched them.
-  Residency& residency() const noexcept { return residency_; }
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }
 
@@ -71,7 +70,6 @@ class Codes {
  private:
   std::uint64_t size_;
   std::size_t dim_;
-  mutable Residency residency_;
 };
 
 /// Parameters of an encoding: those of the vectors and those of their codes. A build takes them from its parameters, a

@@ -6,7 +6,7 @@
 
 #include "engine/codec/codec.h"
 #include "engine/codec/codes.h"
-#include "engine/codec/row_fetch.h"
+#include "engine/codec/fetching_scorer.h"
 
 namespace cassata {
 
@@ -26,6 +26,7 @@ class PackedRows final : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept {
     return {begin() + std::size_t{id} * codec_->row_bytes(), codec_->row_bytes()};
   }
+  RowReads* reads() const noexcept { return section_.reads; }
 
  private:
   class Decoded final : public DenseRows {

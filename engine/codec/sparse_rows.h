@@ -24,6 +24,7 @@ class SparseRows : public Codes {
   /// The row's bytes. Offsets of a damaged file are clamped to the section.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
+  RowReads* reads() const noexcept { return rows_.reads; }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   void touch(Id id) const noexcept override {
     offsets_.touch(id);

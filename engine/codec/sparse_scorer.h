@@ -6,7 +6,7 @@
 #include <bit>
 #include <vector>
 
-#include "engine/codec/row_fetch.h"
+#include "engine/codec/fetching_scorer.h"
 #include "engine/kernels/sparse_dot.h"
 
 namespace cassata {

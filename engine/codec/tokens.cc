@@ -9,8 +9,8 @@
 #include <string>
 
 #include "cassata/error.h"
+#include "engine/codec/fetching_scorer.h"
 #include "engine/codec/half.h"
-#include "engine/codec/row_fetch.h"
 #include "engine/codec/row_offsets.h"
 #include "engine/kernels/dense_distance.h"
 #include "engine/kernels/maxsim.h"
@@ -29,6 +29,7 @@ class TokenCodes : public Codes {
   /// The document's bytes. Offsets of a damaged file are clamped to the section.
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
+  RowReads* reads() const noexcept { return rows_.reads; }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   /// Number of whole tokens of a document. It takes the document's bytes, not its id: offsets in the file may change at
   /// any time, so that a caller reads them once.

@@ -45,6 +45,8 @@ class FlatSearcher final : public Searcher {
 
 }  // namespace
 
+Access scan_access(const IndexSchema&) noexcept { return Access::sequential; }
+
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes) {
   if (file.manifest().schema.vector_kind == VectorKind::sparse) return open_postings(file, codes);
   return std::make_unique<FlatSearcher>(*codes.first, file.manifest().schema.distance());

@@ -34,7 +34,8 @@ class GraphSearcher final : public Searcher {
  public:
   GraphSearcher(const MappedFile& file, const StoredCodes& codes, const GraphEntry& entry,
                 std::unique_ptr<GraphLayout> layout)
-      : schema_(file.manifest().schema),
+      : memory_(file.memory()),
+        schema_(file.manifest().schema),
         size_(file.manifest().size),
         entry_(entry),
         layout_(std::move(layout)),
@@ -73,10 +74,9 @@ class GraphSearcher final : public Searcher {
       const auto start = [&](InFlightQuery& query, std::size_t number) {
         query.number = number;
         query.ranks = false;
-        if (plan.scans)
-          find_by_scan(query, queries, plan);
-        else
-          query.walk->start(queries.row(number), plan.width, plan.relax);
+        if (plan.scans) return find_by_scan(query, queries, plan);
+        memory_.warm_on();
+        query.walk->start(queries.row(number), plan.width, plan.relax);
       };
       const auto finish = [&](const InFlightQuery& query) {  // copied, because whole beams would fill the memory
         best[query.number].assign(query.found.begin(), query.found.end());
@@ -215,6 +215,7 @@ class GraphSearcher final : public Searcher {
     candidates.resize(std::min(k, candidates.size()));
   }
 
+  SectionMemory& memory_;
   const IndexSchema& schema_;
   std::size_t size_;
   const GraphEntry& entry_;

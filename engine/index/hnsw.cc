@@ -35,14 +35,12 @@ std::unique_ptr<Adjacency> open_base(const MappedFile& file, const GraphEntry& e
 
 class MemoryWalk final : public Walk {
  public:
-  MemoryWalk(const MappedFile& file, const Codes& codes, Metric metric, const UpperLayers& levels,
-             const Adjacency& base)
-      : file_(file), scorer_(codes.scorer(metric)), descent_(levels, base, *scorer_, work_) {}
+  MemoryWalk(const Codes& codes, Metric metric, const UpperLayers& levels, const Adjacency& base)
+      : scorer_(codes.scorer(metric)), descent_(levels, base, *scorer_, work_) {}
 
   void start(const VectorView& query, std::size_t width, float relax) override {
-    file_.warm_on();
     scorer_->bind(query);
-    descent_.start(width, relax, file_.cold());
+    descent_.start(width, relax);
   }
   bool step() override { return descent_.step(); }
   bool pending() const noexcept override { return descent_.pending(); }
@@ -50,7 +48,6 @@ class MemoryWalk final : public Walk {
   Scorer* scorer() noexcept override { return scorer_.get(); }
 
  private:
-  const MappedFile& file_;
   std::unique_ptr<Scorer> scorer_;
   Workspace work_;
   Descent descent_;
@@ -60,30 +57,32 @@ class MemoryWalk final : public Walk {
 class MemoryLayout final : public GraphLayout {
  public:
   MemoryLayout(const MappedFile& file, const Codes& codes, const GraphEntry& entry)
-      : file_(file),
-        codes_(codes),
+      : codes_(codes),
+        metric_(file.manifest().schema.distance()),
         base_(open_base(file, entry, codes.size())),
         levels_(file.section(kUpperNodesSection), file.section(kUpperEdgesSection), entry.level_sizes, entry.m,
                 codes.size()) {}
 
   /// 2 to 4 running walks are equally fast, 8 slower (docs/decisions).
   Interleaving interleaving() const noexcept override { return {.running = 3, .waiting = 3}; }
-  std::unique_ptr<Walk> walk() const override {
-    return std::make_unique<MemoryWalk>(file_, codes_, file_.manifest().schema.distance(), levels_, *base_);
-  }
+  std::unique_ptr<Walk> walk() const override { return std::make_unique<MemoryWalk>(codes_, metric_, levels_, *base_); }
   void verify(const Reading& reading) const override {
     base_->verify(reading);
     levels_.verify(reading);
   }
 
  private:
-  const MappedFile& file_;
   const Codes& codes_;
+  Metric metric_;
   std::unique_ptr<Adjacency> base_;
   UpperLayers levels_;
 };
 
 }  // namespace
+
+Access graph_access(const IndexSchema& schema) noexcept {
+  return schema.graph == GraphType::paged ? Access::preloaded : Access::resident;
+}
 
 std::unique_ptr<Searcher> open_graph(const MappedFile& file, const StoredCodes& codes) {
   const GraphEntry& entry = graph_entry(file);

@@ -80,7 +80,7 @@ class PagedLayout final : public GraphLayout {
         : own_(layout.own_->scorer(layout.metric_)),
           links_(layout.links_.scorer(layout.metric_)),
           upper_(layout.upper_, links_),
-          walk_(layout.levels_, layout.pages_, upper_, *links_, *own_, layout.residency_, work_) {}
+          walk_(layout.levels_, layout.pages_, upper_, *links_, *own_, work_) {}
 
     void start(const VectorView& query, std::size_t width, float relax) override {
       own_->bind(query);
@@ -107,7 +107,6 @@ class PagedLayout final : public GraphLayout {
   Metric metric_;
   Pages pages_;
   UpperLayers levels_;
-  mutable Residency residency_;
 };
 
 }  // namespace

@@ -86,6 +86,7 @@ struct Index::State {
         path(from.empty() ? from : std::filesystem::absolute(from)),
         class_name(check_manifest(*file).name) {
     const Manifest& m = file->manifest();
+    file->memory().expect(row_of(m.schema.kind).access(m.schema));
     const bool in_pages = m.schema.kind == Kind::graph && m.schema.graph == GraphType::paged;
     if (!in_pages) codes.first = open_codes(*file, m.schema.first, m.first_section);
     if (m.schema.second) codes.second = open_codes(*file, *m.schema.second, m.second_section);
@@ -241,9 +242,9 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
 void Index::verify(const Progress& progress) const { state_->verify(progress); }
 
 void Index::warm(Resident resident, bool lock, const Progress& progress) const {
-  file().reading([&] { file().warm(resident, lock, progress); });
+  file().reading([&] { file().memory().warm(resident, lock, progress); });
 }
-std::vector<SectionResidency> Index::residency() const { return state_->file->residency(); }
+std::vector<SectionResidency> Index::residency() const { return state_->file->memory().residency(); }
 
 void Index::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) const {
   copy_file(*state_->file, path, progress, replace);

@@ -77,9 +77,9 @@ constexpr EncodingRow kEncodings[] = {
 // clang-format on
 
 constexpr KindRow kKinds[] = {
-    {Kind::flat, "flat", open_flat},
-    {Kind::graph, "hnsw", open_graph},
-    {Kind::postings, "postings", open_postings},
+    {Kind::flat, "flat", scan_access, open_flat},
+    {Kind::graph, "hnsw", graph_access, open_graph},
+    {Kind::postings, "postings", scan_access, open_postings},
 };
 
 constexpr Encoding kDensePlain[] = {Encoding::f32, Encoding::f16};

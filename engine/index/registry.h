@@ -37,6 +37,7 @@ struct EncodingRow {
 struct KindRow {
   Kind kind;
   std::string_view name;
+  Access (*access)(const IndexSchema& schema) noexcept;  ///< of hot sections, declared before any is read
   std::unique_ptr<Searcher> (*open)(const MappedFile& file, const StoredCodes& codes);
 };
 

@@ -9,6 +9,7 @@
 #include "engine/codec/codes.h"
 #include "engine/search/workspace.h"
 #include "format/file/mapped_file.h"
+#include "format/file/section_memory.h"
 
 namespace cassata {
 
@@ -37,6 +38,10 @@ struct StoredCodes {
 /// Exact search over any codes. `ids` are the ids of the rows; empty: rows are ids.
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
                     const SearchParams& params, std::span<std::vector<Candidate>> best);
+
+/// How a kind reads the hot sections of its files: flat ones and lists, and graphs.
+Access scan_access(const IndexSchema& schema) noexcept;
+Access graph_access(const IndexSchema& schema) noexcept;
 
 std::unique_ptr<Searcher> open_flat(const MappedFile& file, const StoredCodes& codes);
 

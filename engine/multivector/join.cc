@@ -49,7 +49,7 @@ void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, c
 
 void copy_sections(const Index& first, const Progress& progress, FileWriter& writer) {
   first.file().verify(progress);
-  const MappedFile::FrontToBack reading(first.file());
+  const SectionMemory::FrontToBack reading(first.file().memory());
   for (const SectionEntry& entry : first.manifest().sections) {
     writer.begin(entry.name, entry.tier, entry.length);
     writer.append(first.file().section(entry.name).bytes);

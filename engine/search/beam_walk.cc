@@ -56,11 +56,11 @@ void Beam::insert(float distance, Id id) {
 }
 
 void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width,
-                     float relax, Workspace& work, bool cold) {
+                     float relax, Workspace& work) {
   graph_ = &graph;
   scorer_ = &scorer;
   work_ = &work;
-  cold_ = cold;
+  fetches_ = scorer.cold();
   expanding_ = kNoId;
   const std::size_t capacity = std::max(graph.list_capacity(), entries.size());
   if (work.distances.size() < capacity) work.distances.resize(capacity);
@@ -72,7 +72,7 @@ void BeamWalk::start(const Adjacency& graph, Scorer& scorer, std::span<const Id>
 
 void BeamWalk::visit(std::span<const Id> ids) {
   unvisited_ = work_->visited.filter_unvisited(ids);
-  if (cold_) pending_ = scorer_->fetch(unvisited_);
+  if (fetches_) pending_ = scorer_->fetch(unvisited_);
   scorer_->prefetch(unvisited_);
 }
 
@@ -117,19 +117,18 @@ void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> ent
   }
 }
 
-void Descent::start(std::size_t width, float relax, bool cold) {
+void Descent::start(std::size_t width, float relax) {
   width_ = width;
   relax_ = relax;
-  cold_ = cold;
   level_ = levels_.nodes().empty() ? 0 : levels_.levels().size();
   work_.entries.assign(1, 0);  // the entry point: position 0 of the upper layers, or node 0 if there are none
   start_level();
 }
 
 void Descent::start_level() {
-  if (level_ == 0) return walk_.start(base_, scorer_, work_.entries, width_, relax_, work_, cold_);
+  if (level_ == 0) return walk_.start(base_, scorer_, work_.entries, width_, relax_, work_);
   walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0,
-              work_, cold_);
+              work_);
 }
 
 bool Descent::step() {

@@ -21,10 +21,10 @@ namespace cassata {
 class BeamWalk {
  public:
   /// Starts at `entries`, with a beam of `width` candidates. `relax` (lambda, 0 or more): also keeps and expands
-  /// candidates at distance d <= w + |w| * lambda, where w is the worst distance of the `width` best. `cold`: vectors
-  /// may be on disk; the unvisited ones of each list are read at once. Borrows everything but the entries.
+  /// candidates at distance d <= w + |w| * lambda, where w is the worst distance of the `width` best. If the scorer is
+  /// cold now, the unvisited nodes of each list are read from disk at once. Borrows everything but the entries.
   void start(const Adjacency& graph, Scorer& scorer, std::span<const Id> entries, std::size_t width, float relax,
-             Workspace& work, bool cold = false);
+             Workspace& work);
   /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
   /// first.
   bool step();
@@ -41,7 +41,7 @@ class BeamWalk {
   Id expanding_ = kNoId;             // node whose list the next step reads; kNoId: the next step scores unvisited_
   std::span<const std::byte> list_;  // bytes of that list
   std::span<const Id> unvisited_;    // nodes that the next step scores
-  bool cold_ = false, pending_ = false;
+  bool fetches_ = false, pending_ = false;
 };
 
 /// All steps of a BeamWalk over vectors in memory.
@@ -65,7 +65,7 @@ class Descent {
         work_(work) {}
 
   /// Starts towards the query that the scorer is bound to. Arguments as of BeamWalk::start().
-  void start(std::size_t width, float relax, bool cold = false);
+  void start(std::size_t width, float relax);
   /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
   /// first.
   bool step();
@@ -84,7 +84,6 @@ class Descent {
   std::size_t level_ = 0;  // of the present traversal; 0: the base layer
   std::size_t width_ = 0;
   float relax_ = 0;
-  bool cold_ = false;
 };
 
 }  // namespace cassata

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "engine/codec/codes.h"
-#include "engine/codec/row_fetch.h"
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/page_store.h"
 #include "engine/search/beam_walk.h"
 #include "engine/search/workspace.h"
+#include "format/file/row_reads.h"
 
 namespace cassata {
 
@@ -26,8 +26,14 @@ class PageWalk {
   /// `upper` scores nodes of the upper layers by position, `links` the codes of a page's links, `own` those of its
   /// rows. Borrows its arguments.
   PageWalk(const UpperLayers& levels, const Pages& pages, Scorer& upper, RowScorer& links, RowScorer& own,
-           Residency& residency, Workspace& work)
-      : levels_(levels), pages_(pages), upper_(upper), links_(links), own_(own), fetch_(residency), work_(work) {}
+           Workspace& work)
+      : levels_(levels),
+        pages_(pages),
+        upper_(upper),
+        links_(links),
+        own_(own),
+        fetch_(pages.section().reads),
+        work_(work) {}
 
   /// Starts towards the query that the scorers are bound to. Arguments as of BeamWalk::start().
   void start(std::size_t width, float relax);

@@ -25,6 +25,7 @@ class SubsetScorer final : public Scorer {
   void bind(Id position) override { scorer_.bind(id(position)); }
   void score(std::span<const Id> positions, float* out) noexcept override;
   void prefetch(std::span<const Id> positions) const noexcept override;
+  bool cold() const noexcept override { return scorer_.cold(); }
   bool fetch(std::span<const Id> positions) noexcept override;
   void score_range(Id first, std::size_t count, float* out) noexcept override;
 

@@ -44,6 +44,7 @@ class TouchedScorer final : public Scorer {
     scorer_->score(ids, out);
   }
   void prefetch(std::span<const Id> ids) const noexcept override { scorer_->prefetch(ids); }
+  bool cold() const noexcept override { return scorer_->cold(); }
   bool fetch(std::span<const Id> ids) noexcept override { return scorer_->fetch(ids); }
   void score_range(Id first, std::size_t count, float* out) noexcept override {
     groups_.touch(first, count);

@@ -1,7 +1,5 @@
 #include "format/file/mapped_file.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #endif
@@ -19,21 +17,12 @@
 #include "cassata/checksum.h"
 #include "cassata/error.h"
 #include "format/base/text.h"
-#include "format/os/memory.h"
+#include "format/file/section_memory.h"
 
 namespace cassata {
 namespace {
 
 std::string at_byte(std::uint64_t byte) { return " at byte " + std::to_string(byte); }
-
-/// True if hot sections of `hot_bytes` bytes fit into memory, leaving an eighth of it to the process and to what
-/// searches read besides. Measured (docs/decisions/small-pages-until-warm.md): a wrong true costs most of the speed, a
-/// wrong false some speed of the first queries.
-bool fit(std::uint64_t hot_bytes) {
-  if (hot_bytes < kHugePageBytes) return true;  // too small to ask for the limit
-  const std::uint64_t limit = memory_limit();
-  return hot_bytes <= limit - limit / 8;
-}
 
 /// True if [offset, offset + length) lies within `size` bytes. Does not overflow.
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
@@ -109,12 +98,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   file->manifest_ = read_manifest(manifest, file->path_, h.manifest_offset);
   file->check_places();
   file->checked_ = std::vector<std::atomic<std::uint64_t>>(file->manifest_.block_hashes.count / 64 + 1);
-  file->fits_ = fit(file->hot_bytes());
-  file->find_cold();
-  file->advise_sections();
+  file->memory_ = std::make_unique<SectionMemory>(*file);
   file->poison(true);
   return file;
 }
+
+MappedFile::MappedFile() = default;
 
 MappedFile::~MappedFile() { poison(false); }
 
@@ -136,155 +125,10 @@ void MappedFile::poison(bool on) const noexcept {
 void MappedFile::poison(bool) const noexcept {}
 #endif
 
-/// Marks the hot sections of a graph as cold and to be warmed. Those of a paged graph are read when it is opened.
-void MappedFile::find_cold() {
-  if (manifest_.schema.kind != Kind::graph || in_pages()) return;
-  cold_ = hot_bytes() != 0;
-  for (const SectionEntry& s : manifest_.sections)
-    if (warms(s) && s.length != 0) to_warm_.push_back(bytes().subspan(s.offset, s.length));
-  std::ranges::stable_sort(to_warm_, std::greater(), [](auto part) { return part.size(); });
-}
-
-void MappedFile::advise_sections() const noexcept {
-  const std::lock_guard lock(warming_);
-  Mapping::advise(bytes(), Advice::normal);
-  for (const SectionEntry& s : manifest_.sections) {
-    const auto part = bytes().subspan(s.offset, s.length);
-    if (s.tier == Tier::hot && in_pages()) {  // read now; pages evicted later come back without read-ahead
-      Mapping::advise(part, Advice::will_need);
-      Mapping::advise(part, Advice::random);
-      continue;
-    }
-    if (touched_at_random(s))
-      Mapping::advise(part, Advice::random);
-    else if (in_huge_pages(s) && !cold())
-      Mapping::advise(part, Advice::huge_pages);
-  }
-  for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
-}
-
-void MappedFile::warm_on() const noexcept {
-  if (!cold()) return;
-  const std::unique_lock lock(warming_, std::try_to_lock);
-  if (!lock) return;
-  constexpr std::uint64_t kPieceBytes = 2 * kHugePageBytes;
-  for (std::uint64_t done = 0; done < kPieceBytes && !to_warm_.empty();) {
-    std::span<const std::byte>& rest = to_warm_.back();
-    const auto begin = static_cast<std::uint64_t>(rest.data() - bytes().data());
-    const auto piece = rest.first(std::min(rest.size(), kPieceBytes - begin % kPieceBytes));  // splits no huge page
-    if (rest.size() < kHugePageBytes) {
-      Mapping::advise(piece, Advice::will_need);
-    } else {
-      // Small pages of this process prevent huge ones, so they are evicted first. They are few, so little is read
-      // twice.
-      if (const std::uint64_t there = Mapping::resident(piece); there != 0 && there != piece.size())
-        Mapping::advise(piece, Advice::page_out);
-      Mapping::advise(piece, Advice::huge_pages);  // read without read-ahead, since random advice is still in effect
-    }
-    try {
-      Mapping::populate(piece, path_);
-    } catch (...) {  // a query that reads it gets the same error
-    }
-    Mapping::advise(piece, Advice::normal);
-    check_warmed(begin, begin + piece.size(), piece.size() == rest.size());
-    done += piece.size();
-    rest = rest.subspan(piece.size());
-    if (rest.empty()) to_warm_.pop_back();
-  }
-  if (to_warm_.empty() && fits_) cold_ = false;
-}
-
-bool MappedFile::warms(const SectionEntry& section) const noexcept {
-  return manifest_.schema.kind == Kind::graph && !in_pages() && fits_ && section.tier == Tier::hot;
-}
-
-bool MappedFile::in_pages() const noexcept { return manifest_.graph && manifest_.schema.graph == GraphType::paged; }
-
-/// True if read-ahead around a page fault would be wasted: for cold sections, which are read one row at a time, and for
-/// a graph's hot sections when they do not fit into memory. Posting lists and scans are sequential and keep read-ahead.
-bool MappedFile::touched_at_random(const SectionEntry& section) const noexcept {
-  return section.tier == Tier::cold || (!fits_ && manifest_.schema.kind == Kind::graph);
-}
-
-/// True if a section is mapped with huge pages once it is in memory.
-bool MappedFile::in_huge_pages(const SectionEntry& section) const noexcept {
-  return section.tier == Tier::hot && section.length >= kHugePageBytes && !in_pages() && !touched_at_random(section);
-}
-
 std::uint64_t MappedFile::hot_bytes() const noexcept {
   std::uint64_t bytes = 0;
   for (const SectionEntry& section : manifest_.sections) bytes += section.tier == Tier::hot ? section.length : 0;
   return bytes;
-}
-
-void MappedFile::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_the_end) const {
-  try {
-    Mapping::populate(bytes().subspan(begin, end - begin), path_);
-  } catch (const Error&) {
-    check_warmed(begin, end, to_the_end);  // its error names the byte
-    check_intact();
-    throw;
-  }
-  check_warmed(begin, end, to_the_end);
-  check_intact();
-}
-
-void MappedFile::warm(Resident resident, bool lock, const Progress& progress) const {
-  if (resident == Resident::none) {
-    if (lock) invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
-    return;
-  }
-  std::vector<const SectionEntry*> sections;
-  std::uint64_t total = 0, done = 0;
-  for (const SectionEntry& s : manifest_.sections)
-    if (s.tier == Tier::hot || resident == Resident::all) sections.push_back(&s), total += s.length;
-  if (const std::uint64_t limit = lock ? memory_limit() : total; total > limit)
-    invalid_argument("lock: " + path_ + ": " + bytes_text(total) + " to lock, expected at most " + bytes_text(limit) +
-                     ", the memory that this process may use");
-  constexpr std::uint64_t kPieceBytes = 16 * kHugePageBytes;  // bytes between two reports
-  {
-    const FrontToBack reading(*this);  // keeps huge-page advice; with random advice each huge page would be read alone
-    for (const SectionEntry* s : sections)
-      for (std::uint64_t begin = s->offset, end = s->offset + s->length; begin < end;) {
-        const std::uint64_t stop =
-            std::min(end, begin / kPieceBytes * kPieceBytes + kPieceBytes);  // splits no huge page
-        const auto piece = bytes().subspan(begin, stop - begin);
-        if (in_huge_pages(*s)) Mapping::advise(piece, Advice::huge_pages);
-        warm_piece(begin, stop, stop == end);
-        done += stop - begin;
-        begin = stop;
-        if (progress) progress("warm", done, total);
-      }
-    const std::lock_guard lock_warming(warming_);
-    to_warm_.clear();
-    if (fits_) cold_ = false;
-  }
-  if (!lock) return;
-  for (const SectionEntry* s : sections)
-    if (const int refused = Mapping::lock(bytes().subspan(s->offset, s->length)); refused != 0) {
-      rlimit limit{};
-      ::getrlimit(RLIMIT_MEMLOCK, &limit);
-      throw Error(Errc::io,
-                  "lock: " + path_ + ": the system refuses to lock section '" + s->name +
-                      "' in memory: " + std::strerror(refused) + "; RLIMIT_MEMLOCK (ulimit -l) is " +
-                      bytes_text(limit.rlim_cur) + ", expected at least " + bytes_text(total),
-                  refused);
-    }
-}
-
-std::vector<SectionResidency> MappedFile::residency() const {
-  std::vector<SectionResidency> found;
-  bool all = true;
-  for (const SectionEntry& s : manifest_.sections) {
-    found.push_back({s.name, s.tier, s.length, Mapping::resident(bytes().subspan(s.offset, s.length))});
-    all = all && *found.back().resident == s.length;
-  }
-  // mincore() reports every page as resident to a process that neither owns the file nor may write to it. A partial
-  // answer is therefore real; "all resident" is trusted only with that right.
-  const bool may_know = ::geteuid() == 0 || ::geteuid() == mapping_.owner() || ::access(path_.c_str(), W_OK) == 0;
-  if (all && !may_know)
-    for (SectionResidency& section : found) section.resident.reset();
-  return found;
 }
 
 void MappedFile::check_places() const {
@@ -314,7 +158,8 @@ Section MappedFile::section(std::string_view name) const {
           .name = s->name,
           .offset = s->offset,
           .bytes = bytes().subspan(s->offset, s->length),
-          .check = checks_touched_ && !warms(*s) ? this : nullptr};
+          .check = checks_touched_ && !memory_->warms(*s) ? this : nullptr,
+          .reads = memory_->reads(*s)};
 }
 
 bool MappedFile::same_header() const noexcept {
@@ -427,8 +272,6 @@ void MappedFile::touch(std::span<const std::byte> part) const noexcept {
     if ((checked_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) == 0) check_block_once(block);
 }
 
-/// Compares the blocks that end in [begin, end) with their hashes; with `to_the_end` of a section, also the block that
-/// extends beyond `end`. Otherwise that block may not be warm yet.
 void MappedFile::check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept {
   if (!to_the_end) end = begin_of(block_of(end));
   if (begin < end) touch(bytes().subspan(begin, end - begin));
@@ -491,7 +334,7 @@ class MappedFile::Verification {
 void MappedFile::verify(const Progress& progress, const std::function<void(const Reading&)>& rules) const {
   reading([&] {
     check_hash_table();
-    const FrontToBack front_to_back(*this);
+    const SectionMemory::FrontToBack front_to_back(*memory_);
     Verification verification(*this, progress);
     if (rules) rules(Reading([&](std::span<const std::byte> part) { verification.reach(part); }));
     verification.finish();

@@ -14,13 +14,14 @@
 #include <vector>
 
 #include "cassata/manifest.h"
-#include "cassata/residency.h"
 #include "cassata/types.h"
 #include "format/file/layout.h"
 #include "format/file/section.h"
 #include "format/os/mapping.h"
 
 namespace cassata {
+
+class SectionMemory;
 
 /// An opened index file. Opening reads and checks only header, manifest and the places of sections, in a time that does
 /// not depend on the length of the file. Any number of threads.
@@ -70,48 +71,21 @@ class MappedFile final : public TouchCheck {
   /// True if no damage was detected and length, modification time and header on disk are those of the opened file.
   /// Throws Error(io).
   bool unchanged() const;
-  /// True if warm_on() warms the section, and so compares it with its hashes.
-  bool warms(const SectionEntry& section) const noexcept;
   /// Enables verification on first use: Section::touch() of sections that section() returns from now on compares hash
-  /// blocks with their hashes. Not for sections that warm_on() checks.
+  /// blocks with their hashes. Not for sections that SectionMemory warms and so checks.
   void check_touched() const noexcept { checks_touched_ = true; }
   void touch(std::span<const std::byte> part) const noexcept override;
+  /// Compares the blocks that end in [begin, end), which were read into memory, with their hashes; with `to_the_end` of
+  /// a section, also the block that extends beyond `end`. Otherwise that block may not be in memory yet.
+  void check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept;
 
-  /// While it lives, the mapping has normal read-ahead, for reading it front to back; afterwards, the advice for
-  /// searches.
-  class FrontToBack {
-   public:
-    explicit FrontToBack(const MappedFile& file) : file_(file) { Mapping::advise(file.bytes(), Advice::normal); }
-    FrontToBack(const FrontToBack&) = delete;
-    FrontToBack& operator=(const FrontToBack&) = delete;
-    ~FrontToBack() { file_.advise_sections(); }
-
-   private:
-    const MappedFile& file_;
-  };
-
-  /// Reads the sections that `resident` selects into memory, front to back, and maps them, so that no query waits for
-  /// them. Compares hash blocks with their hashes, each once. With `lock`, locks them in memory while the file is open.
-  /// Reports stage "warm", in bytes. Throws Error: io (a page cannot be read, or the system refuses to lock so much),
-  /// corrupt, invalid_argument (`lock` without `resident`, or more to lock than the memory that this process may use).
-  void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
-
-  /// True if queries may have to read hot sections from disk: for a graph, from opening until warm_on() has warmed them
-  /// all, and always if they do not fit into memory.
-  bool cold() const noexcept { return cold_.load(std::memory_order_relaxed); }
-  /// Warms the next 4 MiB of the hot sections, shortest section first, and maps them with huge pages. Called once per
-  /// query, it brings all hot sections into memory at the speed of the disk, and no query waits for more than its
-  /// share. Sections that are not yet warm have small pages, so that a query reads little besides the bytes it needs.
-  /// Does nothing if another thread is warming or nothing is left. Compares hash blocks with their hashes;
-  /// check_intact() throws on a difference.
-  void warm_on() const noexcept;
-
-  /// Bytes of each section in memory (mincore(2)). No numbers if the user neither owns the file nor may write to it:
-  /// the kernel does not report them then.
-  std::vector<SectionResidency> residency() const;
+  /// What of the file is in memory, and how it is read.
+  SectionMemory& memory() const noexcept { return *memory_; }
 
   /// Identity of the file.
   FileId id() const noexcept { return mapping_.id(); }
+  /// User id of its owner.
+  std::uint32_t owner() const noexcept { return mapping_.owner(); }
   /// Bytes of the hot sections.
   std::uint64_t hot_bytes() const noexcept;
 
@@ -122,13 +96,8 @@ class MappedFile final : public TouchCheck {
   void verify(const Progress& progress = {}, const std::function<void(const Reading&)>& rules = {}) const;
 
  private:
-  MappedFile() = default;
+  MappedFile();
   void check_places() const;
-  void find_cold();
-  void advise_sections() const noexcept;
-  bool in_pages() const noexcept;
-  bool touched_at_random(const SectionEntry& section) const noexcept;
-  bool in_huge_pages(const SectionEntry& section) const noexcept;
   std::string where(std::uint64_t begin, std::uint64_t end) const;
   /// Poisons or unpoisons the padding, for AddressSanitizer.
   void poison(bool on) const noexcept;
@@ -137,8 +106,6 @@ class MappedFile final : public TouchCheck {
   void check_hash_table() const;
   void check_blocks(std::uint64_t first, std::uint64_t end, std::span<std::byte> buffer) const;
   void check_block_once(std::uint64_t block) const noexcept;
-  void warm_piece(std::uint64_t begin, std::uint64_t end, bool to_the_end) const;
-  void check_warmed(std::uint64_t begin, std::uint64_t end, bool to_the_end) const noexcept;
   bool same_header() const noexcept;
   Error change() const;
   void note(const Error& damage) const noexcept;
@@ -148,7 +115,7 @@ class MappedFile final : public TouchCheck {
   std::int64_t modified_ = 0;  // modification time of the file when it was opened
   Header header_;
   Manifest manifest_;
-  bool fits_ = true;  // the hot sections fit into memory
+  std::unique_ptr<SectionMemory> memory_;
   mutable std::atomic<bool> checks_touched_ = false;
 
   mutable std::atomic<bool> damaged_ = false;
@@ -156,11 +123,6 @@ class MappedFile final : public TouchCheck {
   mutable std::optional<Error> damage_;  // the first damage detected
   mutable std::atomic<bool> table_checked_ = false;
   mutable std::vector<std::atomic<std::uint64_t>> checked_;  // one bit per hash block: set once compared
-
-  /// Parts of hot sections that are not yet warm, the next one last.
-  mutable std::vector<std::span<const std::byte>> to_warm_;
-  mutable std::mutex warming_;  // guards to_warm_ and the advice of the mapping
-  mutable std::atomic<bool> cold_ = false;
 };
 
 }  // namespace cassata

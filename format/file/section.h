@@ -16,6 +16,8 @@
 
 namespace cassata {
 
+class RowReads;
+
 /// Compares parts of a mapped file with their hashes before they are used.
 class TouchCheck {
  public:
@@ -50,6 +52,7 @@ struct Section {
   std::uint64_t offset = 0;  ///< in the file, in bytes
   std::span<const std::byte> bytes;
   const TouchCheck* check = nullptr;  ///< compares parts with their hashes before use; null: nothing does
+  RowReads* reads = nullptr;          ///< requests rows from disk; null: they are in memory
 
   /// Call it before using `part` of the section.
   void touch(std::span<const std::byte> part) const noexcept {

@@ -120,7 +120,7 @@ void leave_holes(const fs::path& folder, const auto& params) {
     SCOPED_TRACE(section.name);
     write_file(folder / "hole", crafted);
     const std::vector<std::string> parts = {(folder / "hole").string(), "at byte "};
-    if (right.file().warms(section)) {
+    if (right.file().memory().warms(section)) {
       const Index index = Index::open(folder / "hole");
       for (int i = 0; i < 2; ++i) expect_error(Errc::corrupt, parts, [&] { asked.search(index); });
       expect_error(Errc::corrupt, parts, [&] { asked.search_exact(index); });

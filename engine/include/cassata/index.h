@@ -85,10 +85,10 @@ class Index {
   /// opened with Verify::touched.
   Index with_touch_checks() const;
 
-  /// Reads the sections that `resident` names into memory, and locks them there if `lock`: see MappedFile::warm().
+  /// Reads the sections that `resident` names into memory, and locks them there if `lock`: see SectionMemory::warm().
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
 
-  /// How much of each section is in memory, as far as the system reports it: see MappedFile::residency().
+  /// How much of each section is in memory, as far as the system reports it: see SectionMemory::residency().
   std::vector<SectionResidency> residency() const;
 
   /// Opens the file that is now at the path that this index was opened from or built at, as `params` says. The file

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <string>
 
+#include "format/file/row_reads.h"
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
@@ -47,7 +48,11 @@ class Guarded {
     std::ranges::copy(stored.offsets, offsets_.data());
     std::ranges::copy(stored.model, model_.data());
     sections = {
-        .rows = {.file = "f", .name = "rows", .offset = 4096, .bytes = {rows_.data(), stored.rows.size()}},
+        .rows = {.file = "f",
+                 .name = "rows",
+                 .offset = 4096,
+                 .bytes = {rows_.data(), stored.rows.size()},
+                 .reads = &reads_},
         .offsets = {.file = "f",
                     .name = "rows.offsets",
                     .offset = 8192,
@@ -58,6 +63,7 @@ class Guarded {
 
  private:
   GuardedBytes rows_, offsets_, model_;
+  RowReads reads_;
 };
 
 /// A stored collection, and its tokens decoded to f32.

@@ -8,7 +8,10 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <utility>
+#include <vector>
 
+#include "engine/search/subset.h"
 #include "tests/engine/search/reference_beam.h"
 #include "tests/engine/search/table_scorer.h"
 #include "tests/support/brute_force.h"
@@ -102,6 +105,61 @@ TEST(BeamWalk, WalksThatTakeTurnsFindWhatEachFindsAlone) {
     for (std::size_t i = 0; i < kWalks; ++i)
       ASSERT_EQ(pairs_of(work[i].beam.entries()),
                 pairs_of(reference_walk(graph, scorers[i].distances(), std::vector<Id>{0}, 1 + i * 10, 0)));
+  }
+}
+
+/// Rows that may be on disk: counts what is fetched, of which some has to be read.
+class FetchedScorer final : public Scorer {
+ public:
+  FetchedScorer(TableScorer table, bool cold) : table_(std::move(table)), cold_(cold) {}
+  void bind(VectorView) override {}
+  void bind(Id) override {}
+  void score(std::span<const Id> ids, float* out) noexcept override {
+    EXPECT_EQ(fetched_, cold_ ? std::vector<Id>(ids.begin(), ids.end()) : std::vector<Id>());
+    fetched_.clear();
+    ++scored;
+    table_.score(ids, out);
+  }
+  bool cold() const noexcept override { return cold_; }
+  bool fetch(std::span<const Id> ids) noexcept override {
+    fetched_.insert(fetched_.end(), ids.begin(), ids.end());
+    return !ids.empty() && reads();
+  }
+  void score_range(Id, std::size_t, float*) noexcept override { ADD_FAILURE() << "lists are no range"; }
+  /// Whether the present fetch reads.
+  bool reads() const { return scored % 2 == 0; }
+  std::size_t scored = 0;
+
+ private:
+  TableScorer table_;
+  bool cold_;
+  std::vector<Id> fetched_;
+};
+
+TEST(BeamWalk, FetchesEachListOnceWhileTheScorerIsCold) {
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::size_t n = 2 + below(random, 300), degree = 1 + below(random, 12);
+    const auto rows = random_rows(random, n, degree, false);
+    const RowAdjacency graph(section_of(rows, "edges"), n, degree);
+    const TableScorer table = random_scorer(random, n);
+    for (const bool cold : {false, true}) {
+      FetchedScorer scorer(table, cold);
+      std::vector<Id> same(n);
+      std::iota(same.begin(), same.end(), 0);
+      SubsetScorer all(scorer, same, n);  // passes it on
+      Workspace work;
+      BeamWalk walk;
+      walk.start(graph, all, std::vector<Id>{0}, 10, 0, work);
+      EXPECT_EQ(walk.pending(), cold);
+      while (walk.step())
+        if (!cold || walk.pending()) {
+          ASSERT_EQ(walk.pending(), cold && scorer.reads());
+        }
+      ASSERT_EQ(pairs_of(work.beam.entries()),
+                pairs_of(reference_walk(graph, table.distances(), std::vector<Id>{0}, 10, 0)));
+    }
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <limits>
-#include <thread>
 #include <vector>
 
 #include "tests/support/expect_error.h"
@@ -265,121 +264,6 @@ TEST_F(MappedFileTest, ABytePastASectionMayNotBeRead) {
   read(file->bytes(), file->bytes().size() - 1);
 }
 #endif
-
-TEST_F(MappedFileTest, WarmingReadsWhatIsNamedAndTellsIt) {
-  Random random(3);
-  const auto file = write_parts(path_,
-                                {{"part.0", Tier::hot, 0, random_bytes(random, 3 * kHugePageBytes + 77)},
-                                 {"part.1", Tier::cold, 0, random_bytes(random, 40 * kHugePageBytes)},
-                                 {"part.2", Tier::hot, 0, {}}},
-                                random);
-  for (const auto& [resident, total] :
-       {std::pair{Resident::hot, 3 * kHugePageBytes + 77}, std::pair{Resident::all, 43 * kHugePageBytes + 77}}) {
-    ASSERT_EQ(::fsync(fd_), 0);
-    std::uint64_t last = 0;
-    file->warm(resident, false, [&, whole = total](std::string_view stage, std::uint64_t done, std::uint64_t of) {
-      EXPECT_EQ(stage, "warm");
-      EXPECT_EQ(of, whole);
-      EXPECT_GT(done, last);
-      last = done;
-    });
-    EXPECT_EQ(last, total);
-    for (const SectionResidency& section : file->residency())
-      EXPECT_TRUE((section.tier == Tier::cold && resident == Resident::hot) || section.resident == section.bytes)
-          << section.name;
-  }
-  expect_error(Errc::invalid_argument, {"lock", "'hot' or 'all'"}, [&] { file->warm(Resident::none, true); });
-  struct Stop {};
-  EXPECT_THROW(file->warm(Resident::all, false, [](auto...) { throw Stop(); }), Stop);
-  file->verify();
-}
-
-/// Has the kernel forget a file that nobody has mapped.
-void drop(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR);
-  ASSERT_EQ(::fsync(fd), 0);
-  ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-  ::close(fd);
-}
-
-/// A graph's file, as far as this layer looks at it: short and long hot sections, and a cold one.
-void write_graph_file(const fs::path& path, Random& random) {
-  FileWriter writer(path);
-  append(writer,
-         {{"part.0", Tier::hot, 0, random_bytes(random, 9 * kHugePageBytes + 77)},
-          {"part.1", Tier::hot, 0, {}},
-          {"part.2", Tier::hot, 0, random_bytes(random, 3 * kHugePageBytes / 2)},
-          {"part.3", Tier::cold, 0, random_bytes(random, 24 << 20)},
-          {"part.4", Tier::hot, 0, random_bytes(random, 5000)}},
-         random);
-  Manifest manifest = small_manifest();
-  manifest.schema.kind = Kind::graph;
-  manifest.graph = GraphEntry{};
-  writer.finish(manifest);
-}
-
-TEST_F(MappedFileTest, AGraphIsWarmedPieceByPiece) {
-  Random random(5);
-  write_graph_file(path_, random);
-  drop(path_);
-  const auto file = MappedFile::open(path_);
-  if (*file->residency()[3].resident == file->residency()[3].bytes)
-    GTEST_SKIP() << "this file system keeps its files in memory";
-  ASSERT_TRUE(file->cold());
-  static_cast<void>(*static_cast<const volatile std::byte*>(&file->section("part.0").bytes[5 * kHugePageBytes + 123]));
-  EXPECT_LE(*file->residency()[0].resident, 64u << 10) << "much was read around a byte";
-  file->warm_on();
-  for (const int shortest : {4, 2}) EXPECT_EQ(*file->residency()[shortest].resident, file->residency()[shortest].bytes);
-  EXPECT_LT(*file->residency()[0].resident, 10u << 20);
-  std::size_t calls = 1;
-  for (; file->cold(); ++calls) file->warm_on();
-  EXPECT_GE(calls, 4u);
-  EXPECT_LE(calls, 6u);
-  for (const SectionResidency& s : file->residency()) EXPECT_EQ(s.tier == Tier::hot, *s.resident == s.bytes) << s.name;
-  file->warm_on();
-  EXPECT_FALSE(file->cold());
-}
-
-TEST_F(MappedFileTest, AGraphThatIsReadOtherwiseMeanwhileIsWarmedAllTheSame) {
-  Random random(6);
-  write_graph_file(path_, random);
-  drop(path_);
-  const auto file = MappedFile::open(path_);
-  file->warm_on();
-  file->verify();
-  EXPECT_TRUE(file->cold());
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] {
-      while (file->cold()) file->warm_on();
-    });
-  for (std::thread& thread : threads) thread.join();
-  for (const SectionResidency& s : file->residency())
-    EXPECT_TRUE(s.tier == Tier::cold || *s.resident == s.bytes) << s.name;
-  const auto again = MappedFile::open(path_);
-  struct Stop {};
-  EXPECT_THROW(again->warm(Resident::hot, false, [](auto...) { throw Stop(); }), Stop);
-  EXPECT_TRUE(again->cold());
-  again->warm(Resident::hot);
-  EXPECT_FALSE(again->cold());
-}
-
-TEST_F(MappedFileTest, WhatWasDroppedFromMemoryIsNotResident) {
-  Random random(4);
-  write_parts(path_,
-              {{"part.0", Tier::hot, 0, random_bytes(random, 1 << 20)},
-               {"part.1", Tier::cold, 0, random_bytes(random, 24 << 20)}},
-              random);
-  drop(path_);
-  const auto file = MappedFile::open(path_);
-  const auto before = file->residency();
-  if (*before[1].resident == before[1].bytes) GTEST_SKIP() << "this file system keeps its files in memory";
-  EXPECT_LT(*before[0].resident, before[0].bytes);
-  file->warm(Resident::hot);
-  const auto after = file->residency();
-  EXPECT_EQ(after[0].resident, after[0].bytes);
-  EXPECT_LT(*after[1].resident, after[1].bytes) << "warming the hot part read the cold one";
-}
 
 TEST_F(MappedFileTest, SectionsAreTypedAndChecked) {
   const auto file = MappedFile::open(path_);
