@@ -170,7 +170,7 @@ void describe_table(std::span<const Parameter<Params>> table, const char* stage,
     one["choices"] = row.choices == nullptr ? py::object(py::none()) : py::tuple(choices);
     one["expected"] = text(expected_text(row));
     one["stage"] = stage;
-    one["help"] = text(row.help);
+    one["help"] = text(help_of(row));
     one["applies"] = py::tuple(applies);
     one["only_with"] = row.applies == nullptr ? py::object(py::none()) : text(row.applies->text);
     one["ignored_elsewhere"] = row.ignored_elsewhere;

@@ -72,7 +72,7 @@ void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std
   static constexpr const char* kValueNames[] = {"N", "N", "", "NAME", "FILE", "SIZE"};
   std::string names(row.option.empty() ? row.name : row.option);
   std::ranges::replace(names, '_', '-');
-  std::string help = with_options(row.help, true);
+  std::string help = with_options(help_of(row), true);
   if (row.applies != nullptr) help += "; only " + std::string(row.applies->text);
   if (row.type == ParameterType::flag) {
     const auto on = [give = std::move(give)](bool given) {

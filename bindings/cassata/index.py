@@ -341,15 +341,12 @@ class Index:
 
     @property
     def metric(self) -> str:
-        """The metric: "dotproduct", "euclidean", "cosine" or "manhattan"."""
+        """The metric, by its name in builds."""
         return self._opened().metric
 
     @property
     def dtype(self) -> str:
-        """Encoding of the vectors (with rerank, of the first stage): "f32" or "f16"; dense also "pq", "rabitq", "int8" or "int4".
-
-        Sparse also "fixedu8", "fixedu16" or "dotvbyte".
-        """
+        """Encoding of the vectors (with rerank, of the first stage), by its name in builds."""
         return str(self._opened().info()["dtype"])
 
     @property

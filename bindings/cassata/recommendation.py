@@ -92,7 +92,7 @@ def recommend(
         memory: Most hot bytes, as a number or a text such as "512MiB" or "2GB": codes and graph, which every query reads. Vectors that only
             rerank are not counted. None: no bound.
         k: Results per query.
-        metric: "dotproduct", "euclidean", "cosine" or "manhattan".
+        metric: As in a build.
         sample: Most vectors in the sample. More take longer, and less is extrapolated.
         num_threads: Threads of builds; 0 = all processors. Speed is measured on one thread.
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.

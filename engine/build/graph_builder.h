@@ -43,7 +43,7 @@ struct BuiltGraph {
   std::vector<NeighborLists> levels;       ///< the layers, from the base layer up
   /// Exact and near duplicates, as (node, representative), in the order of their discovery. They have no edges.
   std::vector<std::pair<Id, Id>> duplicates;
-  float near_radius = 0;  ///< largest L2 distance of a near duplicate from its representative
+  float near_radius = 0;  ///< largest length (metric.h) between a near duplicate and its representative
 };
 
 /// The nodes from `begin` to `end` in a fixed random order: consecutive rows are often similar, and the nodes of an

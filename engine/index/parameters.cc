@@ -8,6 +8,7 @@
 #include "cassata/error.h"
 #include "cassata/index.h"
 #include "engine/index/registry.h"
+#include "engine/index/schema_rules.h"
 #include "format/base/text.h"
 
 namespace cassata {
@@ -108,15 +109,80 @@ bool reranked(const ClassRow& row) { return !row.seconds.empty() && !guided(row)
 
 std::vector<std::string> kinds() { return names(kind_rows()); }
 std::vector<std::string> metrics() { return names(metric_rows()); }
+std::vector<std::string> names_of_metrics(std::span<const Metric> distances) {
+  std::vector<std::string> out;
+  for (const Metric metric : metrics_of(distances)) out.emplace_back(name_of(metric));
+  return out;
+}
 std::vector<std::string> graph_types() { return names(graph_type_rows()); }
 std::vector<std::string> dtypes() {
   return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return !guided(row); });
 }
 std::vector<std::string> navigations() { return encodings_of(&ClassRow::encodings, guided); }
 std::vector<std::string> reranks() { return encodings_of(&ClassRow::seconds, reranked); }
+std::vector<std::string> flat_dtypes() {
+  return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return row.kind == Kind::flat; });
+}
 std::vector<std::string> verifications() { return {"none", "touched", "all"}; }
 std::vector<std::string> residences() { return {"hot", "all"}; }
 std::vector<std::string> layouts() { return {"plain", "two-level"}; }
+
+// What the tables say of choices.
+
+std::string joined(std::span<const std::string> parts, std::string_view between = ", ") {
+  std::string out;
+  for (const std::string& part : parts) out.append(out.empty() ? "" : between).append(part);
+  return out;
+}
+
+std::string plural(VectorKind kind) { return kind == VectorKind::dense ? "dense vectors" : "sparse vectors"; }
+
+/// The encodings of a metric, if all are of one kind of vectors.
+std::string limits_of(Metric metric) {
+  std::vector<const EncodingRow*> rows;
+  for (const EncodingRow& row : encoding_rows())
+    if (has_metric(row.distances, metric)) rows.push_back(&row);
+  const VectorKind kind = rows.front()->vector_kind;
+  std::vector<std::string> known;
+  for (const EncodingRow* row : rows) {
+    if (row->vector_kind != kind) return {};
+    known.emplace_back(row->name);
+  }
+  return ", only " + plural(kind) + " in " + joined(known, " or ");
+}
+
+/// "dotproduct (largest first): the dot product; ...".
+std::string metrics_help() {
+  std::vector<std::string> out;
+  for (const MetricRow& row : metric_rows())
+    out.push_back(std::string(row.name) + (largest_first(row.metric) ? " (largest first" : " (smallest first") +
+                  limits_of(row.metric) + "): " + std::string(row.help));
+  return joined(out, "; ");
+}
+
+/// What an encoding needs: a second stage, or a metric, if it computes the distances of one alone.
+std::string needs_of(const EncodingRow& row) {
+  std::string out;
+  if (std::ranges::none_of(class_rows(), [&](const ClassRow& with) {
+        return with.seconds.empty() && std::ranges::count(with.encodings, row.encoding) != 0;
+      }))
+    out += ", with rerank";
+  if (row.distances.size() == 1) out += ", metric " + joined(names_of_metrics(row.distances), " or ");
+  return out;
+}
+
+/// "for dense vectors f32 (4 bytes per value), ...; for sparse vectors ...".
+std::string dtypes_help() {
+  std::string out;
+  for (const VectorKind kind : {VectorKind::dense, VectorKind::sparse}) {
+    std::vector<std::string> known;
+    for (const EncodingRow& row : encoding_rows())
+      if (row.vector_kind == kind)
+        known.push_back(std::string(row.name) + " (" + std::string(row.help) + needs_of(row) + ")");
+    out += "for " + plural(kind) + " " + joined(known) + "; ";
+  }
+  return out + "with kind flat only " + joined(flat_dtypes(), " or ");
+}
 
 // The indexes that have a parameter.
 
@@ -238,9 +304,8 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = metrics,
       .recorded = always,
-      .help = "how vectors are compared. Largest first: dotproduct and cosine; smallest first: euclidean (the squared "
-              "distance) and manhattan (dense vectors in f32 or f16, without navigation). A zero vector has cosine 0, "
-              "or only near 0 if pq, int8, int4 or rabitq codes give the score"},
+      .help = "how vectors are compared. ",
+      .more_help = metrics_help},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
     {{.name = "dtype",
@@ -249,9 +314,8 @@ const Parameter<B> kBuild[] = {
       .choices = dtypes,
       .usual = "f16 for sparse vectors, except with kind flat",
       .recorded = always,
-      .help = "how vectors are stored: f32, or f16 for half the size; dense vectors also pq (product quantization), "
-              "and with rerank int8, int4 or rabitq; sparse vectors, except with kind flat, also fixedu8 or fixedu16 "
-              "(fixed-point values) or dotvbyte (2.3 bytes per entry, dotproduct only)"},
+      .help = "how vectors are stored: ",
+      .more_help = dtypes_help},
      [](const B& b) { return name(name_of(b.schema.stored().encoding)); },
      [](B& b, const Value& value) { store(b.schema.first, parse_encoding(text(value), b.schema.vector_kind)); }},
     {{.name = "navigation",
@@ -469,7 +533,7 @@ const Parameter<OpenParams> kOpen[] = {
 
 using R = RecommendParams;
 const Parameter<R> kRecommend[] = {
-    {{.name = "metric", .type = choice, .choices = metrics, .help = kBuild[1].help},
+    {{.name = "metric", .type = choice, .choices = metrics, .help = kBuild[1].help, .more_help = metrics_help},
      [](const R& r) { return name(name_of(r.metric)); },
      [](R& r, const Value& value) { r.metric = parse_metric(text(value)); }},
     at<R, &R::target_recall>({.name = "target_recall",
@@ -561,6 +625,10 @@ std::string option_name(const ParameterInfo& parameter) {
   std::string out = "--" + std::string(option.empty() ? parameter.name : option.substr(0, option.find(',')));
   std::ranges::replace(out, '_', '-');
   return out;
+}
+
+std::string help_of(const ParameterInfo& parameter) {
+  return std::string(parameter.help) + (parameter.more_help == nullptr ? "" : parameter.more_help());
 }
 
 std::string value_text(const Value& value) {
@@ -676,8 +744,10 @@ BuildParams build_params(const Given<BuildParams>& given, VectorKind vectors) {
   const IndexSchema& schema = params.schema;
   if (const ParameterInfo* const row = given.unused({&schema, 1}))
     invalid_argument(std::string(row->name) + ": " + unused_text(*row));
-  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second)
+  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second) {
+    if (const std::string problem = problem_with(schema); !problem.empty()) invalid_argument(problem);
     invalid_argument("m_pq: none given, expected a whole number from 1 to the dimension of the vectors");
+  }
   return params;
 }
 

@@ -29,10 +29,11 @@ constexpr Metric kDotProduct[] = {Metric::dot_product}, kDotOrEuclidean[] = {Met
 
 /// The row of an encoding of sparse vectors.
 template <auto open, auto encoder>
-constexpr EncodingRow sparse(Encoding encoding, std::string_view name,
+constexpr EncodingRow sparse(Encoding encoding, std::string_view name, std::string_view help,
                              std::span<const Metric> distances = kDotOrEuclidean) {
   return {encoding,
           name,
+          help,
           VectorKind::sparse,
           distances,
           false,
@@ -45,30 +46,30 @@ constexpr EncodingRow sparse(Encoding encoding, std::string_view name,
 
 /// The row of an encoding of dense vectors, whose rows all have one length.
 template <auto codec>
-constexpr EncodingRow dense(Encoding encoding, std::string_view name, bool compact, std::span<const Metric> distances,
-                            decltype(EncodingRow::encoder) encoder) {
-  return {encoding, name, VectorKind::dense, distances, compact, open_packed<codec>, codec, encoder};
+constexpr EncodingRow dense(Encoding encoding, std::string_view name, std::string_view help, bool compact,
+                            std::span<const Metric> distances, decltype(EncodingRow::encoder) encoder) {
+  return {encoding, name, help, VectorKind::dense, distances, compact, open_packed<codec>, codec, encoder};
 }
 
 /// The row of an encoding of token vectors.
 constexpr EncodingRow tokens(Encoding encoding, std::string_view name, bool compact, decltype(EncodingRow::open) open) {
-  return {encoding, name, VectorKind::tokens, kDotProduct, compact, open, nullptr, nullptr};
+  return {encoding, name, {}, VectorKind::tokens, kDotProduct, compact, open, nullptr, nullptr};
 }
 
 // A row a line.
 // clang-format off
 constexpr EncodingRow kEncodings[] = {
-    dense<codec_dense_f32>(Encoding::f32, "f32", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
-    dense<codec_dense_f16>(Encoding::f16, "f16", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
-    sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16"),
-    sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32"),
-    sparse<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8"),
-    sparse<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16"),
-    sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", kDotProduct),
-    dense<codec_dense_int8>(Encoding::dense_int8, "int8", true, kDotOrEuclidean, encoder_dense_int8),
-    dense<codec_dense_int4>(Encoding::dense_int4, "int4", true, kDotOrEuclidean, encoder_dense_int4),
-    dense<codec_rabitq>(Encoding::rabitq, "rabitq", true, kDotOrEuclidean, encoder_rabitq),
-    dense<codec_product>(Encoding::pq, "pq", true, kDotOrEuclidean, encoder_product),
+    dense<codec_dense_f32>(Encoding::f32, "f32", "4 bytes per value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f32(spec.dim); }),
+    dense<codec_dense_f16>(Encoding::f16, "f16", "2 bytes per value", false, kAllDistances, [](const CodesSpec& spec) { return encoder_dense_f16(spec.dim); }),
+    sparse<open_sparse_f16, encoder_sparse_f16>(Encoding::sparse_f16, "f16", "2 bytes per value"),
+    sparse<open_sparse_f32, encoder_sparse_f32>(Encoding::sparse_f32, "f32", "4 bytes per value"),
+    sparse<open_sparse_fixed8, encoder_sparse_fixed8>(Encoding::sparse_fixed8, "fixedu8", "fixed-point numbers of 8 bits"),
+    sparse<open_sparse_fixed16, encoder_sparse_fixed16>(Encoding::sparse_fixed16, "fixedu16", "fixed-point numbers of 16 bits"),
+    sparse<open_sparse_packed, encoder_sparse_packed>(Encoding::sparse_packed, "dotvbyte", "2.3 bytes per entry", kDotProduct),
+    dense<codec_dense_int8>(Encoding::dense_int8, "int8", "8 bits per dimension", true, kDotOrEuclidean, encoder_dense_int8),
+    dense<codec_dense_int4>(Encoding::dense_int4, "int4", "4 bits per dimension", true, kDotOrEuclidean, encoder_dense_int4),
+    dense<codec_rabitq>(Encoding::rabitq, "rabitq", "1 to 8 bits per dimension", true, kDotOrEuclidean, encoder_rabitq),
+    dense<codec_product>(Encoding::pq, "pq", "product quantization", true, kDotOrEuclidean, encoder_product),
     tokens(Encoding::tokens_f16, "f16", false, open_tokens_f16),
     tokens(Encoding::tokens_two_level, "two-level-pq", true, open_tokens_two_level),
     tokens(Encoding::tokens_two_level_norms, "two-level-pq-norms", true, open_tokens_two_level_norms),

@@ -24,6 +24,7 @@ struct GraphTypeRow {
 struct EncodingRow {
   Encoding encoding;
   std::string_view name;
+  std::string_view help;  ///< in a few words
   VectorKind vector_kind;
   std::span<const Metric> distances;  ///< metrics whose distances the encoding computes
   bool compact;                       ///< a trained encoding of dense vectors: it has a model

@@ -66,7 +66,8 @@ std::string problem_with(const IndexSchema& schema, const Stage& stage) {
         "one of " + one_of(name_of(expected), known));
   }
   if (!has_metric(encoding.distances, schema.metric))
-    return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with " + option,
+    return unsupported("metric " + quoted(cassata::name_of(schema.metric)) + " with " + option + " of " +
+                           name_of(expected) + " vectors",
                        one_of("metric", names<Metric>(metrics_of(encoding.distances))));
   const auto only_of = [&](const char* name, Encoding only) {
     return unsupported(std::string(name) + " with " + option,

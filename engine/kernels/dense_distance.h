@@ -1,6 +1,6 @@
 // Distances between a query and dense rows, dispatched at run time to the widest instruction set of the machine.
 //
-// The distance is -dot for the dot product, squared L2 for Euclidean and L1 for Manhattan: smaller is closer. All
+// The metrics are those of metric-inl.h whose structs dense_distance.cc lists; smaller distances are closer. All
 // functions sum a distance in the same order, so they give the same bits on one machine. Rows are tightly packed bytes
 // of any alignment; no read goes past the last row. The query is f32.
 #pragma once

@@ -1,4 +1,5 @@
-// One struct per metric: how a vector of elements adds to a running sum, and how the sum becomes a distance.
+// One struct per metric: how a vector of elements adds to a running sum, and how the sum becomes a distance. Past the
+// end of a row query and row are 0, which must add nothing.
 // Compiled once per instruction set: include after highway.h, never from a header.
 
 #if defined(CASSATA_KERNELS_METRIC_INL_H) == defined(HWY_TARGET_TOGGLE)

@@ -95,8 +95,8 @@ inline std::string name_of_case(const BuildParams& params) {
 
 /// Whether the scores that a search returns are those of the vectors as given, if these hold small whole numbers.
 inline bool exact_scores(const BuildParams& params) {
-  if (row_of(params.schema.metric).normalized) return false;
-  return !row_of(params.schema.second ? params.schema.second->encoding : params.schema.first.encoding).compact;
+  return exact_on_whole_numbers(params.schema.metric) &&
+         !row_of(params.schema.second ? params.schema.second->encoding : params.schema.first.encoding).compact;
 }
 
 /// An index over the vectors, sparse ones if the encoding is for such; of no more subspaces than they have dimensions.

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "tests/support/metric_definition.h"
 
 namespace cassata::golden_test {
 namespace {
 
 namespace fs = std::filesystem;
+using test::exact_on_whole_numbers;
 
 /// A line of an .answers file; make_golden.cc tells its form.
 struct Answer {
@@ -72,8 +74,8 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
                             index.manifest().graph->duplicates != 0;  // then a walk may keep all nodes, which are few
     const SearchParams params = {.k = ids.size(), .ef_search = duplicates ? all / 2 - 10 : all, .k_candidates = all};
     const Stage &first = index.manifest().schema.first, &last = index.manifest().schema.last();
-    const bool normalized = row_of(index.manifest().schema.metric).normalized;
-    const double inexact = first.code.rotated || last.code.bits != 0 || normalized ? 1e-4 : 0;
+    const bool exact = exact_on_whole_numbers(index.manifest().schema.metric);
+    const double inexact = first.code.rotated || last.code.bits != 0 || !exact ? 1e-4 : 0;
     for (const auto search : {&Index::search_exact, &Index::search}) {
       (index.*search)(query, params, {ids, scores});
       EXPECT_EQ(ids, answer.ids);

@@ -4,8 +4,8 @@
 //   make_golden FOLDER      FOLDER is tests/golden/v<format major>; files once released are never written again
 //
 // <name>.answers holds a line for each query: its values, '|', then id:score for each result. They come from
-// double-precision arithmetic below, not from the engine. All values are small multiples of 1/8, so that every score is
-// exact in f32, f16 and fixed-point alike.
+// double-precision arithmetic (metric_definition.h), not from the engine. All values are small multiples of 1/8, so
+// that every score is exact in f32, f16 and fixed-point alike.
 //
 // Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may
 // differ in the last digits. No more than 256 vectors lose nothing by product quantization.
@@ -15,7 +15,6 @@
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's
 // line has all of its values.
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -29,8 +28,10 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "engine/index/registry.h"
 #include "format/input/npy.h"
 #include "format/input/sparse_files.h"
+#include "tests/support/metric_definition.h"
 
 namespace {
 
@@ -216,8 +217,7 @@ const std::vector<Golden> kGoldens = {
 };
 
 bool sparse(const Golden& golden) {
-  return golden.params.schema.first.encoding >= Encoding::sparse_f16 &&
-         golden.params.schema.first.encoding <= Encoding::sparse_packed;
+  return row_of(golden.params.schema.first.encoding).vector_kind == VectorKind::sparse;
 }
 
 /// From -2 to 2, multiples of 4 / steps.
@@ -304,17 +304,8 @@ struct Tokens {
 /// Best first, ties by lower id.
 Answer answer(Metric metric, std::size_t dim, const float* rows, const float* query) {
   Answer scored;
-  for (std::size_t i = 0; i < kRows; ++i) {
-    double score = 0, a_length = 0, b_length = 0;
-    for (std::size_t j = 0; j < dim; ++j) {
-      const double a = rows[i * dim + j], b = query[j];
-      score += metric == Metric::euclidean ? (a - b) * (a - b) : metric == Metric::manhattan ? std::abs(a - b) : a * b;
-      a_length += a * a;
-      b_length += b * b;
-    }
-    if (metric == Metric::cosine && score != 0) score /= std::sqrt(a_length) * std::sqrt(b_length);
-    scored.emplace_back(largest_first(metric) ? -score : score, i);
-  }
+  for (std::size_t i = 0; i < kRows; ++i)
+    scored.emplace_back(test::exact_distance(metric, rows + i * dim, query, dim), i);
   std::ranges::sort(scored);
   scored.resize(kResults);
   if (largest_first(metric))
@@ -362,7 +353,7 @@ void write(const std::filesystem::path& folder, const Golden& golden) {
   const bool coded = golden.params.schema.second &&
                      golden.params.schema.second->encoding == Encoding::rabitq;  // scores are those of the codes
   const unsigned steps =
-      golden.params.schema.first.code.rotated || coded || row_of(golden.params.schema.metric).normalized
+      golden.params.schema.first.code.rotated || coded || !test::exact_on_whole_numbers(golden.params.schema.metric)
           ? 4096
           : 32;  // where scores are not exact no two may be close
   std::vector<float> rows = values(kRows * golden.dim, 1, steps);

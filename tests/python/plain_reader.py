@@ -16,7 +16,13 @@ import numpy as np
 HEADER = struct.Struct("<8sHHIQQQQQQ16s")  # what stands before the reserved bytes of page 0
 DUPLICATES = 1  # the incompatible feature that is known
 MAGIC = b"\x89CASSA\r\n"
-KINDS, METRICS, ENCODINGS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan"), (np.dtype("<f4"), np.dtype("<f2"))
+KINDS, METRICS = ("flat", "graph"), ("dot_product", "euclidean", "cosine", "manhattan")
+ENCODINGS = {0: np.dtype("<f4"), 1: np.dtype("<f2")}  # others are not read
+# Metrics whose smallest score is the best; the others are products.
+DISTANCES = {
+    "euclidean": lambda rows, query: ((rows - query) ** 2).sum(1),
+    "manhattan": lambda rows, query: np.abs(rows - query).sum(1),
+}
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
@@ -80,7 +86,7 @@ class PlainIndex:
         self.size, self.dim = root.number(3, "Q"), root.number(4, "I")
         rerank, entries = root.table(10), root.tables(5)
         codes = entries[1 if rerank is not None and rerank.number(2, "B") else 0]
-        self.encoding, self.codes_section = dict(enumerate(ENCODINGS)).get(codes.number(0, "B")), codes.text(1)
+        self.encoding, self.codes_section = ENCODINGS.get(codes.number(0, "B")), codes.text(1)
         self.tokens = self._tokens(entries[-1])
         self.graph = self._graph(root.table(6))
         self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}
@@ -196,9 +202,8 @@ class PlainIndex:
         rows, query = self.rows().astype(np.float64), np.asarray(query, np.float64)
         if self.metric == "cosine":
             query = query / (np.linalg.norm(query) or 1)
-        distance = {"euclidean": lambda: ((rows - query) ** 2).sum(1), "manhattan": lambda: np.abs(rows - query).sum(1)}
-        scores = distance[self.metric]() if self.metric in distance else rows @ query
-        best = np.lexsort((self.ids(), scores if self.metric in distance else -scores))[:k]
+        scores = DISTANCES[self.metric](rows, query) if self.metric in DISTANCES else rows @ query
+        best = np.lexsort((self.ids(), scores if self.metric in DISTANCES else -scores))[:k]
         return scores[best], self.ids()[best]
 
     def document(self, document: int) -> np.ndarray:

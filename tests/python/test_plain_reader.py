@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHERS = re.compile("sparse|rerank|pq|multivec")  # what the plain reader does not read, or not as vectors
 GOLDEN = sorted(path for path in ROOT.glob("tests/golden/v*/*.cassata") if not OTHERS.search(path.name))
 GOLDEN_TOKENS = sorted(ROOT.glob("tests/golden/v*/multivec-*.cassata"))
+INEXACT = {"cosine"}  # metrics whose scores of small whole numbers have rounding errors in f32
 BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
     "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
@@ -197,7 +198,7 @@ def test_reads_golden_files(path):
         expected = [result.split(":") for result in results.split()]
         scores, ids = plain.search(np.array(query.split(), float), len(expected))
         assert ids.tolist() == [int(number) for number, _ in expected]
-        np.testing.assert_allclose(scores, [float(score) for _, score in expected], rtol=1e-5 if plain.metric == "cosine" else 0)
+        np.testing.assert_allclose(scores, [float(score) for _, score in expected], rtol=1e-5 if plain.metric in INEXACT else 0)
 
 
 @pytest.mark.parametrize("path", GOLDEN_TOKENS, ids=lambda path: path.stem)

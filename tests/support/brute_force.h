@@ -2,27 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
 
 #include "engine/search/workspace.h"
+#include "tests/support/metric_definition.h"
 #include "tests/support/random_case.h"
 
 namespace cassata::test {
-
-inline double exact_distance(Metric metric, const float* a, const float* b, std::size_t dim) {
-  double sum = 0, lengths[] = {0, 0};
-  for (std::size_t j = 0; j < dim; ++j) {
-    const double x = a[j], y = b[j];
-    sum += metric == Metric::euclidean ? (x - y) * (x - y) : metric == Metric::manhattan ? std::abs(x - y) : -x * y;
-    lengths[0] += x * x;
-    lengths[1] += y * y;
-  }
-  if (metric == Metric::cosine && sum != 0) sum /= std::sqrt(lengths[0]) * std::sqrt(lengths[1]);
-  return sum;
-}
 
 /// The k closest to `query`, best first, ties by lower id.
 inline std::vector<Candidate> brute_force(const Vectors& vectors, Metric metric, const float* query, std::size_t k) {

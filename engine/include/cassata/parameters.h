@@ -55,7 +55,8 @@ struct ParameterInfo {
   bool ignored_elsewhere = false;                   ///< other indexes ignore it instead of refusing it
   std::string_view usual = {};                      ///< the default in words, where the struct's default does not apply
   Recorded recorded = Recorded::no;
-  std::string_view help;  ///< one line; other parameters by their names
+  std::string_view help;                 ///< one line; other parameters by their names
+  std::string (*more_help)() = nullptr;  ///< the rest of that line, if tables have it
 };
 
 /// One parameter in a struct of `Params`, read by `get` and written by `set`, which takes values that were checked.
@@ -78,6 +79,8 @@ BuildParams usual_build(VectorKind vectors);
 
 /// Its option on the command line: "-m", "--ef-construction".
 std::string option_name(const ParameterInfo& parameter);
+/// What --help and documentation say of it.
+std::string help_of(const ParameterInfo& parameter);
 /// "a whole number from 2 to 512".
 std::string expected_text(const ParameterInfo& parameter);
 /// A value as text, for messages, provenance and documentation; empty for none.

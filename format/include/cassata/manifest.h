@@ -41,7 +41,7 @@ struct GraphEntry {
   std::optional<CodesEntry> links = {};  ///< paged: codes of links
   std::uint64_t duplicates = 0;          ///< rows that are not nodes: exact and near duplicates of nodes
   std::uint64_t near_copies = 0;         ///< number of near duplicates among them
-  float near_radius = 0;                 ///< largest L2 distance of a near duplicate from its representative
+  float near_radius = 0;                 ///< largest length (metric.h) between a near duplicate and its representative
 };
 
 struct PostingsEntry {

@@ -13,13 +13,14 @@ namespace cassata {
 /// Form of a distance. Distances are smaller for closer vectors.
 enum class DistanceForm : std::uint8_t {
   negated_product,  ///< its score is the product itself, largest first
-  squared_length,   ///< of the difference
-  length,           ///< of the difference
+  squared_length,   ///< the square of a length
+  length,           ///< any that obeys the triangle inequality
 };
 
 struct MetricRow {
   Metric metric;
   std::string_view name;
+  std::string_view help;                      ///< what the score is, in a few words
   std::span<const std::string_view> aliases;  ///< names in other libraries
   Metric distance;                            ///< the metric whose distances are compared; codes know only these
   DistanceForm form;                          ///< form of these distances
@@ -32,12 +33,15 @@ inline constexpr std::string_view kEuclideanAliases[] = {"l2", "l2sq", "sqeuclid
 inline constexpr std::string_view kCosineAliases[] = {"cos", "angular", "cosine_similarity"};
 inline constexpr std::string_view kManhattanAliases[] = {"l1", "cityblock", "taxicab"};
 
+// A row a line.
+// clang-format off
 inline constexpr MetricRow kMetrics[] = {
-    {Metric::dot_product, "dotproduct", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
-    {Metric::euclidean, "euclidean", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
-    {Metric::cosine, "cosine", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
-    {Metric::manhattan, "manhattan", kManhattanAliases, Metric::manhattan, DistanceForm::length},
+    {Metric::dot_product, "dotproduct", "the dot product", kDotProductAliases, Metric::dot_product, DistanceForm::negated_product},
+    {Metric::euclidean, "euclidean", "the square of the L2 distance", kEuclideanAliases, Metric::euclidean, DistanceForm::squared_length},
+    {Metric::cosine, "cosine", "the dot product of vectors scaled to length 1 (0 for a zero vector, or only near 0 if compact codes give the score)", kCosineAliases, Metric::dot_product, DistanceForm::negated_product, true},
+    {Metric::manhattan, "manhattan", "the sum of absolute differences", kManhattanAliases, Metric::manhattan, DistanceForm::length},
 };
+// clang-format on
 
 /// The row of a metric. All metrics that were parsed or read from a file are in the table.
 constexpr const MetricRow& row_of(Metric metric) noexcept {
@@ -54,7 +58,7 @@ constexpr float score_of(Metric metric, float distance) noexcept {
   return largest_first(metric) ? 0 - distance : distance;  // 0, not -0
 }
 
-/// The length of a difference (L2, L1 ...) with distance `distance`, and back. Not for products.
+/// The length that `distance` stands for, and back. Not for products.
 inline double length_of(Metric metric, double distance) noexcept {
   return row_of(metric).form == DistanceForm::length ? distance : std::sqrt(distance);
 }

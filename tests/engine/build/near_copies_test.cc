@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/codec/dense.h"
+#include "tests/support/metric_definition.h"
 #include "tests/support/random_case.h"
 
 namespace cassata::test::near_copies_test {
@@ -40,7 +41,7 @@ Id found(const NearRule& rule, Id node, Scorer& scorer, std::size_t size) {
 }
 
 TEST(NearRule, TellsCopiesAndNearCopiesFromNeighbours) {
-  for (const Metric metric : {Metric::euclidean, Metric::dot_product, Metric::manhattan})
+  for (const Metric metric : distances())
     for (const float offset : {0.0F, 3.0F}) {
       SCOPED_TRACE("metric " + std::to_string(static_cast<int>(metric)) + ", offset " + std::to_string(offset));
       const Vectors vectors = with_copies(offset);

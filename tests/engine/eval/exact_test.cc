@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/index/registry.h"
 #include "tests/support/brute_force.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random_case.h"
@@ -55,11 +56,11 @@ TEST(SearchExact, FindsWhatBruteForceFindsHoweverTheVectorsCome) {
     const std::size_t n = 1 + below(random, 80), k = 1 + below(random, n + 5);
     // Where scores are not exact, no two may be equal.
     const auto make = [&](std::size_t count, std::size_t dim) {
-      return row_of(metric).normalized ? normal_vectors(random, count, dim) : whole_vectors(random, count, dim);
+      return exact_on_whole_numbers(metric) ? whole_vectors(random, count, dim) : normal_vectors(random, count, dim);
     };
     const Vectors vectors = make(n, 2 + below(random, 6)), queries = make(1 + below(random, 40), vectors.dim);
     const SparseVectors sparse = sparse_of(vectors), sparse_queries = sparse_of(queries);
-    const bool dense = random() % 2 || metric == Metric::manhattan;
+    const bool dense = random() % 2 || !has_metric(row_of(Encoding::sparse_f32).distances, metric);
     FewAtATime stream(dense ? vectors.matrix() : sparse.batch(vectors.dim), 1 + below(random, 30));
     const auto ids =
         exact_ids(stream, metric, dense ? queries.matrix() : sparse_queries.batch(queries.dim), k, 1 + seed % 2);

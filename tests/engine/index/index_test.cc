@@ -1,6 +1,7 @@
 // The public interface: what it accepts, and what it says of what it does not.
 #include "cassata/index.h"
 #include "cassata/exact.h"
+#include "cassata/parameters.h"
 
 #include <gtest/gtest.h>
 
@@ -558,6 +559,38 @@ TEST(Cosine, IsTheDotProductOfNormalizedVectors) {
       }
 }
 
+TEST(Metrics, EncodingsWithoutTheirDistancesRefuseThem) {
+  int refused = 0;
+  for (const ClassRow& row : class_rows())
+    for (const Encoding encoding : row.encodings)
+      for (const MetricRow& metric : kMetrics) {
+        if (row.tokens() || has_metric(row_of(encoding).distances, metric.metric)) continue;
+        BuildParams params{.schema = {.kind = row.kind,
+                                      .vector_kind = row.vector_kind(),
+                                      .metric = metric.metric,
+                                      .first = {.encoding = encoding, .role = row.first}}};
+        if (!row.seconds.empty()) params.schema.second = Stage{.encoding = row.seconds.front(), .role = Role::rerank};
+        const std::string codes = (row.first == Role::traversal ? "navigation '" : "dtype '") +
+                                  std::string(name_of(encoding)) +
+                                  (row.vector_kind() == VectorKind::sparse ? "' of sparse" : "' of dense") + " vectors";
+        expect_error(Errc::invalid_argument,
+                     {"unsupported combination: metric '" + std::string(metric.name) + "' with " + codes,
+                      "use metric 'dotproduct'"},
+                     [&] { Index::build(*of_shape(row.vector_kind()), params); });
+        ++refused;
+      }
+  EXPECT_GE(refused, 10);
+}
+
+/// Before what the encoding itself lacks.
+TEST(Metrics, AreRefusedBeforeAParameterIsMissed) {
+  Given<BuildParams> given(build_parameters());
+  given.give_text("metric", "manhattan");
+  given.give_text("dtype", "pq");
+  expect_error(Errc::invalid_argument, {"metric 'manhattan' with dtype 'pq' of dense vectors"},
+               [&] { build_params(given, VectorKind::dense); });
+}
+
 TEST(Manhattan, CodesWithoutItsDistancesAreRefused) {
   for (const Stage& first : {Stage{.encoding = Encoding::pq, .code = {.m_pq = 1}},
                              Stage{.encoding = Encoding::dense_int8, .role = Role::traversal}}) {
@@ -568,10 +601,11 @@ TEST(Manhattan, CodesWithoutItsDistancesAreRefused) {
                   "use metric 'dotproduct', 'euclidean' or 'cosine'"},
                  [&] { build(small_vectors(), params); });
   }
-  expect_error(Errc::invalid_argument, {"unsupported combination: metric 'manhattan' with dtype 'f16'"}, [] {
-    Index::build(*of_shape(VectorKind::sparse),
-                 {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::sparse_f16}}});
-  });
+  expect_error(Errc::invalid_argument,
+               {"unsupported combination: metric 'manhattan' with dtype 'f16' of sparse vectors"}, [] {
+                 Index::build(*of_shape(VectorKind::sparse),
+                              {.schema = {.metric = Metric::manhattan, .first = {.encoding = Encoding::sparse_f16}}});
+               });
 }
 
 /// Rows that stand for others are found by their own distances, and as many as there are.

@@ -9,6 +9,7 @@
 
 #include "cassata/error.h"
 #include "cassata/index.h"
+#include "engine/index/registry.h"
 #include "tests/support/expect_error.h"
 
 namespace cassata {
@@ -63,10 +64,31 @@ TEST(Parameters, NamesAreUniqueInATableAndMeanTheSameOptionInAll) {
 
 TEST(Parameters, HelpIsALineWithoutAFullStop) {
   each_row([](const auto& row) {
-    EXPECT_FALSE(row.help.empty());
-    EXPECT_EQ(row.help.find('\n'), row.help.npos);
-    EXPECT_NE(row.help.back(), '.');
+    const std::string help = help_of(row);
+    EXPECT_FALSE(help.empty());
+    EXPECT_EQ(help.find('\n'), help.npos);
+    EXPECT_NE(help.back(), '.');
   });
+}
+
+TEST(Parameters, HelpTellsOfEveryMetricAndEncoding) {
+  const std::string metrics = help_of(*find_parameter("metric")), dtypes = help_of(*find_parameter("dtype"));
+  for (const MetricRow& row : metric_rows()) {
+    EXPECT_FALSE(row.help.empty()) << row.name;
+    EXPECT_NE(metrics.find(std::string(row.name) + (largest_first(row.metric) ? " (largest" : " (smallest")),
+              metrics.npos)
+        << metrics;
+    EXPECT_NE(metrics.find("): " + std::string(row.help)), metrics.npos) << metrics;
+  }
+  for (const EncodingRow& row : encoding_rows()) {
+    if (row.vector_kind == VectorKind::tokens) continue;
+    EXPECT_FALSE(row.help.empty()) << row.name;
+    EXPECT_NE(dtypes.find(std::string(row.name) + " (" + std::string(row.help)), dtypes.npos) << dtypes;
+  }
+  EXPECT_NE(metrics.find("manhattan (smallest first, only dense vectors in f32 or f16): "), metrics.npos) << metrics;
+  EXPECT_NE(dtypes.find("int8 (8 bits per dimension, with rerank)"), dtypes.npos) << dtypes;
+  EXPECT_NE(dtypes.find("dotvbyte (2.3 bytes per entry, metric dotproduct or cosine)"), dtypes.npos) << dtypes;
+  EXPECT_NE(dtypes.find("with kind flat only f32 or f16"), dtypes.npos) << dtypes;
 }
 
 TEST(Parameters, DefaultsAreInRange) {

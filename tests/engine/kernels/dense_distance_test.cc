@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -14,6 +13,7 @@
 
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/for_each_target.h"
+#include "tests/support/metric_definition.h"
 #include "tests/support/random.h"
 
 namespace cassata::kernels::dense {
@@ -39,7 +39,8 @@ struct Case {
 Case random_case(unsigned seed) {
   Random random(seed);
   const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
-  Case c{.metric = std::array{Metric::dot_product, Metric::euclidean, Metric::manhattan}[up_to(2)],
+  const std::vector<Metric> metrics = test::distances();
+  Case c{.metric = metrics[up_to(metrics.size() - 1)],
          .type = up_to(1) ? ElementType::f16 : ElementType::f32,
          .dim = seed % 16 ? 1 + up_to(299) : 1000 + up_to(3000),
          .query = {},
@@ -49,6 +50,12 @@ Case random_case(unsigned seed) {
   c.values.resize(c.dim * (1 + up_to(40)));
   for (float& value : c.query) value = normal(random);
   for (float& value : c.values) value = normal(random);
+  for (std::size_t i = 0; i < c.dim; ++i) {  // components that are 0 in the query, and in about half of the rows
+    if (up_to(7) != 0) continue;
+    c.query[i] = 0;
+    for (std::size_t row = 0; row < c.rows(); ++row)
+      if (up_to(1) == 0) c.values[row * c.dim + i] = 0;
+  }
   if (c.type == ElementType::f16) {
     std::vector<std::uint16_t> halves(c.values.size());
     f32_to_f16(c.values.data(), halves.data(), halves.size());
@@ -79,16 +86,12 @@ Reference reference(const Case& c, std::size_t row) {
   double sum = 0;
   double magnitude = 0;
   for (std::size_t i = 0; i < c.dim; ++i) {
-    const double q = c.query[i];
-    const double v = c.values[row * c.dim + i];
-    const double term = c.metric == Metric::euclidean   ? (q - v) * (q - v)
-                        : c.metric == Metric::manhattan ? std::abs(q - v)
-                                                        : q * v;
+    const double term = test::term_of(c.metric, c.query[i], c.values[row * c.dim + i]);
     sum += term;
     magnitude += std::abs(term);
   }
   const double roundings = static_cast<double>(c.dim) / 4 + 12;
-  return {c.metric == Metric::dot_product ? -sum : sum, roundings * 0x1p-24 * magnitude};
+  return {sum, roundings * 0x1p-24 * magnitude};
 }
 
 std::vector<Id> random_ids(Random& random, std::size_t rows) {
