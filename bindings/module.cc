@@ -399,13 +399,14 @@ PYBIND11_MODULE(_core_of_main, module) {
                                            bases.ptr(), nullptr);
   if (format_error == nullptr) throw py::error_already_set();
   module.add_object("FormatError", py::handle(format_error));
-  py::register_local_exception_translator([](std::exception_ptr pointer) {
-    try {
-      if (pointer) std::rethrow_exception(pointer);
-    } catch (const cassata::Error& error) {
-      raise(error);
-    }
-  });
+  py::register_local_exception_translator(
+      [](std::exception_ptr pointer) {  // NOLINT(performance-unnecessary-value-param): pybind11 asks for it
+        try {
+          if (pointer) std::rethrow_exception(pointer);
+        } catch (const cassata::Error& error) {
+          raise(error);
+        }
+      });
   define_index(module);
   module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
              "class_name"_a = py::none());

@@ -281,6 +281,7 @@ std::vector<std::byte> compress(std::size_t size, const std::function<void(Id ro
   ListWriter writer(code);
   std::vector<std::uint16_t> lengths;
   std::vector<std::byte> head;
+  head.reserve(kHead);
   for (const std::uint8_t width : widths) head.push_back(static_cast<std::byte>(width));
   head.resize(kHead);
   edges(head);

@@ -17,6 +17,7 @@ Value tier(Tier tier) { return text(tier == Tier::hot ? "hot" : "cold"); }
 template <class T>
 std::vector<Fact> list(const std::vector<T>& values, Fact (*fact_of)(const T&)) {
   std::vector<Fact> out;
+  out.reserve(values.size());
   for (const T& value : values) out.push_back(fact_of(value));
   return out;
 }

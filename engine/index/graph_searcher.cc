@@ -64,8 +64,8 @@ class GraphSearcher final : public Searcher {
     const Plan plan = plan_of(params);
     if (plan.k == 0 || plan.candidates == 0) return;
     if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
-    const auto [running, waiting] = layout_->interleaving();
-    const std::size_t slots_a_thread = running + waiting;
+    const GraphLayout::Interleaving in_flight = layout_->interleaving();
+    const std::size_t slots_a_thread = in_flight.running + in_flight.waiting;
     std::vector<std::unique_ptr<InFlightQuery>> slots(threads_of(params.num_threads) * slots_a_thread);
     const auto make = [this] { return idle_.take([this] { return std::make_unique<InFlightQuery>(*this); }); };
     const std::size_t grain = grain_of(params.num_threads, queries.rows, 8 + queries.rows / 256);
@@ -82,8 +82,8 @@ class GraphSearcher final : public Searcher {
         best[query.number].assign(query.found.begin(), query.found.end());
       };
       interleave<InFlightQuery>(
-          mine, running, begin, end, make, start, [&](InFlightQuery& query) { return step(query, queries, plan); },
-          finish);
+          mine, in_flight.running, begin, end, make, start,
+          [&](InFlightQuery& query) { return step(query, queries, plan); }, finish);
     });
     for (auto& query : slots) idle_.give(std::move(query));
   }

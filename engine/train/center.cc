@@ -53,6 +53,7 @@ std::vector<float> robust_mean(const DenseRows& vectors, const Progress& progres
       progress("learn", id + 1, vectors.size());
   }
   std::vector<float> mean;
+  mean.reserve(sums.size());
   for (const double sum : sums) mean.push_back(static_cast<float>(sum / static_cast<double>(vectors.size())));
   return mean;
 }

@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 #include <ostream>
-#include <ranges>
 #include <set>
 #include <string>
 #include <utility>
@@ -194,7 +193,9 @@ Cover<Case> cover_of(std::vector<Case> cases) {
   };
   Cover<Case> cover;
   while (!cases.empty()) {
-    const auto best = std::ranges::max(std::views::iota(std::size_t{0}, cases.size()), {}, added);
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < cases.size(); ++i)
+      if (added(i) > added(best)) best = i;
     if (added(best) == 0) break;
     for (const std::size_t trait : traits[best]) covered[trait] = true;
     taken[best] = true;

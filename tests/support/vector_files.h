@@ -81,6 +81,17 @@ inline std::string sparse_row(const std::vector<std::uint32_t>& components, cons
   return out;
 }
 
+/// The nearest f16, ties to even, by definition.
+inline std::uint16_t half_bits(float value) {
+  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const double size = std::abs(double{value});
+  if (size == 0) return sign;
+  const int exponent = std::max(std::ilogb(size), -14);
+  const double steps = std::nearbyint(std::ldexp(size, 10 - exponent));  // of the last bit
+  if (std::ldexp(steps, exponent - 10) > 65504) return sign | 0x7C00;
+  return static_cast<std::uint16_t>(sign | (((exponent + 14) << 10) + static_cast<int>(steps)));
+}
+
 /// The value of an f16 by its definition (IEEE 754-2019, 3.4): sign, 5 bits of exponent, 10 of fraction.
 inline double half_value(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;

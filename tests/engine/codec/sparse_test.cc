@@ -51,7 +51,7 @@ class SparseCodes : public ::testing::TestWithParam<Form> {
       const float step = largest / (negative ? std::floor(GetParam().most / 2) : GetParam().most);
       for (float& v : values) {
         if (GetParam().most != 0) v = static_cast<float>(std::nearbyint(double{v} / double{step})) * step;
-        if (GetParam().encoder == encoder_sparse_f16) v = static_cast<float>(static_cast<_Float16>(v));
+        if (GetParam().encoder == encoder_sparse_f16) v = static_cast<float>(half_value(half_bits(v)));
       }
     }
     return vectors;

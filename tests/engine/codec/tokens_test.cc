@@ -109,7 +109,7 @@ Case half_case(unsigned seed) {
       encoded);
   c.stored.rows = encoded.bytes;
   set_ends(c, encoded.ends, seed % 2);
-  for (float& value : c.tokens) value = static_cast<float>(static_cast<_Float16>(value));
+  for (float& value : c.tokens) value = static_cast<float>(half_value(half_bits(value)));
   return c;
 }
 
@@ -131,17 +131,14 @@ Case coded_case(unsigned seed, bool has_norms) {
     for (auto& number : numbers)
       number = static_cast<std::uint32_t>(random() % 9 == 0 ? c.n_centroids - 1 : below(random, c.n_centroids));
     for (auto& code : codes) code = static_cast<std::uint8_t>(random());
-    std::vector<_Float16> norms(has_norms ? count : 0);
-    for (auto& norm : norms)
-      norm = static_cast<_Float16>(random() % 9 == 0 ? 0.0F : static_cast<float>(random() % 1000) / 300);
-    std::vector<std::uint16_t> halves(norms.size());
-    if (has_norms && count != 0) std::memcpy(halves.data(), norms.data(), count * sizeof(std::uint16_t));
+    std::vector<std::uint16_t> halves(has_norms ? count : 0);
+    for (auto& half : halves) half = half_bits(random() % 9 == 0 ? 0.0F : static_cast<float>(random() % 1000) / 300);
     append_two_level(numbers, halves, codes, c.n_centroids, c.stored.rows);
     byte_ends.push_back(c.stored.rows.size());
     for (std::size_t t = 0; t < count; ++t)
       for (std::size_t j = 0; j < dim; ++j) {
         const std::size_t s = j / width, code = codes[t * m_pq + s];
-        const float norm = has_norms ? static_cast<float>(norms[t]) : 1;
+        const float norm = has_norms ? static_cast<float>(half_value(halves[t])) : 1;
         c.tokens.push_back(centroids[numbers[t] * dim + j] + norm * pq[(s * 256 + code) * width + j % width]);
       }
   }

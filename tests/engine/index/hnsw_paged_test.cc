@@ -248,7 +248,7 @@ TEST(Paged, EachFaultOfAPageIsFound) {
   const TempDir folder;
   Random random(7);
   const Vectors vectors = clustered_vectors(random, kRows, kDim, 20);
-  build(vectors, paged(), folder / "index");
+  build_index(vectors, paged(), folder / "index");
   const Bytes whole = read_file(folder / "index");
   const Index index = Index::open(folder / "index");
   const Pages pages = pages_of(index, kOwnBytes, kLinkBytes);

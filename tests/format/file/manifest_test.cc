@@ -168,7 +168,7 @@ TEST(Manifest, HasOneStageOrTwo) {
                [&] { read(1, true); });
   for (const auto& [stages, rerank] : {std::pair(2, false), {3, false}, {3, true}})
     expect_error(Errc::incompatible, {"file: manifest at byte 8", std::to_string(stages) + " encodings", "newer"},
-                 [&] { read(static_cast<std::size_t>(stages), rerank); });
+                 [read, stages = stages, rerank = rerank] { read(static_cast<std::size_t>(stages), rerank); });
 }
 
 /// Reads bytes that no hash vouched for: anything but an Error is a fault.

@@ -174,7 +174,7 @@ TEST_F(MappedFileTest, CraftedHeadersAreRefused) {
                                                             {kMost, kMost}}) {
     SCOPED_TRACE(std::to_string(offset) + " " + std::to_string(length));
     expect_refused(with_header(whole_,
-                               [&](Header& h) {
+                               [&, offset = offset, length = length](Header& h) {
                                  h.manifest_offset = offset;
                                  h.manifest_length = length;
                                  if (offset <= size && length <= size - offset)
