@@ -14,6 +14,7 @@
 #include "tests/engine/kernels/guarded_bytes.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
+#include "tests/support/vector_files.h"
 
 namespace cassata::tokens_test {
 namespace {

@@ -56,7 +56,7 @@ TEST_F(RecommendAtSize, KeepsItsWord) {
     }
 }
 
-TEST_F(Recommend, StaysWithinTheMemory) {
+TEST_F(RecommendAtSize, StaysWithinTheMemory) {
   std::vector<double> needed;
   const Recommendation any = recommend(*stream(), nullptr, {.target_recall = 0.7, .sample = 400});
   for (const Trial& trial : any.trials)

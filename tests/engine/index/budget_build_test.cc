@@ -105,7 +105,7 @@ TEST(BudgetBuild, FewVectors) {
   }
 }
 
-TEST(BudgetBuild, GoesOnWhereItWasInterrupted) {
+TEST(BudgetBuildAtSize, GoesOnWhereItWasInterrupted) {
   struct Interrupted {};
   Random random(4);
   const Vectors vectors = normal_vectors(random, kSize, 100);
@@ -138,7 +138,7 @@ TEST(BudgetBuild, GoesOnWhereItWasInterrupted) {
   EXPECT_GT(resumed, 4u);
 }
 
-TEST(BudgetBuild, GoesOnAfterKills) {
+TEST(BudgetBuildAtSize, GoesOnAfterKills) {
   Random random(5);
   const Vectors vectors = normal_vectors(random, kSize, 100);
   const TempDir folder;

@@ -92,7 +92,7 @@ TEST(Centroids, NumbersBeyondReasonLeadNowhereElse) {
   }
 }
 
-TEST(TrainCentroids, MoreOfThemAreNearer) {
+TEST(TrainCentroidsAtSize, MoreOfThemAreNearer) {
   for (unsigned seed = 0; seed < 5; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -122,7 +122,7 @@ TEST(TrainCentroids, IsNearerThanSamplesAlone) {
   EXPECT_LT(trained, 0.8 * untrained);
 }
 
-TEST(TrainCentroids, DoesNotDependOnThreads) {
+TEST(TrainCentroidsAtSize, DoesNotDependOnThreads) {
   for (const std::size_t count : {100, 1500}) {
     SCOPED_TRACE(count);
     Random random(count);
