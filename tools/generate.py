@@ -21,6 +21,7 @@ from cassata import kannolo, signatures
 ROOT = Path(__file__).parents[1]
 STUB, PAGE = ROOT / "bindings" / "cassata" / "__init__.pyi", ROOT / "docs" / "reference.md"
 _Kind = inspect.Parameter
+_SENTENCE_END = re.compile(r"(?<=\.)(?<!e\.g\.) (?=[A-Z`])")
 
 # --- signatures ------------------------------------------------------------------------------------------------------------------
 
@@ -169,7 +170,8 @@ def overloads(name: str, parameters: list[inspect.Parameter], comment: str) -> l
 
 INTRODUCTION = """# Reference
 
-Written by `tools/generate.py` from the tables of parameters and classes. [python.md](python.md) is the guide.
+Written by `tools/generate.py` from the tables of parameters and classes.
+[python.md](python.md) is the guide.
 
 Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function of (stage, done, total); `Hits` is a tuple of two arrays,
 float32 scores and int64 ids; `Data`, `Queries` and `Tokens` are described where they are used.
@@ -181,7 +183,7 @@ def page() -> str:
     parts = [INTRODUCTION, "## Functions\n"]
     for name in ("build", "open", "recommend", "train_two_level", "clean", "install_as"):
         parts.append(function_text(f"cassata.{name}", getattr(cassata, name)))
-    parts += ["## Index\n", doc_of(cassata.Index) + "\n"]
+    parts += ["## Index\n", flowed(doc_of(cassata.Index)) + "\n"]
     for name, member in inspect.getmembers(cassata.Index):
         if not name.startswith("_") and callable(member):
             parts.append(function_text(f"Index.{name}", vars(cassata.Index)[name]))
@@ -189,7 +191,7 @@ def page() -> str:
     parts += ["### Properties\n\n| property | type | |\n| --- | --- | --- |"]
     parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(doc_of(p)))} |" for name, p in properties]
     parts += ["\n## Other classes\n", function_text("cassata.SparseRows", cassata.SparseRows)]
-    parts += ["### cassata.Recommendation\n", doc_of(cassata.Recommendation) + "\n", "| attribute | type |\n| --- | --- |"]
+    parts += ["### cassata.Recommendation\n", flowed(doc_of(cassata.Recommendation)) + "\n", "| attribute | type |\n| --- | --- |"]
     parts += [f"| `{field.name}` | {_cell(field.type)} |" for field in dataclasses.fields(cassata.Recommendation)]
     parts += ["", function_text("Recommendation.build", cassata.Recommendation.build)]
     parts += [f"### cassata.{error.__name__}\n\n{flowed(doc_of(error))}\n" for error in (cassata.FormatError, cassata.RecallWarning)]
@@ -207,6 +209,7 @@ The tables that follow the classes describe the arguments.
 - `build_*` and `load` return an index of the class.
   `search` of such an index returns flat arrays, query after query: (k,) for one query, (nq * k,) for several.
   If `cassata.open` or `cassata.build` made the index, it returns arrays of shape (nq, k) for queries of two dimensions.
+  It then has the options and defaults of `Index.search`, by name, and uses all processors for several queries.
 - `batch_search` returns arrays of shape (nq, k) for queries of two dimensions, flat ones for others.
 - Missing places hold id -1 and distance -inf (dotproduct, cosine) or inf (euclidean, manhattan).
 - `ValueError`: data, a file or a value is invalid: the message names the argument, the place, the found value and the expected one.
@@ -222,9 +225,10 @@ def doc_of(thing: Any) -> str:
     return inspect.getdoc(thing) or ""
 
 
-def flowed(text: str) -> str:
-    """Paragraphs of one line."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+def flowed(text: str, indent: str = "") -> str:
+    """Paragraphs with one sentence a line, and `indent` before all lines but the first."""
+    sentences = [_SENTENCE_END.sub("\n", " ".join(paragraph.split())) for paragraph in text.split("\n\n")]
+    return "\n\n".join(sentences).replace("\n", f"\n{indent}")
 
 
 def _cell(text: object) -> str:
@@ -250,7 +254,7 @@ def function_text(title: str, function: Any) -> str:
         lines.append(f"Returns {flowed(sections['Returns'])[0].lower()}{flowed(sections['Returns'])[1:]}\n")
     if "Raises" in sections:
         errors = re.findall(r"^(\w+): (.*?)(?=^\w+: |\Z)", sections["Raises"], re.MULTILINE | re.DOTALL)
-        lines += [*(f"- `{error}`: {flowed(text)}" for error, text in errors), ""]
+        lines += [*(f"- `{error}`: {flowed(text.strip(), '  ')}" for error, text in errors), ""]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cassata import _core
+from cassata.signatures import bounds_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cli.md"
@@ -28,10 +29,7 @@ def values_of(row: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in row["choices"])
     if row["type"] in ("bool", "path", "bytes"):
         return {"bool": "", "path": "a file", "bytes": "bytes, as `512MiB`"}[row["type"]]
-    least, most = f"{row['minimum']:.0f}", row["maximum"]
-    if most is None or most > 2**24:
-        return f"{least} or more"
-    return f"over {least}, to {most:.0f}" if row["above_minimum"] else f"{least} to {most:.0f}"
+    return bounds_of(row)
 
 
 def default_of(row: dict[str, Any]) -> str:

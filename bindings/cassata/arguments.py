@@ -54,9 +54,9 @@ first_stage_value_type: str = "f16"
 second_stage_value_type: str = "f16"
     Encoding of the second stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte".
 sparse_index_path: Path
-    Index file of a sparse graph class of one stage, with metric dotproduct.
+    Index file of a sparse graph class of one stage, with metric dotproduct or cosine.
 dense_index_path: Path
-    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct.
+    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct or cosine.
 multivec_data_folder: Path
     Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy, index_assignment.npy,
     pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.

@@ -24,7 +24,8 @@ class RecallWarning(UserWarning):
     """The self-check of a build found a low recall. `info["provenance"]["self_check"]` has the numbers."""
 
 
-_switching = threading.Lock()  # held while an index switches to another file, not while that is opened
+# Held while an index switches to another file or closes, not while a file is opened. Reentrant: a signal handler may close an index.
+_switching = threading.RLock()
 _BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
@@ -60,7 +61,7 @@ class Index:
         """The object for an open file: of this class if it is that of the file, else of the file's class."""
         held = core.class_name
         face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
-        face._held, face._path, face._sparse = core, path, held.startswith("Sparse")
+        face._held, face._path, face._sparse = core, path, core.sparse
         return face
 
     @classmethod
@@ -101,8 +102,8 @@ class Index:
     def open(
         cls: type[Self],
         path: Path,
-        verify: Verify = False,
         *,
+        verify: Verify = False,
         resident: str | None = None,
         lock: bool = False,
         progress: Progress = None,
@@ -158,7 +159,7 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
         """
         for name in parameters.keys() - _SEARCH:
-            raise signatures.unknown(name, f"{type(self).__name__}.search", [*_PARAMETERS_OF_SEARCH])
+            raise signatures.unknown(name, f"{type(self).__name__}.search", SEARCH_ARGUMENTS)
         core = self._opened()  # kept until the end, even if another thread closes the index
         rows, count, several = inputs.queries_of(queries, core.dim, self._sparse)
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
@@ -229,7 +230,7 @@ class Index:
         return cls._face(joined, target)
 
     @near_names
-    def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
+    def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None:
         """Writes a copy of the index file to `path`, and checks every byte on the way.
 
         The file appears complete or not at all; a former file of that name stays until then. An index that was built without `path=`
@@ -248,11 +249,15 @@ class Index:
         """
         core, target = self._opened(), inputs.file_path("path", path)
         core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
-        if self._path is None:
-            self._held, self._path = _core.Index.open(target), target  # releases the temporary file
+        if self._path is not None:
+            return
+        fresh = _core.Index.open(target)
+        with _switching:
+            if self._held is core:  # not closed or saved by another thread meanwhile
+                self._held, self._path = fresh, target  # the temporary file is released with `core`
 
     @near_names
-    def verify(self, progress: Progress = None) -> None:
+    def verify(self, *, progress: Progress = None) -> None:
         """Reads the whole file and checks every byte against its hash, then every structural rule.
 
         Args:
@@ -264,7 +269,7 @@ class Index:
         self._opened().verify(inputs.progress_function(progress))
 
     @near_names
-    def warm(self, resident: str = "hot", *, lock: bool = False, progress: Progress = None) -> None:
+    def warm(self, *, resident: str = "hot", lock: bool = False, progress: Progress = None) -> None:
         """Reads the file into memory, front to back.
 
         Args:
@@ -293,7 +298,7 @@ class Index:
         return {"sections": sections, **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()}}
 
     @near_names
-    def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
+    def reload(self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
         """Switches to the file that is now at the path that the index was opened from, or saved or built at.
 
         Running searches of other threads finish with the file that they began with; later ones use the new file. It must be of the same
@@ -389,7 +394,9 @@ class Index:
     @near_names
     def close(self) -> None:
         """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
-        self._held = None
+        with _switching:
+            released, self._held = self._held, None
+        del released  # after the lock is: it may take a while to unmap a file
 
     def __enter__(self: Self) -> Self:
         """Returns the index itself."""
@@ -492,9 +499,10 @@ def build(data: Data, path: Path | None = None, *, progress: Progress = None, **
     return Index._build(*inputs.collection(data), path, progress, parameters)
 
 
-def open(path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> Index:
+@near_names
+def open(path: Path, *, verify: Verify = False, resident: str | None = None, lock: bool = False, progress: Progress = None) -> Index:
     """As `Index.open`."""
-    return Index.open(path, verify, resident=resident, lock=lock, progress=progress)
+    return Index.open(path, verify=verify, resident=resident, lock=lock, progress=progress)
 
 
 _QUERIES = (
@@ -511,6 +519,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
 _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
+SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
 
 _OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())
 _DOC = signatures.with_arguments(inspect.getdoc(Index.build) or "", "build", _OF_BUILD)

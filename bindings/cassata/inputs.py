@@ -191,6 +191,8 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
 
 def tokens_of(tokens: Any, rows: int, dim: int) -> CoreTokens:
     """Token vectors of `rows` queries: an array, or a list of arrays, one for each query."""
+    if dim == 0:
+        raise ValueError("tokens: given, expected only with an index that has token vectors")
     if isinstance(tokens, (list, tuple)) and all(isinstance(one, np.ndarray) and one.ndim == 2 for one in tokens):
         if len(tokens) != rows:
             raise ValueError(f"tokens: {len(tokens)} arrays, expected {rows}, one for each query")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cassata import _core, inputs, signatures
-from cassata.index import Hits, Index, make_ready
+from cassata.index import SEARCH_ARGUMENTS, Hits, Index, make_ready
 from cassata.signatures import REQUIRED
 
 # --- translations ----------------------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Row:
     held: dict[str, _Held] = field(default_factory=dict)
     search: str = "k ef_search early_exit_threshold num_threads"
     batch: str | None = None  # None: as `search`
-    search_defaults: dict[str, Any] = field(default_factory=dict)
+    search_defaults: dict[str, Any] = field(default_factory=dict)  # after kANNolo's constructors; else the file's
     offsets: str = "offsets"
     files: str = ""  # classes with token vectors: arguments of the join
     two_level: bool | None = None  # layout of their tokens; None: the caller chooses
@@ -187,9 +187,11 @@ class Row:
     @property
     def sparse(self) -> bool:
         """Whether its vectors are sparse."""
-        return self.name.startswith("Sparse")
+        return _VECTORS[self.name] == "sparse"
 
 
+_VECTORS = {row["name"]: row["vectors"] for row in _core.classes}
+_EF_SEARCH = {"ef_search": 100}  # of kANNolo's classes of two stages
 _OPENED = "* resident lock progress"
 _DENSE_LOAD = f"path metric graph_type dtype m_pq dim verify {_OPENED}"
 _SPARSE_LOAD = f"path graph_type metric dtype dim verify {_OPENED}"
@@ -255,7 +257,7 @@ of candidates.""",
         "* rabitq_total_bits dtype dim verify resident lock progress",
         held=_HELD_OF_TWO_STAGES,
         search="k k_candidates ef_search alpha beta early_exit_threshold num_threads",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         texts={
             "rerank_bits": "0: the second stage holds vectors in `dtype`. 1 to 8: rabitq codes of this many bits per dimension.",
             "dtype": 'Encoding of the second stage if rerank_bits is 0: "f16" (None) or "f32".',
@@ -341,7 +343,7 @@ An {_HNSW} over pruned vectors, which keep only the largest values, gives `k_can
         load="path first_stage_value_type graph_type residual_rerank prune_percentage second_stage_value_type dim verify metric " + _OPENED,
         held=_HELD_OF_PRUNED,
         search=f"{_RERANK} num_threads",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
     ),
     Row(
@@ -355,7 +357,7 @@ largest dot product over the document's tokens, summed over the query's tokens."
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder * ids",
         two_level=False,
@@ -371,7 +373,7 @@ al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder pq_subspaces * ids",
         two_level=True,
@@ -385,7 +387,7 @@ al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} * num_threads residuals query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         files="dense_index_path multivec_data_folder pq_subspaces * two_level ids",
         texts={"pq_subspaces": _SUBSPACES_OF_TOKENS},
     ),
@@ -438,7 +440,7 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
     name = row.files.split()[0]
     path = inputs.file_path(name, given[name])
     core = _core.Index.open(path)
-    if core.class_name.startswith("Sparse") != row.sparse:
+    if core.sparse != row.sparse:
         raise ValueError(f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors")
     index = cls._joined(
         core,
@@ -479,22 +481,31 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     """Results of `search` or `batch_search`."""
     core = self._opened()  # kept until the end, even if another thread closes the index
     queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
-    tokens = _tokens(core, given, count) if row.files else None
-    if batch:
+    tokens = _tokens(row, core, given, count)
+    if batch or (count > 1 and not self._flat):
         given.setdefault("num_threads", 0)
-    scores, ids = core.search(queries, tokens, **({**row.search_defaults, **given} if row.search_defaults else given))
+    scores, ids = core.search(queries, tokens, **({**row.search_defaults, **given} if self._flat and row.search_defaults else given))
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
-def _tokens(core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens:
-    """The token vectors of that many queries."""
+def _native(self: Index) -> Sequence[str]:
+    """Arguments that the searches of an index have besides, unless a constructor of kANNolo made it."""
+    return () if self._flat else SEARCH_ARGUMENTS
+
+
+def _tokens(row: Row, core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens | None:
+    """The token vectors of that many queries; None: neither given nor needed."""
+    tokens = given.pop("tokens", None)
+    if tokens is not None:
+        tokens = inputs.tokens_of(tokens, count, core.token_dim)
+    if not row.files:
+        return tokens  # type: ignore[no-any-return]
     if "residuals" in given:
-        given["sum_stages"] = inputs.truth("residuals", given.pop("residuals"))
-    tokens = _either(given, "multivec_queries", "multivec_query")
+        given["residuals"] = inputs.truth("residuals", given["residuals"])
+        given["sum_stages"] = _either(given, "residuals", "sum_stages")
+    others = _either(given, "multivec_queries", "multivec_query")
     n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
-    if "tokens" in given:
-        return inputs.tokens_of(given.pop("tokens"), count, core.token_dim)
-    return inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
+    return tokens or inputs.query_tokens(others, count, n_tokens, token_dim, doclens, core.token_dim)
 
 
 def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, bool]:
@@ -557,9 +568,10 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
 
 _SHAPES = {
     "search": """(distances, ids), float32 and int64, best first, ties by lower id. Flat, query after query: (k,) for one query, (nq * k,)
-    for several. If `cassata.open` or `cassata.build` made the index: (nq, k) for queries of two dimensions. Distances are scores of the
-    metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Missing places hold id -1
-    and distance -inf or inf.""",
+    for several. Distances are scores of the metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances
+    (smallest first). Missing places hold id -1 and distance -inf or inf. If `cassata.open` or `cassata.build` made the index: (nq, k)
+    for queries of two dimensions, several queries use all processors, and all options of `Index.search` go by name, with its
+    defaults.""",
     "batch_search": "(distances, ids), of shape (nq, k) for queries of two dimensions, flat for others. Otherwise as `search`.",
 }
 _LOAD = """Opens an index file of this class, in a time that does not depend on its size. The file holds all parameters.
@@ -649,7 +661,7 @@ def _searches(row: Row) -> dict[str, Any]:
         doc = f"{doc}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
         doc = signatures.with_arguments(doc, "search", parameters)
         body = functools.partial(_answers, row, name == "batch_search")
-        found[name] = signatures.method(name, row.name, "self", parameters, "Hits", doc, body, frozenset(aliases), positions)
+        found[name] = signatures.method(name, row.name, "self", parameters, "Hits", doc, body, frozenset(aliases), positions, _native)
     return found
 
 

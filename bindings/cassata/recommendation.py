@@ -40,7 +40,7 @@ class Recommendation:
     """All candidates, as dicts of the same; a missed target is None there, and a refused build has a `refusal`."""
 
     def build(
-        self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None, *, overwrite: bool = False
+        self, data: Any, path: Path | None = None, *, num_threads: int = 0, progress: Progress = None, overwrite: bool = False
     ) -> Index:
         """Builds the recommended index.
 
@@ -58,11 +58,8 @@ class Recommendation:
         Example:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
-        face: Any = CLASSES[self.class_name]
-        build = face.build_from_file
-        if not isinstance(data, (str, os.PathLike)):
-            build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
-        return build(data, **self.arguments, path=path, overwrite=overwrite, num_threads=num_threads, progress=progress)  # type: ignore[no-any-return]
+        face = CLASSES[self.class_name]
+        return face.build(data, path, overwrite=overwrite, num_threads=num_threads, progress=progress, **self.arguments)  # type: ignore[no-any-return]
 
 
 def recommend(

@@ -45,6 +45,22 @@ def test_signatures_are_true(face):
         assert f"def {name}(" in PAGE.read_text(encoding="utf-8"), name
 
 
+def test_texts_keep_names_and_numbers():
+    """Names of choices are quoted, not capitalized; bounds are whole numbers."""
+    told = inspect.getdoc(cassata.build)
+    for choice in ("hnsw", "permuted", "dotproduct"):
+        assert f'"{choice}"' in told
+        assert not re.search(rf"\b{choice.capitalize()}\b", told)
+    assert re.search(r"m_pq: [^()]*\(1 to 1048576\)", told)
+    assert not re.search(r"\de\+\d", told + PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_has_one_sentence_a_line():
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            assert not re.search(r"(?<!e\.g)\. [A-Z`\[]", line), line
+
+
 def test_the_page_names_everything_public():
     page = PAGE.read_text(encoding="utf-8")
     for name in set(cassata.__all__) - {"__version__", "simd_target", "SparseDotPacking8HNSW"}:

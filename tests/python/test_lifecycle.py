@@ -220,6 +220,31 @@ def test_a_search_under_way_outlives_close(saved, vectors):
         np.testing.assert_array_equal(ask(Closing.load(saved.path)), ask(saved))
 
 
+def test_closing_while_another_thread_reloads(saved, monkeypatch):
+    """Where the reload is about to switch; it may not open the index again."""
+    closing = threading.Thread(target=saved.close)
+
+    def set_later(index, name, value):
+        if name == "_held" and threading.current_thread() is threading.main_thread():
+            closing.start()
+            closing.join(0.2)  # in vain if it waits for the switch
+        object.__setattr__(index, name, value)
+
+    monkeypatch.setattr(type(saved), "__setattr__", set_later, raising=False)
+    saved.reload()
+    closing.join()
+    with pytest.raises(ValueError, match="the index is closed"):
+        len(saved)
+
+
+def test_closing_while_a_temporary_index_is_saved(index, tmp_path):
+    index.save(tmp_path / "saved", progress=lambda *event: index.close())
+    with pytest.raises(ValueError, match="the index is closed"):
+        len(index)
+    assert index.path is None
+    cassata.open(tmp_path / "saved", verify=True).close()
+
+
 def test_close_unmaps(saved):
     path = os.path.realpath(saved.path)
     mapped = lambda: path in Path("/proc/self/maps").read_text()  # noqa: E731

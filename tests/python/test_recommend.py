@@ -51,6 +51,12 @@ def test_arguments_are_those_of_the_class(found, vectors):
     assert by_hand.info["sections"] == by_itself.info["sections"]
 
 
+def test_the_index_is_native(found, vectors, queries):
+    with found.build(vectors) as index:
+        assert index.search(queries, k=K)[1].shape == (len(queries), K)
+        np.testing.assert_array_equal(index.search(queries, k=K), cassata.Index.search(index, queries, k=K))
+
+
 def test_can_be_pickled(found, vectors):
     copy = pickle.loads(pickle.dumps(found))
     assert copy == found

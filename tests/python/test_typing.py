@@ -75,7 +75,7 @@ native = cassata.Index.open("n", resident="hot")
 result = native.search(cassata.SparseRows(components, [0.5, 1.0]), k=3, query_cut=9)
 result = native.join("tokens", Path("j"), overwrite=True).search(matrix, tokens=[vectors, vectors], k_candidates=20)
 with cassata.Index.open("n") as opened_natively:
-    opened_natively.warm("all", lock=True)
+    opened_natively.warm(resident="all", lock=True)
 native = cassata.recommend(vectors).build(vectors)
 try:
     cassata.open("c")
