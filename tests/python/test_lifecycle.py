@@ -237,7 +237,8 @@ def test_closing_while_another_thread_reloads(saved, monkeypatch):
         len(saved)
 
 
-def test_closing_while_a_temporary_index_is_saved(index, tmp_path):
+def test_closing_while_a_temporary_index_is_saved(vectors, tmp_path):
+    index = cassata.DenseFlatIndex.build_from_array(vectors)
     index.save(tmp_path / "saved", progress=lambda *event: index.close())
     with pytest.raises(ValueError, match="the index is closed"):
         len(index)

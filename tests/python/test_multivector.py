@@ -498,7 +498,7 @@ def test_one_file_is_enough(request, first, face, tokens, tmp_path, queries, que
     copied.unlink()
     with cassata.open(path, verify=True) as same:
         assert type(same) is type(index) is {"plain": Plain, "coded": Coded}[face]
-        assert [part.tolist() for part in same.batch_search(queries, query_tokens)] == expected
+        assert [part.tolist() for part in same.batch_search(queries, query_tokens, ef_search=100)] == expected
         assert (same.token_dim, same.n) == (DIM, N)
         rerank = same.info["rerank"]
         assert rerank == {

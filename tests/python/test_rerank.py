@@ -211,7 +211,7 @@ def test_a_saved_file_is_opened_as_what_it_is(tmp_path, index, queries):
     with pytest.raises(ValueError, match="holds a SparseRerankHNSW, not a SparsePlainHNSW"):
         cassata.SparsePlainHNSW.load(path)
     index.save(tmp_path / "saved")
-    np.testing.assert_array_equal(cassata.open(tmp_path / "saved").batch_search(queries), expected)
+    np.testing.assert_array_equal(cassata.open(tmp_path / "saved").batch_search(queries, ef_search=100), expected)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------------------
