@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` only fails if they are not up to date."""
+"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` fails if they are stale."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from cassata.signatures import bounds_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cli.md"
-# "<!-- options: build -->" begins the table of a stage; names after a minus sign are left out: "<!-- options: search -ef_search -->".
+# "<!-- options: build -->" begins the table of a stage. Names after a minus sign are left out:
+# "<!-- options: search -ef_search -->".
 MARKED = re.compile(r"(<!-- options: (\w+)((?: -\w+)*) -->\n)(.*?)(<!-- end of options -->\n)", re.DOTALL)
 
 
 def as_options(text: str) -> str:
     """`text` with the names of parameters as options, where these differ."""
-    options = {row["name"]: f"`{row['option']}`" for row in reversed(_core.parameters) if row["option"].lstrip("-") != row["name"]}
+    options = {
+        row["name"]: f"`{row['option']}`"
+        for row in reversed(_core.parameters)
+        if row["option"].lstrip("-") != row["name"]
+    }
     return re.sub(r"\b[a-z_]+\b", lambda word: options.get(word[0], word[0]), text)
 
 
@@ -45,7 +50,11 @@ def table_of(stage: str, without: list[str]) -> str:
     for row in _core.parameters:
         if row["stage"] != stage or row["name"] in without:
             continue
-        only = "" if row["only_with"] is None else f". {'Used only by' if row['ignored_elsewhere'] else 'Only with'} {row['only_with']}"
+        only = (
+            ""
+            if row["only_with"] is None
+            else f". {'Used only by' if row['ignored_elsewhere'] else 'Only with'} {row['only_with']}"
+        )
         lines.append(f"| `{row['option']}` | {values_of(row)} | {default_of(row)} | {as_options(row['help'])}{only} |")
     return "\n".join(lines) + "\n"
 

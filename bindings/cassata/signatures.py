@@ -1,4 +1,4 @@
-"""Methods whose signatures and docstrings are made from tables: the engine's parameters, and the arguments that only Python has."""
+"""Makes signatures and docstrings of methods from the engine's parameters and the arguments that only Python has."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def argument(stage: str, name: str) -> Argument:
     if stage == "load":  # arguments of the build
         known = argument("search" if name == "token_dim" else "build", name)
         kind = known.annotation.removesuffix(" | None")
-        return Argument(f"{kind} | None", None, "As in the build; compared with the file. None: not compared.", known.range)
+        return Argument(
+            f"{kind} | None", None, "As in the build; compared with the file. None: not compared.", known.range
+        )
     row = _PARAMETERS[stage, name]
     text = _sentence(row["help"], row["choices"] or ())
     default = row["default"]
@@ -77,7 +79,7 @@ def argument(stage: str, name: str) -> Argument:
 
 
 def _sentence(text: str, choices: Sequence[str]) -> str:
-    """`text` with a capital at its start and a full stop; choices that it describes, as in "flat: exact", are quoted."""
+    """`text` with a capital and a full stop; choices that it describes, as in "flat: exact", are quoted."""
     described = "|".join(map(re.escape, choices)) or r"\b\B"
     quoted = re.sub(rf"(?:^|(?<=[;.] ))({described})(?=:| \()", r'"\1"', text)
     return quoted[0].upper() + quoted[1:].rstrip(".") + "."
@@ -129,7 +131,9 @@ def _described(known: Argument) -> str:
 
 
 def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False))
+    return "\n".join(
+        textwrap.wrap(text, 116, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False)
+    )
 
 
 _wrapped = functools.cache(_wrap)  # many methods have the same arguments
@@ -169,10 +173,14 @@ def method(
         given = dict(zip(names, arguments))
         if named:
             if not (named.keys() <= known and given.keys().isdisjoint(named)):
-                _refuse_unless_known(named, given, known, f"{_name_of(self)}.{name}", list(dict.fromkeys([*shown, *more(self)])))
+                _refuse_unless_known(
+                    named, given, known, f"{_name_of(self)}.{name}", list(dict.fromkeys([*shown, *more(self)]))
+                )
             given.update(named)
         if len(arguments) > len(names):
-            raise TypeError(f"{names[-1]}: {len(arguments) - len(names)} positional arguments given after it, expected none")
+            raise TypeError(
+                f"{names[-1]}: {len(arguments) - len(names)} positional arguments given after it, expected none"
+            )
         for missing in required:
             if missing not in given and aliases.isdisjoint(given):
                 raise TypeError(f"{missing}: missing argument of {_name_of(self)}.{name}")
@@ -183,7 +191,9 @@ def method(
     return classmethod(call) if first == "cls" else call
 
 
-def _refuse_unless_known(named: dict[str, Any], given: dict[str, Any], known: frozenset[str], where: str, shown: list[str]) -> None:
+def _refuse_unless_known(
+    named: dict[str, Any], given: dict[str, Any], known: frozenset[str], where: str, shown: list[str]
+) -> None:
     """Raises TypeError for a name that is neither in `known` nor in `shown`, or that is given by position too."""
     for name in named:
         if name not in known and name not in shown:

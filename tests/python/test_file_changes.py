@@ -1,4 +1,5 @@
-"""Index files that are truncated or overwritten while they are in use, or that were never whole: errors, and a process that lives on."""
+"""Index files that are truncated or overwritten while they are in use, or that were never whole: errors, and a process
+that lives on."""
 
 import os
 import pathlib
@@ -124,7 +125,9 @@ def test_the_environment_switches_the_guard_off(path, guard):
     environment = {name: value for name, value in os.environ.items() if name != "CASSATA_SIGBUS_GUARD"}
     if guard is not None:
         environment["CASSATA_SIGBUS_GUARD"] = guard
-    done = subprocess.run([sys.executable, "-c", SEARCH, str(path)], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(path)], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == (-signal.SIGBUS if guard == "0" else 0), done.stderr
     assert ("truncated while it was in use" in done.stdout) == (guard != "0")
 

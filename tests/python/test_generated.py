@@ -26,8 +26,12 @@ def test_the_check_finds_what_is_not(tmp_path):
     (tmp_path / "tools").mkdir()
     (tmp_path / "docs").mkdir()
     (tmp_path / "tools" / "generate.py").write_bytes(PROGRAM.read_bytes())
-    (tmp_path / "docs" / "reference.md").write_text(PAGE.read_text(encoding="utf-8").replace("float32", "float64", 1), encoding="utf-8")
-    done = subprocess.run([sys.executable, tmp_path / "tools" / "generate.py", "--check"], capture_output=True, text=True)
+    (tmp_path / "docs" / "reference.md").write_text(
+        PAGE.read_text(encoding="utf-8").replace("float32", "float64", 1), encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "tools" / "generate.py", "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "docs/reference.md: not up to date" in done.stdout
 

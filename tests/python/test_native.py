@@ -27,12 +27,24 @@ DENSE = [
     (cassata.DensePlainHNSW, {**SMALL, "navigation": "rabitq", "bits": 2}, {}),
     (cassata.DensePlainHNSW, {**SMALL, "navigation": "int4", "graph_type": "paged"}, {}),
     (cassata.DensePQHNSW, {**SMALL, "dtype": "pq", "m_pq": 8, "opq": True}, {"ef_search": 50}),
-    (cassata.DenseRerankHNSW, {**SMALL, "dtype": "pq", "m_pq": 8, "rerank": "f16"}, {"k_candidates": 50, "alpha": 0.5, "beta": 9}),
-    (cassata.DenseRerankHNSW, {**SMALL, "dtype": "rabitq", "bits": 1, "rerank": "rabitq", "rerank_bits": 4}, {"k_candidates": 50}),
+    (
+        cassata.DenseRerankHNSW,
+        {**SMALL, "dtype": "pq", "m_pq": 8, "rerank": "f16"},
+        {"k_candidates": 50, "alpha": 0.5, "beta": 9},
+    ),
+    (
+        cassata.DenseRerankHNSW,
+        {**SMALL, "dtype": "rabitq", "bits": 1, "rerank": "rabitq", "rerank_bits": 4},
+        {"k_candidates": 50},
+    ),
 ]
 SPARSE = [
     (cassata.SparseFlatIndex, {"kind": "flat"}, {}),
-    (cassata.SparsePostingsIndex, {"kind": "postings", "n_postings": 100, "summary_energy": 0.9, "n_knn": 4}, {"query_cut": 9}),
+    (
+        cassata.SparsePostingsIndex,
+        {"kind": "postings", "n_postings": 100, "summary_energy": 0.9, "n_knn": 4},
+        {"query_cut": 9},
+    ),
     (cassata.SparsePlainHNSW, SMALL, {"ef_search": 50}),
     (cassata.SparsePlainHNSW, {**SMALL, "dtype": "f32", "metric": "euclidean"}, {"early_exit_threshold": 0.1}),
     (cassata.SparseFixedU8HNSW, {**SMALL, "dtype": "fixedu8"}, {}),
@@ -68,7 +80,11 @@ def check(index, face, one, several, **options):
 def test_dense_indexes(face, parameters, options, metric, tmp_path):
     index = cassata.build(VECTORS, tmp_path / "index", metric=metric, **parameters)
     scores, ids = check(index, face, lambda i: QUERIES[i], QUERIES, **options)
-    for same in (cassata.open(tmp_path / "index"), cassata.Index.open(tmp_path / "index"), pickle.loads(pickle.dumps(index))):
+    for same in (
+        cassata.open(tmp_path / "index"),
+        cassata.Index.open(tmp_path / "index"),
+        pickle.loads(pickle.dumps(index)),
+    ):
         np.testing.assert_array_equal(check(same, face, lambda i: QUERIES[i], QUERIES, **options), (scores, ids))
     if face is cassata.DenseFlatIndex and "dtype" not in parameters:
         np.testing.assert_array_equal(ids, brute_force(VECTORS, QUERIES, K, metric)[1])
@@ -167,14 +183,21 @@ def test_every_search_option_on_every_class(face, data, queries, parameters, tmp
         with pytest.raises(ValueError, match=r"^tokens: given, expected only with an index"):
             index.search(queries, tokens=ASKED_TOKENS)
         np.testing.assert_array_equal(index.search(queries, tokens=None), index.search(queries))
-    with pytest.raises(TypeError, match=f"^sum_stage: unknown argument of {face.__name__}.search, did you mean 'sum_stages'"):
+    with pytest.raises(
+        TypeError, match=f"^sum_stage: unknown argument of {face.__name__}.search, did you mean 'sum_stages'"
+    ):
         index.search(queries, **needed, sum_stage=True)
-    with pytest.raises(TypeError, match=f"^{'query_cut' if kind != 'postings' else 'alpha'}: unknown argument of {face.__name__}.search"):
+    with pytest.raises(
+        TypeError,
+        match=f"^{'query_cut' if kind != 'postings' else 'alpha'}: unknown argument of {face.__name__}.search",
+    ):
         face.load(path).search(queries, **needed, **({"query_cut": 9} if kind != "postings" else {"alpha": 0.1}))
 
 
 @pytest.mark.filterwarnings("ignore::cassata.RecallWarning")
-@pytest.mark.parametrize(("face", "data", "queries", "parameters"), [case for case in OF_KINDS if "Rerank" in case[0].__name__])
+@pytest.mark.parametrize(
+    ("face", "data", "queries", "parameters"), [case for case in OF_KINDS if "Rerank" in case[0].__name__]
+)
 def test_the_default_of_the_file(face, data, queries, parameters, tmp_path):
     path, needed = built(face, data, {**parameters, "m": 2, "ef_construction": 1, "ef_search": 1}, tmp_path)
     native, options = cassata.open(path), {**needed, "k": 1, "k_candidates": 1}
@@ -223,7 +246,11 @@ def test_a_class_builds_and_opens_its_own_files(face, tmp_path):
 
 def test_the_same_bytes_by_either_interface(tmp_path):
     for face, ours, theirs in (
-        (cassata.DensePlainHNSW, {"navigation": "int4", "graph_type": "paged"}, {"navigation": "int4", "layout": "paged"}),
+        (
+            cassata.DensePlainHNSW,
+            {"navigation": "int4", "graph_type": "paged"},
+            {"navigation": "int4", "layout": "paged"},
+        ),
         (
             cassata.DenseRerankHNSW,
             {"dtype": "rabitq", "bits": 3, "rerank": "f32"},
@@ -250,8 +277,12 @@ def test_token_vectors(first, tmp_path):
         one = queries[3] if first == "dense" else cassata.SparseRows(queries[[3]].indices, queries[[3]].data)
         np.testing.assert_array_equal(same.search(one, tokens=tokens[3], k=K, k_candidates=50), (scores[3], ids[3]))
         uneven = [tokens[i, : 1 + i % 4] for i in range(7)]
-        np.testing.assert_array_equal(same.search(queries, tokens=uneven, k=K)[1][3], same.search(one, tokens=tokens[3], k=K)[1])
-        np.testing.assert_array_equal(cassata.Index.search(same, queries, tokens=tokens, k=K, k_candidates=50), (scores, ids))
+        np.testing.assert_array_equal(
+            same.search(queries, tokens=uneven, k=K)[1][3], same.search(one, tokens=tokens[3], k=K)[1]
+        )
+        np.testing.assert_array_equal(
+            cassata.Index.search(same, queries, tokens=tokens, k=K, k_candidates=50), (scores, ids)
+        )
         with pytest.raises(ValueError, match="tokens: 6 arrays, expected 7, one for each query"):
             same.search(queries, tokens=list(tokens)[:6])
 
@@ -267,10 +298,19 @@ def test_kannolo_constructors_flatten(tmp_path):
 
 
 def test_options_go_by_name(tmp_path):
-    for call in (cassata.build, cassata.Index.build, cassata.Index.search, cassata.open, cassata.Index.open, cassata.Index.join):
+    for call in (
+        cassata.build,
+        cassata.Index.build,
+        cassata.Index.search,
+        cassata.open,
+        cassata.Index.open,
+        cassata.Index.join,
+    ):
         by_position = [p.name for p in inspect.signature(call).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
         assert by_position in (["data", "path"], ["self", "queries"], ["path"], ["self", "tokens", "path"]), call
-        assert not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in inspect.signature(call).parameters.values()), call
+        assert not any(
+            p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in inspect.signature(call).parameters.values()
+        ), call
     with pytest.raises(TypeError, match="positional"):
         cassata.build(VECTORS, None, "flat")
     index = cassata.build(VECTORS, kind="flat")
@@ -296,7 +336,11 @@ def test_options_go_by_name(tmp_path):
             TypeError,
             "efConstruction: unknown argument of .*, did you mean 'ef_construction'?",
         ),
-        (lambda: cassata.build(VECTORS, whatever=40), TypeError, "whatever: unknown argument of cassata.build, expected one of data"),
+        (
+            lambda: cassata.build(VECTORS, whatever=40),
+            TypeError,
+            "whatever: unknown argument of cassata.build, expected one of data",
+        ),
         (lambda: cassata.build(VECTORS, m=1), ValueError, "m: 1 given, expected a whole number from 2 to 512"),
         (lambda: cassata.build(VECTORS, m=2.5), TypeError, "m: 2.5 given, expected a whole number"),
         (lambda: cassata.build(VECTORS, kind="tree"), ValueError, "kind: 'tree' given"),
@@ -308,14 +352,30 @@ def test_options_go_by_name(tmp_path):
         (lambda: cassata.build(VECTORS, n_knn=8), ValueError, "^n_knn: "),
         (lambda: cassata.build(VECTORS, bits=2), ValueError, "^bits: "),
         (lambda: cassata.build(VECTORS[0]), ValueError, r"data: shape \(16,\), expected \(number of vectors, dim\)"),
-        (lambda: cassata.build("vectors.parquet"), ValueError, "data: .*vectors.parquet: a table, expected one of .npy"),
+        (
+            lambda: cassata.build("vectors.parquet"),
+            ValueError,
+            "data: .*vectors.parquet: a table, expected one of .npy",
+        ),
         (lambda: cassata.build("s3://bucket/x.npy"), ValueError, "data: .* a URL"),
         (lambda: cassata.build("nothing.npy"), FileNotFoundError, "nothing.npy"),
         (lambda: cassata.build(None), TypeError, "data: None given"),
         (lambda: cassata.Index(), TypeError, "Index: use cassata.build or cassata.open"),
-        (lambda: cassata.open("x", verfy=True), TypeError, "^verfy: unknown argument of cassata.open, did you mean 'verify'?"),
-        (lambda: cassata.Index.open("x", verfy=True), TypeError, "^verfy: unknown argument of Index.open, did you mean 'verify'?"),
-        (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, efsearch=3), TypeError, "did you mean 'ef_search'?"),
+        (
+            lambda: cassata.open("x", verfy=True),
+            TypeError,
+            "^verfy: unknown argument of cassata.open, did you mean 'verify'?",
+        ),
+        (
+            lambda: cassata.Index.open("x", verfy=True),
+            TypeError,
+            "^verfy: unknown argument of Index.open, did you mean 'verify'?",
+        ),
+        (
+            lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, efsearch=3),
+            TypeError,
+            "did you mean 'ef_search'?",
+        ),
         (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, k=-1), ValueError, "k: -1 given"),
         (lambda: cassata.build(VECTORS, kind="flat").search(QUERIES[:, :3]), ValueError, r"queries: shape \(7, 3\)"),
         (
@@ -364,5 +424,7 @@ def test_low_recall_warns_at_the_call():
         cassata.build(random.standard_normal((4000, 96), dtype=np.float32), m=2, ef_construction=1)
     assert warned[0].filename == __file__
     with pytest.warns(cassata.RecallWarning) as warned:
-        cassata.DensePlainHNSW.build_from_array(random.standard_normal((4000, 96), dtype=np.float32), m=2, ef_construction=1)
+        cassata.DensePlainHNSW.build_from_array(
+            random.standard_normal((4000, 96), dtype=np.float32), m=2, ef_construction=1
+        )
     assert warned[0].filename == __file__
