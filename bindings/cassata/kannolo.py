@@ -668,9 +668,8 @@ def _constructors(row: Row) -> dict[str, Any]:
     errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
     budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
     order = f"{row.build}{'' if '*' in row.build else ' *'} path overwrite {budget}num_threads progress {row.ignored}"
-    loose = {
-        name: None if default is REQUIRED else default for name, default in row.defaults.items()
-    }  # after arguments with a default
+    # After arguments with a default, all have one.
+    loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}
     if row.files:
         doc = (
             "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither "

@@ -44,9 +44,8 @@ def install_as(name: str = "kannolo") -> None:
     if name in sys.modules:
         raise ImportError(f"name: {name!r} was imported already; expected a call before its first import")
     module = _Renamed(name)
-    sys.modules[name] = sys.modules[f"{name}.{name}"] = (
-        module  # kANNolo's compiled part is its submodule of the same name
-    )
+    sys.modules[name] = module
+    sys.modules[f"{name}.{name}"] = module  # kANNolo's compiled part is its submodule of the same name
     setattr(module, name, module)
     sys.meta_path.insert(0, _Metadata(name))
 

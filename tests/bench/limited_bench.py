@@ -97,11 +97,8 @@ def opened(kind, path, dim, threads):
 
 
 def read_bytes():
-    return int(
-        next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("read_bytes")).split()[
-            1
-        ]
-    )
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("read_bytes")).split()[1])
 
 
 def reads(group):
@@ -283,9 +280,8 @@ def device(path):
             f"--time_based --readonly"
         )
         command = ["fio", *options.split(), f"--filename={path}", "--output-format=json"]
-        told[depth] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["jobs"][0][
-            "read"
-        ]["iops"]
+        report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        told[depth] = report["jobs"][0]["read"]["iops"]
     return told
 
 

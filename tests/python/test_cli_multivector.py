@@ -200,9 +200,8 @@ def test_interrupted_build_leaves_the_former_file(folder, tmp_path):
     tokens, target, partial = tmp_path / "tokens", tmp_path / "out", tmp_path / "out.partial"
     tokens.mkdir()
     np.save(tokens / "doclens.npy", np.full(N, 2000, "i4"))
-    documents = np.lib.format.open_memmap(
-        tokens / "documents.npy", mode="w+", dtype="f4", shape=(N * 2000, 64)
-    )  # 205 MB of zeros
+    # 205 MB of zeros.
+    documents = np.lib.format.open_memmap(tokens / "documents.npy", mode="w+", dtype="f4", shape=(N * 2000, 64))
     del documents
     target.write_bytes(FORMER)
     command = [BINARY, "build", folder / "sparse.cassata", "--multivec", tokens, "-o", target]

@@ -166,9 +166,8 @@ def test_defaults_and_names_of_a_search(lists, queries):
     usual = answers(lists, queries)
     defaults = {row["name"]: row["default"] for row in _core.parameters if row["stage"] == "search"}
     cut, factor = defaults["query_cut"], defaults["heap_factor"]
-    same = lists.batch_search(
-        queries, 10, 200, 0.3, 1, query_cut=cut, heap_factor=factor
-    )  # in the places that the graphs' classes have
+    # In the places that the graphs' classes have.
+    same = lists.batch_search(queries, 10, 200, 0.3, 1, query_cut=cut, heap_factor=factor)
     assert [part.tolist() for part in same] == usual
 
 

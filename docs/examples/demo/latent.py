@@ -27,9 +27,8 @@ class LatentSpace:
         """The space of the counted texts, of at most `dim` dimensions, and the texts as rows of weighted words."""
         rows, words = counts.shape
         used_by = np.bincount(counts.indices, minlength=words)
-        weights = (
-            np.log((1 + rows) / used_by).astype(np.float32) ** 2
-        )  # squared: the SVD favours common words, rare ones tell more
+        # Squared: the SVD favours common words, rare ones tell more.
+        weights = np.log((1 + rows) / used_by).astype(np.float32) ** 2
         matrix = _weigh(counts, weights)
         return cls(weights, _directions(matrix, min(dim, *matrix.shape))), matrix
 

@@ -98,9 +98,8 @@ def mapped(process: str, path: Path) -> tuple[int, int]:
     with open(f"/proc/{process}/smaps", errors="surrogateescape") as smaps:
         for line in smaps:
             key, _, rest = line.partition(" ")
-            if not key.endswith(
-                ":"
-            ):  # the first line of a mapping: addresses, permissions, offset, device, inode, path
+            # The first line of a mapping: addresses, permissions, offset, device, inode, path.
+            if not key.endswith(":"):
                 inside = line.rstrip("\n").endswith(" " + name)
             elif inside and key == "Rss:":
                 rss += 1024 * int(rest.split()[0])

@@ -87,9 +87,8 @@ class Entry:
 def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple[Entry, bool]:
     """The entry of these texts, and whether it was there already; entries of other texts are removed."""
     recipe = DIM, bm25.K1, bm25.B, [(kind.title, kind.holds.__name__, kind.choices) for kind in KINDS]
-    key = hashlib.sha256(f"{source.fingerprint} {limit} {_RECIPE} {recipe} {cassata.__version__}".encode()).hexdigest()[
-        :16
-    ]
+    facts = f"{source.fingerprint} {limit} {_RECIPE} {recipe} {cassata.__version__}"
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     done = folder / f"{source.kind}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
