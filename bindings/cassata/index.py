@@ -433,9 +433,10 @@ class Index:
 
     def __repr__(self) -> str:
         """The class and the main facts of the file."""
-        if self._held is None:
+        core = self._held  # kept until the end, even if another thread closes the index
+        if core is None:
             return f"{type(self).__name__}(closed, path={self._path!r})"
-        info = self._held.info()
+        info = core.info()
         graph = {
             name: value
             for name, value in (info["graph"] or {}).items()
