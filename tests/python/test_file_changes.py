@@ -102,7 +102,7 @@ def test_a_hole_is_found_where_it_is_asked_for(path, holed, vectors):
 def test_what_is_verified_is_chosen_by_name(path, vectors):
     touched = cassata.DenseFlatIndex.load(path, verify="touched")
     np.testing.assert_array_equal(touched.batch_search(vectors[:5], k=3), cassata.open(path).search(vectors[:5], k=3))
-    for call in (cassata.open, cassata.DenseFlatIndex.load, lambda path, verify: cassata.open(path).reload(verify)):
+    for call in (cassata.open, cassata.DenseFlatIndex.load, lambda path, **given: cassata.open(path).reload(**given)):
         with pytest.raises(ValueError, match="verify: 'all' given, expected True, False or 'touched'"):
             call(path, verify="all")
         with pytest.raises(TypeError, match="verify: 1 given, expected True, False or 'touched'"):
