@@ -120,7 +120,6 @@ Index open_file(const Path& path) {
   return Index::open(path);
 }
 
-template <auto search = &Index::search>
 py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
   const std::vector<std::size_t> shape = {queries.rows, params.k};
   py::array_t<float> scores(shape);
@@ -129,7 +128,7 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
                  .scores = {scores.mutable_data(), queries.rows * params.k}};
   {
     const WithoutGil without;
-    (index.*search)(queries, params, out);
+    index.search(queries, params, out);
   }
   return py::make_tuple(std::move(scores), std::move(ids));
 }
@@ -167,9 +166,8 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-template <auto search>
-py::tuple search_by(const Index& index, const py::object& queries, const TokenArrays& tokens,
-                    const py::kwargs& arguments) {
+py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens,
+                 const py::kwargs& arguments) {
   SearchParams params;
   params.ef_search = index.default_ef_search();
   const IndexSchema& schema = index.manifest().schema;
@@ -180,7 +178,7 @@ py::tuple search_by(const Index& index, const py::object& queries, const TokenAr
   });
   const Batch batch = borrow(batch_of(queries), tokens);
   check_results_fit(batch.rows, params.k);
-  return answer<search>(index, batch, params);
+  return answer(index, batch, params);
 }
 
 py::dict describe(const Trial& trial) {
@@ -363,8 +361,7 @@ void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
-      .def("search", &search_by<&Index::search>, "queries"_a, "tokens"_a.noconvert() = py::none())
-      .def("search_exact", &search_by<&Index::search_exact>, "queries"_a, "tokens"_a.noconvert() = py::none())
+      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("check_touched", [](Index& index) { index = index.with_touch_checks(); })
@@ -373,12 +370,11 @@ void define_index(py::module_& module) {
       .def("residency", &residency)
       .def("info", &info)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
+      .def_property_readonly(
+          "sparse", [](const Index& index) { return index.manifest().schema.vector_kind == VectorKind::sparse; })
       .def_property_readonly("size", &Index::size)
       .def_property_readonly("dim", &Index::dim)
-      .def_property_readonly("default_ef_search", &Index::default_ef_search)
       .def_property_readonly("token_dim", &Index::token_dim)
-      .def_property_readonly("largest_first",
-                             [](const Index& index) { return cassata::largest_first(index.manifest().schema.metric); })
       .def_property_readonly("metric",
                              [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
 }
@@ -411,7 +407,6 @@ PYBIND11_MODULE(_core_of_main, module) {
   module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
              "class_name"_a = py::none());
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
-  module.def("bytes_text", &cassata::bytes_text, "bytes"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a);
   module.attr("parameters") = parameters();

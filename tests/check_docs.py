@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Links of the Markdown files resolve: `check_docs.py ROOT` checks all of them under ROOT, and the pages that sources name.
+"""Links of the Markdown files resolve: `check_docs.py ROOT` checks all of them under ROOT, and the pages that sources
+name.
 
-A link leads to a file or folder in the repository, and to a heading of that page if it has a fragment. Links to the web are not followed.
+A link leads to a file or folder in the repository, and to a heading of that page if it has a fragment. Links to the web
+are not followed.
 """
 
 import re
@@ -86,7 +88,13 @@ def check_source(root: Path, source: Path, text: str) -> list[str]:
 def must_fail(root: Path) -> list[str]:
     """Wrong links that the checks above accept: none, or they would pass by accident."""
     page = root / "docs" / "format.md"
-    wrong = ["[a](nowhere.md)", "[a](#no-such-heading)", "see [a](../README.md#nowhere), and on", "[a](../../outside)", "[`a`](nowhere.md)"]
+    wrong = [
+        "[a](nowhere.md)",
+        "[a](#no-such-heading)",
+        "see [a](../README.md#nowhere), and on",
+        "[a](../../outside)",
+        "[`a`](nowhere.md)",
+    ]
     right = [
         "[a](format.md)",
         "[a](#header)",

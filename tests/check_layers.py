@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Allowed includes. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under ROOT.
+"""Allowed includes. docs/architecture.md ("Layers") explains the table; `check_layers.py ROOT` checks the sources under
+ROOT.
 
-A source includes its own header before anything else, so that compiling it compiles the header alone; headers_test does the others.
+A source includes its own header before anything else, so that compiling it compiles the header alone; headers_test does
+the others.
 """
 
 import re
@@ -10,11 +12,13 @@ from pathlib import Path
 
 TYPES = ("cassata/types.h", "cassata/metric.h")
 PUBLIC = tuple(
-    f"cassata/{part}.h" for part in ("checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
+    f"cassata/{part}.h"
+    for part in ("checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
 )
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
-    f"cassata/{part}.h" for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "recommend", "two_level")
+    f"cassata/{part}.h"
+    for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "recommend", "two_level")
 )
 # The parts of a traversal.
 TRAVERSAL = (
@@ -44,7 +48,15 @@ LAYERS = [
     ("engine/search/", (*TRAVERSAL, *TYPES)),
     (
         "engine/build/",
-        ("engine/build/", "engine/search/", "engine/lists/", "engine/graph/", "engine/codec/codes.h", "engine/base/", *FORMAT),
+        (
+            "engine/build/",
+            "engine/search/",
+            "engine/lists/",
+            "engine/graph/",
+            "engine/codec/codes.h",
+            "engine/base/",
+            *FORMAT,
+        ),
     ),
     # The only file that names concrete encodings, but for those of tokens.
     ("engine/index/registry.cc", ("engine/", *FACADE, *FORMAT)),
@@ -52,14 +64,29 @@ LAYERS = [
     ("engine/multivector/join.cc", ("engine/", *FACADE, *FORMAT)),
     (
         "engine/",
-        (*FACADE, "engine/base/", "engine/index/", "engine/multivector/", "engine/eval/", "engine/build/", *TRAVERSAL, *FORMAT),
+        (
+            *FACADE,
+            "engine/base/",
+            "engine/index/",
+            "engine/multivector/",
+            "engine/eval/",
+            "engine/build/",
+            *TRAVERSAL,
+            *FORMAT,
+        ),
     ),
     ("tools/", ("tools/", *FACADE, *FORMAT)),
     ("bindings/", ("bindings/", *FACADE, *FORMAT)),
 ]
 # Builders are included only by builds, so that no search compiles against it (the first line that fits counts).
 BUILDS = {
-    "engine/build/": ("engine/build/", "engine/index/build_", "engine/index/clean.cc", "engine/eval/exact.cc", "engine/multivector/"),
+    "engine/build/": (
+        "engine/build/",
+        "engine/index/build_",
+        "engine/index/clean.cc",
+        "engine/eval/exact.cc",
+        "engine/multivector/",
+    ),
     "engine/index/build_index.h": ("engine/index/build_index.cc", "engine/index/index.cc"),
     "engine/index/build_": ("engine/index/build_",),
 }
@@ -120,16 +147,29 @@ def allowed(file: str, include: str) -> bool:
 def stands_alone(name: str, source: str, header: str) -> bool:
     """Whether `source` shows that the header `name` compiles after nothing else, and does so twice."""
     first = re.search(r"^\s*#\s*include.*", source, re.MULTILINE)
-    return first is not None and first[0].strip() == f'#include "{name}"' and re.search("^#pragma once$", header, re.MULTILINE) is not None
+    return (
+        first is not None
+        and first[0].strip() == f'#include "{name}"'
+        and re.search("^#pragma once$", header, re.MULTILINE) is not None
+    )
 
 
 def main(root: Path) -> int:
     failures = [
-        f"check_layers.py: {file} may include {include}, which its table should refuse" for file, include in WRONG if allowed(file, include)
+        f"check_layers.py: {file} may include {include}, which its table should refuse"
+        for file, include in WRONG
+        if allowed(file, include)
     ]
-    failures += [f"check_layers.py: {texts} should be refused" for texts in WRONG_ORDER if stands_alone("engine/codec/codes.h", *texts)]
+    failures += [
+        f"check_layers.py: {texts} should be refused"
+        for texts in WRONG_ORDER
+        if stands_alone("engine/codec/codes.h", *texts)
+    ]
     sources = sorted(
-        path for folder in ("format", "engine", "tools", "bindings") for path in (root / folder).rglob("*") if path.suffix in (".h", ".cc")
+        path
+        for folder in ("format", "engine", "tools", "bindings")
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".h", ".cc")
     )
     names: dict[str, Path] = {}
     for path in sources:
@@ -140,7 +180,9 @@ def main(root: Path) -> int:
         source = names.get(path.with_suffix(".cc").name)
         included = re.sub("^(engine|format)/include/", "", file)
         if path.suffix == ".h" and source and not stands_alone(included, source.read_text(), path.read_text()):
-            failures.append(f"{file}: {source.name} has to include {included} before anything else, and it needs a #pragma once")
+            failures.append(
+                f"{file}: {source.name} has to include {included} before anything else, and it needs a #pragma once"
+            )
         for number, line in enumerate(path.read_text().splitlines(), 1):
             include = re.match(r'\s*#\s*include\s*["<]([^">]+)', line)
             if include and not allowed(file, include[1]):

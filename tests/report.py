@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Prints the slowest and the skipped tests of a run: `report.py FOLDER`, of JUnit files of ctest, GoogleTest and pytest."""
+"""Prints the slowest and the skipped tests of a run: `report.py FOLDER`, of JUnit files of ctest, GoogleTest and
+pytest."""
 
 import re
 import sys

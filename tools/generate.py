@@ -21,8 +21,9 @@ from cassata import kannolo, signatures
 ROOT = Path(__file__).parents[1]
 STUB, PAGE = ROOT / "bindings" / "cassata" / "__init__.pyi", ROOT / "docs" / "reference.md"
 _Kind = inspect.Parameter
+_SENTENCE_END = re.compile(r"(?<=\.)(?<!e\.g\.) (?=[A-Z`])")
 
-# --- signatures ------------------------------------------------------------------------------------------------------------------
+# --- signatures -------------------------------------------------------------------------------------------------------
 
 
 def parameter(p: inspect.Parameter) -> str:
@@ -42,7 +43,12 @@ def _literal(value: Any) -> str:
 
 
 def definition(
-    name: str, parameters: list[inspect.Parameter], returns: str, indent: str = "", end: str = ": ...", comment: str = ""
+    name: str,
+    parameters: list[inspect.Parameter],
+    returns: str,
+    indent: str = "",
+    end: str = ": ...",
+    comment: str = "",
 ) -> str:
     """A `def` of one line, or of one line for each parameter."""
     parts: list[str] = []
@@ -52,10 +58,10 @@ def definition(
         parts.append(parameter(p))
     tail = f") -> {returns}{end}"
     line = f"{indent}def {name}({', '.join(parts)}{tail}{comment}"
-    if len(line) <= 140:
+    if len(line) <= 120:
         return line
     inner = f"{indent}    {', '.join(parts)}"
-    if len(inner) <= 140:
+    if len(inner) <= 120:
         return f"{indent}def {name}({comment}\n{inner}\n{indent}{tail}"
     return "\n".join([f"{indent}def {name}({comment}", *(f"{indent}    {part}," for part in parts), f"{indent}{tail}"])
 
@@ -70,7 +76,7 @@ def returned(function: Any) -> str:
     return str(inspect.signature(getattr(function, "__func__", function)).return_annotation)
 
 
-# --- the stub --------------------------------------------------------------------------------------------------------------------
+# --- the stub ---------------------------------------------------------------------------------------------------------
 
 HEAD = """# Written by tools/generate.py.
 from typing import Any, TypeAlias, overload
@@ -104,7 +110,8 @@ def stub() -> str:
         definition("open", own_parameters(cassata.open), "_AnyIndex"),
     ]
     return (
-        f"{HEAD}__all__ = [\n{listed}\n]\n\n_Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]\n\n"
+        f"{HEAD}__all__ = [\n{listed}\n]\n\n_Hits: TypeAlias = tuple[npt.NDArray[np.float32], "
+        "npt.NDArray[np.int64]]\n\n"
         f"{index_stub()}\n{classes}\nSparseDotPacking8HNSW = SparseDotVByteHNSW\n\n_AnyIndex: TypeAlias = (\n    "
         + names.replace(" | ", "\n    | ")
         + "\n)\n\n"
@@ -117,7 +124,14 @@ def index_stub() -> str:
     """The class Index."""
     lines = ["class Index:"]
     for name, member in vars(cassata.Index).items():
-        if name.startswith("_") and name not in ("__init__", "__enter__", "__exit__", "__len__", "__repr__", "__reduce__"):
+        if name.startswith("_") and name not in (
+            "__init__",
+            "__enter__",
+            "__exit__",
+            "__len__",
+            "__repr__",
+            "__reduce__",
+        ):
             continue
         if isinstance(member, property):
             lines += ["    @property", f"    def {name}(self) -> {returned(member.fget)}: ..."]
@@ -125,7 +139,11 @@ def index_stub() -> str:
         if isinstance(member, classmethod):
             lines.append("    @classmethod")
         if callable(getattr(member, "__func__", member)):
-            lines.append(definition(name, [_plain(p) for p in own_parameters(member)], returned(member).replace("Hits", "_Hits"), "    "))
+            lines.append(
+                definition(
+                    name, [_plain(p) for p in own_parameters(member)], returned(member).replace("Hits", "_Hits"), "    "
+                )
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -145,7 +163,11 @@ def class_stub(row: kannolo.Row) -> str:
             lines += overloads(name, own_parameters(member), "  # type: ignore[override]" if name == "search" else "")
         else:
             comment = "  # type: ignore[override]" if name == "search" else ""
-            lines.append(definition(name, own_parameters(member), returned(member).replace("Hits", "_Hits"), "    ", comment=comment))
+            lines.append(
+                definition(
+                    name, own_parameters(member), returned(member).replace("Hits", "_Hits"), "    ", comment=comment
+                )
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -165,14 +187,16 @@ def overloads(name: str, parameters: list[inspect.Parameter], comment: str) -> l
     return lines
 
 
-# --- the page --------------------------------------------------------------------------------------------------------------------
+# --- the page ---------------------------------------------------------------------------------------------------------
 
 INTRODUCTION = """# Reference
 
-Written by `tools/generate.py` from the tables of parameters and classes. [python.md](python.md) is the guide.
+Written by `tools/generate.py` from the tables of parameters and classes.
+[python.md](python.md) is the guide.
 
-Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function of (stage, done, total); `Hits` is a tuple of two arrays,
-float32 scores and int64 ids; `Data`, `Queries` and `Tokens` are described where they are used.
+Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function of (stage, done, total);
+`Hits` is a tuple of two arrays, float32 scores and int64 ids.
+`Data`, `Queries` and `Tokens` are described where they are used.
 """
 
 
@@ -181,7 +205,7 @@ def page() -> str:
     parts = [INTRODUCTION, "## Functions\n"]
     for name in ("build", "open", "recommend", "train_two_level", "clean", "install_as"):
         parts.append(function_text(f"cassata.{name}", getattr(cassata, name)))
-    parts += ["## Index\n", doc_of(cassata.Index) + "\n"]
+    parts += ["## Index\n", flowed(doc_of(cassata.Index)) + "\n"]
     for name, member in inspect.getmembers(cassata.Index):
         if not name.startswith("_") and callable(member):
             parts.append(function_text(f"Index.{name}", vars(cassata.Index)[name]))
@@ -189,14 +213,25 @@ def page() -> str:
     parts += ["### Properties\n\n| property | type | |\n| --- | --- | --- |"]
     parts += [f"| `{name}` | {_cell(returned(p.fget))} | {_cell(flowed(doc_of(p)))} |" for name, p in properties]
     parts += ["\n## Other classes\n", function_text("cassata.SparseRows", cassata.SparseRows)]
-    parts += ["### cassata.Recommendation\n", doc_of(cassata.Recommendation) + "\n", "| attribute | type |\n| --- | --- |"]
+    parts += [
+        "### cassata.Recommendation\n",
+        flowed(doc_of(cassata.Recommendation)) + "\n",
+        "| attribute | type |\n| --- | --- |",
+    ]
     parts += [f"| `{field.name}` | {_cell(field.type)} |" for field in dataclasses.fields(cassata.Recommendation)]
     parts += ["", function_text("Recommendation.build", cassata.Recommendation.build)]
-    parts += [f"### cassata.{error.__name__}\n\n{flowed(doc_of(error))}\n" for error in (cassata.FormatError, cassata.RecallWarning)]
+    parts += [
+        f"### cassata.{error.__name__}\n\n{flowed(doc_of(error))}\n"
+        for error in (cassata.FormatError, cassata.RecallWarning)
+    ]
     parts += ["## Classes of kANNolo\n", CLASSES]
     for row in kannolo.TABLE:
         parts.append(class_text(row))
-    for stage, title in (("build", "Arguments of builds"), ("search", "Arguments of searches"), ("load", "Arguments of load")):
+    for stage, title in (
+        ("build", "Arguments of builds"),
+        ("search", "Arguments of searches"),
+        ("load", "Arguments of load"),
+    ):
         parts.append(arguments_text(stage, title))
     return "\n".join(parts).rstrip() + "\n"
 
@@ -207,9 +242,11 @@ The tables that follow the classes describe the arguments.
 - `build_*` and `load` return an index of the class.
   `search` of such an index returns flat arrays, query after query: (k,) for one query, (nq * k,) for several.
   If `cassata.open` or `cassata.build` made the index, it returns arrays of shape (nq, k) for queries of two dimensions.
+  It then has the options and defaults of `Index.search`, by name, and uses all processors for several queries.
 - `batch_search` returns arrays of shape (nq, k) for queries of two dimensions, flat ones for others.
 - Missing places hold id -1 and distance -inf (dotproduct, cosine) or inf (euclidean, manhattan).
-- `ValueError`: data, a file or a value is invalid: the message names the argument, the place, the found value and the expected one.
+- `ValueError`: data, a file or a value is invalid.
+  The message names the argument, the place, the found value and the expected one.
   `TypeError`: an argument is missing, or has an unknown name or a wrong type.
   `OSError`: a file cannot be read or written.
   `cassata.FormatError`: an index file is damaged, foreign or newer.
@@ -222,9 +259,10 @@ def doc_of(thing: Any) -> str:
     return inspect.getdoc(thing) or ""
 
 
-def flowed(text: str) -> str:
-    """Paragraphs of one line."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+def flowed(text: str, indent: str = "") -> str:
+    """Paragraphs with one sentence a line, and `indent` before all lines but the first."""
+    sentences = [_SENTENCE_END.sub("\n", " ".join(paragraph.split())) for paragraph in text.split("\n\n")]
+    return "\n\n".join(sentences).replace("\n", f"\n{indent}")
 
 
 def _cell(text: object) -> str:
@@ -238,7 +276,13 @@ def function_text(title: str, function: Any) -> str:
     name = title.rpartition(".")[2]
     summary, sections = parsed(doc_of(plain))
     result = title.partition(".")[2] if isinstance(function, type) else returned(function)
-    lines = [f"### {title}\n", "```python", definition(name, parameters, result, end=""), "```\n", flowed(summary) + "\n"]
+    lines = [
+        f"### {title}\n",
+        "```python",
+        definition(name, parameters, result, end=""),
+        "```\n",
+        flowed(summary) + "\n",
+    ]
     if "Args" in sections:
         described = dict(re.findall(r"^(\w+): (.*?)(?=^\w+: |\Z)", sections["Args"], re.MULTILINE | re.DOTALL))
         lines += ["| argument | type | default | |", "| --- | --- | --- | --- |"]
@@ -250,7 +294,7 @@ def function_text(title: str, function: Any) -> str:
         lines.append(f"Returns {flowed(sections['Returns'])[0].lower()}{flowed(sections['Returns'])[1:]}\n")
     if "Raises" in sections:
         errors = re.findall(r"^(\w+): (.*?)(?=^\w+: |\Z)", sections["Raises"], re.MULTILINE | re.DOTALL)
-        lines += [*(f"- `{error}`: {flowed(text)}" for error, text in errors), ""]
+        lines += [*(f"- `{error}`: {flowed(text.strip(), '  ')}" for error, text in errors), ""]
     return "\n".join(lines)
 
 
@@ -275,7 +319,11 @@ def arguments_text(stage: str, title: str) -> str:
     names: dict[str, list[str]] = {}
     for row in kannolo.TABLE:
         for name, member in vars(kannolo.CLASSES[row.name]).items():
-            if (stage == "build") == name.startswith("build_") and (stage == "load") == (name == "load") and not name.startswith("_"):
+            if (
+                (stage == "build") == name.startswith("build_")
+                and (stage == "load") == (name == "load")
+                and not name.startswith("_")
+            ):
                 for p in own_parameters(member):
                     if p.name not in ("self", "cls", "bits") or (p.name == "bits" and stage != "search"):
                         holders = names.setdefault(p.name, [])
@@ -298,7 +346,10 @@ def main() -> int:
             if "--check" not in sys.argv[1:]:
                 path.write_text(text, encoding="utf-8")
     for path in stale:
-        print(f"{path.relative_to(ROOT)}: {'not up to date; run tools/generate.py' if '--check' in sys.argv[1:] else 'written'}")
+        print(
+            f"{path.relative_to(ROOT)}: "
+            f"{'not up to date; run tools/generate.py' if '--check' in sys.argv[1:] else 'written'}"
+        )
     return 1 if stale and "--check" in sys.argv[1:] else 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` only fails if they are not up to date."""
+"""Writes the tables of options in docs/cli.md from the table of parameters; `--check` fails if they are stale."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from cassata import _core
+from cassata.signatures import bounds_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cli.md"
-# "<!-- options: build -->" begins the table of a stage; names after a minus sign are left out: "<!-- options: search -ef_search -->".
+# "<!-- options: build -->" begins the table of a stage. Names after a minus sign are left out:
+# "<!-- options: search -ef_search -->".
 MARKED = re.compile(r"(<!-- options: (\w+)((?: -\w+)*) -->\n)(.*?)(<!-- end of options -->\n)", re.DOTALL)
 
 
 def as_options(text: str) -> str:
     """`text` with the names of parameters as options, where these differ."""
-    options = {row["name"]: f"`{row['option']}`" for row in reversed(_core.parameters) if row["option"].lstrip("-") != row["name"]}
+    options = {
+        row["name"]: f"`{row['option']}`"
+        for row in reversed(_core.parameters)
+        if row["option"].lstrip("-") != row["name"]
+    }
     return re.sub(r"\b[a-z_]+\b", lambda word: options.get(word[0], word[0]), text)
 
 
@@ -28,10 +34,7 @@ def values_of(row: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in row["choices"])
     if row["type"] in ("bool", "path", "bytes"):
         return {"bool": "", "path": "a file", "bytes": "bytes, as `512MiB`"}[row["type"]]
-    least, most = f"{row['minimum']:.0f}", row["maximum"]
-    if most is None or most > 2**24:
-        return f"{least} or more"
-    return f"over {least}, to {most:.0f}" if row["above_minimum"] else f"{least} to {most:.0f}"
+    return bounds_of(row)
 
 
 def default_of(row: dict[str, Any]) -> str:
@@ -47,7 +50,11 @@ def table_of(stage: str, without: list[str]) -> str:
     for row in _core.parameters:
         if row["stage"] != stage or row["name"] in without:
             continue
-        only = "" if row["only_with"] is None else f". {'Used only by' if row['ignored_elsewhere'] else 'Only with'} {row['only_with']}"
+        only = (
+            ""
+            if row["only_with"] is None
+            else f". {'Used only by' if row['ignored_elsewhere'] else 'Only with'} {row['only_with']}"
+        )
         lines.append(f"| `{row['option']}` | {values_of(row)} | {default_of(row)} | {as_options(row['help'])}{only} |")
     return "\n".join(lines) + "\n"
 

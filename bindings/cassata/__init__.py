@@ -1,6 +1,7 @@
 """Vector search in one file: self-describing, checksummed, searched in place.
 
-Build an index once, copy the file anywhere, and open it in a time that does not depend on its size, without parameters::
+Build an index once, copy the file anywhere, and open it in a time that does not depend on its size, without
+parameters::
 
     import numpy as np
     import cassata

@@ -84,7 +84,13 @@ class Index:
     ) -> Index: ...
     @classmethod
     def open(
-        cls, path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
+        cls,
+        path: Path,
+        *,
+        verify: Verify = False,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
     ) -> Self: ...
     def search(
         self,
@@ -113,11 +119,13 @@ class Index:
         overwrite: bool = False,
         progress: Progress = None,
     ) -> Index: ...
-    def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None: ...
-    def verify(self, progress: Progress = None) -> None: ...
-    def warm(self, resident: str = "hot", *, lock: bool = False, progress: Progress = None) -> None: ...
+    def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None: ...
+    def verify(self, *, progress: Progress = None) -> None: ...
+    def warm(self, *, resident: str = "hot", lock: bool = False, progress: Progress = None) -> None: ...
     def residency(self) -> dict[str, Any]: ...
-    def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool: ...
+    def reload(
+        self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
+    ) -> bool: ...
     @property
     def n(self) -> int: ...
     @property
@@ -194,7 +202,13 @@ class DenseFlatIndex(Index):
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self, queries: npt.ArrayLike, k: int = 10, num_threads: int = 0, *, ef_search: int | None = None, early_exit_threshold: float = 0.0
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        num_threads: int = 0,
+        *,
+        ef_search: int | None = None,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
 
 class DensePlainHNSW(Index):
@@ -267,7 +281,12 @@ class DensePlainHNSW(Index):
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None, early_exit_threshold: float = 0.0, num_threads: int = 0
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        ef_search: int | None = None,
+        early_exit_threshold: float = 0.0,
+        num_threads: int = 0,
     ) -> _Hits: ...
 
 class DensePQHNSW(Index):
@@ -335,7 +354,12 @@ class DensePQHNSW(Index):
         query: npt.ArrayLike | None = None,
     ) -> _Hits: ...
     def batch_search(
-        self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None, early_exit_threshold: float = 0.0, num_threads: int = 0
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        ef_search: int | None = None,
+        early_exit_threshold: float = 0.0,
+        num_threads: int = 0,
     ) -> _Hits: ...
 
 class DenseRerankHNSW(Index):
@@ -1647,5 +1671,5 @@ def build(
     progress: Progress = None,
 ) -> Index: ...
 def open(
-    path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None
+    path: Path, *, verify: Verify = False, resident: str | None = None, lock: bool = False, progress: Progress = None
 ) -> _AnyIndex: ...

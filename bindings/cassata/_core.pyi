@@ -52,25 +52,33 @@ class _Class(TypedDict):
     kind: str
     dtypes: tuple[str, ...]
     second: tuple[str, ...]
-    role: str  # of the second stage; "traversal": `dtypes` are navigation codes, and `second` the dtype; "search": there is none
+    role: str  # of the second stage; "search": none; "traversal": `dtypes` are navigation codes, `second` the dtype
     metrics: tuple[str, ...]
 
 parameters: tuple[_Parameter, ...]
 classes: tuple[_Class, ...]
 
-def bytes_text(bytes: int) -> str: ...
-
-# Parameters go by the names of the table `parameters`; None means not given. A wrong type or an unknown name is a TypeError.
-# A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute `parameter` is the name.
+# Parameters go by the names of the table `parameters`; None means not given. A wrong type or an unknown name is a
+# TypeError. A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute
+# `parameter` is the name.
 def build(
-    data: _Vectors, path: str, progress: _Progress, *, name: str | bytes = "data_vec", class_name: str | None = None, **parameters: object
+    data: _Vectors,
+    path: str,
+    progress: _Progress,
+    *,
+    name: str | bytes = "data_vec",
+    class_name: str | None = None,
+    **parameters: object,
 ) -> Index:
     """Builds over a file, an array or the arrays of sparse rows.
 
-    A `path` of "" is a temporary file. `name` is the name of arrays in messages. With a `class_name` the parameters must be of that class.
+    A `path` of "" is a temporary file. `name` is the name of arrays in messages. With a `class_name` the parameters
+    must be of that class.
     """
 
-def recommend(data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
+def recommend(
+    data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object
+) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
 def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 
@@ -83,9 +91,6 @@ class Index:
     def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
         """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
 
-    def search_exact(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
-        """The same by comparing each query with every vector."""
-
     def save(self, path: str, progress: _Progress, overwrite: bool) -> None: ...
     def verify(self, progress: _Progress) -> None: ...
     def check_touched(self) -> None: ...
@@ -96,14 +101,12 @@ class Index:
     @property
     def class_name(self) -> str: ...
     @property
+    def sparse(self) -> bool: ...
+    @property
     def size(self) -> int: ...
     @property
     def dim(self) -> int: ...
     @property
-    def default_ef_search(self) -> int: ...
-    @property
     def token_dim(self) -> int: ...
-    @property
-    def largest_first(self) -> bool: ...
     @property
     def metric(self) -> str: ...

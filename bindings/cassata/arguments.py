@@ -1,6 +1,7 @@
-"""The arguments that only Python has, by the stage of the methods that take them. All others are parameters of the engine.
+"""The arguments that only Python has, by the stage of the methods that take them.
 
-Each has a name, a type and a default, and below these its text for help and the reference page.
+All others are parameters of the engine. Each has a name, a type and a default, and below these its text for help and
+the reference page.
 """
 
 TEXT = r"""
@@ -10,37 +11,40 @@ path: Path | None = None
 progress: Progress = None
     True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
 resident: str | None = None
-    "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what they need.
+    "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what they
+    need.
 lock: bool = False
     Lock the resident bytes in memory (mlock) while the index is open.
 
 [build]
 data: Data
-    Vectors: an array of shape (n, dim); a scipy.sparse matrix or `SparseRows`; or the path of a file: .npy, .fvecs, .bvecs,
-    .fbin, .u8bin, .i8bin, sparse .bin or .npz. float32, float16, float64, uint8 and int8 arrays are read in place, files are
-    streamed.
+    Vectors: an array of shape (n, dim); a scipy.sparse matrix or `SparseRows`; or the path of a file: .npy, .fvecs,
+    .bvecs, .fbin, .u8bin, .i8bin, sparse .bin or .npz. float32, float16, float64, uint8 and int8 arrays are read in
+    place, files are streamed.
 data_path: Path
     .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin file.
 data_vec: npt.ArrayLike
-    Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read in
-    place, other types are copied to float32.
+    Real numbers of shape (n, dim), or (n * dim,) with `dim`. float32, float16, float64, uint8 and int8 arrays are read
+    in place, other types are copied to float32.
 dim: int | None = None
     Dimension of a vector. Optional for 2-D data, with which it must agree.
 data_file: Path
-    Sparse .bin file (u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values; little-endian), streamed; or an .npz
-    file of scipy.sparse.save_npz, read whole.
+    Sparse .bin file (u32 n; for each vector u32 nnz, nnz u32 components, nnz f32 values; little-endian), streamed; or
+    an .npz file of scipy.sparse.save_npz, read whole.
 components: npt.ArrayLike | SparseMatrix | SparseRows
-    Whole numbers from 0 to 2**32 - 2 of shape (entries,), strictly increasing within a vector; int32 and uint32 arrays are
-    read in place. Or a scipy.sparse matrix instead of all three arrays: a copy is sorted and its duplicates are summed.
+    Whole numbers from 0 to 2**32 - 2 of shape (entries,), strictly increasing within a vector; int32 and uint32 arrays
+    are read in place. Or a scipy.sparse matrix instead of all three arrays: a copy is sorted and its duplicates are
+    summed.
 values: npt.ArrayLike | None = None
     Real numbers of shape (entries,); float32 arrays are read in place.
 offsets: npt.ArrayLike | None = None
     Whole numbers of shape (n + 1,): vector i has the entries offsets[i] to offsets[i + 1] - 1.
 layout: str | None = None
-    "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes exceed
-    memory. Needs `navigation`.
+    "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes
+    exceed memory. Needs `navigation`.
 encoder: str = "pq"
-    Codes of the first stage: "pq", "rabitq" (1 bit per dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or "int4".
+    Codes of the first stage: "pq", "rabitq" (1 bit per dimension), "rabitq-ext" (`rabitq_total_bits`), "int8" or
+    "int4".
 pq_subspaces: int | None = None
     Number of subspaces of pq, and bytes of a vector. None: 32, or the dimension if less.
 rabitq_total_bits: int = 4
@@ -50,16 +54,17 @@ rabitq_query_bits: int = 1
 residual_rerank: bool = False
     The second stage holds only the residual of the first, and both scores are summed.
 first_stage_value_type: str = "f16"
-    Encoding of the first stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte". "blocked-sparse" means "f16".
+    Encoding of the first stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte". "blocked-sparse" means
+    "f16".
 second_stage_value_type: str = "f16"
     Encoding of the second stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte".
 sparse_index_path: Path
-    Index file of a sparse graph class of one stage, with metric dotproduct.
+    Index file of a sparse graph class of one stage, with metric dotproduct or cosine.
 dense_index_path: Path
-    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct.
+    Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct or cosine.
 multivec_data_folder: Path
-    Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy, index_assignment.npy,
-    pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
+    Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy,
+    index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
 two_level: bool | None = None
     Which tokens to take from a folder that has both kinds. None: the folder has one kind.
 ids: Path | None = None
@@ -88,8 +93,8 @@ offsets: npt.ArrayLike | None = None
 multivec_queries: npt.ArrayLike | None = None
     Token vectors of the queries: shape (nq, n_tokens, token_dim), (tokens, token_dim) or flat.
 tokens: Tokens | None = None
-    Token vectors of the queries, if the index has token vectors: shape (n_tokens, token_dim) for one query, (nq, n_tokens,
-    token_dim) for several, or a list of arrays (n_tokens, token_dim), one for each query.
+    Token vectors of the queries, if the index has token vectors: shape (n_tokens, token_dim) for one query, (nq,
+    n_tokens, token_dim) for several, or a list of arrays (n_tokens, token_dim), one for each query.
 n_tokens: int | None = None
     Number of tokens of a query, if the shape does not determine it.
 token_dim: int | None = None

@@ -24,17 +24,19 @@ class RecallWarning(UserWarning):
     """The self-check of a build found a low recall. `info["provenance"]["self_check"]` has the numbers."""
 
 
-_switching = threading.Lock()  # held while an index switches to another file, not while that is opened
+# Held while an index switches to another file or closes, not while a file is opened. Reentrant: a signal handler may
+# close an index.
+_switching = threading.RLock()
 _BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
 class Index:
     """An open index file, made by `cassata.build` or `cassata.open`.
 
-    It is immutable except for `reload`: any number of threads may search it at once. As a context manager it closes itself. An index
-    with a path can be pickled: the pickle holds the path and the file's uuid, so that all processes that load it share one physical
-    copy. Each object is of the class that its file holds, such as `cassata.DensePlainHNSW`, which also has the methods and argument
-    orders of kANNolo.
+    It is immutable except for `reload`: any number of threads may search it at once. As a context manager it closes
+    itself. An index with a path can be pickled: the pickle holds the path and the file's uuid, so that all processes
+    that load it share one physical copy. Each object is of the class that its file holds, such as
+    `cassata.DensePlainHNSW`, which also has the methods and argument orders of kANNolo.
     """
 
     _classes: ClassVar[dict[str, type[Index]]] = {}  # by the engine's name of a file's class
@@ -60,15 +62,15 @@ class Index:
         """The object for an open file: of this class if it is that of the file, else of the file's class."""
         held = core.class_name
         face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
-        face._held, face._path, face._sparse = core, path, held.startswith("Sparse")
+        face._held, face._path, face._sparse = core, path, core.sparse
         return face
 
     @classmethod
     def build(cls, data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
         """Builds an index of the class that its parameters determine.
 
-        The same input and parameters give the same bytes on any number of threads. A file appears complete or not at all. None for a
-        parameter means that it is not given.
+        The same input and parameters give the same bytes on any number of threads. A file appears complete or not at
+        all. None for a parameter means that it is not given.
 
         Returns:
             The index, open.
@@ -76,7 +78,8 @@ class Index:
         Raises:
             ValueError: Vectors, a file or an argument are invalid, or a parameter does not apply to such an index.
             TypeError: An argument has an unknown name or a wrong type.
-            OSError: A file cannot be read or written, e.g. because the disk is full or another process writes to `path`.
+            OSError: A file cannot be read or written, e.g. because the disk is full or another process writes to
+                `path`.
 
         Example:
             >>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")
@@ -87,12 +90,14 @@ class Index:
 
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
-        """Builds from data that the engine takes. `name` is the name of an array in errors, or the path of a file that was read here."""
+        """Builds from data that the engine takes. `name`: an array's, for errors, or the path of a file read here."""
         target = None if path is None else inputs.file_path("path", path)
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
         report = inputs.progress_function(progress)
-        core = _core.build(data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters})
+        core = _core.build(
+            data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters}
+        )
         _warn_of_low_recall(core)
         return cls._face(core, target)
 
@@ -101,8 +106,8 @@ class Index:
     def open(
         cls: type[Self],
         path: Path,
-        verify: Verify = False,
         *,
+        verify: Verify = False,
         resident: str | None = None,
         lock: bool = False,
         progress: Progress = None,
@@ -111,21 +116,23 @@ class Index:
 
         Args:
             path: The file.
-            verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check rows, lists and
-                pages before a query first uses them.
-            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries read what
-                they need.
+            verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check
+                rows, lists and pages before a query first uses them.
+            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries
+                read what they need.
             lock: Lock the resident bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
+                may raise to cancel.
 
         Returns:
             An object of the class that the file holds.
 
         Raises:
-            ValueError: The file holds another class; `lock` is given without `resident`; or the bytes to lock exceed the memory that this
-                process may use.
+            ValueError: The file holds another class; `lock` is given without `resident`; or the bytes to lock exceed
+                the memory that this process may use.
             FormatError: The file is damaged, truncated, not an index, or needs a newer version.
-            OSError: The file cannot be opened (FileNotFoundError, PermissionError and others), or the system refuses to lock so much.
+            OSError: The file cannot be opened (FileNotFoundError, PermissionError and others), or the system refuses to
+                lock so much.
 
         Example:
             >>> index = cassata.open("vectors.cassata")
@@ -139,26 +146,30 @@ class Index:
         path = inputs.file_path("path", path)
         core = _core.Index.open(path)
         if cls._holds not in (None, core.class_name):
-            raise ValueError(f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or cassata.open")
+            raise ValueError(
+                f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or "
+                "cassata.open"
+            )
         return path, core
 
     def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
-            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are those of the metric: dot products
-            or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Missing places hold id -1 and score -inf
-            or inf.
+            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are those of the
+            metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first).
+            Missing places hold id -1 and score -inf or inf.
 
         Raises:
-            ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the index is closed.
+            ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the
+                index is closed.
             TypeError: An argument has an unknown name or a wrong type.
 
         Example:
             >>> scores, ids = index.search(vectors[0], k=3)
         """
         for name in parameters.keys() - _SEARCH:
-            raise signatures.unknown(name, f"{type(self).__name__}.search", [*_PARAMETERS_OF_SEARCH])
+            raise signatures.unknown(name, f"{type(self).__name__}.search", SEARCH_ARGUMENTS)
         core = self._opened()  # kept until the end, even if another thread closes the index
         rows, count, several = inputs.queries_of(queries, core.dim, self._sparse)
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
@@ -179,19 +190,22 @@ class Index:
         overwrite: bool = False,
         progress: Progress = None,
     ) -> Index:
-        """Joins this index and token vectors of its documents, which score its candidates again (MaxSim), in a new index.
+        """Joins this index and token vectors of its documents in a new index.
 
-        Tokens are streamed: memory does not grow with their number. The new file needs neither input.
+        The token vectors score the candidates of this index again (MaxSim). Tokens are streamed: memory does not grow
+        with their number. The new file needs neither input.
 
         Args:
-            tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or centroids.npy,
-                index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
+            tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or
+                centroids.npy, index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of
+                the index's vectors.
             path: Index file to write. None: an unnamed temporary file, until `save(path)`.
             pq_subspaces: Subspaces of a coded token's residual, compared with the files. None: not compared.
             two_level: Which tokens to take from a folder that has both kinds. None: the folder has one kind.
             ids: .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
             overwrite: Let path replace any file; otherwise only an empty file or an index file.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
+                may raise to cancel.
 
         Raises:
             ValueError: The inputs do not fit each other, or a file is invalid: the message names the file and the row.
@@ -229,11 +243,11 @@ class Index:
         return cls._face(joined, target)
 
     @near_names
-    def save(self, path: Path, progress: Progress = None, *, overwrite: bool = False) -> None:
+    def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None:
         """Writes a copy of the index file to `path`, and checks every byte on the way.
 
-        The file appears complete or not at all; a former file of that name stays until then. An index that was built without `path=`
-        uses the file at `path` from now on.
+        The file appears complete or not at all; a former file of that name stays until then. An index that was built
+        without `path=` uses the file at `path` from now on.
 
         Args:
             path: The file to write. It may replace an index file or an empty file.
@@ -241,18 +255,22 @@ class Index:
             overwrite: Let `path` replace any file.
 
         Raises:
-            OSError: The file cannot be written, e.g. because the disk is full or another process writes to `path`; FileExistsError: `path`
-                is another kind of file. If the error's attribute `published` is true, the file is complete, but may not survive a power
-                loss.
+            OSError: The file cannot be written, e.g. because the disk is full or another process writes to `path`;
+                FileExistsError: `path` is another kind of file. If the error's attribute `published` is true, the file
+                is complete, but may not survive a power loss.
             FormatError: The index's own file is damaged.
         """
         core, target = self._opened(), inputs.file_path("path", path)
         core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
-        if self._path is None:
-            self._held, self._path = _core.Index.open(target), target  # releases the temporary file
+        if self._path is not None:
+            return
+        fresh = _core.Index.open(target)
+        with _switching:
+            if self._held is core:  # not closed or saved by another thread meanwhile
+                self._held, self._path = fresh, target  # the temporary file is released with `core`
 
     @near_names
-    def verify(self, progress: Progress = None) -> None:
+    def verify(self, *, progress: Progress = None) -> None:
         """Reads the whole file and checks every byte against its hash, then every structural rule.
 
         Args:
@@ -264,13 +282,14 @@ class Index:
         self._opened().verify(inputs.progress_function(progress))
 
     @near_names
-    def warm(self, resident: str = "hot", *, lock: bool = False, progress: Progress = None) -> None:
+    def warm(self, *, resident: str = "hot", lock: bool = False, progress: Progress = None) -> None:
         """Reads the file into memory, front to back.
 
         Args:
             resident: "hot": the bytes that every query needs; "all": the whole file.
             lock: Lock these bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which may raise to cancel.
+            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
+                may raise to cancel.
 
         Raises:
             ValueError: The bytes to lock exceed the memory that this process may use.
@@ -284,24 +303,30 @@ class Index:
     def residency(self) -> dict[str, Any]:
         """How much of the file is in memory: in the page cache, whichever process read it.
 
-        Keys: sections (a list of name, tier, bytes, resident_bytes and share), and the sums hot, cold and all (each bytes, resident_bytes
-        and share). The system reports this only to the file's owner and to users who may write it; for others, resident_bytes and share
-        are None.
+        Keys: sections (a list of name, tier, bytes, resident_bytes and share), and the sums hot, cold and all (each
+        bytes, resident_bytes and share). The system reports this only to the file's owner and to users who may write
+        it; for others, resident_bytes and share are None.
         """
         sections = [_with_share(section) for section in self._opened().residency()]
         tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
-        return {"sections": sections, **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()}}
+        return {
+            "sections": sections,
+            **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()},
+        }
 
     @near_names
-    def reload(self, verify: Verify = True, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> bool:
+    def reload(
+        self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
+    ) -> bool:
         """Switches to the file that is now at the path that the index was opened from, or saved or built at.
 
-        Running searches of other threads finish with the file that they began with; later ones use the new file. It must be of the same
-        class and metric, with vectors (unless sparse) and tokens of the same dimension; the number of vectors and everything else may
-        differ. If the file at the path is the same and unchanged, nothing is done.
+        Running searches of other threads finish with the file that they began with; later ones use the new file. It
+        must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; the number
+        of vectors and everything else may differ. If the file at the path is the same and unchanged, nothing is done.
 
         Args:
-            verify: True: check every byte and every rule of the new file before the switch. False, "touched": as in `open`.
+            verify: True: check every byte and every rule of the new file before the switch. False, "touched": as in
+                `open`.
             resident: As in `open`, for the new file.
             lock: As in `open`, for the new file; for a moment both files are locked.
             progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
@@ -366,17 +391,17 @@ class Index:
         Keys:
 
         class, kind, n, dim, metric; dtype, the encoding of the vectors (with rerank, of the first stage);
-        navigation: encoding of the traversal-only codes, or None; bits: bits per dimension of rabitq traversal codes, or None;
+        navigation: encoding of the traversal-only codes, or None; bits: bits per dimension of rabitq traversal codes,
+            or None;
         m_pq: subspaces of product-quantized vectors, or None; opq: whether these are rotated first;
-        graph: None, or graph_type, m, ef_construction, level_sizes (nodes of each upper layer), duplicates (rows represented by another
-        row) and near_copies (the near duplicates among them);
-        postings: None, or lists, n_postings, summary_energy and n_knn;
-        rerank: None, or dtype, bits, prune_percentage and residual of the second stage, or dtype, token_dim and m_pq of token vectors;
-        ef_search: the file's default for searches, or None;
-        sections: a list of name, offset, length and tier, in bytes; file_size in bytes; format_version (major, minor); uuid; path;
-        provenance: library_version; inputs, a list of name, rows, bytes and xxh3 hash; parameters; self_check, None or the recall of the
-        new index against a scan: k, ef_search, rows and recall_rows of queries from the collection, fresh and recall_fresh of held-out
-        queries, and recall, the smaller of both.
+        graph: None, or graph_type, m, ef_construction, level_sizes (nodes of each upper layer), duplicates (rows
+        represented by another row) and near_copies (the near duplicates among them); postings: None, or lists,
+        n_postings, summary_energy and n_knn; rerank: None, or dtype, bits, prune_percentage and residual of the second
+        stage, or dtype, token_dim and m_pq of token vectors; ef_search: the file's default for searches, or None;
+        sections: a list of name, offset, length and tier, in bytes; file_size in bytes; format_version (major, minor);
+        uuid; path; provenance: library_version; inputs, a list of name, rows, bytes and xxh3 hash; parameters;
+        self_check, None or the recall of the new index against a scan: k, ef_search, rows and recall_rows of queries
+        from the collection, fresh and recall_fresh of held-out queries, and recall, the smaller of both.
         """
         info = self._opened().info()
         return {**info, "format_version": tuple(info["format_version"]), "path": self._path}
@@ -389,7 +414,9 @@ class Index:
     @near_names
     def close(self) -> None:
         """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
-        self._held = None
+        with _switching:
+            released, self._held = self._held, None
+        del released  # after the lock is: it may take a while to unmap a file
 
     def __enter__(self: Self) -> Self:
         """Returns the index itself."""
@@ -406,10 +433,15 @@ class Index:
 
     def __repr__(self) -> str:
         """The class and the main facts of the file."""
-        if self._held is None:
+        core = self._held  # kept until the end, even if another thread closes the index
+        if core is None:
             return f"{type(self).__name__}(closed, path={self._path!r})"
-        info = self._held.info()
-        graph = {name: value for name, value in (info["graph"] or {}).items() if name not in ("level_sizes", "duplicates", "near_copies")}
+        info = core.info()
+        graph = {
+            name: value
+            for name, value in (info["graph"] or {}).items()
+            if name not in ("level_sizes", "duplicates", "near_copies")
+        }
         codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
         if info["opq"]:
             codes["opq"] = True
@@ -417,14 +449,22 @@ class Index:
         if not self._sparse:
             rerank.pop("prune_percentage", None)  # dense vectors are not pruned
         second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
-        held = {**{name: info[name] for name in ("n", "dim", "metric", "dtype")}, **codes, **second, **graph, "path": self._path}
+        held = {
+            **{name: info[name] for name in ("n", "dim", "metric", "dtype")},
+            **codes,
+            **second,
+            **graph,
+            "path": self._path,
+        }
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles the path and the uuid."""
         identity = self.uuid
         if self._path is None:
-            raise ValueError(f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first")
+            raise ValueError(
+                f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first"
+            )
         return _unpickle, (type(self), self._path, identity, self._flat)
 
     def _opened(self) -> _core.Index:
@@ -462,7 +502,12 @@ def _with_share(amount: dict[str, Any]) -> dict[str, Any]:
 
 def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
     there = [section["resident_bytes"] for section in sections]
-    return _with_share({"bytes": sum(section["bytes"] for section in sections), "resident_bytes": None if None in there else sum(there)})
+    return _with_share(
+        {
+            "bytes": sum(section["bytes"] for section in sections),
+            "resident_bytes": None if None in there else sum(there),
+        }
+    )
 
 
 def _warn_of_low_recall(core: _core.Index) -> None:
@@ -480,7 +525,10 @@ def _warn_of_low_recall(core: _core.Index) -> None:
 def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> Self:
     index: Self = cls.open(path)
     if index.uuid != identity:
-        raise ValueError(f"{path}: holds the index {index.uuid}, expected {identity}, as in the pickle; the file has been replaced since")
+        raise ValueError(
+            f"{path}: holds the index {index.uuid}, expected {identity}, as in the pickle; the file has been replaced "
+            "since"
+        )
     index._flat = flat
     return index
 
@@ -492,13 +540,17 @@ def build(data: Data, path: Path | None = None, *, progress: Progress = None, **
     return Index._build(*inputs.collection(data), path, progress, parameters)
 
 
-def open(path: Path, verify: Verify = False, *, resident: str | None = None, lock: bool = False, progress: Progress = None) -> Index:
+@near_names
+def open(
+    path: Path, *, verify: Verify = False, resident: str | None = None, lock: bool = False, progress: Progress = None
+) -> Index:
     """As `Index.open`."""
-    return Index.open(path, verify, resident=resident, lock=lock, progress=progress)
+    return Index.open(path, verify=verify, resident=resident, lock=lock, progress=progress)
 
 
 _QUERIES = (
-    "Dense: an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in place. Sparse: a "
+    "Dense: an array of shape (dim,) for one query, (nq, dim) for several; C-contiguous float32 arrays are used in "
+    "place. Sparse: a "
     "scipy.sparse matrix whose rows are the queries, or `cassata.SparseRows`; components in any order."
 )
 
@@ -511,6 +563,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
 _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
+SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
 
 _OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())
 _DOC = signatures.with_arguments(inspect.getdoc(Index.build) or "", "build", _OF_BUILD)

@@ -1,4 +1,4 @@
-"""Converts arguments to the engine's types, or raises errors that name the argument, the found value and the expected one."""
+"""Converts arguments to the engine's types; errors name the argument, the found value and the expected one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _MAX_COMPONENT = 2**32 - 2
 
 
 def collection(data: Any, name: str = "data") -> tuple[Any, str]:
-    """The input of the engine (a path, an array or compressed rows), and its name in errors: `name`, or the path of a file read here."""
+    """A path, an array or compressed rows for the engine, and their name in errors: `name`, or a path read here."""
     if isinstance(data, SparseRows):
         return sparse_rows(*data), name
     if is_matrix(data):
@@ -79,7 +79,8 @@ def collection_file(path: str) -> tuple[Any, str]:
     """The same for a file; a file that the engine reads itself needs no name."""
     if path.lower().endswith(_TABLES):
         raise ValueError(
-            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read the table and pass its array"
+            f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read the table and "
+            "pass its array"
         )
     return (matrix_rows(path, matrix_file(path)), path) if path.lower().endswith(".npz") else (path, "")
 
@@ -91,13 +92,16 @@ def queries_of(queries: Any, dim: int, sparse: bool) -> tuple[Any, int, bool]:
         matrix = queries_matrix(array, dim)
         return matrix, len(matrix), array.ndim == 2
     if not sparse:
-        raise ValueError(f"queries: a {type(queries).__name__} given, expected an array, since the index holds dense vectors")
+        raise ValueError(
+            f"queries: a {type(queries).__name__} given, expected an array, since the index holds dense vectors"
+        )
     if isinstance(queries, SparseRows):
         rows = sparse_rows(*queries, "queries, ")
         return rows, len(rows[2]) - 1, queries.offsets is not None
     if not is_matrix(queries):
         raise ValueError(
-            f"queries: a {type(queries).__name__} given, expected a scipy.sparse matrix or SparseRows, since the index holds sparse vectors"
+            f"queries: a {type(queries).__name__} given, expected a scipy.sparse matrix or SparseRows, since the "
+            "index holds sparse vectors"
         )
     rows = matrix_rows("queries", queries)
     return rows, len(rows[2]) - 1, len(queries.shape) == 2
@@ -116,7 +120,7 @@ def queries_matrix(queries: npt.ArrayLike, dim: int) -> npt.NDArray[np.float32]:
 
 
 def collection_matrix(data_vec: npt.ArrayLike, dim: Any) -> npt.NDArray[Any]:
-    """`data_vec` as (rows, dim) in a type that the engine streams: without a copy, with any strides, unless it is of another type."""
+    """`data_vec` as (rows, dim) in a type that the engine streams; copied only if it is of another type."""
     array = numbers("data_vec", data_vec)
     if dim is not None:
         dim = whole_number("dim", dim, 1)
@@ -191,10 +195,19 @@ def sparse_rows(components: Any, values: Any, offsets: Any, prefix: str = "") ->
 
 def tokens_of(tokens: Any, rows: int, dim: int) -> CoreTokens:
     """Token vectors of `rows` queries: an array, or a list of arrays, one for each query."""
+    if dim == 0:
+        raise ValueError("tokens: given, expected only with an index that has token vectors")
     if isinstance(tokens, (list, tuple)) and all(isinstance(one, np.ndarray) and one.ndim == 2 for one in tokens):
         if len(tokens) != rows:
             raise ValueError(f"tokens: {len(tokens)} arrays, expected {rows}, one for each query")
-        return query_tokens(np.concatenate(tokens) if tokens else np.empty((0, dim)), rows, None, None, [len(one) for one in tokens], dim)
+        return query_tokens(
+            np.concatenate(tokens) if tokens else np.empty((0, dim)),
+            rows,
+            None,
+            None,
+            [len(one) for one in tokens],
+            dim,
+        )
     return query_tokens(tokens, rows, None, None, None, dim)
 
 
@@ -207,13 +220,21 @@ def query_tokens(tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens:
         raise ValueError(f"token_dim: {token_dim} given, expected {dim}, as in the index")
     count = None if n_tokens is None else whole_number("n_tokens", n_tokens)
     rows_of_queries = array.ndim == 2 and count is not None and array.shape == (rows, count * dim)
-    if not 1 <= array.ndim <= 3 or (array.ndim > 1 and array.shape[-1] != dim and not rows_of_queries) or array.size % dim:
+    if (
+        not 1 <= array.ndim <= 3
+        or (array.ndim > 1 and array.shape[-1] != dim and not rows_of_queries)
+        or array.size % dim
+    ):
         expected = f"(queries, tokens, {dim}), (tokens, {dim}) or flat"
         raise ValueError(f"multivec_queries: shape {array.shape}, expected {expected}")
     if array.ndim < 3 and rows > 1 and count is None and doclens is None:
-        raise ValueError("n_tokens, query_doclens: neither given, expected one of them: the number of tokens of each query")
+        raise ValueError(
+            "n_tokens, query_doclens: neither given, expected one of them: the number of tokens of each query"
+        )
     if array.ndim == 3 and array.shape[0] != rows:
-        raise ValueError(f"multivec_queries: shape {array.shape}, expected {rows} queries, as many as for the first stage")
+        raise ValueError(
+            f"multivec_queries: shape {array.shape}, expected {rows} queries, as many as for the first stage"
+        )
     padded = array.shape[1] if array.ndim == 3 else None
     if count is not None:
         if padded not in (None, count):
@@ -223,11 +244,15 @@ def query_tokens(tokens: Any, rows: int, n_tokens: Any, token_dim: Any, doclens:
     if doclens is None:
         each = padded if padded is not None else (len(array) // rows if rows else 0)
         if len(array) != rows * each:
-            raise ValueError(f"multivec_queries: {len(array)} token vectors, expected {each} for each of {rows} queries")
+            raise ValueError(
+                f"multivec_queries: {len(array)} token vectors, expected {each} for each of {rows} queries"
+            )
         ends = np.arange(rows + 1, dtype=np.uint64) * np.uint64(each)
     else:
         array, ends = _own_lengths(array, rows, padded, _whole("query_doclens", doclens))
-    return _float32("multivec_queries", array, lambda at, column: "query {}, token {}, column {}".format(*_within(at, ends), column)), ends
+    return _float32(
+        "multivec_queries", array, lambda at, column: "query {}, token {}, column {}".format(*_within(at, ends), column)
+    ), ends
 
 
 def _own_lengths(
@@ -238,12 +263,16 @@ def _own_lengths(
     wrong = (lengths < 0) | (lengths > (len(array) if padded is None else padded))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ValueError(f"query_doclens: row {row}: {lengths[row]}, expected 0 to {len(array) if padded is None else padded}")
+        raise ValueError(
+            f"query_doclens: row {row}: {lengths[row]}, expected 0 to {len(array) if padded is None else padded}"
+        )
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
     if padded is not None:
         array = array[(np.arange(padded) < lengths[:, None]).reshape(-1)]
     elif int(ends[-1]) != len(array):
-        raise ValueError(f"query_doclens: {int(ends[-1])} token vectors in all, expected {len(array)}, as in multivec_queries")
+        raise ValueError(
+            f"query_doclens: {int(ends[-1])} token vectors in all, expected {len(array)}, as in multivec_queries"
+        )
     return array, ends
 
 
@@ -255,7 +284,9 @@ def matrix_rows(name: str, matrix: Any) -> CoreRows:
     from scipy import sparse  # type: ignore[import-untyped]  # an optional dependency
 
     if len(matrix.shape) not in (1, 2):
-        raise ValueError(f"{name}: shape {matrix.shape}, expected (number of rows, number of columns), or one dimension for one row")
+        raise ValueError(
+            f"{name}: shape {matrix.shape}, expected (number of rows, number of columns), or one dimension for one row"
+        )
     try:
         if matrix.format in ("csr", "csc", "bsr"):
             matrix = type(matrix)(matrix)  # shares the arrays, but is not the caller's object
@@ -351,7 +382,9 @@ def _from_dlpack(name: str, data: Any) -> npt.NDArray[Any]:
         return np.from_dlpack(data)
     except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         kind = f"{type(data).__module__}.{type(data).__name__}"
-        raise ValueError(f"{name}: NumPy cannot take this {kind} ({error}), expected an array of a NumPy dtype, in main memory") from None
+        raise ValueError(
+            f"{name}: NumPy cannot take this {kind} ({error}), expected an array of a NumPy dtype, in main memory"
+        ) from None
 
 
 def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -379,7 +412,9 @@ def verification(value: Any) -> str:
     if isinstance(value, str) and value.lower() == "touched":
         return "touched"
     if not isinstance(value, (bool, np.bool_)):
-        raise (ValueError if isinstance(value, str) else TypeError)(f"verify: {value!r:.60} given, expected True, False or 'touched'")
+        raise (ValueError if isinstance(value, str) else TypeError)(
+            f"verify: {value!r:.60} given, expected True, False or 'touched'"
+        )
     return "all" if value else "none"
 
 
@@ -392,7 +427,9 @@ def whole_number(name: str, value: Any, minimum: int = 0, maximum: int = 2**32 -
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name}: {value!r:.60} given, expected a whole number")
     if not minimum <= number <= maximum:
-        raise ValueError(f"{name}: {number:.20g} given, expected a whole number from {expected or f'{minimum} to {maximum}'}")
+        raise ValueError(
+            f"{name}: {number:.20g} given, expected a whole number from {expected or f'{minimum} to {maximum}'}"
+        )
     return number
 
 
@@ -413,7 +450,10 @@ def file_path(name: str, path: Any) -> str:
     if not text or "\0" in text:
         raise ValueError(f"{name}: {text!r:.60} given, expected the path of a file")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        raise ValueError(f"{name}: {text!r:.200} given, a URL; expected the path of a local file: copy the file to this machine first")
+        raise ValueError(
+            f"{name}: {text!r:.200} given, a URL; expected the path of a local file: copy the file to this machine "
+            "first"
+        )
     return os.path.abspath(text)
 
 
@@ -421,7 +461,9 @@ def dense_file(name: str, path: Any) -> str:
     """The path of a file of dense vectors. The engine checks the extension, except those of tables."""
     text = file_path(name, path)
     if text.lower().endswith(_TABLES):
-        raise ValueError(f"{name}: {text}: a table, expected one of {', '.join(_DENSE_FILES)}; or read the table and pass its array")
+        raise ValueError(
+            f"{name}: {text}: a table, expected one of {', '.join(_DENSE_FILES)}; or read the table and pass its array"
+        )
     return text
 
 
@@ -430,7 +472,9 @@ def sparse_file(name: str, path: Any) -> str:
     text = file_path(name, path)
     if text.lower().endswith((*_DENSE_FILES, *_TABLES, ".csr", ".mtx")):
         found = "dense vectors" if text.lower().endswith(_DENSE_FILES) else "unsupported"
-        raise ValueError(f"{name}: {text}: {found}, expected one of {', '.join(_SPARSE_FILES)} (by scipy.sparse.save_npz)")
+        raise ValueError(
+            f"{name}: {text}: {found}, expected one of {', '.join(_SPARSE_FILES)} (by scipy.sparse.save_npz)"
+        )
     return text
 
 

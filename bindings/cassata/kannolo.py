@@ -1,24 +1,24 @@
 """The classes of kANNolo, made from a table: the names and orders of its arguments, translated to the native interface.
 
-`search` of an index that a constructor of these classes made returns flat arrays, query after query, as kANNolo does. If `cassata.open`
-or `cassata.build` made the index, it returns arrays of shape (nq, k) for several queries.
+`search` of an index that a constructor of these classes made returns flat arrays, query after query, as kANNolo does.
+If `cassata.open` or `cassata.build` made the index, it returns arrays of shape (nq, k) for several queries.
 """
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cassata import _core, inputs, signatures
-from cassata.index import Hits, Index, make_ready
+from cassata.index import SEARCH_ARGUMENTS, Hits, Index, make_ready
 from cassata.signatures import REQUIRED
 
-# --- translations ----------------------------------------------------------------------------------------------------------------
+# --- translations -----------------------------------------------------------------------------------------------------
 
 
 _UP_TO_DIM = "1 to the vectors' dimension"
@@ -28,14 +28,17 @@ def _paged(given: dict[str, Any]) -> None:
     """Translates `layout` of `DensePlainHNSW` to a graph type."""
     layout, graph_type = given.pop("layout", None), given.get("graph_type", "permuted")
     if given.get("navigation") is None and given.get("bits") is not None:
-        raise ValueError(f"bits: {given['bits']!r:.60} given without navigation, expected both: these are bits of navigation codes")
+        raise ValueError(
+            f"bits: {given['bits']!r:.60} given without navigation, expected both: these are bits of navigation codes"
+        )
     if layout is None:
         return
     if inputs.word("layout", layout) != "paged":
         raise ValueError(f"layout: {layout!r:.60} given, expected 'paged' or None")
     if graph_type not in ("permuted", "paged"):
         raise ValueError(
-            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has its own order and lists, expected 'permuted'"
+            f"graph_type: {graph_type!r:.60} given with layout 'paged', which has its own order and lists, expected "
+            "'permuted'"
         )
     if given.get("navigation") is None:
         raise ValueError("layout: 'paged' given without navigation, expected navigation codes, e.g. 'int4'")
@@ -60,7 +63,11 @@ def _bits(name: str, value: Any, minimum: int = 1) -> int:
 
 def _two_stages(given: dict[str, Any]) -> None:
     """Translates the arguments of `DenseRerankHNSW`."""
-    encoder, subspaces, total = given.pop("encoder", "pq"), given.pop("pq_subspaces", None), given.pop("rabitq_total_bits", 4)
+    encoder, subspaces, total = (
+        given.pop("encoder", "pq"),
+        given.pop("pq_subspaces", None),
+        given.pop("rabitq_total_bits", 4),
+    )
     _bits("rabitq_query_bits", given.pop("rabitq_query_bits", 1))
     if subspaces is not None:
         subspaces = _subspaces("pq_subspaces", subspaces)
@@ -77,11 +84,18 @@ def _two_stages(given: dict[str, Any]) -> None:
     if name not in first:
         raise ValueError(f"encoder: {name!r:.60} given, expected one of {', '.join(map(repr, first))}")
     if residual and not second:
-        raise ValueError("residual_rerank: True given with rerank_bits 0, expected 1 to 8, bits of the codes that hold the residual")
+        raise ValueError(
+            "residual_rerank: True given with rerank_bits 0, expected 1 to 8, bits of the codes that hold the residual"
+        )
     if residual and name == "pq":
-        raise ValueError("residual_rerank: True given with encoder 'pq', expected 'rabitq', 'rabitq-ext', 'int8' or 'int4'")
+        raise ValueError(
+            "residual_rerank: True given with encoder 'pq', expected 'rabitq', 'rabitq-ext', 'int8' or 'int4'"
+        )
     if second and dtype is not None:
-        raise ValueError(f"dtype: {dtype!r:.60} given with rerank_bits {second}, expected one of them: rabitq codes replace the vectors")
+        raise ValueError(
+            f"dtype: {dtype!r:.60} given with rerank_bits {second}, expected one of them: rabitq codes replace the "
+            "vectors"
+        )
     whole = inputs.word("dtype", "f16" if dtype is None else dtype)
     if whole not in ("f16", "f32"):
         raise ValueError(f"dtype: {whole!r:.60} given, expected 'f16' or 'f32', or rerank_bits for rabitq codes")
@@ -92,7 +106,9 @@ def _two_stages(given: dict[str, Any]) -> None:
 def _pruned(given: dict[str, Any]) -> None:
     """Translates the arguments of `SparseRerankHNSW`."""
     if given.get("prune_percentage") is None:
-        raise TypeError(f"prune_percentage: missing, expected {signatures.row_of('build', 'prune_percentage')['expected']}")
+        raise TypeError(
+            f"prune_percentage: missing, expected {signatures.row_of('build', 'prune_percentage')['expected']}"
+        )
     for ours, theirs in (("dtype", "first_stage_value_type"), ("rerank", "second_stage_value_type")):
         given[ours] = _value_type(theirs, given.pop(theirs, "f16"))
     given["residual"] = inputs.truth("residual_rerank", given.pop("residual_rerank", False))
@@ -110,7 +126,7 @@ def _without_graph(given: dict[str, Any]) -> None:
             inputs.whole_number(name, value)
 
 
-# --- what a file holds -----------------------------------------------------------------------------------------------------------
+# --- what a file holds ------------------------------------------------------------------------------------------------
 
 
 def _encoder_of(info: dict[str, Any]) -> str:
@@ -159,7 +175,7 @@ def _compare(path: str, name: str, asked: Any, held: Any) -> None:
         raise ValueError(f"{name}: {asked!r} given, but {path} holds {'none' if held is None else repr(held)}")
 
 
-# --- the table -------------------------------------------------------------------------------------------------------------------
+# --- the table --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -178,7 +194,7 @@ class Row:
     held: dict[str, _Held] = field(default_factory=dict)
     search: str = "k ef_search early_exit_threshold num_threads"
     batch: str | None = None  # None: as `search`
-    search_defaults: dict[str, Any] = field(default_factory=dict)
+    search_defaults: dict[str, Any] = field(default_factory=dict)  # after kANNolo's constructors; else the file's
     offsets: str = "offsets"
     files: str = ""  # classes with token vectors: arguments of the join
     two_level: bool | None = None  # layout of their tokens; None: the caller chooses
@@ -187,9 +203,11 @@ class Row:
     @property
     def sparse(self) -> bool:
         """Whether its vectors are sparse."""
-        return self.name.startswith("Sparse")
+        return _VECTORS[self.name] == "sparse"
 
 
+_VECTORS = {row["name"]: row["vectors"] for row in _core.classes}
+_EF_SEARCH = {"ef_search": 100}  # of kANNolo's classes of two stages
 _OPENED = "* resident lock progress"
 _DENSE_LOAD = f"path metric graph_type dtype m_pq dim verify {_OPENED}"
 _SPARSE_LOAD = f"path graph_type metric dtype dim verify {_OPENED}"
@@ -217,9 +235,10 @@ TABLE = (
         "DensePlainHNSW",
         f"""Dense vectors under an {_HNSW}: approximate, and much faster than an exact search.
 
-With `navigation`, the traversal scores compact codes: int8 and int4 quantize the values of a vector to 256 or 16 levels (Aguerrebere et
-al., VLDB 2023), rabitq encodes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). The vectors then score the candidates,
-best first, until further ones are unlikely to enter the top k. Scores are those of the vectors; one of the best is rarely missed.""",
+With `navigation`, the traversal scores compact codes: int8 and int4 quantize the values of a vector to 256 or 16 levels
+(Aguerrebere et al., VLDB 2023), rabitq encodes directions (Gao and Long, SIGMOD 2024; Gao et al., SIGMOD 2025). The
+vectors then score the candidates, best first, until further ones are unlikely to enter the top k. Scores are those of
+the vectors; one of the best is rarely missed.""",
         "m ef_construction metric graph_type * dtype navigation bits layout",
         {"kind": "hnsw"},
         {"dtype": "f32", "bits": None},
@@ -231,8 +250,8 @@ best first, until further ones are unlikely to enter the top k. Scores are those
         "DensePQHNSW",
         f"""Product-quantized dense vectors (Jegou et al., PAMI 2011) under an {_HNSW}: `m_pq` bytes a vector.
 
-A vector is split into `m_pq` subspaces, and each is replaced by the nearest of 256 centroids that were trained on the collection. Scores
-are those of the query and the vectors as stored.""",
+A vector is split into `m_pq` subspaces, and each is replaced by the nearest of 256 centroids that were trained on the
+collection. Scores are those of the query and the vectors as stored.""",
         "m_pq m ef_construction metric graph_type * opq",
         {"kind": "hnsw", "dtype": "pq"},
         {"m_pq": REQUIRED},
@@ -243,10 +262,11 @@ are those of the query and the vectors as stored.""",
         "DenseRerankHNSW",
         f"""Dense vectors in two stages.
 
-An {_HNSW} over compact codes gives `k_candidates`, which the vectors or finer codes score again (product quantization: Jegou et al., PAMI
-2011; RaBitQ: Gao and Long, SIGMOD 2024, Gao et al., SIGMOD 2025). `DensePlainHNSW` with `navigation` does the same without a fixed number
-of candidates.""",
-        "m ef_construction metric graph_type encoder pq_subspaces rabitq_total_bits rabitq_query_bits rerank_bits residual_rerank * dtype",
+An {_HNSW} over compact codes gives `k_candidates`, which the vectors or finer codes score again (product quantization:
+Jegou et al., PAMI 2011; RaBitQ: Gao and Long, SIGMOD 2024, Gao et al., SIGMOD 2025). `DensePlainHNSW` with `navigation`
+does the same without a fixed number of candidates.""",
+        "m ef_construction metric graph_type encoder pq_subspaces rabitq_total_bits rabitq_query_bits rerank_bits "
+        "residual_rerank * dtype",
         {"kind": "hnsw"},
         {"rerank_bits": 0, "dtype": None},
         translate=_two_stages,
@@ -255,17 +275,21 @@ of candidates.""",
         "* rabitq_total_bits dtype dim verify resident lock progress",
         held=_HELD_OF_TWO_STAGES,
         search="k k_candidates ef_search alpha beta early_exit_threshold num_threads",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         texts={
-            "rerank_bits": "0: the second stage holds vectors in `dtype`. 1 to 8: rabitq codes of this many bits per dimension.",
+            "rerank_bits": (
+                "0: the second stage holds vectors in `dtype`. 1 to 8: rabitq codes of this many bits per dimension."
+            ),
             "dtype": 'Encoding of the second stage if rerank_bits is 0: "f16" (None) or "f32".',
         },
     ),
     Row(
         "SparseFlatIndex",
-        """Sparse vectors, searched exactly by dot product: the results of a comparison with every vector, including ties.
+        """Sparse vectors, searched exactly by dot product: the results of a comparison with every vector, including
+ties.
 
-The inverted lists of a query are summed, in the best row blocks first, and only in blocks whose bounds allow a result.""",
+The inverted lists of a query are summed, in the best row blocks first, and only in blocks whose bounds allow a
+result.""",
         "* metric dtype",
         {"kind": "flat"},
         {"dtype": "f32"},
@@ -275,10 +299,12 @@ The inverted lists of a query are summed, in the best row blocks first, and only
     ),
     Row(
         "SparsePostingsIndex",
-        """Sparse vectors in inverted lists, searched approximately by dot product: much faster than a graph for very sparse vectors.
+        """Sparse vectors in inverted lists, searched approximately by dot product: much faster than a graph for very
+sparse vectors.
 
-The lists of a query's strongest components are summed, in blocks of similar vectors whose bounds are high enough (as in Seismic, Bruch
-et al., SIGIR 2024, which also names the parameters). The vectors with the largest sums are then scored exactly, as they are stored.""",
+The lists of a query's strongest components are summed, in blocks of similar vectors whose bounds are high enough (as in
+Seismic, Bruch et al., SIGIR 2024, which also names the parameters). The vectors with the largest sums are then scored
+exactly, as they are stored.""",
         "n_postings summary_energy n_knn * metric dtype",
         {"kind": "postings"},
         {"dtype": "f16", "m": None, "ef_construction": None},
@@ -288,7 +314,10 @@ et al., SIGIR 2024, which also names the parameters). The vectors with the large
         search="k ef_search early_exit_threshold num_threads * query_cut heap_factor",
         texts={
             "dtype": 'Encoding of the vectors that are scored: "f16", "f32", "fixedu8", "fixedu16" or "dotvbyte".',
-            "m": "No effect, like ef_construction: there is no graph. Accepted so that one script can build either index.",
+            "m": (
+                "No effect, like ef_construction: there is no graph. Accepted so that one script can build either "
+                "index."
+            ),
             "ef_construction": "No effect.",
         },
     ),
@@ -305,8 +334,8 @@ et al., SIGIR 2024, which also names the parameters). The vectors with the large
         "SparseFixedU8HNSW",
         """Sparse vectors with values of one byte under an HNSW graph: whole numbers times a scale of each vector.
 
-The error of a value is at most 1/510 of its vector's largest value (1/254 if the vector has negative values). Small whole numbers, and
-their halves, quarters and so on, are exact.""",
+The error of a value is at most 1/510 of its vector's largest value (1/254 if the vector has negative values). Small
+whole numbers, and their halves, quarters and so on, are exact.""",
         "m ef_construction metric graph_type *",
         {"kind": "hnsw", "dtype": "fixedu8"},
         load=_FIXED_LOAD,
@@ -320,10 +349,11 @@ their halves, quarters and so on, are exact.""",
     ),
     Row(
         "SparseDotVByteHNSW",
-        """Sparse vectors of 2.3 bytes per entry under an HNSW graph, by dot product: packed components, values as in `SparseFixedU8HNSW`.
+        """Sparse vectors of 2.3 bytes per entry under an HNSW graph, by dot product: packed components, values as in
+`SparseFixedU8HNSW`.
 
-An entry takes one byte for its value, one for its component and about two bits more if components are below 65,536; for larger
-components it takes one or two bytes more. The class is also called `SparseDotPacking8HNSW`.""",
+An entry takes one byte for its value, one for its component and about two bits more if components are below 65,536; for
+larger components it takes one or two bytes more. The class is also called `SparseDotPacking8HNSW`.""",
         "m ef_construction graph_type * metric",
         {"kind": "hnsw", "dtype": "dotvbyte"},
         load=_SPARSE_LOAD,
@@ -332,30 +362,33 @@ components it takes one or two bytes more. The class is also called `SparseDotPa
         "SparseRerankHNSW",
         f"""Sparse vectors in two stages, by dot product.
 
-An {_HNSW} over pruned vectors, which keep only the largest values, gives `k_candidates`, which the whole vectors score again.""",
-        "prune_percentage m ef_construction first_stage_value_type graph_type residual_rerank * second_stage_value_type",
+An {_HNSW} over pruned vectors, which keep only the largest values, gives `k_candidates`, which the whole vectors score
+again.""",
+        "prune_percentage m ef_construction first_stage_value_type graph_type residual_rerank * "
+        "second_stage_value_type",
         {"kind": "hnsw"},
         {"prune_percentage": REQUIRED},
         translate=_pruned,
         renamed={"dtype": "first_stage_value_type", "rerank": "second_stage_value_type", "residual": "residual_rerank"},
-        load="path first_stage_value_type graph_type residual_rerank prune_percentage second_stage_value_type dim verify metric " + _OPENED,
+        load="path first_stage_value_type graph_type residual_rerank prune_percentage second_stage_value_type dim "
+        f"verify metric {_OPENED}",
         held=_HELD_OF_PRUNED,
         search=f"{_RERANK} num_threads",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
     ),
     Row(
         "SparseMultivecRerankIndex",
         """Sparse vectors under an HNSW graph, then token vectors (f16) by MaxSim, in one file.
 
-The graph gives `k_candidates` documents, which are scored by MaxSim (Khattab and Zaharia, SIGIR 2020): for each token of the query the
-largest dot product over the document's tokens, summed over the query's tokens.""",
+The graph gives `k_candidates` documents, which are scored by MaxSim (Khattab and Zaharia, SIGIR 2020): for each token
+of the query the largest dot product over the document's tokens, summed over the query's tokens.""",
         "",
         load=_TOKENS_LOAD,
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder * ids",
         two_level=False,
@@ -364,14 +397,14 @@ largest dot product over the document's tokens, summed over the query's tokens."
         "SparseMultivecTwoLevelsPQRerankIndex",
         """Sparse vectors under an HNSW graph, then token vectors in two levels by MaxSim, in one file.
 
-As `SparseMultivecRerankIndex`, but a token is stored as the number of the nearest centroid and a product-quantized residual (Jegou et
-al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
+As `SparseMultivecRerankIndex`, but a token is stored as the number of the nearest centroid and a product-quantized
+residual (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         "",
         load=_TOKENS_LOAD,
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder pq_subspaces * ids",
         two_level=True,
@@ -379,20 +412,21 @@ al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
     ),
     Row(
         "DenseMultivecRerankIndex",
-        "Dense vectors under an HNSW graph, then token vectors by MaxSim, in one file. Otherwise as `SparseMultivecRerankIndex`.",
+        "Dense vectors under an HNSW graph, then token vectors by MaxSim, in one file. Otherwise as "
+        "`SparseMultivecRerankIndex`.",
         "",
         load=_TOKENS_LOAD,
         held=_HELD_OF_TOKENS,
         search=f"{_TOKENS} residuals num_threads * query_doclens",
         batch=f"{_TOKENS} * num_threads residuals query_doclens",
-        search_defaults={"ef_search": 100},
+        search_defaults=_EF_SEARCH,
         files="dense_index_path multivec_data_folder pq_subspaces * two_level ids",
         texts={"pq_subspaces": _SUBSPACES_OF_TOKENS},
     ),
 )
 
 
-# --- methods ---------------------------------------------------------------------------------------------------------------------
+# --- methods ----------------------------------------------------------------------------------------------------------
 
 
 def _built(row: Row, cls: type[Index], source: tuple[Any, str], given: dict[str, Any]) -> Index:
@@ -438,8 +472,10 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
     name = row.files.split()[0]
     path = inputs.file_path(name, given[name])
     core = _core.Index.open(path)
-    if core.class_name.startswith("Sparse") != row.sparse:
-        raise ValueError(f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors")
+    if core.sparse != row.sparse:
+        raise ValueError(
+            f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors"
+        )
     index = cls._joined(
         core,
         given["multivec_data_folder"],
@@ -457,7 +493,10 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
 
 def _loaded(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
     path, core = cls._opened_file(given.pop("path"))
-    ready = [given.pop(name, default) for name, default in (("verify", False), ("resident", None), ("lock", False), ("progress", None))]
+    ready = [
+        given.pop(name, default)
+        for name, default in (("verify", False), ("resident", None), ("lock", False), ("progress", None))
+    ]
     info = core.info()
     for name, asked in given.items():
         _compare(path, name, asked, {**_HELD, **row.held}[name](info))
@@ -479,22 +518,33 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     """Results of `search` or `batch_search`."""
     core = self._opened()  # kept until the end, even if another thread closes the index
     queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
-    tokens = _tokens(core, given, count) if row.files else None
-    if batch:
+    tokens = _tokens(row, core, given, count)
+    if batch or (count > 1 and not self._flat):
         given.setdefault("num_threads", 0)
-    scores, ids = core.search(queries, tokens, **({**row.search_defaults, **given} if row.search_defaults else given))
+    scores, ids = core.search(
+        queries, tokens, **({**row.search_defaults, **given} if self._flat and row.search_defaults else given)
+    )
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
-def _tokens(core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens:
-    """The token vectors of that many queries."""
+def _native(self: Index) -> Sequence[str]:
+    """Arguments that the searches of an index have besides, unless a constructor of kANNolo made it."""
+    return () if self._flat else SEARCH_ARGUMENTS
+
+
+def _tokens(row: Row, core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens | None:
+    """The token vectors of that many queries; None: neither given nor needed."""
+    tokens = given.pop("tokens", None)
+    if tokens is not None:
+        tokens = inputs.tokens_of(tokens, count, core.token_dim)
+    if not row.files:
+        return tokens  # type: ignore[no-any-return]
     if "residuals" in given:
-        given["sum_stages"] = inputs.truth("residuals", given.pop("residuals"))
-    tokens = _either(given, "multivec_queries", "multivec_query")
+        given["residuals"] = inputs.truth("residuals", given["residuals"])
+        given["sum_stages"] = _either(given, "residuals", "sum_stages")
+    others = _either(given, "multivec_queries", "multivec_query")
     n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
-    if "tokens" in given:
-        return inputs.tokens_of(given.pop("tokens"), count, core.token_dim)
-    return inputs.query_tokens(tokens, count, n_tokens, token_dim, doclens, core.token_dim)
+    return tokens or inputs.query_tokens(others, count, n_tokens, token_dim, doclens, core.token_dim)
 
 
 def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, bool]:
@@ -537,7 +587,12 @@ def _positions(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> tuple[str,
 
 def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
     """The same if token vectors follow: these do not look like offsets, or a number of tokens follows them."""
-    if not arguments or len(arguments) < 3 or inputs.is_matrix(arguments[0]) or isinstance(arguments[0], inputs.SparseRows):
+    if (
+        not arguments
+        or len(arguments) < 3
+        or inputs.is_matrix(arguments[0])
+        or isinstance(arguments[0], inputs.SparseRows)
+    ):
         return _positions(arguments[:2], usual)
     third = arguments[2]
     if third is None:
@@ -553,26 +608,31 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
     return (*usual[:2], *usual[3:]) if tokens else usual
 
 
-# --- classes ---------------------------------------------------------------------------------------------------------------------
+# --- classes ----------------------------------------------------------------------------------------------------------
 
 _SHAPES = {
-    "search": """(distances, ids), float32 and int64, best first, ties by lower id. Flat, query after query: (k,) for one query, (nq * k,)
-    for several. If `cassata.open` or `cassata.build` made the index: (nq, k) for queries of two dimensions. Distances are scores of the
-    metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Missing places hold id -1
-    and distance -inf or inf.""",
-    "batch_search": "(distances, ids), of shape (nq, k) for queries of two dimensions, flat for others. Otherwise as `search`.",
+    "search": """(distances, ids), float32 and int64, best first, ties by lower id.
+    Flat, query after query: (k,) for one query, (nq * k,) for several.
+    Distances are scores of the metric: dot products or cosines (largest first), squared Euclidean or Manhattan
+    distances (smallest first). Missing places hold id -1 and distance -inf or inf.
+    If `cassata.open` or `cassata.build` made the index: (nq, k) for queries of two dimensions, several queries use all
+    processors, and all options of `Index.search` go by name, with its defaults.""",
+    "batch_search": (
+        "(distances, ids), of shape (nq, k) for queries of two dimensions, flat for others. Otherwise as `search`."
+    ),
 }
 _LOAD = """Opens an index file of this class, in a time that does not depend on its size. The file holds all parameters.
 
 Raises:
-    ValueError: An argument contradicts the file (the message names both values), the file holds another class, `lock` is given without
-        `resident`, or the bytes to lock exceed the memory that this process may use.
+    ValueError: An argument contradicts the file (the message names both values), the file holds another class, `lock`
+        is given without `resident`, or the bytes to lock exceed the memory that this process may use.
     FormatError: The file is damaged, truncated, not an index, or needs a newer version.
     OSError: The file cannot be opened, or the system refuses to lock so much."""
 _ERRORS = """
 
 Raises:
-    ValueError: Data, a file or an argument is invalid: the message names the place, the found value and the expected one."""
+    ValueError: Data, a file or an argument is invalid: the message names the place, the found value and the expected
+        one."""
 _TYPE_ERRORS = """
     TypeError: An argument is missing, or has an unknown name or a wrong type."""
 _DISK_ERRORS = """
@@ -594,7 +654,9 @@ def _class(row: Row) -> type[Index]:
 def _constructors(row: Row) -> dict[str, Any]:
     """Functions `build_from_*`, and `load`."""
 
-    def made(name: str, order: str, doc: str, body: Any, stage: str = "build", defaults: dict[str, Any] = row.defaults) -> None:
+    def made(
+        name: str, order: str, doc: str, body: Any, stage: str = "build", defaults: dict[str, Any] = row.defaults
+    ) -> None:
         parameters = signatures.parameters_of(stage, order, defaults)
         doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
         found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, body)
@@ -606,19 +668,48 @@ def _constructors(row: Row) -> dict[str, Any]:
     errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
     budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
     order = f"{row.build}{'' if '*' in row.build else ' *'} path overwrite {budget}num_threads progress {row.ignored}"
-    loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}  # after arguments with a default
+    # After arguments with a default, all have one.
+    loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}
     if row.files:
-        doc = "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither input."
-        made("build_from_file", f"{row.files} path overwrite progress", doc + errors, lambda cls, given: _joined(row, cls, given))
+        doc = (
+            "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither "
+            "input."
+        )
+        made(
+            "build_from_file",
+            f"{row.files} path overwrite progress",
+            doc + errors,
+            lambda cls, given: _joined(row, cls, given),
+        )
     elif row.sparse:
         npz = "\n    ImportError: The file is .npz, and SciPy is not installed."
-        made("build_from_file", f"data_file {order}", "Builds from a file of sparse vectors." + errors + npz, built(_sparse_file))
+        made(
+            "build_from_file",
+            f"data_file {order}",
+            "Builds from a file of sparse vectors." + errors + npz,
+            built(_sparse_file),
+        )
         doc = "Builds from compressed rows or a scipy.sparse matrix."
-        made("build_from_arrays", f"components values offsets {order}", doc + errors, built(_sparse_arrays), defaults=loose)
+        made(
+            "build_from_arrays",
+            f"components values offsets {order}",
+            doc + errors,
+            built(_sparse_arrays),
+            defaults=loose,
+        )
     else:
-        doc = "Builds from a file of vectors, which is streamed: memory holds a chunk of vectors, the graph, and training samples."
+        doc = (
+            "Builds from a file of vectors, which is streamed: memory holds a chunk of vectors, the graph, and "
+            "training samples."
+        )
         made("build_from_file", f"data_path {order}", doc + errors, built(_dense_file))
-        made("build_from_array", f"data_vec dim {order}", "Builds from an array." + errors, built(_dense_array), defaults=loose)
+        made(
+            "build_from_array",
+            f"data_vec dim {order}",
+            "Builds from an array." + errors,
+            built(_dense_array),
+            defaults=loose,
+        )
     made("load", row.load, _LOAD, lambda cls, given: _loaded(row, cls, given), "load", {})
     return found
 
@@ -649,7 +740,9 @@ def _searches(row: Row) -> dict[str, Any]:
         doc = f"{doc}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
         doc = signatures.with_arguments(doc, "search", parameters)
         body = functools.partial(_answers, row, name == "batch_search")
-        found[name] = signatures.method(name, row.name, "self", parameters, "Hits", doc, body, frozenset(aliases), positions)
+        found[name] = signatures.method(
+            name, row.name, "self", parameters, "Hits", doc, body, frozenset(aliases), positions, _native
+        )
     return found
 
 

@@ -1,6 +1,7 @@
 """Draws the output of ``cassata bench --json``: recall against queries per second, a curve for each index.
 
-``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip install matplotlib``.
+``python -m cassata.plot FORMAT < report.json > picture``, where FORMAT is png, svg or pdf. Needs matplotlib: ``pip
+install matplotlib``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ _MARKERS = "osD^vP*X"
 _NUMBER = (int, float)
 _REPORT = {"k": int, "threads": int, "queries": dict, "indexes": list}
 _QUERIES = {"path": str, "n": int}
-_INDEX = {"path": str, "class": str, "encodings": str, "bytes_per_vector": _NUMBER, "hot_bytes": int, "n": int, "points": list}
+_INDEX = {
+    "path": str,
+    "class": str,
+    "encodings": str,
+    "bytes_per_vector": _NUMBER,
+    "hot_bytes": int,
+    "n": int,
+    "points": list,
+}
 _POINT = {"recall": _NUMBER, "queries_per_second": _NUMBER}
 
 
@@ -35,13 +44,16 @@ def draw(report: dict[str, Any], file: str | os.PathLike[str] | BinaryIO, format
     for number, (index, name) in enumerate(zip(report["indexes"], _names(report["indexes"]))):
         points = index["points"]
         hot = index["hot_bytes"] / index["n"]
-        label = f"{name}: {index['class']}, {index['encodings']}, {index['bytes_per_vector']:,.0f} bytes/vector, {hot:,.0f} hot"
+        label = (
+            f"{name}: {index['class']}, {index['encodings']}, {index['bytes_per_vector']:,.0f} bytes/vector, "
+            f"{hot:,.0f} hot"
+        )
         recalls, rates = [point["recall"] for point in points], [point["queries_per_second"] for point in points]
         axes.plot(recalls, rates, marker=_MARKERS[number % len(_MARKERS)], markersize=5, label=label)
     threads = report["threads"]
     axes.set_title(
-        f"{report['queries']['n']:,} queries of {_plain(os.path.basename(report['queries']['path']))}, k = {report['k']}, "
-        + ("all threads" if threads == 0 else f"{threads} thread{'s' if threads > 1 else ''}")
+        f"{report['queries']['n']:,} queries of {_plain(os.path.basename(report['queries']['path']))}, k = "
+        f"{report['k']}, " + ("all threads" if threads == 0 else f"{threads} thread{'s' if threads > 1 else ''}")
     )
     axes.set_xlabel(f"recall@{report['k']}")
     axes.set_ylabel("queries/s")
@@ -65,7 +77,9 @@ def _check(report: Any) -> None:
 
 def _expect(place: str, value: Any, fields: dict[str, Any]) -> None:
     """Raises ValueError unless `value` has these fields, of these types."""
-    missing = [name for name, kind in fields.items() if not isinstance(value, dict) or not isinstance(value.get(name), kind)]
+    missing = [
+        name for name, kind in fields.items() if not isinstance(value, dict) or not isinstance(value.get(name), kind)
+    ]
     if missing:
         raise ValueError(f"{place}: {json.dumps(value):.60} given, {', '.join(missing)} missing or of another type")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The result of `recommend`: a class, its arguments, and the expected properties of an index of the whole collection."""
+    """The result of `recommend`: a class, its arguments, and the expected properties of its index."""
 
     class_name: str
     """The class, by its name in this package."""
@@ -40,7 +40,13 @@ class Recommendation:
     """All candidates, as dicts of the same; a missed target is None there, and a refused build has a `refusal`."""
 
     def build(
-        self, data: Any, path: Path | None = None, num_threads: int = 0, progress: Progress = None, *, overwrite: bool = False
+        self,
+        data: Any,
+        path: Path | None = None,
+        *,
+        num_threads: int = 0,
+        progress: Progress = None,
+        overwrite: bool = False,
     ) -> Index:
         """Builds the recommended index.
 
@@ -58,11 +64,8 @@ class Recommendation:
         Example:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
-        face: Any = CLASSES[self.class_name]
-        build = face.build_from_file
-        if not isinstance(data, (str, os.PathLike)):
-            build = face.build_from_arrays if inputs.is_matrix(data) else face.build_from_array
-        return build(data, **self.arguments, path=path, overwrite=overwrite, num_threads=num_threads, progress=progress)  # type: ignore[no-any-return]
+        face = CLASSES[self.class_name]
+        return face.build(data, path, overwrite=overwrite, num_threads=num_threads, progress=progress, **self.arguments)  # type: ignore[no-any-return]
 
 
 def recommend(
@@ -77,20 +80,23 @@ def recommend(
     num_threads: int = 0,
     progress: Progress = None,
 ) -> Recommendation:
-    """Tries candidates on a sample of a collection, and recommends the fastest index that reaches a recall within a bound of memory.
+    """Recommends the fastest index that reaches a recall within a bound of memory, by trials on a sample.
 
-    Each candidate is built over the sample and over a quarter of it, and searched at many beam widths. The change of recall, speed and
-    bytes between the two is extrapolated to the whole collection, which is read once. Of the fastest candidate and those within a tenth of
-    its speed, the one with the fewest hot bytes is chosen. Sample and queries are always the same; the choice depends on measured speeds.
+    Each candidate is built over the sample and over a quarter of it, and searched at many beam widths. The change of
+    recall, speed and bytes between the two is extrapolated to the whole collection, which is read once. Of the fastest
+    candidate and those within a tenth of its speed, the one with the fewest hot bytes is chosen. Sample and queries are
+    always the same; the choice depends on measured speeds.
 
     Args:
-        data: The collection: a 2-D array, a scipy.sparse matrix, or the path of a file (.npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin;
+        data: The collection: a 2-D array, a scipy.sparse matrix, or the path of a file (.npy, .fvecs, .bvecs, .fbin,
+            .u8bin, .i8bin;
             sparse: .bin, .npz).
-        queries: Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the sample, which are held
-            out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.
+        queries: Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the
+            sample, which are held out of the indexes. They may be easier to answer than real queries, which then need a
+            larger `ef_search`.
         target_recall: Share of the k exact answers that must be found, over 0 and at most 1.
-        memory: Most hot bytes, as a number or a text such as "512MiB" or "2GB": codes and graph, which every query reads. Vectors that only
-            rerank are not counted. None: no bound.
+        memory: Most hot bytes, as a number or a text such as "512MiB" or "2GB": codes and graph, which every query
+            reads. Vectors that only rerank are not counted. None: no bound.
         k: Results per query.
         metric: As in a build.
         sample: Most vectors in the sample. More take longer, and less is extrapolated.
@@ -98,8 +104,8 @@ def recommend(
         progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
     Raises:
-        ValueError: No index reaches the target within the memory (the message names the closest one), there are too few vectors, or an
-            argument is invalid.
+        ValueError: No index reaches the target within the memory (the message names the closest one), there are too few
+            vectors, or an argument is invalid.
         OSError: A file cannot be read.
 
     Example:

@@ -20,8 +20,9 @@ KANNOLO_VERSION = "0.15.1"  # of the interface that the classes have
 def install_as(name: str = "kannolo") -> None:
     """Makes `import name`, `from name import ...` and look-ups of its version find this package, in this process.
 
-    `name.__version__` and `importlib.metadata.version(name)` are "0.15.1", the version of kANNolo whose interface the classes have.
-    A library that is installed under that name is hidden. A process started by `spawn` must call it again.
+    `name.__version__` and `importlib.metadata.version(name)` are "0.15.1", the version of kANNolo whose interface the
+    classes have. A library that is installed under that name is hidden. A process started by `spawn` must call it
+    again.
 
     Args:
         name: What the program imports: one word.
@@ -35,13 +36,16 @@ def install_as(name: str = "kannolo") -> None:
         >>> from kannolo import DensePlainHNSW
     """
     if not isinstance(name, str) or not name.isidentifier() or name == cassata.__name__:
-        raise ValueError(f"name: {name!r:.60} given, expected the name of a module that a program imports, such as 'kannolo'")
+        raise ValueError(
+            f"name: {name!r:.60} given, expected the name of a module that a program imports, such as 'kannolo'"
+        )
     if isinstance(sys.modules.get(name), _Renamed):
         return
     if name in sys.modules:
         raise ImportError(f"name: {name!r} was imported already; expected a call before its first import")
     module = _Renamed(name)
-    sys.modules[name] = sys.modules[f"{name}.{name}"] = module  # kANNolo's compiled part is its submodule of the same name
+    sys.modules[name] = module
+    sys.modules[f"{name}.{name}"] = module  # kANNolo's compiled part is its submodule of the same name
     setattr(module, name, module)
     sys.meta_path.insert(0, _Metadata(name))
 
@@ -67,7 +71,9 @@ class _Metadata:
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """None: other entries find modules."""
 
-    def find_distributions(self, context: importlib.metadata.DistributionFinder.Context) -> Iterator[importlib.metadata.Distribution]:
+    def find_distributions(
+        self, context: importlib.metadata.DistributionFinder.Context
+    ) -> Iterator[importlib.metadata.Distribution]:
         if context.name is not None and re.sub(r"[-_.]+", "_", context.name).lower() == self._name.lower():
             yield _Distribution(self._name)
 
@@ -77,7 +83,9 @@ class _Distribution(importlib.metadata.Distribution):
         self._name = name
 
     def read_text(self, filename: str) -> str | None:
-        metadata = f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {KANNOLO_VERSION}\nSummary: Cassata under this name\n"
+        metadata = (
+            f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {KANNOLO_VERSION}\nSummary: Cassata under this name\n"
+        )
         return metadata if filename in ("METADATA", "PKG-INFO") else None
 
     def locate_file(self, path: str | os.PathLike[str]) -> os.PathLike[str]:  # type: ignore[override]  # versions of Python differ

@@ -1,4 +1,4 @@
-"""Methods whose signatures and docstrings are made from tables: the engine's parameters, and the arguments that only Python has."""
+"""Makes signatures and docstrings of methods from the engine's parameters and the arguments that only Python has."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from cassata import _core
 from cassata.arguments import TEXT
@@ -65,9 +65,11 @@ def argument(stage: str, name: str) -> Argument:
     if stage == "load":  # arguments of the build
         known = argument("search" if name == "token_dim" else "build", name)
         kind = known.annotation.removesuffix(" | None")
-        return Argument(f"{kind} | None", None, "As in the build; compared with the file. None: not compared.", known.range)
+        return Argument(
+            f"{kind} | None", None, "As in the build; compared with the file. None: not compared.", known.range
+        )
     row = _PARAMETERS[stage, name]
-    text = row["help"][0].upper() + row["help"][1:].rstrip(".") + "."
+    text = _sentence(row["help"], row["choices"] or ())
     default = row["default"]
     if row["usual"] is not None:
         usual = row["usual"] if default is None or default == row["usual"] else f"{row['usual']}, else {default}"
@@ -76,13 +78,27 @@ def argument(stage: str, name: str) -> Argument:
     return Argument(kind if default is not None else f"{kind} | None", default, text, _range(row))
 
 
+def _sentence(text: str, choices: Sequence[str]) -> str:
+    """`text` with a capital and a full stop; choices that it describes, as in "flat: exact", are quoted."""
+    described = "|".join(map(re.escape, choices)) or r"\b\B"
+    quoted = re.sub(rf"(?:^|(?<=[;.] ))({described})(?=:| \()", r'"\1"', text)
+    return quoted[0].upper() + quoted[1:].rstrip(".") + "."
+
+
 def _range(row: Any) -> str:
-    least, most = row["minimum"], row["maximum"]
     if row["choices"]:
         return ", ".join(f'"{choice}"' for choice in row["choices"])
-    if least is None or row["type"] not in ("int", "float"):
+    return bounds_of(row) if row["type"] in ("int", "float") else ""
+
+
+def bounds_of(row: Any) -> str:
+    """The bounds of a number; a maximum that no real value reaches is left out."""
+    least, most = row["minimum"], row["maximum"]
+    if least is None:
         return ""
-    return f"{least:g} or more" if most is None or most >= 2**31 else f"{'over ' * row['above_minimum']}{least:g} to {most:g}"
+    if most is None or most > 2**24:
+        return f"{least:.0f} or more"
+    return f"over {least:.0f}, to {most:.0f}" if row["above_minimum"] else f"{least:.0f} to {most:.0f}"
 
 
 def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None) -> Parameters:
@@ -115,7 +131,9 @@ def _described(known: Argument) -> str:
 
 
 def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 130, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False))
+    return "\n".join(
+        textwrap.wrap(text, 116, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False)
+    )
 
 
 _wrapped = functools.cache(_wrap)  # many methods have the same arguments
@@ -138,10 +156,12 @@ def method(
     body: Callable[[Any, dict[str, Any]], Any],
     aliases: frozenset[str] = frozenset(),
     positions: Callable[[tuple[Any, ...], tuple[str, ...]], tuple[str, ...]] | None = None,
+    more: Callable[[Any], Sequence[str]] = lambda _: (),
 ) -> Any:
     """A method of `owner` with these parameters. `body` gets the arguments that are given, by their names.
 
-    `aliases` are names that the signature leaves out. `positions` names the positional arguments, where their values decide.
+    `aliases` are names that the signature leaves out, `more` returns those that an object accepts besides.
+    `positions` names the positional arguments, where their values decide.
     """
     usual = tuple(p.name for p in parameters if p.kind is _BY_POSITION)
     required = tuple(p.name for p in parameters if p.default is REQUIRED)
@@ -153,10 +173,14 @@ def method(
         given = dict(zip(names, arguments))
         if named:
             if not (named.keys() <= known and given.keys().isdisjoint(named)):
-                _refuse(named, given, known, f"{_name_of(self)}.{name}", shown)
+                _refuse_unless_known(
+                    named, given, known, f"{_name_of(self)}.{name}", list(dict.fromkeys([*shown, *more(self)]))
+                )
             given.update(named)
         if len(arguments) > len(names):
-            raise TypeError(f"{names[-1]}: {len(arguments) - len(names)} positional arguments given after it, expected none")
+            raise TypeError(
+                f"{names[-1]}: {len(arguments) - len(names)} positional arguments given after it, expected none"
+            )
         for missing in required:
             if missing not in given and aliases.isdisjoint(given):
                 raise TypeError(f"{missing}: missing argument of {_name_of(self)}.{name}")
@@ -167,12 +191,15 @@ def method(
     return classmethod(call) if first == "cls" else call
 
 
-def _refuse(named: dict[str, Any], given: dict[str, Any], known: frozenset[str], where: str, shown: list[str]) -> NoReturn:
+def _refuse_unless_known(
+    named: dict[str, Any], given: dict[str, Any], known: frozenset[str], where: str, shown: list[str]
+) -> None:
+    """Raises TypeError for a name that is neither in `known` nor in `shown`, or that is given by position too."""
     for name in named:
-        if name not in known:
+        if name not in known and name not in shown:
             raise unknown(name, where, shown)
-    name = next(name for name in named if name in given)
-    raise TypeError(f"{name}: given twice, argument {name!r} by position and by name")
+        if name in given:
+            raise TypeError(f"{name}: given twice, argument {name!r} by position and by name")
 
 
 def unknown(name: str, where: str, known: list[str]) -> TypeError:
@@ -188,17 +215,18 @@ def _name_of(owner: Any) -> str:
 
 
 def near_names(function: _Method) -> _Method:
-    """Has the error of an unknown argument of a method name the most similar known one."""
+    """Has the error of an unknown argument of a function or method name the most similar known one."""
     known = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
 
     @functools.wraps(function)
-    def call(self: Any, /, *arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         try:
-            return function(self, *arguments, **named)
+            return function(*arguments, **named)
         except TypeError as error:
             found = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
             if found is None or found[1] not in named or found[1] in known:  # of a function that it called
                 raise
-        raise unknown(found[1], f"{_name_of(self)}.{function.__name__}", known)
+        owner = _name_of(arguments[0]) if "." in function.__qualname__ else "cassata"
+        raise unknown(found[1], f"{owner}.{function.__name__}", known)
 
     return call  # type: ignore[return-value]

@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
-"""Search under a limit of memory, beside others, in one run: recall, queries a second, latencies, reads, and the device's own limit.
+"""Search under a limit of memory, beside others, in one run: recall, queries a second, latencies, reads, and the
+device's own limit.
 
-usage: limited_bench.py QUERIES.npy VECTORS.npy --engine KIND[:NAME]=PATH[@PERCENT] ... [--percent 25,10] [--threads 1,2] [--recall 0.95]
-                        [--count 10000] [--seconds 40] [--rounds 1] [--python KIND=INTERPRETER ...] [--ef KIND[:NAME]=N ...]
+usage: limited_bench.py QUERIES.npy VECTORS.npy --engine KIND[:NAME]=PATH[@PERCENT] ... [--percent 25,10] [--threads
+                        1,2] [--recall 0.95] [--count 10000] [--seconds 40] [--rounds 1] [--python KIND=INTERPRETER ...]
+                        [--ef KIND[:NAME]=N ...]
 
-KIND is cassata (an index file), locked (the same, opened with resident="hot" and lock=True), usearch (`view` of a saved index of f32, inner
-product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or diskann (a folder of diskannpy's, prefix "ann"). With @PERCENT an engine takes part at
-that limit alone. An interpreter other than this one is given by --python. Needs Linux, root, cgroup v1 and fio. For example:
+KIND is cassata (an index file), locked (the same, opened with resident="hot" and lock=True), usearch (`view` of a saved
+index of f32, inner product), faiss (an HNSW index, IO_FLAG_MMAP_IFC) or diskann (a folder of diskannpy's, prefix
+"ann"). With @PERCENT an engine takes part at that limit alone. An interpreter other than this one is given by --python.
+Needs Linux, root, cgroup v1 and fio. For example:
 
     limited_bench.py q.npy big.npy --engine cassata:int4=int4.cassata@25 --engine cassata:rabitq=rabitq1.cassata@10 \\
-        --engine diskann=folder --engine faiss=big.faiss --engine usearch=big.usearch --python diskann=/tmp/diskann/bin/python \\
-        --python faiss=/tmp/peers/bin/python --python usearch=/tmp/peers/bin/python
+        --engine diskann=folder --engine faiss=big.faiss --engine usearch=big.usearch --python
+        diskann=/tmp/diskann/bin/python \\ --python faiss=/tmp/peers/bin/python --python usearch=/tmp/peers/bin/python
 
-Limits are shares of the vectors as f32. Each engine first looks, without a limit, for the smallest ef that reaches --recall on the first
---checked queries, unless --ef says it. Then each measurement is a process of its own in a memory cgroup, after the page cache was dropped:
-it has the queries and NumPy before it enters; the engine's library, its index and all that is read count. No one else may have the files
-open: what others read would be in memory outside the limit. The queries as they are warm it up. What is measured are --count queries made
-of them: noise of 0.01 a component, other for each, normalized, so that no query comes twice; recall is of the first --checked of these,
-against exact answers, which are kept beside QUERIES.npy. --threads threads ask for one query each at a time: queries/s, latencies and
-reads are theirs. "batch" are the queries/s of the same queries as one call. Both end after --seconds. The engines take turns, --rounds
-times; told are the medians, and the slowest of all. fio then reads 4 KiB at random places of the first engine's file, past the page
-cache; "device" is the share of its reads a second at depth 32 that those of the search come to.
+Limits are shares of the vectors as f32. Each engine first looks, without a limit, for the smallest ef that reaches
+--recall on the first --checked queries, unless --ef says it. Then each measurement is a process of its own in a memory
+cgroup, after the page cache was dropped: it has the queries and NumPy before it enters; the engine's library, its index
+and all that is read count. No one else may have the files open: what others read would be in memory outside the limit.
+The queries as they are warm it up. What is measured are --count queries made of them: noise of 0.01 a component, other
+for each, normalized, so that no query comes twice; recall is of the first --checked of these, against exact answers,
+which are kept beside QUERIES.npy. --threads threads ask for one query each at a time: queries/s, latencies and reads
+are theirs. "batch" are the queries/s of the same queries as one call. Both end after --seconds. The engines take turns,
+--rounds times; told are the medians, and the slowest of all. fio then reads 4 KiB at random places of the first
+engine's file, past the page cache; "device" is the share of its reads a second at depth 32 that those of the search
+come to.
 """
 
 from __future__ import annotations
@@ -82,7 +87,9 @@ def opened(kind, path, dim, threads):
     import diskannpy
 
     # it hangs where it has one thread only
-    index = diskannpy.StaticDiskIndex(index_directory=path, num_threads=2, num_nodes_to_cache=0, cache_mechanism=1, index_prefix="ann")
+    index = diskannpy.StaticDiskIndex(
+        index_directory=path, num_threads=2, num_nodes_to_cache=0, cache_mechanism=1, index_prefix="ann"
+    )
     return (
         lambda query, ef: index.search(query, K, max(ef, K), 4).identifiers,
         lambda queries, ef: index.batch_search(queries, K, max(ef, K), threads, 4).identifiers,
@@ -90,7 +97,8 @@ def opened(kind, path, dim, threads):
 
 
 def read_bytes():
-    return int(next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("read_bytes")).split()[1])
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("read_bytes")).split()[1])
 
 
 def reads(group):
@@ -125,7 +133,8 @@ def calibrate(job):
 
 
 def ask(search, queries, ef, threads, seconds):
-    """Asks one query after another on each of some threads: ids, latencies in s by query (0: not asked), seconds in all."""
+    """Asks one query after another on each of some threads: ids, latencies in s by query (0: not asked), seconds in
+    all."""
     ids, latencies, end = np.zeros((len(queries), K), np.int64), np.zeros(len(queries)), time.perf_counter() + seconds
     failures = []
 
@@ -168,7 +177,12 @@ def measure(job):
     done = np.flatnonzero(latencies)
     checked = done[done < len(truth)]
     milliseconds = np.sort(latencies[done]) * 1000
-    told |= {"queries": len(done), "recall": recall(ids[checked], truth[checked]), "qps": len(done) / seconds, "max": milliseconds[-1]}
+    told |= {
+        "queries": len(done),
+        "recall": recall(ids[checked], truth[checked]),
+        "qps": len(done) / seconds,
+        "max": milliseconds[-1],
+    }
     told |= {name: float(np.percentile(milliseconds, share)) for name, share in (("p50", 50), ("p99", 99))}
     told |= {"reads": (after[0] - before[0]) / len(done), "kib": (after[1] - before[1]) / len(done) / 1024}
     told["reads_s"] = (after[0] - before[0]) / seconds
@@ -200,7 +214,10 @@ def prepared(given):
                 near = np.argpartition(-scores, K, axis=1)[:, :K]
                 both = np.concatenate([best[1], np.take_along_axis(scores, near, 1)], axis=1)
                 order = np.argsort(-both, axis=1, kind="stable")[:, :K]
-                best = [np.take_along_axis(np.concatenate([best[0], near + begin], axis=1), order, 1), np.take_along_axis(both, order, 1)]
+                best = [
+                    np.take_along_axis(np.concatenate([best[0], near + begin], axis=1), order, 1),
+                    np.take_along_axis(both, order, 1),
+                ]
             np.save(file, best[0])
         return file
 
@@ -238,7 +255,9 @@ def limited(limit):
 
 def run(job, python):
     """What a process of this script tells of a job, or how it ended."""
-    process = subprocess.Popen([python, __file__, "--job", json.dumps(job)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [python, __file__, "--job", json.dumps(job)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         out, errors = process.communicate(timeout=20 * job["seconds"] + 300)
     except subprocess.TimeoutExpired:
@@ -256,9 +275,13 @@ def device(path):
     """Reads of 4 KiB a second at depth 1 and 32."""
     told = {}
     for depth in (1, 32):
-        options = f"--name=reads --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth={depth} --runtime=5 --time_based --readonly"
+        options = (
+            f"--name=reads --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth={depth} --runtime=5 "
+            f"--time_based --readonly"
+        )
         command = ["fio", *options.split(), f"--filename={path}", "--output-format=json"]
-        told[depth] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["jobs"][0]["read"]["iops"]
+        report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        told[depth] = report["jobs"][0]["read"]["iops"]
     return told
 
 
@@ -323,7 +346,9 @@ def main():
                     os.sync()
                     Path("/proc/sys/vm/drop_caches").write_text("3")
                     with limited(int(size * percent / 100)) as group:
-                        told = run({**engine, "group": group, "threads": threads}, pythons.get(engine["kind"], sys.executable))
+                        told = run(
+                            {**engine, "group": group, "threads": threads}, pythons.get(engine["kind"], sys.executable)
+                        )
                     rows.setdefault((percent, threads, engine["name"], engine["ef"]), []).append(told)
                     print(f"{percent:g} % {threads} {engine['name']}: {told}", file=sys.stderr, flush=True)
         at_depth.append(device(next(e["path"] for e in engines if Path(e["path"]).is_file())))
@@ -340,7 +365,12 @@ def main():
         else:
             m = {key: statistics.median(told[key] for told in kept) for key in kept[0]}
             m["max"] = max(told["max"] for told in kept)
-            cells += [f"{m['recall']:.3f}", f"{m['qps']:,.1f}", f"{m['batch']:,.1f}", *(f"{m[key]:.2f}" for key in ("p50", "p99", "max"))]
+            cells += [
+                f"{m['recall']:.3f}",
+                f"{m['qps']:,.1f}",
+                f"{m['batch']:,.1f}",
+                *(f"{m[key]:.2f}" for key in ("p50", "p99", "max")),
+            ]
             cells += [f"{m['max'] / m['p50']:.1f}", f"{m['reads']:.1f}", f"{m['kib']:,.0f}", f"{m['reads_s']:,.0f}"]
             cells += [f"{m['reads_s'] / iops[32]:.0%}", f"{m['queries']:.0f}", f"{m['opened']:.1f} s"]
         print("| " + " | ".join(map(str, cells)) + " |")

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""What reranking by token vectors gives and costs: recall, time of both stages, tokens a second beside NumPy, file sizes.
+"""What reranking by token vectors gives and costs: recall, time of both stages, tokens a second beside NumPy, file
+sizes.
 
 usage: multivector_bench.py DOCUMENTS.bin QUERIES.bin TOKENS CODES WORK [--most N] [--k-candidates N,N,...]
 
-DOCUMENTS.bin and QUERIES.bin are sparse vectors; TOKENS a folder of token vectors with queries.npy, and query_doclens.npy if lengths
-differ; CODES the same tokens in two levels (`cassata build TOKENS --two-level`). Index files are built in WORK unless they are there,
-and the memory of the builds is told. Recall@10 is against MaxSim over all documents. Times are CPU time of one thread, medians of five
-rounds in turns: the first stage alone is a search of the sparse index for k_candidates results; the rest is the second stage's.
+DOCUMENTS.bin and QUERIES.bin are sparse vectors; TOKENS a folder of token vectors with queries.npy, and
+query_doclens.npy if lengths differ; CODES the same tokens in two levels (`cassata build TOKENS --two-level`). Index
+files are built in WORK unless they are there, and the memory of the builds is told. Recall@10 is against MaxSim over
+all documents. Times are CPU time of one thread, medians of five rounds in turns: the first stage alone is a search of
+the sparse index for k_candidates results; the rest is the second stage's.
 """
 
 from __future__ import annotations
@@ -52,12 +54,18 @@ def build(work, documents, tokens, codes, n):
     ):
         if path.exists():
             continue
-        code = f"import cassata; cassata.{face.__name__}.build_from_file({str(first)!r}, {str(folder)!r}, path={str(path)!r})\n"
+        code = (
+            f"import cassata; cassata.{face.__name__}.build_from_file({str(first)!r}, {str(folder)!r}, "
+            f"path={str(path)!r})\n"
+        )
         code += "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
         start = time.perf_counter()
         peak = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         size = sum(file.stat().st_size for file in Path(folder).glob("*.npy")) / 2**20
-        print(f"{path.name}: {time.perf_counter() - start:.1f} s, peak {int(peak) / 1024:.0f} MiB, of a folder of {size:.0f} MiB")
+        print(
+            f"{path.name}: {time.perf_counter() - start:.1f} s, peak {int(peak) / 1024:.0f} MiB, of a folder of "
+            f"{size:.0f} MiB"
+        )
     return first, plain, coded
 
 
@@ -73,9 +81,12 @@ def cpu_medians(asks):
 
 
 def numpy_rate(tokens, doclens, queries, lengths):
-    """Tokens a second by NumPy, one matrix product a document, and by the engine, over the same documents, f32 against f16."""
+    """Tokens a second by NumPy, one matrix product a document, and by the engine, over the same documents, f32 against
+    f16."""
     ends = np.cumsum(doclens)[:2000]
-    documents = [np.ascontiguousarray(tokens[begin:end], np.float32) for begin, end in zip(np.append(0, ends[:-1]), ends)]
+    documents = [
+        np.ascontiguousarray(tokens[begin:end], np.float32) for begin, end in zip(np.append(0, ends[:-1]), ends)
+    ]
     query = queries[: lengths[0]].T.copy()
 
     def score():
@@ -101,11 +112,21 @@ def main():
     shaped = np.load(given.tokens / "queries.npy").astype(np.float32)
     lengths = given.tokens / "query_doclens.npy"
     lengths = np.load(lengths)[:rows] if lengths.exists() else np.full(rows, shaped.shape[1])
-    flat = shaped[: int(lengths.sum())] if shaped.ndim == 2 else np.concatenate([row[:n] for row, n in zip(shaped, lengths)])
-    print(f"{len(doclens):,} documents, {int(doclens.sum()):,} tokens of {flat.shape[1]}; {rows} queries, {lengths.mean():.1f} tokens each")
+    flat = (
+        shaped[: int(lengths.sum())]
+        if shaped.ndim == 2
+        else np.concatenate([row[:n] for row, n in zip(shaped, lengths)])
+    )
+    print(
+        f"{len(doclens):,} documents, {int(doclens.sum()):,} tokens of {flat.shape[1]}; {rows} queries, "
+        f"{lengths.mean():.1f} tokens each"
+    )
     indexes = {"plain": cassata.open(plain), "two-level": cassata.open(coded)}
     ask = {"multivec_queries": flat, "query_doclens": lengths, "num_threads": 1, "k": K}
-    everything = [index.batch_search(*asked, **{**ask, "k_candidates": len(doclens), "num_threads": 0})[1] for index in indexes.values()]
+    everything = [
+        index.batch_search(*asked, **{**ask, "k_candidates": len(doclens), "num_threads": 0})[1]
+        for index in indexes.values()
+    ]
     exact = everything[0].reshape(rows, K)
     share = np.mean([len(set(a) & set(b)) / K for a, b in zip(everything[1].reshape(rows, K).tolist(), exact.tolist())])
     print(f"exhaustive MaxSim of the two-level tokens against that of the plain ones: recall@{K} {share:.4f}")
@@ -114,12 +135,15 @@ def main():
     for k_candidates in map(int, given.k_candidates.split(",")):
         asks = [lambda c=k_candidates: base.batch_search(*asked, k=c, ef_search=c, num_threads=1)]
         asks += [
-            lambda index=index, c=k_candidates: index.batch_search(*asked, **ask, k_candidates=c, ef_search=c) for index in indexes.values()
+            lambda index=index, c=k_candidates: index.batch_search(*asked, **ask, k_candidates=c, ef_search=c)
+            for index in indexes.values()
         ]
         seconds = cpu_medians(asks)
         told = []
         for index, spent in zip(indexes.values(), seconds[1:]):
-            ids = index.batch_search(*asked, **ask, k_candidates=k_candidates, ef_search=k_candidates)[1].reshape(rows, K)
+            ids = index.batch_search(*asked, **ask, k_candidates=k_candidates, ef_search=k_candidates)[1].reshape(
+                rows, K
+            )
             found = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids.tolist(), exact.tolist())])
             told.append(f"{found:.4f}  {1000 * (spent - seconds[0]) / rows:.3f}")
         print(f"{k_candidates}  {1000 * seconds[0] / rows:.3f}  " + "  ".join(told))
@@ -133,7 +157,10 @@ def main():
     print(f"million tokens a second: plain {rates[0]:.1f}, two-level {rates[1]:.1f}, ", end="")
     print(f"numpy {numpy_rate(tokens, doclens, flat, lengths) / 1e6:.1f}")
     for path in (first, plain, coded):
-        print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB, {path.stat().st_size / len(doclens):.0f} bytes a document")
+        print(
+            f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB, {path.stat().st_size / len(doclens):.0f} bytes a "
+            "document"
+        )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
 usage: open_bench.py INDEX QUERIES.npy [--kannolo FILE GRAPH_TYPE]
 
-Each figure is the median of five processes of their own. The cold start empties the page cache, so it needs root. --kannolo times
-kannolo's load and first answer of a DensePlainHNSW (dot product) that it saved, beside ours.
+Each figure is the median of five processes of their own. The cold start empties the page cache, so it needs root.
+--kannolo times kannolo's load and first answer of a DensePlainHNSW (dot product) that it saved, beside ours.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ if len(sys.argv) > 4: sys.stdin.readline()
 
 def probe(path: str, queries: str, library: str) -> dict[str, float]:
     """Figures of one process."""
-    done = subprocess.run([sys.executable, "-c", PROBE, path, queries, library], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, path, queries, library], capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
 
 
@@ -84,7 +86,9 @@ def medians(path: str, queries: str, library: str, cold: bool) -> dict[str, floa
 def shared(path: str, queries: str, readers: int) -> float:
     """Sum of the Pss of the mapped file, in MiB, while `readers` processes have it open and have read all of it."""
     command = [sys.executable, "-c", PROBE, path, queries, "cassata", "share"]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(readers)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(readers)
+    ]
     assert all(p.stdout.readline() == "ready\n" for p in processes)
     total = 0.0
     for p in processes:
@@ -103,7 +107,9 @@ def main() -> None:
     parser.add_argument("queries")
     parser.add_argument("--kannolo", nargs=2, metavar=("FILE", "GRAPH_TYPE"))
     arguments = parser.parse_args()
-    indexes = [(os.path.abspath(arguments.index), "cassata")] + ([tuple(arguments.kannolo)] if arguments.kannolo else [])
+    indexes = [(os.path.abspath(arguments.index), "cassata")] + (
+        [tuple(arguments.kannolo)] if arguments.kannolo else []
+    )
     for path, library in indexes:
         warm, cold = (medians(path, arguments.queries, library, cold) for cold in (False, True))
         out = {

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Recall on ordinary collections, for every class: copies, near-copies, rows in their natural order, real texts in alphabetical order.
+"""Recall on ordinary collections, for every class: copies, near-copies, rows in their natural order, real texts in
+alphabetical order.
 
 usage: ordinary_bench.py [--data FOLDER] [--collection NAME,NAME,...] [--class NAME,NAME,...]
 
-Prints recall@10 by score, at ef_search 50 and 200: a result counts if its exact score reaches the tenth best. In brackets: queries that
-found none. Product-quantized classes are judged by their own codes, against a search that scores every row. FOLDER holds the real
-collections js_minilm_f16.npy, js_minilm_queries.npy, js_expanded.bin, js_expanded_queries.bin, and the same of debian; without it only
-the made collections are measured.
+Prints recall@10 by score, at ef_search 50 and 200: a result counts if its exact score reaches the tenth best. In
+brackets: queries that found none. Product-quantized classes are judged by their own codes, against a search that scores
+every row. FOLDER holds the real collections js_minilm_f16.npy, js_minilm_queries.npy, js_expanded.bin,
+js_expanded_queries.bin, and the same of debian; without it only the made collections are measured.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def copies(count, noise=0.0, dim=64):
 def documents(order="as they come"):
     """800 documents of 25 chunks, one after another."""
     rng = np.random.default_rng(0)
-    topic, document, chunk = (rng.standard_normal(shape) for shape in ((40, 1, 1, 64), (40, 20, 1, 64), (40, 20, 25, 64)))
+    topic, document, chunk = (
+        rng.standard_normal(shape) for shape in ((40, 1, 1, 64), (40, 20, 1, 64), (40, 20, 25, 64))
+    )
     rows = unit((topic + 0.3 * document + 0.02 * chunk).reshape(-1, 64))
     queries = rows[rng.integers(0, len(rows), 300)] + 0.02 * rng.standard_normal((300, 64)).astype("f4")
     return (rng.permutation(rows) if order == "shuffled" else rows), queries.astype("f4")
@@ -56,7 +59,9 @@ def line():
     """Points sorted along a line, with a little noise."""
     rng = np.random.default_rng(0)
     rows = np.linspace(0, 100, 20000)[:, None] * rng.standard_normal(16) + 0.05 * rng.standard_normal((20000, 16))
-    return rows.astype("f4"), (rows[rng.integers(0, len(rows), 300)] + 0.05 * rng.standard_normal((300, 16))).astype("f4")
+    return rows.astype("f4"), (rows[rng.integers(0, len(rows), 300)] + 0.05 * rng.standard_normal((300, 16))).astype(
+        "f4"
+    )
 
 
 def clusters():
@@ -78,7 +83,9 @@ def sparse_rows(path, most=None):
         values.append(np.frombuffer(raw, "<f4", count, at + 4 + 4 * count))
         offsets.append(offsets[-1] + count)
         at += 4 + 8 * count
-    return sp.csr_array((np.concatenate(values), np.concatenate(components).astype("i8"), offsets), shape=(len(offsets) - 1, 30522))
+    return sp.csr_array(
+        (np.concatenate(values), np.concatenate(components).astype("i8"), offsets), shape=(len(offsets) - 1, 30522)
+    )
 
 
 def sparse_copies(count, noise=0.0):
@@ -153,11 +160,15 @@ def plain(**choices):
 
 
 def bounded(rows, metric, work):
-    return cassata.DensePlainHNSW.build_from_array(rows, metric=metric, navigation="int4", memory_budget=f"{51 + len(rows) // 12000}MiB")
+    return cassata.DensePlainHNSW.build_from_array(
+        rows, metric=metric, navigation="int4", memory_budget=f"{51 + len(rows) // 12000}MiB"
+    )
 
 
 def product(rows, metric, work):
-    return cassata.DensePQHNSW.build_from_array(rows, m_pq=rows.shape[1] // 2 if rows.shape[1] < 100 else 96, metric=metric)
+    return cassata.DensePQHNSW.build_from_array(
+        rows, m_pq=rows.shape[1] // 2 if rows.shape[1] < 100 else 96, metric=metric
+    )
 
 
 def two_stages(**choices):
@@ -187,7 +198,9 @@ SPARSE_CLASSES = {
     "fixedu16": lambda rows: cassata.SparseFixedU16HNSW.build_from_arrays(rows),
     "dotvbyte": lambda rows: cassata.SparseDotVByteHNSW.build_from_arrays(rows),
     "rerank": lambda rows: cassata.SparseRerankHNSW.build_from_arrays(rows, prune_percentage=80),
-    "bounded": lambda rows: cassata.SparsePlainHNSW.build_from_arrays(rows, memory_budget=f"{52 + rows.shape[0] // 8000}MiB"),
+    "bounded": lambda rows: cassata.SparsePlainHNSW.build_from_arrays(
+        rows, memory_budget=f"{52 + rows.shape[0] // 8000}MiB"
+    ),
     "postings": lambda rows: cassata.SparsePostingsIndex.build_from_arrays(rows),
 }
 

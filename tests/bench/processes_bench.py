@@ -3,7 +3,8 @@
 
 usage: processes_bench.py INDEX QUERIES.npy [PROCESSES ...]
 
-One thread each, ef_search 40, some three seconds. The sum of Pss counts the file's pages once, however many processes have mapped them.
+One thread each, ef_search 40, some three seconds. The sum of Pss counts the file's pages once, however many processes
+have mapped them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ sys.stdin.readline()
 def measure(path: str, queries: str, processes: int) -> dict[str, float]:
     """Sums over so many processes."""
     command = [sys.executable, "-c", READER, path, queries]
-    readers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    readers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
     assert all(reader.stdout.readline() == "ready\n" for reader in readers)
     for reader in readers:
         reader.stdin.write("\n")

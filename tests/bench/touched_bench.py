@@ -1,4 +1,5 @@
-"""What comparing blocks with their hashes costs: the first queries of a file that is not in memory, and queries of one that is.
+"""What comparing blocks with their hashes costs: the first queries of a file that is not in memory, and queries of one
+that is.
 
 python tests/bench/touched_bench.py FILE.cassata [ROUNDS]
 """
@@ -25,7 +26,8 @@ def forget(path):
 
 
 def seconds(work):
-    """Processor time, which other processes of a shared machine change little; reading from disk into the page cache is a part of it."""
+    """Processor time, which other processes of a shared machine change little; reading from disk into the page cache is
+    a part of it."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
@@ -41,16 +43,24 @@ def main(path, rounds=9):
         for choice in CHOICES:
             forget(path)
             with cassata.open(path, verify=choice) as index:
-                cold[choice].append(seconds(lambda index=index: [index.search(query, k=10, ef_search=64) for query in queries[:100, None]]))
+                cold[choice].append(
+                    seconds(
+                        lambda index=index: [index.search(query, k=10, ef_search=64) for query in queries[:100, None]]
+                    )
+                )
     held = {choice: cassata.open(path, verify=choice, resident="all") for choice in CHOICES}
     for choice in CHOICES:
         held[choice].batch_search(queries, k=10, ef_search=64, num_threads=1)
     for _ in range(rounds):
         for choice in CHOICES:
-            warm[choice].append(seconds(lambda choice=choice: held[choice].batch_search(queries, k=10, ef_search=64, num_threads=1)))
+            warm[choice].append(
+                seconds(lambda choice=choice: held[choice].batch_search(queries, k=10, ef_search=64, num_threads=1))
+            )
     for choice in CHOICES:
         first, rate = statistics.median(cold[choice]), len(queries) / statistics.median(warm[choice])
-        print(f"verify={choice!r}: first 100 queries {first * 1e3:.0f} ms, then {rate:.0f} queries/s, by processor time")
+        print(
+            f"verify={choice!r}: first 100 queries {first * 1e3:.0f} ms, then {rate:.0f} queries/s, by processor time"
+        )
     ratio = statistics.median(off / on for off, on in zip(warm[False], warm["touched"]))
     print(f"queries/s with / without, median of pairs: {ratio:.3f}")
 

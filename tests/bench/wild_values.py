@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""What a few wild values cost: recall@10 of each encoding and class on a collection some of whose values are far beyond the others.
+"""What a few wild values cost: recall@10 of each encoding and class on a collection some of whose values are far beyond
+the others.
 
-usage: wild_values.py [--metric euclidean] [--factors 1e2,1e4,1e6,1e9] [--only TEXT] [--cases value,row,rows,column,query]
+usage: wild_values.py [--metric euclidean] [--factors 1e2,1e4,1e6,1e9] [--only TEXT] [--cases
+    value,row,rows,column,query]
 
-The collection is 5,000 vectors of 96 normal coordinates, or 5,000 sparse vectors of 30 entries. The cases: "value": one value of one row is
-multiplied; "row": one row is; "rows": 50 rows, 1 %, are; "column": one coordinate of all rows and queries is; "query": one coordinate of
-all queries is. Recall is against exact answers in float64, of queries that have the distribution of the rows without wild values. The first
-line is exact search in f32: no other can be expected to do better.
+The collection is 5,000 vectors of 96 normal coordinates, or 5,000 sparse vectors of 30 entries. The cases: "value": one
+value of one row is multiplied; "row": one row is; "rows": 50 rows, 1 %, are; "column": one coordinate of all rows and
+queries is; "query": one coordinate of all queries is. Recall is against exact answers in float64, of queries that have
+the distribution of the rows without wild values. The first line is exact search in f32: no other can be expected to do
+better.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ CASES = ("value", "row", "rows", "column", "query")
 
 
 def rows_of(rng, n, sparse):
-    """Normal vectors, or about 30 entries a row whose sizes are as those of learned sparse vectors, of a dim of 1,000, as a dense array."""
+    """Normal vectors, or about 30 entries a row whose sizes are as those of learned sparse vectors, of a dim of 1,000,
+    as a dense array."""
     if not sparse:
         return rng.standard_normal((n, DIM)).astype("f4")
     out = np.zeros((n, 1000), "f4")
@@ -138,7 +142,11 @@ def main():
     args = parser.parse_args()
     factors = args.factors.split(",")
     columns = [("none", "1"), *((case, factor) for case in args.cases.split(",") for factor in factors)]
-    print(f"| {args.metric} | " + " | ".join(f"{case} {factor}" if case != "none" else "tame" for case, factor in columns) + " |")
+    print(
+        f"| {args.metric} | "
+        + " | ".join(f"{case} {factor}" if case != "none" else "tame" for case, factor in columns)
+        + " |"
+    )
     print("| --- |" + " ---: |" * len(columns))
     for name, (answer, is_sparse, metrics) in SUBJECTS.items():
         if args.metric not in metrics or args.only not in name:

@@ -9,7 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-BINARY = os.environ.get("CASSATA_BINARY") or shutil.which("cassata", path=str(Path(sys.executable).parent)) or shutil.which("cassata")
+BINARY = (
+    os.environ.get("CASSATA_BINARY")
+    or shutil.which("cassata", path=str(Path(sys.executable).parent))
+    or shutil.which("cassata")
+)
 
 
 def run(*arguments, code=0, **options):

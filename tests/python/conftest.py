@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from cli import run
 
-# What a shell or nohup starts in the background ignores these, and all that it starts in turn: then nothing could be interrupted.
+# What a shell or nohup starts in the background ignores these, and all that it starts in turn: then nothing could be
+# interrupted.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
@@ -29,7 +30,9 @@ FORMER = b"\x89CASSA\r\nformer"  # begins as an index file does, so that builds 
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="also run tests marked `slow`, and tests of at_size() at their full size")
+    parser.addoption(
+        "--slow", action="store_true", help="also run tests marked `slow`, and tests of at_size() at their full size"
+    )
 
 
 def pytest_configure(config):
@@ -119,7 +122,9 @@ def recall(found, expected):
 def run_python(code, *arguments, cwd=None, env=os.environ):
     """What `code` prints in a process of its own."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env={**env, "PYTHONWARNINGS": "error"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, cwd=cwd, env={**env, "PYTHONWARNINGS": "error"}
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,8 +1,8 @@
 """A reader of index files in plain Python, written from docs/format.md alone: struct and numpy, nothing of ours.
 
-It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it checks no hashes.
-Where compact codes guide a walk it passes them over: the vectors themselves are there, too. Of sparse vectors it reads nothing, but the
-token vectors beside them.
+It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it
+checks no hashes. Where compact codes guide a walk it passes them over: the vectors themselves are there, too. Of sparse
+vectors it reads nothing, but the token vectors beside them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
 class Table:
-    """A FlatBuffers table at byte `at` of `data`. Fields are numbered from 0 in the order of the schema; an absent one is 0 or None."""
+    """A FlatBuffers table at byte `at` of `data`. Fields are numbered from 0 in the order of the schema; an absent one
+    is 0 or None."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data, self.at = data, at
@@ -74,8 +75,16 @@ class PlainIndex:
 
     def __init__(self, path: str) -> None:
         self.file = np.memmap(path, np.uint8, "r")
-        magic, self.major, self.minor, mark, length, offset, size, _, incompatible, _, self.uuid = HEADER.unpack_from(self.file)
-        if magic != MAGIC or mark != 0x01020304 or self.major != 1 or incompatible & ~DUPLICATES or length != len(self.file):
+        magic, self.major, self.minor, mark, length, offset, size, _, incompatible, _, self.uuid = HEADER.unpack_from(
+            self.file
+        )
+        if (
+            magic != MAGIC
+            or mark != 0x01020304
+            or self.major != 1
+            or incompatible & ~DUPLICATES
+            or length != len(self.file)
+        ):
             raise ValueError(f"{path}: not an index file of version 1")
         self._read_manifest(self.file[offset : offset + size].tobytes())
 
@@ -89,14 +98,21 @@ class PlainIndex:
         self.encoding, self.codes_section = ENCODINGS.get(codes.number(0, "B")), codes.text(1)
         self.tokens = self._tokens(entries[-1])
         self.graph = self._graph(root.table(6))
-        self.sections = {s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)}
+        self.sections = {
+            s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)
+        }
         hashes, provenance = root.table(8), root.table(9)
         assert hashes is not None  # required by the schema, as the other
         assert provenance is not None
-        self.block_hashes = {"offset": hashes.number(0, "Q"), "count": hashes.number(1, "Q"), "xxh3": hashes.number(2, "Q")}
+        self.block_hashes = {
+            "offset": hashes.number(0, "Q"),
+            "count": hashes.number(1, "Q"),
+            "xxh3": hashes.number(2, "Q"),
+        }
         self.library_version = provenance.text(0)
         self.inputs = [
-            {"name": i.text(0), "rows": i.number(1, "Q"), "bytes": i.number(2, "Q"), "xxh3": i.number(3, "Q")} for i in provenance.tables(1)
+            {"name": i.text(0), "rows": i.number(1, "Q"), "bytes": i.number(2, "Q"), "xxh3": i.number(3, "Q")}
+            for i in provenance.tables(1)
         ]
         self.parameters = {p.text(0): p.text(1) for p in provenance.tables(2)}
 
@@ -105,7 +121,12 @@ class PlainIndex:
         encoding = codes.number(0, "B")
         if encoding not in (TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS):
             return None
-        return {"encoding": encoding, "section": codes.text(1), "m_pq": codes.number(2, "I"), "token_dim": codes.number(5, "I")}
+        return {
+            "encoding": encoding,
+            "section": codes.text(1),
+            "m_pq": codes.number(2, "I"),
+            "token_dim": codes.number(5, "I"),
+        }
 
     @staticmethod
     def _graph(table: Table | None) -> dict[str, Any] | None:
@@ -191,7 +212,8 @@ class PlainIndex:
         return np.concatenate([mates, page[head : head + 4 * links].view("<u4")[slots]])
 
     def upper_neighbors(self, level: int, position: int) -> np.ndarray:
-        """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every level."""
+        """Rows that are next to the node at `position` of level 1, 2, ...; position 0 is the entry point on every
+        level."""
         assert self.graph is not None
         m, sizes = self.graph["m"], self.graph["level_sizes"]
         places = self.neighbors("graph.upper_edges", sum(sizes) * m).reshape(-1, m)[sum(sizes[: level - 1]) + position]
@@ -222,7 +244,9 @@ class PlainIndex:
         count = len(held) // (number.itemsize + norm_bytes + m_pq)
         numbers = held[: count * number.itemsize].view(number)
         norms = held[count * number.itemsize :][: count * norm_bytes].view("<f2")
-        residuals = pieces[np.arange(m_pq), :, held[count * (number.itemsize + norm_bytes) :].reshape(count, m_pq)].reshape(count, dim)
+        residuals = pieces[
+            np.arange(m_pq), :, held[count * (number.itemsize + norm_bytes) :].reshape(count, m_pq)
+        ].reshape(count, dim)
         return centroids[numbers] + (residuals * norms[:, None].astype(np.float32) if norm_bytes else residuals)
 
     def max_sim(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -238,6 +262,9 @@ class PlainIndex:
 
 if __name__ == "__main__":
     index = PlainIndex(sys.argv[1])
-    print(f"{index.kind}, {index.metric}, {index.size} vectors of {index.dim} {index.encoding}, graph {index.graph}, tokens {index.tokens}")
+    print(
+        f"{index.kind}, {index.metric}, {index.size} vectors of {index.dim} {index.encoding}, graph {index.graph}, "
+        f"tokens {index.tokens}"
+    )
     for section, (offset, length, tier) in index.sections.items():
         print(f"{section:20} {offset:12} {length:12}  {tier}")

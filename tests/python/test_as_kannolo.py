@@ -61,7 +61,10 @@ def test_how_scripts_end(tmp_path):
     failed = as_kannolo("fails.py", cwd=tmp_path)
     assert failed.returncode == 1
     assert 'fails.py", line 2, in fail' in failed.stderr
-    for arguments, told in ([], "usage: python -m cassata.as_kannolo SCRIPT.py"), (["nowhere.py"], "nowhere.py: No such file"):
+    for arguments, told in (
+        ([], "usage: python -m cassata.as_kannolo SCRIPT.py"),
+        (["nowhere.py"], "nowhere.py: No such file"),
+    ):
         done = as_kannolo(*arguments, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert told in done.stderr

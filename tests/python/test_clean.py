@@ -88,7 +88,19 @@ def test_files_of_the_users_in_a_work_folder_stay(place):
 
 
 def test_what_a_build_is_at_work_on_stays(place):
-    command = [BINARY, "build", place / "vectors.npy", "-o", place / "b", "-m", "8", "-q", "--memory-budget", "50MiB", "--resume"]
+    command = [
+        BINARY,
+        "build",
+        place / "vectors.npy",
+        "-o",
+        place / "b",
+        "-m",
+        "8",
+        "-q",
+        "--memory-budget",
+        "50MiB",
+        "--resume",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         while cassata.clean(place, dry_run=True)[2]["kept"] is None:
             assert process.poll() is None

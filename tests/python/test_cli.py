@@ -18,7 +18,7 @@ from cassata import _core
 from cli import BINARY, output, refusal, run
 from conftest import brute_force
 
-# --- help and bad usage ----------------------------------------------------------------------------------------------------------
+# --- help and bad usage -----------------------------------------------------------------------------------------------
 
 
 def test_help_and_version():
@@ -65,9 +65,15 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("build", "x.npy", "-o", "z", "--metric", "hamming"), "--metric: .*hamming.*unpack.*euclidean"),
         (("build", "x.npy", "-o", "z", "--kind", "tree"), "--kind: .*tree.*hnsw"),
         (("build", "x.npy", "-o", "z", "-m", "many"), "-m: 'many' given, expected a whole number"),
-        (("build", "x.npy", "-o", "z", "-m", "99999999999"), "-m: '99999999999' given, expected a whole number from 2 to 512"),
+        (
+            ("build", "x.npy", "-o", "z", "-m", "99999999999"),
+            "-m: '99999999999' given, expected a whole number from 2 to 512",
+        ),
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
-        (("build", "vectors.txt", "-o", "z"), "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files"),
+        (
+            ("build", "vectors.txt", "-o", "z"),
+            "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files",
+        ),
         (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, expected both"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),
         (("build", "vectors.npy", "-o", "."), "."),
@@ -78,14 +84,24 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("search", "vectors.npy", "queries.npy"), "vectors.npy.*not a Cassata index"),
         (("search", "index.cassata", "queries.npy", "--k", "3"), "--k"),
         (("search", "index.cassata", "queries.npy", "-k=-1"), "-k"),
-        (("search", "index.cassata", "queries.npy", "--format", "xml"), "--format: 'xml' given, expected one of tsv, trec, json"),
+        (
+            ("search", "index.cassata", "queries.npy", "--format", "xml"),
+            "--format: 'xml' given, expected one of tsv, trec, json",
+        ),
         (("search", "index.cassata", "queries.npy", "--run-name", "my run"), "--run-name: 'my run' given"),
-        (("search", "index.cassata", "queries.npy", "--early-exit-threshold", "-0.7"), "--early-exit-threshold: '-0.7' given"),
+        (
+            ("search", "index.cassata", "queries.npy", "--early-exit-threshold", "-0.7"),
+            "--early-exit-threshold: '-0.7' given",
+        ),
         (
             ("search", "index.cassata", "queries.npy", "--k-candidates", "5"),
-            "--k-candidates: given, expected only with an index that has rerank codes or .*; index.cassata holds a DenseFlatIndex",
+            "--k-candidates: given, expected only with an index that has rerank codes or .*; index.cassata holds a "
+            "DenseFlatIndex",
         ),
-        (("search", "index.cassata", "queries.npy", "--query-cut", "5"), "--query-cut: given, expected only with kind 'postings'"),
+        (
+            ("search", "index.cassata", "queries.npy", "--query-cut", "5"),
+            "--query-cut: given, expected only with kind 'postings'",
+        ),
         (("search", "index.cassata", "narrow.npy"), "narrow.npy: dim 7, expected 24"),
         (("search", "index.cassata", "nan.npy"), "nan.npy: row 1, column 3: [Nn]a[Nn]"),
         (("search", "index.cassata", "queries.npy", "-o", "queries.npy"), "is the input itself"),
@@ -109,13 +125,26 @@ def test_refusals(arguments, message, files):
     assert {path.name: path.read_bytes() for path in files.iterdir()} == before
 
 
-# --- build -----------------------------------------------------------------------------------------------------------------------
+# --- build ------------------------------------------------------------------------------------------------------------
 
 
 def test_build_equals_python(files, vectors, metric):
     for kind, face in (("hnsw", cassata.DensePlainHNSW), ("flat", cassata.DenseFlatIndex)):
         for encoding in ("f32", "f16"):
-            run("build", "vectors.npy", "-o", "cli", "--kind", kind, "--metric", metric, "--encoding", encoding, "-q", cwd=files)
+            run(
+                "build",
+                "vectors.npy",
+                "-o",
+                "cli",
+                "--kind",
+                kind,
+                "--metric",
+                metric,
+                "--encoding",
+                encoding,
+                "-q",
+                cwd=files,
+            )
             face.build_from_file(files / "vectors.npy", metric=metric, dtype=encoding, path=files / "python")
             assert (files / "cli").read_bytes() == (files / "python").read_bytes()
 
@@ -130,10 +159,14 @@ def test_build_passes_every_choice(files):
 
 def test_build_summary(files):
     text = output("build", "vectors.npy", "-o", "index", cwd=files)
-    assert re.fullmatch(r"index: DensePlainHNSW of 800 vectors, dim 24, [0-9.]+ kB, built in [0-9.]+ s \([0-9,]+ rows/s\)\n", text)
+    assert re.fullmatch(
+        r"index: DensePlainHNSW of 800 vectors, dim 24, [0-9.]+ kB, built in [0-9.]+ s \([0-9,]+ rows/s\)\n", text
+    )
     summary = json.loads(output("build", "vectors.npy", "-o", "index", "--json", cwd=files))
     index = cassata.open(files / "index")
-    expected = {name: index.info[name] for name in ("class", "kind", "n", "dim", "metric", "dtype", "file_size", "uuid")}
+    expected = {
+        name: index.info[name] for name in ("class", "kind", "n", "dim", "metric", "dtype", "file_size", "uuid")
+    }
     assert {name: summary[name] for name in expected} == expected
     assert summary["rows_per_second"] == pytest.approx(800 / summary["seconds"])
     assert output("build", "vectors.npy", "-o", "index", "-q", cwd=files) == ""
@@ -141,7 +174,9 @@ def test_build_summary(files):
 
 def test_progress_on_a_terminal_only(files):
     control, terminal = pty.openpty()
-    done = run("build", "vectors.npy", "-o", "index", cwd=files, capture_output=False, stdout=subprocess.PIPE, stderr=terminal)
+    done = run(
+        "build", "vectors.npy", "-o", "index", cwd=files, capture_output=False, stdout=subprocess.PIPE, stderr=terminal
+    )
     os.close(terminal)
     shown = b""
     try:
@@ -154,13 +189,15 @@ def test_progress_on_a_terminal_only(files):
     assert b"#" not in done.stdout
 
 
-# --- search ----------------------------------------------------------------------------------------------------------------------
+# --- search -----------------------------------------------------------------------------------------------------------
 
 
 def test_tsv(built, files, vectors, queries):
     path, metric = built
     scores, ids = brute_force(vectors[:800], queries, 5, metric)
-    lines = [line.split("\t") for line in output("search", path, files / "queries.npy", "-k", 5, "--exact").splitlines()]
+    lines = [
+        line.split("\t") for line in output("search", path, files / "queries.npy", "-k", 5, "--exact").splitlines()
+    ]
     assert [(int(q), int(i), int(rank)) for q, i, rank, _ in lines] == [
         (q, ids[q, r], r + 1) for q in range(len(queries)) for r in range(5)
     ]
@@ -171,7 +208,8 @@ def test_trec_puts_the_best_score_first(built, files):
     path, metric = built
     tsv = [line.split("\t") for line in output("search", path, files / "queries.npy").splitlines()]
     trec = [
-        line.split(" ") for line in output("search", path, files / "queries.npy", "--format", "trec", "--run-name", "mine").splitlines()
+        line.split(" ")
+        for line in output("search", path, files / "queries.npy", "--format", "trec", "--run-name", "mine").splitlines()
     ]
     assert [line[:4] for line in trec] == [[q, "Q0", i, rank] for q, i, rank, _ in tsv]
     sign = -1 if metric == "euclidean" else 1
@@ -185,7 +223,10 @@ def test_json_lines_equal_python(built, files, queries):
     path, _ = built
     for k, ef_search, threshold, threads in [(10, 200, 0, 1), (3, 20, 0.3, 2), (1000, 200, 0, 0), (0, 200, 0, 1)]:
         options = ["-k", k, "--ef-search", ef_search, "--early-exit-threshold", threshold, "--threads", threads]
-        lines = [json.loads(line) for line in output("search", path, files / "queries.npy", "--format", "json", *options).splitlines()]
+        lines = [
+            json.loads(line)
+            for line in output("search", path, files / "queries.npy", "--format", "json", *options).splitlines()
+        ]
         scores, ids = cassata.open(path).batch_search(queries, k, ef_search=ef_search, early_exit_threshold=threshold)
         assert [line["query"] for line in lines] == list(range(len(queries)))
         assert [line["ids"] for line in lines] == [[i for i in row if i >= 0] for row in ids.tolist()]
@@ -231,7 +272,7 @@ def test_output_file(built, files):
     assert not list(files.glob("*.partial"))
 
 
-# --- inspect, verify -------------------------------------------------------------------------------------------------------------
+# --- inspect, verify --------------------------------------------------------------------------------------------------
 
 
 def test_inspect_json_equals_python(built):
@@ -258,7 +299,11 @@ def test_inspect_table(built, files):
     ]:
         assert re.search(pattern, text), pattern
     for section in info["sections"]:
-        assert re.search(rf"{re.escape(section['name'])} +{section['offset']:,} +{section['length']:,} +[0-9.]+ % +{section['tier']}", text)
+        assert re.search(
+            rf"{re.escape(section['name'])} +{section['offset']:,} +{section['length']:,} +[0-9.]+ % "
+            rf"+{section['tier']}",
+            text,
+        )
     lengths = re.findall(r"^  [(\w.)]+(?: \w+\))? +(?:[0-9,]+ +)?([0-9,]+) +[0-9.]+ %", text, re.MULTILINE)
     assert sum(int(length.replace(",", "")) for length in lengths) == path.stat().st_size  # every byte is accounted for
 
@@ -319,10 +364,12 @@ def test_verify_finds_damage(built, files):
     refusal("search", damaged, files / "queries.npy", code=2)
 
 
-# --- what Python takes, too, and what is misspelt --------------------------------------------------------------------------------
+# --- what Python takes, too, and what is misspelt ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ip", "IP", "inner_product", "dot", "DotProduct", "l2", "L2", "sqeuclidean", "Euclidean"])
+@pytest.mark.parametrize(
+    "name", ["ip", "IP", "inner_product", "dot", "DotProduct", "l2", "L2", "sqeuclidean", "Euclidean"]
+)
 def test_names_of_metrics_are_shared(files, name):
     run("build", files / "vectors.npy", "-o", files / "cli", "--metric", name, "-q")
     index = cassata.DensePlainHNSW.build_from_file(files / "vectors.npy", metric=name, path=files / "python")
@@ -340,7 +387,9 @@ def test_vectors_named_by_big_ann_benchmarks(files, vectors):
     expected = output("search", "whole", "queries.npy", cwd=files)
     assert output("search", "cropped", "queries.npy", cwd=files) == expected
     os.rename(files / "base.1B.fbin.crop_nb_800", files / "base.1B.fbin.crop_nb_x")
-    assert "extension '.crop_nb_x', expected one of .npy" in refusal("build", "base.1B.fbin.crop_nb_x", "-o", "x", cwd=files)
+    assert "extension '.crop_nb_x', expected one of .npy" in refusal(
+        "build", "base.1B.fbin.crop_nb_x", "-o", "x", cwd=files
+    )
 
 
 @pytest.mark.parametrize("descr", ["<u1", "=u1", "|u1", "u1", "uint8"])
@@ -406,7 +455,10 @@ def test_typed_json_that_does_not_fit(built, typed, message):
         (("bench", "i", "--querys", "q"), "did you mean --queries?"),
         (("build", "i", "-o", "o", "--colour", "red"), "no option '--colour'; see 'cassata build --help'"),
         (("search", "i", "q", "-k", "-1"), "-k: '-1' given, expected a whole number, 0 or more"),
-        (("search", "i", "q", "-k", "99999999999999999999"), "-k: '99999999999999999999' given, expected a whole number, 0 or more"),
+        (
+            ("search", "i", "q", "-k", "99999999999999999999"),
+            "-k: '99999999999999999999' given, expected a whole number, 0 or more",
+        ),
     ],
 )
 def test_what_is_misspelt(words, told):
@@ -414,7 +466,9 @@ def test_what_is_misspelt(words, told):
 
 
 def test_a_found_width_is_kept_in_the_file(files):
-    made = json.loads(output("build", "vectors.npy", "-o", "found", "--target-recall", "0.9", "--sample", "400", "--json", cwd=files))
+    made = json.loads(
+        output("build", "vectors.npy", "-o", "found", "--target-recall", "0.9", "--sample", "400", "--json", cwd=files)
+    )
     width = made["recommendation"]["ef_search"]
     index = cassata.open(files / "found")
     assert index.info["ef_search"] == json.loads(output("inspect", "found", "--json", cwd=files))["ef_search"] == width

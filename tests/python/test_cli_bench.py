@@ -1,4 +1,5 @@
-"""`cassata bench`: what it says of recall, where it takes the exact answers from, and what it draws. Never how fast anything is."""
+"""`cassata bench`: what it says of recall, where it takes the exact answers from, and what it draws. Never how fast
+anything is."""
 
 from __future__ import annotations
 
@@ -90,7 +91,18 @@ def test_report(folder):
 
 
 def test_table(folder):
-    text = output("bench", "half.cassata", "flat.cassata", "--queries", "queries.npy", "--ef-search", "10", "--recall", "1", cwd=folder)
+    text = output(
+        "bench",
+        "half.cassata",
+        "flat.cassata",
+        "--queries",
+        "queries.npy",
+        "--ef-search",
+        "10",
+        "--recall",
+        "1",
+        cwd=folder,
+    )
     first, second, _, graph, _, point, target, _, flat, *_ = text.splitlines()
     assert first == "recall@10 against exact answers over the f32 vectors in flat.cassata"
     assert second == "40 queries of queries.npy, threads: 1, median of 3"
@@ -100,7 +112,9 @@ def test_table(folder):
     assert flat.startswith("flat.cassata: DenseFlatIndex, f32, ")
     assert output("bench", "flat.cassata", "--queries", "queries.npy", "-q", cwd=folder) == ""
     alone = output("bench", "half.cassata", "--queries", "queries.npy", "--ef-search", "10", cwd=folder)
-    assert alone.startswith("recall@10 against exact answers over the f16 vectors in half.cassata, which are rounded; --data ")
+    assert alone.startswith(
+        "recall@10 against exact answers over the f16 vectors in half.cassata, which are rounded; --data "
+    )
 
 
 def test_truth_over_the_data_is_what_brute_force_finds(folder, exact):
@@ -153,8 +167,14 @@ def test_indexes_and_queries_that_do_not_fit(folder):
     run("build", "few.npy", "-o", "few.cassata", "--kind", "flat", "--metric", "euclidean", "-q", cwd=folder)
     run("build", "vectors.npy", "-o", "dot.cassata", "--kind", "flat", "-q", cwd=folder)
     for arguments, *parts in [
-        (("flat.cassata", "few.cassata", "--queries", "queries.npy"), "few.cassata: 1000 vectors, expected 1500, as in flat.cassata"),
-        (("flat.cassata", "dot.cassata", "--queries", "queries.npy"), "dot.cassata: metric dotproduct, expected euclidean"),
+        (
+            ("flat.cassata", "few.cassata", "--queries", "queries.npy"),
+            "few.cassata: 1000 vectors, expected 1500, as in flat.cassata",
+        ),
+        (
+            ("flat.cassata", "dot.cassata", "--queries", "queries.npy"),
+            "dot.cassata: metric dotproduct, expected euclidean",
+        ),
         (("flat.cassata", "--queries", "wide.npy"), "wide.npy: dim 17, expected 16, as in flat.cassata"),
         (("flat.cassata", "--queries", "none.npy"), "none.npy: 0 vectors"),
         (("flat.cassata", "--queries", "queries.npy", "--data", "few.npy"), "few.npy: 1000 vectors, expected 1500"),
@@ -175,7 +195,8 @@ def test_options_that_are_refused(folder):
         ((*common, "--ef-search", "10,0"), "--ef-search: 0 given, expected at least 1"),
         (
             (*common, "graph.cassata", "--beta", 3),
-            "--beta: given, expected only with an index that has rerank codes or token vectors; flat.cassata holds a DenseFlatIndex; "
+            "--beta: given, expected only with an index that has rerank codes or token vectors; flat.cassata holds a "
+            "DenseFlatIndex; "
             "graph.cassata holds a DensePlainHNSW",
         ),
         ((*common, "--recall", "0.5,1.1"), "--recall: '0.5,1.1' given"),
@@ -196,13 +217,35 @@ def test_lossy_codes_do_not_judge_themselves(folder):
     write_sparse(folder / "vectors.bin", vectors)
     write_sparse(folder / "queries.bin", queries)
     run("build", "vectors.bin", "-o", "coarse.cassata", "--encoding", "fixedu8", "-m", 8, "-q", cwd=folder)
-    run("build", "vectors.bin", "-o", "rerank.cassata", "--encoding", "fixedu8", "--rerank", "f32", "-m", 8, "-q", cwd=folder)
+    run(
+        "build",
+        "vectors.bin",
+        "-o",
+        "rerank.cassata",
+        "--encoding",
+        "fixedu8",
+        "--rerank",
+        "f32",
+        "-m",
+        8,
+        "-q",
+        cwd=folder,
+    )
     message = refused(folder, "coarse.cassata", "--queries", "queries.bin")
     assert "--data, --truth: none given" in message
     assert "coarse.cassata has fixedu8" in message
     expected = brute_force(vectors.toarray(), queries.toarray(), K, "dotproduct")[1]
     for arguments in [("--data", "vectors.bin"), ("rerank.cassata",)]:
-        found = report(folder, "coarse.cassata", *arguments, "--ef-search", "20,200", "--save-truth", "sparse.npy", queries="queries.bin")
+        found = report(
+            folder,
+            "coarse.cassata",
+            *arguments,
+            "--ef-search",
+            "20,200",
+            "--save-truth",
+            "sparse.npy",
+            queries="queries.bin",
+        )
         assert np.load(folder / "sparse.npy").tolist() == expected.tolist()
         ids = cassata.open(folder / "coarse.cassata").batch_search(queries, k=K, ef_search=20)[1]
         assert found["indexes"][0]["points"][0]["recall"] == pytest.approx(recall(ids, expected))
@@ -242,13 +285,20 @@ def test_plot_refuses_what_is_no_report(folder):
         (
             ["png"],
             "[1]",
-            "cassata.plot: standard input: report: [1] given, k, threads, queries, indexes missing or of another type; expected",
+            "cassata.plot: standard input: report: [1] given, k, threads, queries, indexes missing or of another "
+            "type; expected",
         ),
-        (["png"], json.dumps(unlike), "cassata.plot: standard input: indexes[0], points[0]: [2] given, recall, queries_per_second missing"),
+        (
+            ["png"],
+            json.dumps(unlike),
+            "cassata.plot: standard input: indexes[0], points[0]: [2] given, recall, queries_per_second missing",
+        ),
         ([], "{}", "usage: python -m cassata.plot"),
         (["gif"], "{}", "usage: python -m cassata.plot"),
     ]:
-        done = subprocess.run([sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "cassata.plot", *arguments], input=given, capture_output=True, text=True
+        )
         assert done.returncode == 2
         assert done.stderr.startswith(message)
         assert len(done.stderr.splitlines()) == 1
@@ -256,7 +306,9 @@ def test_plot_refuses_what_is_no_report(folder):
 
 def test_candidates_of_two_stages_follow_the_width(folder):
     build = {"m": 4, "ef_construction": 20, "metric": "euclidean"}
-    cassata.DenseRerankHNSW.build_from_file(folder / "vectors.npy", encoder="int4", path=folder / "stages.cassata", **build)
+    cassata.DenseRerankHNSW.build_from_file(
+        folder / "vectors.npy", encoder="int4", path=folder / "stages.cassata", **build
+    )
     common = ("stages.cassata", "graph.cassata", "--ef-search", "10,40")
     staged, graph = report(folder, *common)["indexes"]
     assert [(point["ef_search"], point["k_candidates"]) for point in staged["points"]] == [(10, 10), (40, 40)]
@@ -269,7 +321,9 @@ def test_candidates_of_two_stages_follow_the_width(folder):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
-@pytest.mark.parametrize(("name", "magic"), [("curves.png", b"\x89PNG"), ("curves.svg", b"<?xml"), ("Curves.PDF", b"%PDF")])
+@pytest.mark.parametrize(
+    ("name", "magic"), [("curves.png", b"\x89PNG"), ("curves.svg", b"<?xml"), ("Curves.PDF", b"%PDF")]
+)
 def test_plot(folder, name, magic):
     arguments = ("bench", "flat.cassata", "graph.cassata", "--queries", "queries.npy", "--repeat", 1, "-q")
     output(*arguments, "--plot", name, cwd=folder, env=with_python())

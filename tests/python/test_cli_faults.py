@@ -29,7 +29,9 @@ def test_full_disk(built, files):
             ("--help",),
             ("build", "--help"),
         ]:
-            assert "No space left on device" in refusal(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+            assert "No space left on device" in refusal(
+                *arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE
+            )
     assert "/dev/full: No space left on device" in refusal("search", path, queries, "-o", "/dev/full")
     assert Path("/dev/full").is_char_device()
 
@@ -71,7 +73,9 @@ def test_interruption_leaves_the_former_file(number, files):
     np.save(files / "large.npy", clustered(60_000, 24, seed=3))
     target = files / "index"
     target.write_bytes(FORMER)
-    process = subprocess.Popen([BINARY, "build", files / "large.npy", "-o", target, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [BINARY, "build", files / "large.npy", "-o", target, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     _wait_for_bytes(files / "index.partial", process)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
@@ -95,7 +99,9 @@ def test_second_writer_is_told(files):
 
 def test_interruption_while_waiting_for_queries(built):
     path, _ = built
-    process = subprocess.Popen([BINARY, "search", path, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [BINARY, "search", path, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == -signal.SIGINT

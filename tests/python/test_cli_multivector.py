@@ -1,4 +1,5 @@
-"""The program `cassata` over token vectors: build --multivec, search and bench with --multivec-queries, inspect, verify; and misuse."""
+"""The program `cassata` over token vectors: build --multivec, search and bench with --multivec-queries, inspect,
+verify; and misuse."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ N, NQ, TOKENS, DIM, PIECES, K = 400, 12, 5, 16, 4, 10
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """sparse.cassata and queries.bin; tokens (plain) and small (two levels), both with queries; plain.cassata and small.cassata."""
+    """sparse.cassata and queries.bin; tokens (plain) and small (two levels), both with queries; plain.cassata and
+    small.cassata."""
     path = tmp_path_factory.mktemp("multivector")
     write_sparse(path / "vectors.bin", topics(N, 1000, seed=1))
     write_sparse(path / "queries.bin", topics(NQ, 1000, seed=2))
@@ -65,7 +67,7 @@ def found(text):
     ]
 
 
-# --- build -----------------------------------------------------------------------------------------------------------------------
+# --- build ------------------------------------------------------------------------------------------------------------
 
 
 def test_build(folder):
@@ -101,7 +103,9 @@ def test_build_beside_dense_vectors(folder, tmp_path):
     np.save(tmp_path / "dense.npy", clustered(N, 8, seed=6))
     np.save(tmp_path / "queries.npy", clustered(NQ, 8, seed=7))
     run("build", "dense.npy", "-o", "dense.cassata", "-m", 8, "-q", cwd=tmp_path)
-    told = json.loads(output("build", "dense.cassata", "--multivec", folder / "small", "-o", "d.cassata", "--json", cwd=tmp_path))
+    told = json.loads(
+        output("build", "dense.cassata", "--multivec", folder / "small", "-o", "d.cassata", "--json", cwd=tmp_path)
+    )
     assert (told["class"], told["dim"]) == ("DenseMultivecRerankIndex", 8)
     text = output("search", "d.cassata", "queries.npy", "--multivec-queries", folder / "small", "-k", 3, cwd=tmp_path)
     assert [len(ids) for ids, _ in found(text)] == [3] * NQ
@@ -129,7 +133,11 @@ def changed(folder, tmp_path, name, make):
         ("doclens.npy", lambda a: np.append(a, a[:1]), "401 documents, expected 400"),
         ("doclens.npy", lambda a: a + 1, "the sum of"),
         ("doclens.npy", lambda a: np.where(np.arange(N) == 7, -1, a), "row 7: -1 tokens"),
-        ("documents.npy", lambda a: np.where(np.arange(len(a))[:, None] == 0, np.nan, a), "document 1, token 0, column 0"),
+        (
+            "documents.npy",
+            lambda a: np.where(np.arange(len(a))[:, None] == 0, np.nan, a),
+            "document 1, token 0, column 0",
+        ),
         ("documents.npy", lambda a: a[0], "shape"),
         ("ids.npy", lambda a: a[:-1], "399 ids, expected 400"),
         ("ids.npy", lambda a: np.where(np.arange(N) == 17, 5, a), "row 17: id '5', expected '1017'"),
@@ -160,9 +168,18 @@ def test_build_of_files_that_do_not_fit(folder, tmp_path, name, make, told):
         (("vectors.bin", "--multivec", "tokens", "-o", "new"), "vectors.bin"),
         (("plain.cassata", "--multivec", "tokens", "-o", "new"), "plain.cassata: holds a SparseMultivecRerankIndex"),
         (("sparse.cassata", "--multivec", "tokens", "-o", "nowhere/new"), "nowhere"),
-        (("sparse.cassata", "--multivec", "tokens", "-o", "sparse.cassata"), "sparse.cassata is the index that is read"),
-        (("sparse.cassata", "--multivec", "tokens", "-o", "tokens/documents.npy"), "tokens/documents.npy is a file of the folder"),
-        (("sparse.cassata", "--multivec", "tokens", "-o", "tokens/queries.npy"), "tokens/queries.npy is a file of the folder"),
+        (
+            ("sparse.cassata", "--multivec", "tokens", "-o", "sparse.cassata"),
+            "sparse.cassata is the index that is read",
+        ),
+        (
+            ("sparse.cassata", "--multivec", "tokens", "-o", "tokens/documents.npy"),
+            "tokens/documents.npy is a file of the folder",
+        ),
+        (
+            ("sparse.cassata", "--multivec", "tokens", "-o", "tokens/queries.npy"),
+            "tokens/queries.npy is a file of the folder",
+        ),
         (("sparse.cassata", "--multivec", "tokens", "-o", "ids.npy", "--ids", "ids.npy"), "ids.npy is the file of ids"),
         (("sparse.cassata", "--multivec", "small", "-o", "new", "--pq-subspaces", 8), "4 columns, expected 8"),
         (("sparse.cassata", "--multivec", "tokens", "-o", "new", "--pq-subspaces", 4), "plain tokens"),
@@ -183,7 +200,8 @@ def test_interrupted_build_leaves_the_former_file(folder, tmp_path):
     tokens, target, partial = tmp_path / "tokens", tmp_path / "out", tmp_path / "out.partial"
     tokens.mkdir()
     np.save(tokens / "doclens.npy", np.full(N, 2000, "i4"))
-    documents = np.lib.format.open_memmap(tokens / "documents.npy", mode="w+", dtype="f4", shape=(N * 2000, 64))  # 205 MB of zeros
+    # 205 MB of zeros.
+    documents = np.lib.format.open_memmap(tokens / "documents.npy", mode="w+", dtype="f4", shape=(N * 2000, 64))
     del documents
     target.write_bytes(FORMER)
     command = [BINARY, "build", folder / "sparse.cassata", "--multivec", tokens, "-o", target]
@@ -198,16 +216,20 @@ def test_interrupted_build_leaves_the_former_file(folder, tmp_path):
     assert not partial.exists()
 
 
-# --- search ----------------------------------------------------------------------------------------------------------------------
+# --- search -----------------------------------------------------------------------------------------------------------
 
 
 def test_search_finds_what_python_finds(folder):
     tokens = np.load(folder / "tokens" / "queries.npy")
     options = ("-k", 7, "--ef-search", 50, "--k-candidates", 40, "--alpha", 0.5, "--beta", 9)
     for name in ("plain.cassata", "small.cassata"):
-        text = output("search", name, "queries.bin", "--multivec-queries", "tokens", *options, "--threads", 2, cwd=folder)
+        text = output(
+            "search", name, "queries.bin", "--multivec-queries", "tokens", *options, "--threads", 2, cwd=folder
+        )
         index = cassata.open(folder / name)
-        scores, ids = index.batch_search(topics(NQ, 1000, seed=2), tokens, k_candidates=40, k=7, ef_search=50, alpha=0.5, beta=9)
+        scores, ids = index.batch_search(
+            topics(NQ, 1000, seed=2), tokens, k_candidates=40, k=7, ef_search=50, alpha=0.5, beta=9
+        )
         for i, (mine, values) in enumerate(found(text)):
             assert mine == ids[i].tolist()
             assert np.float32(values).tolist() == scores[i].tolist()
@@ -231,7 +253,9 @@ def test_queries_of_different_lengths(folder, tmp_path):
     np.save(tmp_path / "queries.npy", np.concatenate([tokens[i, :n] for i, n in enumerate(lengths)]))
     flat = output("search", "plain.cassata", "queries.bin", "--multivec-queries", tmp_path / "queries.npy", cwd=folder)
     assert padded == flat
-    _, ids = cassata.open(folder / "plain.cassata").batch_search(topics(NQ, 1000, seed=2), tokens, query_doclens=lengths, ef_search=200)
+    _, ids = cassata.open(folder / "plain.cassata").batch_search(
+        topics(NQ, 1000, seed=2), tokens, query_doclens=lengths, ef_search=200
+    )
     assert [mine for mine, _ in found(flat)] == ids.tolist()
 
 
@@ -280,7 +304,11 @@ def bad(folder):
 @pytest.mark.parametrize(
     ("index", "tokens", "told"),
     [
-        ("plain.cassata", None, "--multivec-queries: none given, expected the token vectors of the queries, as in plain.cassata"),
+        (
+            "plain.cassata",
+            None,
+            "--multivec-queries: none given, expected the token vectors of the queries, as in plain.cassata",
+        ),
         ("sparse.cassata", "tokens", "--multivec-queries: given, but sparse.cassata holds no token vectors"),
         ("plain.cassata", "few.npy", "few.npy: token vectors of 11 queries, expected 12"),
         ("small.cassata", "narrow.npy", "narrow.npy: token vectors of dim 15, expected 16, as in small.cassata"),
@@ -302,7 +330,16 @@ def test_query_tokens_that_do_not_fit(bad, command, index, tokens, told):
 
 def test_no_input_is_replaced_by_results(bad):
     search = ("search", "plain.cassata", "queries.bin", "--multivec-queries", "lengths", "-o")
-    bench = ("bench", "plain.cassata", "--queries", "queries.bin", "--multivec-queries", "lengths", "-q", "--save-truth")
+    bench = (
+        "bench",
+        "plain.cassata",
+        "--queries",
+        "queries.bin",
+        "--multivec-queries",
+        "lengths",
+        "-q",
+        "--save-truth",
+    )
     for name in ("plain.cassata", "queries.bin", "lengths/queries.npy", "lengths/query_doclens.npy"):
         before = (bad / name).read_bytes()
         assert f"--output: {name} is the input itself" in refusal(*search, name, cwd=bad)
@@ -310,14 +347,16 @@ def test_no_input_is_replaced_by_results(bad):
         assert (bad / name).read_bytes() == before
 
 
-# --- bench -----------------------------------------------------------------------------------------------------------------------
+# --- bench ------------------------------------------------------------------------------------------------------------
 
 BENCH = ("--queries", "queries.bin", "--multivec-queries", "tokens", "--repeat", 1)
 
 
 def test_bench_judges_by_plain_tokens(folder, exact):
     arguments = ("--ef-search", "20,400", "--k-candidates", N)
-    found = output("bench", "small.cassata", "plain.cassata", *BENCH, *arguments, "--save-truth", "truth.npy", "--json", cwd=folder)
+    found = output(
+        "bench", "small.cassata", "plain.cassata", *BENCH, *arguments, "--save-truth", "truth.npy", "--json", cwd=folder
+    )
     report = json.loads(found)
     assert report["truth"] == {"source": "index", "path": "plain.cassata", "dtype": "f16"}
     assert np.load(folder / "truth.npy").tolist() == exact.tolist()
@@ -328,7 +367,9 @@ def test_bench_judges_by_plain_tokens(folder, exact):
     ids = index.batch_search(topics(NQ, 1000, seed=2), tokens, k_candidates=N, k=K)[1]
     assert small["points"][-1]["recall"] == pytest.approx(recall(ids, exact))
     assert small["points"][-1]["recall"] < 1
-    again = json.loads(output("bench", "small.cassata", *BENCH, *arguments, "--truth", "truth.npy", "--json", cwd=folder))
+    again = json.loads(
+        output("bench", "small.cassata", *BENCH, *arguments, "--truth", "truth.npy", "--json", cwd=folder)
+    )
     assert again["truth"]["source"] == "file"
     assert again["indexes"][0]["points"][-1]["recall"] == small["points"][-1]["recall"]
 
@@ -344,24 +385,38 @@ def test_bench_tells_in_words(folder):
     ("arguments", "told"),
     [
         (("small.cassata",), "--truth: none given, but no index here holds the vectors that it was built from"),
-        (("plain.cassata", "--data", "vectors.bin"), "--data: vectors.bin given, but plain.cassata answers by token vectors"),
-        (("plain.cassata", "sparse.cassata"), "sparse.cassata: token vectors of dim 0 (0: none), expected 16, as in plain.cassata"),
+        (
+            ("plain.cassata", "--data", "vectors.bin"),
+            "--data: vectors.bin given, but plain.cassata answers by token vectors",
+        ),
+        (
+            ("plain.cassata", "sparse.cassata"),
+            "sparse.cassata: token vectors of dim 0 (0: none), expected 16, as in plain.cassata",
+        ),
     ],
 )
 def test_bench_misuse(folder, arguments, told):
     assert told in refusal("bench", *arguments, *BENCH, cwd=folder)
 
 
-# --- inspect and verify ----------------------------------------------------------------------------------------------------------
+# --- inspect and verify -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "dtype", "m_pq"), [("plain.cassata", "f16", None), ("small.cassata", "two-level-pq", PIECES)])
+@pytest.mark.parametrize(
+    ("name", "dtype", "m_pq"), [("plain.cassata", "f16", None), ("small.cassata", "two-level-pq", PIECES)]
+)
 def test_inspect_and_verify(folder, name, dtype, m_pq):
     told = json.loads(output("inspect", name, "--json", cwd=folder))
-    assert told["rerank"] == {"dtype": dtype, "token_dim": DIM, "m_pq": m_pq} == cassata.open(folder / name).info["rerank"]
+    assert (
+        told["rerank"] == {"dtype": dtype, "token_dim": DIM, "m_pq": m_pq} == cassata.open(folder / name).info["rerank"]
+    )
     assert told["provenance"]["parameters"]["tokens"] == dtype
     names = [given["name"] for given in told["provenance"]["inputs"]]
-    files = ["documents.npy"] if m_pq is None else ["centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"]
+    files = (
+        ["documents.npy"]
+        if m_pq is None
+        else ["centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"]
+    )
     assert names == ["vectors.bin", "doclens.npy", *files]
     sections = {section["name"]: section for section in told["sections"]}
     assert sections["rerank.rows"]["tier"] == "cold"

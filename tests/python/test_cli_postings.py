@@ -35,7 +35,12 @@ def run_of(results, k):
         ("flat", ["--encoding", "f16"], ["--threads", "2"], {}),
         ("postings", [], [], {}),
         ("postings", ["--encoding", "dotvbyte"], ["--ef-search", "30"], {"ef_search": 30}),
-        ("postings", ["--n-knn", "4"], ["--query-cut", "2", "--heap-factor", "0.5"], {"query_cut": 2, "heap_factor": 0.5}),
+        (
+            "postings",
+            ["--n-knn", "4"],
+            ["--query-cut", "2", "--heap-factor", "0.5"],
+            {"query_cut": 2, "heap_factor": 0.5},
+        ),
     ],
 )
 def test_results_are_those_of_python(folder, tmp_path, kind, chosen, asked, given):
@@ -71,7 +76,9 @@ def test_inspect(folder, tmp_path):
     assert (told["postings"], told["graph"]) == (held, None)
     text = output("inspect", tmp_path / "index")
     assert re.search(r"^  kind +postings$", text, re.MULTILINE)
-    assert re.search(rf"^  lists +{held['lists']:,}, n_postings 40, summary_energy 0\.75, n_knn 3$", text, re.MULTILINE), text
+    assert re.search(
+        rf"^  lists +{held['lists']:,}, n_postings 40, summary_energy 0\.75, n_knn 3$", text, re.MULTILINE
+    ), text
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,10 @@ def test_inspect(folder, tmp_path):
     [
         (["--kind", "hnsw", "--summary-energy", "1"], "--summary-energy: given, expected only with kind 'postings'"),
         (["--kind", "flat", "--n-postings", "5"], "--n-postings: given, expected only with kind 'postings'"),
-        (["--kind", "postings", "--metric", "euclidean"], "--metric 'euclidean' with a SparsePostingsIndex (use --metric 'dotproduct'"),
+        (
+            ["--kind", "postings", "--metric", "euclidean"],
+            "--metric 'euclidean' with a SparsePostingsIndex (use --metric 'dotproduct'",
+        ),
         (["--kind", "postings", "--rerank", "f16"], "--rerank with --kind 'postings' (use --kind 'hnsw')"),
         (["--kind", "postings", "--summary-energy", "x"], "--summary-energy: 'x' given, expected a number"),
     ],

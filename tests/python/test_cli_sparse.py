@@ -17,7 +17,11 @@ def write_bin(path, rows):
     with path.open("wb") as file:
         file.write(np.uint32(len(rows)).tobytes())
         for components, values in rows:
-            file.write(np.uint32(len(components)).tobytes() + np.asarray(components, "<u4").tobytes() + np.asarray(values, "<f4").tobytes())
+            file.write(
+                np.uint32(len(components)).tobytes()
+                + np.asarray(components, "<u4").tobytes()
+                + np.asarray(values, "<f4").tobytes()
+            )
 
 
 def random_rows(count, seed):
@@ -56,18 +60,25 @@ def scores_of(vectors, query, metric):
 def test_build(sparse, metric, encoding):
     folder, vectors, _ = sparse
     choice = ["--encoding", encoding] if encoding else []
-    summary = json.loads(output("build", "vectors.bin", "-o", "index", "--kind", "hnsw", "--metric", metric, "--json", *choice, cwd=folder))
+    summary = json.loads(
+        output(
+            "build", "vectors.bin", "-o", "index", "--kind", "hnsw", "--metric", metric, "--json", *choice, cwd=folder
+        )
+    )
     assert (summary["class"], summary["n"], summary["dim"]) == ("SparsePlainHNSW", 601, dim_of(vectors))
     assert (summary["metric"], summary["dtype"]) == (metric, encoding or "f16")
     assert output("verify", "index", cwd=folder).startswith("index: ok")
 
 
 @pytest.mark.parametrize(
-    ("encoding", "name"), [("fixedu8", "SparseFixedU8HNSW"), ("fixedu16", "SparseFixedU16HNSW"), ("dotvbyte", "SparseDotVByteHNSW")]
+    ("encoding", "name"),
+    [("fixedu8", "SparseFixedU8HNSW"), ("fixedu16", "SparseFixedU16HNSW"), ("dotvbyte", "SparseDotVByteHNSW")],
 )
 def test_compact_encodings(sparse, encoding, name):
     folder, vectors, queries = sparse
-    summary = json.loads(output("build", "vectors.bin", "-o", "index", "--encoding", encoding, "-q", "--json", cwd=folder))
+    summary = json.loads(
+        output("build", "vectors.bin", "-o", "index", "--encoding", encoding, "-q", "--json", cwd=folder)
+    )
     assert (summary["class"], summary["dtype"]) == (name, encoding)
     assert output("verify", "index", cwd=folder).startswith("index: ok")
     lines = output("search", "index", "queries.bin", "-k", 4, "--exact", "--format", "json", cwd=folder).splitlines()
@@ -78,7 +89,9 @@ def test_compact_encodings(sparse, encoding, name):
 
 def test_packed_vectors_have_the_dot_product_alone(sparse):
     folder, _, _ = sparse
-    message = refusal("build", "vectors.bin", "-o", "index", "--encoding", "dotvbyte", "--metric", "euclidean", cwd=folder)
+    message = refusal(
+        "build", "vectors.bin", "-o", "index", "--encoding", "dotvbyte", "--metric", "euclidean", cwd=folder
+    )
     assert "euclidean" in message
     assert "'dotproduct'" in message
 
@@ -107,7 +120,9 @@ def test_queries_as_text(sparse):
     folder, _, queries = sparse
     run("build", "vectors.bin", "-o", "index", "-q", cwd=folder)
     text = "\n".join(" ".join(f"{c}:{v}" for c, v in zip(*query, strict=True)) for query in queries) + "\n\n"
-    assert output("search", "index", "-", input=text.encode(), cwd=folder) == output("search", "index", "queries.bin", cwd=folder)
+    assert output("search", "index", "-", input=text.encode(), cwd=folder) == output(
+        "search", "index", "queries.bin", cwd=folder
+    )
     for line, message in [
         ("1:2\n3 4\n", "row 1, entry 0: '3' given, expected component:value"),
         ("1:2 x:4", "row 0, entry 1: 'x' given, expected a whole number"),
@@ -145,10 +160,19 @@ def test_inspect(sparse):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"), "--metric 'euclidean' with a SparseFlatIndex"),
-        (("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"), "--encoding 'dotvbyte' with --kind 'flat'"),
+        (
+            ("build", "vectors.bin", "-o", "z", "--kind", "flat", "--metric", "euclidean"),
+            "--metric 'euclidean' with a SparseFlatIndex",
+        ),
+        (
+            ("build", "vectors.bin", "-o", "z", "--kind", "flat", "--encoding", "dotvbyte"),
+            "--encoding 'dotvbyte' with --kind 'flat'",
+        ),
         (("build", "vectors.bin", "-o", "z", "--n-knn", "8"), "--n-knn: given, expected only with kind 'postings'"),
-        (("build", "vectors.bin", "-o", "z", "--encoding", "f8"), "--encoding: 'f8' given, expected one of 'f16', 'f32'"),
+        (
+            ("build", "vectors.bin", "-o", "z", "--encoding", "f8"),
+            "--encoding: 'f8' given, expected one of 'f16', 'f32'",
+        ),
         (("build", "vectors.bin", "-o", "vectors.bin"), "is the input itself"),
         (("build", "short.bin", "-o", "z"), "short.bin: "),
         (("build", "large.bin", "-o", "z"), "large.bin: row 0, entry 1: 70000.* beyond f16"),
@@ -169,7 +193,7 @@ def test_refusals(arguments, message, sparse):
     assert not (folder / "z").exists()
 
 
-# --- two stages ------------------------------------------------------------------------------------------------------------------
+# --- two stages -------------------------------------------------------------------------------------------------------
 
 
 def test_rerank_is_built_inspected_and_searched_as_in_python(sparse):
@@ -188,7 +212,11 @@ def test_rerank_is_built_inspected_and_searched_as_in_python(sparse):
     offsets = np.cumsum([0, *(len(row[0]) for row in queries)])
     walk = {"k_candidates": 30, "alpha": 0.25, "beta": 3, "ef_search": 50, "k": 7}
     options = ("--k-candidates", "30", "--alpha", "0.25", "--beta", "3", "--ef-search", "50", "-k", "7")
-    for given, named in ((options, walk), (("--k-candidates", "4"), {"k_candidates": 4, "ef_search": 200}), ((), {"ef_search": 200})):
+    for given, named in (
+        (options, walk),
+        (("--k-candidates", "4"), {"k_candidates": 4, "ef_search": 200}),
+        ((), {"ef_search": 200}),
+    ):
         lines = [line.split("\t") for line in output("search", "index", "queries.bin", *given, cwd=folder).splitlines()]
         scores, ids = index.batch_search(components, values, offsets, **named)
         assert [int(line[1]) for line in lines] == ids[ids >= 0].tolist()
@@ -203,7 +231,12 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
         lengths = {part["name"]: part["length"] for part in index.info["sections"]}
     assert lengths["rerank.rows"] == sum(len(row[0]) for row in vectors) * 6 > lengths["codes.rows"]
     output("build", "vectors.bin", "-o", "index", "--rerank", "f32", "-q", cwd=folder)
-    assert cassata.open(folder / "index").info["rerank"] == {"dtype": "f32", "bits": None, "prune_percentage": 100.0, "residual": False}
+    assert cassata.open(folder / "index").info["rerank"] == {
+        "dtype": "f32",
+        "bits": None,
+        "prune_percentage": 100.0,
+        "residual": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -213,7 +246,10 @@ def test_pruning_alone_keeps_whole_vectors_beside(sparse):
         (["--residual"], "--residual: given without --prune-percentage"),
         (["--residual", "--prune-percentage", "100"], "--residual with --prune-percentage 100"),
         (["--rerank", "f8"], "--rerank: 'f8' given, expected one of 'f16'"),
-        (["--rerank", "f16", "--metric", "euclidean"], "--metric 'euclidean' with a SparseRerankHNSW (use --metric 'dotproduct'"),
+        (
+            ["--rerank", "f16", "--metric", "euclidean"],
+            "--metric 'euclidean' with a SparseRerankHNSW (use --metric 'dotproduct'",
+        ),
         (["--rerank", "f16", "--kind", "flat"], "--rerank with --kind 'flat' (use --kind 'hnsw')"),
     ],
 )

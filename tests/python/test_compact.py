@@ -79,7 +79,12 @@ def test_files_of_all_kinds_are_the_same_index(face, tmp_path):
     of_npz = face.build_from_file(tmp_path / "v.npz", m=8)
     of_arrays = face.build_from_arrays(matrix.indices, matrix.data, matrix.indptr, 8)
     expected = of_bin.batch_search(matrix[:20], k=5)
-    for index in (of_npz, of_arrays, face.load(tmp_path / "bin.cassata", verify=True), pickle.loads(pickle.dumps(of_bin))):
+    for index in (
+        of_npz,
+        of_arrays,
+        face.load(tmp_path / "bin.cassata", verify=True),
+        pickle.loads(pickle.dumps(of_bin)),
+    ):
         assert type(index) is face
         for a, b in zip(index.batch_search(matrix[:20], k=5), expected):
             np.testing.assert_array_equal(a, b)
@@ -129,9 +134,16 @@ def test_components_of_every_width(face, largest):
 
 def test_files_are_smaller_by_what_is_left_out(tmp_path):
     random = rng(0)
-    matrix = sparse.csr_matrix(np.where(random.random((400, 4000)) < 0.03, random.random((400, 4000)), 0).astype(np.float32))
+    matrix = sparse.csr_matrix(
+        np.where(random.random((400, 4000)) < 0.03, random.random((400, 4000)), 0).astype(np.float32)
+    )
     sizes = {}
-    for face in (cassata.SparsePlainHNSW, cassata.SparseFixedU16HNSW, cassata.SparseFixedU8HNSW, cassata.SparseDotVByteHNSW):
+    for face in (
+        cassata.SparsePlainHNSW,
+        cassata.SparseFixedU16HNSW,
+        cassata.SparseFixedU8HNSW,
+        cassata.SparseDotVByteHNSW,
+    ):
         index = face.build_from_arrays(matrix, m=4, path=tmp_path / "v.cassata")
         rows = next(s for s in index.info["sections"] if s["name"] == "codes.rows")
         sizes[face.__name__] = rows["length"] / matrix.nnz

@@ -44,10 +44,13 @@ def described(count=200):
 
 @pytest.fixture
 def lists(tmp_path):
-    """A folder as apt keeps it: short descriptions in Packages, long ones in Translation-en, compressed in different ways."""
+    """A folder as apt keeps it: short descriptions in Packages, long ones in Translation-en, compressed in different
+    ways."""
     folder = tmp_path / "lists"
     folder.mkdir()
-    packages = "".join(f"Package: {name}\nVersion: 1\nDescription: {short}\nDescription-md5: 0\n\n" for name, short, _ in described())
+    packages = "".join(
+        f"Package: {name}\nVersion: 1\nDescription: {short}\nDescription-md5: 0\n\n" for name, short, _ in described()
+    )
     stanza = "Package: {}\nDescription-md5: 0\nDescription-en: {}\n {}\n .\n {}\n\n"
     long = "".join(stanza.format(name, short, long[:40], long[40:]) for name, short, long in described())
     (folder / "mirror_dists_stable_main_binary-amd64_Packages.xz").write_bytes(lzma.compress(packages.encode()))
@@ -64,7 +67,7 @@ def demo(*arguments, code=0, command=(sys.executable, EXAMPLES / "demo"), **opti
     return done.stdout if code == 0 else done.stderr
 
 
-# --- texts -----------------------------------------------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extension", ["", ".gz", ".xz", ".lz4"])
@@ -78,7 +81,10 @@ def test_packages_are_read(extension, tmp_path):
         path.write_bytes(lz4_frame(stanza))
     else:
         path.write_bytes({"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[extension](stanza))
-    assert texts.read_packages([path]) == [texts.Text("cake", "sweet", "thing with  cream"), texts.Text("pie", "flat", "")]
+    assert texts.read_packages([path]) == [
+        texts.Text("cake", "sweet", "thing with  cream"),
+        texts.Text("pie", "flat", ""),
+    ]
 
 
 def lz4_frame(data):
@@ -89,7 +95,9 @@ def lz4_frame(data):
 def test_the_longest_description_wins(lists):
     source = texts.find_source(lists)
     assert source.kind == "packages"
-    expected = [texts.Text(name, short, f"{long[:40].strip()} {long[40:].strip()}") for name, short, long in sorted(described())]
+    expected = [
+        texts.Text(name, short, f"{long[:40].strip()} {long[40:].strip()}") for name, short, long in sorted(described())
+    ]
     assert source.read() == expected
 
 
@@ -111,7 +119,7 @@ def test_docstrings_where_there_are_no_lists(tmp_path):
     assert not any(name.startswith("test.") for name in found)
 
 
-# --- vectors ---------------------------------------------------------------------------------------------------------------------
+# --- vectors ----------------------------------------------------------------------------------------------------------
 
 
 def test_directions_are_the_singular_vectors():
@@ -124,8 +132,12 @@ def test_directions_are_the_singular_vectors():
         matrix = latent.sparse.csr_matrix((left * values) @ right.T, dtype=np.float32)
         found = latent._directions(matrix, rank)
         expected = right[:, :rank] / np.sqrt(values[:rank])
-        np.testing.assert_allclose(np.abs((found * expected).sum(0)), 1 / values[:rank], rtol=1e-3, err_msg=f"seed {seed}")
-        np.testing.assert_allclose(np.linalg.norm(found, axis=0), values[:rank] ** -0.5, rtol=1e-3, err_msg=f"seed {seed}")
+        np.testing.assert_allclose(
+            np.abs((found * expected).sum(0)), 1 / values[:rank], rtol=1e-3, err_msg=f"seed {seed}"
+        )
+        np.testing.assert_allclose(
+            np.linalg.norm(found, axis=0), values[:rank] ** -0.5, rtol=1e-3, err_msg=f"seed {seed}"
+        )
 
 
 def test_space_survives_saving_and_streams_what_it_projects(tmp_path):
@@ -135,14 +147,18 @@ def test_space_survives_saving_and_streams_what_it_projects(tmp_path):
     space.write_npy(tmp_path / "vectors.npy", matrix)
     space.save(tmp_path / "space.npz")
     vectors = np.load(tmp_path / "vectors.npy")
-    np.testing.assert_allclose(latent.LatentSpace.load(tmp_path / "space.npz").project(vocabulary.count(documents)), vectors, atol=1e-5)
+    np.testing.assert_allclose(
+        latent.LatentSpace.load(tmp_path / "space.npz").project(vocabulary.count(documents)), vectors, atol=1e-5
+    )
     lengths = np.linalg.norm(vectors, axis=1)
     np.testing.assert_allclose(lengths[:-1], 1, atol=1e-5)
     assert lengths[-1] == 0  # no word that another text has
 
 
 def test_words_are_counted_by_their_stems(tmp_path):
-    vocabulary, counts = words.Vocabulary.of(["C++ queries, a QUERY: images", "an image of c++ lost_word", "é é é", "É"])
+    vocabulary, counts = words.Vocabulary.of(
+        ["C++ queries, a QUERY: images", "an image of c++ lost_word", "é é é", "É"]
+    )
     assert sorted(vocabulary.words) == ["c++", "image", "é"]
     vocabulary.save(tmp_path / "words.txt")
     again = words.Vocabulary.load(tmp_path / "words.txt")
@@ -201,7 +217,7 @@ def test_recall_counts_what_is_as_good_as_the_worst_exact_result():
     assert measure.recall(exact, exact) == 1
 
 
-# --- the whole -------------------------------------------------------------------------------------------------------------------
+# --- the whole --------------------------------------------------------------------------------------------------------
 
 
 def test_demo_answers_and_measures(lists, tmp_path):
@@ -211,7 +227,9 @@ def test_demo_answers_and_measures(lists, tmp_path):
     measured, chess, sound, nothing = re.split(r"^> .*\n", shown, flags=re.MULTILINE)
     for answer, topic in ((chess, "chess"), (sound, "sound")):
         lines = answer.strip("\n").split("\n")
-        assert [line.split() for line in lines[:2]] == [[kind.title.split()[i] for kind in store.KINDS] for i in range(2)]
+        assert [line.split() for line in lines[:2]] == [
+            [kind.title.split()[i] for kind in store.KINDS] for i in range(2)
+        ]
         rows = [re.fullmatch(r" +(.*?)  (\w+)-\d+ +(.*)", line) for line in lines[2:]]
         assert {row[2] for row in rows} == {topic}
         columns = list(zip(*(row[1].split() for row in rows)))
@@ -222,7 +240,9 @@ def test_demo_answers_and_measures(lists, tmp_path):
         index = cassata.open(entry / kind.file, verify=True)
         assert (type(index), index.n) == (kind.holds, 200)
         costs = r"[0-9.]+ s +[0-9.]+ MB +[0-9.]+ ms"
-        row = re.search(rf"^  {kind.title} +{kind.holds.__name__} +{costs} +([0-9.]+) +[0-9,]+$", measured, re.MULTILINE)
+        row = re.search(
+            rf"^  {kind.title} +{kind.holds.__name__} +{costs} +([0-9.]+) +[0-9,]+$", measured, re.MULTILINE
+        )
         assert float(row[1]) > 0.9
     assert re.search(r"load +[0-9.]+ ms in a second process", measured)
     assert max(len(line) for line in shown.split("\n") if str(tmp_path) not in line) <= 100

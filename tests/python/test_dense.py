@@ -21,7 +21,7 @@ def write_vecs(path, array, kind):
     path.write_bytes(b"".join(struct.pack("<i", array.shape[1]) + row.astype(kind).tobytes() for row in array))
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def test_flat_is_exact(flat, vectors, queries, metric):
@@ -39,7 +39,9 @@ def test_hnsw_recall(hnsw, vectors, queries, metric):
 @pytest.mark.parametrize("graph_type", ["standard", "permuted"])
 @pytest.mark.parametrize("dtype", ["f32", "f16"])
 def test_graph_types_and_dtypes(vectors, queries, metric, graph_type, dtype):
-    index = cassata.DensePlainHNSW.build_from_array(vectors, m=16, ef_construction=100, metric=metric, graph_type=graph_type, dtype=dtype)
+    index = cassata.DensePlainHNSW.build_from_array(
+        vectors, m=16, ef_construction=100, metric=metric, graph_type=graph_type, dtype=dtype
+    )
     _, expected = brute_force(vectors.astype(np.float16) if dtype == "f16" else vectors, queries, 10, metric)
     assert recall(index.batch_search(queries, k=10)[1], expected) >= 0.96
     assert (index.dtype, index.info["graph"]["graph_type"]) == (dtype, graph_type)
@@ -62,7 +64,9 @@ def test_early_exit_threshold_widens_the_walk(hnsw, vectors, queries, metric):
     _, expected = brute_force(vectors, queries, 10, metric)
     narrow, wide = (recall(hnsw.batch_search(queries, 10, 10, threshold)[1], expected) for threshold in (None, 0.5))
     assert wide >= narrow
-    np.testing.assert_array_equal(hnsw.batch_search(queries, 10, 10, None)[1], hnsw.batch_search(queries, 10, 10, 0.0)[1])
+    np.testing.assert_array_equal(
+        hnsw.batch_search(queries, 10, 10, None)[1], hnsw.batch_search(queries, 10, 10, 0.0)[1]
+    )
 
 
 def test_best_first_and_ids_belong_to_scores(index, vectors, queries, metric):
@@ -89,11 +93,17 @@ def test_ties_at_the_cut_of_an_exhaustive_search(metric):
         np.testing.assert_array_equal(index.batch_search(vectors[:50], 10, ef_search=400), exact)
 
 
-# --- shapes ----------------------------------------------------------------------------------------------------------------------
+# --- shapes -----------------------------------------------------------------------------------------------------------
 
 
 def test_shapes_of_search(index, queries):
-    for given, entries in ((queries[0], 7), (queries[:3], 21), (queries[:3].ravel(), 21), (queries[:1], 7), (queries[:0], 0)):
+    for given, entries in (
+        (queries[0], 7),
+        (queries[:3], 21),
+        (queries[:3].ravel(), 21),
+        (queries[:1], 7),
+        (queries[:0], 0),
+    ):
         scores, ids = index.search(given, 7)
         assert (scores.shape, ids.shape) == ((entries,), (entries,))
         assert (scores.dtype, ids.dtype) == (np.float32, np.int64)
@@ -143,7 +153,7 @@ def test_tiny_collections(metric):
             assert sorted(index.search(np.ones(4), 10)[1].tolist()) == [-1] * (10 - n) + list(range(n))
 
 
-# --- input -----------------------------------------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", CLASSES)
@@ -214,7 +224,7 @@ def test_dim_with_both_shapes(vectors):
         assert (index.dim, index.n, len(index)) == (24, len(vectors), len(vectors))
 
 
-# --- threads and memory ----------------------------------------------------------------------------------------------------------
+# --- threads and memory -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", CLASSES)
@@ -336,7 +346,9 @@ def test_cosine(face, choices, vectors, queries):
     units[7] = 0
     cosines = queries.astype("f8") @ units.T / np.linalg.norm(queries.astype("f8"), axis=1, keepdims=True)
     scores, ids = index.batch_search(3 * queries, 10, ef_search=len(vectors))
-    np.testing.assert_allclose(scores.reshape(-1, 10), -np.sort(-cosines, axis=1)[:, :10], atol=2e-3 if choices["dtype"] == "f16" else 1e-6)
+    np.testing.assert_allclose(
+        scores.reshape(-1, 10), -np.sort(-cosines, axis=1)[:, :10], atol=2e-3 if choices["dtype"] == "f16" else 1e-6
+    )
     np.testing.assert_allclose(np.take_along_axis(cosines, ids.reshape(-1, 10), 1), scores.reshape(-1, 10), atol=2e-3)
     scores, ids = index.search(queries[0], len(vectors) + 2)
     assert scores[ids == 7] == 0, "a zero vector"

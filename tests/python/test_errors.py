@@ -26,7 +26,7 @@ def with_value(shape, place, value, kind="f4"):
     return array
 
 
-# --- queries ---------------------------------------------------------------------------------------------------------------------
+# --- queries ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,15 @@ def test_bad_search_parameters(small, arguments, error, message):
 def test_results_that_no_machine_holds(small):
     for k in (10**12, 2**62):
         for search in (small.search, small.batch_search):
-            with pytest.raises(ValueError, match=rf"k: {k} results for each of 2 queries .*, this machine has \d+ bytes \([\d.]+ .iB\)"):
+            with pytest.raises(
+                ValueError, match=rf"k: {k} results for each of 2 queries .*, this machine has \d+ bytes \([\d.]+ .iB\)"
+            ):
                 search(np.ones((2, 8)), k)
     with pytest.raises(ValueError, match="for each of 1 queries"):
         small.search(np.ones(8), 2**62)
 
 
-# --- building --------------------------------------------------------------------------------------------------------------------
+# --- building ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", CLASSES)
@@ -172,13 +174,17 @@ def test_classes_are_not_constructed():
             face()
 
 
-# --- files -----------------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "write", "message"),
     [
-        ("fortran.npy", lambda path: np.save(path, np.asfortranarray(np.ones((4, 3), "f4"))), "fortran.npy.*(?i:fortran)"),
+        (
+            "fortran.npy",
+            lambda path: np.save(path, np.asfortranarray(np.ones((4, 3), "f4"))),
+            "fortran.npy.*(?i:fortran)",
+        ),
         ("big.npy", lambda path: np.save(path, np.ones((4, 3), ">f4")), "big.npy.*(?i:endian|>f4)"),
         ("object.npy", lambda path: np.save(path, np.full((4, 3), None), allow_pickle=True), "object.npy"),
         ("flat.npy", lambda path: np.save(path, np.ones(12, "f4")), "flat.npy"),

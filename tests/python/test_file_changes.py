@@ -1,4 +1,5 @@
-"""Index files that are truncated or overwritten while they are in use, or that were never whole: errors, and a process that lives on."""
+"""Index files that are truncated or overwritten while they are in use, or that were never whole: errors, and a process
+that lives on."""
 
 import os
 import pathlib
@@ -101,7 +102,7 @@ def test_a_hole_is_found_where_it_is_asked_for(path, holed, vectors):
 def test_what_is_verified_is_chosen_by_name(path, vectors):
     touched = cassata.DenseFlatIndex.load(path, verify="touched")
     np.testing.assert_array_equal(touched.batch_search(vectors[:5], k=3), cassata.open(path).search(vectors[:5], k=3))
-    for call in (cassata.open, cassata.DenseFlatIndex.load, lambda path, verify: cassata.open(path).reload(verify)):
+    for call in (cassata.open, cassata.DenseFlatIndex.load, lambda path, **given: cassata.open(path).reload(**given)):
         with pytest.raises(ValueError, match="verify: 'all' given, expected True, False or 'touched'"):
             call(path, verify="all")
         with pytest.raises(TypeError, match="verify: 1 given, expected True, False or 'touched'"):
@@ -124,7 +125,9 @@ def test_the_environment_switches_the_guard_off(path, guard):
     environment = {name: value for name, value in os.environ.items() if name != "CASSATA_SIGBUS_GUARD"}
     if guard is not None:
         environment["CASSATA_SIGBUS_GUARD"] = guard
-    done = subprocess.run([sys.executable, "-c", SEARCH, str(path)], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(path)], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == (-signal.SIGBUS if guard == "0" else 0), done.stderr
     assert ("truncated while it was in use" in done.stdout) == (guard != "0")
 

@@ -26,8 +26,12 @@ def test_the_check_finds_what_is_not(tmp_path):
     (tmp_path / "tools").mkdir()
     (tmp_path / "docs").mkdir()
     (tmp_path / "tools" / "generate.py").write_bytes(PROGRAM.read_bytes())
-    (tmp_path / "docs" / "reference.md").write_text(PAGE.read_text(encoding="utf-8").replace("float32", "float64", 1), encoding="utf-8")
-    done = subprocess.run([sys.executable, tmp_path / "tools" / "generate.py", "--check"], capture_output=True, text=True)
+    (tmp_path / "docs" / "reference.md").write_text(
+        PAGE.read_text(encoding="utf-8").replace("float32", "float64", 1), encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "tools" / "generate.py", "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "docs/reference.md: not up to date" in done.stdout
 
@@ -43,6 +47,22 @@ def test_signatures_are_true(face):
         told = inspect.getdoc(method).partition("Args:\n")[2].partition("\n\n")[0]
         assert re.findall(r"^    (\w+): ", told, re.MULTILINE) == [p.name for p in parameters if p.name != "self"], name
         assert f"def {name}(" in PAGE.read_text(encoding="utf-8"), name
+
+
+def test_texts_keep_names_and_numbers():
+    """Names of choices are quoted, not capitalized; bounds are whole numbers."""
+    told = inspect.getdoc(cassata.build)
+    for choice in ("hnsw", "permuted", "dotproduct"):
+        assert f'"{choice}"' in told
+        assert not re.search(rf"\b{choice.capitalize()}\b", told)
+    assert re.search(r"m_pq: [^()]*\(1 to 1048576\)", told)
+    assert not re.search(r"\de\+\d", told + PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_has_one_sentence_a_line():
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            assert not re.search(r"(?<!e\.g)\. [A-Z`\[]", line), line
 
 
 def test_the_page_names_everything_public():

@@ -67,11 +67,13 @@ def built(build, data):
     return build.build_from_array(data) if isinstance(build, type) else build(data)
 
 
-# --- dense -----------------------------------------------------------------------------------------------------------------------
+# --- dense ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("build", DENSE)
-@pytest.mark.parametrize("form", [OnlyDLPack, Column, lambda array: Column(array.tolist())], ids=["dlpack", "column", "column of lists"])
+@pytest.mark.parametrize(
+    "form", [OnlyDLPack, Column, lambda array: Column(array.tolist())], ids=["dlpack", "column", "column of lists"]
+)
 def test_arrays_of_other_libraries(build, form):
     plain, index = built(build, VECTORS), built(build, form(VECTORS))
     expected = plain.batch_search(VECTORS[:9], 3)
@@ -100,18 +102,25 @@ def test_types_of_ml_dtypes(name):
         (Column([VECTORS[0], VECTORS]), r"row 1: shape \(60, 8\), expected an array of numbers of one dimension"),
         (Column(["ab", "cd"]), "row 0: 'ab', expected an array of numbers of one dimension"),
         (Column([["a"], ["b"]]), "dtype <U1, expected real numbers"),
-        (OnADevice(VECTORS), r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected an array"),
+        (
+            OnADevice(VECTORS),
+            r"NumPy cannot take this test_given.OnADevice \(memory of another device\), expected an array",
+        ),
     ],
 )
 def test_columns_and_arrays_that_are_refused(data, told):
     index = cassata.DenseFlatIndex.build_from_array(VECTORS)
-    for name, call in (("data_vec", cassata.DensePlainHNSW.build_from_array), ("queries", index.batch_search), ("queries", index.search)):
+    for name, call in (
+        ("data_vec", cassata.DensePlainHNSW.build_from_array),
+        ("queries", index.batch_search),
+        ("queries", index.search),
+    ):
         with pytest.raises(ValueError, match=f"^{name}: {told}") as error:
             call(data)
         assert "\n" not in str(error.value)
 
 
-# --- sparse ----------------------------------------------------------------------------------------------------------------------
+# --- sparse -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", SPARSE)
@@ -144,14 +153,17 @@ def test_files_that_hold_no_sparse_vectors(face, name, told, tmp_path):
         face.build_from_file(tmp_path / name, **more)
 
 
-# --- calls -----------------------------------------------------------------------------------------------------------------------
+# --- calls ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("face", [cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW])
+@pytest.mark.parametrize(
+    "face", [cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW]
+)
 def test_tables_and_other_places(face):
     more = {"m_pq": 4} if face is cassata.DensePQHNSW else {}
     with pytest.raises(
-        ValueError, match=r"^data_path: .*x.parquet: a table, expected one of \.npy, .*; or read the table and pass its array"
+        ValueError,
+        match=r"^data_path: .*x.parquet: a table, expected one of \.npy, .*; or read the table and pass its array",
     ):
         face.build_from_file("x.parquet", **more)
     for call in (
@@ -181,8 +193,14 @@ def test_metrics_by_their_names():
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: cassata.DensePlainHNSW("file"), "DensePlainHNSW: use DensePlainHNSW.build_from_file, build_from_array or load"),
-        (lambda: cassata.SparseFlatIndex(path="file"), "SparseFlatIndex: use SparseFlatIndex.build_from_file, build_from_arrays or load"),
+        (
+            lambda: cassata.DensePlainHNSW("file"),
+            "DensePlainHNSW: use DensePlainHNSW.build_from_file, build_from_array or load",
+        ),
+        (
+            lambda: cassata.SparseFlatIndex(path="file"),
+            "SparseFlatIndex: use SparseFlatIndex.build_from_file, build_from_arrays or load",
+        ),
         (
             lambda: cassata.DensePlainHNSW.build_from_array(VECTORS, efConstruction=40),
             "efConstruction: unknown argument of DensePlainHNSW.build_from_array, did you mean 'ef_construction'?",

@@ -31,7 +31,9 @@ def test_a_program_of_the_new_generation(data, tmp_path):
     distances, ids = index.batch_search(queries.ravel(), 10, 100, None, 1)
     assert ids.shape == (300,)
     assert recall(ids, brute_force(documents, queries, 10, "euclidean")[1]) >= 0.95
-    distances, ids = index.batch_search(queries=queries.ravel(), k=10, ef_search=100, early_exit_threshold=None, num_threads=0)
+    distances, ids = index.batch_search(
+        queries=queries.ravel(), k=10, ef_search=100, early_exit_threshold=None, num_threads=0
+    )
     assert distances.shape == (300,)
     assert index.space_usage_bytes() >= documents.nbytes
 
@@ -80,10 +82,14 @@ def test_a_sparse_program_of_the_new_generation(tmp_path):
     distances, ids = index.batch_search(c, v, offsets, 10, 100, None, 1)
     assert (distances.shape, ids.shape) == ((200,), (200,))
     assert recall(ids, expected) >= 0.95
-    distances, ids = index.batch_search(query_components=c, query_values=v, offsets=offsets, k=10, ef_search=100, num_threads=0)
+    distances, ids = index.batch_search(
+        query_components=c, query_values=v, offsets=offsets, k=10, ef_search=100, num_threads=0
+    )
     one, two = index.search(c[: offsets[1]], v[: offsets[1]], 10, 100, None)
     assert (one.tolist(), two.tolist()) == (distances[:10].tolist(), ids[:10].tolist())
-    one, two = index.search(query_components=c[: offsets[1]], query_values=v[: offsets[1]], k=10, ef_search=100, early_exit_threshold=0.1)
+    one, two = index.search(
+        query_components=c[: offsets[1]], query_values=v[: offsets[1]], k=10, ef_search=100, early_exit_threshold=0.1
+    )
     assert (one.shape, two.shape) == ((10,), (10,))
     assert index.space_usage_bytes() > 500 * 30 * 4
 
@@ -119,7 +125,13 @@ def test_a_rerank_program(tmp_path):
         assert ids.shape == (200,)
         assert recall(ids, expected) >= 0.95
         old = index.search(
-            query_components=c, query_values=v, sparse_offsets=o, k_candidates=150, k=10, ef_search=150, early_exit_threshold=None
+            query_components=c,
+            query_values=v,
+            sparse_offsets=o,
+            k_candidates=150,
+            k=10,
+            ef_search=150,
+            early_exit_threshold=None,
         )
         np.testing.assert_array_equal(old, (distances, ids))
         assert len(index) == 1500
@@ -239,5 +251,7 @@ def test_everything_public_is_documented():
 def test_every_argument_is_documented(face):
     for method, value in inspect.getmembers(getattr(kannolo, face), callable):
         if not method.startswith("_"):
-            told = re.findall(r"^    \**(\w+): ", inspect.getdoc(value).partition("Args:\n")[2].partition("\n\n")[0], re.MULTILINE)
+            told = re.findall(
+                r"^    \**(\w+): ", inspect.getdoc(value).partition("Args:\n")[2].partition("\n\n")[0], re.MULTILINE
+            )
             assert told == [name for name in inspect.signature(value).parameters if name != "self"], method

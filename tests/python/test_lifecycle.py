@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import CLASSES, clustered, run_python, sizes
 
-# --- save, load, open ------------------------------------------------------------------------------------------------------------
+# --- save, load, open -------------------------------------------------------------------------------------------------
 
 
 def test_save_and_open(index, queries, tmp_path):
@@ -23,7 +23,12 @@ def test_save_and_open(index, queries, tmp_path):
     other.save(path)
     assert other.path == str(path)
     expected = other.batch_search(queries, 10)
-    for opened in (cassata.open(path), cassata.open(str(path), verify=True), type(index).load(os.fsencode(path)), other):
+    for opened in (
+        cassata.open(path),
+        cassata.open(str(path), verify=True),
+        type(index).load(os.fsencode(path)),
+        other,
+    ):
         assert type(opened) is type(index)
         np.testing.assert_array_equal(opened.batch_search(queries, 10), expected)
         assert (opened.uuid, opened.n, opened.path) == (other.uuid, 50, str(path))
@@ -48,9 +53,16 @@ def test_saving_a_saved_index_leaves_it_where_it_is(saved, tmp_path):
 
 def test_load_accepts_what_the_file_says(tmp_path):
     path = tmp_path / "index"
-    cassata.DensePlainHNSW.build_from_array(np.eye(8), metric="euclidean", dtype="f16", graph_type="standard", path=path)
+    cassata.DensePlainHNSW.build_from_array(
+        np.eye(8), metric="euclidean", dtype="f16", graph_type="standard", path=path
+    )
     load = cassata.DensePlainHNSW.load
-    assert len(load(path)) == len(load(path, "l2", "standard", "f16", None, 8, True)) == len(load(path, graph_type="permuted")) == 8
+    assert (
+        len(load(path))
+        == len(load(path, "l2", "standard", "f16", None, 8, True))
+        == len(load(path, graph_type="permuted"))
+        == 8
+    )
     for arguments, message in [
         ({"metric": "dotproduct"}, "metric: 'dotproduct' given, but .*index holds 'euclidean'"),
         ({"graph_type": "compressed"}, "graph_type: 'compressed' given, but .*index holds 'standard'"),
@@ -112,12 +124,18 @@ def test_temporary_indexes_leave_nothing(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-# --- what an index says about itself ---------------------------------------------------------------------------------------------
+# --- what an index says about itself ----------------------------------------------------------------------------------
 
 
 def test_info(index, vectors, metric):
     info = index.info
-    assert (info["class"], info["n"], info["dim"], info["metric"], info["dtype"]) == (type(index).__name__, len(vectors), 24, metric, "f32")
+    assert (info["class"], info["n"], info["dim"], info["metric"], info["dtype"]) == (
+        type(index).__name__,
+        len(vectors),
+        24,
+        metric,
+        "f32",
+    )
     assert (info["graph"] is None) == isinstance(index, cassata.DenseFlatIndex)
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", info["uuid"])
     assert info["path"] is None
@@ -152,7 +170,7 @@ def test_uuid_comes_from_the_content(vectors):
     assert build(vectors).uuid != build(vectors[:-1]).uuid
 
 
-# --- close -----------------------------------------------------------------------------------------------------------------------
+# --- close ------------------------------------------------------------------------------------------------------------
 
 
 def test_closed(saved):
@@ -220,6 +238,32 @@ def test_a_search_under_way_outlives_close(saved, vectors):
         np.testing.assert_array_equal(ask(Closing.load(saved.path)), ask(saved))
 
 
+def test_closing_while_another_thread_reloads(saved, monkeypatch):
+    """Where the reload is about to switch; it may not open the index again."""
+    closing = threading.Thread(target=saved.close)
+
+    def set_later(index, name, value):
+        if name == "_held" and threading.current_thread() is threading.main_thread():
+            closing.start()
+            closing.join(0.2)  # in vain if it waits for the switch
+        object.__setattr__(index, name, value)
+
+    monkeypatch.setattr(type(saved), "__setattr__", set_later, raising=False)
+    saved.reload()
+    closing.join()
+    with pytest.raises(ValueError, match="the index is closed"):
+        len(saved)
+
+
+def test_closing_while_a_temporary_index_is_saved(vectors, tmp_path):
+    index = cassata.DenseFlatIndex.build_from_array(vectors)
+    index.save(tmp_path / "saved", progress=lambda *event: index.close())
+    with pytest.raises(ValueError, match="the index is closed"):
+        len(index)
+    assert index.path is None
+    cassata.open(tmp_path / "saved", verify=True).close()
+
+
 def test_close_unmaps(saved):
     path = os.path.realpath(saved.path)
     mapped = lambda: path in Path("/proc/self/maps").read_text()  # noqa: E731
@@ -228,7 +272,7 @@ def test_close_unmaps(saved):
     assert not mapped()
 
 
-# --- progress and interruption ---------------------------------------------------------------------------------------------------
+# --- progress and interruption ----------------------------------------------------------------------------------------
 
 
 def test_progress_function(vectors, tmp_path):

@@ -12,7 +12,11 @@ from conftest import FORMER, clustered, recall, rng, run_python, topics
 
 sparse = pytest.importorskip("scipy.sparse")
 
-Plain, Coded, Dense = cassata.SparseMultivecRerankIndex, cassata.SparseMultivecTwoLevelsPQRerankIndex, cassata.DenseMultivecRerankIndex
+Plain, Coded, Dense = (
+    cassata.SparseMultivecRerankIndex,
+    cassata.SparseMultivecTwoLevelsPQRerankIndex,
+    cassata.DenseMultivecRerankIndex,
+)
 N, NQ, COLUMNS, DIM, PIECES, CENTROIDS = 600, 20, 2000, 24, 8, 40
 
 
@@ -32,12 +36,19 @@ class Tokens:
         residuals = self.pieces[np.arange(PIECES), self.codes].reshape(-1, DIM)
         self.decoded = self.centroids[self.assignment].astype(np.float64) + residuals
         self.norms = random.exponential(3, len(self.tokens)).astype(np.float16)
-        self.scaled = self.centroids[self.assignment].astype(np.float64) + residuals * self.norms[:, None].astype(np.float64)
+        self.scaled = self.centroids[self.assignment].astype(np.float64) + residuals * self.norms[:, None].astype(
+            np.float64
+        )
         self.rounded = self.tokens.astype(np.float16).astype(np.float64)
 
     def write_plain(self, folder, documents=None, **files):
         folder.mkdir(exist_ok=True)
-        return self._write(folder, documents=self.tokens.astype("f2") if documents is None else documents, doclens=self.doclens, **files)
+        return self._write(
+            folder,
+            documents=self.tokens.astype("f2") if documents is None else documents,
+            doclens=self.doclens,
+            **files,
+        )
 
     def write_coded(self, folder, **files):
         folder.mkdir(exist_ok=True)
@@ -113,7 +124,7 @@ def arrays(matrix):
     return matrix.indices, matrix.data, matrix.indptr
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", ["plain", "coded"])
@@ -145,7 +156,10 @@ def test_all_candidates_are_exhaustive_search(request, first, face, tokens, quer
 
 def test_both_stages_together(first, plain, tokens, queries, query_tokens, vectors):
     scores, ids = plain.batch_search(queries, query_tokens, k_candidates=40, k=5, residuals=True)
-    sums = tokens.scores(tokens.rounded, query_tokens) + (queries.astype(np.float64) @ vectors.astype(np.float64).T).toarray()
+    sums = (
+        tokens.scores(tokens.rounded, query_tokens)
+        + (queries.astype(np.float64) @ vectors.astype(np.float64).T).toarray()
+    )
     np.testing.assert_allclose(scores, np.take_along_axis(sums, ids, 1), rtol=1e-3)  # the first stage holds f16
 
 
@@ -179,7 +193,9 @@ def test_dense_first_stages(tmp_path, tokens, query_tokens):
         for pieces, stored in ((None, tokens.rounded), (PIECES, tokens.decoded)):
             index = Dense.build_from_file(path, folder, pieces, two_level=bool(pieces))
             scores, ids = index.batch_search(asked, query_tokens, k_candidates=30, k=5)
-            np.testing.assert_allclose(scores, np.take_along_axis(tokens.scores(stored, query_tokens), ids, 1), rtol=2e-6, atol=2e-5)
+            np.testing.assert_allclose(
+                scores, np.take_along_axis(tokens.scores(stored, query_tokens), ids, 1), rtol=2e-6, atol=2e-5
+            )
             one = index.search(asked[3], query_tokens[3], k_candidates=30, k=5)
             assert one[1].tolist() == ids[3].tolist()
             with pytest.raises(ValueError, match=r"documents.npy"):
@@ -192,7 +208,7 @@ def save(index, path):
     return path
 
 
-# --- folders ---------------------------------------------------------------------------------------------------------------------
+# --- folders ----------------------------------------------------------------------------------------------------------
 
 
 def test_layouts_of_a_folder(first, plain, tokens, tmp_path, queries, query_tokens):
@@ -288,23 +304,36 @@ def spoiled(array, row, column, value):
     ("files", "told"),
     [
         (
-            {"index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, CENTROIDS, t.assignment).astype("u8")},
+            {
+                "index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, CENTROIDS, t.assignment).astype(
+                    "u8"
+                )
+            },
             "document 8, token 3",
         ),
-        ({"index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, -1, t.assignment).astype("i4")}, "document 8, token 3"),
+        (
+            {"index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, -1, t.assignment).astype("i4")},
+            "document 8, token 3",
+        ),
         ({"index_assignment": lambda t: t.assignment[:-1].astype("u8")}, "index_assignment.npy"),
         ({"residuals": lambda t: t.codes[:-1]}, "residuals.npy"),
         ({"residuals": lambda t: t.codes[:, :-1]}, "pq_centroids.npy|residuals.npy"),
         ({"pq_centroids": lambda t: t.pieces.reshape(-1)[:-1]}, "pq_centroids.npy"),
         ({"centroids": lambda t: t.centroids[:, :-1]}, "centroids.npy"),
         ({"centroids": lambda t: spoiled(t.centroids, 3, 4, np.inf)}, "3"),
-        ({"residual_norms": lambda t: t.norms[:-1]}, "residual_norms.npy: .* tokens, expected .*, the sum of doclens.npy"),
+        (
+            {"residual_norms": lambda t: t.norms[:-1]},
+            "residual_norms.npy: .* tokens, expected .*, the sum of doclens.npy",
+        ),
         ({"residual_norms": lambda t: t.norms.astype("f4")}, "residual_norms.npy: dtype '<f4', expected one of <f2"),
         (
             {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, -1, t.norms).astype("f2")},
             "token 3: a negative",
         ),
-        ({"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")}, "token 3: a NaN"),
+        (
+            {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")},
+            "token 3: a NaN",
+        ),
     ],
 )
 def test_coded_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
@@ -375,7 +404,7 @@ def test_ids_of_both_parts_are_compared(first, tokens, tmp_path):
         Plain.build_from_file(first, folder, ids=tmp_path / "same.npy")
 
 
-# --- ways to ask -----------------------------------------------------------------------------------------------------------------
+# --- ways to ask ------------------------------------------------------------------------------------------------------
 
 
 def test_ways_to_ask(plain, queries, query_tokens):
@@ -383,15 +412,34 @@ def test_ways_to_ask(plain, queries, query_tokens):
     flat = query_tokens.reshape(-1)
     batch = plain.batch_search(*arrays(queries), flat, 6, DIM, 30, 7, 100, None, None, None, 2, False)  # kANNolo 0.15
     former = plain.search(*arrays(queries), flat, 6, DIM, 30, 7, 100, None, None, None)  # and before
-    for found in (batch, former, plain.batch_search(*arrays(queries), multivec_queries=query_tokens, k_candidates=30, k=7)):
+    for found in (
+        batch,
+        former,
+        plain.batch_search(*arrays(queries), multivec_queries=query_tokens, k_candidates=30, k=7),
+    ):
         np.testing.assert_array_equal(found[0], scores.reshape(-1))
         np.testing.assert_array_equal(found[1], ids.reshape(-1))
     for i in range(NQ):
         row = queries[i]
         for asked in (
-            plain.search(row.indices, row.data, flat[i * 6 * DIM : (i + 1) * 6 * DIM], 6, DIM, 30, 7, 100, None, None, None, False),
+            plain.search(
+                row.indices,
+                row.data,
+                flat[i * 6 * DIM : (i + 1) * 6 * DIM],
+                6,
+                DIM,
+                30,
+                7,
+                100,
+                None,
+                None,
+                None,
+                False,
+            ),
             plain.search(row.indices, row.data, query_tokens[i], k_candidates=30, k=7),
-            plain.search(row.indices, row.data, multivec_query=query_tokens[i], n_tokens=6, token_dim=DIM, k_candidates=30, k=7),
+            plain.search(
+                row.indices, row.data, multivec_query=query_tokens[i], n_tokens=6, token_dim=DIM, k_candidates=30, k=7
+            ),
         ):
             np.testing.assert_array_equal(asked[1], ids[i])
             np.testing.assert_array_equal(asked[0], scores[i])
@@ -406,7 +454,9 @@ def test_queries_of_different_lengths(request, first, face, tokens, queries, que
     flat = index.batch_search(queries, together, query_doclens=lengths, k=5)
     for one, other in zip(padded, flat):
         np.testing.assert_array_equal(one, other)
-    expected = tokens.scores(tokens.rounded if face == "plain" else tokens.decoded, [query_tokens[i, : lengths[i]] for i in range(NQ)])
+    expected = tokens.scores(
+        tokens.rounded if face == "plain" else tokens.decoded, [query_tokens[i, : lengths[i]] for i in range(NQ)]
+    )
     found = np.where(np.isfinite(padded[0]), padded[0], 0)
     held = np.take_along_axis(expected, padded[1], 1)
     np.testing.assert_allclose(found, np.where(np.isfinite(held), held, 0), rtol=2e-6, atol=2e-5)
@@ -417,7 +467,9 @@ def test_edges(plain, queries, query_tokens):
     one = queries[0]
     assert plain.search(one.indices, one.data, query_tokens[0], k=0)[1].size == 0
     assert plain.search(one.indices, one.data, query_tokens[0], k=5, k_candidates=0)[1].tolist() == [-1] * 5
-    assert np.flatnonzero(plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1] == -1).tolist() == [*range(20, 50)]
+    assert np.flatnonzero(
+        plain.search(one.indices, one.data, query_tokens[0], k=50, k_candidates=20)[1] == -1
+    ).tolist() == [*range(20, 50)]
     assert np.all(plain.search([], [], query_tokens[0])[1] >= 0), "all documents are as good candidates as any"
     scores, ids = plain.batch_search(queries, query_tokens, k=30, k_candidates=20)
     assert np.all(ids[:, 20:] == -1)
@@ -433,12 +485,20 @@ def test_edges(plain, queries, query_tokens):
         ({"multivec_queries": np.zeros((NQ - 1, 6, DIM), np.float32)}, ValueError, str(NQ - 1)),
         ({"multivec_queries": np.zeros(NQ * 6 * DIM - 1, np.float32)}, ValueError, "multivec_queries"),
         ({"multivec_queries": np.full((NQ, 6, DIM), np.nan)}, ValueError, "query 0, token 0, column 0"),
-        ({"multivec_queries": beyond_float32((NQ, 6, DIM), (2, 3, 5))}, ValueError, r"query 2, token 3, column 5: 1e\+300, which f32"),
+        (
+            {"multivec_queries": beyond_float32((NQ, 6, DIM), (2, 3, 5))},
+            ValueError,
+            r"query 2, token 3, column 5: 1e\+300, which f32",
+        ),
         ({"multivec_queries": "words"}, TypeError, "multivec_queries"),
         ({"token_dim": DIM + 1}, ValueError, "token_dim"),
         ({"n_tokens": 5}, ValueError, "n_tokens"),
         ({"n_tokens": -1}, ValueError, "n_tokens"),
-        ({"multivec_queries": np.zeros((NQ, 6, 2 * DIM), np.float32), "query_doclens": [12] * NQ, "n_tokens": 6}, ValueError, "shape"),
+        (
+            {"multivec_queries": np.zeros((NQ, 6, 2 * DIM), np.float32), "query_doclens": [12] * NQ, "n_tokens": 6},
+            ValueError,
+            "shape",
+        ),
         ({"multivec_queries": np.zeros((NQ * 6, DIM), np.float32)}, ValueError, "n_tokens, query_doclens"),
         ({"multivec_queries": [[[0.0] * DIM], [[0.0]]]}, ValueError, "multivec_queries"),
         ({"residuals": "no"}, TypeError, "residuals"),
@@ -483,7 +543,7 @@ def test_tokens_are_refused_where_there_are_none(first, queries, query_tokens):
         core.search(rows, (np.ascontiguousarray(query_tokens[:, 0], np.float32), offsets), k=1, ef_search=1)
 
 
-# --- files -----------------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("face", ["plain", "coded"])
@@ -498,7 +558,7 @@ def test_one_file_is_enough(request, first, face, tokens, tmp_path, queries, que
     copied.unlink()
     with cassata.open(path, verify=True) as same:
         assert type(same) is type(index) is {"plain": Plain, "coded": Coded}[face]
-        assert [part.tolist() for part in same.batch_search(queries, query_tokens)] == expected
+        assert [part.tolist() for part in same.batch_search(queries, query_tokens, ef_search=100)] == expected
         assert (same.token_dim, same.n) == (DIM, N)
         rerank = same.info["rerank"]
         assert rerank == {

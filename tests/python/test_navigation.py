@@ -1,4 +1,5 @@
-"""Codes that guide a walk, and dense vectors in two stages: what they store, how much they find, and what is refused."""
+"""Codes that guide a walk, and dense vectors in two stages: what they store, how much they find, and what is
+refused."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def recall(ids: np.ndarray, metric: str, k: int = 10) -> float:
 @pytest.mark.parametrize(("navigation", "bits"), GUIDES)
 def test_a_guided_walk_finds_the_closest_and_its_scores_are_exact(navigation, bits, metric, tmp_path):
     path = tmp_path / "index"
-    index = cassata.DensePlainHNSW.build_from_array(VECTORS, m=16, metric=metric, navigation=navigation, bits=bits, path=path)
+    index = cassata.DensePlainHNSW.build_from_array(
+        VECTORS, m=16, metric=metric, navigation=navigation, bits=bits, path=path
+    )
     distances, ids = index.batch_search(QUERIES, k=10, ef_search=100)
     assert recall(ids, metric) >= (0.9 if bits == 1 else 0.97)
     sign = 1 if metric == "dotproduct" else -1
@@ -46,7 +49,11 @@ def test_a_guided_walk_finds_the_closest_and_its_scores_are_exact(navigation, bi
     assert isinstance(opened, cassata.DensePlainHNSW)
     opened.verify()
     info = opened.info
-    assert (info["dtype"], info["navigation"], info["bits"]) == ("f32", navigation, (bits or 4) if navigation == "rabitq" else None)
+    assert (info["dtype"], info["navigation"], info["bits"]) == (
+        "f32",
+        navigation,
+        (bits or 4) if navigation == "rabitq" else None,
+    )
     np.testing.assert_array_equal(opened.batch_search(QUERIES, k=10, ef_search=100)[1], ids)
 
 
@@ -65,7 +72,10 @@ def test_queries_of_a_batch_are_answered_as_each_alone():
         ({"navigation": "int5"}, "navigation: 'int5' given, expected one of 'int8', 'int4', 'rabitq'"),
         ({"navigation": ""}, "navigation: '' given, expected one of 'int8'"),
         ({"navigation": "rabitq-ext"}, "navigation: 'rabitq-ext' given, expected one of 'int8'"),
-        ({"navigation": "int8", "dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
+        (
+            {"navigation": "int8", "dtype": "pq"},
+            "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW",
+        ),
         ({"dtype": "pq"}, "dtype: 'pq' given, expected one of 'f32', 'f16'; use class DensePQHNSW"),
         ({"dtype": "f64"}, "dtype: 'f64' given, expected one of 'f32', 'f16'$"),
         ({"dtype": "int8"}, "dtype: 'int8' given, expected one of 'f32', 'f16'; such codes are for navigation"),
@@ -104,7 +114,9 @@ def test_two_stages_find_the_closest(stages, metric, tmp_path):
 
 def test_a_residual_second_stage_is_more_exact_for_its_bits():
     plain, residual = (
-        cassata.DenseRerankHNSW.build_from_array(VECTORS, m=16, encoder="rabitq-ext", rabitq_total_bits=2, rerank_bits=2, residual_rerank=r)
+        cassata.DenseRerankHNSW.build_from_array(
+            VECTORS, m=16, encoder="rabitq-ext", rabitq_total_bits=2, rerank_bits=2, residual_rerank=r
+        )
         for r in (False, True)
     )
     exact = scores("dotproduct")
@@ -117,7 +129,9 @@ def test_a_residual_second_stage_is_more_exact_for_its_bits():
 
 def test_load_compares_what_it_is_told(tmp_path):
     path = tmp_path / "index"
-    cassata.DenseRerankHNSW.build_from_array(VECTORS[:500], m=8, encoder="rabitq", rerank_bits=4, residual_rerank=True, path=path)
+    cassata.DenseRerankHNSW.build_from_array(
+        VECTORS[:500], m=8, encoder="rabitq", rerank_bits=4, residual_rerank=True, path=path
+    )
     load = cassata.DenseRerankHNSW.load
     load(path, "dotproduct", "permuted", "rabitq", 32, 1, 4, True, verify=True).set_query_bits(4)
     for arguments, words in [
@@ -143,12 +157,24 @@ def test_load_compares_what_it_is_told(tmp_path):
         ({"encoder": "rabitq", "rabitq_query_bits": 0}, "rabitq_query_bits: 0 given"),
         ({"encoder": "rabitq", "rerank_bits": 9}, "rerank_bits: 9 given"),
         ({"encoder": "pq", "pq_subspaces": 49}, "^pq_subspaces: 49 given, expected 1 to 48"),
-        ({"encoder": "pq", "pq_subspaces": 0}, "^pq_subspaces: 0 given, expected a whole number from 1 to the vectors' dimension"),
+        (
+            {"encoder": "pq", "pq_subspaces": 0},
+            "^pq_subspaces: 0 given, expected a whole number from 1 to the vectors' dimension",
+        ),
         ({"encoder": "rabitq", "pq_subspaces": -1}, "^pq_subspaces: -1 given"),
-        ({"encoder": "rabitq", "rabitq_total_bits": 77}, "^rabitq_total_bits: 77 given, expected a whole number from 1 to 8"),
-        ({"encoder": "pq", "rerank_bits": 4, "residual_rerank": True}, "^residual_rerank: True given with encoder 'pq'"),
+        (
+            {"encoder": "rabitq", "rabitq_total_bits": 77},
+            "^rabitq_total_bits: 77 given, expected a whole number from 1 to 8",
+        ),
+        (
+            {"encoder": "pq", "rerank_bits": 4, "residual_rerank": True},
+            "^residual_rerank: True given with encoder 'pq'",
+        ),
         ({"encoder": "rabitq", "residual_rerank": True}, "^residual_rerank: True given with rerank_bits 0"),
-        ({"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"}, "residual with metric 'euclidean'"),
+        (
+            {"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"},
+            "residual with metric 'euclidean'",
+        ),
         ({"encoder": "rabitq", "dtype": "int8"}, "^dtype: 'int8' given, expected 'f16' or 'f32', or rerank_bits"),
         ({"encoder": "rabitq", "dtype": "rabitq"}, "^dtype: 'rabitq' given, expected 'f16' or 'f32', or rerank_bits"),
         ({"encoder": "rabitq", "dtype": "f32", "rerank_bits": 4}, "^dtype: 'f32' given with rerank_bits 4"),
@@ -190,7 +216,9 @@ def test_more_results_than_there_can_be_of_one_query():
 
 
 def test_what_is_said_of_an_index(tmp_path):
-    guided = cassata.DensePlainHNSW.build_from_array(VECTORS[:300], m=4, navigation="rabitq", bits=2, dtype="f16", path=tmp_path / "guided")
+    guided = cassata.DensePlainHNSW.build_from_array(
+        VECTORS[:300], m=4, navigation="rabitq", bits=2, dtype="f16", path=tmp_path / "guided"
+    )
     parameters = guided.info["provenance"]["parameters"]
     assert (parameters["dtype"], parameters["navigation"], parameters["bits"]) == ("f16", "rabitq", "2")
     assert "dtype='f16', navigation='rabitq', bits=2" in repr(guided)
@@ -226,7 +254,11 @@ def test_command_line(tmp_path):
     np.save(tmp_path / "x.npy", VECTORS[:500])
     np.save(tmp_path / "q.npy", QUERIES[:5])
     for name, options, shown in [
-        ("guided", ["--encoding", "f16", "--navigation", "rabitq", "--bits", "2"], ["navigation", "rabitq, 2 bits", "f16"]),
+        (
+            "guided",
+            ["--encoding", "f16", "--navigation", "rabitq", "--bits", "2"],
+            ["navigation", "rabitq, 2 bits", "f16"],
+        ),
         (
             "stages",
             ["--encoding", "rabitq", "--bits", "1", "--rerank", "rabitq", "--rerank-bits", "4", "--residual"],
@@ -241,7 +273,13 @@ def test_command_line(tmp_path):
         output("verify", path)
         assert len(output("search", path, tmp_path / "q.npy", "-k", "3").splitlines()) == 15
     told = json.loads(output("inspect", tmp_path / "guided", "--json"))
-    assert (told["class"], told["dtype"], told["navigation"], told["bits"], told["rerank"]) == ("DensePlainHNSW", "f16", "rabitq", 2, None)
+    assert (told["class"], told["dtype"], told["navigation"], told["bits"], told["rerank"]) == (
+        "DensePlainHNSW",
+        "f16",
+        "rabitq",
+        2,
+        None,
+    )
 
 
 def test_command_line_refuses(tmp_path):
@@ -264,7 +302,10 @@ def test_command_line_refuses(tmp_path):
         ("--memory 1GB", "--memory: given, expected only with --target-recall"),
         ("--layout plain", "--layout: 'plain' given, expected 'paged'"),
         ("--layout paged", "--graph-type 'paged' without --navigation"),
-        ("--layout paged --navigation int4 --graph-type compressed", "--layout: 'paged' given with --graph-type compressed"),
+        (
+            "--layout paged --navigation int4 --graph-type compressed",
+            "--layout: 'paged' given with --graph-type compressed",
+        ),
         ("--layout paged --kind flat", "--graph-type: given, expected only with kind 'hnsw'"),
         ("--graph-type paged", "--graph-type 'paged' without --navigation"),
         ("--pq-subspaces 4", "--pq-subspaces: given, expected only with --multivec or --two-level"),
@@ -302,7 +343,19 @@ def test_a_graph_in_pages(navigation, bits, metric, tmp_path):
 
 def test_the_command_line_builds_pages(tmp_path):
     np.save(tmp_path / "x.npy", VECTORS)
-    output("build", tmp_path / "x.npy", "-o", tmp_path / "paged", "--navigation", "int4", "--layout", "paged", "-m", "8", "--quiet")
+    output(
+        "build",
+        tmp_path / "x.npy",
+        "-o",
+        tmp_path / "paged",
+        "--navigation",
+        "int4",
+        "--layout",
+        "paged",
+        "-m",
+        "8",
+        "--quiet",
+    )
     output("verify", tmp_path / "paged")
     told = output("inspect", tmp_path / "paged")
     assert "paged, m 8" in told
@@ -314,7 +367,10 @@ def test_pages_are_refused_where_they_make_no_sense():
     for choices, message in [
         ({"layout": "paged"}, "layout: 'paged' given without navigation"),
         ({"layout": "heaps", "navigation": "int4"}, "layout: 'heaps' given, expected 'paged' or None"),
-        ({"layout": "paged", "navigation": "int4", "graph_type": "standard"}, "graph_type: 'standard' given with layout 'paged'"),
+        (
+            {"layout": "paged", "navigation": "int4", "graph_type": "standard"},
+            "graph_type: 'standard' given with layout 'paged'",
+        ),
         ({"graph_type": "paged"}, "graph_type 'paged' without navigation"),
     ]:
         with pytest.raises(ValueError, match=message):

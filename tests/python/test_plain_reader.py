@@ -1,4 +1,5 @@
-"""docs/format.md is enough to read a file: plain_reader.py, written from it, sees what the library wrote and gives the same answers."""
+"""docs/format.md is enough to read a file: plain_reader.py, written from it, sees what the library wrote and gives the
+same answers."""
 
 from __future__ import annotations
 
@@ -20,11 +21,21 @@ GOLDEN_TOKENS = sorted(ROOT.glob("tests/golden/v*/multivec-*.cassata"))
 INEXACT = {"cosine"}  # metrics whose scores of small whole numbers have rounding errors in f32
 BUILDS = {
     "flat": cassata.DenseFlatIndex.build_from_array,
-    "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="standard", **k),
-    "permuted": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="permuted", **k),
-    "navigation": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, navigation="rabitq", bits=2, **k),
-    "paged": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, navigation="int4", layout="paged", **k),
-    "compressed": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(*a, m=8, ef_construction=60, graph_type="compressed", **k),
+    "standard": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(
+        *a, m=8, ef_construction=60, graph_type="standard", **k
+    ),
+    "permuted": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(
+        *a, m=8, ef_construction=60, graph_type="permuted", **k
+    ),
+    "navigation": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(
+        *a, m=8, ef_construction=60, navigation="rabitq", bits=2, **k
+    ),
+    "paged": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(
+        *a, m=8, ef_construction=60, navigation="int4", layout="paged", **k
+    ),
+    "compressed": lambda *a, **k: cassata.DensePlainHNSW.build_from_array(
+        *a, m=8, ef_construction=60, graph_type="compressed", **k
+    ),
 }
 
 
@@ -71,7 +82,9 @@ def test_rows_are_the_vectors(written):
     build, vectors, _, plain = written
     assert sorted(plain.ids()) == list(range(len(vectors)))
     assert (build in ("permuted", "compressed", "navigation", "paged")) == ("ids" in plain.sections)
-    np.testing.assert_allclose(plain.rows().astype("f4"), vectors[plain.ids()], rtol=2e-7 if plain.metric == "cosine" else 0)
+    np.testing.assert_allclose(
+        plain.rows().astype("f4"), vectors[plain.ids()], rtol=2e-7 if plain.metric == "cosine" else 0
+    )
 
 
 def test_answers_as_the_library(written):
@@ -124,7 +137,9 @@ def test_duplicates_are_as_specified(tmp_path, choices):
     vectors[200:260] = vectors[0:180:3]
     vectors[260:] = vectors[1:161:4] + np.float32(1e-4)
     order = rng(1).permutation(300)
-    index = cassata.DensePlainHNSW.build_from_array(vectors[order], metric="euclidean", m=4, path=tmp_path / "index", **choices)
+    index = cassata.DensePlainHNSW.build_from_array(
+        vectors[order], metric="euclidean", m=4, path=tmp_path / "index", **choices
+    )
     plain = PlainIndex(tmp_path / "index")
     ids, rows = plain.ids(), plain.rows()
     row_of = np.argsort(ids)
@@ -198,7 +213,9 @@ def test_reads_golden_files(path):
         expected = [result.split(":") for result in results.split()]
         scores, ids = plain.search(np.array(query.split(), float), len(expected))
         assert ids.tolist() == [int(number) for number, _ in expected]
-        np.testing.assert_allclose(scores, [float(score) for _, score in expected], rtol=1e-5 if plain.metric in INEXACT else 0)
+        np.testing.assert_allclose(
+            scores, [float(score) for _, score in expected], rtol=1e-5 if plain.metric in INEXACT else 0
+        )
 
 
 @pytest.mark.parametrize("path", GOLDEN_TOKENS, ids=lambda path: path.stem)
@@ -223,7 +240,11 @@ def test_scores_tokens_as_the_library(tmp_path, first, centroids, norms):
     n, dim, pieces = 200, 6, 3
     random = rng(41)
     doclens = random.integers(0, 6, n).astype("i4")
-    tokens, vectors, asked = clustered(doclens.sum(), dim, 42), clustered(n, 8, 43), clustered(30, dim, 44).reshape(10, 3, dim)
+    tokens, vectors, asked = (
+        clustered(doclens.sum(), dim, 42),
+        clustered(n, 8, 43),
+        clustered(30, dim, 44).reshape(10, 3, dim),
+    )
     np.save(tmp_path / "doclens.npy", doclens)
     np.save(tmp_path / "documents.npy", tokens)
     if centroids:
@@ -240,7 +261,9 @@ def test_scores_tokens_as_the_library(tmp_path, first, centroids, norms):
         queries = (vectors[:10],)
     else:
         components, offsets = np.tile(np.arange(8, dtype="i4"), n), np.arange(n + 1) * 8
-        cassata.SparsePlainHNSW.build_from_arrays(components, vectors.reshape(-1), offsets, m=8, path=tmp_path / "first")
+        cassata.SparsePlainHNSW.build_from_arrays(
+            components, vectors.reshape(-1), offsets, m=8, path=tmp_path / "first"
+        )
         face = cassata.SparseMultivecTwoLevelsPQRerankIndex if centroids else cassata.SparseMultivecRerankIndex
         index = face.build_from_file(tmp_path / "first", tmp_path, path=tmp_path / "index")
         queries = (components[:80], vectors[:10].reshape(-1), offsets[:11])

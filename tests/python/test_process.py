@@ -15,7 +15,8 @@ PREPARED = """
     folder = sys.argv[1]
     index = cassata.DenseFlatIndex.build_from_array(vectors, path=folder + "/flat")
     graph = cassata.DensePlainHNSW.build_from_array(vectors[:500], m=8, ef_construction=20)
-    sparse = cassata.SparsePlainHNSW.build_from_arrays(np.tile(np.arange(8), 300), np.ones(2400), np.arange(301) * 8, 8, 20)
+    components, offsets = np.tile(np.arange(8), 300), np.arange(301) * 8
+    sparse = cassata.SparsePlainHNSW.build_from_arrays(components, np.ones(2400), offsets, 8, 20)
     np.save(folder + "/documents.npy", vectors), np.save(folder + "/doclens.npy", np.full(100, 20, "i4"))
     np.save(folder + "/vectors.npy", vectors)
     told = lambda *progress: None
@@ -31,7 +32,9 @@ CALLS = {
     "save": "index.save(folder + '/' + threading.current_thread().name, progress=told)",
     "reload": "index.reload()",
     "open": "cassata.open(folder + '/flat')",
-    "train": "cassata.train_two_level(folder, folder + '/' + threading.current_thread().name, pq_subspaces=8, progress=told)",
+    "train": (
+        "cassata.train_two_level(folder, folder + '/' + threading.current_thread().name, pq_subspaces=8, progress=told)"
+    ),
     "recommend": "cassata.recommend(vectors, target_recall=0.5, sample=200, progress=told)",
 }
 
@@ -67,7 +70,8 @@ def test_a_search_while_the_interpreter_ends(tmp_path):
             self.search, self.build, self.query = index.search, cassata.DenseFlatIndex.build_from_array, vectors[0]
 
         def __del__(self):
-            print(self.search(self.query, 3)[1].shape, len(self.build(self.query[None], progress=lambda *progress: None)))
+            built = self.build(self.query[None], progress=lambda *progress: None)
+            print(self.search(self.query, 3)[1].shape, len(built))
 
     last = Last()
     """

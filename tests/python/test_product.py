@@ -82,10 +82,17 @@ def test_ways_to_build(vectors, queries, tmp_path):
     np.save(tmp_path / "vectors.npy", vectors)
     for index in (
         face.build_from_array(vectors.ravel(), 24, 8, 16, 100, "ip", "standard"),  # kANNolo's order
-        face.build_from_array(data_vec=vectors, m_pq=8, m=16, ef_construction=100, graph_type="standard", num_threads=1),
+        face.build_from_array(
+            data_vec=vectors, m_pq=8, m=16, ef_construction=100, graph_type="standard", num_threads=1
+        ),
         face.build_from_file(str(tmp_path / "vectors.npy"), 8, 16, 100, "dotproduct", "standard"),
         face.build_from_file(
-            data_path=tmp_path / "vectors.npy", m_pq=8, m=16, ef_construction=100, graph_type="standard", path=tmp_path / "i"
+            data_path=tmp_path / "vectors.npy",
+            m_pq=8,
+            m=16,
+            ef_construction=100,
+            graph_type="standard",
+            path=tmp_path / "i",
         ),
     ):
         answers = [part.tolist() for part in index.search(queries.ravel(), 10, 100)]
@@ -103,7 +110,12 @@ def test_load_compares_what_is_given(vectors, tmp_path):
     path = tmp_path / "index"
     cassata.DensePQHNSW.build_from_array(vectors, m_pq=8, metric="euclidean", graph_type="standard", path=path)
     load = cassata.DensePQHNSW.load
-    assert len(load(path)) == len(load(path, 8, "l2", "standard")) == len(load(path, m_pq=8, dtype="pq", dim=24, verify=True)) == 3000
+    assert (
+        len(load(path))
+        == len(load(path, 8, "l2", "standard"))
+        == len(load(path, m_pq=8, dtype="pq", dim=24, verify=True))
+        == 3000
+    )
     for arguments, message in [
         ({"m_pq": 16}, "m_pq: 16 given, but .*index holds 8"),
         ({"metric": "dotproduct"}, "metric: 'dotproduct' given, but .*index holds 'euclidean'"),
@@ -149,9 +161,15 @@ def test_the_command_line(vectors, tmp_path):
     assert (told["class"], told["dtype"], told["m_pq"], told["opq"]) == ("DensePQHNSW", "pq", 7, True)
     same = cassata.DensePQHNSW.build_from_array(vectors, m_pq=7, m=8, opq=True)
     assert cassata.open(index).search(vectors[0])[1].tolist() == same.search(vectors[0])[1].tolist()
-    assert "--m-pq: none given, expected a whole number from 1" in refusal("build", source, "-o", index, "--encoding", "pq")
-    assert "--m-pq: 25 given, expected 1 to 24" in refusal("build", source, "-o", index, "--encoding", "pq", "--m-pq", "25")
+    assert "--m-pq: none given, expected a whole number from 1" in refusal(
+        "build", source, "-o", index, "--encoding", "pq"
+    )
+    assert "--m-pq: 25 given, expected 1 to 24" in refusal(
+        "build", source, "-o", index, "--encoding", "pq", "--m-pq", "25"
+    )
     assert "--m-pq: given, expected only with 'pq' codes" in refusal("build", source, "-o", index, "--m-pq", "8")
-    assert "--opq: given, expected only with 'pq' codes" in refusal("build", source, "-o", index, "--encoding", "f16", "--opq")
+    assert "--opq: given, expected only with 'pq' codes" in refusal(
+        "build", source, "-o", index, "--encoding", "f16", "--opq"
+    )
     flat = refusal("build", source, "-o", index, "--kind", "flat", "--encoding", "pq", "--m-pq", "8")
     assert "--encoding 'pq' with --kind 'flat'" in flat

@@ -34,7 +34,8 @@ static mode_t kept(mode_t mode) { return faulty("sticky") ? mode & ~S_ISVTX : mo
 
 #define OPEN(name) \
   int name(const char* path, int flags, ...) { \
-    va_list more; va_start(more, flags); mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; va_end(more); \
+    va_list more; va_start(more, flags); \
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; va_end(more); \
     return ((int (*)(const char*, int, ...))dlsym(RTLD_NEXT, #name))(path, flags, kept(mode)); \
   }
 OPEN(open)
@@ -67,7 +68,9 @@ def shim(tmp_path_factory):
         pytest.skip("no C compiler")
     folder = tmp_path_factory.mktemp("shim")
     (folder / "shim.c").write_text(SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True
+    )
     return folder / "shim.so"
 
 
@@ -81,7 +84,7 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
-# --- what may be replaced --------------------------------------------------------------------------------------------------------
+# --- what may be replaced ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -113,7 +116,11 @@ def place(tmp_path):
     ids=lambda command: " ".join(command[:4]),
 )
 def test_a_file_of_another_kind_stays(place, command):
-    others = {"users": USERS, "vectors2.npy": (place / "vectors.npy").read_bytes(), "index2": (place / "index.cassata").read_bytes()}
+    others = {
+        "users": USERS,
+        "vectors2.npy": (place / "vectors.npy").read_bytes(),
+        "index2": (place / "index.cassata").read_bytes(),
+    }
     for name, content in others.items():
         (place / name).write_bytes(content)
     builds = command[0] == "build"
@@ -137,12 +144,25 @@ def test_results_of_any_format_are_replaced(place, format):
     for former in ("tsv", "trec", "json"):
         run("search", "index.cassata", "queries.npy", "-o", "results", "--format", former, cwd=place)
         run("search", "index.cassata", "queries.npy", "-o", "results", "--format", format, cwd=place)
-    assert (place / "results").read_text() == output("search", "index.cassata", "queries.npy", "--format", format, cwd=place)
+    assert (place / "results").read_text() == output(
+        "search", "index.cassata", "queries.npy", "--format", format, cwd=place
+    )
 
 
 def test_pictures(place):
     pytest.importorskip("matplotlib")
-    command = ("bench", "index.cassata", "--queries", "queries.npy", "--ef-search", "10", "--repeat", "1", "-q", "--plot")
+    command = (
+        "bench",
+        "index.cassata",
+        "--queries",
+        "queries.npy",
+        "--ef-search",
+        "10",
+        "--repeat",
+        "1",
+        "-q",
+        "--plot",
+    )
     for name in ("a.png", "a.svg", "a.pdf"):
         (place / name).write_bytes(USERS)
         assert "--force" in refusal(*command, name, cwd=place)
@@ -175,14 +195,19 @@ def test_every_build_in_python_refuses_to_replace_another_file(place):
         (cassata.SparseRerankHNSW, rows, {"prune_percentage": 60, **quick}),
         (cassata.DenseMultivecRerankIndex, {"build_from_file": (place / "index.cassata", place / "tokens")}, {}),
         (cassata.SparseMultivecRerankIndex, {"build_from_file": (place / "sparse.cassata", place / "tokens")}, {}),
-        (cassata.SparseMultivecTwoLevelsPQRerankIndex, {"build_from_file": (place / "sparse.cassata", place / "coded", 4)}, {}),
+        (
+            cassata.SparseMultivecTwoLevelsPQRerankIndex,
+            {"build_from_file": (place / "sparse.cassata", place / "coded", 4)},
+            {},
+        ),
     ]
     for face, ways, choices in builds:
         for way, arguments in ways.items():
             users.write_bytes(USERS)
             build = getattr(face, way)
             with pytest.raises(
-                FileExistsError, match=r"users: exists and begins with 'a file of the us\.\.\.', expected .*overwrite=True"
+                FileExistsError,
+                match=r"users: exists and begins with 'a file of the us\.\.\.', expected .*overwrite=True",
             ):
                 build(*arguments, **choices, path=users)
             assert users.read_bytes() == USERS
@@ -207,12 +232,17 @@ def test_every_build_in_python_refuses_to_replace_another_file(place):
     found.build(vectors, users, overwrite=True)
 
 
-# --- descriptors, devices, pipes -------------------------------------------------------------------------------------------------
+# --- descriptors, devices, pipes --------------------------------------------------------------------------------------
 
 
 def shell(command, folder, code=0):
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, capture_output=True, check=False, timeout=120, env={**os.environ, "C": BINARY}
+        ["bash", "-c", command],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "C": BINARY},
     )
     assert done.returncode == code, done
     return done
@@ -241,7 +271,10 @@ def test_results_go_to_other_descriptors_devices_and_pipes(place):
     assert b"Bad file descriptor" in shell('"$C" search index.cassata queries.npy -o /dev/fd/99', place, 2).stderr
     shell('"$C" search index.cassata queries.npy -o /dev/null', place)
     assert Path("/dev/null").is_char_device()
-    assert shell('mkfifo fifo; cat fifo & "$C" search index.cassata queries.npy -o fifo; wait', place).stdout.decode() == expected
+    assert (
+        shell('mkfifo fifo; cat fifo & "$C" search index.cassata queries.npy -o fifo; wait', place).stdout.decode()
+        == expected
+    )
 
 
 def test_help_names_standard_output():
@@ -250,7 +283,12 @@ def test_help_names_standard_output():
 
 @pytest.mark.parametrize(
     "way",
-    [("vectors.npy",), ("vectors.npy", "--target-recall", "0.5"), ("index.cassata", "--multivec", "tokens"), ("tokens", "--two-level")],
+    [
+        ("vectors.npy",),
+        ("vectors.npy", "--target-recall", "0.5"),
+        ("index.cassata", "--multivec", "tokens"),
+        ("tokens", "--two-level"),
+    ],
 )
 def test_an_index_does_not_go_to_a_descriptor(place, way):
     assert "'-' given, which means standard output" in refusal("build", *way, "-o", "-", cwd=place)
@@ -262,10 +300,12 @@ def test_an_index_does_not_go_to_a_descriptor(place, way):
     assert not (place / "-").exists()
 
 
-# --- file systems that lack something --------------------------------------------------------------------------------------------
+# --- file systems that lack something ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lacking", [("sticky",), ("flock",), ("flock", "nolck"), ("sticky", "flock"), ("sticky", "flock", "fchmod")])
+@pytest.mark.parametrize(
+    "lacking", [("sticky",), ("flock",), ("flock", "nolck"), ("sticky", "flock"), ("sticky", "flock", "fchmod")]
+)
 def test_a_file_system_without_mark_or_locks(place, faults, lacking):
     run("build", "vectors.npy", "-o", "expected", "-m", "4", "-q", cwd=place)
     for _ in range(2):  # a new file, and one that is replaced
@@ -275,13 +315,27 @@ def test_a_file_system_without_mark_or_locks(place, faults, lacking):
         assert (place / "results").read_text() == output("search", "expected", "queries.npy", cwd=place)
     run("search", "expected", "queries.npy", "-k", "0", "-o", "empty", cwd=place, env=faults(*lacking))
     assert (place / "empty").read_bytes() == b""
-    run("bench", "out", "--queries", "queries.npy", "--save-truth", "truth.npy", "--ef-search", "10", "-q", cwd=place, env=faults(*lacking))
+    run(
+        "bench",
+        "out",
+        "--queries",
+        "queries.npy",
+        "--save-truth",
+        "truth.npy",
+        "--ef-search",
+        "10",
+        "-q",
+        cwd=place,
+        env=faults(*lacking),
+    )
     assert np.load(place / "truth.npy").shape == (5, 10)
     assert not list(place.glob("*.partial"))
 
 
 def interrupted_build(place, environment):
-    process = subprocess.Popen([BINARY, "build", "vectors.npy", "-o", "out", "-m", "4"], cwd=place, env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [BINARY, "build", "vectors.npy", "-o", "out", "-m", "4"], cwd=place, env=environment, stdout=subprocess.PIPE
+    )
     while not ((place / "out.partial").exists() and (place / "out.partial").stat().st_size > 4096):
         assert process.poll() is None
         time.sleep(0.001)
@@ -298,7 +352,9 @@ def test_a_leftover_without_the_sticky_bit_is_known(place, faults):
     assert not (place / "out.partial").exists()
     assert cassata.open(place / "out", verify=True).n == 300
     (place / "out.partial").write_bytes(USERS)
-    assert "not left by an interrupted writer" in refusal("build", "vectors.npy", "-o", "out", cwd=place, env=faults("sticky"))
+    assert "not left by an interrupted writer" in refusal(
+        "build", "vectors.npy", "-o", "out", cwd=place, env=faults("sticky")
+    )
     assert (place / "out.partial").read_bytes() == USERS
 
 
@@ -326,7 +382,7 @@ def test_permissions_that_cannot_be_kept_are_an_error(place, faults):
     assert names(place) == before
 
 
-# --- after the rename ------------------------------------------------------------------------------------------------------------
+# --- after the rename -------------------------------------------------------------------------------------------------
 
 
 def test_an_error_after_the_rename_says_that_the_file_is_there(place, faults):
@@ -336,7 +392,8 @@ def test_an_error_after_the_rename_says_that_the_file_is_there(place, faults):
     program = """
         import cassata, numpy as np
         index = cassata.DenseFlatIndex.build_from_array(np.eye(4))
-        for save in (lambda: index.save("saved"), lambda: cassata.DenseFlatIndex.build_from_array(np.eye(4), path="built")):
+        build = cassata.DenseFlatIndex.build_from_array
+        for save in (lambda: index.save("saved"), lambda: build(np.eye(4), path="built")):
             try:
                 save()
             except OSError as error:
@@ -350,7 +407,7 @@ def test_an_error_after_the_rename_says_that_the_file_is_there(place, faults):
     assert run_python(program, cwd=place, env=faults("folder")).split() == ["True", "5", "True", "5", "False", "4", "4"]
 
 
-# --- owners ----------------------------------------------------------------------------------------------------------------------
+# --- owners -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

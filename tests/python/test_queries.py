@@ -55,7 +55,9 @@ def sparse_index(request):
 def documents(tmp_path_factory):
     """The path of a sparse index and a folder of its documents' tokens."""
     folder = tmp_path_factory.mktemp("documents")
-    cassata.SparsePlainHNSW.build_from_arrays(topics(N, COLUMNS, seed=1), m=8, ef_construction=40, path=folder / "sparse")
+    cassata.SparsePlainHNSW.build_from_arrays(
+        topics(N, COLUMNS, seed=1), m=8, ef_construction=40, path=folder / "sparse"
+    )
     np.save(folder / "documents.npy", clustered(3 * N, TOKEN_DIM, seed=3))
     np.save(folder / "doclens.npy", np.full(N, 3, np.int32))
     return cassata.SparseMultivecRerankIndex.build_from_file(folder / "sparse", folder)
@@ -69,7 +71,9 @@ def test_components_in_any_order(sparse_index, queries):
         np.testing.assert_array_equal(found, expected)
     for row in range(3):
         at = slice(o[row], o[row + 1])
-        np.testing.assert_array_equal(sparse_index.search(c[at], v[at], k=7), [part[7 * row : 7 * row + 7] for part in expected])
+        np.testing.assert_array_equal(
+            sparse_index.search(c[at], v[at], k=7), [part[7 * row : 7 * row + 7] for part in expected]
+        )
     np.testing.assert_array_equal(c, before[0])
     np.testing.assert_array_equal(v, before[1])
 
@@ -81,7 +85,9 @@ def test_components_in_any_order_beside_tokens(documents, queries):
         c, v, o = shuffled(queries, rng(6))
         found = documents.batch_search(c, v, o, tokens, k=7, residuals=residuals)
         np.testing.assert_array_equal(found, [part.ravel() for part in expected])
-    np.testing.assert_array_equal(documents.search(c[: o[1]], v[: o[1]], tokens[0], k=7, residuals=True)[1], expected[1][0])
+    np.testing.assert_array_equal(
+        documents.search(c[: o[1]], v[: o[1]], tokens[0], k=7, residuals=True)[1], expected[1][0]
+    )
 
 
 def test_faults_are_told_of_the_entry_as_it_was_given(sparse_index):
@@ -96,7 +102,10 @@ def test_results_are_as_many_as_asked_for(sparse_index, queries):
     worst = np.inf if sparse_index.metric == "euclidean" else -np.inf
     c, v, o = queries.indices, queries.data, queries.indptr
     for k in (1, 10, N + 30):
-        for scores, ids in (sparse_index.search(c[: o[1]], v[: o[1]], k=k), sparse_index.search(c[: o[1]], v[: o[1]], o[:2], k=k)):
+        for scores, ids in (
+            sparse_index.search(c[: o[1]], v[: o[1]], k=k),
+            sparse_index.search(c[: o[1]], v[: o[1]], o[:2], k=k),
+        ):
             assert scores.shape == ids.shape == (k,)
             assert np.all((ids == -1) == (scores == worst))
             assert np.all(ids[N:] == -1)
@@ -116,7 +125,10 @@ def test_dense_results_are_as_many_as_asked_for(name):
 def test_results_beside_tokens_are_as_many_as_asked_for(documents, queries):
     tokens = clustered(4, TOKEN_DIM, seed=4)
     scores, ids = documents.search(queries[0].indices, queries[0].data, tokens, k=30, k_candidates=12)
-    assert (np.flatnonzero(ids == -1).tolist(), np.flatnonzero(np.isneginf(scores)).tolist()) == ([*range(12, 30)], [*range(12, 30)])
+    assert (np.flatnonzero(ids == -1).tolist(), np.flatnonzero(np.isneginf(scores)).tolist()) == (
+        [*range(12, 30)],
+        [*range(12, 30)],
+    )
 
 
 def test_a_query_without_entries_is_a_vector_of_zeros(sparse_index):

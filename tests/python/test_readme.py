@@ -39,7 +39,12 @@ def test_readme_blocks_run_in_their_order(tmp_path):
         if "--plot" in command:
             pytest.importorskip("matplotlib")
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=environment,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
@@ -47,7 +52,9 @@ def test_readme_blocks_run_in_their_order(tmp_path):
 def test_commands_in_help_texts_run(tmp_path):
     np.save(tmp_path / "INPUT.npy", clustered(600, 8, seed=1))
     helps = {command: output(command, "--help") for command in COMMANDS}
-    helps |= {f"build {way}": output("build", way, "--help") for way in ("--target-recall", "--multivec", "--two-level")}
+    helps |= {
+        f"build {way}": output("build", way, "--help") for way in ("--target-recall", "--multivec", "--two-level")
+    }
     told = {command for text in helps.values() for command in re.findall(r"'cassata ([^']+)'", " ".join(text.split()))}
     assert len(told) > 4
     for command in told:

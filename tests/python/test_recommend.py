@@ -1,4 +1,5 @@
-"""`cassata.recommend` and `cassata build --target-recall`: what is recommended is built, and keeps its word. Never how fast it is."""
+"""`cassata.recommend` and `cassata build --target-recall`: what is recommended is built, and keeps its word. Never how
+fast it is."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def test_keeps_its_word(found, vectors, queries):
     hot = sum(section["length"] for section in index.info["sections"] if section["tier"] == "hot")
     assert hot == pytest.approx(found.hot_bytes, rel=0.1)
     width = {} if found.ef_search is None else {"ef_search": found.ef_search}
-    assert recall(index.batch_search(queries, K, **width)[1], brute_force(vectors, queries, K, "euclidean")[1]) >= 0.9 - 0.05
+    assert (
+        recall(index.batch_search(queries, K, **width)[1], brute_force(vectors, queries, K, "euclidean")[1])
+        >= 0.9 - 0.05
+    )
 
 
 def test_arguments_are_those_of_the_class(found, vectors):
@@ -49,6 +53,12 @@ def test_arguments_are_those_of_the_class(found, vectors):
     by_hand, by_itself = build(vectors, **found.arguments), found.build(vectors)
     assert by_hand.info["provenance"]["parameters"] == by_itself.info["provenance"]["parameters"]
     assert by_hand.info["sections"] == by_itself.info["sections"]
+
+
+def test_the_index_is_native(found, vectors, queries):
+    with found.build(vectors) as index:
+        assert index.search(queries, k=K)[1].shape == (len(queries), K)
+        np.testing.assert_array_equal(index.search(queries, k=K), cassata.Index.search(index, queries, k=K))
 
 
 def test_can_be_pickled(found, vectors):
@@ -72,9 +82,15 @@ def test_memory_is_a_bound(vectors):
     assert "held-out queries" in every.why
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
     for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
-        assert cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes <= (least + second) / 2
+        assert (
+            cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes
+            <= (least + second) / 2
+        )
     with pytest.raises(
-        ValueError, match=r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1\.0 kB; the smallest that does needs"
+        ValueError,
+        match=(
+            r"^memory: no candidate .* recall@10 of 0.5000 within the memory of 1\.0 kB; the smallest that does needs"
+        ),
     ):
         cassata.recommend(vectors, target_recall=0.5, memory=1000, sample=SAMPLE)
 
@@ -105,7 +121,9 @@ def test_sparse(tmp_path):
 
 def test_progress(vectors):
     stages = []
-    cassata.recommend(vectors, sample=300, progress=lambda stage, done, total: stages.append(stage) or (0 <= done <= total))
+    cassata.recommend(
+        vectors, sample=300, progress=lambda stage, done, total: stages.append(stage) or (0 <= done <= total)
+    )
     assert list(dict.fromkeys(stages)) == ["sample", "read", "try", "measure"]
 
     def cancel(stage, done, total):
@@ -126,7 +144,10 @@ def test_errors(vectors, queries):
         ("^queries: sparse vectors, expected dense ones, as in data$", {"queries": topics(3, 16, seed=1, entries=2)}),
         (r"^queries: shape \(16,\)", {"queries": queries[0]}),
         ("^data: a sample of 50 vectors", {"data": vectors[:50]}),
-        (r"^data: row 3, column 1: NaN", {"data": np.where(np.arange(2500 * 16).reshape(-1, 16) == 49, np.nan, vectors)}),
+        (
+            r"^data: row 3, column 1: NaN",
+            {"data": np.where(np.arange(2500 * 16).reshape(-1, 16) == 49, np.nan, vectors)},
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             cassata.recommend(**{"data": vectors, **arguments})
@@ -148,7 +169,20 @@ def folder(tmp_path, vectors, queries):
 
 
 def test_program(folder):
-    arguments = ("build", "vectors.npy", "-o", "index", "--target-recall", 0.9, "--sample", 500, "--metric", "euclidean", "--memory", "1MB")
+    arguments = (
+        "build",
+        "vectors.npy",
+        "-o",
+        "index",
+        "--target-recall",
+        0.9,
+        "--sample",
+        500,
+        "--metric",
+        "euclidean",
+        "--memory",
+        "1MB",
+    )
     told = json.loads(output(*arguments, "--queries", "queries.npy", "--json", cwd=folder))
     found = told["recommendation"]
     index = cassata.open(folder / "index")
@@ -176,7 +210,10 @@ def test_program_refuses(folder, queries):
         ((*common, "0.9", "--queries", "index"), "index"),
         ((*common, "0.9", "--queries", "narrow.npy"), "narrow.npy: dim 15, expected 16, as in vectors.npy"),
         (("build", "vectors.npy", "--target-recall=0.9"), "--output: none given"),
-        (("build", "vectors.npy", "-o", "vectors.npy", "--target-recall=0.9"), "--output: vectors.npy is the input itself"),
+        (
+            ("build", "vectors.npy", "-o", "vectors.npy", "--target-recall=0.9"),
+            "--output: vectors.npy is the input itself",
+        ),
     ]:
         assert part in refusal(*arguments, cwd=folder)
     assert not (folder / "index").exists()

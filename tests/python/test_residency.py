@@ -54,7 +54,7 @@ def tiered(tmp_path, built_once):
     return path
 
 
-# --- open ------------------------------------------------------------------------------------------------------------------------
+# --- open -------------------------------------------------------------------------------------------------------------
 
 
 def test_open_reads_what_is_named(tiered):
@@ -106,7 +106,11 @@ def test_wrong_arguments(saved):
         ({"resident": "hot", "lock": 1}, TypeError, "lock: 1 given"),
         ({"resident": "hot", "progress": 3}, TypeError, "progress"),
     ]:
-        for call in (lambda a: cassata.open(saved.path, **a), lambda a: type(saved).load(saved.path, **a), lambda a: saved.reload(**a)):
+        for call in (
+            lambda a: cassata.open(saved.path, **a),
+            lambda a: type(saved).load(saved.path, **a),
+            lambda a: saved.reload(**a),
+        ):
             if call.__code__.co_names[-1] == "reload" and error is ValueError and "warm" in message:
                 continue  # nothing to reload
             with pytest.raises(error, match=message):
@@ -136,7 +140,9 @@ LOCK = """
 
 
 def in_a_process(code, *arguments):
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -196,10 +202,13 @@ def test_inspect_and_search_at_the_command_line(tiered, tmp_path):
     np.save(tmp_path / "q.npy", clustered(5, 128, seed=2))
     expected = run("search", tiered, tmp_path / "q.npy").stdout
     assert run("search", tiered, tmp_path / "q.npy", "--resident", "hot").stdout == expected
-    assert run("bench", tiered, "--queries", tmp_path / "q.npy", "--resident", "all", "--ef-search", "10", "-q").returncode == 0
+    assert (
+        run("bench", tiered, "--queries", tmp_path / "q.npy", "--resident", "all", "--ef-search", "10", "-q").returncode
+        == 0
+    )
 
 
-# --- reload ----------------------------------------------------------------------------------------------------------------------
+# --- reload -----------------------------------------------------------------------------------------------------------
 
 
 def test_reload(saved):
@@ -220,8 +229,16 @@ def test_reload_of_what_is_no_successor(saved):
     old, path = sizes(saved), saved.path
     for make, error, message in [
         (lambda: type(saved).build_from_array(np.eye(9), path=path), ValueError, "dim 9, expected 24 as before"),
-        (lambda: type(saved).build_from_array(np.eye(24), metric="l2", path=path), ValueError, "'euclidean', expected 'dotproduct'"),
-        (lambda: (os.remove(path), Path(path).write_bytes(b"nothing of ours" * 1000)), cassata.FormatError, "not a Cassata index"),
+        (
+            lambda: type(saved).build_from_array(np.eye(24), metric="l2", path=path),
+            ValueError,
+            "'euclidean', expected 'dotproduct'",
+        ),
+        (
+            lambda: (os.remove(path), Path(path).write_bytes(b"nothing of ours" * 1000)),
+            cassata.FormatError,
+            "not a Cassata index",
+        ),
         (lambda: os.remove(path), FileNotFoundError, "stays in use"),
     ]:
         make()
@@ -264,7 +281,7 @@ def test_threads_search_while_it_is_reloaded(saved, queries):
     assert seen == {0, 1}
 
 
-# --- processes -------------------------------------------------------------------------------------------------------------------
+# --- processes --------------------------------------------------------------------------------------------------------
 
 READER = """
     import json, sys, cassata, numpy as np
@@ -288,7 +305,9 @@ READER = """
 def test_eight_processes_share_a_file_and_switch_to_a_new_one(tmp_path):
     path, asked = tmp_path / "shared", clustered(200, 64, seed=3)
     np.save(tmp_path / "queries.npy", asked)
-    old = cassata.DensePlainHNSW.build_from_array(clustered(at_size(20_000, 4_000), 64, seed=12), m=8, ef_construction=40, path=path)
+    old = cassata.DensePlainHNSW.build_from_array(
+        clustered(at_size(20_000, 4_000), 64, seed=12), m=8, ef_construction=40, path=path
+    )
     command = [sys.executable, "-c", textwrap.dedent(READER), str(path), str(tmp_path / "queries.npy")]
 
     def started():
@@ -312,7 +331,9 @@ def test_eight_processes_share_a_file_and_switch_to_a_new_one(tmp_path):
         for reader in readers:  # they search while the new file is published
             reader.stdin.write("answers\n")
             reader.stdin.flush()
-        new = cassata.DensePlainHNSW.build_from_array(clustered(at_size(10_000, 2_000), 64, seed=13), m=8, ef_construction=40, path=path)
+        new = cassata.DensePlainHNSW.build_from_array(
+            clustered(at_size(10_000, 2_000), 64, seed=13), m=8, ef_construction=40, path=path
+        )
         after = new.batch_search(asked, 10)[1].tolist()
         assert after != before
         assert [json.loads(reader.stdout.readline()) for reader in readers] == [before] * 8
@@ -326,7 +347,7 @@ def test_eight_processes_share_a_file_and_switch_to_a_new_one(tmp_path):
             reader.communicate()
 
 
-# --- a limit of memory -----------------------------------------------------------------------------------------------------------
+# --- a limit of memory ------------------------------------------------------------------------------------------------
 
 LIMITED = """
     import os, sys, cassata, numpy as np
@@ -370,7 +391,9 @@ def test_an_index_larger_than_the_limit_answers_alike(tmp_path, limited_group, n
     )
     assert index.residency()["cold" if navigation else "hot"]["bytes"] > limit
     np.save(tmp_path / "queries.npy", clustered(60, 512, seed=5))
-    expected = np.stack([part.astype("f8") for part in index.batch_search(np.load(tmp_path / "queries.npy"), 10, ef_search=40)])
+    expected = np.stack(
+        [part.astype("f8") for part in index.batch_search(np.load(tmp_path / "queries.npy"), 10, ef_search=40)]
+    )
     index.close()
     drop(path)
     group = limited_group(limit)

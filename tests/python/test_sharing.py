@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import clustered, rng, sizes
 
-# --- pickle ----------------------------------------------------------------------------------------------------------------------
+# --- pickle -----------------------------------------------------------------------------------------------------------
 
 
 def test_pickle(saved):
@@ -44,7 +44,7 @@ def test_pickle_of_a_file_that_was_replaced(saved):
         pickle.loads(pickled)
 
 
-# --- replaced files, several processes -------------------------------------------------------------------------------------------
+# --- replaced files, several processes --------------------------------------------------------------------------------
 
 
 def test_a_reader_keeps_the_file_it_opened(saved):
@@ -94,7 +94,8 @@ def test_kills_of_builds_and_saves_leave_the_former_file(tmp_path):
     started = time.perf_counter()
     write()
     took, seen, interrupted, kills = time.perf_counter() - started, set(), 0, 0
-    while kills < 100 or ((seen != {300, 400, 500} or not interrupted) and kills < 1000):  # on a busy machine it takes more
+    # On a busy machine it takes more than 100.
+    while kills < 100 or ((seen != {300, 400, 500} or not interrupted) and kills < 1000):
         killed_after(write, random.uniform(0, 2 * took * (1 + kills // 100)))
         kills += 1
         interrupted += os.path.exists(f"{path}.partial")

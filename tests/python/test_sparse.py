@@ -51,7 +51,7 @@ def index(vectors, metric):
     return Face.build_from_arrays(vectors, m=16, ef_construction=100, metric=metric)
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["f16", "f32"])
@@ -63,7 +63,12 @@ def test_scores_and_recall(vectors, queries, metric, dtype, graph_type):
     np.testing.assert_allclose(scores, np.take_along_axis(expected, ids, 1), rtol=1e-4, atol=1e-4)
     assert np.all(np.diff(scores, axis=1) >= 0) if metric == "euclidean" else np.all(np.diff(scores, axis=1) <= 0)
     assert recall(ids, exact(expected, 10, metric)) >= 0.95
-    assert (index.dtype, index.metric, index.info["graph"]["graph_type"], index.info["graph"]["m"]) == (dtype, metric, graph_type, 16)
+    assert (index.dtype, index.metric, index.info["graph"]["graph_type"], index.info["graph"]["m"]) == (
+        dtype,
+        metric,
+        graph_type,
+        16,
+    )
     assert (len(index), index.dim) == (2000, vectors.indices.max() + 1)
 
 
@@ -117,7 +122,7 @@ def test_empty_vectors_and_queries(metric):
     assert nothing.search([3], [1.0], k=2)[1].tolist() == [0, 1]
 
 
-# --- ways to ask -----------------------------------------------------------------------------------------------------------------
+# --- ways to ask ------------------------------------------------------------------------------------------------------
 
 
 def test_all_ways_to_ask_agree(index, queries):
@@ -151,7 +156,8 @@ def test_parameters_reach_the_engine(index, vectors, queries, metric):
     expected = exact(scores_of(vectors, queries, metric, "f16"), 10, metric)
     c, v, o = arrays(queries)
     narrow, relaxed, wide = (
-        recall(index.batch_search(*given)[1], expected) for given in ((c, v, o, 10, 10), (c, v, o, 10, 10, 0.5), (queries, 10, 400))
+        recall(index.batch_search(*given)[1], expected)
+        for given in ((c, v, o, 10, 10), (c, v, o, 10, 10, 0.5), (queries, 10, 400))
     )
     assert narrow < wide
     assert narrow < relaxed
@@ -161,7 +167,12 @@ def test_shapes(index, queries):
     c, v, o = arrays(queries[:3])
     assert index.batch_search(queries[:3], 4)[1].shape == (3, 4)
     assert index.batch_search(queries[:1], 4)[1].shape == (1, 4)
-    assert index.search(queries[:3], 4)[1].shape == index.search(c, v, o, 4)[1].shape == index.batch_search(c, v, o, 4)[0].shape == (12,)
+    assert (
+        index.search(queries[:3], 4)[1].shape
+        == index.search(c, v, o, 4)[1].shape
+        == index.batch_search(c, v, o, 4)[0].shape
+        == (12,)
+    )
     assert index.search(c, v, o, 0)[1].shape == (0,)
     scores, ids = index.search(queries[0].indices, queries[0].data)
     assert (scores.shape, scores.dtype, ids.shape, ids.dtype) == ((10,), np.float32, (10,), np.int64)
@@ -181,7 +192,10 @@ def test_other_matrices(index, queries):
     reversed_rows = sparse.csr_matrix((30, 3000), dtype=np.float32)
     shuffled = queries.copy()
     for begin, end in zip(queries.indptr, queries.indptr[1:]):
-        shuffled.indices[begin:end], shuffled.data[begin:end] = queries.indices[begin:end][::-1], queries.data[begin:end][::-1]
+        shuffled.indices[begin:end], shuffled.data[begin:end] = (
+            queries.indices[begin:end][::-1],
+            queries.data[begin:end][::-1],
+        )
     shuffled = sparse.csr_matrix((shuffled.data, shuffled.indices, shuffled.indptr), shuffled.shape)
     before = shuffled.indices.copy()
     halves = sparse.coo_matrix((np.tile(queries.tocoo().data / 2, 2), np.tile(queries.nonzero(), 2)), queries.shape)
@@ -193,7 +207,7 @@ def test_other_matrices(index, queries):
     assert index.metric == "euclidean" or np.all(scores == 0)
 
 
-# --- ways to build ---------------------------------------------------------------------------------------------------------------
+# --- ways to build ----------------------------------------------------------------------------------------------------
 
 
 def sections(index):
@@ -243,7 +257,9 @@ def test_inputs_are_named_in_the_provenance(tmp_path, vectors):
 
 
 def test_unsorted_and_duplicate_entries_of_a_matrix(metric):
-    given = sparse.csr_matrix((np.array([1.0, 2.0, 3.0, 0.0], "f4"), np.array([5, 2, 5, 1]), np.array([0, 3, 4])), (2, 9))
+    given = sparse.csr_matrix(
+        (np.array([1.0, 2.0, 3.0, 0.0], "f4"), np.array([5, 2, 5, 1]), np.array([0, 3, 4])), (2, 9)
+    )
     index = Face.build_from_arrays(given, metric=metric)
     same = Face.build_from_arrays([2, 5, 1], [2.0, 4.0, 0.0], [0, 2, 3], metric=metric)
     assert index.uuid == same.uuid
@@ -253,7 +269,9 @@ def test_unsorted_and_duplicate_entries_of_a_matrix(metric):
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_file_does_not_depend_on_threads(vectors, tmp_path, metric):
     for threads in (1, 2):
-        Face.build_from_arrays(vectors, m=16, ef_construction=60, metric=metric, path=tmp_path / str(threads), num_threads=threads)
+        Face.build_from_arrays(
+            vectors, m=16, ef_construction=60, metric=metric, path=tmp_path / str(threads), num_threads=threads
+        )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 

@@ -27,7 +27,7 @@ def queries():
     return topics(50, 3000, seed=2)
 
 
-# --- input -------------------------------------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------------------------------
 
 ROWS = ([1, 4, 0, 2], [1.0, 2.0, 3.0, 4.0], [0, 2, 2, 4])  # rows {1, 4}, {}, {0, 2}
 
@@ -89,7 +89,11 @@ def test_bad_rows(place, bad, message, tmp_path):
         (lambda index: index.search([1], [1.0], ef_search=-1), ValueError, "ef_search: -1 given"),
         (lambda index: index.search([1], [1.0], num_threads=-1), ValueError, "num_threads: -1 given"),
         (lambda index: index.search([1], [1.0], early_exit_threshold=-0.7), ValueError, "early_exit_threshold"),
-        (lambda index: index.batch_search([1], [1.0], [0, 1], 10**15), ValueError, "k: 1000000000000000 results for each of 1 queries"),
+        (
+            lambda index: index.batch_search([1], [1.0], [0, 1], 10**15),
+            ValueError,
+            "k: 1000000000000000 results for each of 1 queries",
+        ),
         (lambda _: Face.build_from_arrays([1], [1.0]), TypeError, "expected all three, or a scipy.sparse matrix alone"),
         (lambda _: Face.build_from_arrays(sparse.eye(3), [1.0], [0, 1]), TypeError, "given with a scipy.sparse matrix"),
         (lambda _: Face.build_from_arrays([], [], [0]), ValueError, "0 vectors, expected at least 1"),
@@ -127,9 +131,17 @@ def test_broken_matrices():
     ("name", "content", "message"),
     [
         ("empty.bin", b"", "empty.bin"),
-        ("short.bin", struct.pack("<III", 2, 5, 1), "short.bin: row 0 at byte 4: 5 entries of 8 bytes, expected at most"),
+        (
+            "short.bin",
+            struct.pack("<III", 2, 5, 1),
+            "short.bin: row 0 at byte 4: 5 entries of 8 bytes, expected at most",
+        ),
         ("long.bin", struct.pack("<IIIfI", 1, 1, 1, 1.0, 9), "long.bin: 4 bytes after the last of 1 rows"),
-        ("falling.bin", struct.pack("<IIIIff", 1, 2, 5, 4, 1.0, 1.0), "falling.bin: row 0, entry 1: component 4 after 5"),
+        (
+            "falling.bin",
+            struct.pack("<IIIIff", 1, 2, 5, 4, 1.0, 1.0),
+            "falling.bin: row 0, entry 1: component 4 after 5",
+        ),
         ("nan.bin", struct.pack("<IIIIf", 2, 0, 1, 5, np.nan), "nan.bin: row 1, entry 0: -?nan"),
         ("none.bin", struct.pack("<I", 0), "none.bin: 0 vectors"),
         ("text.npz", b"text", "text.npz: .*expected a file written by scipy.sparse.save_npz"),
@@ -166,7 +178,7 @@ def test_files_that_are_no_matrices_or_not_there(tmp_path):
             Face.build_from_file(tmp_path / name)
 
 
-# --- files -----------------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 def test_save_load_open_pickle_verify(tmp_path, vectors, queries, metric):
@@ -187,7 +199,9 @@ def test_save_load_open_pickle_verify(tmp_path, vectors, queries, metric):
         assert answers(same, queries) == expected
     again = pickle.loads(pickle.dumps(index))
     assert (answers(again, queries), again.uuid) == (expected, index.uuid)
-    assert repr(again).startswith(f"SparsePlainHNSW(n=500, dim={index.dim}, metric={metric!r}, dtype='f16', graph_type='permuted', m=8")
+    assert repr(again).startswith(
+        f"SparsePlainHNSW(n=500, dim={index.dim}, metric={metric!r}, dtype='f16', graph_type='permuted', m=8"
+    )
     for name, other in (("metric", "cosine"), ("graph_type", "compressed"), ("dtype", "f32"), ("dim", 5)):
         with pytest.raises(ValueError, match=f"{name}: {other!r} given"):
             Face.load(path, **{name: other})
@@ -202,7 +216,10 @@ def test_damaged_bytes(tmp_path, vectors, queries):
     """Seen at once or by verify; a search before that is safe."""
     path, random = tmp_path / "damaged", rng(8)
     whole = bytearray()
-    with Face.build_from_arrays(vectors[:300], m=8, ef_construction=40, path=path) as index, open(index.path, "rb") as file:
+    with (
+        Face.build_from_arrays(vectors[:300], m=8, ef_construction=40, path=path) as index,
+        open(index.path, "rb") as file,
+    ):
         whole += file.read()
         parts = [part["offset"] + int(random.integers(part["length"])) for part in index.info["sections"]]
     for at in {0, 100, len(whole) - 1, *parts, *random.integers(0, len(whole), 40).tolist()}:

@@ -26,7 +26,9 @@ class Rows:
     def matrix(self, known):
         """The entries at `known` components, which rise."""
         places = np.searchsorted(known, self.components)
-        return sparse.csr_matrix((self.values.astype(np.float64), places, self.offsets), (len(self.offsets) - 1, len(known)))
+        return sparse.csr_matrix(
+            (self.values.astype(np.float64), places, self.offsets), (len(self.offsets) - 1, len(known))
+        )
 
 
 def products(vectors, queries):

@@ -28,7 +28,7 @@ def lists_of(path):
     return path.read_bytes()[part["offset"] : part["offset"] + part["length"]]
 
 
-# --- approximate answers ---------------------------------------------------------------------------------------------------------
+# --- approximate answers ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,12 @@ def lists(vectors):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_recall_and_scores(vectors, queries, expected, dtype):
     index = Lists.build_from_arrays(vectors, dtype=dtype)
-    assert (index.dtype, index.metric, index.info["class"], index.info["kind"]) == (dtype, "dotproduct", "SparsePostingsIndex", "postings")
+    assert (index.dtype, index.metric, index.info["class"], index.info["kind"]) == (
+        dtype,
+        "dotproduct",
+        "SparsePostingsIndex",
+        "postings",
+    )
     scores, ids = index.batch_search(queries, 10)
     assert recall(ids, expected) >= 0.97
     rough = 2e-2 if dtype in ("fixedu8", "dotvbyte") else 1e-3
@@ -87,7 +92,12 @@ def test_all_is_exact(vectors, queries, expected):
 def test_choices_are_in_the_file_and_told(vectors, queries, tmp_path):
     few = vectors[:1500]
     usual = Lists.build_from_arrays(few, path=tmp_path / "usual")
-    assert usual.info["postings"] == {"lists": np.unique(few.indices).size, "n_postings": 0, "summary_energy": 1.0, "n_knn": 0}
+    assert usual.info["postings"] == {
+        "lists": np.unique(few.indices).size,
+        "n_postings": 0,
+        "summary_energy": 1.0,
+        "n_knn": 0,
+    }
     assert usual.info["graph"] is None
     sizes = {}
     for name, value in {"n_postings": 8, "summary_energy": 0.5, "n_knn": 5}.items():
@@ -102,7 +112,8 @@ def test_choices_are_in_the_file_and_told(vectors, queries, tmp_path):
 
 def test_neighbours_find_what_short_lists_leave_out(vectors, queries, expected):
     without, with_them = (
-        Lists.build_from_arrays(vectors, n_postings=20, n_knn=n).batch_search(queries, 10, ef_search=20)[1] for n in (0, 16)
+        Lists.build_from_arrays(vectors, n_postings=20, n_knn=n).batch_search(queries, 10, ef_search=20)[1]
+        for n in (0, 16)
     )
     assert recall(without, expected) < recall(with_them, expected)
 
@@ -118,13 +129,15 @@ def test_m_and_ef_construction_do_nothing(vectors):
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("largest", [65_535, 65_536, 4_194_304, LARGEST])
 def test_large_components(face, largest):
-    index = face.build_from_arrays([0, 7, largest, 7, largest - 1, largest], [1.0, 2.0, 4.0, 1.0, 8.0, 3.0], [0, 3, 5, 6])
+    index = face.build_from_arrays(
+        [0, 7, largest, 7, largest - 1, largest], [1.0, 2.0, 4.0, 1.0, 8.0, 3.0], [0, 3, 5, 6]
+    )
     assert index.dim == largest + 1
     scores, ids = index.search([7, largest - 1, largest], [1.0, 1.0, 2.0], k=3)
     assert (ids.tolist(), scores.tolist()) == ([0, 1, 2], [10.0, 9.0, 6.0])
 
 
-# --- ways to ask -----------------------------------------------------------------------------------------------------------------
+# --- ways to ask ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=FACES, ids=lambda face: face.__name__)
@@ -153,7 +166,8 @@ def test_defaults_and_names_of_a_search(lists, queries):
     usual = answers(lists, queries)
     defaults = {row["name"]: row["default"] for row in _core.parameters if row["stage"] == "search"}
     cut, factor = defaults["query_cut"], defaults["heap_factor"]
-    same = lists.batch_search(queries, 10, 200, 0.3, 1, query_cut=cut, heap_factor=factor)  # in the places that the graphs' classes have
+    # In the places that the graphs' classes have.
+    same = lists.batch_search(queries, 10, 200, 0.3, 1, query_cut=cut, heap_factor=factor)
     assert [part.tolist() for part in same] == usual
 
 
@@ -207,13 +221,18 @@ def test_a_search_that_is_refused(lists, queries, given, error, message):
         lists.batch_search(queries, **given)
 
 
-# --- ways to build ---------------------------------------------------------------------------------------------------------------
+# --- ways to build ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("face", "given", "error", "message"),
     [
-        (Lists, {"metric": "l2"}, ValueError, r"metric 'euclidean' with a SparsePostingsIndex \(use metric 'dotproduct'"),
+        (
+            Lists,
+            {"metric": "l2"},
+            ValueError,
+            r"metric 'euclidean' with a SparsePostingsIndex \(use metric 'dotproduct'",
+        ),
         (Lists, {"dtype": "u8"}, ValueError, "dtype: 'u8' given"),
         (Lists, {"n_postings": 1.5}, TypeError, "n_postings: 1.5 given, expected a whole number"),
         (Lists, {"summary_energy": 1.5}, ValueError, "summary_energy: 1.5.* given"),
@@ -240,7 +259,9 @@ def test_copies_and_other_classes(face, tmp_path, vectors, queries):
         face.load(tmp_path / "index", "permuted")
 
 
-@pytest.mark.parametrize(("face", "given"), [(Exact, {}), (Lists, {}), (Lists, {"n_knn": 6, "n_postings": 50, "summary_energy": 0.7})])
+@pytest.mark.parametrize(
+    ("face", "given"), [(Exact, {}), (Lists, {}), (Lists, {"n_knn": 6, "n_postings": 50, "summary_energy": 0.7})]
+)
 def test_the_file_does_not_depend_on_threads(face, given, vectors, tmp_path):
     for threads in (1, 2, 5):
         face.build_from_arrays(vectors, path=tmp_path / str(threads), num_threads=threads, **given)

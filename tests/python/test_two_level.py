@@ -1,4 +1,5 @@
-"""`cassata.train_two_level` and `cassata build --two-level`: the four .npy files and what they give back, read with numpy alone."""
+"""`cassata.train_two_level` and `cassata build --two-level`: the four .npy files and what they give back, read with
+numpy alone."""
 
 from __future__ import annotations
 
@@ -76,14 +77,18 @@ def test_each_token_has_its_nearest_centroid(folder, tokens):
     cassata.train_two_level(folder, folder.parent / "out", pq_subspaces=8, n_centroids=50)
     centroids = np.load(folder.parent / "out" / "centroids.npy")
     distances = ((tokens[:, None].astype(np.float64) - centroids) ** 2).sum(2)
-    found = np.take_along_axis(distances, np.load(folder.parent / "out" / "index_assignment.npy")[:, None].astype(np.int64), 1)[:, 0]
+    found = np.take_along_axis(
+        distances, np.load(folder.parent / "out" / "index_assignment.npy")[:, None].astype(np.int64), 1
+    )[:, 0]
     np.testing.assert_allclose(found, distances.min(1), rtol=1e-4)
 
 
 def test_two_levels_lose_less_than_one(folder):
     error = {}
     for n_centroids, pq_subspaces in [(1, 4), (64, 4), (1024, 4), (64, 8)]:
-        error[n_centroids, pq_subspaces] = cassata.train_two_level(folder, folder.parent / "out", pq_subspaces, n_centroids)["error"]
+        error[n_centroids, pq_subspaces] = cassata.train_two_level(
+            folder, folder.parent / "out", pq_subspaces, n_centroids
+        )["error"]
     assert error[1024, 4] < error[64, 4] < error[1, 4]
     assert error[64, 8] < error[64, 4]
 
@@ -106,7 +111,11 @@ def test_every_layout_gives_the_same(folder, tokens, dtype):
 
 def test_command_line_makes_the_same_files(folder):
     made = cassata.train_two_level(folder, folder.parent / "ours", pq_subspaces=4)
-    told = json.loads(output("build", folder, "--two-level", "-o", folder.parent / "out", "--pq-subspaces", 4, "--threads", 1, "--json"))
+    told = json.loads(
+        output(
+            "build", folder, "--two-level", "-o", folder.parent / "out", "--pq-subspaces", 4, "--threads", 1, "--json"
+        )
+    )
     assert told.pop("path") == str(folder.parent / "out")
     assert told.pop("seconds") > 0
     assert told == made
@@ -124,8 +133,12 @@ def test_command_line_helps_and_refuses(folder):
     assert "--two-level" in output("build", "--help")
     assert "--output" in refusal("build", folder, "--two-level")
     assert "FOLDER is missing" in refusal("build", "--two-level", "-o", folder.parent / "out")
-    assert "--centroids: '0' given" in refusal("build", folder, "--two-level", "-o", folder.parent / "out", "--centroids", 0)
-    assert "--pq-subspaces: 32 given, expected a divisor of 16" in refusal("build", folder, "--two-level", "-o", folder.parent / "out")
+    assert "--centroids: '0' given" in refusal(
+        "build", folder, "--two-level", "-o", folder.parent / "out", "--centroids", 0
+    )
+    assert "--pq-subspaces: 32 given, expected a divisor of 16" in refusal(
+        "build", folder, "--two-level", "-o", folder.parent / "out"
+    )
     assert "is the input folder" in refusal("build", folder, "--two-level", "-o", folder)
     assert "doclens.npy" in refusal("build", folder.parent, "--two-level", "-o", folder.parent / "out")
     assert sorted(os.listdir(folder.parent)) == ["in"]

@@ -23,15 +23,20 @@ def told(stage: str, done: int, total: int) -> None:
 
 
 vectors: npt.NDArray[np.float32] = np.ones((10, 4), np.float32)
-index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors, m=8, metric="euclidean", path=Path("a"), progress=told)
-flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file("x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True)
+index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(
+    vectors, m=8, metric="euclidean", path=Path("a"), progress=told
+)
+flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file(
+    "x.npy", "dotproduct", dtype="f16", num_threads=2, progress=True
+)
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
 Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW]
 Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
 Lists = Union[cassata.SparseFlatIndex, cassata.SparsePostingsIndex]
 Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW, Lists]
-Tokens = Union[cassata.SparseMultivecRerankIndex, cassata.SparseMultivecTwoLevelsPQRerankIndex, cassata.DenseMultivecRerankIndex]
+SparseTokens = Union[cassata.SparseMultivecRerankIndex, cassata.SparseMultivecTwoLevelsPQRerankIndex]
+Tokens = Union[SparseTokens, cassata.DenseMultivecRerankIndex]
 opened: Union[Dense, Sparse, Tokens] = cassata.open("a", verify=True)
 if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW)):
     result = opened.search(vectors, k=3)
@@ -40,25 +45,33 @@ stages: cassata.DenseRerankHNSW = cassata.DenseRerankHNSW.build_from_array(vecto
 stages.batch_search(vectors, 3, 20, alpha=0.1, beta=5)
 product: cassata.DensePQHNSW = cassata.DensePQHNSW.build_from_array(vectors, 4, 2, m=8, opq=True, path=Path("p"))
 result = product.batch_search(vectors, 5, ef_search=50)
-joined: cassata.SparseMultivecRerankIndex = cassata.SparseMultivecRerankIndex.build_from_file("d", "tokens", path=Path("t"))
+joined: cassata.SparseMultivecRerankIndex = cassata.SparseMultivecRerankIndex.build_from_file(
+    "d", "tokens", path=Path("t")
+)
 result = joined.batch_search([1, 3], [0.5, 1.0], [0, 2], vectors, k_candidates=20)
 with cassata.DensePQHNSW.load("p", 2, "dotproduct") as held:
     product = held
 components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
-texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d"))
+texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(
+    components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d")
+)
 matrix: Any = None
 texts = cassata.SparsePlainHNSW.build_from_arrays(matrix, m=8, metric="euclidean")
 result = texts.search(components, [0.5, 1.0], 10, 100, None)
 result = texts.search(components, [0.5, 1.0], offsets, k=10, num_threads=2)
 result = texts.batch_search(components, [0.5, 1.0], offsets, 10, 100, 0.1, 4)
 result = texts.batch_search(matrix, k=10)
-staged: cassata.SparseRerankHNSW = cassata.SparseRerankHNSW.build_from_arrays(components, [0.5, 1.0], offsets, 60, residual_rerank=True)
+staged: cassata.SparseRerankHNSW = cassata.SparseRerankHNSW.build_from_arrays(
+    components, [0.5, 1.0], offsets, 60, residual_rerank=True
+)
 result = staged.search(components, [0.5, 1.0], 100, 10, 100, 0.5, 10)
 result = staged.search(components, [0.5, 1.0], sparse_offsets=offsets, k_candidates=50, k=10)
 result = staged.batch_search(matrix, k_candidates=50, num_threads=2)
 exact: cassata.SparseFlatIndex = cassata.SparseFlatIndex.build_from_arrays(components, [0.5, 1.0], offsets, dtype="f16")
 result = exact.batch_search(components, [0.5, 1.0], offsets, 10)
-lists: cassata.SparsePostingsIndex = cassata.SparsePostingsIndex.build_from_file("x.bin", m=16, ef_construction=200, n_knn=4)
+lists: cassata.SparsePostingsIndex = cassata.SparsePostingsIndex.build_from_file(
+    "x.bin", m=16, ef_construction=200, n_knn=4
+)
 result = lists.search(components, [0.5, 1.0], 10, 100, query_cut=5, heap_factor=0.9)
 exact = cassata.SparseFlatIndex.build_from_arrays(matrix, dtype="f16", path="e")
 result = exact.search(components, [0.5, 1.0], 10)
@@ -75,7 +88,7 @@ native = cassata.Index.open("n", resident="hot")
 result = native.search(cassata.SparseRows(components, [0.5, 1.0]), k=3, query_cut=9)
 result = native.join("tokens", Path("j"), overwrite=True).search(matrix, tokens=[vectors, vectors], k_candidates=20)
 with cassata.Index.open("n") as opened_natively:
-    opened_natively.warm("all", lock=True)
+    opened_natively.warm(resident="all", lock=True)
 native = cassata.recommend(vectors).build(vectors)
 try:
     cassata.open("c")
@@ -102,7 +115,16 @@ MISUSES = [
 def mypy(tmp_path, text):
     program = tmp_path / "program.py"
     program.write_text(text)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--config-file=", "--cache-dir=.", str(program)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-error-summary",
+        "--config-file=",
+        "--cache-dir=.",
+        str(program),
+    ]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
 
@@ -119,7 +141,8 @@ def test_misuses_are_found(tmp_path):
 
 def test_the_stubs_are_true(tmp_path):
     allowed = tmp_path / "allowed"
-    # What every pybind11 class has: a metaclass, and an __init__ that raises. What the stub of the package has, and its source has not.
+    # What every pybind11 class has: a metaclass, and an __init__ that raises. What the stub of the package has, and its
+    # source has not.
     ours = [f"cassata._core.{name}{member}" for name in ("Index", "BuildParams") for member in ("", ".__init__")]
     ours += ["cassata._core.classes", "cassata._core.parameters"]  # dicts, which stubtest takes for no TypedDict
     made = [f"cassata.index.{name}" for name in ("Index.build", "Index.search", "build")]

@@ -121,7 +121,11 @@ def test_vectors_whose_squares_leave_f32_are_refused(factor, tmp_path):
 def test_vectors_of_any_other_length_are_ranked(scale, metric):
     vectors = (SMALL.astype("f8") * scale).astype("f4")
     truth = nearest(vectors, vectors, metric)
-    for face, choices in [(cassata.DenseFlatIndex, {}), (cassata.DensePlainHNSW, {}), (cassata.DensePlainHNSW, {"navigation": "int8"})]:
+    for face, choices in [
+        (cassata.DenseFlatIndex, {}),
+        (cassata.DensePlainHNSW, {}),
+        (cassata.DensePlainHNSW, {"navigation": "int8"}),
+    ]:
         scores, ids = face.build_from_array(vectors, metric=metric, **choices).batch_search(vectors, K)
         assert recall(ids, truth) > 0.99
         assert np.all(np.isfinite(scores))
@@ -143,7 +147,9 @@ def test_vectors_that_vanish_in_f16_are_refused(scale, held):
     def build(call):
         if held:
             return call()
-        with pytest.raises(ValueError, match=r"row 0, (column|entry) \d: \S+ is the vector's largest value, too small for f16"):
+        with pytest.raises(
+            ValueError, match=r"row 0, (column|entry) \d: \S+ is the vector's largest value, too small for f16"
+        ):
             call()
         return None
 
@@ -166,7 +172,9 @@ def test_single_values_that_vanish_in_f16_do_no_harm():
     assert cassata.DenseFlatIndex.build_from_array(vectors, dtype="f16").n == 40
     components, values, offsets = sparse(1)
     values[::8] *= 1e-9
-    index = cassata.SparseRerankHNSW.build_from_arrays(components, values, offsets, prune_percentage=99.9999, residual_rerank=True)
+    index = cassata.SparseRerankHNSW.build_from_arrays(
+        components, values, offsets, prune_percentage=99.9999, residual_rerank=True
+    )
     assert index.n == 40
 
 

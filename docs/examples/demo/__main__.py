@@ -7,7 +7,10 @@ from pathlib import Path
 if __name__ == "__main__":
     for module in ("cassata", "scipy"):
         if importlib.util.find_spec(module) is None:
-            print(f"demo: {module} is not installed; 'pip install .[sparse]' in the source tree brings it", file=sys.stderr)
+            print(
+                f"demo: {module} is not installed; 'pip install .[sparse]' in the source tree brings it",
+                file=sys.stderr,
+            )
             sys.exit(2)
     sys.path[0] = str(Path(__file__).parents[1])  # where `demo` is found, by whatever name this was started
     from demo.program import main

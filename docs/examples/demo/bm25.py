@@ -1,4 +1,7 @@
-"""From counted words to sparse vectors: BM25 (Robertson and Zaragoza, Foundations and Trends in Information Retrieval 2009, section 3)."""
+"""From counted words to sparse vectors: BM25.
+
+Robertson and Zaragoza, Foundations and Trends in Information Retrieval 2009, section 3.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ B = 0.75  # how much a text's length is held against it: 0 not at all, 1 in full
 
 
 def vectors(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The texts whose words are counted, so that the dot product of one with the counted words of a question is its score by BM25.
+    """The counted texts as vectors whose dot products with the counted words of a question are scores by BM25.
 
-    A word that a text of length dl has tf times weighs idf * tf / (tf + K1 * (1 - B + B * dl / average dl)), where idf is
-    log(1 + (N - n + 0.5) / (n + 0.5)) if n of N texts have the word: with the 1, no word speaks against a text, however common.
+    A word that a text of length dl has tf times weighs idf * tf / (tf + K1 * (1 - B + B * dl / average dl)), where idf
+    is log(1 + (N - n + 0.5) / (n + 0.5)) if n of N texts have the word: with the 1, no word speaks against a text,
+    however common.
     """
     texts, words = counts.shape
     used_by = np.bincount(counts.indices, minlength=words)

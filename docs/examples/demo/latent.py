@@ -24,10 +24,11 @@ class LatentSpace:
 
     @classmethod
     def fit(cls, counts: sparse.csr_matrix, dim: int) -> tuple[LatentSpace, sparse.csr_matrix]:
-        """The space of the counted texts, of `dim` dimensions or as many as possible; and the texts as rows of weighted words."""
+        """The space of the counted texts, of at most `dim` dimensions, and the texts as rows of weighted words."""
         rows, words = counts.shape
         used_by = np.bincount(counts.indices, minlength=words)
-        weights = np.log((1 + rows) / used_by).astype(np.float32) ** 2  # squared: the SVD favours common words, rare ones tell more
+        # Squared: the SVD favours common words, rare ones tell more.
+        weights = np.log((1 + rows) / used_by).astype(np.float32) ** 2
         matrix = _weigh(counts, weights)
         return cls(weights, _directions(matrix, min(dim, *matrix.shape))), matrix
 
@@ -44,7 +45,9 @@ class LatentSpace:
         """Writes the projections of the rows that fit() returned, one chunk at a time."""
         rows = matrix.shape[0]
         with open(path, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, self.dim)})
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<f4", "fortran_order": False, "shape": (rows, self.dim)}
+            )
             for begin in range(0, rows, _CHUNK_ROWS):
                 file.write(self._place(matrix[begin : begin + _CHUNK_ROWS]).tobytes())
 
@@ -74,9 +77,10 @@ def _weigh(counts: sparse.csr_matrix, weights: Floats) -> sparse.csr_matrix:
 
 
 def _directions(matrix: sparse.csr_matrix, rank: int) -> Floats:
-    """The first right singular vectors, as columns: Halko, Martinsson and Tropp, SIAM Review 2011, algorithms 4.4 and 5.1.
+    """The first right singular vectors, as columns.
 
-    Each is divided by the square root of its singular value, so that the few strongest topics do not drown the rest.
+    Halko, Martinsson and Tropp, SIAM Review 2011, algorithms 4.4 and 5.1. Each is divided by the square root of its
+    singular value, so that the few strongest topics do not drown the rest.
     """
     width = min(rank + _OVERSAMPLING, *matrix.shape)
     start = np.random.default_rng(_SEED).standard_normal((matrix.shape[1], width), dtype=np.float32)
@@ -89,7 +93,7 @@ def _directions(matrix: sparse.csr_matrix, rank: int) -> Floats:
 
 
 def _principal(matrix: Floats) -> tuple[Floats, Floats]:
-    """The left singular vectors and the singular values of a tall matrix, largest first, without those that are lost in rounding.
+    """The left singular vectors and singular values of a tall matrix, largest first, without those lost in rounding.
 
     From the eigenvectors of its small Gram matrix: far faster than a QR decomposition, and exact enough for a basis.
     """

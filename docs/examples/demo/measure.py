@@ -20,7 +20,8 @@ K = 10
 
 _ROUNDING = 1e-3  # of stored values and sums
 
-# A process of its own opens the index, answers the same queries, says how long opening took, and waits until its memory is measured.
+# A process of its own opens the index, answers the same queries, says how long opening took, and waits until its memory
+# is measured.
 _SECOND_PROCESS = """
 import sys, time, zlib
 import numpy as np
@@ -90,14 +91,15 @@ def share(index_path: Path, queries: Floats, scratch: Path) -> Shared:
 
 
 def mapped(process: str, path: Path) -> tuple[int, int]:
-    """Bytes of the mapped file that are in the process's memory: all of them, and its share (Rss and Pss of proc(5))."""
+    """Bytes of the mapped file in the process's memory: all, and the process's share (Rss and Pss of proc(5))."""
     rss = pss = 0
     inside = False
     name = str(path.resolve())
     with open(f"/proc/{process}/smaps", errors="surrogateescape") as smaps:
         for line in smaps:
             key, _, rest = line.partition(" ")
-            if not key.endswith(":"):  # the first line of a mapping: addresses, permissions, offset, device, inode, path
+            # The first line of a mapping: addresses, permissions, offset, device, inode, path.
+            if not key.endswith(":"):
                 inside = line.rstrip("\n").endswith(" " + name)
             elif inside and key == "Rss:":
                 rss += 1024 * int(rest.split()[0])

@@ -28,7 +28,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     about = "Search in the descriptions of the packages that this machine can install."
     parser = argparse.ArgumentParser(prog="demo", description=about)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cassata" / "demo"
-    parser.add_argument("question", nargs="*", help="the question; without one, the demo asks on a terminal, else answers its own")
+    parser.add_argument(
+        "question", nargs="*", help="the question; without one, the demo asks on a terminal, else answers its own"
+    )
     parser.add_argument("--folder", type=Path, default=cache, help="folder for vectors and indexes (%(default)s)")
     parser.add_argument("--lists", type=Path, default=texts.PACKAGE_LISTS, help="apt's package lists (%(default)s)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="take only N texts, evenly spread")
@@ -62,7 +64,9 @@ def report(entry: store.Entry, source: texts.Source, reused: bool, names: list[t
     seen = " and ".join(map(_mb, shared.seen_bytes))
     after = {
         "recall": f"against exact search; queries: {len(some):,} short descriptions, answered in one thread",
-        "graphs": "; ".join(f"{title}: m {graph['m']}, ef_construction {graph['ef_construction']}" for title, graph in graphs),
+        "graphs": "; ".join(
+            f"{title}: m {graph['m']}, ef_construction {graph['ef_construction']}" for title, graph in graphs
+        ),
         "load": f"{1000 * shared.load_seconds:.2f} ms in a second process, of the {_SHARED.title}",
         "memory": f"two processes see {seen} of the {_SHARED.title} and share them: {_mb(shared.held_bytes)} in all",
     }

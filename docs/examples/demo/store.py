@@ -52,7 +52,7 @@ _ENTRY = re.compile(r"(packages|docstrings)-[0-9a-f]{16}(\.partial)?")
 
 
 class Entry:
-    """A folder with names.txt (name and short text, a line each), words.txt, space.npz, vectors, indexes and facts.json."""
+    """A folder: names.txt (name and short text, a line each), words.txt, space.npz, vectors, indexes, facts.json."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is complete."""
@@ -87,7 +87,8 @@ class Entry:
 def entry(folder: Path, source: Source, limit: int | None, fresh: bool) -> tuple[Entry, bool]:
     """The entry of these texts, and whether it was there already; entries of other texts are removed."""
     recipe = DIM, bm25.K1, bm25.B, [(kind.title, kind.holds.__name__, kind.choices) for kind in KINDS]
-    key = hashlib.sha256(f"{source.fingerprint} {limit} {_RECIPE} {recipe} {cassata.__version__}".encode()).hexdigest()[:16]
+    facts = f"{source.fingerprint} {limit} {_RECIPE} {recipe} {cassata.__version__}"
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     done = folder / f"{source.kind}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -149,7 +150,9 @@ def _make(folder: Path, texts: list[Text]) -> None:
     seconds[SPARSE] = lap()
     for kind in KINDS:
         _say(f"{kind.title}:")
-        kind.holds.build_from_file(folder / kind.vectors, path=folder / kind.file, progress=sys.stderr.isatty(), **kind.choices).close()
+        kind.holds.build_from_file(
+            folder / kind.vectors, path=folder / kind.file, progress=sys.stderr.isatty(), **kind.choices
+        ).close()
         seconds[kind.title] = lap()
     facts = {"words": len(words.words), "words_a_text": counts.nnz / len(texts), "dim": space.dim, "seconds": seconds}
     (folder / "facts.json").write_text(json.dumps(facts))

@@ -27,11 +27,23 @@ _PACKAGE_QUESTIONS = (
     "recover deleted files",
     "monitor network traffic",
 )
-_DOCSTRING_QUESTIONS = ("parse a date", "compress a file", "send mail", "run another program", "count words in a text", "delete a folder")
+_DOCSTRING_QUESTIONS = (
+    "parse a date",
+    "compress a file",
+    "send mail",
+    "run another program",
+    "count words in a text",
+    "delete a folder",
+)
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 _LIST_NAME = re.compile(r"(_Packages|_Translation-en)(\.\w+)?$")
 _DESCRIPTION = re.compile(r"^Description(?:-en)?: (.*(?:\n .*)*)", re.MULTILINE)
-_DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
+_DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".bz2": bz2.decompress,
+}
 
 
 class Text(NamedTuple):
@@ -61,7 +73,9 @@ def find_source(lists: Path = PACKAGE_LISTS) -> Source:
     folder = Path(sysconfig.get_path("stdlib"))
     files = sorted(_sources(folder))
     about = f"docstrings of Python's standard library in {folder}"
-    return Source("docstrings", about, _fingerprint(files), lambda: read_docstrings(folder, files), _DOCSTRING_QUESTIONS)
+    return Source(
+        "docstrings", about, _fingerprint(files), lambda: read_docstrings(folder, files), _DOCSTRING_QUESTIONS
+    )
 
 
 def _fingerprint(files: list[Path]) -> str:
@@ -130,8 +144,12 @@ def read_docstrings(folder: Path, files: list[Path]) -> list[Text]:
 
 
 def _docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and (docstring := ast.get_docstring(node)):
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and (
+        docstring := ast.get_docstring(node)
+    ):
         yield name, docstring
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and (not child.name.startswith("_")):
+        if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and (
+            not child.name.startswith("_")
+        ):
             yield from _docstrings(child, f"{name}.{child.name}")
