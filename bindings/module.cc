@@ -274,6 +274,14 @@ void verify(const Index& index, const py::object& progress) {
   index.verify(report);
 }
 
+void check_touched(Index& index) {
+  Index checked = [&] {
+    const WithoutGil without;
+    return index.with_touch_checks();
+  }();
+  index = std::move(checked);
+}
+
 void warm(const Index& index, const std::string& resident, bool lock, const py::object& progress) {
   const Resident what = parse_resident(resident);
   const Progress report = progress_of(progress);
@@ -364,7 +372,7 @@ void define_index(py::module_& module) {
       .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
-      .def("check_touched", [](Index& index) { index = index.with_touch_checks(); })
+      .def("check_touched", &check_touched)
       .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
       .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
       .def("residency", &residency)

@@ -21,15 +21,18 @@ struct Head {
   std::uint64_t bytes, hash;
 };
 
-/// Writes the offsets of the rows `ids` of `file`, in that order, and the end of the last one.
-template <class Number>
-void write_offsets(const StagingFile& file, std::span<const Id> ids, FileWriter& writer) {
-  std::vector<Number> offsets = {0};
-  for (const Id id : ids) offsets.push_back(static_cast<Number>(offsets.back() + file.row(id).size()));
-  writer.append(std::span<const Number>(offsets));
-}
-
 }  // namespace
+
+void write_offsets(std::size_t count, std::uint64_t bytes, const std::function<std::uint64_t(std::size_t)>& length_of,
+                   FileWriter& writer) {
+  const auto write = [&]<class Number>(Number end) {
+    std::vector<Number> offsets = {end};
+    offsets.reserve(count + 1);
+    for (std::size_t i = 0; i < count; ++i) offsets.push_back(end += static_cast<Number>(length_of(i)));
+    writer.append(std::span<const Number>(offsets));
+  };
+  bytes <= UINT32_MAX ? write(std::uint32_t{0}) : write(std::uint64_t{0});
+}
 
 void read_all(VectorStream& vectors, const Progress& progress,
               const std::function<void(const Batch&, std::uint64_t)>& take) {
@@ -231,10 +234,8 @@ void write_rows(const StagingFile& file, std::span<const Id> ids, std::string_vi
   }
   if (file.has_offsets()) {
     writer.begin(std::string(name) + std::string(kOffsetsSuffix), tier);
-    if (file.bytes() <= UINT32_MAX)
-      write_offsets<std::uint32_t>(file, ids, writer);
-    else
-      write_offsets<std::uint64_t>(file, ids, writer);
+    write_offsets(
+        ids.size(), file.bytes(), [&](std::size_t i) { return file.row(ids[i]).size(); }, writer);
   }
   writer.begin(name, tier, ids.empty() ? 0 : file.bytes());
   for (std::size_t row = 0; row < ids.size(); ++row) {

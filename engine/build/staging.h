@@ -30,6 +30,11 @@ void read_all(VectorStream& vectors, const Progress& progress,
 void encode(const Encoder& encoder, const Batch& batch, std::string_view source, std::uint64_t first,
             EncodedRows& rows);
 
+/// Writes the offsets of `count` rows that lie one after another, and the end of the last one. length_of(i) is the
+/// length of row i; `bytes`, at least that of all, decides the width of an offset.
+void write_offsets(std::size_t count, std::uint64_t bytes, const std::function<std::uint64_t(std::size_t)>& length_of,
+                   FileWriter& writer);
+
 /// The codes of one encoder, in a mapped file that can be searched.
 class StagingFile {
  public:

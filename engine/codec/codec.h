@@ -36,6 +36,7 @@ class RowCodec {
 
   std::size_t dim() const noexcept { return dim_; }
   std::size_t row_bytes() const noexcept { return row_bytes_; }
+  /// Throws Error(invalid_argument) for a metric whose distances the encoding does not compute.
   virtual std::unique_ptr<RowScorer> scorer(Metric metric) const = 0;
   /// out = the dim() values of the encoded vector.
   virtual void decode(const std::byte* row, float* out) const = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cassata/manifest.h"
+#include "cassata/metric.h"
 #include "cassata/types.h"
 #include "engine/codec/codec.h"
 #include "format/file/section.h"
@@ -52,6 +53,7 @@ class DenseRows {
 class Codes {
  public:
   virtual ~Codes() = default;
+  /// Throws Error(invalid_argument) for a metric whose distances the encoding does not compute.
   virtual std::unique_ptr<Scorer> scorer(Metric metric) const = 0;
   /// Checks what hashes cannot: values that no encoder stores. Calls `reading` with each part before it is read. Throws
   /// Error(corrupt) naming the byte.
@@ -81,6 +83,18 @@ struct CodesSpec {
   bool linear = false;  ///< dot products are exactly those with the decoded vectors, so that dot products with the
                         ///< residuals can be added
 };
+
+/// Whether codes that compute dot products and Euclidean distances, but no others, compute dot products for `metric`.
+/// Throws Error(invalid_argument) if they compute neither.
+inline bool by_product(Metric metric) {
+  switch (metric) {
+    case Metric::dot_product: return true;
+    case Metric::euclidean: return false;
+    case Metric::cosine:
+    case Metric::manhattan: break;
+  }
+  unsupported(metric);
+}
 
 /// Sections of encoded rows. `rows` holds one after another; `offsets` holds their places, and is empty if all rows
 /// have one length. `model` holds the parameters that a trained encoding has learned, and is empty for others.

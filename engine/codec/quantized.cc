@@ -149,18 +149,17 @@ class QuantizedCodec final : public RowCodec {
 class QuantizedScorer final : public RowScorer {
  public:
   QuantizedScorer(const QuantizedCodec& codec, Metric metric)
-      : codec_(codec), metric_(metric), values_(codec.dim()), decoded_(codec.dim()) {}
+      : codec_(codec), by_product_(by_product(metric)), values_(codec.dim()), decoded_(codec.dim()) {}
 
   void bind(VectorView query) override {
     const Preprocessor& preprocessor = codec_.preprocessor();
-    const bool by_product = metric_ == Metric::dot_product;
-    const float product = by_product ? bounded(dot(query.values, preprocessor.mean()), kLargest) : 0;
-    const float share = by_product ? preprocessor.share_of_mean(product) : 1;
+    const float product = by_product_ ? bounded(dot(query.values, preprocessor.mean()), kLargest) : 0;
+    const float share = by_product_ ? preprocessor.share_of_mean(product) : 1;
     preprocessor.enter(query.values.data(), values_.data(), share);
     kernels::quantized::quantize(values_.data(), codec_.layout(), query_);
-    query_.base = by_product ? -product : dot(values_, values_);
+    query_.base = by_product_ ? -product : dot(values_, values_);
     query_.rest_factor = share;
-    query_.factor = by_product ? 1 : 2;
+    query_.factor = by_product_ ? 1 : 2;
   }
 
   void bind(const std::byte* row) override {
@@ -168,10 +167,9 @@ class QuantizedScorer final : public RowScorer {
     // with decoded rows.
     if (!codec_.preprocessor().rotated()) {
       const float rest = kernels::quantized::quantize_row(row, codec_.layout(), query_);
-      const bool by_product = metric_ == Metric::dot_product;
-      query_.base = by_product ? rest - codec_.preprocessor().mean_squares() : rest;
+      query_.base = by_product_ ? rest - codec_.preprocessor().mean_squares() : rest;
       query_.rest_factor = 1;
-      query_.factor = by_product ? 1 : 2;
+      query_.factor = by_product_ ? 1 : 2;
       return;
     }
     codec_.decode(row, decoded_.data());
@@ -188,7 +186,7 @@ class QuantizedScorer final : public RowScorer {
 
  private:
   const QuantizedCodec& codec_;
-  Metric metric_;
+  bool by_product_;
   kernels::quantized::QuantizedQuery query_;
   std::vector<float> values_;   // the preprocessed query
   std::vector<float> decoded_;  // a stored vector that is bound as the query
@@ -259,7 +257,7 @@ void quantize_direction(std::span<const float> values, float last, Quantized& ou
 class QuantizedEncoder final : public Encoder {
  public:
   QuantizedEncoder(const QuantizerConfig& config, const CodesSpec& spec)
-      : config_(config), spec_(spec), layout_(spec.dim, config.bits) {}
+      : config_(config), spec_(spec), by_product_(by_product(spec.metric)), layout_(spec.dim, config.bits) {}
 
   bool trains() const noexcept override { return true; }
 
@@ -302,8 +300,7 @@ class QuantizedEncoder final : public Encoder {
     std::vector<float> decoded(values.size());
     for (std::size_t i = 0; i < values.size(); ++i)
       decoded[i] = quantized.bias + quantized.scale * static_cast<float>(quantized.codes[i]);
-    if (spec_.metric == Metric::euclidean)
-      return config_.kind == QuantizerKind::range ? dot(decoded, decoded) : dot(values, values);
+    if (!by_product_) return config_.kind == QuantizerKind::range ? dot(decoded, decoded) : dot(values, values);
     if (!spec_.linear) return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), given);
     preprocessor.leave(decoded.data());
     return dot(preprocessor.mean(), preprocessor.mean()) - dot(preprocessor.mean(), decoded);
@@ -325,14 +322,15 @@ class QuantizedEncoder final : public Encoder {
 
   QuantizerConfig config_;
   CodesSpec spec_;
+  bool by_product_;
   QuantizedLayout layout_;
   std::vector<std::byte> model_;
 };
 
 /// The error message for bits or a dimension out of range; empty if there is none.
 std::string fault(const QuantizerConfig& config, const CodesSpec& spec) {
-  if (config.bits == 0 || config.bits > kMaxRabitqBits)
-    return "bits: " + std::to_string(config.bits) + " given, expected 1 to " + std::to_string(kMaxRabitqBits);
+  if (config.bits == 0 || config.bits > CodeParams::kMaxBits)
+    return "bits: " + std::to_string(config.bits) + " given, expected 1 to " + std::to_string(CodeParams::kMaxBits);
   if (spec.dim > kMaxQuantizedDim)
     return "dim: " + std::to_string(spec.dim) + " given, expected at most " + std::to_string(kMaxQuantizedDim) +
            " for int8, int4 and rabitq codes";

@@ -26,7 +26,6 @@ namespace cassata {
 
 /// Largest dimension with such codes: sums stay within 32 bits.
 inline constexpr std::size_t kMaxQuantizedDim = 65536;
-inline constexpr std::uint32_t kMaxRabitqBits = 8;
 
 /// Throw Error(corrupt) if the model's length does not match the spec, or the bits or the dimension are out of range.
 std::unique_ptr<RowCodec> codec_dense_int8(const RowSections& sections, const CodesSpec& spec);

@@ -48,7 +48,10 @@ class PackedCodes final : public SparseRows {
   std::unique_ptr<Scorer> scorer(Metric metric) const override {
     return std::make_unique<SparseScorer<PackedCodes>>(*this, metric);
   }
-  kernels::sparse::Kernels<Record> kernels(Metric) const { return kernels::sparse::dispatch_packed(layout_.low_bytes); }
+  kernels::sparse::Kernels<Record> kernels(Metric metric) const {
+    if (metric != Metric::dot_product) unsupported(metric);
+    return kernels::sparse::dispatch_packed(layout_.low_bytes);
+  }
 
   Record record(Id id) const noexcept {
     const auto row = bytes(id);

@@ -22,7 +22,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
  public:
   SparseScorer(const Rows& rows, Metric metric)
       : FetchingScorer<Rows>(rows),
-        metric_(metric),
+        by_product_(by_product(metric)),
         kernels_(rows.kernels(metric)),
         limit_(static_cast<std::uint32_t>(rows.dim())),
         table_(rows.take_table()) {}
@@ -91,7 +91,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
   float distance(Id id) const noexcept {
     const Record r = codes_.record(id);
     const float part = table_.empty() ? merged(r) : kernel_({table_.data(), limit_, filter_.data()}, r);
-    return metric_ == Metric::euclidean ? std::max(part + norm_, 0.0F) : part;
+    return by_product_ ? part : std::max(part + norm_, 0.0F);
   }
 
   /// The same sum as the kernel's, by a merge of both lists of components.
@@ -101,7 +101,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
     codes_.each(r, [&](std::uint32_t component, float value) {
       while (q < components_.size() && components_[q] < component) ++q;
       const float other = q < components_.size() && components_[q] == component ? values_[q] : 0.0F;
-      sum += metric_ == Metric::euclidean ? value * (value - 2 * other) : -value * other;
+      sum += by_product_ ? -value * other : value * (value - 2 * other);
     });
     return sum;
   }
@@ -134,7 +134,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
     return ones <= kernels_.filter_words * 16;
   }
 
-  Metric metric_;
+  bool by_product_;
   kernels::sparse::Kernels<Record> kernels_;
   float (*kernel_)(const kernels::sparse::SparseQuery&, const Record&) = nullptr;
   std::uint32_t limit_;

@@ -175,7 +175,10 @@ class HalfTokenScorer final : public TokenScorer {
   }
 };
 
-std::unique_ptr<Scorer> HalfTokens::scorer(Metric) const { return std::make_unique<HalfTokenScorer>(*this); }
+std::unique_ptr<Scorer> HalfTokens::scorer(Metric metric) const {
+  if (metric != Metric::dot_product) unsupported(metric);
+  return std::make_unique<HalfTokenScorer>(*this);
+}
 
 class HalfTokenEncoder final : public Encoder {
  public:
@@ -429,7 +432,10 @@ class TwoLevelScorer final : public TokenScorer {
   std::vector<float> codebooks_, tokens_;  // row-major; decoded tokens
 };
 
-std::unique_ptr<Scorer> TwoLevelTokens::scorer(Metric) const { return std::make_unique<TwoLevelScorer>(*this); }
+std::unique_ptr<Scorer> TwoLevelTokens::scorer(Metric metric) const {
+  if (metric != Metric::dot_product) unsupported(metric);
+  return std::make_unique<TwoLevelScorer>(*this);
+}
 
 }  // namespace
 

@@ -29,7 +29,7 @@ void check_queries(const Batch& queries, const Searched& searched);
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
 /// Checked queries with strictly rising components. Other sparse queries are copied and sorted, and the values of a
-/// repeated component are summed. Throws Error(invalid_argument) if f32 cannot hold a sum.
+/// repeated component are summed.
 class OrderedQueries {
  public:
   explicit OrderedQueries(const Batch& queries);

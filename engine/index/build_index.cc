@@ -68,13 +68,13 @@ std::vector<std::pair<std::string, std::string>> described(const BuildParams& pa
   return out;
 }
 
-/// `params` with what depends on the vectors: product quantization in two stages has 32 subspaces unless given.
+/// `params` with what depends on the vectors: the subspaces of product quantization in two stages, unless given.
 BuildParams completed(BuildParams params, const VectorStream& vectors) {
-  constexpr std::size_t kUsualSubspaces = 32;
   IndexSchema& schema = params.schema;
   schema.vector_kind = vectors.vector_kind();
   if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && schema.second)
-    schema.first.code.m_pq = static_cast<std::uint32_t>(std::min(kUsualSubspaces, vectors.dim()));
+    schema.first.code.m_pq =
+        static_cast<std::uint32_t>(std::min<std::size_t>(CodeParams::kUsualSubspaces, vectors.dim()));
   return params;
 }
 

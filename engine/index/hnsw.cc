@@ -17,9 +17,9 @@ namespace {
 const GraphEntry& graph_entry(const MappedFile& file) {
   const auto& graph = file.manifest().graph;
   if (!graph) corrupt(file.manifest_place() + "a graph index without an entry for its graph");
-  if (graph->m == 0 || graph->m > GraphParams::kMaxM)
-    corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected 1 to " +
-            std::to_string(GraphParams::kMaxM));
+  if (graph->m < GraphParams::kMinM || graph->m > GraphParams::kMaxM)
+    corrupt(file.manifest_place() + "m is " + std::to_string(graph->m) + ", expected " +
+            std::to_string(GraphParams::kMinM) + " to " + std::to_string(GraphParams::kMaxM));
   return *graph;
 }
 

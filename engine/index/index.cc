@@ -130,8 +130,9 @@ struct Index::State {
 
 Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
   const auto lost = params.sigbus_guard ? Mapping::Lost::is_noted : Mapping::Lost::ends_process;
-  Index index(State::open(MappedFile::open(path, {}, lost), path));
-  if (params.verify == Verify::touched) index = index.with_touch_checks();
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path, {}, lost);
+  if (params.verify == Verify::touched) file->check_touched();
+  Index index(State::open(file, path));
   if (params.verify == Verify::all) index.verify(params.progress);
   index.warm(params.resident, params.lock, params.progress);
   return index;

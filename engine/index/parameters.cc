@@ -1,6 +1,7 @@
 #include "cassata/parameters.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <limits>
 #include <type_traits>
@@ -17,9 +18,28 @@ namespace {
 constexpr double kMaxFloat = std::numeric_limits<float>::max();
 constexpr double kMaxU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr double kMaxThreads = 4096;
-constexpr std::uint32_t kMaxBits = 8, kUsualBits = 4;  // of rabitq, a dimension
-constexpr char kUsualBitsText[] = {'0' + kUsualBits, '\0'};
 constexpr std::uint64_t kMaxWhole = std::numeric_limits<std::int64_t>::max();
+
+/// `words` with `number` in place of '#', and zeros at the end.
+template <std::size_t size>
+constexpr std::array<char, size + 10> with_number(const char (&words)[size], std::uint32_t number) {
+  std::array<char, size + 10> out = {};
+  std::size_t length = 0;
+  for (const char c : words) {
+    if (c != '#') {
+      out[length++] = c;
+      continue;
+    }
+    std::uint32_t place = 1;
+    while (number / place > 9) place *= 10;
+    for (; place != 0; place /= 10) out[length++] = static_cast<char>('0' + number / place % 10);
+  }
+  return out;
+}
+
+constexpr auto kUsualBitsText = with_number("#", CodeParams::kUsualBits);
+constexpr auto kUsualSubspacesText =
+    with_number("with rerank #, or the dimension if less", CodeParams::kUsualSubspaces);
 
 // Values and the fields that hold them.
 
@@ -221,7 +241,7 @@ constexpr Applies kTokens = {kTokensTags, "an index that has token vectors",
 /// Sets the encoding of `stage`, with its default parameters.
 void store(Stage& stage, Encoding encoding) {
   stage.encoding = encoding;
-  stage.code = {.bits = encoding == Encoding::rabitq ? kUsualBits : 0};
+  stage.code = {.bits = encoding == Encoding::rabitq ? CodeParams::kUsualBits : 0};
 }
 
 void set_kind(BuildParams& params, const Value& value) {
@@ -289,7 +309,8 @@ using enum Recorded;
 using B = BuildParams;
 using S = SearchParams;
 
-constexpr char kThreadsHelp[] = "threads; 0: all processors";
+constexpr char kThreadsHelp[] = "threads; 0: all processors", kMetricHelp[] = "how vectors are compared. ",
+               kOverwriteHelp[] = "replace any file; otherwise only an empty file or an index file";
 
 const Parameter<B> kBuild[] = {
     {{.name = "kind",
@@ -304,7 +325,7 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = metrics,
       .recorded = always,
-      .help = "how vectors are compared. ",
+      .help = kMetricHelp,
       .more_help = metrics_help},
      [](const B& b) { return name(name_of(b.schema.metric)); },
      [](B& b, const Value& value) { b.schema.metric = parse_metric(text(value)); }},
@@ -384,9 +405,9 @@ const Parameter<B> kBuild[] = {
      set_rerank},
     {{.name = "rerank_bits",
       .minimum = 1,
-      .maximum = kMaxBits,
+      .maximum = CodeParams::kMaxBits,
       .applies = &kRerankRabitq,
-      .usual = kUsualBitsText,
+      .usual = kUsualBitsText.data(),
       .recorded = if_changed,
       .help = "bits per dimension of rabitq rerank codes"},
      [](const B& b) { return kRerankRabitq.to(b.schema) ? to_value(b.schema.second->code.bits) : Value(); },
@@ -413,7 +434,7 @@ const Parameter<B> kBuild[] = {
          .minimum = 1,
          .maximum = double{kMaxDim},
          .applies = &kPq,
-         .usual = "with rerank 32, or the dimension if less",
+         .usual = kUsualSubspacesText.data(),
          .recorded = if_changed,
          .help = "number of subspaces of a vector, and bytes of its code; at most the dimension"}),
     at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::rotated>(
@@ -425,9 +446,9 @@ const Parameter<B> kBuild[] = {
     optional_at<B, &B::schema, &IndexSchema::first, &Stage::code, &CodeParams::bits>(
         {.name = "bits",
          .minimum = 1,
-         .maximum = kMaxBits,
+         .maximum = CodeParams::kMaxBits,
          .applies = &kRabitq,
-         .usual = kUsualBitsText,
+         .usual = kUsualBitsText.data(),
          .recorded = if_changed,
          .help = "bits per dimension of rabitq codes (dtype or navigation)"}),
     optional_at<B, &B::ef_search>({.name = "ef_search",
@@ -450,10 +471,7 @@ const Parameter<B> kBuild[] = {
                        .help = "with memory_budget: continue an interrupted build from its work files, if there are "
                                "any; the file is the same"}),
     at<B, &B::replace, &ReplaceParams::overwrite>(
-        {.name = "overwrite",
-         .option = "force,f",
-         .type = flag,
-         .help = "replace any file; otherwise only an empty file or an index file"}),
+        {.name = "overwrite", .option = "force,f", .type = flag, .help = kOverwriteHelp}),
     at<B, &B::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
@@ -533,7 +551,7 @@ const Parameter<OpenParams> kOpen[] = {
 
 using R = RecommendParams;
 const Parameter<R> kRecommend[] = {
-    {{.name = "metric", .type = choice, .choices = metrics, .help = kBuild[1].help, .more_help = metrics_help},
+    {{.name = "metric", .type = choice, .choices = metrics, .help = kMetricHelp, .more_help = metrics_help},
      [](const R& r) { return name(name_of(r.metric)); },
      [](R& r, const Value& value) { r.metric = parse_metric(text(value)); }},
     at<R, &R::target_recall>({.name = "target_recall",
@@ -600,7 +618,7 @@ const Parameter<J> kJoin[] = {
                     .help = "a .npy file with the id of each vector of the index, numbers or text; compared with "
                             "ids.npy of the folder"}),
     at<J, &J::replace, &ReplaceParams::overwrite>(
-        {.name = "overwrite", .option = "force,f", .type = flag, .help = kBuild[std::size(kBuild) - 2].help}),
+        {.name = "overwrite", .option = "force,f", .type = flag, .help = kOverwriteHelp}),
 };
 
 }  // namespace
@@ -744,10 +762,7 @@ BuildParams build_params(const Given<BuildParams>& given, VectorKind vectors) {
   const IndexSchema& schema = params.schema;
   if (const ParameterInfo* const row = given.unused({&schema, 1}))
     invalid_argument(std::string(row->name) + ": " + unused_text(*row));
-  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second) {
-    if (const std::string problem = problem_with(schema); !problem.empty()) invalid_argument(problem);
-    invalid_argument("m_pq: none given, expected a whole number from 1 to the dimension of the vectors");
-  }
+  if (const std::string problem = problem_with(schema); !problem.empty()) invalid_argument(problem);
   return params;
 }
 

@@ -146,7 +146,7 @@ const Encoding* find_named(std::string_view text, std::span<const Encoding> enco
 }  // namespace
 
 std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
-bool has_metric(std::span<const Metric> distances, Metric metric) noexcept {
+bool has_metric(std::span<const Metric> distances, Metric metric) {
   return std::ranges::count(distances, row_of(metric).distance) != 0;
 }
 std::vector<Metric> metrics_of(std::span<const Metric> distances) {
@@ -184,10 +184,10 @@ const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &Encoding
 const GraphTypeRow& row_of(GraphType type) { return find(kGraphTypes, &GraphTypeRow::type, type); }
 const KindRow& row_of(Kind kind) { return find(kKinds, &KindRow::kind, kind); }
 
-std::string_view name_of(Metric metric) noexcept { return row_of(metric).name; }
-std::string_view name_of(GraphType type) noexcept { return row_of(type).name; }
-std::string_view name_of(Encoding encoding) noexcept { return row_of(encoding).name; }
-std::string_view name_of(Kind kind) noexcept { return row_of(kind).name; }
+std::string_view name_of(Metric metric) { return row_of(metric).name; }
+std::string_view name_of(GraphType type) { return row_of(type).name; }
+std::string_view name_of(Encoding encoding) { return row_of(encoding).name; }
+std::string_view name_of(Kind kind) { return row_of(kind).name; }
 Metric parse_metric(std::string_view text) {
   std::string lower(text);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -199,7 +199,7 @@ Metric parse_metric(std::string_view text) {
                      "numpy.unpackbits, and use 'euclidean'");
   return parse("metric", metric_rows(), lower).metric;
 }
-std::span<const std::string_view> aliases_of(Metric metric) noexcept { return row_of(metric).aliases; }
+std::span<const std::string_view> aliases_of(Metric metric) { return row_of(metric).aliases; }
 GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
 Encoding parse_encoding(std::string_view text, VectorKind vector_kind, std::string_view name) {
   std::vector<EncodingRow> rows;

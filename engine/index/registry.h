@@ -57,7 +57,7 @@ struct ClassRow {
 
 std::span<const MetricRow> metric_rows() noexcept;
 /// Whether `metric` compares by one of these distances, and all metrics that do.
-bool has_metric(std::span<const Metric> distances, Metric metric) noexcept;
+bool has_metric(std::span<const Metric> distances, Metric metric);
 std::vector<Metric> metrics_of(std::span<const Metric> distances);
 std::span<const GraphTypeRow> graph_type_rows() noexcept;
 std::span<const EncodingRow> encoding_rows() noexcept;

@@ -188,6 +188,8 @@ std::string problem_with(const IndexSchema& schema) {
   if (schema.kind == Kind::graph && row_of(schema.graph).guided && !schema.traversal_only())
     return "unsupported combination: graph_type " + quoted(cassata::name_of(schema.graph)) +
            " without navigation (use navigation, over dense vectors)";
+  if (schema.first.encoding == Encoding::pq && schema.first.code.m_pq == 0 && !schema.second)
+    return "m_pq: none given, expected a whole number from 1 to the dimension of the vectors";
   return schema.has(Role::residual) ? problem_with_residual(schema) : std::string();
 }
 

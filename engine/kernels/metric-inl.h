@@ -11,9 +11,7 @@
 
 #include <hwy/highway.h>
 
-#include <cassert>
-
-#include "cassata/types.h"
+#include "cassata/metric.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
@@ -46,13 +44,14 @@ struct Manhattan {
   static HWY_INLINE float finish(float sum) { return sum; }
 };
 
-/// Calls `use` with an object of the metric's type, which is one of those listed: encodings have these alone.
+/// Calls `use` with an object of the metric's type. Throws Error(invalid_argument) for a metric that is not listed.
 template <class First, class... Others, class Use>
 auto with_metric(Metric metric, Use use) {
+  if (metric == First::kMetric) return use(First{});
   if constexpr (sizeof...(Others) != 0)
-    if (metric != First::kMetric) return with_metric<Others...>(metric, use);
-  assert(metric == First::kMetric);
-  return use(First{});
+    return with_metric<Others...>(metric, use);
+  else
+    unsupported(metric);
 }
 
 }  // namespace cassata::kernels::HWY_NAMESPACE

@@ -1,6 +1,7 @@
 #include "engine/multivector/join.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,7 +18,7 @@
 namespace cassata {
 namespace {
 
-/// True for a graph with one encoding whose class allows token vectors, and with the metric of MaxSim.
+/// True for a graph with one encoding whose class allows token vectors, and with a metric of dot products, as MaxSim.
 bool can_be_first(const Manifest& manifest) {
   if (manifest.schema.second) return false;
   IndexSchema joined = manifest.schema;
@@ -28,14 +29,16 @@ bool can_be_first(const Manifest& manifest) {
 void check_first(const Index& first) {
   const Manifest& manifest = first.manifest();
   if (can_be_first(manifest)) return;
-  std::string known;
+  std::string known, metrics;
   for (const ClassRow& row : class_rows())
     if (row.seconds.empty() && row.kind == Kind::graph && row.vector_kind() == manifest.schema.vector_kind)
       known += (known.empty() ? "" : ", ") + std::string(row.name);
+  for (const Metric metric : metrics_of(std::array{Metric::dot_product}))
+    metrics += (metrics.empty() ? "'" : " or '") + std::string(name_of(metric)) + "'";
   invalid_argument(first.file().path() + ": holds a " + std::string(first.class_name()) +
                    (manifest.schema.second ? " with two stages and metric '" : " with metric '") +
                    std::string(name_of(manifest.schema.metric)) + "', expected one of " + known +
-                   " with one stage and metric '" + std::string(name_of(Metric::dot_product)) + "'");
+                   " with one stage and metric " + metrics);
 }
 
 void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, const std::filesystem::path& ids) {
@@ -56,21 +59,14 @@ void copy_sections(const Index& first, const Progress& progress, FileWriter& wri
   }
 }
 
-template <class Width>
-void write_offsets(std::span<const std::uint64_t> tokens, std::uint64_t token_bytes, FileWriter& writer) {
-  for (const std::uint64_t token : tokens) {
-    const auto at = static_cast<Width>(token * token_bytes);
-    writer.append(std::span(&at, 1));
-  }
-}
-
 /// Writes the section of the documents' offsets, and begins the section of their tokens, of `token_bytes` each.
 void begin_rows(const TokenFolder& tokens, std::uint64_t token_bytes, FileWriter& writer) {
   const std::string name(kRerankSection);
   const std::uint64_t bytes = tokens.total_tokens() * token_bytes;
   writer.begin(name + std::string(kOffsetsSuffix), Tier::hot);
-  bytes <= UINT32_MAX ? write_offsets<std::uint32_t>(tokens.offsets(), token_bytes, writer)
-                      : write_offsets<std::uint64_t>(tokens.offsets(), token_bytes, writer);
+  const std::span<const std::uint64_t> at = tokens.offsets();
+  write_offsets(
+      at.size() - 1, bytes, [&](std::size_t i) { return (at[i + 1] - at[i]) * token_bytes; }, writer);
   writer.begin(name, Tier::cold, bytes);
 }
 

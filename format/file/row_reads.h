@@ -18,8 +18,8 @@ namespace cassata {
 class alignas(64) RowReads {
  public:
   RowReads() = default;
-  /// Of a section that becomes resident: rows are in memory, and nothing is requested, once `cold` is false. Borrows
-  /// it.
+  /// For a section that becomes resident: once `cold` is false, its rows are in memory, and nothing is requested.
+  /// Borrows `cold`.
   explicit RowReads(const std::atomic<bool>& cold) : cold_(&cold) {}
 
   /// True while the section is to become resident and is not yet: then traversals request rows, too.

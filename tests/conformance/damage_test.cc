@@ -72,7 +72,7 @@ struct Asked {
   TokenBatch batch() const { return tokens.dim == 0 ? TokenBatch() : tokens.batch(); }
 };
 
-/// Searches in every way. The answers may be anything that a right file could give, or there is an error that tells
+/// Searches in every way. The answers may be anything that a right file could give, or there is an error that says
 /// what is damaged.
 void survive(const Index& index, const Asked& asked) {
   const auto ask = [&](const auto& search, const SearchParams& params) {
@@ -430,7 +430,7 @@ TEST_P(DamagedMultivector, EachFaultIsNamedWithItsPlace) {
     std::memcpy(bytes.data() + at, &value, sizeof value);
     write_with_sections(folder / "crafted", index.file(), {{name, bytes}});
   };
-  /// It is opened and searched, but verify tells that `found` is at byte `at` of the section.
+  /// The file is opened and searched, but verify reports `found` at byte `at` of the section.
   const auto expect_found = [&](const std::string& name, std::size_t at, const std::string& found) {
     SCOPED_TRACE(found);
     const Index crafted = Index::open(folder / "crafted");

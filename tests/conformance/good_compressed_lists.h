@@ -1,4 +1,4 @@
-// Whether a compressed graph's lists are as docs/format.md demands, told from that page alone.
+// Whether a compressed graph's lists are as docs/format.md demands, checked by that page alone.
 #pragma once
 
 #include <cstdint>

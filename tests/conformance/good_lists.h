@@ -1,4 +1,4 @@
-// Whether inverted lists are as docs/format.md demands, told from that page alone. For collections of up to 64 blocks
+// Whether inverted lists are as docs/format.md demands, checked by that page alone. For collections of up to 64 blocks
 // of rows.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Whether rows of sparse vectors are as docs/format.md demands, told from that page alone. For dims of up to 65,536.
+// Whether rows of sparse vectors are as docs/format.md demands, checked by that page alone. For dims of up to 65,536.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Whether token vectors are as docs/format.md demands, told from that page alone.
+// Whether token vectors are as docs/format.md demands, checked by that page alone.
 #pragma once
 
 #include <algorithm>

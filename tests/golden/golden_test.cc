@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::exact_on_whole_numbers;
 
-/// A line of an .answers file; make_golden.cc tells its form.
+/// A line of an .answers file, whose form is in make_golden.cc.
 struct Answer {
   std::vector<float> query, tokens;
   std::vector<std::int64_t> ids;

@@ -48,7 +48,7 @@ class Child {
   pid_t pid_;
 };
 
-/// One process tells another that it has come so far.
+/// A signal from one process to another that it has come so far.
 class Signal {
  public:
   Signal() { EXPECT_EQ(::pipe(ends_), 0); }

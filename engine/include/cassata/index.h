@@ -135,13 +135,13 @@ std::string_view library_version() noexcept;
 std::string_view simd_target() noexcept;
 
 // Names as users write them; the parse functions throw Error(invalid_argument) that lists what is accepted.
-std::string_view name_of(Metric metric) noexcept;      ///< e.g. "dotproduct"
-std::string_view name_of(GraphType type) noexcept;     ///< e.g. "permuted"
-std::string_view name_of(Encoding encoding) noexcept;  ///< e.g. "f16"
-std::string_view name_of(Kind kind) noexcept;          ///< e.g. "hnsw"
+std::string_view name_of(Metric metric);      ///< e.g. "dotproduct"
+std::string_view name_of(GraphType type);     ///< e.g. "permuted"
+std::string_view name_of(Encoding encoding);  ///< e.g. "f16"
+std::string_view name_of(Kind kind);          ///< e.g. "hnsw"
 /// Ignores case. Accepts the names that other libraries use, see aliases_of().
 Metric parse_metric(std::string_view text);
-std::span<const std::string_view> aliases_of(Metric metric) noexcept;
+std::span<const std::string_view> aliases_of(Metric metric);
 GraphType parse_graph_type(std::string_view text);
 Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense,
                         std::string_view name = "dtype");

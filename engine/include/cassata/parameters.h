@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "cassata/error.h"
 #include "cassata/params.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
@@ -117,7 +118,8 @@ class Given {
  public:
   explicit Given(std::span<const Parameter<Params>> table) : table_(table), values_(table.size()) {}
 
-  /// Checks type and range. Throws Error(invalid_argument) naming the parameter.
+  /// Checks type and range. Throws Error(invalid_argument) naming the parameter; so do all functions for a name that is
+  /// not in the table.
   void give(std::string_view name, Value value) {
     const std::size_t i = place(name);
     check_value(table_[i], value);
@@ -131,7 +133,8 @@ class Given {
   /// The value; none if it is not given.
   const Value& value(std::string_view name) const { return values_[place(name)]; }
   bool given(std::string_view name) const { return value(name).index() != 0; }
-  /// Sets all given values in `params`, in the table's order. Throws Error(invalid_argument), e.g. for an unknown name.
+  /// Sets all given values in `params`, in the table's order. Throws Error(invalid_argument), e.g. for the name
+  /// of an unknown metric.
   void apply(Params& params) const {
     for (std::size_t i = 0; i < table_.size(); ++i)
       if (values_[i].index() != 0) table_[i].set(params, values_[i]);
@@ -147,9 +150,12 @@ class Given {
   }
 
  private:
-  /// `name` must be one of the table's.
   std::size_t place(std::string_view name) const {
-    return static_cast<std::size_t>(std::ranges::find(table_, name, &ParameterInfo::name) - table_.begin());
+    const auto row = std::ranges::find(table_, name, &ParameterInfo::name);
+    if (row != table_.end()) return static_cast<std::size_t>(row - table_.begin());
+    std::string known;
+    for (const ParameterInfo& one : table_) known += (known.empty() ? "'" : ", '") + std::string(one.name) + "'";
+    invalid_argument("parameter '" + std::string(name) + "' given, expected one of " + known);
   }
 
   std::span<const Parameter<Params>> table_;

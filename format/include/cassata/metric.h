@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
+#include "cassata/error.h"
 #include "cassata/types.h"
 
 namespace cassata {
@@ -43,26 +45,35 @@ inline constexpr MetricRow kMetrics[] = {
 };
 // clang-format on
 
-/// The row of a metric. All metrics that were parsed or read from a file are in the table.
-constexpr const MetricRow& row_of(Metric metric) noexcept {
+/// Throws Error(invalid_argument): `metric` has no row, or these codes do not compute its distances.
+[[noreturn]] inline void unsupported(Metric metric) {
+  std::string found = "number " + std::to_string(static_cast<int>(metric));
+  for (const MetricRow& row : kMetrics)
+    if (row.metric == metric) found = "'" + std::string(row.name) + "'";
+  invalid_argument("metric: " + found + " given, expected one whose distances the codes compute");
+}
+
+/// The row of a metric. All metrics that were parsed or read from a file are in the table; for others it throws
+/// Error(invalid_argument).
+constexpr const MetricRow& row_of(Metric metric) {
   for (const MetricRow& row : kMetrics)
     if (row.metric == metric) return row;
-  return kMetrics[0];
+  unsupported(metric);
 }
 
 /// Whether the largest score is the best.
-constexpr bool largest_first(Metric metric) noexcept { return row_of(metric).form == DistanceForm::negated_product; }
+constexpr bool largest_first(Metric metric) { return row_of(metric).form == DistanceForm::negated_product; }
 
 /// The score that stands for `distance`, and back: the mapping is its own inverse.
-constexpr float score_of(Metric metric, float distance) noexcept {
+constexpr float score_of(Metric metric, float distance) {
   return largest_first(metric) ? 0 - distance : distance;  // 0, not -0
 }
 
 /// The length that `distance` stands for, and back. Not for products.
-inline double length_of(Metric metric, double distance) noexcept {
+inline double length_of(Metric metric, double distance) {
   return row_of(metric).form == DistanceForm::length ? distance : std::sqrt(distance);
 }
-constexpr double distance_at(Metric metric, double length) noexcept {
+constexpr double distance_at(Metric metric, double length) {
   return row_of(metric).form == DistanceForm::length ? length : length * length;
 }
 

@@ -32,6 +32,9 @@ enum class GraphType : std::uint8_t { standard = 0, permuted = 1, compressed = 2
 
 /// Parameters of some encodings; 0 for other encodings.
 struct CodeParams {
+  static constexpr std::uint32_t kMaxBits = 8, kUsualBits = 4;  ///< of rabitq; the default of builds
+  static constexpr std::uint32_t kUsualSubspaces = 32;          ///< of pq in the first of two stages, by default
+
   std::uint32_t m_pq = 0;       ///< pq and two-level tokens: number of subspaces
   std::uint32_t bits = 0;       ///< rabitq: bits per dimension
   bool rotated = false;         ///< pq: vectors are rotated first
@@ -81,7 +84,7 @@ struct IndexSchema {
   const Stage& stored() const noexcept { return traversal_only() ? *second : first; }
 
   /// The metric whose distances the engine compares.
-  Metric distance() const noexcept { return row_of(metric).distance; }
+  Metric distance() const { return row_of(metric).distance; }
 
   bool operator==(const IndexSchema&) const = default;
 };

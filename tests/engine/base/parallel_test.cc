@@ -81,18 +81,18 @@ TEST(ParallelFor, InTurnsTellsTheCallersThreadHowFarItIs) {
     const auto threads = static_cast<unsigned>(1 + below(random, 4));
     const std::thread::id caller = std::this_thread::get_id();
     std::vector<int> times(count);
-    std::size_t told = 0;
+    std::size_t reported = 0;
     const auto report = [&](std::size_t done) {
       EXPECT_EQ(std::this_thread::get_id(), caller);
-      EXPECT_GT(done, told);
-      EXPECT_LE(done - told, turn * threads_of(threads));
+      EXPECT_GT(done, reported);
+      EXPECT_LE(done - reported, turn * threads_of(threads));
       for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(times[i], i < done ? 1 : 0);
-      told = done;
+      reported = done;
     };
     parallel_for(threads, count, grain, turn, report, [&](std::size_t begin, std::size_t end, unsigned) {
       for (std::size_t i = begin; i < end; ++i) ++times[i];
     });
-    EXPECT_EQ(told, count);
+    EXPECT_EQ(reported, count);
   }
   std::atomic<std::size_t> reached = 0;
   const auto stop = [](std::size_t) { throw std::runtime_error("enough"); };

@@ -34,8 +34,8 @@ TEST(Order, IsAPermutationForAnyNumberOfThreads) {
   }
 }
 
-/// Of rows in 16 clusters, the share of pairs in a block that are of one: 1 / 16 by chance. One row in a hundred is
-/// multiplied by `factor`.
+/// Orders rows of 16 clusters. Returns the share of pairs in a block whose rows are of one cluster: 1 / 16 by chance.
+/// One row in a hundred is multiplied by `factor`.
 double share_together(unsigned seed, float factor) {
   constexpr std::size_t kClusters = 16, kRows = 2048, kPlaces = 40;
   Random random(seed);

@@ -38,7 +38,7 @@ inline Form rabitq(unsigned bits) {
 
 inline std::vector<Form> all_forms() {
   std::vector<Form> forms = {kInt8, kInt4};
-  for (unsigned bits = 1; bits <= kMaxRabitqBits; ++bits) forms.push_back(rabitq(bits));
+  for (unsigned bits = 1; bits <= CodeParams::kMaxBits; ++bits) forms.push_back(rabitq(bits));
   return forms;
 }
 

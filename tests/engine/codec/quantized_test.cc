@@ -167,7 +167,7 @@ Errors errors_of(const Form& form, Metric metric, std::size_t dim, unsigned seed
 
 TEST(Quantized, RabitqIsRightInTheMean) {
   for (const Metric metric : {Metric::dot_product, Metric::euclidean})
-    for (unsigned bits = 1; bits <= kMaxRabitqBits; ++bits)
+    for (unsigned bits = 1; bits <= CodeParams::kMaxBits; ++bits)
       for (const std::size_t dim : {48, 128, 200}) {
         SCOPED_TRACE(std::to_string(bits) + " bits, dim " + std::to_string(dim));
         const Errors errors = errors_of(rabitq(bits), metric, dim, bits);
@@ -179,7 +179,7 @@ TEST(Quantized, MoreBitsAreNoWorse) {
   for (const Metric metric : {Metric::dot_product, Metric::euclidean})
     for (const std::size_t dim : {48, 200}) {
       double before = std::numeric_limits<double>::infinity();
-      for (unsigned bits = 1; bits <= kMaxRabitqBits; ++bits) {
+      for (unsigned bits = 1; bits <= CodeParams::kMaxBits; ++bits) {
         const double error = errors_of(rabitq(bits), metric, dim, 7).root_mean_square();
         EXPECT_LE(error, before * (bits <= 5 ? 0.75 : 1.05))
             << bits << " bits, dim " << dim << ": the query's own rounding is the least error";

@@ -80,15 +80,15 @@ TEST(SearchExact, TellsOfItsProgress) {
   Random random(1);
   const Vectors vectors = whole_vectors(random, 10, 3);
   FewAtATime stream(vectors.matrix(), 4);
-  std::vector<std::uint64_t> told;
+  std::vector<std::uint64_t> reported;
   std::vector<std::int64_t> ids(1);
   std::vector<float> scores(1);
   search_exact(stream, Metric::euclidean, vectors.part(0, 1).matrix(), {.k = 1}, {.ids = ids, .scores = scores},
                [&](std::string_view, std::uint64_t done, std::uint64_t total) {
-                 told.push_back(done);
+                 reported.push_back(done);
                  EXPECT_EQ(total, 10u);
                });
-  EXPECT_EQ(told, (std::vector<std::uint64_t>{4, 8, 10}));
+  EXPECT_EQ(reported, (std::vector<std::uint64_t>{4, 8, 10}));
 }
 
 TEST(SearchExact, RefusesWhatDoesNotFit) {

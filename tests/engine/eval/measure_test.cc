@@ -127,15 +127,15 @@ TEST_F(Measure, CandidatesOfTwoStagesFollowTheWidthWhereAskedTo) {
 TEST_F(Measure, EachIndexAtEachWidth) {
   const std::vector<Index> indexes = {build(Kind::graph), build(Kind::flat), build(Kind::graph)};
   const auto expected = exact(indexes[1]);
-  std::vector<std::uint64_t> told;
+  std::vector<std::uint64_t> reported;
   const auto progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
-    told.push_back(done);
+    reported.push_back(done);
     EXPECT_EQ(total, 3 * (2 * 3 + 1));
   };
   const auto points =
       measure(indexes, queries_.matrix(), expected, {.ef_search = {80, 10, 20}, .repeat = 2, .progress = progress});
   ASSERT_EQ(points.size(), 3u);
-  EXPECT_EQ(told.back(), 3u * (2 * 3 + 1));
+  EXPECT_EQ(reported.back(), 3u * (2 * 3 + 1));
   ASSERT_EQ(points[1].size(), 1u) << "an exact index has no width";
   EXPECT_EQ(points[1][0].ef_search, 0u);
   EXPECT_EQ(points[1][0].recall, 1);

@@ -67,10 +67,9 @@ TEST_F(RecommendAtSize, StaysWithinTheMemory) {
   const Batch queries = queries_.matrix();
   const Recommendation tight = recommend(*stream(), &queries, {.target_recall = 0.5, .memory = bound, .sample = 400});
   EXPECT_LE(tight.choice().hot_bytes, static_cast<double>(bound));
-  expect_error(
-      Errc::invalid_argument,
-      {"memory: no candidate", "within the memory of 10.0 kB", "the smallest that does needs", " kB: Dense"},
-      [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
+  expect_error(Errc::invalid_argument,
+               {"memory: no candidate", "within the memory of 10.0 kB", "the smallest that does needs", " kB: Dense"},
+               [&] { recommend(*stream(), nullptr, {.target_recall = 0.5, .memory = 10'000, .sample = 400}); });
 }
 
 TEST_F(Recommend, TriesEachWayThatThereIs) {

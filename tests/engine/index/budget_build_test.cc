@@ -69,7 +69,7 @@ TEST_P(BudgetBuildAtSize, FindsAsMuchInTheSameBytesForAnyThreads) {
   EXPECT_TRUE(read_file(folder / "index") == read_file(folder / "threads"));
 }
 
-/// Of every encoding; of f32 vectors, of every type, since lists of neighbours know nothing of encodings.
+/// Graphs of every encoding, and for f32 vectors of every graph type: neighbour lists do not depend on the encoding.
 std::vector<BuildParams> graph_cases() {
   std::vector<BuildParams> cases = all_cases();
   std::erase_if(cases, [](const BuildParams& params) {
@@ -240,7 +240,7 @@ TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
         bytes[bytes.size() / 2] ^= std::byte{4};
         write_file(file, bytes);
       }};
-  std::size_t told = 0, harmless = 0;
+  std::size_t reported = 0, harmless = 0;
   for (const auto& entry : std::filesystem::directory_iterator(left))
     for (std::size_t i = 0; i < damages.size(); ++i) {
       SCOPED_TRACE(entry.path().filename().string() + ", damage " + std::to_string(i));
@@ -253,13 +253,13 @@ TEST(BudgetBuild, DamageToWhatAnInterruptedBuildLeftIsToldOrDoesNoHarm) {
       } catch (const Error& error) {
         EXPECT_NE(std::string(error.what()).find(work.string()), std::string::npos) << error.what();
         EXPECT_TRUE(std::filesystem::exists(work));
-        ++told;
+        ++reported;
       }
       std::filesystem::remove(folder / "index");
       std::filesystem::remove_all(work);
     }
-  EXPECT_GT(told, 20u);
-  EXPECT_GT(harmless, 2u);  // such as of the mark that there is something to resume: the build starts anew
+  EXPECT_GT(reported, 20u);
+  EXPECT_GT(harmless, 2u);  // e.g. damage to the mark that there is something to resume: the build starts anew
 }
 
 TEST(BudgetBuild, AFolderThatNoBuildMadeStays) {
@@ -337,8 +337,8 @@ TEST(WorkFiles, StartNowhereAmongFilesOfOthers) {
 
 TEST(WorkFiles, NameTheDifferingLine) {
   const TempDir folder;
-  const auto refused = [&](const std::string& what, const std::string& told) {
-    expect_error(Errc::invalid_argument, {told}, [&] { WorkFiles(folder / "index", what, true); });
+  const auto refused = [&](const std::string& what, const std::string& found) {
+    expect_error(Errc::invalid_argument, {found}, [&] { WorkFiles(folder / "index", what, true); });
   };
   WorkFiles(folder / "index", "kind hnsw\nm 8\nresidual true\n", false).keep();
   refused("kind hnsw\nbits 4\nm 8\nresidual true\n", ": found none, expected 'bits 4'");

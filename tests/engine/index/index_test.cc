@@ -125,6 +125,16 @@ TEST(IndexOpen, KindShapeAndEncodingMustFit) {
   crafted([](Manifest& m) { m.schema.first.encoding = Encoding::f16; });
   expect_error(Errc::corrupt, {"crafted: manifest at byte", "dtype 'f16' of "},
                [&] { Index::open(folder / "crafted"); });
+  for (const std::uint32_t m : {0u, 1u, 513u}) {
+    crafted([m](Manifest& manifest) { manifest.graph->m = m; });
+    expect_error(Errc::corrupt, {"crafted: manifest at byte", "m is " + std::to_string(m) + ", expected 2 to 512"},
+                 [&] { Index::open(folder / "crafted"); });
+  }
+}
+
+TEST(IndexBuild, ProductQuantizationNeedsItsSubspaces) {
+  expect_error(Errc::invalid_argument, {"m_pq: none given, expected a whole number from 1 to the dimension"},
+               [] { build(small_vectors(), {.schema = {.first = {.encoding = Encoding::pq}}}, {}); });
 }
 
 TEST(IndexHandle, TakesTheNewFileAndLeavesCopiesAlone) {
@@ -407,13 +417,13 @@ TEST(IndexBuild, RefusesToReplaceItsInput) {
 TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   const TempDir folder;
   for (const KindRow& kind : dense_kinds()) {
-    std::uint64_t told = 0;
+    std::uint64_t reports = 0;
     build(small_vectors(),
           {.schema = {.kind = kind.kind}, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
              EXPECT_LE(done, total);
-             ++told;
+             ++reports;
            }});
-    EXPECT_GT(told, 0u);
+    EXPECT_GT(reports, 0u);
     struct Cancelled {};
     EXPECT_THROW(build(small_vectors(), {.schema = {.kind = kind.kind}, .progress = [](auto...) { throw Cancelled(); }},
                        folder / "index"),

@@ -62,6 +62,17 @@ TEST(Parameters, NamesAreUniqueInATableAndMeanTheSameOptionInAll) {
   EXPECT_EQ(find_parameter("no_such"), nullptr);
 }
 
+TEST(Parameters, NamesThatATableLacksAreRefused) {
+  each_table([]<class Params>(std::span<const Parameter<Params>> table) {
+    Given<Params> given(table);
+    const std::string expected = "parameter 'no_such' given, expected one of '" + std::string(table.front().name) + "'";
+    expect_error(Errc::invalid_argument, {expected}, [&] { given.give("no_such", std::uint64_t{1}); });
+    expect_error(Errc::invalid_argument, {expected}, [&] { given.give_text("no_such", "1"); });
+    expect_error(Errc::invalid_argument, {expected}, [&] { given.value("no_such"); });
+    expect_error(Errc::invalid_argument, {expected}, [&] { given.given("no_such"); });
+  });
+}
+
 TEST(Parameters, HelpIsALineWithoutAFullStop) {
   each_row([](const auto& row) {
     const std::string help = help_of(row);

@@ -111,7 +111,7 @@ Vectors scaled(Vectors vectors, float scale) {
   return vectors;
 }
 
-/// Of vectors whose mean is as long as they are, beside queries far shorter or longer.
+/// The mean of the vectors is as long as they are, and queries are far shorter or longer.
 TEST(DenseCompactIndexesAtSize, ScalingQueriesChangesNoAnswersByDotProduct) {
   Random random(8);
   Vectors all = clustered_vectors(random, 2040, 64, 30);

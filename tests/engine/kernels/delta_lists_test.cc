@@ -34,7 +34,7 @@ Widths random_widths(Random& random) {
   return widths;
 }
 
-/// A list's bytes, bit by bit as deltas.h tells. 0 stands for the list's own number.
+/// A list's bytes, bit by bit, in the format of delta_lists.h. 0 stands for the list's own number.
 std::vector<std::byte> encode(const Widths& widths, const std::vector<std::uint32_t>& deltas) {
   std::vector<bool> front, back;
   for (const std::uint32_t delta : deltas) {
@@ -57,7 +57,7 @@ std::vector<std::byte> encode(const Widths& widths, const std::vector<std::uint3
   return bytes;
 }
 
-/// What deltas.h says that any bytes mean.
+/// The list that any bytes hold, in the format of delta_lists.h.
 std::vector<Id> decode(const Widths& widths, const std::vector<std::byte>& bytes, Id self, std::size_t most) {
   const auto bit = [&](std::size_t i) { return std::to_integer<unsigned>(bytes[i / 8]) >> i % 8 & 1; };
   std::size_t front = 0, back = 8 * bytes.size(), place = most;

@@ -273,7 +273,7 @@ TEST(MultivectorIndex, PartsThatDoNotFitAreRefused) {
   refuse({other, "SparseRerankHNSW"},
          with({.schema = {.first = {.encoding = Encoding::sparse_f16},
                           .second = Stage{.encoding = Encoding::sparse_f32, .role = Role::rerank}}}));
-  refuse({other, "euclidean", "dotproduct"},
+  refuse({other, "euclidean", "one stage and metric 'dotproduct' or 'cosine'"},
          with({.schema = {.metric = Metric::euclidean, .first = {.encoding = Encoding::sparse_f16}}}));
   refuse({other, "DensePlainHNSW with two stages", "DensePQHNSW"},
          with({.schema = {.first = {.encoding = Encoding::dense_int8, .role = Role::traversal},

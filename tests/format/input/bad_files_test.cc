@@ -170,7 +170,7 @@ TEST_F(BadFile, RowsOfAnotherDim) {
   const Array wide = {ElementType::f32, 1, 5, std::string(20, '\1')},
               twice = {ElementType::f32, 2, 5, std::string(40, '\1')};
   expect_refused("x.fvecs", vecs_file(floats_) + vecs_file(wide),
-                 {"row 3: dim 5, expected 4"});  // the file's length tells
+                 {"row 3: dim 5, expected 4"});  // the file's length shows it
   std::string disguised = vecs_file(floats_);
   disguised.replace(20, 4, raw(3));
   expect_refused("x.fvecs", disguised, {"row 1: dim 3, expected 4"});  // only the row itself does

@@ -61,7 +61,7 @@ float value_of(const Array& a, std::size_t i) {
   return 0;
 }
 
-/// Reads the stream in pieces of random numbers of rows and compares everything it tells.
+/// Reads the stream in pieces of random numbers of rows and compares all that it returns.
 void check(DenseStream& stream, const Array& a, Random& random) {
   ASSERT_EQ(stream.size(), a.rows);
   ASSERT_EQ(stream.dim(), a.dim);

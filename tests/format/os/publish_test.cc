@@ -294,9 +294,9 @@ TEST_F(Publish, NotesWhomItShutsOut) {
     write_file(path_, "root's");
     fs::permissions(path_, fs::perms(mode));
     as_user(65534, 65534, [&] {
-      std::string told;
-      publish_text(path_, "new", kAny, {.overwrite = true, .note = [&](const std::string& note) { told = note; }});
-      write_file(folder_ / "note", told.empty() ? "none" : told);
+      std::string noted;
+      publish_text(path_, "new", kAny, {.overwrite = true, .note = [&](const std::string& note) { noted = note; }});
+      write_file(folder_ / "note", noted.empty() ? "none" : noted);
       return 0;
     });
     struct stat status {};
