@@ -22,7 +22,7 @@ CommandLine line_of(MultivectorChoices& choices) {
                    "neither input. A search finds\n"
                    "candidates by INDEX, and scores them again by MaxSim of their tokens. INDEX is a graph over one "
                    "vector per document, sparse or dense,\n"
-                   "with metric dotproduct and one stage. FOLDER holds\n"
+                   "with metric dotproduct or cosine and one stage. FOLDER holds\n"
                    "  doclens.npy        number of tokens of each document, (documents,) i4 or i8, and either\n"
                    "  documents.npy      (tokens, token_dim) f2, f4 or u2 (the bits of f2), or (documents, tokens, "
                    "token_dim) with padding; or\n"

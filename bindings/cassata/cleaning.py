@@ -6,8 +6,10 @@ from typing import Any
 
 from cassata import _core, inputs
 from cassata.inputs import Path
+from cassata.signatures import near_names
 
 
+@near_names
 def clean(folder: Path, *, resumable: bool = False, dry_run: bool = False) -> list[dict[str, Any]]:
     """Removes the leftovers of killed builds: unfinished files (`.partial`) and work folders (`.build`).
 

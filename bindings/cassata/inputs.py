@@ -6,8 +6,10 @@ import math
 import operator
 import os
 import re
+import stat
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -200,14 +202,11 @@ def tokens_of(tokens: Any, rows: int, dim: int) -> CoreTokens:
     if isinstance(tokens, (list, tuple)) and all(isinstance(one, np.ndarray) and one.ndim == 2 for one in tokens):
         if len(tokens) != rows:
             raise ValueError(f"tokens: {len(tokens)} arrays, expected {rows}, one for each query")
-        return query_tokens(
-            np.concatenate(tokens) if tokens else np.empty((0, dim)),
-            rows,
-            None,
-            None,
-            [len(one) for one in tokens],
-            dim,
-        )
+        for i, one in enumerate(tokens):
+            if one.shape[1] != dim:
+                raise ValueError(f"tokens: query {i}: shape {one.shape}, expected (tokens, {dim})")
+        lengths = [len(one) for one in tokens]
+        return query_tokens(np.concatenate(tokens) if tokens else np.empty((0, dim)), rows, None, None, lengths, dim)
     return query_tokens(tokens, rows, None, None, None, dim)
 
 
@@ -309,13 +308,21 @@ def matrix_file(path: str) -> SparseMatrix:
     """The matrix that scipy.sparse.save_npz wrote to `path`."""
     from scipy import sparse
 
-    try:
-        with open(path, "rb") as file:  # SciPy leaves a file open that it cannot read
+    expected = "expected a file written by scipy.sparse.save_npz"
+    # O_NONBLOCK: a named pipe is opened at once, and refused. SciPy leaves a file open that it cannot read.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: not a regular file")
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: not a zip archive, {expected}")
+        file.seek(0)
+        try:
             return sparse.load_npz(file)  # type: ignore[no-any-return]
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # zipfile, zlib, NumPy and SciPy raise different types
-        raise ValueError(f"{path}: {error}, expected a file written by scipy.sparse.save_npz") from None
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # zipfile, zlib, NumPy and SciPy raise different types
+            found = "holds no sparse matrix" if "does not contain" in str(error) else error
+            raise ValueError(f"{path}: {found}, {expected}") from None
 
 
 def _components(name: str, whole: npt.NDArray[Any], offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:

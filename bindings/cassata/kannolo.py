@@ -534,17 +534,22 @@ def _native(self: Index) -> Sequence[str]:
 
 def _tokens(row: Row, core: _core.Index, given: dict[str, Any], count: int) -> inputs.CoreTokens | None:
     """The token vectors of that many queries; None: neither given nor needed."""
-    tokens = given.pop("tokens", None)
-    if tokens is not None:
-        tokens = inputs.tokens_of(tokens, count, core.token_dim)
+    asked = given.pop("tokens", None)
+    tokens = None if asked is None else inputs.tokens_of(asked, count, core.token_dim)
     if not row.files:
-        return tokens  # type: ignore[no-any-return]
+        return tokens
     if "residuals" in given:
         given["residuals"] = inputs.truth("residuals", given["residuals"])
         given["sum_stages"] = _either(given, "residuals", "sum_stages")
     others = _either(given, "multivec_queries", "multivec_query")
     n_tokens, token_dim, doclens = (given.pop(name, None) for name in ("n_tokens", "token_dim", "query_doclens"))
-    return tokens or inputs.query_tokens(others, count, n_tokens, token_dim, doclens, core.token_dim)
+    if tokens is None:
+        return inputs.query_tokens(others, count, n_tokens, token_dim, doclens, core.token_dim)
+    beside = {"multivec_queries": others, "n_tokens": n_tokens, "token_dim": token_dim, "query_doclens": doclens}
+    for name, value in beside.items():
+        if value is not None:
+            raise TypeError(f"{name}: given with tokens, expected one of them")
+    return tokens
 
 
 def _dense_queries(core: _core.Index, given: dict[str, Any]) -> tuple[Any, int, bool]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cassata import _core, inputs
 from cassata.inputs import Path, Progress
 from cassata.kannolo import CLASSES
+from cassata.signatures import near_names
 
 if TYPE_CHECKING:
     from cassata import Index
@@ -68,6 +69,7 @@ class Recommendation:
         return face.build(data, path, overwrite=overwrite, num_threads=num_threads, progress=progress, **self.arguments)  # type: ignore[no-any-return]
 
 
+@near_names
 def recommend(
     data: Any,
     queries: Any = None,

@@ -6,8 +6,10 @@ from typing import Any
 
 from cassata import _core, inputs
 from cassata.inputs import Path, Progress
+from cassata.signatures import near_names
 
 
+@near_names
 def train_two_level(
     multivec_data_folder: Path,
     out_folder: Path,

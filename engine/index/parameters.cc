@@ -317,8 +317,8 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = kinds,
       .recorded = always,
-      .help = "hnsw: approximate, by a graph; flat: exact (sparse vectors by inverted lists, dotproduct only); "
-              "postings: approximate, by inverted lists of sparse vectors, dotproduct only"},
+      .help = "hnsw: approximate, by a graph; flat: exact (sparse vectors by inverted lists, dotproduct or cosine); "
+              "postings: approximate, by inverted lists of sparse vectors, dotproduct or cosine"},
      [](const B& b) { return name(name_of(b.schema.kind)); },
      set_kind},
     {{.name = "metric",
@@ -398,9 +398,10 @@ const Parameter<B> kBuild[] = {
       .type = choice,
       .choices = reranks,
       .recorded = always,
-      .help = "encoding of a second stage, which stores the vectors again and scores the candidates of the first "
-              "stage: any for sparse vectors (dotproduct only); f16, f32 or rabitq for dense vectors with dtype pq, "
-              "int8, int4 or rabitq"},
+      .help =
+          "encoding of a second stage, which stores the vectors again and scores the candidates of the first "
+          "stage: any for sparse vectors (dotproduct or cosine); f16, f32 or rabitq for dense vectors with dtype pq, "
+          "int8, int4 or rabitq"},
      rerank_value,
      set_rerank},
     {{.name = "rerank_bits",

@@ -285,6 +285,16 @@ def test_token_vectors(first, tmp_path):
         )
         with pytest.raises(ValueError, match="tokens: 6 arrays, expected 7, one for each query"):
             same.search(queries, tokens=list(tokens)[:6])
+        with pytest.raises(ValueError, match=r"^tokens: query 2: shape \(\d+, \d+\), expected \(tokens, \d+\)$"):
+            same.search(queries, tokens=[one[:, : 3 if i == 2 else None] for i, one in enumerate(tokens)])
+
+
+def test_tokens_say_all_of_themselves(tmp_path):
+    path, asked = built(cassata.DenseMultivecRerankIndex, VECTORS, SMALL, tmp_path)
+    with cassata.open(path) as index:
+        for name, value in (("query_doclens", [1] * 7), ("n_tokens", 3), ("multivec_queries", ASKED_TOKENS)):
+            with pytest.raises(TypeError, match=f"^{name}: given with tokens, expected one of them"):
+                index.search(QUERIES, **asked, **{name: value})
 
 
 def test_kannolo_constructors_flatten(tmp_path):
@@ -371,6 +381,9 @@ def test_options_go_by_name(tmp_path):
             TypeError,
             "^verfy: unknown argument of Index.open, did you mean 'verify'?",
         ),
+        (lambda: cassata.recommend(VECTORS, target_recal=0.9), TypeError, "did you mean 'target_recall'?"),
+        (lambda: cassata.clean(".", dry=True), TypeError, "did you mean 'dry_run'?"),
+        (lambda: cassata.train_two_level("x", "y", pq_subspace=4), TypeError, "did you mean 'pq_subspaces'?"),
         (
             lambda: cassata.build(VECTORS, kind="flat").search(QUERIES, efsearch=3),
             TypeError,

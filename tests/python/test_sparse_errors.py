@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import pickle
 import struct
 
@@ -154,6 +155,19 @@ def test_bad_files(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message):
         Face.build_from_file(tmp_path / name, path=tmp_path / "index")
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_archives_that_hold_no_sparse_matrix(tmp_path):
+    np.savez(tmp_path / "arrays.npz", a=np.ones(3))
+    (tmp_path / "noise.npz").write_bytes(bytes(range(256)))
+    os.mkfifo(tmp_path / "pipe.npz")
+    for name, found in (
+        ("arrays.npz", "holds no sparse matrix"),
+        ("noise.npz", "not a zip archive"),
+        ("pipe.npz", "not a regular file"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: {found}"):
+            Face.build_from_file(tmp_path / name)
 
 
 def test_an_index_does_not_replace_its_input(tmp_path, vectors):
