@@ -314,20 +314,22 @@ py::list residency(const Index& index) {
 }
 
 using python::object_of;  // of a value
-py::dict object_of(const Facts& facts);
+py::object object_of(const Fact& fact);
 
 py::list object_of(const std::vector<Fact>& facts) {
   py::list out;
-  for (const Fact& fact : facts)
-    out.append(std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content));
+  for (const Fact& fact : facts) out.append(object_of(fact));
   return out;
 }
 
 py::dict object_of(const Facts& facts) {
   py::dict out;
-  for (const auto& [name, fact] : facts)
-    out[text(name)] = std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content);
+  for (const auto& [name, fact] : facts) out[text(name)] = object_of(fact);
   return out;
+}
+
+py::object object_of(const Fact& fact) {
+  return std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content);
 }
 
 /// The facts that Python shows, in its order.

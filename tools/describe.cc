@@ -11,20 +11,22 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 using tools::json_of;  // of a value
-Json json_of(const Facts& facts);
+Json json_of(const Fact& fact);
 
 Json json_of(const std::vector<Fact>& facts) {
   Json out = Json::array();
-  for (const Fact& fact : facts)
-    out.push_back(std::visit([](const auto& held) { return json_of(held); }, fact.content));
+  for (const Fact& fact : facts) out.push_back(json_of(fact));
   return out;
 }
 
 Json json_of(const Facts& facts) {
   Json out = Json::object();
-  for (const auto& [name, fact] : facts)
-    out[name] = std::visit([](const auto& held) { return json_of(held); }, fact.content);
+  for (const auto& [name, fact] : facts) out[name] = json_of(fact);
   return out;
+}
+
+Json json_of(const Fact& fact) {
+  return std::visit([](const auto& held) { return json_of(held); }, fact.content);
 }
 
 Json described(const Index& index, const Facts& facts) {

@@ -660,17 +660,17 @@ std::string value_text(const Value& value) {
   }
 }
 
+void refuse_unknown(std::string_view name, std::span<const std::string_view> known) {
+  invalid_argument("parameter '" + std::string(name) + "' given, expected one of " + quoted_list(known));
+}
+
 std::string expected_text(const ParameterInfo& parameter) {
   const auto number = [](double bound) { return value_text(bound); };
   const auto whole_number = [](double bound) { return value_text(static_cast<std::uint64_t>(bound)); };
   switch (parameter.type) {
     case flag: return "true or false";
     case path: return "a path";
-    case choice: {
-      std::string out;
-      for (const std::string& choice : parameter.choices()) out += (out.empty() ? "'" : ", '") + choice + "'";
-      return "one of " + out;
-    }
+    case choice: return "one of " + quoted_list(parameter.choices());
     case bytes: return "a number of bytes over 0, such as 512MiB";
     case whole:
       if (parameter.maximum >= 0x1p63) return "a whole number, " + whole_number(parameter.minimum) + " or more";

@@ -15,6 +15,7 @@
 #include "engine/codec/sparse.h"
 #include "engine/codec/sparse_packed.h"
 #include "engine/codec/tokens.h"
+#include "format/base/text.h"
 
 namespace cassata {
 namespace {
@@ -129,12 +130,10 @@ const Row& find(const Row (&rows)[n], Field field, Value value) {
 
 template <class Row>
 const Row& parse(std::string_view what, std::span<const Row> rows, std::string_view text) {
-  std::string choices;
-  for (const Row& row : rows) {
+  for (const Row& row : rows)
     if (row.name == text) return row;
-    choices += (choices.empty() ? "'" : ", '") + std::string(row.name) + "'";
-  }
-  invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " + choices);
+  invalid_argument(std::string(what) + ": '" + std::string(text) + "' given, expected one of " +
+                   quoted_list(rows, &Row::name));
 }
 
 /// Null if none has this name.
@@ -171,13 +170,6 @@ const ClassRow* class_of(const IndexSchema& schema) noexcept {
         (schema.second ? holds(row.seconds, schema.second->encoding) : row.seconds.empty()))
       return &row;
   return nullptr;
-}
-
-std::string names_of(std::span<const Encoding> encodings) {
-  std::string names;
-  for (const Encoding encoding : encodings)
-    names += (names.empty() ? "'" : ", '") + std::string(name_of(encoding)) + "'";
-  return names;
 }
 
 const EncodingRow& row_of(Encoding encoding) { return find(kEncodings, &EncodingRow::encoding, encoding); }
@@ -224,7 +216,8 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
     if (last != nullptr && hint.empty() && row.kind == last->kind && row.vector_kind() == last->vector_kind() &&
         row.seconds.empty() && find_named(text, row.encodings) != nullptr)
       hint = "; use class " + std::string(row.name);
-  invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " + names_of(known) + hint);
+  invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " +
+                   quoted_list(known, [](Encoding encoding) { return name_of(encoding); }) + hint);
 }
 
 Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind) {
@@ -233,10 +226,11 @@ Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_ki
     if (row.first == Role::traversal && row.kind == kind && row.vector_kind() == vector_kind)
       known.insert(known.end(), row.encodings.begin(), row.encodings.end());
   if (const Encoding* const found = find_named(text, known)) return *found;
-  invalid_argument("navigation: '" + std::string(text) + "' given, " +
-                   (known.empty() ? "unsupported for kind '" + std::string(name_of(kind)) + "' over " +
-                                        (vector_kind == VectorKind::sparse ? "sparse" : "dense") + " vectors"
-                                  : "expected one of " + names_of(known)));
+  invalid_argument(
+      "navigation: '" + std::string(text) + "' given, " +
+      (known.empty() ? "unsupported for kind '" + std::string(name_of(kind)) + "' over " +
+                           (vector_kind == VectorKind::sparse ? "sparse" : "dense") + " vectors"
+                     : "expected one of " + quoted_list(known, [](Encoding encoding) { return name_of(encoding); })));
 }
 
 Kind parse_kind(std::string_view text) { return parse("kind", kind_rows(), text).kind; }

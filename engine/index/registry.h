@@ -68,8 +68,6 @@ std::span<const ClassRow> class_rows() noexcept;
 const ClassRow* class_of(const IndexSchema& schema) noexcept;
 const EncodingRow& row_of(Encoding encoding);
 const GraphTypeRow& row_of(GraphType type);
-/// "'f32', 'f16'", for a message.
-std::string names_of(std::span<const Encoding> encodings);
 const KindRow& row_of(Kind kind);
 
 }  // namespace cassata

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,5 +48,12 @@ std::string bytes_text(std::uint64_t bytes);
 std::string printable(std::string_view text);
 /// The same in single quotes; longer texts end in "...".
 std::string quoted(std::string_view text, std::size_t longest = 60);
+/// "'f32', 'f16'": the names of a range, for messages; name_of(one) is a name.
+template <class Range, class NameOf = std::identity>
+std::string quoted_list(const Range& range, NameOf name_of = {}) {
+  std::string out;
+  for (const auto& one : range) out += (out.empty() ? "'" : ", '") + std::string(std::invoke(name_of, one)) + "'";
+  return out;
+}
 
 }  // namespace cassata

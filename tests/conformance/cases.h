@@ -219,10 +219,11 @@ class EveryKind : public ::testing::TestWithParam<BuildParams> {};
 
 /// Instantiates a suite over a covering part of the cases, and, as exhaustive tests, over the others: see
 /// docs/testing.md.
-#define CASSATA_FOR_CASES(Suite, cases)                                                                     \
-  INSTANTIATE_TEST_SUITE_P(Covering, Suite, ::testing::ValuesIn(::cassata::test::cover_of(cases).covering), \
-                           [](const auto& one) { return ::cassata::test::name_of_case(one.param); });       \
-  INSTANTIATE_TEST_SUITE_P(Exhaustive, Suite, ::testing::ValuesIn(::cassata::test::cover_of(cases).others), \
+#define CASSATA_FOR_CASES(Suite, cases)                                                               \
+  const auto k##Suite##Cases = ::cassata::test::cover_of(cases);                                      \
+  INSTANTIATE_TEST_SUITE_P(Covering, Suite, ::testing::ValuesIn(k##Suite##Cases.covering),            \
+                           [](const auto& one) { return ::cassata::test::name_of_case(one.param); }); \
+  INSTANTIATE_TEST_SUITE_P(Exhaustive, Suite, ::testing::ValuesIn(k##Suite##Cases.others),            \
                            [](const auto& one) { return ::cassata::test::name_of_case(one.param); })
 
 }  // namespace cassata::test

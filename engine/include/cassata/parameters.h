@@ -112,6 +112,9 @@ void check_values(const Params& params, std::span<const Parameter<Params>> table
   }
 }
 
+/// Throws Error(invalid_argument) for a name that is none of `known`.
+[[noreturn]] void refuse_unknown(std::string_view name, std::span<const std::string_view> known);
+
 /// Values given by a user, in any order.
 template <class Params>
 class Given {
@@ -153,9 +156,9 @@ class Given {
   std::size_t place(std::string_view name) const {
     const auto row = std::ranges::find(table_, name, &ParameterInfo::name);
     if (row != table_.end()) return static_cast<std::size_t>(row - table_.begin());
-    std::string known;
-    for (const ParameterInfo& one : table_) known += (known.empty() ? "'" : ", '") + std::string(one.name) + "'";
-    invalid_argument("parameter '" + std::string(name) + "' given, expected one of " + known);
+    std::vector<std::string_view> known;
+    for (const ParameterInfo& one : table_) known.push_back(one.name);
+    refuse_unknown(name, known);
   }
 
   std::span<const Parameter<Params>> table_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -47,6 +48,16 @@ void write_tiers(const fs::path& path, Random& random) {
           {"part.4", Tier::hot, 0, random_bytes(random, 5000)}},
          random);
   writer.finish(small_manifest());
+}
+
+/// Such a file, out of memory, opened and declared as a graph's.
+std::shared_ptr<const MappedFile> open_cold(const fs::path& path, unsigned seed) {
+  Random random(seed);
+  write_tiers(path, random);
+  drop(path);
+  auto file = MappedFile::open(path);
+  file->memory().expect(Access::resident);
+  return file;
 }
 
 TEST_F(SectionMemoryTest, NothingIsRequestedOrWarmedBeforeAccessIsDeclared) {
@@ -133,11 +144,7 @@ TEST_F(SectionMemoryTest, WarmingReadsWhatIsNamedAndTellsIt) {
 }
 
 TEST_F(SectionMemoryTest, ResidentSectionsAreWarmedPieceByPiece) {
-  Random random(5);
-  write_tiers(path_, random);
-  drop(path_);
-  const auto file = MappedFile::open(path_);
-  file->memory().expect(Access::resident);
+  const auto file = open_cold(path_, 5);
   if (*file->memory().residency()[3].resident == file->memory().residency()[3].bytes)
     GTEST_SKIP() << "this file system keeps its files in memory";
   ASSERT_TRUE(file->memory().cold());
@@ -158,11 +165,7 @@ TEST_F(SectionMemoryTest, ResidentSectionsAreWarmedPieceByPiece) {
 }
 
 TEST_F(SectionMemoryTest, SectionsThatAreReadOtherwiseMeanwhileAreWarmedAllTheSame) {
-  Random random(6);
-  write_tiers(path_, random);
-  drop(path_);
-  const auto file = MappedFile::open(path_);
-  file->memory().expect(Access::resident);
+  const auto file = open_cold(path_, 6);
   file->memory().warm_on();
   file->verify();
   EXPECT_TRUE(file->memory().cold());
