@@ -166,9 +166,38 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens,
+/// A bitmap of `size` rows from packed bits, of each byte the lowest first.
+Bitmap bitmap_of(const py::array_t<std::uint8_t, py::array::c_style>& bits, std::uint64_t size) {
+  if (bits.ndim() != 1 || static_cast<std::size_t>(bits.size()) != (size + 7) / 8)
+    invalid_argument("filter: " + std::to_string(bits.size()) + " bytes, expected " + std::to_string((size + 7) / 8) +
+                     ", a bit for each row");
+  Bitmap out(size);
+  if (size != 0) std::memcpy(out.words().data(), bits.data(), static_cast<std::size_t>(bits.size()));
+  out.clear_tail();
+  return out;
+}
+
+/// One bitmap for each filter: packed bits or None.
+struct Filters {
+  std::vector<Bitmap> bitmaps;
+  std::vector<const Bitmap*> pointers;
+};
+
+Filters filters_of(const py::list& filters, std::uint64_t size) {
+  Filters out;
+  out.bitmaps.reserve(filters.size());
+  for (const py::handle filter : filters) {
+    if (!filter.is_none()) out.bitmaps.push_back(bitmap_of(py::cast<py::array_t<std::uint8_t>>(filter), size));
+    out.pointers.push_back(filter.is_none() ? nullptr : &out.bitmaps.back());
+  }
+  return out;
+}
+
+py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens, const py::list& filters,
                  const py::kwargs& arguments) {
   SearchParams params;
+  const Filters held = filters_of(filters, index.size());
+  params.filters = held.pointers;
   params.ef_search = index.default_ef_search();
   const IndexSchema& schema = index.manifest().schema;
   each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
@@ -371,7 +400,8 @@ void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
-      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
+      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none(),
+           "filters"_a = py::list())
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("check_touched", &check_touched)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core, inputs, signatures
+from cassata import _core, filters, inputs, signatures
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import near_names
 
@@ -152,7 +152,7 @@ class Index:
             )
         return path, core
 
-    def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
+    def search(self, queries: Queries, *, tokens: Tokens | None = None, filter: Any = None, **parameters: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
@@ -175,7 +175,8 @@ class Index:
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
         if count > 1:
             parameters.setdefault("num_threads", 0)
-        scores, ids = core.search(rows, given, **parameters)
+        chosen = filters.of_queries(filter, count, core.size)
+        scores, ids = core.search(rows, given, chosen, **parameters)
         return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
 
     @near_names

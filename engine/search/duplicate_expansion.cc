@@ -21,7 +21,8 @@ std::size_t Expansion::within_reach(std::span<const Candidate> found, std::size_
   return k + static_cast<std::size_t>(end - found.subspan(k).begin());
 }
 
-void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const {
+void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer,
+                    const RowFilter* filter) const {
   if (duplicates_.empty()) return;
   constexpr std::size_t kBlock = 64;
   const bool are_ids = what == Adds::all_ids || what == Adds::copied_ids;
@@ -48,7 +49,7 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
     };
     for (const Id& number : group) {
       const Id stored = read_once(number), row = Duplicates::row(stored);
-      if (row >= size_) continue;
+      if (row >= size_ || (filter != nullptr && !filter->rows().test(row))) continue;
       if (Duplicates::is_copy(stored)) {
         // In the order of ids: further ones cannot be among the `limit` best.
         if (adds_copies && copies++ < limit) put(representative.distance, row);
@@ -61,7 +62,13 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
     }
     if (waiting != 0) score();
   }
-  if (found.size() == count && count <= limit) return;
+  if (filter != nullptr && what != Adds::near_rows) {  // after these, exact duplicates are still to come
+    std::erase_if(found, [&](const Candidate& c) {
+      return are_ids ? !filter->passes(c.id) : c.id >= size_ || !filter->rows().test(c.id);
+    });
+  } else if (found.size() == count && count <= limit) {
+    return;
+  }
   const std::size_t kept = std::min(limit, found.size());
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(kept), found.end());
   found.resize(kept);
