@@ -115,9 +115,22 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   return Index::build(*vectors, params, path);
 }
 
-Index open_file(const Path& path) {
+/// The choices of an opening, by name.
+OpenParams open_params(const py::kwargs& choices, const py::object& progress) {
+  OpenParams params;
+  given_of(open_parameters(), choices).apply(params);
+  params.progress = progress_of(progress);
+  return params;
+}
+
+/// Calls `check` with the index before the file is verified or warmed.
+Index open_file(const Path& path, const py::object& check, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
   const WithoutGil without;
-  return Index::open(path);
+  return Index::open(path, params, [&](const Index& index) {
+    const WithGil with;
+    check(index);
+  });
 }
 
 py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
@@ -274,29 +287,16 @@ void verify(const Index& index, const py::object& progress) {
   index.verify(report);
 }
 
-void check_touched(Index& index) {
-  Index checked = [&] {
-    const WithoutGil without;
-    return index.with_touch_checks();
-  }();
-  index = std::move(checked);
-}
-
-void warm(const Index& index, const std::string& resident, bool lock, const py::object& progress) {
-  const Resident what = parse_resident(resident);
-  const Progress report = progress_of(progress);
+void warm(const Index& index, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
   const WithoutGil without;
-  index.warm(what, lock, report);
+  index.warm(params.resident, params.lock, params.progress);
 }
 
 /// The index of the file that is now at its path, and whether its content differs. The given index is unchanged, for
 /// running calls.
-py::tuple reloaded(const Index& index, const std::string& verify, const std::optional<std::string>& resident, bool lock,
-                   const py::object& progress) {
-  const OpenParams params{.verify = parse_verify(verify),
-                          .resident = resident ? parse_resident(*resident) : Resident::none,
-                          .lock = lock,
-                          .progress = progress_of(progress)};
+py::tuple reloaded(const Index& index, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
   Index fresh = [&] {
     const WithoutGil without;
     return index.reopen(params);
@@ -369,14 +369,13 @@ py::tuple classes() {
 
 void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
-      .def_static("open", &open_file, "path"_a)
+      .def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
       .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
-      .def("check_touched", &check_touched)
-      .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
-      .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
+      .def("warm", &warm, "progress"_a)
+      .def("reloaded", &reloaded, "progress"_a)
       .def("residency", &residency)
       .def("info", &info)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })

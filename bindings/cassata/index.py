@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -137,20 +138,31 @@ class Index:
         Example:
             >>> index = cassata.open("vectors.cassata")
         """
-        path, core = cls._opened_file(path)
-        make_ready(core, verify, resident, lock, progress)
-        return cls._face(core, path)  # type: ignore[no-any-return]
+        return cls._open(path, lambda info: None, verify, resident, lock, progress)  # type: ignore[no-any-return]
 
     @classmethod
-    def _opened_file(cls, path: Path) -> tuple[str, _core.Index]:
+    def _open(
+        cls,
+        path: Path,
+        compare: Callable[[dict[str, Any]], object],
+        verify: Verify = False,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
+    ) -> Any:
+        """Opens a file. `compare` is called with the file's facts before the file is verified or warmed."""
         path = inputs.file_path("path", path)
-        core = _core.Index.open(path)
-        if cls._holds not in (None, core.class_name):
-            raise ValueError(
-                f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or "
-                "cassata.open"
-            )
-        return path, core
+
+        def check(core: _core.Index) -> None:
+            if cls._holds not in (None, core.class_name):
+                raise ValueError(
+                    f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or "
+                    "cassata.open"
+                )
+            compare(core.info())
+
+        choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
+        return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices), path)
 
     def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
@@ -264,7 +276,7 @@ class Index:
         core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
         if self._path is not None:
             return
-        fresh = _core.Index.open(target)
+        fresh = _core.Index.open(target, lambda core: None, None)
         with _switching:
             if self._held is core:  # not closed or saved by another thread meanwhile
                 self._held, self._path = fresh, target  # the temporary file is released with `core`
@@ -295,9 +307,7 @@ class Index:
             ValueError: The bytes to lock exceed the memory that this process may use.
             OSError: The file cannot be read, or the system refuses to lock so much.
         """
-        core = self._opened()
-        what, keep = _residence(resident, lock)
-        core.warm(what or "hot", keep, inputs.progress_function(progress))
+        self._opened().warm(inputs.progress_function(progress), resident=resident, lock=lock)
 
     @near_names
     def residency(self) -> dict[str, Any]:
@@ -339,10 +349,11 @@ class Index:
             FormatError: The new file is damaged.
             OSError: The file is missing or cannot be opened. After any error the former file stays in use.
         """
-        choices = (inputs.verification(verify), *_residence(resident, lock), inputs.progress_function(progress))
+        report = inputs.progress_function(progress)
+        choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
         while True:
             core = self._opened()
-            fresh, changed = core.reloaded(*choices)
+            fresh, changed = core.reloaded(report, **choices)
             with _switching:
                 if self._held is core:
                     self._held = fresh
@@ -472,27 +483,6 @@ class Index:
         if core is None:
             raise ValueError(f"{type(self).__name__}: the index is closed")
         return core
-
-
-def make_ready(core: _core.Index, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> None:
-    """Verifies and warms a file that was just opened, as the arguments ask."""
-    what, keep = _residence(resident, lock)
-    report = inputs.progress_function(progress)
-    checked = inputs.verification(verify)
-    if checked == "touched":
-        core.check_touched()
-    if checked == "all":
-        core.verify(report)
-    if what is not None:
-        core.warm(what, keep, report)
-
-
-def _residence(resident: str | None, lock: bool) -> tuple[str | None, bool]:
-    """The checked arguments."""
-    what = None if resident is None else inputs.word("resident", resident)
-    if inputs.truth("lock", lock) and what is None:
-        raise ValueError("lock: given without resident, expected resident 'hot' or 'all'")
-    return what, bool(lock)
 
 
 def _with_share(amount: dict[str, Any]) -> dict[str, Any]:

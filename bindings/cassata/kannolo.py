@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cassata import _core, inputs, signatures
-from cassata.index import SEARCH_ARGUMENTS, Hits, Index, make_ready
+from cassata.index import SEARCH_ARGUMENTS, Hits, Index
 from cassata.signatures import REQUIRED
 
 # --- translations -----------------------------------------------------------------------------------------------------
@@ -471,13 +471,12 @@ def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:
 def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
     name = row.files.split()[0]
     path = inputs.file_path(name, given[name])
-    core = _core.Index.open(path)
-    if core.sparse != row.sparse:
-        raise ValueError(
-            f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors"
-        )
+    first = Index.open(path)
+    if first._sparse != row.sparse:
+        kind = "sparse" if row.sparse else "dense"
+        raise ValueError(f"{path}: holds a {type(first).__name__}, expected a class with {kind} vectors")
     index = cls._joined(
-        core,
+        first._opened(),
         given["multivec_data_folder"],
         given.get("path"),
         given.get("pq_subspaces"),
@@ -492,16 +491,14 @@ def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
 
 
 def _loaded(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
-    path, core = cls._opened_file(given.pop("path"))
-    ready = [
-        given.pop(name, default)
-        for name, default in (("verify", False), ("resident", None), ("lock", False), ("progress", None))
-    ]
-    info = core.info()
-    for name, asked in given.items():
-        _compare(path, name, asked, {**_HELD, **row.held}[name](info))
-    make_ready(core, *ready)
-    index = cls._face(core, path)
+    path = inputs.file_path("path", given.pop("path"))
+    choices = {name: given.pop(name) for name in ("verify", "resident", "lock", "progress") if name in given}
+
+    def compare(info: dict[str, Any]) -> None:
+        for name, asked in given.items():
+            _compare(path, name, asked, {**_HELD, **row.held}[name](info))
+
+    index = cls._open(path, compare, **choices)
     index._flat = True
     return index  # type: ignore[no-any-return]
 

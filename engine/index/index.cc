@@ -128,30 +128,30 @@ struct Index::State {
   }
 };
 
-Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
+Index Index::open(const std::filesystem::path& path, const OpenParams& params,
+                  const std::function<void(const Index&)>& check) {
+  check_lock(params.resident, params.lock);
   const auto lost = params.sigbus_guard ? Mapping::Lost::is_noted : Mapping::Lost::ends_process;
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path, {}, lost);
   if (params.verify == Verify::touched) file->check_touched();
   Index index(State::open(file, path));
+  if (check) check(index);
   if (params.verify == Verify::all) index.verify(params.progress);
   index.warm(params.resident, params.lock, params.progress);
   return index;
 }
 
 Index Index::reopen(const OpenParams& params) const {
+  check_lock(params.resident, params.lock);
   if (state_->path.empty())
     invalid_argument(
         "reload: the index is in an unnamed temporary file, expected one with a path; save it, and open the saved "
         "file");
   try {
     if (FileId::of(state_->path) == file().id() && file().unchanged()) return *this;
-    const Verify verify = params.verify.value_or(Verify::all);
-    const Verify at_once = verify == Verify::all ? Verify::none : verify;
-    Index fresh = open(state_->path, {.verify = at_once, .sigbus_guard = params.sigbus_guard});
-    fresh.state_->check_replaces(*state_);
-    if (verify == Verify::all) fresh.verify(params.progress);
-    fresh.warm(params.resident, params.lock, params.progress);
-    return fresh;
+    OpenParams verified = params;
+    verified.verify = params.verify.value_or(Verify::all);
+    return open(state_->path, verified, [this](const Index& fresh) { fresh.state_->check_replaces(*state_); });
   } catch (const Error& e) {
     throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
   }
@@ -159,11 +159,6 @@ Index Index::reopen(const OpenParams& params) const {
 
 bool Index::same_content(const Index& other) const noexcept {
   return file().header().uuid == other.file().header().uuid;
-}
-
-Index Index::with_touch_checks() const {
-  file().check_touched();
-  return Index(State::open(state_->file, state_->path));
 }
 
 Index IndexHandle::get() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -33,12 +34,13 @@ struct Hits {
 /// while it or a copy lives. Copies are cheap and share the mapping. IndexHandle follows a file that is replaced.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size, unless `params` asks to verify or warm it. Later calls
-  /// that read the file throw Error(io) if it was truncated or a page cannot be read, and Error(corrupt) if it was
-  /// changed in place, or if a block differs from its hash: blocks are compared when they are warmed and, with
-  /// Verify::touched, before their first use. After such an error every later call throws the same. Throws Error: io,
-  /// corrupt, incompatible, and as warm().
-  static Index open(const std::filesystem::path& path, const OpenParams& params = {});
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks to verify or warm it; `check` is
+  /// called before that, and may throw. Later calls that read the file throw Error(io) if it was truncated or a page
+  /// cannot be read, and Error(corrupt) if it was changed in place, or if a block differs from its hash: blocks are
+  /// compared when they are warmed and, with Verify::touched, before their first use. After such an error every later
+  /// call throws the same. Throws Error: io, corrupt, incompatible, and as warm().
+  static Index open(const std::filesystem::path& path, const OpenParams& params = {},
+                    const std::function<void(const Index&)>& check = {});
 
   /// Builds from all rows of `vectors` into `path`, where the file appears when it is complete; with an empty path the
   /// index is in an unnamed temporary file. The file depends on input and parameters, not on the number of threads. A
@@ -80,10 +82,6 @@ class Index {
   /// formed). Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and
   /// byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
-
-  /// The same index, which compares rows, lists and pages with their hashes before queries first use them, as if it was
-  /// opened with Verify::touched.
-  Index with_touch_checks() const;
 
   /// Reads the sections that `resident` names into memory, and locks them there if `lock`: see SectionMemory::warm().
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;

@@ -12,6 +12,9 @@ namespace cassata {
 /// Sections that are read into memory in advance.
 enum class Resident { none, hot, all };
 
+/// Throws Error(invalid_argument) for a lock of no sections.
+void check_lock(Resident resident, bool lock);
+
 /// How much of a section is in memory.
 struct SectionResidency {
   std::string name;
