@@ -275,10 +275,10 @@ Index join(const Index& first, const Path& folder, const Path& path, const py::o
   return Index::join(first, folder, choices, path);
 }
 
-void save(const Index& index, const Path& path, const py::object& progress, bool overwrite) {
+void save(IndexHandle& handle, const Path& path, const py::object& progress, bool overwrite) {
   const Progress report = progress_of(progress);
   const WithoutGil without;
-  index.save(path, report, replacing(overwrite));
+  handle.save(path, report, replacing(overwrite));
 }
 
 void verify(const Index& index, const py::object& progress) {
@@ -293,17 +293,18 @@ void warm(const Index& index, const py::object& progress, const py::kwargs& choi
   index.warm(params.resident, params.lock, params.progress);
 }
 
-/// The index of the file that is now at its path, and whether its content differs. The given index is unchanged, for
-/// running calls.
-py::tuple reloaded(const Index& index, const py::object& progress, const py::kwargs& choices) {
+bool reload(IndexHandle& handle, const py::object& progress, const py::kwargs& choices) {
   const OpenParams params = open_params(choices, progress);
-  Index fresh = [&] {
-    const WithoutGil without;
-    return index.reopen(params);
-  }();
-  const bool changed = !fresh.same_content(index);
-  return py::make_tuple(std::move(fresh), changed);
+  const WithoutGil without;
+  return handle.reload(params);
 }
+
+void close(IndexHandle& handle) {
+  const WithoutGil without;
+  handle.close();
+}
+
+py::object path_or_none(const Path& path) { return path.empty() ? py::object(py::none()) : text(path.string()); }
 
 py::list residency(const Index& index) {
   py::list sections;
@@ -340,6 +341,8 @@ py::dict info(const Index& index) {
        {"class", "kind", "n", "dim", "metric", "dtype", "navigation", "bits", "m_pq", "opq", "graph", "postings",
         "rerank", "ef_search", "sections", "file_size", "format_version", "uuid", "provenance"})
     out[name] = facts[name];
+  out["format_version"] = py::tuple(out["format_version"]);
+  out["path"] = path_or_none(index.path());
   return out;
 }
 
@@ -372,10 +375,8 @@ void define_index(py::module_& module) {
       .def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
-      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
       .def("warm", &warm, "progress"_a)
-      .def("reloaded", &reloaded, "progress"_a)
       .def("residency", &residency)
       .def("info", &info)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
@@ -386,6 +387,13 @@ void define_index(py::module_& module) {
       .def_property_readonly("token_dim", &Index::token_dim)
       .def_property_readonly("metric",
                              [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
+  py::class_<IndexHandle>(module, "IndexHandle")
+      .def(py::init<const Index&>(), "index"_a)
+      .def("get", &IndexHandle::get)
+      .def("reload", &reload, "progress"_a)
+      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
+      .def("close", &close)
+      .def_property_readonly("path", [](const IndexHandle& handle) { return path_or_none(handle.path()); });
 }
 
 }  // namespace

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -25,9 +24,6 @@ class RecallWarning(UserWarning):
     """The self-check of a build found a low recall. `info["provenance"]["self_check"]` has the numbers."""
 
 
-# Held while an index switches to another file or closes, not while a file is opened. Reentrant: a signal handler may
-# close an index.
-_switching = threading.RLock()
 _BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
@@ -44,8 +40,7 @@ class Index:
     _holds: ClassVar[str | None] = None  # the engine's name of this class; None: any class
     _made_by: ClassVar[str] = "cassata.build or cassata.open"
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
-    _held: _core.Index | None
-    _path: str | None
+    _handle: _core.IndexHandle
     _sparse: bool  # whether it holds sparse vectors
     _flat = False  # whether `search` returns only arrays of one dimension, as after kANNolo's constructors
 
@@ -59,11 +54,11 @@ class Index:
         raise TypeError(f"{type(self).__name__}: use {self._made_by}")
 
     @classmethod
-    def _face(cls, core: _core.Index, path: str | None) -> Any:
+    def _face(cls, core: _core.Index) -> Any:
         """The object for an open file: of this class if it is that of the file, else of the file's class."""
         held = core.class_name
         face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
-        face._held, face._path, face._sparse = core, path, core.sparse
+        face._handle, face._sparse = _core.IndexHandle(core), core.sparse
         return face
 
     @classmethod
@@ -100,7 +95,7 @@ class Index:
             data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters}
         )
         _warn_of_low_recall(core)
-        return cls._face(core, target)
+        return cls._face(core)
 
     @classmethod
     @near_names
@@ -162,7 +157,7 @@ class Index:
             compare(core.info())
 
         choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
-        return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices), path)
+        return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices))
 
     def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
@@ -252,7 +247,7 @@ class Index:
             ids=None if ids is None else inputs.file_path("ids", ids),
             overwrite=overwrite,
         )
-        return cls._face(joined, target)
+        return cls._face(joined)
 
     @near_names
     def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None:
@@ -272,14 +267,8 @@ class Index:
                 is complete, but may not survive a power loss.
             FormatError: The index's own file is damaged.
         """
-        core, target = self._opened(), inputs.file_path("path", path)
-        core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
-        if self._path is not None:
-            return
-        fresh = _core.Index.open(target, lambda core: None, None)
-        with _switching:
-            if self._held is core:  # not closed or saved by another thread meanwhile
-                self._held, self._path = fresh, target  # the temporary file is released with `core`
+        target = inputs.file_path("path", path)
+        self._handle.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
 
     @near_names
     def verify(self, *, progress: Progress = None) -> None:
@@ -350,15 +339,7 @@ class Index:
             OSError: The file is missing or cannot be opened. After any error the former file stays in use.
         """
         report = inputs.progress_function(progress)
-        choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
-        while True:
-            core = self._opened()
-            fresh, changed = core.reloaded(report, **choices)
-            with _switching:
-                if self._held is core:
-                    self._held = fresh
-                    return changed
-            # another thread has reloaded or closed the index meanwhile: try again
+        return self._handle.reload(report, verify=inputs.verification(verify), resident=resident, lock=lock)
 
     @property
     def n(self) -> int:
@@ -388,7 +369,7 @@ class Index:
     @property
     def path(self) -> str | None:
         """The file's absolute path; None if the index is in an unnamed temporary file."""
-        return self._path
+        return self._handle.path
 
     @property
     def uuid(self) -> str:
@@ -414,8 +395,7 @@ class Index:
         self_check, None or the recall of the new index against a scan: k, ef_search, rows and recall_rows of queries
         from the collection, fresh and recall_fresh of held-out queries, and recall, the smaller of both.
         """
-        info = self._opened().info()
-        return {**info, "format_version": tuple(info["format_version"]), "path": self._path}
+        return self._opened().info()
 
     @near_names
     def space_usage_bytes(self) -> int:
@@ -425,9 +405,7 @@ class Index:
     @near_names
     def close(self) -> None:
         """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
-        with _switching:
-            released, self._held = self._held, None
-        del released  # after the lock is: it may take a while to unmap a file
+        self._handle.close()
 
     def __enter__(self: Self) -> Self:
         """Returns the index itself."""
@@ -444,10 +422,10 @@ class Index:
 
     def __repr__(self) -> str:
         """The class and the main facts of the file."""
-        core = self._held  # kept until the end, even if another thread closes the index
-        if core is None:
-            return f"{type(self).__name__}(closed, path={self._path!r})"
-        info = core.info()
+        try:
+            info = self.info
+        except ValueError:
+            return f"{type(self).__name__}(closed, path={self.path!r})"
         graph = {
             name: value
             for name, value in (info["graph"] or {}).items()
@@ -465,24 +443,22 @@ class Index:
             **codes,
             **second,
             **graph,
-            "path": self._path,
+            "path": info["path"],
         }
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles the path and the uuid."""
-        identity = self.uuid
-        if self._path is None:
+        info = self.info
+        if info["path"] is None:
             raise ValueError(
                 f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first"
             )
-        return _unpickle, (type(self), self._path, identity, self._flat)
+        return _unpickle, (type(self), info["path"], info["uuid"], self._flat)
 
     def _opened(self) -> _core.Index:
-        core = self._held
-        if core is None:
-            raise ValueError(f"{type(self).__name__}: the index is closed")
-        return core
+        """The engine's index, which stays valid until the caller is done, even if another thread closes this object."""
+        return self._handle.get()
 
 
 def _with_share(amount: dict[str, Any]) -> dict[str, Any]:

@@ -163,7 +163,21 @@ bool Index::same_content(const Index& other) const noexcept {
 
 Index IndexHandle::get() const {
   const std::lock_guard lock(mutex_);
-  return index_;
+  if (!index_) invalid_argument(std::string(class_name_) + ": the index is closed");
+  return *index_;
+}
+
+std::filesystem::path IndexHandle::path() const {
+  const std::lock_guard lock(mutex_);
+  return path_;
+}
+
+bool IndexHandle::replaced(const Index& former, const Index& fresh) {
+  const std::lock_guard lock(mutex_);
+  if (!index_ || index_->state_ != former.state_) return false;
+  index_ = fresh;
+  path_ = fresh.path();
+  return true;
 }
 
 bool IndexHandle::reload(const OpenParams& params) {
@@ -171,11 +185,20 @@ bool IndexHandle::reload(const OpenParams& params) {
     const Index former = get();
     const Index fresh = former.reopen(params);
     if (fresh.state_ == former.state_) return false;
-    const std::lock_guard lock(mutex_);
-    if (index_.state_ != former.state_) continue;  // another thread was faster; its file may be newer or older
-    index_ = fresh;
-    return !fresh.same_content(former);
-  }
+    if (replaced(former, fresh)) return !fresh.same_content(former);
+  }  // another thread was faster; its file may be newer or older
+}
+
+void IndexHandle::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) {
+  const Index index = get();
+  index.save(path, progress, replace);
+  if (index.path().empty()) replaced(index, Index::open(path));
+}
+
+void IndexHandle::close() noexcept {
+  std::optional<Index> closed;  // released after the lock is: it may take a while to unmap a file
+  const std::lock_guard lock(mutex_);
+  closed.swap(index_);
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
@@ -204,6 +227,7 @@ std::size_t Index::default_ef_search() const noexcept {
 }
 const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state_->file; }
+const std::filesystem::path& Index::path() const noexcept { return state_->path; }
 std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,8 @@ class Index {
   std::size_t default_ef_search() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
+  /// The absolute path that the index was opened from or built at; empty: an unnamed temporary file.
+  const std::filesystem::path& path() const noexcept;
   /// Bytes of the hot sections, which every query reads. Searches do not wait for the disk if memory holds them.
   std::uint64_t hot_bytes() const noexcept;
   /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
@@ -112,19 +115,32 @@ class Index {
   friend class IndexHandle;
 };
 
-/// Follows the file at a path, and replaces the index in use as a whole. Any number of threads may use it.
+/// An index that can be replaced as a whole, by the file that is now at its path, and closed. Any number of threads may
+/// use it; functions that report progress may call it again.
 class IndexHandle {
  public:
-  explicit IndexHandle(Index index) : index_(std::move(index)) {}
-  /// The index in use now. A running search finishes with the file that it began with.
+  explicit IndexHandle(Index index) : class_name_(index.class_name()), path_(index.path()), index_(std::move(index)) {}
+  /// The index in use now. A running search finishes with the file that it began with. Throws Error(invalid_argument)
+  /// after close().
   Index get() const;
-  /// Replaces the index in use by get().reopen(params). Returns whether the content differs. Throws Error as reopen(),
-  /// and then keeps the index in use.
+  /// The path of the index in use, also after close().
+  std::filesystem::path path() const;
+  /// Replaces the index in use by get().reopen(params). Returns whether the content differs. Throws Error as these, and
+  /// then keeps the index in use.
   bool reload(const OpenParams& params = {});
+  /// get().save(). An index in an unnamed temporary file is replaced by the saved one.
+  void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {});
+  /// Releases the index.
+  void close() noexcept;
 
  private:
-  mutable std::mutex mutex_;  // guards index_
-  Index index_;
+  /// Puts `fresh` into the place of `former`. False: another thread has replaced or closed that meanwhile.
+  bool replaced(const Index& former, const Index& fresh);
+
+  std::string_view class_name_;
+  mutable std::mutex mutex_;  // guards path_ and index_
+  std::filesystem::path path_;
+  std::optional<Index> index_;
 };
 
 /// The version of this library, "major.minor.patch".
