@@ -306,14 +306,6 @@ void close(IndexHandle& handle) {
 
 py::object path_or_none(const Path& path) { return path.empty() ? py::object(py::none()) : text(path.string()); }
 
-py::list residency(const Index& index) {
-  py::list sections;
-  for (const SectionResidency& section : index.residency())
-    sections.append(py::dict("name"_a = text(section.name), "tier"_a = section.tier == Tier::hot ? "hot" : "cold",
-                             "bytes"_a = section.bytes, "resident_bytes"_a = section.resident));
-  return sections;
-}
-
 using python::object_of;  // of a value
 py::object object_of(const Fact& fact);
 
@@ -332,6 +324,8 @@ py::dict object_of(const Facts& facts) {
 py::object object_of(const Fact& fact) {
   return std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content);
 }
+
+py::dict residency(const Index& index) { return object_of(residency_of(index)); }
 
 /// The facts that Python shows, in its order.
 py::dict info(const Index& index) {

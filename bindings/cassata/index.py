@@ -306,12 +306,7 @@ class Index:
         bytes, resident_bytes and share). The system reports this only to the file's owner and to users who may write
         it; for others, resident_bytes and share are None.
         """
-        sections = [_with_share(section) for section in self._opened().residency()]
-        tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
-        return {
-            "sections": sections,
-            **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()},
-        }
+        return self._opened().residency()
 
     @near_names
     def reload(
@@ -459,21 +454,6 @@ class Index:
     def _opened(self) -> _core.Index:
         """The engine's index, which stays valid until the caller is done, even if another thread closes this object."""
         return self._handle.get()
-
-
-def _with_share(amount: dict[str, Any]) -> dict[str, Any]:
-    there, total = amount["resident_bytes"], amount["bytes"]
-    return {**amount, "share": None if there is None else there / total if total else 1.0}
-
-
-def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
-    there = [section["resident_bytes"] for section in sections]
-    return _with_share(
-        {
-            "bytes": sum(section["bytes"] for section in sections),
-            "resident_bytes": None if None in there else sum(there),
-        }
-    )
 
 
 def _warn_of_low_recall(core: _core.Index) -> None:

@@ -21,6 +21,12 @@ struct SectionResidency {
   Tier tier;
   std::uint64_t bytes;
   std::optional<std::uint64_t> resident;  ///< bytes in the page cache; none: the system does not report it
+
+  /// Of the bytes; 1 if there are none.
+  std::optional<double> share() const {
+    if (!resident) return std::nullopt;
+    return bytes == 0 ? 1 : static_cast<double>(*resident) / static_cast<double>(bytes);
+  }
 };
 
 }  // namespace cassata
