@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs, signatures
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
-from cassata.signatures import near_names
+from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
 Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
@@ -98,7 +98,7 @@ class Index:
         return cls._face(core)
 
     @classmethod
-    @near_names
+    @described("load")
     def open(
         cls: type[Self],
         path: Path,
@@ -109,16 +109,6 @@ class Index:
         progress: Progress = None,
     ) -> Self:
         """Opens an index file, in a time that does not depend on its size.
-
-        Args:
-            path: The file.
-            verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check
-                rows, lists and pages before a query first uses them.
-            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries
-                read what they need.
-            lock: Lock the resident bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
 
         Returns:
             An object of the class that the file holds.
@@ -185,7 +175,7 @@ class Index:
         scores, ids = core.search(rows, given, **parameters)
         return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
 
-    @near_names
+    @described("join")
     def join(
         self,
         tokens: Path,
@@ -202,18 +192,6 @@ class Index:
         The token vectors score the candidates of this index again (MaxSim). Tokens are streamed: memory does not grow
         with their number. The new file needs neither input.
 
-        Args:
-            tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or
-                centroids.npy, index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of
-                the index's vectors.
-            path: Index file to write. None: an unnamed temporary file, until `save(path)`.
-            pq_subspaces: Subspaces of a coded token's residual, compared with the files. None: not compared.
-            two_level: Which tokens to take from a folder that has both kinds. None: the folder has one kind.
-            ids: .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
-            overwrite: Let path replace any file; otherwise only an empty file or an index file.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
-
         Raises:
             ValueError: The inputs do not fit each other, or a file is invalid: the message names the file and the row.
             OSError: A file cannot be read or written.
@@ -221,45 +199,39 @@ class Index:
         Example:
             >>> index = cassata.open("sparse.cassata").join("tokens", "documents.cassata")
         """
-        return Index._joined(self._opened(), tokens, path, pq_subspaces, two_level, ids, overwrite, progress)  # type: ignore[no-any-return]
+        choices: dict[str, Any] = {"pq_subspaces": pq_subspaces, "overwrite": overwrite}
+        return Index._joined(self._opened(), "tokens", tokens, path, progress, two_level, ids, **choices)  # type: ignore[no-any-return]
 
     @classmethod
     def _joined(
         cls,
-        core: _core.Index,
-        tokens: Path,
-        path: Path | None,
-        pq_subspaces: int | None,
-        two_level: bool | None,
-        ids: Path | None,
-        overwrite: bool,
-        progress: Progress,
-        name: str = "tokens",
+        first: _core.Index,
+        name: str,
+        folder: Path,
+        path: Path | None = None,
+        progress: Progress = None,
+        two_level: bool | None = None,
+        ids: Path | None = None,
+        **choices: Any,
     ) -> Any:
-        target = None if path is None else inputs.file_path("path", path)
+        """Joins an index and the token vectors of the folder, which is the argument `name`."""
         joined = _core.Index.join(
-            core,
-            inputs.file_path(name, tokens),
-            target or "",
+            first,
+            inputs.file_path(name, folder),
+            "" if path is None else inputs.file_path("path", path),
             inputs.progress_function(progress),
             layout=None if two_level is None else "two-level" if two_level else "plain",
-            pq_subspaces=pq_subspaces,
             ids=None if ids is None else inputs.file_path("ids", ids),
-            overwrite=overwrite,
+            **choices,
         )
         return cls._face(joined)
 
-    @near_names
+    @described("join", path="The file to write.")
     def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None:
         """Writes a copy of the index file to `path`, and checks every byte on the way.
 
         The file appears complete or not at all; a former file of that name stays until then. An index that was built
         without `path=` uses the file at `path` from now on.
-
-        Args:
-            path: The file to write. It may replace an index file or an empty file.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-            overwrite: Let `path` replace any file.
 
         Raises:
             OSError: The file cannot be written, e.g. because the disk is full or another process writes to `path`;
@@ -270,27 +242,18 @@ class Index:
         target = inputs.file_path("path", path)
         self._handle.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
 
-    @near_names
+    @described("load")
     def verify(self, *, progress: Progress = None) -> None:
         """Reads the whole file and checks every byte against its hash, then every structural rule.
-
-        Args:
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
             FormatError: Something is damaged; the message names the section and the byte.
         """
         self._opened().verify(inputs.progress_function(progress))
 
-    @near_names
+    @described("load", resident='"hot": the bytes that every query needs; "all": the whole file.')
     def warm(self, *, resident: str = "hot", lock: bool = False, progress: Progress = None) -> None:
         """Reads the file into memory, front to back.
-
-        Args:
-            resident: "hot": the bytes that every query needs; "all": the whole file.
-            lock: Lock these bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
 
         Raises:
             ValueError: The bytes to lock exceed the memory that this process may use.
@@ -298,7 +261,6 @@ class Index:
         """
         self._opened().warm(inputs.progress_function(progress), resident=resident, lock=lock)
 
-    @near_names
     def residency(self) -> dict[str, Any]:
         """How much of the file is in memory: in the page cache, whichever process read it.
 
@@ -308,7 +270,11 @@ class Index:
         """
         return self._opened().residency()
 
-    @near_names
+    @described(
+        "load",
+        verify='True: check every byte and rule of the new file before the switch. False, "touched": as in `open`.',
+        lock="As in `open`; for a moment both files are locked.",
+    )
     def reload(
         self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
     ) -> bool:
@@ -317,13 +283,6 @@ class Index:
         Running searches of other threads finish with the file that they began with; later ones use the new file. It
         must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; the number
         of vectors and everything else may differ. If the file at the path is the same and unchanged, nothing is done.
-
-        Args:
-            verify: True: check every byte and every rule of the new file before the switch. False, "touched": as in
-                `open`.
-            resident: As in `open`, for the new file.
-            lock: As in `open`, for the new file; for a moment both files are locked.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Returns:
             Whether the content differs: False also for a new file with the same uuid.
@@ -392,12 +351,10 @@ class Index:
         """
         return self._opened().info()
 
-    @near_names
     def space_usage_bytes(self) -> int:
         """Bytes of the index file."""
         return int(self._opened().info()["file_size"])
 
-    @near_names
     def close(self) -> None:
         """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
         self._handle.close()
@@ -421,26 +378,15 @@ class Index:
             info = self.info
         except ValueError:
             return f"{type(self).__name__}(closed, path={self.path!r})"
-        graph = {
-            name: value
-            for name, value in (info["graph"] or {}).items()
-            if name not in ("level_sizes", "duplicates", "near_copies")
-        }
-        codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
-        if info["opq"]:
-            codes["opq"] = True
-        rerank = {name: value for name, value in (info["rerank"] or {}).items() if value is not None}
-        if not self._sparse:
-            rerank.pop("prune_percentage", None)  # dense vectors are not pruned
-        second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
-        held = {
-            **{name: info[name] for name in ("n", "dim", "metric", "dtype")},
-            **codes,
-            **second,
-            **graph,
-            "path": info["path"],
-        }
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
+        held = {name: info[name] for name in ("n", "dim", "metric", "dtype", "navigation", "bits", "m_pq")}
+        held["opq"] = info["opq"] or None
+        for name, value in (info["rerank"] or {}).items():
+            if name != "prune_percentage" or self._sparse:  # dense vectors are not pruned
+                held[f"rerank_{name}" if name in ("dtype", "bits") else name] = value
+        for name in ("graph_type", "m", "ef_construction"):
+            held[name] = (info["graph"] or {}).get(name)
+        shown = {**{name: value for name, value in held.items() if value is not None}, "path": info["path"]}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles the path and the uuid."""

@@ -566,7 +566,8 @@ const Parameter<R> kRecommend[] = {
                                 .help = "most hot bytes of the index: codes and graph, which every query reads, "
                                         "without vectors that only rerank; unless given, no bound"}),
     at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results per query"}),
-    at<R, &R::sample>({.name = "sample", .help = "most vectors in the sample"}),
+    at<R, &R::sample>(
+        {.name = "sample", .help = "most vectors in the sample: more take longer, and less is extrapolated"}),
     at<R, &R::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
