@@ -83,6 +83,8 @@ def _two_stages(given: dict[str, Any]) -> None:
     }
     if name not in first:
         raise ValueError(f"encoder: {name!r:.60} given, expected one of {', '.join(map(repr, first))}")
+    if subspaces is not None and name != "pq":
+        raise ValueError(f"pq_subspaces: {subspaces} given with encoder {name!r}, expected encoder 'pq'")
     if residual and not second:
         raise ValueError(
             "residual_rerank: True given with rerank_bits 0, expected 1 to 8, bits of the codes that hold the residual"
