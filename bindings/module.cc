@@ -99,13 +99,19 @@ std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::objec
                               span(arrays[2].cast<OffsetArray>()));
 }
 
+bool holds_sparse(std::string_view class_name) {
+  return std::ranges::any_of(index_classes(), [&](const IndexClass& one) {
+    return one.name == class_name && one.vector_kind == VectorKind::sparse;
+  });
+}
+
 /// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
             const std::optional<std::string>& class_name, const py::kwargs& arguments) {
   const Given<BuildParams> given = given_of(build_parameters(), arguments);
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
-  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && class_name->starts_with("Sparse"));
+  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && holds_sparse(*class_name));
   BuildParams params = build_params(given, vectors->vector_kind());
   if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
     invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
