@@ -79,7 +79,7 @@ Progress progress_of(const py::object& callback) {
 
 /// Notes become warnings.
 ReplaceParams replacing(bool overwrite) {
-  return {.overwrite = overwrite, .note = [](const std::string& message) {
+  return {.overwrite = overwrite, .option = "overwrite=True", .note = [](const std::string& message) {
             const WithGil with;
             if (PyErr_WarnFormat(PyExc_UserWarning, 2, "%U", text(message).ptr()) != 0) throw py::error_already_set();
           }};

@@ -185,7 +185,7 @@ void add_resident(CommandLine& line, OpenParams& params) {
 }
 
 ReplaceParams replacing(bool overwrite) {
-  return {.overwrite = overwrite, .note = [](const std::string& message) {
+  return {.overwrite = overwrite, .option = "--force", .note = [](const std::string& message) {
             std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str());
           }};
 }
