@@ -12,6 +12,7 @@
 #include "cassata/error.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
+#include "format/os/file_reader.h"
 #include "tools/command.h"
 #include "tools/python.h"
 
@@ -78,6 +79,7 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
     out.write(array.tobytes())
 )";
   constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
+  FileReader{path};  // throws as for other inputs, before Python starts
   auto bytes =
       std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "sparse"), "-c", kProgram, path}));
   if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));

@@ -72,7 +72,7 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
         (
             ("build", "vectors.txt", "-o", "z"),
-            "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files",
+            "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin or .npz files",
         ),
         (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, expected both"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),

@@ -369,7 +369,8 @@ def test_options_go_by_name(tmp_path):
             "data: .*vectors.parquet: a table, expected one of .npy",
         ),
         (lambda: cassata.build("s3://bucket/x.npy"), ValueError, "data: .* a URL"),
-        (lambda: cassata.build("nothing.npy"), FileNotFoundError, "nothing.npy"),
+        (lambda: cassata.build("nothing.npy"), FileNotFoundError, "cannot open .*nothing.npy: No such file"),
+        (lambda: cassata.build("nothing.npz"), FileNotFoundError, "cannot open .*nothing.npz: No such file"),
         (lambda: cassata.build(None), TypeError, "data: None given"),
         (lambda: cassata.Index(), TypeError, "Index: use cassata.build or cassata.open"),
         (
