@@ -125,7 +125,6 @@ std::vector<std::string> encodings_of(std::span<const Encoding> ClassRow::*which
 }
 
 bool guided(const ClassRow& row) { return row.first == Role::traversal; }
-bool reranked(const ClassRow& row) { return !row.seconds.empty() && !guided(row) && !row.tokens(); }
 
 std::vector<std::string> kinds() { return names(kind_rows()); }
 std::vector<std::string> metrics() { return names(metric_rows()); }
@@ -139,7 +138,9 @@ std::vector<std::string> dtypes() {
   return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return !guided(row); });
 }
 std::vector<std::string> navigations() { return encodings_of(&ClassRow::encodings, guided); }
-std::vector<std::string> reranks() { return encodings_of(&ClassRow::seconds, reranked); }
+std::vector<std::string> reranks() {
+  return encodings_of(&ClassRow::seconds, [](const ClassRow& row) { return row.reranks(); });
+}
 std::vector<std::string> flat_dtypes() {
   return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return row.kind == Kind::flat; });
 }
@@ -273,7 +274,7 @@ Stage& second(IndexSchema& schema, const char* asked_by) {
 }
 
 void set_rerank(BuildParams& params, const Value& value) {
-  const Encoding encoding = parse_encoding(text(value), params.schema.vector_kind, "rerank");
+  const Encoding encoding = parse_rerank(text(value), params.schema.vector_kind);
   store(second(params.schema, "rerank"), encoding);
 }
 

@@ -157,10 +157,11 @@ std::string_view name_of(Kind kind);          ///< e.g. "hnsw"
 Metric parse_metric(std::string_view text);
 std::span<const std::string_view> aliases_of(Metric metric);
 GraphType parse_graph_type(std::string_view text);
-Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense,
-                        std::string_view name = "dtype");
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense);
 /// The encoding of the vectors of a class.
 Encoding parse_dtype(std::string_view text, std::string_view class_name);
+/// The encoding of a second stage that is given by name.
+Encoding parse_rerank(std::string_view text, VectorKind vector_kind);
 /// The encoding of traversal codes, for a kind of index and of vectors.
 Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind);
 Kind parse_kind(std::string_view text);
