@@ -612,10 +612,11 @@ const Parameter<J> kJoin[] = {
          invalid_argument("layout: '" + text(value) + "' given, expected 'plain' or 'two-level'");
        j.layout = text(value) == "plain" ? TokenLayout::plain : TokenLayout::two_level;
      }},
-    at<J, &J::pq_subspaces>({.name = "pq_subspaces",
-                             .minimum = 1,
-                             .maximum = double{kMaxDim},
-                             .help = "subspaces of a coded token's residual; compared with the files"}),
+    at<J, &J::pq_subspaces>(
+        {.name = "pq_subspaces",
+         .minimum = 1,
+         .maximum = double{kMaxDim},
+         .help = "subspaces of a coded token's residual, compared with the files; unless given, not compared"}),
     at<J, &J::ids>({.name = "ids",
                     .type = path,
                     .help = "a .npy file with the id of each vector of the index, numbers or text; compared with "
