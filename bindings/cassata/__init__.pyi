@@ -1,4 +1,5 @@
 # Written by tools/generate.py.
+from collections.abc import Callable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -9,6 +10,7 @@ from cassata._core import FormatError as FormatError
 from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
+from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -97,6 +99,7 @@ class Index:
         queries: Queries,
         *,
         tokens: Tokens | None = None,
+        filter: Filters | None = None,
         k: int = 10,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
@@ -200,6 +203,7 @@ class DenseFlatIndex(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -209,6 +213,7 @@ class DenseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DensePlainHNSW(Index):
@@ -279,6 +284,7 @@ class DensePlainHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -287,6 +293,25 @@ class DensePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
+    ) -> _Hits: ...
+    def search_filtered(
+        self,
+        query: npt.ArrayLike | None,
+        k: int,
+        predicate: Callable[[int], object],
+        ef_search: int | None = 100,
+        early_exit_threshold: float = 0.0,
+    ) -> _Hits: ...
+    def build_acorn_gamma(self, gamma: int) -> None: ...
+    def search_filtered_gamma(
+        self,
+        query: npt.ArrayLike | None,
+        k: int,
+        predicate: Callable[[int], object],
+        ef_search: int | None = 100,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
 
 class DensePQHNSW(Index):
@@ -352,6 +377,7 @@ class DensePQHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -360,6 +386,8 @@ class DensePQHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DenseRerankHNSW(Index):
@@ -442,6 +470,7 @@ class DenseRerankHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -453,6 +482,8 @@ class DenseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def set_query_bits(self: Index, bits: int) -> None: ...
 
@@ -505,6 +536,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -516,6 +549,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -526,6 +561,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -536,6 +573,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -548,6 +586,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -559,6 +598,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparsePostingsIndex(Index):
@@ -623,6 +663,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -637,6 +678,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -650,6 +692,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -662,6 +705,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -676,6 +720,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -689,6 +734,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparsePlainHNSW(Index):
@@ -750,6 +796,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -761,6 +809,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -771,6 +821,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -780,6 +832,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -791,6 +845,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -801,6 +857,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseFixedU8HNSW(Index):
@@ -860,6 +918,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -871,6 +931,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -881,6 +943,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -890,6 +954,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -901,6 +967,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -911,6 +979,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseFixedU16HNSW(Index):
@@ -970,6 +1040,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -981,6 +1053,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -991,6 +1065,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1000,6 +1076,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1011,6 +1089,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1021,6 +1101,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseDotVByteHNSW(Index):
@@ -1080,6 +1162,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1091,6 +1175,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1101,6 +1187,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1110,6 +1198,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1121,6 +1211,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1131,6 +1223,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseRerankHNSW(Index):
@@ -1202,6 +1296,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1216,6 +1312,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1229,6 +1327,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1241,6 +1341,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1255,6 +1357,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1268,6 +1372,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseMultivecRerankIndex(Index):
@@ -1315,6 +1421,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1335,6 +1442,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1354,6 +1462,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1372,6 +1481,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1392,6 +1502,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1411,6 +1522,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseMultivecTwoLevelsPQRerankIndex(Index):
@@ -1459,6 +1571,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1479,6 +1592,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1498,6 +1612,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1516,6 +1631,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1536,6 +1652,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1555,6 +1672,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DenseMultivecRerankIndex(Index):
@@ -1604,6 +1722,7 @@ class DenseMultivecRerankIndex(Index):
         *,
         query_doclens: npt.ArrayLike | None = None,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -1621,6 +1740,7 @@ class DenseMultivecRerankIndex(Index):
         num_threads: int = 0,
         residuals: bool = False,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 SparseDotPacking8HNSW = SparseDotVByteHNSW

@@ -22,6 +22,7 @@ _Vectors = str | npt.NDArray[Any] | _Rows
 _Queries = npt.NDArray[np.float32] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+_Filter = npt.NDArray[np.uint8] | None
 
 _Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
@@ -90,8 +91,17 @@ class Index:
 
     @staticmethod
     def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
-    def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
-        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
+    def search(
+        self,
+        queries: _Queries,
+        tokens: _Tokens | None = None,
+        filters: list[_Filter] = ...,
+        **parameters: object,
+    ) -> _Hits:
+        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score.
+
+        `filters` are packed bits, one for all queries or one for each.
+        """
 
     def verify(self, progress: _Progress) -> None: ...
     def warm(self, progress: _Progress, **parameters: object) -> None: ...

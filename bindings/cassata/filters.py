@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Container, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+Filter: TypeAlias = "npt.NDArray[Any] | Container[Any] | Callable[[int], object]"
+Filters: TypeAlias = "Filter | Sequence[Filter | None]"
 Bits: TypeAlias = npt.NDArray[np.uint8]
 
 
@@ -14,67 +18,77 @@ def of_queries(given: Any, queries: int, size: int) -> list[Bits | None]:
     """One filter for all queries, or one for each; empty: none.
 
     Args:
-        given: None, one filter, or a list of filters and None, one for each query.
+        given: None, a filter, or a list of filters and None, one for each query.
         queries: The number of queries.
         size: The number of rows of the index.
+
+    Raises:
+        ValueError: A wrong shape or length, or a row number that the index does not have; the message names the query.
+        TypeError: Nothing that can be a filter. What a function raises is raised.
     """
     if given is None:
         return []
-    if isinstance(given, np.ndarray) and given.ndim == 2:
-        given = list(given)
-    if _is_list(given):
-        if len(given) != queries:
-            raise ValueError(f"filter: {len(given)} filters, expected one, or one for each of the {queries} queries")
-        made: dict[int, Bits | None] = {}  # equal objects are converted once
-        return [made.setdefault(id(one), _bits(one, size, f"filter {i}: ")) for i, one in enumerate(given)]
-    return [_bits(given, size, "filter: ")]
+    if not (isinstance(given, np.ndarray) and given.ndim == 2) and not _is_list_of_filters(given):
+        return [_bits(given, size, "filter")]
+    each = list(given)
+    if len(each) != queries:
+        raise ValueError(f"filter: {len(each)} filters, expected one, or one for each of the {queries} queries")
+    made: dict[int, Bits | None] = {}  # an object that several queries share is converted once
+    for i, one in enumerate(each):
+        if id(one) not in made:
+            made[id(one)] = None if one is None else _bits(one, size, f"filter of query {i}")
+    return [made[id(one)] for one in each]
 
 
-def _is_list(given: Any) -> bool:
-    """Whether it is a list of filters: neither of numbers nor of truth values."""
+def of_function(passes: Callable[[int], object], size: int) -> Bits:
+    """The rows for whose numbers the function returns something true."""
+    return _packed(np.fromiter((bool(passes(row)) for row in range(size)), bool, size))
+
+
+def _is_list_of_filters(given: Any) -> bool:
     if not isinstance(given, (list, tuple)):
         return False
-    return any(not isinstance(one, (int, np.integer, np.bool_)) for one in given)
+    return not all(isinstance(one, (int, np.integer, np.bool_)) for one in given)
 
 
-def _bits(given: Any, size: int, place: str) -> Bits | None:
-    if given is None:
-        return None
-    if callable(given) and not hasattr(given, "__contains__"):
-        return _packed(np.fromiter((bool(given(row)) for row in range(size)), bool, size))
-    if isinstance(given, (np.ndarray, list, tuple)):
-        array = np.asarray(given)
-        if array.ndim != 1:
-            raise ValueError(f"{place}shape {array.shape}, expected one dimension")
-        if array.dtype == bool:
-            if len(array) != size:
-                raise ValueError(f"{place}{len(array)} truth values, expected {size}, one for each row")
-            return _packed(array)
-        if array.dtype == np.uint8:
-            if len(array) != (size + 7) // 8:
-                raise ValueError(
-                    f"{place}{len(array)} bytes of packed bits, expected {(size + 7) // 8}, a bit for each row; row "
-                    "numbers have another dtype"
-                )
-            return np.ascontiguousarray(array)
-        if len(array) == 0 or np.issubdtype(array.dtype, np.integer):
-            return _of_rows(array.astype(np.int64), size, place)
-        raise TypeError(f"{place}dtype {array.dtype}, expected bool, uint8 (packed bits) or integers (row numbers)")
-    if hasattr(given, "to_array") and type(given).__module__.split(".")[0] == "pyroaring":
-        return _of_rows(np.asarray(given.to_array(), np.int64), size, place)
-    if hasattr(given, "__contains__"):
-        return _packed(np.fromiter((row in given for row in range(size)), bool, size))
+def _bits(given: Any, size: int, name: str) -> Bits:
+    roaring = sys.modules.get("pyroaring")
+    if roaring is not None and isinstance(given, roaring.AbstractBitMap):
+        given = np.array(given.to_array(), np.int64)
+    elif isinstance(given, (list, tuple)):
+        given = np.asarray(given) if len(given) else np.empty(0, np.int64)
+    if isinstance(given, np.ndarray):
+        return _of_array(given, size, name)
+    if hasattr(given, "__contains__") and not isinstance(given, (str, bytes, dict)):
+        return of_function(given.__contains__, size)
+    if callable(given):
+        return of_function(given, size)
     raise TypeError(
-        f"{place}{type(given).__name__}, expected truth values, packed bits, row numbers, a set, a function or None"
+        f"{name}: {type(given).__name__}, expected truth values, row numbers, packed bits, a set, a function or None"
     )
 
 
-def _of_rows(rows: npt.NDArray[np.int64], size: int, place: str) -> Bits:
-    wrong = np.flatnonzero((rows < 0) | (rows >= size))
+def _of_array(given: npt.NDArray[Any], size: int, name: str) -> Bits:
+    if given.ndim != 1:
+        raise ValueError(f"{name}: shape {given.shape}, expected one dimension")
+    if given.dtype == bool:
+        if len(given) != size:
+            raise ValueError(f"{name}: {len(given)} truth values, expected {size}, one for each row")
+        return _packed(given)
+    if given.dtype == np.uint8:
+        if len(given) != (size + 7) // 8:
+            raise ValueError(
+                f"{name}: {len(given)} bytes of packed bits, expected {(size + 7) // 8}, a bit for each row; row "
+                "numbers have another dtype"
+            )
+        return np.ascontiguousarray(given)
+    if not np.issubdtype(given.dtype, np.integer):
+        raise TypeError(f"{name}: dtype {given.dtype}, expected bool, integers (row numbers) or uint8 (packed bits)")
+    wrong = np.flatnonzero((given < 0) | (given >= size))
     if wrong.size:
-        raise ValueError(f"{place}row number {rows[wrong[0]]} at place {wrong[0]}, expected 0 to {size - 1}")
+        raise ValueError(f"{name}: row number {given[wrong[0]]} at place {wrong[0]}, expected 0 to {size - 1}")
     passing = np.zeros(size, bool)
-    passing[rows] = True
+    passing[given] = True
     return _packed(passing)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cassata import _core, filters, inputs, signatures
+from cassata.filters import Filters
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import described, near_names
 
@@ -42,6 +43,7 @@ class Index:
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
     _handle: _core.IndexHandle
     _sparse: bool  # whether it holds sparse vectors
+    _gamma = False  # whether kANNolo's build_acorn_gamma was called
     _flat = False  # whether `search` returns only arrays of one dimension, as after kANNolo's constructors
 
     def __init__(self, *arguments: object, **named: object) -> None:
@@ -149,13 +151,15 @@ class Index:
         choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
         return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices))
 
-    def search(self, queries: Queries, *, tokens: Tokens | None = None, filter: Any = None, **parameters: Any) -> Hits:
+    def search(
+        self, queries: Queries, *, tokens: Tokens | None = None, filter: Filters | None = None, **parameters: Any
+    ) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
             (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are those of the
             metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first).
-            Missing places hold id -1 and score -inf or inf.
+            Missing places hold id -1 and score -inf or inf, as if fewer than k rows pass a filter.
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the
@@ -164,6 +168,7 @@ class Index:
 
         Example:
             >>> scores, ids = index.search(vectors[0], k=3)
+            >>> scores, ids = index.search(vectors[0], k=3, filter=years >= 2020)
         """
         for name in parameters.keys() - _SEARCH:
             raise signatures.unknown(name, f"{type(self).__name__}.search", SEARCH_ARGUMENTS)
@@ -454,7 +459,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
 
 
 _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
-_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
+_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
 

@@ -180,11 +180,16 @@ class GraphSearcher final : public Searcher {
     query.walk->start(queries.row(query.number), query.plan.width, query.plan.relax, query.filter);
   }
 
-  /// The first stage as a scan, then the second stage. Without one, or if it would score all rows that pass, a scan by
-  /// the codes that score results.
+  /// Whether a scan of the rows that pass reads the codes that score results at once: the others would choose among as
+  /// many rows as are scored again, or choose worse in about as much time.
+  bool scans_exactly(const InFlightQuery& query) const {
+    return schema_.traversal_only() ? query.filter->count() <= query.plan.candidates : !schema_.has(Role::maxsim);
+  }
+
+  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results.
   void find_by_scan(InFlightQuery& query, const Batch& queries) const {
     const Plan& plan = query.plan;
-    const bool exact = !second_ || !first_ || (schema_.traversal_only() && query.filter->count() <= plan.candidates);
+    const bool exact = !second_ || !first_ || (query.filter != nullptr && scans_exactly(query));
     query.scanned = true;
     std::unique_ptr<Scorer>& scorer = exact ? query.exact : query.scanning;
     if (!scorer) scorer = (exact ? results_ : first_)->scorer(schema_.distance());
