@@ -18,7 +18,19 @@ PUBLIC = tuple(
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
     f"cassata/{part}.h"
-    for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "payload", "recommend", "two_level")
+    for part in (
+        "clean",
+        "condition",
+        "exact",
+        "facts",
+        "index",
+        "measure",
+        "parameters",
+        "params",
+        "payload",
+        "recommend",
+        "two_level",
+    )
 )
 # The parts of a traversal.
 TRAVERSAL = (
