@@ -13,7 +13,19 @@ from pathlib import Path
 TYPES = ("cassata/types.h", "cassata/metric.h")
 PUBLIC = tuple(
     f"cassata/{part}.h"
-    for part in ("bitmap", "checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
+    for part in (
+        "bitmap",
+        "checksum",
+        "error",
+        "manifest",
+        "metric",
+        "replace",
+        "residency",
+        "rows",
+        "schema",
+        "stream",
+        "types",
+    )
 )
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
