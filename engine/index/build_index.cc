@@ -87,7 +87,7 @@ std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildPa
   std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) +
                      "\nsimd " + std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) +
                      " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
-  if (params.payload != nullptr) what += "payload " + hex(payload.hash()) + "\n";
+  if (payload.hash() != 0) what += "payload " + hex(payload.hash()) + "\n";
   for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
   return std::make_unique<WorkFiles>(path, what, params.resume);
 }
