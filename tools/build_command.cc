@@ -63,7 +63,7 @@ int build_plainly(const Words& words) {
   if (!line_of(choices).parse(words)) return kOk;
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
-  check_output(choices.output, "the index file to write");
+  check_output_file(choices.output);
   refuse_overwriting(choices.output, {choices.input, choices.payload.ids, choices.payload.fields});
   const Payload payload = read_payload(choices.payload);
   params.payload = &payload;

@@ -1,9 +1,9 @@
 // cassata inspect: header and manifest, as a table or as JSON.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "cassata/facts.h"
 #include "cassata/index.h"
 #include "cassata/payload.h"
 #include "format/file/mapped_file.h"
@@ -100,10 +100,8 @@ std::string sections(const Index& index, bool resident) {
   };
   const auto add_resident = [&](const SectionResidency& part) {
     if (!resident) return;
-    const double there = static_cast<double>(part.resident.value_or(0)),
-                 all = static_cast<double>(std::max<std::uint64_t>(part.bytes, 1));
     rows.back()[5] = part.resident ? grouped(*part.resident) : "unknown";
-    rows.back()[6] = part.resident ? fixed(part.bytes == 0 ? 100.0 : 100.0 * there / all, 1) + " %" : "";
+    rows.back()[6] = part.resident ? fixed(100.0 * *part.share(), 1) + " %" : "";
   };
   const std::vector<SectionResidency> parts = resident ? index.residency() : std::vector<SectionResidency>();
   add("(header)", "0", sizeof(Header), "");

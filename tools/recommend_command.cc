@@ -115,7 +115,7 @@ bool recommended_has(const std::string& option) {
 int build_recommended(const Words& words) {
   RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  check_output(choices.output, "the index file to write");
+  check_output_file(choices.output);
   refuse_overwriting(choices.output, {choices.input, choices.queries, choices.payload.ids, choices.payload.fields});
   const Payload payload = read_payload(choices.payload);
   check_target(choices.output, kIndexFile, choices.replace);

@@ -13,7 +13,7 @@ namespace {
 Value text(std::string_view known) { return std::string(known); }
 Value number(std::uint64_t value) { return value; }
 Value number_or_none(std::uint64_t value) { return value == 0 ? Value() : Value(value); }
-Value tier(Tier tier) { return text(tier == Tier::hot ? "hot" : "cold"); }
+std::string_view name_of(Tier tier) { return tier == Tier::hot ? "hot" : "cold"; }
 
 template <class T>
 std::vector<Fact> list(const std::vector<T>& values, Fact (*fact_of)(const T&)) {
@@ -64,7 +64,7 @@ Fact section(const SectionEntry& entry) {
   return Facts{{"name", text(entry.name)},
                {"offset", number(entry.offset)},
                {"length", number(entry.length)},
-               {"tier", tier(entry.tier)}};
+               {"tier", text(name_of(entry.tier))}};
 }
 
 Facts self_check(const SelfCheck& check) {
@@ -104,6 +104,14 @@ Facts provenance(const Provenance& held) {
           {"inputs", list(held.inputs, input)},
           {"parameters", parameters},
           {"self_check", of(held.self_check, self_check)}};
+}
+
+/// Adds the amounts of a part.
+Facts with_amounts(Facts facts, const SectionResidency& part) {
+  facts.insert(facts.end(), {{"bytes", number(part.bytes)},
+                             {"resident_bytes", part.resident ? number(*part.resident) : Value()},
+                             {"share", part.share() ? Value(*part.share()) : Value()}});
+  return facts;
 }
 
 std::string uuid_text(const Header& header) {
@@ -157,6 +165,29 @@ Facts facts_of(const Index& index) {
                           {"length", number(header.manifest_length)},
                           {"xxh3", number(header.manifest_hash)}}},
        {"provenance", provenance(manifest.provenance)}});
+  return out;
+}
+
+SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier) {
+  SectionResidency sum{
+      .name = std::string(tier ? name_of(*tier) : "all"), .tier = tier.value_or(Tier::hot), .bytes = 0, .resident = 0};
+  for (const SectionResidency& part : parts) {
+    if (tier && part.tier != *tier) continue;
+    sum.bytes += part.bytes;
+    sum.resident = sum.resident && part.resident ? std::optional(*sum.resident + *part.resident) : std::nullopt;
+  }
+  return sum;
+}
+
+Facts residency_of(const Index& index) {
+  const std::vector<SectionResidency> parts = index.residency();
+  Facts out = {{"sections", list<SectionResidency>(parts, [](const SectionResidency& part) -> Fact {
+                  return with_amounts({{"name", text(part.name)}, {"tier", text(name_of(part.tier))}}, part);
+                })}};
+  for (const std::optional<Tier> tier : {std::optional(Tier::hot), std::optional(Tier::cold), std::optional<Tier>()}) {
+    const SectionResidency sum = summed(parts, tier);
+    out.emplace_back(sum.name, with_amounts({}, sum));
+  }
   return out;
 }
 

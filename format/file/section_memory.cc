@@ -33,6 +33,11 @@ std::uint64_t end_of_piece(std::uint64_t begin, std::uint64_t piece_bytes) {
 
 }  // namespace
 
+void check_lock(Resident resident, bool lock) {
+  if (lock && resident == Resident::none)
+    invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
+}
+
 void SectionMemory::expect(Access hot) {
   {
     const std::lock_guard lock(mutex_);
@@ -137,10 +142,8 @@ void SectionMemory::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_t
 }
 
 void SectionMemory::warm(Resident resident, bool lock, const Progress& progress) {
-  if (resident == Resident::none) {
-    if (lock) invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
-    return;
-  }
+  check_lock(resident, lock);
+  if (resident == Resident::none) return;
   std::vector<const SectionEntry*> sections;
   std::uint64_t total = 0, done = 0;
   for (const SectionEntry& s : file_.manifest().sections)
