@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cassata
 import numpy as np
 import pytest
 from conftest import rng
 
+PAGE = Path(__file__).parents[2] / "docs" / "payload.md"
 N, DIM = 40, 4
 VECTORS = rng(1).normal(size=(N, DIM)).astype("f4")
 TEXTS = [f"doc-{N - row}-é" for row in range(N)]
@@ -384,3 +387,9 @@ def test_joined_indexes_keep_them(tmp_path):
     assert joined.fields["size"].tolist() == list(range(N))
     _, ids = joined.search(VECTORS[0], tokens=rng(3).normal(size=(2, 4)), k=3)
     assert set(ids) <= set(TEXTS)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no docs")
+def test_the_examples_of_the_page_run():
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile(program, str(PAGE), "exec"), {})
