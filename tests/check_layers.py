@@ -13,12 +13,36 @@ from pathlib import Path
 TYPES = ("cassata/types.h", "cassata/metric.h")
 PUBLIC = tuple(
     f"cassata/{part}.h"
-    for part in ("checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
+    for part in (
+        "bitmap",
+        "checksum",
+        "error",
+        "manifest",
+        "metric",
+        "replace",
+        "residency",
+        "rows",
+        "schema",
+        "stream",
+        "types",
+    )
 )
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
     f"cassata/{part}.h"
-    for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "recommend", "two_level")
+    for part in (
+        "clean",
+        "condition",
+        "exact",
+        "facts",
+        "index",
+        "measure",
+        "parameters",
+        "params",
+        "payload",
+        "recommend",
+        "two_level",
+    )
 )
 # The parts of a traversal.
 TRAVERSAL = (
@@ -46,6 +70,7 @@ LAYERS = [
     ("engine/graph/", ("engine/graph/", "engine/kernels/", *FORMAT)),
     ("engine/lists/", ("engine/lists/", "engine/kernels/", *FORMAT)),
     ("engine/search/", (*TRAVERSAL, *TYPES)),
+    ("engine/payload/", ("engine/payload/", "engine/kernels/", "cassata/payload.h", "cassata/condition.h", *FORMAT)),
     (
         "engine/build/",
         (
@@ -71,6 +96,7 @@ LAYERS = [
             "engine/multivector/",
             "engine/eval/",
             "engine/build/",
+            "engine/payload/checked_payload.h",
             *TRAVERSAL,
             *FORMAT,
         ),
@@ -110,6 +136,7 @@ WRONG = [
     ("engine/kernels/dense_distance.cc", "format/file/section.h"),
     ("engine/codec/dense.cc", "engine/graph/hierarchy.h"),
     ("engine/graph/hierarchy.cc", "engine/codec/codes.h"),
+    ("engine/payload/fields.cc", "cassata/index.h"),
     ("engine/search/beam_walk.cc", "format/file/mapped_file.h"),
     ("engine/search/beam_walk.h", "engine/codec/dense.h"),
     ("engine/include/cassata/index.h", "engine/codec/codes.h"),

@@ -7,6 +7,7 @@
 #include "cassata/parameters.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
+#include "tools/payload_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 struct BuildChoices {
   std::string input, output;
+  PayloadFiles payload;
   bool quiet = false, json = false;
   Given<BuildParams> given{build_parameters()};
 };
@@ -48,6 +50,7 @@ CommandLine line_of(BuildChoices& choices) {
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
   line.parameters(build_parameters(), choices.given);
+  add_payload(line, choices.payload);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
               [&](const std::string& text) { choose_layout(text, choices.given); });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -61,7 +64,9 @@ int build_plainly(const Words& words) {
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
   check_output_file(choices.output);
-  refuse_overwriting(choices.output, {choices.input});
+  refuse_overwriting(choices.output, {choices.input, choices.payload.ids, choices.payload.fields});
+  const Payload payload = read_payload(choices.payload);
+  params.payload = &payload;
   build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
-#include <numeric>
 #include <sstream>
 #include <utility>
 
@@ -91,23 +90,6 @@ void CommandLine::parameter(const ParameterInfo& row, const Value& standing, std
   options_.add_options()(names.c_str(), value, help.c_str());
 }
 
-namespace {
-
-/// The edit distance of two words: letters changed, removed or added.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j)
-      diagonal = std::exchange(row[j + 1], std::min({diagonal + (a[i] != b[j] ? 1 : 0), row[j] + 1, row[j + 1] + 1}));
-  }
-  return row.back();
-}
-
-}  // namespace
-
 std::string CommandLine::nearest(const std::string& option) const {
   std::string wanted = option, best;
   std::ranges::replace(wanted, '_', '-');
@@ -120,7 +102,7 @@ std::string CommandLine::nearest(const std::string& option) const {
       const bool short_one = name.size() == 2;
       const std::size_t distance =
           short_one ? (wanted.substr(wanted.find_first_not_of('-')) == name.substr(1) ? 0 : wanted.size())
-                    : edits(wanted, name);
+                    : cassata::edit_distance(wanted, name);
       if (distance < least || (distance == 0 && best.empty())) least = distance, best = name;
     }
   }

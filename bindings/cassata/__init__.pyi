@@ -10,6 +10,7 @@ from cassata._core import FormatError as FormatError
 from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
+from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
@@ -50,7 +51,7 @@ __all__ = [
     "train_two_level",
 ]
 
-_Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+_Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 class Index:
     def __init__(self, *arguments: object, **named: object) -> None: ...
@@ -82,6 +83,8 @@ class Index:
         resume: bool = False,
         overwrite: bool = False,
         num_threads: int = 0,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -130,6 +133,12 @@ class Index:
         self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
     ) -> bool: ...
     @property
+    def ids(self) -> npt.NDArray[Any]: ...
+    def row(self, id: int | str) -> int: ...
+    @property
+    def fields(self) -> FieldValues: ...
+    def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]: ...
+    @property
     def n(self) -> int: ...
     @property
     def token_dim(self) -> int: ...
@@ -161,6 +170,8 @@ class DenseFlatIndex(Index):
         metric: str = "dotproduct",
         *,
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -174,6 +185,8 @@ class DenseFlatIndex(Index):
         metric: str = "dotproduct",
         *,
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -230,6 +243,8 @@ class DensePlainHNSW(Index):
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -251,6 +266,8 @@ class DensePlainHNSW(Index):
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -326,6 +343,8 @@ class DensePQHNSW(Index):
         graph_type: str = "permuted",
         *,
         opq: bool = False,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -345,6 +364,8 @@ class DensePQHNSW(Index):
         graph_type: str = "permuted",
         *,
         opq: bool = False,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -407,6 +428,8 @@ class DenseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         dtype: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -431,6 +454,8 @@ class DenseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         dtype: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -495,6 +520,8 @@ class SparseFlatIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -509,6 +536,8 @@ class SparseFlatIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -612,6 +641,8 @@ class SparsePostingsIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -631,6 +662,8 @@ class SparsePostingsIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -748,6 +781,8 @@ class SparsePlainHNSW(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -767,6 +802,8 @@ class SparsePlainHNSW(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -871,6 +908,8 @@ class SparseFixedU8HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -889,6 +928,8 @@ class SparseFixedU8HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -993,6 +1034,8 @@ class SparseFixedU16HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1011,6 +1054,8 @@ class SparseFixedU16HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1115,6 +1160,8 @@ class SparseDotVByteHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1133,6 +1180,8 @@ class SparseDotVByteHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1240,6 +1289,8 @@ class SparseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         second_stage_value_type: str = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1261,6 +1312,8 @@ class SparseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         second_stage_value_type: str = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1771,6 +1824,8 @@ def build(
     resume: bool = False,
     overwrite: bool = False,
     num_threads: int = 0,
+    ids: Ids | None = None,
+    fields: FieldColumns | None = None,
     progress: Progress = None,
 ) -> Index: ...
 def open(

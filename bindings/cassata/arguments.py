@@ -46,6 +46,13 @@ values: npt.ArrayLike | None = None
     Real numbers of shape (entries,); float32 arrays are read in place.
 offsets: npt.ArrayLike | None = None
     Whole numbers of shape (n + 1,): vector i has the entries offsets[i] to offsets[i + 1] - 1.
+ids: Ids | None = None
+    The ids by which you know the vectors, all different: whole numbers or str, as an array, a list, or a column of
+    pandas or pyarrow. None: row numbers.
+fields: FieldColumns | None = None
+    Values of the vectors, for conditions: a dict of columns, a pandas DataFrame, or a pyarrow Table. A column is an
+    array or a list of whole numbers, floats, bools, times, str, or lists of str (tags). None, NaN, NaT and pandas.NA
+    stand for no value.
 layout: str | None = None
     "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes
     exceed memory. Needs `navigation`.
@@ -67,12 +74,12 @@ first_stage_value_type: str = "f16"
     "f16".
 second_stage_value_type: str = "f16"
     Encoding of the second stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte".
+
+[join]
 sparse_index_path: Path
     Index file of a sparse graph class of one stage, with metric dotproduct or cosine.
 dense_index_path: Path
     Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct or cosine.
-
-[join]
 tokens: Path
     Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy,
     index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
@@ -118,13 +125,14 @@ tokens: Tokens | None = None
     Token vectors of the queries, if the index has token vectors: shape (n_tokens, token_dim) for one query, (nq,
     n_tokens, token_dim) for several, or a list of arrays (n_tokens, token_dim), one for each query.
 filter: Filters | None = None
-    Row numbers that results may have: truth values of shape (n,); row numbers, as integers; packed bits, uint8 of shape
-    (ceil(n / 8),) as of `numpy.packbits` with bitorder="little"; a set, or anything that contains row numbers, such as
-    `pyroaring.BitMap`; or a function, which is called with each row number. A list of these, or truth values of shape
+    What results may be: truth values of shape (n,); ids, as an array or list; packed bits, uint8 of shape
+    (ceil(n / 8),) as of `numpy.packbits` with bitorder="little"; a set, or anything else that contains ids, such as
+    `pyroaring.BitMap`; a function, which is called with each id; or a condition over fields, such as
+    {"size": {"$lt": 1000}}. Row numbers stand for ids in an index without. A list of these, or truth values of shape
     (nq, n): one for each query. None: all rows.
 predicate: Callable[[int], object]
-    A function that tells of a row number whether results may have it. It is called with each row number before the
-    search; `filter` takes forms that cost less.
+    A function that tells of an id, or of a row number if ids are texts, whether results may have it. It is called with
+    each before the search; `filter` takes forms that cost less.
 n_tokens: int | None = None
     Number of tokens of a query, if the shape does not determine it.
 token_dim: int | None = None

@@ -501,12 +501,12 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     core = self._opened()  # kept until the end, even if another thread closes the index
     queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
     tokens = _tokens(row, core, given, count)
-    chosen = filters.of_queries(given.pop("filter", None), count, core.size)
+    chosen = filters.of_queries(given.pop("filter", None), count, core)
     if batch or (count > 1 and not self._flat):
         given.setdefault("num_threads", 0)
-    scores, ids = core.search(
-        queries, tokens, chosen, **({**row.search_defaults, **given} if self._flat and row.search_defaults else given)
-    )
+    if self._flat:
+        given = {**row.search_defaults, **given}
+    scores, ids = core.search(queries, tokens, chosen, texts=not self._flat, **given)
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
@@ -691,17 +691,17 @@ def _constructors(row: Row) -> dict[str, Any]:
             return index
 
         parameters = signatures.parameters_of(stage, order, row.defaults if stage == "build" else None)
-        doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
+        doc = signatures.with_arguments(doc, stage, parameters, None if stage == "load" else row.texts)
         found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, call)
 
     errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
     if row.files:
         body = functools.partial(_joined, row)
-        add("build_from_file", f"{row.files} path overwrite progress", _JOIN + errors, body)
+        add("build_from_file", f"{row.files} path overwrite progress", _JOIN + errors, body, "join")
     else:
         budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
         star = "" if "*" in row.build else " *"
-        order = f"{row.build}{star} path overwrite {budget}num_threads progress {row.ignored}"
+        order = f"{row.build}{star} ids fields path overwrite {budget}num_threads progress {row.ignored}"
         for way in _SPARSE_WAYS if row.sparse else _DENSE_WAYS:
             body = functools.partial(_built, row, way)
             add(way.name, f"{way.data} {order}", way.doc + errors + way.errors, body)
@@ -757,9 +757,9 @@ def _search_filtered(self: Index, given: dict[str, Any]) -> Hits:
     rows, count, _ = inputs.queries_of(given.pop("query"), core.dim, False)
     if count != 1:
         raise ValueError(f"query: {count} queries, expected one")
-    chosen: list[filters.Bits | None] = [filters.of_function(predicate, core.size)]
-    scores, ids = core.search(rows, None, chosen, **{"ef_search": 100, **given})
-    found = ids[0] >= 0
+    chosen: filters.Chosen = [filters.of_function(predicate, core, texts=False)]
+    scores, ids = core.search(rows, None, chosen, texts=False, **{"ef_search": 100, **given})
+    found = np.isfinite(scores[0])
     return scores[0][found], ids[0][found]
 
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "cassata/payload.h"
 #include "format/base/text.h"
 #include "format/file/mapped_file.h"
 
@@ -73,6 +74,22 @@ Facts self_check(const SelfCheck& check) {
           {"recall", Value(check.recall())}};
 }
 
+Facts field(const Index& index, std::size_t i) {
+  const FieldEntry& entry = index.fields().entries()[i];
+  const bool coded = entry.type == FieldType::text || entry.type == FieldType::tags;
+  return {{"name", text(entry.name)},
+          {"type", text(name_of(entry.type))},
+          {"unit", entry.type == FieldType::timestamp ? text(name_of(entry.unit)) : Value()},
+          {"nulls", Value(entry.nulls)},
+          {"dictionary_size", coded ? number(index.fields().dictionary_size(i)) : Value()}};
+}
+
+Fact fields(const Index& index) {
+  std::vector<Fact> out;
+  for (std::size_t i = 0; i < index.fields().entries().size(); ++i) out.emplace_back(field(index, i));
+  return out;
+}
+
 Fact input(const InputEntry& entry) {
   return Facts{{"name", text(entry.name)},
                {"rows", number(entry.rows)},
@@ -139,6 +156,8 @@ Facts facts_of(const Index& index) {
        {"rerank", rerank(manifest.schema)},
        {"postings", of(manifest.postings, postings)},
        {"ef_search", number_or_none(manifest.ef_search)},
+       {"ids", manifest.external_ids ? text(name_of(*manifest.external_ids)) : Value()},
+       {"fields", fields(index)},
        {"sections", list(manifest.sections, section)},
        {"block_hashes",
         Facts{{"offset", number(hashes.offset)}, {"count", number(hashes.count)}, {"xxh3", number(hashes.xxh3)}}},

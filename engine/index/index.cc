@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "cassata/bitmap.h"
+#include "cassata/condition.h"
 #include "cassata/error.h"
+#include "cassata/payload.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/answers.h"
 #include "engine/index/build_index.h"
@@ -72,6 +75,35 @@ void touch_short_sections(const MappedFile& file) {
   }
 }
 
+/// The rows that the last conditions selected. Any number of threads.
+class SelectedRows {
+ public:
+  /// The rows of `condition`; find() finds them if they are not kept.
+  template <class Find>
+  std::shared_ptr<const Bitmap> rows(const std::string& condition, Find find) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto kept = std::ranges::find(kept_, condition, &Kept::first);
+      if (kept != kept_.end()) {
+        std::rotate(kept_.begin(), kept, kept + 1);
+        return kept_.front().second;
+      }
+    }
+    auto found = std::make_shared<const Bitmap>(find());
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() == kMost) kept_.pop_back();
+    kept_.emplace(kept_.begin(), condition, found);
+    return found;
+  }
+
+ private:
+  using Kept = std::pair<std::string, std::shared_ptr<const Bitmap>>;
+  static constexpr std::size_t kMost = 8;
+
+  std::mutex mutex_;        // guards kept_
+  std::vector<Kept> kept_;  // the last one first
+};
+
 }  // namespace
 
 struct Index::State {
@@ -80,6 +112,9 @@ struct Index::State {
   std::string_view class_name;
   StoredCodes codes;
   std::unique_ptr<Searcher> searcher;
+  std::unique_ptr<const ExternalIds> external_ids;  // null: none
+  std::unique_ptr<const Fields> fields;
+  mutable SelectedRows selected;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
       : file(std::move(opened)),
@@ -91,6 +126,8 @@ struct Index::State {
     if (!in_pages) codes.first = open_codes(*file, m.schema.first, m.first_section);
     if (m.schema.second) codes.second = open_codes(*file, *m.schema.second, m.second_section);
     searcher = row_of(m.schema.kind).open(*file, codes);
+    if (m.external_ids) external_ids = std::make_unique<const ExternalIds>(*file);
+    fields = std::make_unique<const Fields>(*file);
     touch_short_sections(*file);
   }
 
@@ -111,6 +148,8 @@ struct Index::State {
       if (codes.first) codes.first->verify(reading);
       if (codes.second) codes.second->verify(reading);
       searcher->verify(reading);
+      if (external_ids) external_ids->verify(reading);
+      fields->verify(reading);
     });
   }
 
@@ -230,6 +269,12 @@ const MappedFile& Index::file() const noexcept { return *state_->file; }
 const std::filesystem::path& Index::path() const noexcept { return state_->path; }
 std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
+
+const ExternalIds* Index::external_ids() const noexcept { return state_->external_ids.get(); }
+const Fields& Index::fields() const noexcept { return *state_->fields; }
+std::shared_ptr<const Bitmap> Index::rows_where(const Condition& condition) const {
+  return state_->selected.rows(condition.text(), [&] { return condition.rows(*state_->fields); });
+}
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
   answer(queries, params, out, &Searcher::search);

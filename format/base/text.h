@@ -43,6 +43,11 @@ std::string size_text(std::uint64_t bytes);
 /// Bytes as messages have them, exactly: "1234 bytes"; from a MiB on rounded, too: "1610612736 bytes (1.5 GiB)".
 std::string bytes_text(std::uint64_t bytes);
 
+/// True if `text` is UTF-8.
+bool is_utf8(std::string_view text);
+/// Number of characters to insert, remove or replace until `a` is `b`.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// `text` with control characters and what is not UTF-8 as escapes: it stays on its line, and cannot control a
 /// terminal.
 std::string printable(std::string_view text);

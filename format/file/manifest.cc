@@ -20,6 +20,8 @@ static_assert(same(Kind::postings, fb::Kind_postings) && same(VectorKind::sparse
 static_assert(same(Encoding::tokens_two_level_norms, fb::Encoding_tokens_two_level_norms) &&
               fb::Encoding_MAX == fb::Encoding_tokens_two_level_norms && same(GraphType::paged, fb::GraphType_paged) &&
               same(Tier::cold, fb::Tier_cold));
+static_assert(same(IdType::text, fb::IdType_MAX) && same(FieldType::tags, fb::FieldType_MAX) &&
+              same(TimeUnit::nanoseconds, fb::TimeUnit_MAX));
 
 /// Converts a manifest that the FlatBuffers verifier has accepted.
 class Reader {
@@ -43,6 +45,14 @@ class Reader {
     if (const fb::Postings* p = from.postings())
       m.postings = {p->lists(), p->bucket_shift(), p->n_postings(), p->summary_energy(), p->n_knn()};
     m.ef_search = from.ef_search();
+    if (const fb::ExternalIds* ids = from.external_ids())
+      m.external_ids = known<IdType>("type of external ids", ids->type(), fb::IdType_MAX);
+    each(from.fields(), [&](const fb::Field& f) {
+      std::string name = text(f.name());
+      m.fields.push_back({std::move(name), known<FieldType>("type of a field", f.type(), fb::FieldType_MAX),
+                          known<TimeUnit>("unit of time", f.unit(), fb::TimeUnit_MAX), f.width(), f.nulls(),
+                          text(f.section())});
+    });
     return m;
   }
 
@@ -174,6 +184,18 @@ flatbuffers::Offset<fb::Codes> write_codes(flatbuffers::FlatBufferBuilder& b, co
                          code.bits, code.rotated, code.token_dim);
 }
 
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Field>>> write_fields(
+    flatbuffers::FlatBufferBuilder& b, const std::vector<FieldEntry>& fields) {
+  std::vector<flatbuffers::Offset<fb::Field>> written;
+  for (const FieldEntry& f : fields) {
+    const auto name_at = b.CreateString(f.name);
+    const auto section_at = b.CreateString(f.section);
+    written.push_back(fb::CreateField(b, name_at, static_cast<fb::FieldType>(f.type), static_cast<fb::TimeUnit>(f.unit),
+                                      f.width, f.nulls, section_at));
+  }
+  return b.CreateVector(written);
+}
+
 }  // namespace
 
 const SectionEntry* Manifest::find(std::string_view section) const {
@@ -220,10 +242,14 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   if (m.postings)
     postings_at = fb::CreatePostings(b, m.postings->lists, m.postings->bucket_shift, m.postings->n_postings,
                                      m.postings->summary_energy, m.postings->n_knn);
+  flatbuffers::Offset<fb::ExternalIds> ids_at;
+  if (m.external_ids) ids_at = fb::CreateExternalIds(b, static_cast<fb::IdType>(*m.external_ids));
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Field>>> fields_at;
+  if (!m.fields.empty()) fields_at = write_fields(b, m.fields);
   fb::FinishManifestBuffer(
       b, fb::CreateManifest(b, static_cast<fb::Kind>(schema.kind), static_cast<fb::Shape>(schema.vector_kind),
                             static_cast<fb::Metric>(schema.metric), m.size, m.dim, codes_at, graph_at, sections_at,
-                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search));
+                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search, ids_at, fields_at));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

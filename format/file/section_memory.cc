@@ -78,13 +78,22 @@ void SectionMemory::advise() {
   const std::lock_guard lock(mutex_);
   Mapping::advise(file_.bytes(), Advice::normal);
   if (!hot_) return;
-  for (const SectionEntry& s : file_.manifest().sections) {
-    const bool preloads = s.tier == Tier::hot && hot_ == Access::preloaded;
-    if (preloads) Mapping::advise(bytes_of(s), Advice::will_need);
-    if (s.tier == Tier::cold || preloads || !fits_)
-      Mapping::advise(bytes_of(s), Advice::random);
-    else if (in_huge_pages(s) && !cold())
-      Mapping::advise(bytes_of(s), Advice::huge_pages);
+  const std::vector<SectionEntry>& sections = file_.manifest().sections;
+  const auto at_random = [&](const SectionEntry& s) {
+    return s.tier == Tier::cold || hot_ == Access::preloaded || !fits_;
+  };
+  for (const SectionEntry& s : sections) {
+    if (s.tier == Tier::hot && hot_ == Access::preloaded) Mapping::advise(bytes_of(s), Advice::will_need);
+    if (!at_random(s) && in_huge_pages(s) && !cold()) Mapping::advise(bytes_of(s), Advice::huge_pages);
+  }
+  for (auto s = sections.begin();
+       s != sections.end();) {  // a call for those that lie side by side: files may have many
+    const auto end = std::find_if_not(s, sections.end(), at_random);
+    if (end != s) {
+      const SectionEntry& last = end[-1];
+      Mapping::advise(file_.bytes().subspan(s->offset, last.offset + last.length - s->offset), Advice::random);
+    }
+    s = std::find_if(end, sections.end(), at_random);
   }
   for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
 }

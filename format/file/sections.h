@@ -25,6 +25,11 @@ inline constexpr std::string_view kDuplicatesSection = "graph.duplicates";
 inline constexpr std::string_view kUpperNodesSection = "graph.upper_nodes";
 inline constexpr std::string_view kUpperEdgesSection = "graph.upper_edges";
 
+// External ids.
+inline constexpr std::string_view kExternalIdsPrefix = "external_ids";
+inline constexpr std::string_view kExternalIdValuesSection = "external_ids.values";  ///< of integers
+inline constexpr std::string_view kExternalIdOrderSection = "external_ids.order";
+
 // Inverted lists.
 inline constexpr std::string_view kListsSection = "postings.lists";
 inline constexpr std::string_view kDirectorySection = "postings.directory";

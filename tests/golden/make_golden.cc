@@ -31,6 +31,7 @@
 #include "engine/index/registry.h"
 #include "format/input/npy.h"
 #include "format/input/sparse_files.h"
+#include "tests/golden/golden_payload.h"
 #include "tests/support/metric_definition.h"
 
 namespace {
@@ -45,8 +46,9 @@ struct Golden {
   BuildParams params;
   std::optional<TokenLayout> tokens = {};  // that are put beside
   std::size_t dim = kDim;
-  bool norms = false;       // of tokens of two levels
-  bool duplicates = false;  // most rows are copies or near copies of a few
+  bool norms = false;              // of tokens of two levels
+  bool duplicates = false;         // most rows are copies or near copies of a few
+  std::optional<IdType> ids = {};  // with fields: golden_payload.h
 };
 
 const std::vector<Golden> kGoldens = {
@@ -201,6 +203,15 @@ const std::vector<Golden> kGoldens = {
      {.schema = {.first = {.encoding = Encoding::f16}, .graph = GraphType::compressed},
       .graph = {.m = 4, .ef_construction = 40}},
      TokenLayout::plain},
+    {.name = "flat-f32-int64-ids-fields-dot",
+     .params = {.schema = {.kind = Kind::flat, .metric = Metric::dot_product, .first = {.encoding = Encoding::f32}}},
+     .ids = IdType::int64},
+    {.name = "hnsw-f32-text-ids-fields-permuted-dot",
+     .params = {.schema = {.metric = Metric::dot_product,
+                           .first = {.encoding = Encoding::f32},
+                           .graph = GraphType::permuted},
+                .graph = {.m = 4, .ef_construction = 40}},
+     .ids = IdType::text},
     {.name = "hnsw-f32-duplicates-permuted-euclidean",
      .params = {.schema = {.metric = Metric::euclidean,
                            .first = {.encoding = Encoding::f32},
@@ -324,9 +335,11 @@ Answer answer(const Index& index, const float* query) {
 }
 
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
+  const Payload payload = golden.ids ? test::golden_payload(*golden.ids, kRows) : Payload();
+  BuildParams params = golden.params;
+  if (golden.ids) params.payload = &payload;
   if (!sparse(golden))
-    return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), golden.params,
-                        path);
+    return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), params, path);
   std::vector<std::uint32_t> components;
   std::vector<float> kept;
   std::vector<std::uint64_t> offsets = {0};
@@ -338,7 +351,7 @@ Index build(const std::filesystem::path& path, const Golden& golden, const std::
     }
     offsets.push_back(kept.size());
   }
-  return Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), golden.params, path);
+  return Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), params, path);
 }
 
 void join(const std::filesystem::path& path, const Index& first, const Tokens& tokens, TokenLayout layout) {

@@ -100,7 +100,8 @@ def test_one_query(found_in, asked):
 
 def test_nothing_passes(found_in, asked):
     scores, ids = found_in.search(asked, k=3, filter=[])
-    assert (ids == -1).all() and np.isinf(scores).all()
+    assert (ids == -1).all()
+    assert np.isinf(scores).all()
 
 
 @pytest.mark.parametrize(
@@ -138,14 +139,16 @@ def test_classes_of_kannolo_take_filters(rows, asked):
     passing = np.arange(N) % 3 == 0
     _, flat = index.search(asked, k=5, filter=passing)
     _, batch = index.batch_search(asked, k=5, filter=passing)
-    assert flat.shape == (60,) and (flat % 3 == 0).all()
+    assert flat.shape == (60,)
+    assert (flat % 3 == 0).all()
     assert batch.tolist() == flat.reshape(12, 5).tolist()
 
 
 def test_searches_with_a_predicate(rows, asked):
     index = cassata.DensePlainHNSW.build_from_array(rows, m=16, metric="euclidean")
     scores, ids = index.search_filtered(asked[0], 5, lambda row: row % 2 == 0, ef_search=50)
-    assert scores.dtype == np.float32 and ids.dtype == np.int64
+    assert scores.dtype == np.float32
+    assert ids.dtype == np.int64
     assert ids.tolist() == exact(rows, asked[0], np.arange(N) % 2 == 0, 5).tolist()
     few = index.search_filtered(asked[0], k=5, predicate={3, 4}.__contains__)
     assert sorted(few[1].tolist()) == [3, 4]  # no places without a result
@@ -162,7 +165,40 @@ def test_searches_with_a_predicate(rows, asked):
         index.search_filtered(asked[0], 5, lambda row: 1 / 0)
 
 
-def test_sparse_and_token_vectors(tmp_path):
+def test_filters_are_of_external_ids(rows, asked):
+    numbers = np.arange(N, dtype=np.int64) * 7 - 50
+    names = [f"doc {i}" for i in range(N)]
+    passing = np.arange(N) % 5 == 0
+    by_row = cassata.build(rows, metric="euclidean").search(asked, k=4, filter=passing)[1]
+    for ids in (numbers, names):
+        index = cassata.build(rows, metric="euclidean", ids=ids)
+        chosen = [one for one, passes in zip(list(ids), passing) if passes]
+        expected = np.array(ids, object)[by_row]
+        for form in (passing, chosen, set(chosen), set(chosen).__contains__):
+            assert index.search(asked, k=4, filter=form)[1].tolist() == expected.tolist()
+        with pytest.raises(ValueError, match=r"filter: id .* at place 1, expected ids of the index"):
+            index.search(asked, k=4, filter=[chosen[0], "none" if ids is names else 999_999])
+    assert index.search(asked[0], k=4, filter=np.flatnonzero(passing))[1].tolist() == expected[0].tolist()
+    index = cassata.DensePlainHNSW.build_from_array(rows, metric="euclidean", ids=names)
+    few = index.search_filtered(asked[0], 3, lambda row: row % 5 == 0)[1]  # texts: kANNolo's searches have row numbers
+    assert few.tolist() == by_row[0][:3].tolist()
+
+
+def test_conditions(rows, asked):
+    fields = {"size": np.arange(N), "section": [("games", "text", None)[i % 3] for i in range(N)]}
+    for options in ({"kind": "flat"}, {"m": 16}, {"m": 16, "navigation": "int4"}):
+        index = cassata.build(rows, metric="euclidean", fields=fields, **options)
+        condition = {"section": "games", "size": {"$lt": 900}}
+        passing = (np.arange(N) % 3 == 0) & (np.arange(N) < 900)
+        expected = index.search(asked, k=5, filter=passing)[1].tolist()
+        assert index.search(asked, k=5, filter=condition)[1].tolist() == expected
+        mixed = index.search(asked, k=5, filter=[condition, None] * 6)[1]
+        assert mixed[::2].tolist() == expected[::2]
+        with pytest.raises(ValueError, match="sise"):
+            index.search(asked, k=5, filter={"sise": 3})
+
+
+def test_sparse_vectors():
     sparse = pytest.importorskip("scipy.sparse")
     matrix = sparse.random(400, 60, 0.2, "csr", np.float32, random_state=1)
     passing = rng(9).random(400) < 0.4

@@ -21,6 +21,10 @@
 namespace cassata {
 
 struct Candidate;
+class Bitmap;
+class Condition;
+class ExternalIds;
+class Fields;
 class MappedFile;
 class Searcher;
 
@@ -50,7 +54,8 @@ class Index {
   /// the file is complete, but may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
-  /// Joins `first` and the token vectors of its documents in one new file, which needs neither of them.
+  /// Joins `first` and the token vectors of its documents in one new file, which needs neither of them, and has the
+  /// external ids and fields of `first`.
   /// `format/input/token_files.h` describes the content of `folder`. Tokens are streamed. `path` as in build(). Throws
   /// Error: invalid_argument (files that do not fit each other; names the file and the row), corrupt, io.
   static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
@@ -71,6 +76,13 @@ class Index {
   std::uint64_t hot_bytes() const noexcept;
   /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
+
+  /// The ids by which callers know the vectors; null: row numbers. Searches return row numbers all the same.
+  const ExternalIds* external_ids() const noexcept;
+  /// The fields of the vectors, none or more.
+  const Fields& fields() const noexcept;
+  /// The rows that a condition selects. The last few results are kept. Throws Error as Condition::rows().
+  std::shared_ptr<const Bitmap> rows_where(const Condition& condition) const;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
   /// places. Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor

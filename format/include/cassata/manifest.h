@@ -80,6 +80,24 @@ struct Provenance {
   std::optional<SelfCheck> self_check = {};  ///< approximate indexes only
 };
 
+/// Type of external ids.
+enum class IdType : std::uint8_t { int64 = 0, text = 1 };
+
+/// Type of the values of a field. Timestamps count units since 1970-01-01T00:00:00 UTC; tags are a set of texts.
+enum class FieldType : std::uint8_t { int64 = 0, float64 = 1, boolean = 2, timestamp = 3, text = 4, tags = 5 };
+
+/// Unit of timestamps.
+enum class TimeUnit : std::uint8_t { seconds = 0, milliseconds = 1, microseconds = 2, nanoseconds = 3 };
+
+struct FieldEntry {
+  std::string name;
+  FieldType type = FieldType::int64;
+  TimeUnit unit = TimeUnit::seconds;
+  std::uint8_t width = 0;  ///< bytes of a number, 8, or of a code, 1, 2 or 4; boolean: 0
+  bool nulls = false;      ///< some rows have no value
+  std::string section;     ///< beginning of the names of its sections
+};
+
 struct BlockHashesEntry {
   std::uint64_t offset = 0;
   std::uint64_t count = 0;
@@ -98,6 +116,8 @@ struct Manifest {
   Provenance provenance;
   std::optional<PostingsEntry> postings;
   std::uint32_t ef_search = 0;  ///< default beam width of searches; 0: the library's default
+  std::optional<IdType> external_ids = {};
+  std::vector<FieldEntry> fields = {};
 
   const SectionEntry* find(std::string_view section) const;
   /// The codes of each stage.

@@ -68,6 +68,10 @@ Manifest random_manifest(unsigned seed) {
     m.postings =
         PostingsEntry{random(), static_cast<std::uint32_t>(below(random, 32)), static_cast<std::uint32_t>(random()),
                       static_cast<float>(1 + below(random, 8)) / 8, static_cast<std::uint32_t>(random())};
+  if (random() % 2) m.external_ids = static_cast<IdType>(random() % 2);
+  for (std::size_t i = below(random, 3); i > 0; --i)
+    m.fields.push_back({random_text(random), static_cast<FieldType>(random() % 6), static_cast<TimeUnit>(random() % 4),
+                        static_cast<std::uint8_t>(random()), random() % 2 == 0, random_text(random)});
   return m;
 }
 
@@ -100,6 +104,8 @@ std::string show(const Manifest& m) {
   if (m.postings)
     add(m.postings->lists, m.postings->bucket_shift, m.postings->n_postings, std::to_string(m.postings->summary_energy),
         m.postings->n_knn);
+  if (m.external_ids) add(*m.external_ids);
+  for (const auto& f : m.fields) add(f.name, f.type, f.unit, f.width, f.nulls, f.section);
   return out;
 }
 
