@@ -1,6 +1,7 @@
 #include "engine/search/filtered_walk.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/kernels/unvisited.h"
 
@@ -26,7 +27,6 @@ void FilteredWalk::start(const Adjacency& graph, const RowFilter& filter, Scorer
   work_ = &work;
   fetches_ = scorer.cold();
   pending_ = false;
-  most_ = graph.max_degree();
   if (work.scratch.size() < graph.list_capacity()) work.scratch.resize(graph.list_capacity());
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
@@ -132,7 +132,7 @@ void FilteredWalk::score_found() {
     if (filter_->admits(found_[i])) {
       beam.insert(distance, found_[i]);
     } else {
-      outside_.push_back({distance, found_[i]});
+      outside_.push_back({distance == distance ? distance : std::numeric_limits<float>::infinity(), found_[i]});
       std::ranges::push_heap(outside_, farther);
     }
   }

@@ -16,11 +16,9 @@ namespace cassata {
 /// expanded depends on the share of its neighbours that pass (NaviX, Sehgal and Salihoglu, VLDB 2025):
 ///
 /// - Many: all are scored. Those that do not pass wait outside the beam, and are expanded while they are closer than
-/// its
-///   worst node.
-/// - Few: only those that pass are scored. The others serve as bridges, unscored: their neighbours that pass are
-/// scored,
-///   too (two hops: ACORN, Patel et al., SIGMOD 2024).
+///   its worst node.
+/// - Few: only those that pass are scored. The others serve as bridges, unscored: their neighbours that pass are scored
+///   as well (two hops: ACORN, Patel et al., SIGMOD 2024).
 ///
 /// A sample of the nodes that pass are entry points, so that a traversal also starts where the filter is, if that is
 /// far from the query.
