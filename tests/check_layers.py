@@ -13,12 +13,36 @@ from pathlib import Path
 TYPES = ("cassata/types.h", "cassata/metric.h")
 PUBLIC = tuple(
     f"cassata/{part}.h"
-    for part in ("bitmap", "checksum", "error", "manifest", "metric", "replace", "residency", "rows", "schema", "stream", "types")
+    for part in (
+        "bitmap",
+        "checksum",
+        "error",
+        "manifest",
+        "metric",
+        "replace",
+        "residency",
+        "rows",
+        "schema",
+        "stream",
+        "types",
+    )
 )
 FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
     f"cassata/{part}.h"
-    for part in ("clean", "exact", "facts", "index", "measure", "parameters", "params", "payload", "recommend", "two_level")
+    for part in (
+        "clean",
+        "documents",
+        "exact",
+        "facts",
+        "index",
+        "measure",
+        "parameters",
+        "params",
+        "payload",
+        "recommend",
+        "two_level",
+    )
 )
 # The parts of a traversal.
 TRAVERSAL = (
@@ -46,7 +70,18 @@ LAYERS = [
     ("engine/graph/", ("engine/graph/", "engine/kernels/", *FORMAT)),
     ("engine/lists/", ("engine/lists/", "engine/kernels/", *FORMAT)),
     ("engine/search/", (*TRAVERSAL, *TYPES)),
-    ("engine/payload/", ("engine/payload/", "engine/kernels/", "cassata/payload.h", "cassata/condition.h", *FORMAT)),
+    (
+        "engine/payload/",
+        (
+            "engine/payload/",
+            "engine/kernels/",
+            "engine/base/",
+            "cassata/condition.h",
+            "cassata/documents.h",
+            "cassata/payload.h",
+            *FORMAT,
+        ),
+    ),
     (
         "engine/build/",
         (
@@ -71,8 +106,9 @@ LAYERS = [
             "engine/index/",
             "engine/multivector/",
             "engine/eval/",
-            "engine/build/",
             "engine/payload/checked_payload.h",
+            "engine/payload/stored_documents.h",
+            "engine/build/",
             *TRAVERSAL,
             *FORMAT,
         ),
@@ -104,6 +140,8 @@ LIBRARIES = {
     "sanitizer/": ("format/file/mapped_file.cc",),
     "tbb/": ("engine/base/parallel.cc",),
     "xxhash.h": ("format/base/checksum.cc",),
+    "zdict.h": ("engine/payload/stored_documents.cc",),
+    "zstd.h": ("engine/base/zstd.h",),
 }
 SYSTEM = re.compile(r"[a-z0-9_]+|sys/\w+\.h|(fcntl|unistd|poll|sched|signal|pthread|linux/\w+)\.h")
 # What must be refused: shows, on every run, that the check can fail.

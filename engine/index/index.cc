@@ -1,6 +1,7 @@
 #include "cassata/index.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "cassata/error.h"
 #include "engine/graph/row_order.h"
@@ -13,6 +14,7 @@
 #include "engine/kernels/dense_distance.h"
 #include "engine/lists/posting_lists.h"
 #include "engine/multivector/join.h"
+#include "engine/payload/stored_documents.h"
 #include "engine/search/touched_rows.h"
 #include "format/base/text.h"
 #include "format/file/file_writer.h"
@@ -80,6 +82,7 @@ struct Index::State {
   std::string_view class_name;
   StoredCodes codes;
   std::unique_ptr<Searcher> searcher;
+  std::optional<StoredDocuments> documents;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
       : file(std::move(opened)),
@@ -91,6 +94,7 @@ struct Index::State {
     if (!in_pages) codes.first = open_codes(*file, m.schema.first, m.first_section);
     if (m.schema.second) codes.second = open_codes(*file, *m.schema.second, m.second_section);
     searcher = row_of(m.schema.kind).open(*file, codes);
+    if (m.documents) documents.emplace(*file);
     touch_short_sections(*file);
   }
 
@@ -111,6 +115,7 @@ struct Index::State {
       if (codes.first) codes.first->verify(reading);
       if (codes.second) codes.second->verify(reading);
       searcher->verify(reading);
+      if (documents) documents->verify(reading);
     });
   }
 
@@ -211,6 +216,7 @@ const Manifest& Index::manifest() const noexcept { return state_->file->manifest
 const MappedFile& Index::file() const noexcept { return *state_->file; }
 std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
+const Documents* Index::documents() const noexcept { return state_->documents ? &*state_->documents : nullptr; }
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
   answer(queries, params, out, &Searcher::search);

@@ -193,8 +193,8 @@ MappedField::MappedField(const MappedFile& file, const FieldEntry& from)
                      : coded                          ? width == 1 || width == 2 || width == 4
                                                       : width == 8;
   if (!right)
-    corrupt(file.manifest_place() + "field " + cassata::quoted(entry.name) + " of type '" + std::string(name_of(entry.type)) +
-            "' with values of " + std::to_string(width) + " bytes");
+    corrupt(file.manifest_place() + "field " + cassata::quoted(entry.name) + " of type '" +
+            std::string(name_of(entry.type)) + "' with values of " + std::to_string(width) + " bytes");
   if (entry.nulls) {
     present = file.section(part(entry, kPresentSuffix));
     present.as<Bitmap::Word>(Bitmap::words_for(size));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cassata/index.h"
+#include "tests/golden/golden_documents.h"
 #include "tests/support/metric_definition.h"
 
 namespace cassata::golden_test {
@@ -83,6 +84,14 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
         EXPECT_NEAR(scores[i], answer.scores[i], inexact) << "place " << i;
     }
   }
+}
+
+TEST_P(Golden, HoldsItsDocuments) {
+  const Index index = Index::open(GetParam());
+  const bool expected = GetParam().stem().string().find("documents") != std::string::npos;
+  ASSERT_EQ(index.documents() != nullptr, expected);
+  for (Id row = 0; expected && row < index.size(); ++row)
+    EXPECT_EQ(index.documents()->at(row), test::golden_document(row)) << row;
 }
 
 std::vector<fs::path> golden_files() {

@@ -10,6 +10,8 @@
 // Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may
 // differ in the last digits. No more than 256 vectors lose nothing by product quantization.
 //
+// Documents, where there are any, are those of golden_documents.h.
+//
 // Tokens, where there are any, stand in a query's line between a ';' and the '|', one after another.
 //
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's
@@ -20,6 +22,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -31,6 +34,8 @@
 #include "engine/index/registry.h"
 #include "format/input/npy.h"
 #include "format/input/sparse_files.h"
+#include "tests/golden/golden_documents.h"
+#include "tests/support/documents.h"
 #include "tests/support/metric_definition.h"
 
 namespace {
@@ -47,6 +52,7 @@ struct Golden {
   std::size_t dim = kDim;
   bool norms = false;       // of tokens of two levels
   bool duplicates = false;  // most rows are copies or near copies of a few
+  bool documents = false;   // golden_document() of each row
 };
 
 const std::vector<Golden> kGoldens = {
@@ -214,6 +220,12 @@ const std::vector<Golden> kGoldens = {
                            .graph = GraphType::paged},
                 .graph = {.m = 4, .ef_construction = 40}},
      .duplicates = true},
+    {.name = "hnsw-f16-documents-permuted-dot",
+     .params = {.schema = {.metric = Metric::dot_product,
+                           .first = {.encoding = Encoding::f16},
+                           .graph = GraphType::permuted},
+                .graph = {.m = 4, .ef_construction = 40}},
+     .documents = true},
 };
 
 bool sparse(const Golden& golden) {
@@ -323,10 +335,18 @@ Answer answer(const Index& index, const float* query) {
   return out;
 }
 
+std::unique_ptr<test::MemoryDocuments> documents() {
+  std::vector<std::string> out;
+  for (std::size_t row = 0; row < kRows; ++row) out.push_back(test::golden_document(row));
+  return std::make_unique<test::MemoryDocuments>(std::move(out));
+}
+
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
+  BuildParams params = golden.params;
+  const auto stored = golden.documents ? documents() : nullptr;
+  params.documents = stored.get();
   if (!sparse(golden))
-    return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), golden.params,
-                        path);
+    return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), params, path);
   std::vector<std::uint32_t> components;
   std::vector<float> kept;
   std::vector<std::uint64_t> offsets = {0};
@@ -338,7 +358,7 @@ Index build(const std::filesystem::path& path, const Golden& golden, const std::
     }
     offsets.push_back(kept.size());
   }
-  return Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), golden.params, path);
+  return Index::build(*sparse_memory_stream("golden.bin", components, kept, offsets), params, path);
 }
 
 void join(const std::filesystem::path& path, const Index& first, const Tokens& tokens, TokenLayout layout) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cassata/documents.h"
 #include "cassata/manifest.h"
 #include "cassata/metric.h"
 #include "cassata/params.h"
@@ -66,6 +67,8 @@ class Index {
   std::uint64_t hot_bytes() const noexcept;
   /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
+  /// The stored documents, by row; null: the file has none.
+  const Documents* documents() const noexcept;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
   /// places. Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor
