@@ -1,5 +1,6 @@
 // cassata build: a file of vectors becomes an index file.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,7 @@
 #include "cassata/parameters.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
+#include "tools/document_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -14,7 +16,7 @@ namespace cassata::tools {
 namespace {
 
 struct BuildChoices {
-  std::string input, output;
+  std::string input, output, documents, document_field = "text";
   bool quiet = false, json = false;
   Given<BuildParams> given{build_parameters()};
 };
@@ -50,6 +52,13 @@ CommandLine line_of(BuildChoices& choices) {
   line.parameters(build_parameters(), choices.given);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
               [&](const std::string& text) { choose_layout(text, choices.given); });
+  line.option(
+      "documents", "FILE", "",
+      "store a text of each vector in the index: one a line, in the order of the vectors; in .jsonl files a JSON "
+      "object a line",
+      [&](const std::string& text) { choices.documents = text; });
+  line.option("document-field", "NAME", choices.document_field, "the key of the text in .jsonl files",
+              [&](const std::string& text) { choices.document_field = text; });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -61,7 +70,10 @@ int build_plainly(const Words& words) {
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
   check_output(choices.output, "the index file to write");
-  refuse_overwriting(choices.output, {choices.input});
+  refuse_overwriting(choices.output, {choices.input, choices.documents});
+  std::unique_ptr<DocumentStream> documents;
+  if (!choices.documents.empty()) documents = open_documents(choices.documents, choices.document_field);
+  params.documents = documents.get();
   build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }

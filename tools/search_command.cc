@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,9 @@
 
 #include "cassata/index.h"
 #include "cassata/stream.h"
+#include "format/file/mapped_file.h"
 #include "tools/command.h"
+#include "tools/document_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -28,6 +31,7 @@ struct Found {
   std::uint64_t query;
   std::span<const std::int64_t> ids;
   std::span<const float> scores;
+  std::optional<std::vector<std::string>> documents = {};  ///< of the ids, if they are shown
 };
 
 template <class T>
@@ -36,13 +40,15 @@ void append(std::string& text, T value) {
   text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
 }
 
-/// query_id, doc_id, rank from 1, score.
+/// query_id, doc_id, rank from 1, score, and the document if documents are shown.
 void write_tsv(std::string& text, const Found& found, Metric, const std::string&) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
     append(text, found.query), text += '\t';
     append(text, found.ids[i]), text += '\t';
     append(text, i + 1), text += '\t';
-    append(text, found.scores[i]), text += '\n';
+    append(text, found.scores[i]);
+    if (found.documents) text += '\t' + in_one_column((*found.documents)[i]);
+    text += '\n';
   }
 }
 
@@ -71,7 +77,9 @@ void write_json(std::string& text, const Found& found, Metric, const std::string
     if (i != 0) text += ", ";
     std::isfinite(found.scores[i]) ? append(text, found.scores[i]) : void(text += "null");
   }
-  text += "]}\n";
+  text += ']';
+  if (found.documents) text += ", \"documents\": " + nlohmann::json(*found.documents).dump();
+  text += "}\n";
 }
 
 std::vector<std::string_view> split(std::string_view line, char separator) {
@@ -111,7 +119,7 @@ FileKind results_kind() {
             const std::size_t comma = line.find(',');
             return (line.starts_with(json) && comma != line.npos && line.substr(comma).starts_with(ids) &&
                     is_number(line.substr(json.size(), comma - json.size()))) ||
-                   (tsv.size() == 4 && is_number(tsv[0]) && is_number(tsv[1]) && tsv[2] == "1") ||
+                   ((tsv.size() == 4 || tsv.size() == 5) && is_number(tsv[0]) && is_number(tsv[1]) && tsv[2] == "1") ||
                    (trec.size() == 6 && is_number(trec[0]) && trec[1] == "Q0" && is_number(trec[2]) && trec[3] == "1");
           }};
 }
@@ -119,7 +127,7 @@ FileKind results_kind() {
 struct SearchChoices {
   std::string index, queries, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
-  bool exact = false;
+  bool exact = false, show = false;
   ReplaceParams replace;
   OpenParams opening;
   Given<SearchParams> given{search_parameters()};
@@ -147,6 +155,9 @@ CommandLine line_of(SearchChoices& choices) {
   line.parameters(search_parameters(), choices.given);
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
+  line.flag("show", choices.show,
+            "also print the stored documents of the results: in tsv as a fifth column, with tabs, line ends and "
+            "backslashes as \\t, \\n, \\r and \\\\; in json as a list 'documents'");
   line.flag("exact", choices.exact, "compare each query with every vector, with any kind of index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
               [&](const std::string& text) { choices.format = &parse_format(text); });
@@ -208,8 +219,9 @@ class Answers {
     for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
       const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
-      choices_.format->write(text, {done_, all.first(count), hits.scores.subspan(i * params_.k, count)},
-                             index_.manifest().schema.metric, choices_.run_name);
+      Found found{.query = done_, .ids = all.first(count), .scores = hits.scores.subspan(i * params_.k, count)};
+      if (choices_.show) found.documents = index_.documents()->at(std::vector<Id>(found.ids.begin(), found.ids.end()));
+      choices_.format->write(text, found, index_.manifest().schema.metric, choices_.run_name);
       output_.write(text);
       text.clear();
     }
@@ -226,6 +238,15 @@ class Answers {
   std::uint64_t done_ = 0;
 };
 
+/// Throws Error(invalid_argument) unless the documents of the index can be shown.
+void check_shown(const Index& index, const Format& format) {
+  if (format.write == write_trec) invalid_argument("--show: given with --format trec, expected tsv or json");
+  const std::string found = index.documents() == nullptr       ? "no documents"
+                            : !index.documents()->entry().text ? "documents that are bytes"
+                                                               : "";
+  if (!found.empty()) invalid_argument("--show: " + index.file().path() + " holds " + found + ", expected texts");
+}
+
 int answer(SearchChoices& choices) {
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
@@ -234,6 +255,7 @@ int answer(SearchChoices& choices) {
   }
   choices.opening.progress = progress_bar(choices.on_terminal());
   const Index index = Index::open(choices.index, choices.opening);
+  if (choices.show) check_shown(index, *choices.format);
   choices.params.ef_search = index.default_ef_search();
   choices.given.apply(choices.params);
   check_used(choices.given, {&index, 1});
