@@ -31,6 +31,7 @@ FORMAT = (*PUBLIC, "format/")
 FACADE = tuple(
     f"cassata/{part}.h"
     for part in (
+        "archive",
         "clean",
         "documents",
         "exact",
@@ -69,6 +70,7 @@ LAYERS = [
     ("engine/codec/", ("engine/codec/", "engine/train/", "engine/kernels/", "engine/base/", *FORMAT)),
     ("engine/graph/", ("engine/graph/", "engine/kernels/", *FORMAT)),
     ("engine/lists/", ("engine/lists/", "engine/kernels/", *FORMAT)),
+    ("engine/archive/", ("cassata/archive.h", "engine/base/", *FORMAT)),
     ("engine/search/", (*TRAVERSAL, *TYPES)),
     (
         "engine/payload/",
