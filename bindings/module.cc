@@ -79,7 +79,7 @@ Progress progress_of(const py::object& callback) {
 
 /// Notes become warnings.
 ReplaceParams replacing(bool overwrite) {
-  return {.overwrite = overwrite, .note = [](const std::string& message) {
+  return {.overwrite = overwrite, .option = "overwrite=True", .note = [](const std::string& message) {
             const WithGil with;
             if (PyErr_WarnFormat(PyExc_UserWarning, 2, "%U", text(message).ptr()) != 0) throw py::error_already_set();
           }};
@@ -99,13 +99,19 @@ std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::objec
                               span(arrays[2].cast<OffsetArray>()));
 }
 
+bool holds_sparse(std::string_view class_name) {
+  return std::ranges::any_of(index_classes(), [&](const IndexClass& one) {
+    return one.name == class_name && one.vector_kind == VectorKind::sparse;
+  });
+}
+
 /// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
             const std::optional<std::string>& class_name, const py::kwargs& arguments) {
   const Given<BuildParams> given = given_of(build_parameters(), arguments);
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
-  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && class_name->starts_with("Sparse"));
+  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && holds_sparse(*class_name));
   BuildParams params = build_params(given, vectors->vector_kind());
   if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
     invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
@@ -115,9 +121,22 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   return Index::build(*vectors, params, path);
 }
 
-Index open_file(const Path& path) {
+/// The choices of an opening, by name.
+OpenParams open_params(const py::kwargs& choices, const py::object& progress) {
+  OpenParams params;
+  given_of(open_parameters(), choices).apply(params);
+  params.progress = progress_of(progress);
+  return params;
+}
+
+/// Calls `check` with the index before the file is verified or warmed.
+Index open_file(const Path& path, const py::object& check, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
   const WithoutGil without;
-  return Index::open(path);
+  return Index::open(path, params, [&](const Index& index) {
+    const WithGil with;
+    check(index);
+  });
 }
 
 py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
@@ -262,10 +281,10 @@ Index join(const Index& first, const Path& folder, const Path& path, const py::o
   return Index::join(first, folder, choices, path);
 }
 
-void save(const Index& index, const Path& path, const py::object& progress, bool overwrite) {
+void save(IndexHandle& handle, const Path& path, const py::object& progress, bool overwrite) {
   const Progress report = progress_of(progress);
   const WithoutGil without;
-  index.save(path, report, replacing(overwrite));
+  handle.save(path, report, replacing(overwrite));
 }
 
 void verify(const Index& index, const py::object& progress) {
@@ -274,44 +293,24 @@ void verify(const Index& index, const py::object& progress) {
   index.verify(report);
 }
 
-void check_touched(Index& index) {
-  Index checked = [&] {
-    const WithoutGil without;
-    return index.with_touch_checks();
-  }();
-  index = std::move(checked);
-}
-
-void warm(const Index& index, const std::string& resident, bool lock, const py::object& progress) {
-  const Resident what = parse_resident(resident);
-  const Progress report = progress_of(progress);
+void warm(const Index& index, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
   const WithoutGil without;
-  index.warm(what, lock, report);
+  index.warm(params.resident, params.lock, params.progress);
 }
 
-/// The index of the file that is now at its path, and whether its content differs. The given index is unchanged, for
-/// running calls.
-py::tuple reloaded(const Index& index, const std::string& verify, const std::optional<std::string>& resident, bool lock,
-                   const py::object& progress) {
-  const OpenParams params{.verify = parse_verify(verify),
-                          .resident = resident ? parse_resident(*resident) : Resident::none,
-                          .lock = lock,
-                          .progress = progress_of(progress)};
-  Index fresh = [&] {
-    const WithoutGil without;
-    return index.reopen(params);
-  }();
-  const bool changed = !fresh.same_content(index);
-  return py::make_tuple(std::move(fresh), changed);
+bool reload(IndexHandle& handle, const py::object& progress, const py::kwargs& choices) {
+  const OpenParams params = open_params(choices, progress);
+  const WithoutGil without;
+  return handle.reload(params);
 }
 
-py::list residency(const Index& index) {
-  py::list sections;
-  for (const SectionResidency& section : index.residency())
-    sections.append(py::dict("name"_a = text(section.name), "tier"_a = section.tier == Tier::hot ? "hot" : "cold",
-                             "bytes"_a = section.bytes, "resident_bytes"_a = section.resident));
-  return sections;
+void close(IndexHandle& handle) {
+  const WithoutGil without;
+  handle.close();
 }
+
+py::object path_or_none(const Path& path) { return path.empty() ? py::object(py::none()) : text(path.string()); }
 
 using python::object_of;  // of a value
 py::object object_of(const Fact& fact);
@@ -332,6 +331,8 @@ py::object object_of(const Fact& fact) {
   return std::visit([](const auto& held) { return py::object(object_of(held)); }, fact.content);
 }
 
+py::dict residency(const Index& index) { return object_of(residency_of(index)); }
+
 /// The facts that Python shows, in its order.
 py::dict info(const Index& index) {
   const py::dict facts = object_of(facts_of(index));
@@ -340,6 +341,8 @@ py::dict info(const Index& index) {
        {"class", "kind", "n", "dim", "metric", "dtype", "navigation", "bits", "m_pq", "opq", "graph", "postings",
         "rerank", "ef_search", "sections", "file_size", "format_version", "uuid", "provenance"})
     out[name] = facts[name];
+  out["format_version"] = py::tuple(out["format_version"]);
+  out["path"] = path_or_none(index.path());
   return out;
 }
 
@@ -369,14 +372,11 @@ py::tuple classes() {
 
 void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
-      .def_static("open", &open_file, "path"_a)
+      .def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
-      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
       .def("verify", &verify, "progress"_a)
-      .def("check_touched", &check_touched)
-      .def("warm", &warm, "resident"_a, "lock"_a, "progress"_a)
-      .def("reloaded", &reloaded, "verify"_a, "resident"_a, "lock"_a, "progress"_a)
+      .def("warm", &warm, "progress"_a)
       .def("residency", &residency)
       .def("info", &info)
       .def_property_readonly("class_name", [](const Index& index) { return text(index.class_name()); })
@@ -387,6 +387,13 @@ void define_index(py::module_& module) {
       .def_property_readonly("token_dim", &Index::token_dim)
       .def_property_readonly("metric",
                              [](const Index& index) { return text(name_of(index.manifest().schema.metric)); });
+  py::class_<IndexHandle>(module, "IndexHandle")
+      .def(py::init<const Index&>(), "index"_a)
+      .def("get", &IndexHandle::get)
+      .def("reload", &reload, "progress"_a)
+      .def("save", &save, "path"_a, "progress"_a, "overwrite"_a)
+      .def("close", &close)
+      .def_property_readonly("path", [](const IndexHandle& handle) { return path_or_none(handle.path()); });
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ FACADE = tuple(
     for part in (
         "archive",
         "clean",
+        "condition",
         "documents",
         "exact",
         "facts",

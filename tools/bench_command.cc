@@ -87,6 +87,17 @@ FileKind picture_kind() {
           }};
 }
 
+/// The parameter k_candidates, with the default that it has here.
+const Parameter<SearchParams>& swept_candidates() {
+  static const Parameter<SearchParams> row = [] {
+    Parameter<SearchParams> out = *std::ranges::find(search_parameters(), "k_candidates", &ParameterInfo::name);
+    out.usual = "the ef_search, at least k";
+    out.get = [](const SearchParams&) { return Value(); };
+    return out;
+  }();
+  return row;
+}
+
 CommandLine line_of(BenchChoices& choices) {
   CommandLine line("bench INDEX... --queries FILE [OPTIONS]",
                    "Measures recall against queries per second, for index files over the same vectors, at several "
@@ -104,7 +115,8 @@ CommandLine line_of(BenchChoices& choices) {
   line.option("ef-search", "N,N,...", "12 values from max(k, 10) up",
               "beam widths to measure (graphs and approximate inverted lists)",
               [&](const std::string& text) { choices.params.ef_search = numbers<std::size_t>(text); });
-  line.parameters(search_parameters(), choices.given, {"ef_search"});
+  line.parameters(search_parameters(), choices.given, {"ef_search", "k_candidates"});
+  line.parameters(std::span(&swept_candidates(), 1), choices.given);
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
   line.option("repeat", choices.params.repeat, "number of timed batches at each width; the median counts");

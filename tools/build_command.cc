@@ -9,6 +9,7 @@
 #include "tools/build_report.h"
 #include "tools/command.h"
 #include "tools/document_files.h"
+#include "tools/payload_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 struct BuildChoices {
   std::string input, output, documents, document_field = "text";
+  PayloadFiles payload;
   bool quiet = false, json = false;
   Given<BuildParams> given{build_parameters()};
 };
@@ -50,6 +52,7 @@ CommandLine line_of(BuildChoices& choices) {
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
   line.parameters(build_parameters(), choices.given);
+  add_payload(line, choices.payload);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
               [&](const std::string& text) { choose_layout(text, choices.given); });
   line.option(
@@ -69,8 +72,10 @@ int build_plainly(const Words& words) {
   if (!line_of(choices).parse(words)) return kOk;
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
-  check_output(choices.output, "the index file to write");
-  refuse_overwriting(choices.output, {choices.input, choices.documents});
+  check_output_file(choices.output);
+  refuse_overwriting(choices.output, {choices.input, choices.payload.ids, choices.payload.fields, choices.documents});
+  const Payload payload = read_payload(choices.payload);
+  params.payload = &payload;
   std::unique_ptr<DocumentStream> documents;
   if (!choices.documents.empty()) documents = open_documents(choices.documents, choices.document_field);
   params.documents = documents.get();

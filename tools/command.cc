@@ -141,8 +141,13 @@ bool CommandLine::has(const std::string& option) const {
 }
 
 void CommandLine::check_arguments(const po::variables_map& given) const {
-  for (const char* name : required_)
+  for (const char* name : required_) {
     if (given.count(name) == 0) invalid_argument(std::string(name) + " is missing; usage: cassata " + synopsis_);
+    const auto* const one = boost::any_cast<std::string>(&given[name].value());
+    const auto* const all = boost::any_cast<std::vector<std::string>>(&given[name].value());
+    if (one != nullptr ? one->empty() : std::ranges::count(*all, "") != 0)
+      invalid_argument(std::string(name) + ": '' given, expected a path");
+  }
 }
 
 std::string CommandLine::help() const {
@@ -167,7 +172,7 @@ void add_resident(CommandLine& line, OpenParams& params) {
 }
 
 ReplaceParams replacing(bool overwrite) {
-  return {.overwrite = overwrite, .note = [](const std::string& message) {
+  return {.overwrite = overwrite, .option = "--force", .note = [](const std::string& message) {
             std::fprintf(stderr, "cassata: note: %s\n", printable(message).c_str());
           }};
 }
@@ -184,6 +189,11 @@ void check_output(const std::string& output, const std::string& expected) {
   if (output == "-")
     invalid_argument("--output: '-' given, which means standard output, expected " + expected +
                      " (./- is a file of that name)");
+}
+
+void check_output_file(const std::string& output) {
+  check_output(output, "the index file to write");
+  if (output.ends_with('/')) invalid_argument("--output: " + cassata::quoted(output) + " given, expected a file");
 }
 
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,

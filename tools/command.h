@@ -145,6 +145,8 @@ void add_force(CommandLine& line, ReplaceParams& replace, const std::string& opt
 
 /// Throws Error(invalid_argument) unless --output was given, and names a file or folder, as `expected`.
 void check_output(const std::string& output, const std::string& expected);
+/// The same for an index file.
+void check_output_file(const std::string& output);
 
 /// Throws Error(invalid_argument) if writing a file at `output` would destroy one of `inputs`.
 void refuse_overwriting(const std::filesystem::path& output, const std::vector<std::filesystem::path>& inputs,

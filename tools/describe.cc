@@ -41,38 +41,7 @@ Json describe_briefly(const Index& index) { return described(index, identity_of(
 
 Json describe(const Index& index) { return described(index, facts_of(index)); }
 
-SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier) {
-  SectionResidency sum{.name = !tier                ? "all"
-                               : *tier == Tier::hot ? "hot"
-                                                    : "cold",
-                       .tier = tier.value_or(Tier::hot),
-                       .bytes = 0,
-                       .resident = 0};
-  for (const SectionResidency& part : parts) {
-    if (tier && part.tier != *tier) continue;
-    sum.bytes += part.bytes;
-    sum.resident = sum.resident && part.resident ? std::optional(*sum.resident + *part.resident) : std::nullopt;
-  }
-  return sum;
-}
-
-Json describe_residency(const Index& index) {
-  const auto amount = [](Json json, const SectionResidency& part) {
-    const double all = static_cast<double>(part.bytes);
-    json["bytes"] = part.bytes;
-    json["resident_bytes"] = part.resident ? Json(*part.resident) : Json();
-    json["share"] = !part.resident ? Json() : Json(part.bytes == 0 ? 1.0 : static_cast<double>(*part.resident) / all);
-    return json;
-  };
-  const std::vector<SectionResidency> parts = index.residency();
-  Json sections = Json::array();
-  for (const SectionResidency& part : parts)
-    sections.push_back(amount({{"name", part.name}, {"tier", part.tier == Tier::hot ? "hot" : "cold"}}, part));
-  Json json = {{"sections", sections}};
-  for (const std::optional<Tier> tier : {std::optional(Tier::hot), std::optional(Tier::cold), std::optional<Tier>()})
-    json[summed(parts, tier).name] = amount(Json::object(), summed(parts, tier));
-  return json;
-}
+Json describe_residency(const Index& index) { return json_of(residency_of(index)); }
 
 Json json_of(const Value& value) {
   return std::visit(

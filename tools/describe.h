@@ -2,9 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "cassata/index.h"
 #include "cassata/parameters.h"
@@ -17,8 +15,6 @@ nlohmann::ordered_json describe_briefly(const Index& index);
 nlohmann::ordered_json describe(const Index& index);
 /// How much of it is in memory, as in Python's `Index.residency()`.
 nlohmann::ordered_json describe_residency(const Index& index);
-/// The sum of the parts of a tier, named "hot" or "cold"; of both: "all".
-SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier);
 /// A parameter's value.
 nlohmann::ordered_json json_of(const Value& value);
 /// Indented, with a line feed at the end. Bytes that are not UTF-8, as in odd file names, become U+FFFD: the text is

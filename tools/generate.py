@@ -103,18 +103,15 @@ from cassata.two_level import train_two_level as train_two_level
 def stub() -> str:
     """The text of `__init__.pyi`."""
     classes = "\n".join(class_stub(row) for row in kannolo.TABLE)
-    names = " | ".join(row.name for row in kannolo.TABLE)
     listed = "\n".join(f'    "{name}",' for name in cassata.__all__)
     functions = [
         definition("build", own_parameters(cassata.build), returned(cassata.build)),
-        definition("open", own_parameters(cassata.open), "_AnyIndex"),
+        definition("open", own_parameters(cassata.open), returned(cassata.open)),
     ]
     return (
         f"{HEAD}__all__ = [\n{listed}\n]\n\n_Hits: TypeAlias = tuple[npt.NDArray[np.float32], "
         "npt.NDArray[np.int64]]\n\n"
-        f"{index_stub()}\n{classes}\nSparseDotPacking8HNSW = SparseDotVByteHNSW\n\n_AnyIndex: TypeAlias = (\n    "
-        + names.replace(" | ", "\n    | ")
-        + "\n)\n\n"
+        f"{index_stub()}\n{classes}\nSparseDotPacking8HNSW = SparseDotVByteHNSW\n\n"
         + "\n".join(functions).replace("Hits", "_Hits")
         + "\n"
     )

@@ -1,10 +1,11 @@
 // cassata inspect: header and manifest, as a table or as JSON.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "cassata/facts.h"
 #include "cassata/index.h"
+#include "cassata/payload.h"
 #include "format/file/mapped_file.h"
 #include "tools/command.h"
 #include "tools/describe.h"
@@ -26,6 +27,15 @@ std::string encoding(const Stage& codes) {
   if (codes.code.bits != 0) return name + ", " + std::to_string(codes.code.bits) + " bits";
   if (codes.code.m_pq == 0) return name;
   return name + ", m_pq " + std::to_string(codes.code.m_pq) + (codes.code.rotated ? ", rotated" : "");
+}
+
+std::string field(const Index& index, std::size_t i) {
+  const FieldEntry& entry = index.fields().entries()[i];
+  std::string out = printable(entry.name) + ": " + std::string(name_of(entry.type));
+  if (entry.type == FieldType::timestamp) out += " in " + std::string(name_of(entry.unit));
+  if (entry.type == FieldType::text || entry.type == FieldType::tags)
+    out += ", " + grouped(index.fields().dictionary_size(i)) + " different";
+  return out + (entry.nulls ? ", with nulls" : "");
 }
 
 std::string facts(const Index& index) {
@@ -64,6 +74,8 @@ std::string facts(const Index& index) {
                                  ", n_knn " + std::to_string(postings->n_knn)});
   if (manifest.ef_search != 0)
     rows.push_back({"ef_search", std::to_string(manifest.ef_search) + ", the default of searches"});
+  if (manifest.external_ids) rows.push_back({"ids", std::string(name_of(*manifest.external_ids))});
+  for (std::size_t i = 0; i < manifest.fields.size(); ++i) rows.push_back({i == 0 ? "fields" : "", field(index, i)});
   rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
   rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
   rows.push_back({"features", "incompatible 0x" + hex(header.incompatible_features) + ", compatible 0x" +
@@ -88,10 +100,8 @@ std::string sections(const Index& index, bool resident) {
   };
   const auto add_resident = [&](const SectionResidency& part) {
     if (!resident) return;
-    const double there = static_cast<double>(part.resident.value_or(0)),
-                 all = static_cast<double>(std::max<std::uint64_t>(part.bytes, 1));
     rows.back()[5] = part.resident ? grouped(*part.resident) : "unknown";
-    rows.back()[6] = part.resident ? fixed(part.bytes == 0 ? 100.0 : 100.0 * there / all, 1) + " %" : "";
+    rows.back()[6] = part.resident ? fixed(100.0 * *part.share(), 1) + " %" : "";
   };
   const std::vector<SectionResidency> parts = resident ? index.residency() : std::vector<SectionResidency>();
   add("(header)", "0", sizeof(Header), "");

@@ -51,7 +51,7 @@ bool multivector_has(const std::string& option) {
 int build_multivector(const Words& words) {
   MultivectorChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  check_output(choices.output, "the index file to write");
+  check_output_file(choices.output);
   choices.tokens.replace = replacing(choices.tokens.replace.overwrite);
   build_and_report(
       [&](const Progress& progress) {

@@ -11,6 +11,7 @@
 #include "tools/build_report.h"
 #include "tools/command.h"
 #include "tools/describe.h"
+#include "tools/payload_files.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 
 struct RecommendChoices {
   std::string input, output, queries;
+  PayloadFiles payload;
   bool quiet = false, json = false;
   RecommendParams params;
   ReplaceParams replace;
@@ -42,6 +44,7 @@ CommandLine line_of(RecommendChoices& choices) {
   line.option("queries", "FILE", "",
               "queries to measure with; unless given, vectors of INPUT that are held out of the sample",
               [&](const std::string& text) { choices.queries = text; });
+  add_payload(line, choices.payload);
   add_force(line, choices.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON, with all candidates");
@@ -112,8 +115,9 @@ bool recommended_has(const std::string& option) {
 int build_recommended(const Words& words) {
   RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  check_output(choices.output, "the index file to write");
-  refuse_overwriting(choices.output, {choices.input, choices.queries});
+  check_output_file(choices.output);
+  refuse_overwriting(choices.output, {choices.input, choices.queries, choices.payload.ids, choices.payload.fields});
+  const Payload payload = read_payload(choices.payload);
   check_target(choices.output, kIndexFile, choices.replace);
   choices.params.progress = progress_bar(choices.quiet);
   const Recommendation found = find(choices);
@@ -121,6 +125,7 @@ int build_recommended(const Words& words) {
   BuildParams params = found.choice().params;
   params.num_threads = choices.params.num_threads;
   params.replace = choices.replace;
+  params.payload = &payload;
   params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
   build_and_report(
       choices.input, params, choices.output,

@@ -18,6 +18,7 @@
 #include "format/file/mapped_file.h"
 #include "tools/command.h"
 #include "tools/document_files.h"
+#include "tools/payload_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -28,8 +29,8 @@ namespace {
 constexpr std::size_t kBatchRows = 1024, kBatchBytes = std::size_t{8} << 20;
 
 struct Found {
-  std::uint64_t query;
-  std::span<const std::int64_t> ids;
+  std::string query;             // number or name; in JSON with quotes, if it is a name
+  std::vector<std::string> ids;  // likewise
   std::span<const float> scores;
   std::optional<std::vector<std::string>> documents = {};  ///< of the ids, if they are shown
 };
@@ -43,8 +44,7 @@ void append(std::string& text, T value) {
 /// query_id, doc_id, rank from 1, score, and the document if documents are shown.
 void write_tsv(std::string& text, const Found& found, Metric, const std::string&) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
-    append(text, found.query), text += '\t';
-    append(text, found.ids[i]), text += '\t';
+    text += found.query + '\t' + found.ids[i] + '\t';
     append(text, i + 1), text += '\t';
     append(text, found.scores[i]);
     if (found.documents) text += '\t' + in_one_column((*found.documents)[i]);
@@ -55,8 +55,7 @@ void write_tsv(std::string& text, const Found& found, Metric, const std::string&
 /// A TREC run. Its readers take the largest score for the best, so a distance is written negated.
 void write_trec(std::string& text, const Found& found, Metric metric, const std::string& run_name) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
-    append(text, found.query), text += " Q0 ";
-    append(text, found.ids[i]), text += ' ';
+    text += found.query + " Q0 " + found.ids[i] + ' ';
     append(text, i + 1), text += ' ';
     append(text, largest_first(metric) ? found.scores[i] : 0.0F - found.scores[i]);  // no "-0"
     text += ' ' + run_name + '\n';
@@ -65,12 +64,10 @@ void write_trec(std::string& text, const Found& found, Metric metric, const std:
 
 /// One object a line. JSON knows no infinity: null.
 void write_json(std::string& text, const Found& found, Metric, const std::string&) {
-  text += "{\"query\": ";
-  append(text, found.query);
-  text += ", \"ids\": [";
+  text += "{\"query\": " + found.query + ", \"ids\": [";
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
     if (i != 0) text += ", ";
-    append(text, found.ids[i]);
+    text += found.ids[i];
   }
   text += "], \"scores\": [";
   for (std::size_t i = 0; i < found.scores.size(); ++i) {
@@ -94,9 +91,22 @@ std::vector<std::string_view> split(std::string_view line, char separator) {
 
 struct Format {
   std::string_view name;
+  /// Separates the columns, and so may not be in an id; 0: ids are in quotes.
+  char separator;
   void (*write)(std::string& text, const Found& found, Metric metric, const std::string& run_name);
 };
-constexpr Format kFormats[] = {{"tsv", write_tsv}, {"trec", write_trec}, {"json", write_json}};
+constexpr Format kFormats[] = {{"tsv", '\t', write_tsv}, {"trec", ' ', write_trec}, {"json", '\0', write_json}};
+
+/// The name of a query or vector as this format has it. Throws Error(invalid_argument), about `what`.
+std::string shown(const Format& format, std::string_view name, const std::string& what) {
+  if (format.separator == '\0')
+    return nlohmann::json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (name.empty() || name.find(format.separator) != name.npos || printable(name) != name)
+    invalid_argument(what + cassata::quoted(name) + ", expected a text without " +
+                     (format.separator == '\t' ? "tabs" : "blanks") + " and line breaks for --format " +
+                     std::string(format.name) + "; json can hold it");
+  return std::string(name);
+}
 
 const Format& parse_format(std::string_view name) {
   std::string known;
@@ -107,25 +117,20 @@ const Format& parse_format(std::string_view name) {
   invalid_argument("'" + std::string(name) + "' given, expected one of " + known);
 }
 
-bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
-
 /// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its
-/// ids are numbers.
+/// score is a number.
 FileKind results_kind() {
   return {.name = "results of a search", .fits = [](std::string_view start) {
             const std::string_view line = start.substr(0, start.find('\n'));
             const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
-            const std::string_view json = "{\"query\": ", ids = ", \"ids\": [";
-            const std::size_t comma = line.find(',');
-            return (line.starts_with(json) && comma != line.npos && line.substr(comma).starts_with(ids) &&
-                    is_number(line.substr(json.size(), comma - json.size()))) ||
-                   ((tsv.size() == 4 || tsv.size() == 5) && is_number(tsv[0]) && is_number(tsv[1]) && tsv[2] == "1") ||
-                   (trec.size() == 6 && is_number(trec[0]) && trec[1] == "Q0" && is_number(trec[2]) && trec[3] == "1");
+            return (line.starts_with("{\"query\": ") && line.find(", \"ids\": [") != line.npos) ||
+                   ((tsv.size() == 4 || tsv.size() == 5) && tsv[2] == "1" && parse_number<float>(tsv[3])) ||
+                   (trec.size() == 6 && trec[1] == "Q0" && trec[3] == "1" && parse_number<float>(trec[4]));
           }};
 }
 
 struct SearchChoices {
-  std::string index, queries, multivec_queries, output, run_name = "cassata";
+  std::string index, queries, query_ids, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
   bool exact = false, show = false;
   ReplaceParams replace;
@@ -142,8 +147,8 @@ CommandLine line_of(SearchChoices& choices) {
                    "Finds the closest vectors to each query. QUERIES is a file as for 'cassata build', or '-' for "
                    "standard input: one query per line,\n"
                    "numbers separated by blanks or commas (sparse: component:value). Results are printed best first; "
-                   "an id is the number of a vector in\n"
-                   "the input of the build, from 0.\n"
+                   "an id is that of --ids of the\n"
+                   "build, or the number of a vector in its input, from 0.\n"
                    "  tsv   query_id, doc_id, rank (from 1), score, separated by tabs\n"
                    "  trec  a TREC run: query_id Q0 doc_id rank score run_name; distances are negated, because readers "
                    "take the largest score for the best\n"
@@ -153,6 +158,9 @@ CommandLine line_of(SearchChoices& choices) {
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.parameters(search_parameters(), choices.given);
+  line.option("query-ids", "FILE", "",
+              "the ids of the queries in results, one a line; unless given, their numbers from 0",
+              [&](const std::string& text) { choices.query_ids = text; });
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
   line.flag("show", choices.show,
@@ -190,9 +198,10 @@ std::string read_standard_input() {
 /// Answers queries and prints their results, a limited number at a time.
 class Answers {
  public:
-  /// `tokens` are those of the queries, if the index has any.
-  Answers(const Index& index, const SearchChoices& choices, const TokenBatch& tokens, Output& output)
-      : index_(index), choices_(choices), tokens_(tokens), output_(output), params_(choices.params) {
+  /// `tokens` are those of the queries, if the index has any; `names` those of all queries, or none.
+  Answers(const Index& index, const SearchChoices& choices, std::span<const std::string> names,
+          const TokenBatch& tokens, Output& output)
+      : index_(index), choices_(choices), names_(names), tokens_(tokens), output_(output), params_(choices.params) {
     params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
     rows_ = std::clamp<std::size_t>(
         kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
@@ -219,16 +228,29 @@ class Answers {
     for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
       const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
-      Found found{.query = done_, .ids = all.first(count), .scores = hits.scores.subspan(i * params_.k, count)};
-      if (choices_.show) found.documents = index_.documents()->at(std::vector<Id>(found.ids.begin(), found.ids.end()));
+      Found found{.query = query_name(), .ids = {}, .scores = hits.scores.subspan(i * params_.k, count)};
+      const std::vector<Id> rows(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+      for (const Id row : rows) found.ids.push_back(id_of(row));
+      if (choices_.show) found.documents = index_.documents()->at(rows);
       choices_.format->write(text, found, index_.manifest().schema.metric, choices_.run_name);
       output_.write(text);
       text.clear();
     }
   }
 
+  std::string query_name() const {
+    return names_.empty() ? decimal(done_) : shown(*choices_.format, names_[done_], choices_.query_ids + ": ");
+  }
+  std::string id_of(Id row) const {
+    if (index_.external_ids() == nullptr) return decimal(row);
+    const ExternalId id = index_.external_ids()->at(row);
+    if (const auto* number = std::get_if<std::int64_t>(&id)) return decimal(*number);
+    return shown(*choices_.format, std::get<std::string_view>(id), index_.file().path() + ": id ");
+  }
+
   const Index& index_;
   const SearchChoices& choices_;
+  std::span<const std::string> names_;
   TokenBatch tokens_;
   Output& output_;
   SearchParams params_;
@@ -250,7 +272,8 @@ void check_shown(const Index& index, const Format& format) {
 int answer(SearchChoices& choices) {
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
-    inputs.insert(inputs.end(), {choices.index, choices.queries == "-" ? "/dev/stdin" : choices.queries});
+    inputs.insert(inputs.end(),
+                  {choices.index, choices.query_ids, choices.queries == "-" ? "/dev/stdin" : choices.queries});
     refuse_overwriting(choices.output, inputs);
   }
   choices.opening.progress = progress_bar(choices.on_terminal());
@@ -264,8 +287,15 @@ int answer(SearchChoices& choices) {
   const std::unique_ptr<VectorStream> queries = typed ? typed->stream() : open_vectors(choices.queries);
   check_queries(*queries, index);
   const TokenQueries tokens = read_multivec_queries(choices.multivec_queries, index, queries->size());
+  std::vector<std::string> names;
+  if (!choices.query_ids.empty()) {
+    names = read_lines(choices.query_ids);
+    if (names.size() != queries->size())
+      invalid_argument(choices.query_ids + ": " + std::to_string(names.size()) + " ids, expected " +
+                       std::to_string(queries->size()) + ", as there are queries");
+  }
   Output output(choices.output, results_kind(), choices.replace);
-  Answers(index, choices, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
+  Answers(index, choices, names, index.token_dim() == 0 ? TokenBatch() : tokens.batch(), output).print(*queries);
   output.finish();
   return kOk;
 }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "cassata/error.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
+#include "format/os/file_reader.h"
 #include "tools/command.h"
 #include "tools/python.h"
 
@@ -78,6 +80,7 @@ for array in (np.array([len(offsets), len(components)], np.uint64), offsets, com
     out.write(array.tobytes())
 )";
   constexpr std::string_view kRefused = "refused:", kArrays = "arrays: ";
+  FileReader{path};  // throws as for other inputs, before Python starts
   auto bytes =
       std::make_unique<const std::string>(output_of({find_python("cassata, scipy", "sparse"), "-c", kProgram, path}));
   if (bytes->starts_with(kRefused)) invalid_argument(bytes->substr(kRefused.size()));
@@ -158,10 +161,10 @@ namespace {
 
 /// Appends JSON as text lines: an array of numbers as one line, an array of arrays as one line for each. An object is a
 /// sparse vector, and its keys are components.
-void append_lines(const nlohmann::json& json, std::string& lines) {
+void append_lines(const nlohmann::ordered_json& json, std::string& lines) {
   const bool rows = json.is_array() && !json.empty() && (json[0].is_array() || json[0].is_object());
   if (rows) {
-    for (const nlohmann::json& row : json) append_lines(row, lines);
+    for (const nlohmann::ordered_json& row : json) append_lines(row, lines);
     return;
   }
   if (!json.is_array() && !json.is_object())
@@ -170,6 +173,21 @@ void append_lines(const nlohmann::json& json, std::string& lines) {
   std::string line;
   for (const auto& [key, value] : json.items()) line += (json.is_object() ? key + ":" : "") + value.dump() + " ";
   lines += line + "\n";
+}
+
+/// The value of a JSON text. Throws Error(invalid_argument) for an object that has a name twice, of which the library
+/// would keep the last.
+nlohmann::ordered_json json_value(std::string_view text) {
+  using Json = nlohmann::ordered_json;  // components rise in the order in which they were typed
+  using Event = Json::parse_event_t;
+  std::set<std::string> names;
+  return Json::parse(text, [&](int, Event event, const Json& part) {
+    if (event == Event::object_start) names.clear();
+    if (event == Event::key && !names.insert(part.get<std::string>()).second)
+      invalid_argument(std::string(kSource) + ": component " + part.get<std::string>() +
+                       " given twice in a vector, expected each component once");
+    return true;
+  });
 }
 
 /// Text without the mark that some editors and shells begin it with, and JSON as lines of numbers.
@@ -182,8 +200,10 @@ std::string plain_text(std::string_view text) {
   std::istringstream input{std::string(text)};
   try {
     for (nlohmann::json json; input >> std::ws && !input.eof();) {
-      input >> json;
-      append_lines(json, lines);
+      const auto begin = static_cast<std::size_t>(input.tellg());
+      input >> json;  // finds its end
+      const std::size_t end = input.eof() ? text.size() : static_cast<std::size_t>(input.tellg());
+      append_lines(json_value(text.substr(begin, end - begin)), lines);
     }
   } catch (const nlohmann::json::exception& error) {
     invalid_argument(std::string(kSource) + ": begins like JSON, but is not valid JSON: " + error.what());

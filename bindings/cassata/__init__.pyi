@@ -1625,23 +1625,6 @@ class DenseMultivecRerankIndex(Index):
 
 SparseDotPacking8HNSW = SparseDotVByteHNSW
 
-_AnyIndex: TypeAlias = (
-    DenseFlatIndex
-    | DensePlainHNSW
-    | DensePQHNSW
-    | DenseRerankHNSW
-    | SparseFlatIndex
-    | SparsePostingsIndex
-    | SparsePlainHNSW
-    | SparseFixedU8HNSW
-    | SparseFixedU16HNSW
-    | SparseDotVByteHNSW
-    | SparseRerankHNSW
-    | SparseMultivecRerankIndex
-    | SparseMultivecTwoLevelsPQRerankIndex
-    | DenseMultivecRerankIndex
-)
-
 def build(
     data: Data,
     path: Path | None = None,
@@ -1672,4 +1655,4 @@ def build(
 ) -> Index: ...
 def open(
     path: Path, *, verify: Verify = False, resident: str | None = None, lock: bool = False, progress: Progress = None
-) -> _AnyIndex: ...
+) -> Index: ...

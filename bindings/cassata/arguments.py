@@ -1,7 +1,7 @@
 """The arguments that only Python has, by the stage of the methods that take them.
 
 All others are parameters of the engine. Each has a name, a type and a default, and below these its text for help and
-the reference page.
+the reference page. Methods of several stages have those under [any].
 """
 
 TEXT = r"""
@@ -15,6 +15,13 @@ resident: str | None = None
     need.
 lock: bool = False
     Lock the resident bytes in memory (mlock) while the index is open.
+multivec_data_folder: Path
+    Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy,
+    index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
+two_level: bool | None = None
+    Which tokens to take from a folder that has both kinds. None: the folder has one kind.
+ids: Path | None = None
+    .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
 
 [build]
 data: Data
@@ -62,13 +69,26 @@ sparse_index_path: Path
     Index file of a sparse graph class of one stage, with metric dotproduct or cosine.
 dense_index_path: Path
     Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct or cosine.
-multivec_data_folder: Path
+
+[join]
+tokens: Path
     Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy,
     index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.
-two_level: bool | None = None
-    Which tokens to take from a folder that has both kinds. None: the folder has one kind.
-ids: Path | None = None
-    .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
+
+[two_level]
+multivec_data_folder: Path
+    Holds documents.npy, (total_tokens, token_dim) or padded (documents, tokens, token_dim), float16, float32 or uint16
+    (the bits of float16), and doclens.npy, (documents,) integers: the number of tokens of each document.
+out_folder: Path
+    Another folder, which is created if needed.
+
+[recommend]
+data: Data
+    The collection: a 2-D array, a scipy.sparse matrix or `SparseRows`, or the path of a file (.npy, .fvecs, .bvecs,
+    .fbin, .u8bin, .i8bin; sparse: .bin, .npz).
+queries: Data | None = None
+    Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the sample, which
+    are held out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.
 
 [load]
 path: Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import threading
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cassata import _core, inputs, signatures
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
-from cassata.signatures import near_names
+from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
 Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
@@ -24,9 +24,6 @@ class RecallWarning(UserWarning):
     """The self-check of a build found a low recall. `info["provenance"]["self_check"]` has the numbers."""
 
 
-# Held while an index switches to another file or closes, not while a file is opened. Reentrant: a signal handler may
-# close an index.
-_switching = threading.RLock()
 _BUILD, _SEARCH = (frozenset(signatures.names_of(stage)) for stage in ("build", "search"))
 
 
@@ -43,8 +40,7 @@ class Index:
     _holds: ClassVar[str | None] = None  # the engine's name of this class; None: any class
     _made_by: ClassVar[str] = "cassata.build or cassata.open"
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
-    _held: _core.Index | None
-    _path: str | None
+    _handle: _core.IndexHandle
     _sparse: bool  # whether it holds sparse vectors
     _flat = False  # whether `search` returns only arrays of one dimension, as after kANNolo's constructors
 
@@ -58,11 +54,11 @@ class Index:
         raise TypeError(f"{type(self).__name__}: use {self._made_by}")
 
     @classmethod
-    def _face(cls, core: _core.Index, path: str | None) -> Any:
+    def _face(cls, core: _core.Index) -> Any:
         """The object for an open file: of this class if it is that of the file, else of the file's class."""
         held = core.class_name
         face = object.__new__(cls if cls._holds == held else Index._classes.get(held, Index))
-        face._held, face._path, face._sparse = core, path, core.sparse
+        face._handle, face._sparse = _core.IndexHandle(core), core.sparse
         return face
 
     @classmethod
@@ -99,10 +95,10 @@ class Index:
             data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters}
         )
         _warn_of_low_recall(core)
-        return cls._face(core, target)
+        return cls._face(core)
 
     @classmethod
-    @near_names
+    @described("load")
     def open(
         cls: type[Self],
         path: Path,
@@ -113,16 +109,6 @@ class Index:
         progress: Progress = None,
     ) -> Self:
         """Opens an index file, in a time that does not depend on its size.
-
-        Args:
-            path: The file.
-            verify: True: read the whole file and check every byte and rule now, as `verify()` does. "touched": check
-                rows, lists and pages before a query first uses them.
-            resident: "hot": read the bytes that every query needs into memory now; "all": the whole file. None: queries
-                read what they need.
-            lock: Lock the resident bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
 
         Returns:
             An object of the class that the file holds.
@@ -137,20 +123,31 @@ class Index:
         Example:
             >>> index = cassata.open("vectors.cassata")
         """
-        path, core = cls._opened_file(path)
-        make_ready(core, verify, resident, lock, progress)
-        return cls._face(core, path)  # type: ignore[no-any-return]
+        return cls._open(path, lambda info: None, verify, resident, lock, progress)  # type: ignore[no-any-return]
 
     @classmethod
-    def _opened_file(cls, path: Path) -> tuple[str, _core.Index]:
+    def _open(
+        cls,
+        path: Path,
+        compare: Callable[[dict[str, Any]], object],
+        verify: Verify = False,
+        resident: str | None = None,
+        lock: bool = False,
+        progress: Progress = None,
+    ) -> Any:
+        """Opens a file. `compare` is called with the file's facts before the file is verified or warmed."""
         path = inputs.file_path("path", path)
-        core = _core.Index.open(path)
-        if cls._holds not in (None, core.class_name):
-            raise ValueError(
-                f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or "
-                "cassata.open"
-            )
-        return path, core
+
+        def check(core: _core.Index) -> None:
+            if cls._holds not in (None, core.class_name):
+                raise ValueError(
+                    f"{path}: holds a {core.class_name}, not a {cls._holds}; use cassata.{core.class_name}.load or "
+                    "cassata.open"
+                )
+            compare(core.info())
+
+        choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
+        return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices))
 
     def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
@@ -178,7 +175,7 @@ class Index:
         scores, ids = core.search(rows, given, **parameters)
         return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
 
-    @near_names
+    @described("join")
     def join(
         self,
         tokens: Path,
@@ -195,18 +192,6 @@ class Index:
         The token vectors score the candidates of this index again (MaxSim). Tokens are streamed: memory does not grow
         with their number. The new file needs neither input.
 
-        Args:
-            tokens: Folder with the token vectors of the documents: doclens.npy and either documents.npy, or
-                centroids.npy, index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of
-                the index's vectors.
-            path: Index file to write. None: an unnamed temporary file, until `save(path)`.
-            pq_subspaces: Subspaces of a coded token's residual, compared with the files. None: not compared.
-            two_level: Which tokens to take from a folder that has both kinds. None: the folder has one kind.
-            ids: .npy file with the id of each vector, (n,) whole numbers or text, compared with ids.npy of the folder.
-            overwrite: Let path replace any file; otherwise only an empty file or an index file.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
-
         Raises:
             ValueError: The inputs do not fit each other, or a file is invalid: the message names the file and the row.
             OSError: A file cannot be read or written.
@@ -214,45 +199,39 @@ class Index:
         Example:
             >>> index = cassata.open("sparse.cassata").join("tokens", "documents.cassata")
         """
-        return Index._joined(self._opened(), tokens, path, pq_subspaces, two_level, ids, overwrite, progress)  # type: ignore[no-any-return]
+        choices: dict[str, Any] = {"pq_subspaces": pq_subspaces, "overwrite": overwrite}
+        return Index._joined(self._opened(), "tokens", tokens, path, progress, two_level, ids, **choices)  # type: ignore[no-any-return]
 
     @classmethod
     def _joined(
         cls,
-        core: _core.Index,
-        tokens: Path,
-        path: Path | None,
-        pq_subspaces: int | None,
-        two_level: bool | None,
-        ids: Path | None,
-        overwrite: bool,
-        progress: Progress,
-        name: str = "tokens",
+        first: _core.Index,
+        name: str,
+        folder: Path,
+        path: Path | None = None,
+        progress: Progress = None,
+        two_level: bool | None = None,
+        ids: Path | None = None,
+        **choices: Any,
     ) -> Any:
-        target = None if path is None else inputs.file_path("path", path)
+        """Joins an index and the token vectors of the folder, which is the argument `name`."""
         joined = _core.Index.join(
-            core,
-            inputs.file_path(name, tokens),
-            target or "",
+            first,
+            inputs.file_path(name, folder),
+            "" if path is None else inputs.file_path("path", path),
             inputs.progress_function(progress),
             layout=None if two_level is None else "two-level" if two_level else "plain",
-            pq_subspaces=pq_subspaces,
             ids=None if ids is None else inputs.file_path("ids", ids),
-            overwrite=overwrite,
+            **choices,
         )
-        return cls._face(joined, target)
+        return cls._face(joined)
 
-    @near_names
+    @described("join", path="The file to write.")
     def save(self, path: Path, *, progress: Progress = None, overwrite: bool = False) -> None:
         """Writes a copy of the index file to `path`, and checks every byte on the way.
 
         The file appears complete or not at all; a former file of that name stays until then. An index that was built
         without `path=` uses the file at `path` from now on.
-
-        Args:
-            path: The file to write. It may replace an index file or an empty file.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-            overwrite: Let `path` replace any file.
 
         Raises:
             OSError: The file cannot be written, e.g. because the disk is full or another process writes to `path`;
@@ -260,46 +239,28 @@ class Index:
                 is complete, but may not survive a power loss.
             FormatError: The index's own file is damaged.
         """
-        core, target = self._opened(), inputs.file_path("path", path)
-        core.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
-        if self._path is not None:
-            return
-        fresh = _core.Index.open(target)
-        with _switching:
-            if self._held is core:  # not closed or saved by another thread meanwhile
-                self._held, self._path = fresh, target  # the temporary file is released with `core`
+        target = inputs.file_path("path", path)
+        self._handle.save(target, inputs.progress_function(progress), inputs.truth("overwrite", overwrite))
 
-    @near_names
+    @described("load")
     def verify(self, *, progress: Progress = None) -> None:
         """Reads the whole file and checks every byte against its hash, then every structural rule.
-
-        Args:
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
 
         Raises:
             FormatError: Something is damaged; the message names the section and the byte.
         """
         self._opened().verify(inputs.progress_function(progress))
 
-    @near_names
+    @described("load", resident='"hot": the bytes that every query needs; "all": the whole file.')
     def warm(self, *, resident: str = "hot", lock: bool = False, progress: Progress = None) -> None:
         """Reads the file into memory, front to back.
-
-        Args:
-            resident: "hot": the bytes that every query needs; "all": the whole file.
-            lock: Lock these bytes in memory (mlock) while the index is open.
-            progress: True: a bar on stderr. Or a function of (stage, done, total), called about once a second, which
-                may raise to cancel.
 
         Raises:
             ValueError: The bytes to lock exceed the memory that this process may use.
             OSError: The file cannot be read, or the system refuses to lock so much.
         """
-        core = self._opened()
-        what, keep = _residence(resident, lock)
-        core.warm(what or "hot", keep, inputs.progress_function(progress))
+        self._opened().warm(inputs.progress_function(progress), resident=resident, lock=lock)
 
-    @near_names
     def residency(self) -> dict[str, Any]:
         """How much of the file is in memory: in the page cache, whichever process read it.
 
@@ -307,14 +268,13 @@ class Index:
         bytes, resident_bytes and share). The system reports this only to the file's owner and to users who may write
         it; for others, resident_bytes and share are None.
         """
-        sections = [_with_share(section) for section in self._opened().residency()]
-        tiers = {"hot": ("hot",), "cold": ("cold",), "all": ("hot", "cold")}
-        return {
-            "sections": sections,
-            **{name: _summed([s for s in sections if s["tier"] in tier]) for name, tier in tiers.items()},
-        }
+        return self._opened().residency()
 
-    @near_names
+    @described(
+        "load",
+        verify='True: check every byte and rule of the new file before the switch. False, "touched": as in `open`.',
+        lock="As in `open`; for a moment both files are locked.",
+    )
     def reload(
         self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
     ) -> bool:
@@ -324,13 +284,6 @@ class Index:
         must be of the same class and metric, with vectors (unless sparse) and tokens of the same dimension; the number
         of vectors and everything else may differ. If the file at the path is the same and unchanged, nothing is done.
 
-        Args:
-            verify: True: check every byte and every rule of the new file before the switch. False, "touched": as in
-                `open`.
-            resident: As in `open`, for the new file.
-            lock: As in `open`, for the new file; for a moment both files are locked.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-
         Returns:
             Whether the content differs: False also for a new file with the same uuid.
 
@@ -339,15 +292,8 @@ class Index:
             FormatError: The new file is damaged.
             OSError: The file is missing or cannot be opened. After any error the former file stays in use.
         """
-        choices = (inputs.verification(verify), *_residence(resident, lock), inputs.progress_function(progress))
-        while True:
-            core = self._opened()
-            fresh, changed = core.reloaded(*choices)
-            with _switching:
-                if self._held is core:
-                    self._held = fresh
-                    return changed
-            # another thread has reloaded or closed the index meanwhile: try again
+        report = inputs.progress_function(progress)
+        return self._handle.reload(report, verify=inputs.verification(verify), resident=resident, lock=lock)
 
     @property
     def n(self) -> int:
@@ -377,7 +323,7 @@ class Index:
     @property
     def path(self) -> str | None:
         """The file's absolute path; None if the index is in an unnamed temporary file."""
-        return self._path
+        return self._handle.path
 
     @property
     def uuid(self) -> str:
@@ -403,20 +349,15 @@ class Index:
         self_check, None or the recall of the new index against a scan: k, ef_search, rows and recall_rows of queries
         from the collection, fresh and recall_fresh of held-out queries, and recall, the smaller of both.
         """
-        info = self._opened().info()
-        return {**info, "format_version": tuple(info["format_version"]), "path": self._path}
+        return self._opened().info()
 
-    @near_names
     def space_usage_bytes(self) -> int:
         """Bytes of the index file."""
         return int(self._opened().info()["file_size"])
 
-    @near_names
     def close(self) -> None:
         """Releases the file; any later use raises ValueError. Running searches of other threads finish normally."""
-        with _switching:
-            released, self._held = self._held, None
-        del released  # after the lock is: it may take a while to unmap a file
+        self._handle.close()
 
     def __enter__(self: Self) -> Self:
         """Returns the index itself."""
@@ -433,81 +374,32 @@ class Index:
 
     def __repr__(self) -> str:
         """The class and the main facts of the file."""
-        core = self._held  # kept until the end, even if another thread closes the index
-        if core is None:
-            return f"{type(self).__name__}(closed, path={self._path!r})"
-        info = core.info()
-        graph = {
-            name: value
-            for name, value in (info["graph"] or {}).items()
-            if name not in ("level_sizes", "duplicates", "near_copies")
-        }
-        codes = {name: info[name] for name in ("navigation", "bits", "m_pq") if info[name] is not None}
-        if info["opq"]:
-            codes["opq"] = True
-        rerank = {name: value for name, value in (info["rerank"] or {}).items() if value is not None}
-        if not self._sparse:
-            rerank.pop("prune_percentage", None)  # dense vectors are not pruned
-        second = {f"rerank_{name}" if name in ("dtype", "bits") else name: value for name, value in rerank.items()}
-        held = {
-            **{name: info[name] for name in ("n", "dim", "metric", "dtype")},
-            **codes,
-            **second,
-            **graph,
-            "path": self._path,
-        }
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
+        try:
+            info = self.info
+        except ValueError:
+            return f"{type(self).__name__}(closed, path={self.path!r})"
+        held = {name: info[name] for name in ("n", "dim", "metric", "dtype", "navigation", "bits", "m_pq")}
+        held["opq"] = info["opq"] or None
+        for name, value in (info["rerank"] or {}).items():
+            if name != "prune_percentage" or self._sparse:  # dense vectors are not pruned
+                held[f"rerank_{name}" if name in ("dtype", "bits") else name] = value
+        for name in ("graph_type", "m", "ef_construction"):
+            held[name] = (info["graph"] or {}).get(name)
+        shown = {**{name: value for name, value in held.items() if value is not None}, "path": info["path"]}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles the path and the uuid."""
-        identity = self.uuid
-        if self._path is None:
+        info = self.info
+        if info["path"] is None:
             raise ValueError(
                 f"{type(self).__name__}: an index in a temporary file cannot be pickled; save(path) it first"
             )
-        return _unpickle, (type(self), self._path, identity, self._flat)
+        return _unpickle, (type(self), info["path"], info["uuid"], self._flat)
 
     def _opened(self) -> _core.Index:
-        core = self._held
-        if core is None:
-            raise ValueError(f"{type(self).__name__}: the index is closed")
-        return core
-
-
-def make_ready(core: _core.Index, verify: Verify, resident: str | None, lock: bool, progress: Progress) -> None:
-    """Verifies and warms a file that was just opened, as the arguments ask."""
-    what, keep = _residence(resident, lock)
-    report = inputs.progress_function(progress)
-    checked = inputs.verification(verify)
-    if checked == "touched":
-        core.check_touched()
-    if checked == "all":
-        core.verify(report)
-    if what is not None:
-        core.warm(what, keep, report)
-
-
-def _residence(resident: str | None, lock: bool) -> tuple[str | None, bool]:
-    """The checked arguments."""
-    what = None if resident is None else inputs.word("resident", resident)
-    if inputs.truth("lock", lock) and what is None:
-        raise ValueError("lock: given without resident, expected resident 'hot' or 'all'")
-    return what, bool(lock)
-
-
-def _with_share(amount: dict[str, Any]) -> dict[str, Any]:
-    there, total = amount["resident_bytes"], amount["bytes"]
-    return {**amount, "share": None if there is None else there / total if total else 1.0}
-
-
-def _summed(sections: list[dict[str, Any]]) -> dict[str, Any]:
-    there = [section["resident_bytes"] for section in sections]
-    return _with_share(
-        {
-            "bytes": sum(section["bytes"] for section in sections),
-            "resident_bytes": None if None in there else sum(there),
-        }
-    )
+        """The engine's index, which stays valid until the caller is done, even if another thread closes this object."""
+        return self._handle.get()
 
 
 def _warn_of_low_recall(core: _core.Index) -> None:

@@ -309,8 +309,7 @@ def matrix_file(path: str) -> SparseMatrix:
     from scipy import sparse
 
     expected = "expected a file written by scipy.sparse.save_npz"
-    # O_NONBLOCK: a named pipe is opened at once, and refused. SciPy leaves a file open that it cannot read.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=_opened_at_once) as file:  # SciPy leaves a file open that it cannot read
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"{path}: not a regular file")
         if not zipfile.is_zipfile(file):
@@ -323,6 +322,14 @@ def matrix_file(path: str) -> SparseMatrix:
         except Exception as error:  # zipfile, zlib, NumPy and SciPy raise different types
             found = "holds no sparse matrix" if "does not contain" in str(error) else error
             raise ValueError(f"{path}: {found}, {expected}") from None
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Opens a file without waiting for the writer of a named pipe. Errors name the file, as the engine's do."""
+    try:
+        return os.open(path, flags | os.O_NONBLOCK)
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot open {path}: {error.strerror}") from None
 
 
 def _components(name: str, whole: npt.NDArray[Any], offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:

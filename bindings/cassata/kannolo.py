@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cassata import _core, inputs, signatures
-from cassata.index import SEARCH_ARGUMENTS, Hits, Index, make_ready
+from cassata.index import SEARCH_ARGUMENTS, Hits, Index
 from cassata.signatures import REQUIRED
 
 # --- translations -----------------------------------------------------------------------------------------------------
@@ -83,6 +83,8 @@ def _two_stages(given: dict[str, Any]) -> None:
     }
     if name not in first:
         raise ValueError(f"encoder: {name!r:.60} given, expected one of {', '.join(map(repr, first))}")
+    if subspaces is not None and name != "pq":
+        raise ValueError(f"pq_subspaces: {subspaces} given with encoder {name!r}, expected encoder 'pq'")
     if residual and not second:
         raise ValueError(
             "residual_rerank: True given with rerank_bits 0, expected 1 to 8, bits of the codes that hold the residual"
@@ -215,6 +217,12 @@ _FIXED_LOAD = f"path metric graph_type dtype dim verify {_OPENED}"
 _TOKENS_LOAD = f"path pq_subspaces graph_type dtype dim token_dim verify metric {_OPENED}"
 _RERANK = "k_candidates k ef_search alpha beta early_exit_threshold"
 _TOKENS = f"multivec_queries n_tokens token_dim {_RERANK}"
+_OF_TOKENS: dict[str, Any] = {
+    "load": _TOKENS_LOAD,
+    "held": _HELD_OF_TOKENS,
+    "search": f"{_TOKENS} residuals num_threads * query_doclens",
+    "search_defaults": _EF_SEARCH,
+}
 _SUBSPACES_OF_TOKENS = "Subspaces of a coded token's residual, compared with the files. None: not compared."
 _DENSE_TYPES = {"dtype": 'How vectors are stored: "f32", or "f16" for half the size.'}
 _SPARSE_TYPES = {"dtype": 'How values are stored: "f16", or "f32" for exact scores.'}
@@ -384,11 +392,8 @@ again.""",
 The graph gives `k_candidates` documents, which are scored by MaxSim (Khattab and Zaharia, SIGIR 2020): for each token
 of the query the largest dot product over the document's tokens, summed over the query's tokens.""",
         "",
-        load=_TOKENS_LOAD,
-        held=_HELD_OF_TOKENS,
-        search=f"{_TOKENS} residuals num_threads * query_doclens",
+        **_OF_TOKENS,
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder * ids",
         two_level=False,
@@ -400,11 +405,8 @@ of the query the largest dot product over the document's tokens, summed over the
 As `SparseMultivecRerankIndex`, but a token is stored as the number of the nearest centroid and a product-quantized
 residual (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder.""",
         "",
-        load=_TOKENS_LOAD,
-        held=_HELD_OF_TOKENS,
-        search=f"{_TOKENS} residuals num_threads * query_doclens",
+        **_OF_TOKENS,
         batch=f"{_TOKENS} num_threads residuals * query_doclens",
-        search_defaults=_EF_SEARCH,
         offsets="sparse_offsets",
         files="sparse_index_path multivec_data_folder pq_subspaces * ids",
         two_level=True,
@@ -415,11 +417,8 @@ residual (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder."
         "Dense vectors under an HNSW graph, then token vectors by MaxSim, in one file. Otherwise as "
         "`SparseMultivecRerankIndex`.",
         "",
-        load=_TOKENS_LOAD,
-        held=_HELD_OF_TOKENS,
-        search=f"{_TOKENS} residuals num_threads * query_doclens",
+        **_OF_TOKENS,
         batch=f"{_TOKENS} * num_threads residuals query_doclens",
-        search_defaults=_EF_SEARCH,
         files="dense_index_path multivec_data_folder pq_subspaces * two_level ids",
         texts={"pq_subspaces": _SUBSPACES_OF_TOKENS},
     ),
@@ -429,19 +428,18 @@ residual (Jegou et al., PAMI 2011). `cassata.train_two_level` makes the folder."
 # --- methods ----------------------------------------------------------------------------------------------------------
 
 
-def _built(row: Row, cls: type[Index], source: tuple[Any, str], given: dict[str, Any]) -> Index:
+def _built(row: Row, way: _Way, cls: type[Index], given: dict[str, Any]) -> Any:
+    source = way.take(given)
     path, progress = given.pop("path", None), given.pop("progress", None)
     if row.translate is not None:
         row.translate(given)
     try:
-        index = cls._build(*source, path, progress, given)
+        return cls._build(*source, path, progress, given)
     except (TypeError, ValueError) as error:
         name, _, rest = str(error).partition(": ")
         if name not in row.renamed:
             raise
         raise type(error)(f"{row.renamed[name]}: {rest}") from None
-    index._flat = True
-    return index  # type: ignore[no-any-return]
 
 
 def _dense_file(given: dict[str, Any]) -> tuple[Any, str]:
@@ -468,42 +466,26 @@ def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:
     return inputs.sparse_rows(components, values, offsets), "values"
 
 
-def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
+def _joined(row: Row, cls: type[Index], given: dict[str, Any]) -> Any:
     name = row.files.split()[0]
-    path = inputs.file_path(name, given[name])
-    core = _core.Index.open(path)
-    if core.sparse != row.sparse:
-        raise ValueError(
-            f"{path}: holds a {core.class_name}, expected a class with {'sparse' if row.sparse else 'dense'} vectors"
-        )
-    index = cls._joined(
-        core,
-        given["multivec_data_folder"],
-        given.get("path"),
-        given.get("pq_subspaces"),
-        given.get("two_level", row.two_level),
-        given.get("ids"),
-        given.get("overwrite", False),
-        given.get("progress"),
-        "multivec_data_folder",
-    )
-    index._flat = True
-    return index  # type: ignore[no-any-return]
+    path = inputs.file_path(name, given.pop(name))
+    first = Index.open(path)
+    if first._sparse != row.sparse:
+        kind = "sparse" if row.sparse else "dense"
+        raise ValueError(f"{path}: holds a {type(first).__name__}, expected a class with {kind} vectors")
+    folder = given.pop("multivec_data_folder")
+    return cls._joined(first._opened(), "multivec_data_folder", folder, **{"two_level": row.two_level, **given})
 
 
-def _loaded(row: Row, cls: type[Index], given: dict[str, Any]) -> Index:
-    path, core = cls._opened_file(given.pop("path"))
-    ready = [
-        given.pop(name, default)
-        for name, default in (("verify", False), ("resident", None), ("lock", False), ("progress", None))
-    ]
-    info = core.info()
-    for name, asked in given.items():
-        _compare(path, name, asked, {**_HELD, **row.held}[name](info))
-    make_ready(core, *ready)
-    index = cls._face(core, path)
-    index._flat = True
-    return index  # type: ignore[no-any-return]
+def _loaded(row: Row, cls: type[Index], given: dict[str, Any]) -> Any:
+    path = inputs.file_path("path", given.pop("path"))
+    choices = {name: given.pop(name) for name in ("verify", "resident", "lock", "progress") if name in given}
+
+    def compare(info: dict[str, Any]) -> None:
+        for name, asked in given.items():
+            _compare(path, name, asked, {**_HELD, **row.held}[name](info))
+
+    return cls._open(path, compare, **choices)
 
 
 def _either(given: dict[str, Any], name: str, other: str) -> Any:
@@ -656,66 +638,71 @@ def _class(row: Row) -> type[Index]:
     return made
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A way to build: its name, the arguments of its data, and the function that takes them from all arguments."""
+
+    name: str
+    data: str
+    doc: str
+    take: Callable[[dict[str, Any]], tuple[Any, str]]
+    errors: str = ""
+
+
+_DENSE_WAYS = (
+    _Way(
+        "build_from_file",
+        "data_path",
+        "Builds from a file of vectors, which is streamed: memory holds a chunk of vectors, the graph, and training "
+        "samples.",
+        _dense_file,
+    ),
+    _Way("build_from_array", "data_vec dim", "Builds from an array.", _dense_array),
+)
+_SPARSE_WAYS = (
+    _Way(
+        "build_from_file",
+        "data_file",
+        "Builds from a file of sparse vectors.",
+        _sparse_file,
+        "\n    ImportError: The file is .npz, and SciPy is not installed.",
+    ),
+    _Way(
+        "build_from_arrays",
+        "components values offsets",
+        "Builds from compressed rows or a scipy.sparse matrix.",
+        _sparse_arrays,
+    ),
+)
+_JOIN = "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither input."
+
+
 def _constructors(row: Row) -> dict[str, Any]:
     """Functions `build_from_*`, and `load`."""
-
-    def made(
-        name: str, order: str, doc: str, body: Any, stage: str = "build", defaults: dict[str, Any] = row.defaults
-    ) -> None:
-        parameters = signatures.parameters_of(stage, order, defaults)
-        doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
-        found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, body)
-
-    def built(source: Callable[[dict[str, Any]], tuple[Any, str]]) -> Any:
-        return lambda cls, given: _built(row, cls, source(given), given)
-
     found: dict[str, Any] = {}
+
+    def add(name: str, order: str, doc: str, body: Any, stage: str = "build") -> None:
+        def call(cls: type[Index], given: dict[str, Any]) -> Any:
+            index = body(cls, given)
+            index._flat = True
+            return index
+
+        parameters = signatures.parameters_of(stage, order, row.defaults if stage == "build" else None)
+        doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
+        found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, call)
+
     errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
-    budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
-    order = f"{row.build}{'' if '*' in row.build else ' *'} path overwrite {budget}num_threads progress {row.ignored}"
-    # After arguments with a default, all have one.
-    loose = {name: None if default is REQUIRED else default for name, default in row.defaults.items()}
     if row.files:
-        doc = (
-            "Joins an index and a folder of token vectors, which are streamed, in one new file, which needs neither "
-            "input."
-        )
-        made(
-            "build_from_file",
-            f"{row.files} path overwrite progress",
-            doc + errors,
-            lambda cls, given: _joined(row, cls, given),
-        )
-    elif row.sparse:
-        npz = "\n    ImportError: The file is .npz, and SciPy is not installed."
-        made(
-            "build_from_file",
-            f"data_file {order}",
-            "Builds from a file of sparse vectors." + errors + npz,
-            built(_sparse_file),
-        )
-        doc = "Builds from compressed rows or a scipy.sparse matrix."
-        made(
-            "build_from_arrays",
-            f"components values offsets {order}",
-            doc + errors,
-            built(_sparse_arrays),
-            defaults=loose,
-        )
+        body = functools.partial(_joined, row)
+        add("build_from_file", f"{row.files} path overwrite progress", _JOIN + errors, body)
     else:
-        doc = (
-            "Builds from a file of vectors, which is streamed: memory holds a chunk of vectors, the graph, and "
-            "training samples."
-        )
-        made("build_from_file", f"data_path {order}", doc + errors, built(_dense_file))
-        made(
-            "build_from_array",
-            f"data_vec dim {order}",
-            "Builds from an array." + errors,
-            built(_dense_array),
-            defaults=loose,
-        )
-    made("load", row.load, _LOAD, lambda cls, given: _loaded(row, cls, given), "load", {})
+        budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
+        star = "" if "*" in row.build else " *"
+        order = f"{row.build}{star} path overwrite {budget}num_threads progress {row.ignored}"
+        for way in _SPARSE_WAYS if row.sparse else _DENSE_WAYS:
+            body = functools.partial(_built, row, way)
+            add(way.name, f"{way.data} {order}", way.doc + errors + way.errors, body)
+    add("load", row.load, _LOAD, functools.partial(_loaded, row), "load")
     return found
 
 
@@ -726,23 +713,16 @@ def _searches(row: Row) -> dict[str, Any]:
     if row.files:
         aliases |= {"multivec_query", "tokens"}
     positions = None if not row.sparse else _positions_of_tokens if row.files else _positions
-    what = (
-        "Finds the `k` best documents for each query, by the MaxSim of their tokens"
-        if row.files
-        else "Finds the `k` closest vectors to each query"
-    )
+    closest = "Finds the `k` closest vectors to each query"
+    best = "Finds the `k` best documents for each query, by the MaxSim of their tokens"
+    query = "" if row.sparse else " query" if "*" in row.search else " * query"
     found: dict[str, Any] = {}
-    for name, order, defaults, doc in (
-        (
-            "search",
-            row.search + ("" if row.sparse else " query" if "*" in row.search else " * query"),
-            {"queries": None, "num_threads": 1},
-            what,
-        ),
+    for name, order, defaults, what in (
+        ("search", row.search + query, {"queries": None, "num_threads": 1}, best if row.files else closest),
         ("batch_search", row.batch or row.search, {"num_threads": 0}, "As `search`, by default on all processors"),
     ):
         parameters = signatures.parameters_of("search", f"{vectors} {order}", {**row.search_defaults, **defaults})
-        doc = f"{doc}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
+        doc = f"{what}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
         doc = signatures.with_arguments(doc, "search", parameters)
         body = functools.partial(_answers, row, name == "batch_search")
         found[name] = signatures.method(

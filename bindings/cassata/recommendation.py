@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
 
 from cassata import _core, inputs
 from cassata.inputs import Path, Progress
 from cassata.kannolo import CLASSES
-from cassata.signatures import near_names
+from cassata.signatures import described
 
 if TYPE_CHECKING:
     from cassata import Index
@@ -40,6 +37,7 @@ class Recommendation:
     trials: list[dict[str, Any]] = field(repr=False)
     """All candidates, as dicts of the same; a missed target is None there, and a refused build has a `refusal`."""
 
+    @described("build")
     def build(
         self,
         data: Any,
@@ -50,13 +48,6 @@ class Recommendation:
         overwrite: bool = False,
     ) -> Index:
         """Builds the recommended index.
-
-        Args:
-            data: The collection, as in `recommend`.
-            path: The index file; None: an unnamed temporary one, until `save(path)`.
-            num_threads: 0 = all processors.
-            progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-            overwrite: Let `path` replace any file; otherwise only an empty file or an index file.
 
         Raises:
             ValueError: The collection has another shape, or is invalid.
@@ -69,7 +60,7 @@ class Recommendation:
         return face.build(data, path, overwrite=overwrite, num_threads=num_threads, progress=progress, **self.arguments)  # type: ignore[no-any-return]
 
 
-@near_names
+@described("recommend")
 def recommend(
     data: Any,
     queries: Any = None,
@@ -89,22 +80,6 @@ def recommend(
     candidate and those within a tenth of its speed, the one with the fewest hot bytes is chosen. Sample and queries are
     always the same; the choice depends on measured speeds.
 
-    Args:
-        data: The collection: a 2-D array, a scipy.sparse matrix, or the path of a file (.npy, .fvecs, .bvecs, .fbin,
-            .u8bin, .i8bin;
-            sparse: .bin, .npz).
-        queries: Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the
-            sample, which are held out of the indexes. They may be easier to answer than real queries, which then need a
-            larger `ef_search`.
-        target_recall: Share of the k exact answers that must be found, over 0 and at most 1.
-        memory: Most hot bytes, as a number or a text such as "512MiB" or "2GB": codes and graph, which every query
-            reads. Vectors that only rerank are not counted. None: no bound.
-        k: Results per query.
-        metric: As in a build.
-        sample: Most vectors in the sample. More take longer, and less is extrapolated.
-        num_threads: Threads of builds; 0 = all processors. Speed is measured on one thread.
-        progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel.
-
     Raises:
         ValueError: No index reaches the target within the memory (the message names the closest one), there are too few
             vectors, or an argument is invalid.
@@ -116,24 +91,15 @@ def recommend(
         >>> index = found.build("vectors.npy", "vectors.cassata")
         >>> index.batch_search(queries, k=10, ef_search=found.ef_search or 10)
     """
-    choices = {
-        "target_recall": target_recall,
-        "memory": memory,
-        "k": k,
-        "metric": metric,
-        "sample": sample,
-        "num_threads": num_threads,
-    }
-    asked = None if queries is None else _source("queries", queries)
-    found = _core.recommend(_source("data", data), asked, inputs.progress_function(progress), **choices)
+    found = _core.recommend(
+        inputs.collection(data, "data")[0],
+        None if queries is None else inputs.collection(queries, "queries")[0],
+        inputs.progress_function(progress),
+        target_recall=target_recall,
+        memory=memory,
+        k=k,
+        metric=metric,
+        sample=sample,
+        num_threads=num_threads,
+    )
     return Recommendation(**found)
-
-
-def _source(name: str, data: Any) -> str | npt.NDArray[Any] | inputs.CoreRows:
-    """Vectors, as the engine takes them."""
-    if inputs.is_matrix(data):
-        return inputs.matrix_rows(name, data)
-    if not isinstance(data, (str, os.PathLike)):
-        return inputs.dense_matrix(name, data)
-    path = inputs.file_path(name, data)
-    return inputs.matrix_rows(path, inputs.matrix_file(path)) if path.endswith(".npz") else path

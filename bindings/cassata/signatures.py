@@ -59,7 +59,7 @@ def row_of(stage: str, name: str) -> Any:
 
 def argument(stage: str, name: str) -> Argument:
     """The description of an argument of the methods of a stage."""
-    for own in (_OWN[stage], _OWN["any"]):
+    for own in (_OWN.get(stage, {}), _OWN["any"]):
         if name in own:
             return own[name]
     if stage == "load":  # arguments of the build
@@ -88,6 +88,8 @@ def _sentence(text: str, choices: Sequence[str]) -> str:
 def _range(row: Any) -> str:
     if row["choices"]:
         return ", ".join(f'"{choice}"' for choice in row["choices"])
+    if row["type"] == "bytes":
+        return 'bytes, or a text such as "512MiB" or "2GB"'
     return bounds_of(row) if row["type"] in ("int", "float") else ""
 
 
@@ -102,7 +104,10 @@ def bounds_of(row: Any) -> str:
 
 
 def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None) -> Parameters:
-    """The parameters that `order` names, separated by blanks; those after a "*" go by name only."""
+    """The parameters that `order` names, separated by blanks; those after a "*" go by name only.
+
+    After a parameter with a default, all have one.
+    """
     made: Parameters = []
     kind: Any = _BY_POSITION
     for name in order.split():
@@ -111,6 +116,8 @@ def parameters_of(stage: str, order: str, defaults: dict[str, Any] | None = None
             continue
         known = argument(stage, name)
         default = defaults[name] if defaults and name in defaults else known.default
+        if default is REQUIRED and kind is _BY_POSITION and made and made[-1].default is not REQUIRED:
+            default = None
         annotation = known.annotation
         if default is None and "None" not in annotation and annotation != "Progress":
             annotation += " | None"
@@ -212,6 +219,17 @@ def unknown(name: str, where: str, known: list[str]) -> TypeError:
 
 def _name_of(owner: Any) -> str:
     return owner.__name__ if isinstance(owner, type) else type(owner).__name__
+
+
+def described(stage: str, **texts: str) -> Callable[[_Method], _Method]:
+    """Completes the docstring of a method of this stage by its arguments; `texts` replaces the texts of some."""
+
+    def complete(function: _Method) -> _Method:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+        function.__doc__ = with_arguments(inspect.getdoc(function) or "", stage, own, texts)
+        return near_names(function)
+
+    return complete
 
 
 def near_names(function: _Method) -> _Method:

@@ -6,10 +6,10 @@ from typing import Any
 
 from cassata import _core, inputs
 from cassata.inputs import Path, Progress
-from cassata.signatures import near_names
+from cassata.signatures import described
 
 
-@near_names
+@described("two_level")
 def train_two_level(
     multivec_data_folder: Path,
     out_folder: Path,
@@ -29,25 +29,11 @@ def train_two_level(
     are trained on a sample. The collection is read twice, in bounded memory, and files appear when all are complete.
     The same input and arguments give the same bytes on any number of threads.
 
-    Args:
-        multivec_data_folder: Holds documents.npy, (total_tokens, token_dim) or padded (documents, tokens, token_dim),
-            float16, float32 or uint16 (the bits of float16), and doclens.npy, (documents,) integers: the number of
-            tokens of each document.
-        out_folder: Another folder, which is created if needed.
-        pq_subspaces: Number of subspaces of a residual, and bytes of its code; a divisor of token_dim.
-        n_centroids: Number of centroids. None: the largest power of two up to 16 sqrt(total_tokens), at most 65,536.
-        num_threads: 0 = all processors.
-        progress: None, True for a bar on stderr, or a function of (stage, done, total), which may raise to cancel: then
-            nothing is written.
-        overwrite: Replace any files of these names in `out_folder`; otherwise only the complete output of an earlier
-            call.
-
     Returns:
         documents, tokens, token_dim, pq_subspaces, n_centroids; samples: number of tokens in the training sample;
-        centroid_error and
-        error: mean squared distance of tokens to their centroids, and to their decoded two-level codes, as shares of
-        the tokens' mean squared norm; plain_bytes_per_token and bytes_per_token: in an index, as float16 and in two
-        levels.
+        centroid_error and error: mean squared distance of tokens to their centroids, and to their decoded two-level
+        codes, as shares of the tokens' mean squared norm; plain_bytes_per_token and bytes_per_token: in an index, as
+        float16 and in two levels.
 
     Raises:
         ValueError: An argument or a file is invalid.

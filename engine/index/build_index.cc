@@ -17,6 +17,7 @@
 #include "engine/index/schema_rules.h"
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
+#include "engine/payload/checked_payload.h"
 #include "engine/payload/stored_documents.h"
 #include "format/base/text.h"
 #include "format/file/file_writer.h"
@@ -82,11 +83,13 @@ BuildParams completed(BuildParams params, const VectorStream& vectors) {
 
 /// The work files of a build.
 std::unique_ptr<WorkFiles> work_files(const VectorStream& vectors, const BuildParams& params,
-                                      const std::filesystem::path& path, const FileWriter& writer) {
+                                      const CheckedPayload& payload, const std::filesystem::path& path,
+                                      const FileWriter& writer) {
   if (params.memory_budget == 0 || path.empty()) return std::make_unique<WorkFiles>(writer.folder());
   std::string what = "cassata " + std::string(library_version()) + "\nbuild " + std::to_string(kRegionBuildVersion) +
                      "\nsimd " + std::string(simd_target()) + "\nvectors " + std::to_string(vectors.size()) +
                      " of dimension " + std::to_string(vectors.dim()) + " in " + vectors.name() + "\n";
+  if (payload.hash() != 0) what += "payload " + hex(payload.hash()) + "\n";
   for (const auto& [name, value] : described(params)) what += name + " " + value + "\n";
   return std::make_unique<WorkFiles>(path, what, params.resume);
 }
@@ -107,8 +110,9 @@ std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildP
   const BuildParams params = completed(given, vectors);
   const IndexSchema& schema = params.schema;
   check_build(vectors, params, path);
+  const CheckedPayload payload(params.payload, vectors.size());
   FileWriter writer(path, params.replace);
-  const std::unique_ptr<WorkFiles> files = work_files(vectors, params, path, writer);
+  const std::unique_ptr<WorkFiles> files = work_files(vectors, params, payload, path, writer);
   // Read first: faults of the documents are found before the build.
   std::optional<StagedDocuments> documents;
   if (params.documents) documents.emplace(*params.documents, vectors.size(), writer.folder(), params.progress);
@@ -126,6 +130,7 @@ std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildP
                                    .parameters = described(params)},
                     .postings = parts.postings,
                     .ef_search = params.ef_search};
+  payload.write(writer, manifest);
   if (documents) {
     manifest.documents = documents->write(params.num_threads, params.progress, writer);
     manifest.provenance.inputs.push_back(documents->input());

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "cassata/payload.h"
 #include "format/base/text.h"
 #include "format/file/mapped_file.h"
 
@@ -12,7 +13,7 @@ namespace {
 Value text(std::string_view known) { return std::string(known); }
 Value number(std::uint64_t value) { return value; }
 Value number_or_none(std::uint64_t value) { return value == 0 ? Value() : Value(value); }
-Value tier(Tier tier) { return text(tier == Tier::hot ? "hot" : "cold"); }
+std::string_view name_of(Tier tier) { return tier == Tier::hot ? "hot" : "cold"; }
 
 template <class T>
 std::vector<Fact> list(const std::vector<T>& values, Fact (*fact_of)(const T&)) {
@@ -70,7 +71,7 @@ Fact section(const SectionEntry& entry) {
   return Facts{{"name", text(entry.name)},
                {"offset", number(entry.offset)},
                {"length", number(entry.length)},
-               {"tier", tier(entry.tier)}};
+               {"tier", text(name_of(entry.tier))}};
 }
 
 Facts self_check(const SelfCheck& check) {
@@ -78,6 +79,22 @@ Facts self_check(const SelfCheck& check) {
           {"rows", number(check.rows)},     {"recall_rows", Value(check.recall_rows)},
           {"fresh", number(check.fresh)},   {"recall_fresh", Value(check.recall_fresh)},
           {"recall", Value(check.recall())}};
+}
+
+Facts field(const Index& index, std::size_t i) {
+  const FieldEntry& entry = index.fields().entries()[i];
+  const bool coded = entry.type == FieldType::text || entry.type == FieldType::tags;
+  return {{"name", text(entry.name)},
+          {"type", text(name_of(entry.type))},
+          {"unit", entry.type == FieldType::timestamp ? text(name_of(entry.unit)) : Value()},
+          {"nulls", Value(entry.nulls)},
+          {"dictionary_size", coded ? number(index.fields().dictionary_size(i)) : Value()}};
+}
+
+Fact fields(const Index& index) {
+  std::vector<Fact> out;
+  for (std::size_t i = 0; i < index.fields().entries().size(); ++i) out.emplace_back(field(index, i));
+  return out;
 }
 
 Fact input(const InputEntry& entry) {
@@ -94,6 +111,14 @@ Facts provenance(const Provenance& held) {
           {"inputs", list(held.inputs, input)},
           {"parameters", parameters},
           {"self_check", of(held.self_check, self_check)}};
+}
+
+/// Adds the amounts of a part.
+Facts with_amounts(Facts facts, const SectionResidency& part) {
+  facts.insert(facts.end(), {{"bytes", number(part.bytes)},
+                             {"resident_bytes", part.resident ? number(*part.resident) : Value()},
+                             {"share", part.share() ? Value(*part.share()) : Value()}});
+  return facts;
 }
 
 std::string uuid_text(const Header& header) {
@@ -138,6 +163,8 @@ Facts facts_of(const Index& index) {
        {"rerank", rerank(manifest.schema)},
        {"postings", of(manifest.postings, postings)},
        {"ef_search", number_or_none(manifest.ef_search)},
+       {"ids", manifest.external_ids ? text(name_of(*manifest.external_ids)) : Value()},
+       {"fields", fields(index)},
        {"documents", of(manifest.documents, documents)},
        {"sections", list(manifest.sections, section)},
        {"block_hashes",
@@ -146,6 +173,29 @@ Facts facts_of(const Index& index) {
                           {"length", number(header.manifest_length)},
                           {"xxh3", number(header.manifest_hash)}}},
        {"provenance", provenance(manifest.provenance)}});
+  return out;
+}
+
+SectionResidency summed(const std::vector<SectionResidency>& parts, std::optional<Tier> tier) {
+  SectionResidency sum{
+      .name = std::string(tier ? name_of(*tier) : "all"), .tier = tier.value_or(Tier::hot), .bytes = 0, .resident = 0};
+  for (const SectionResidency& part : parts) {
+    if (tier && part.tier != *tier) continue;
+    sum.bytes += part.bytes;
+    sum.resident = sum.resident && part.resident ? std::optional(*sum.resident + *part.resident) : std::nullopt;
+  }
+  return sum;
+}
+
+Facts residency_of(const Index& index) {
+  const std::vector<SectionResidency> parts = index.residency();
+  Facts out = {{"sections", list<SectionResidency>(parts, [](const SectionResidency& part) -> Fact {
+                  return with_amounts({{"name", text(part.name)}, {"tier", text(name_of(part.tier))}}, part);
+                })}};
+  for (const std::optional<Tier> tier : {std::optional(Tier::hot), std::optional(Tier::cold), std::optional<Tier>()}) {
+    const SectionResidency sum = summed(parts, tier);
+    out.emplace_back(sum.name, with_amounts({}, sum));
+  }
   return out;
 }
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "cassata/bitmap.h"
+#include "cassata/condition.h"
 #include "cassata/error.h"
+#include "cassata/payload.h"
 #include "engine/graph/row_order.h"
 #include "engine/index/answers.h"
 #include "engine/index/build_index.h"
@@ -74,6 +77,35 @@ void touch_short_sections(const MappedFile& file) {
   }
 }
 
+/// The rows that the last conditions selected. Any number of threads.
+class SelectedRows {
+ public:
+  /// The rows of `condition`; find() finds them if they are not kept.
+  template <class Find>
+  std::shared_ptr<const Bitmap> rows(const std::string& condition, Find find) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto kept = std::ranges::find(kept_, condition, &Kept::first);
+      if (kept != kept_.end()) {
+        std::rotate(kept_.begin(), kept, kept + 1);
+        return kept_.front().second;
+      }
+    }
+    auto found = std::make_shared<const Bitmap>(find());
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() == kMost) kept_.pop_back();
+    kept_.emplace(kept_.begin(), condition, found);
+    return found;
+  }
+
+ private:
+  using Kept = std::pair<std::string, std::shared_ptr<const Bitmap>>;
+  static constexpr std::size_t kMost = 8;
+
+  std::mutex mutex_;        // guards kept_
+  std::vector<Kept> kept_;  // the last one first
+};
+
 }  // namespace
 
 struct Index::State {
@@ -82,6 +114,9 @@ struct Index::State {
   std::string_view class_name;
   StoredCodes codes;
   std::unique_ptr<Searcher> searcher;
+  std::unique_ptr<const ExternalIds> external_ids;  // null: none
+  std::unique_ptr<const Fields> fields;
+  mutable SelectedRows selected;
   std::optional<StoredDocuments> documents;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
@@ -94,6 +129,8 @@ struct Index::State {
     if (!in_pages) codes.first = open_codes(*file, m.schema.first, m.first_section);
     if (m.schema.second) codes.second = open_codes(*file, *m.schema.second, m.second_section);
     searcher = row_of(m.schema.kind).open(*file, codes);
+    if (m.external_ids) external_ids = std::make_unique<const ExternalIds>(*file);
+    fields = std::make_unique<const Fields>(*file);
     if (m.documents) documents.emplace(*file);
     touch_short_sections(*file);
   }
@@ -115,6 +152,8 @@ struct Index::State {
       if (codes.first) codes.first->verify(reading);
       if (codes.second) codes.second->verify(reading);
       searcher->verify(reading);
+      if (external_ids) external_ids->verify(reading);
+      fields->verify(reading);
       if (documents) documents->verify(reading);
     });
   }
@@ -133,30 +172,30 @@ struct Index::State {
   }
 };
 
-Index Index::open(const std::filesystem::path& path, const OpenParams& params) {
+Index Index::open(const std::filesystem::path& path, const OpenParams& params,
+                  const std::function<void(const Index&)>& check) {
+  check_lock(params.resident, params.lock);
   const auto lost = params.sigbus_guard ? Mapping::Lost::is_noted : Mapping::Lost::ends_process;
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path, {}, lost);
   if (params.verify == Verify::touched) file->check_touched();
   Index index(State::open(file, path));
+  if (check) check(index);
   if (params.verify == Verify::all) index.verify(params.progress);
   index.warm(params.resident, params.lock, params.progress);
   return index;
 }
 
 Index Index::reopen(const OpenParams& params) const {
+  check_lock(params.resident, params.lock);
   if (state_->path.empty())
     invalid_argument(
         "reload: the index is in an unnamed temporary file, expected one with a path; save it, and open the saved "
         "file");
   try {
     if (FileId::of(state_->path) == file().id() && file().unchanged()) return *this;
-    const Verify verify = params.verify.value_or(Verify::all);
-    const Verify at_once = verify == Verify::all ? Verify::none : verify;
-    Index fresh = open(state_->path, {.verify = at_once, .sigbus_guard = params.sigbus_guard});
-    fresh.state_->check_replaces(*state_);
-    if (verify == Verify::all) fresh.verify(params.progress);
-    fresh.warm(params.resident, params.lock, params.progress);
-    return fresh;
+    OpenParams verified = params;
+    verified.verify = params.verify.value_or(Verify::all);
+    return open(state_->path, verified, [this](const Index& fresh) { fresh.state_->check_replaces(*state_); });
   } catch (const Error& e) {
     throw Error(e.code(), std::string(e.what()) + "; the file opened before stays in use", e.system_error());
   }
@@ -166,14 +205,23 @@ bool Index::same_content(const Index& other) const noexcept {
   return file().header().uuid == other.file().header().uuid;
 }
 
-Index Index::with_touch_checks() const {
-  file().check_touched();
-  return Index(State::open(state_->file, state_->path));
-}
-
 Index IndexHandle::get() const {
   const std::lock_guard lock(mutex_);
-  return index_;
+  if (!index_) invalid_argument(std::string(class_name_) + ": the index is closed");
+  return *index_;
+}
+
+std::filesystem::path IndexHandle::path() const {
+  const std::lock_guard lock(mutex_);
+  return path_;
+}
+
+bool IndexHandle::replaced(const Index& former, const Index& fresh) {
+  const std::lock_guard lock(mutex_);
+  if (!index_ || index_->state_ != former.state_) return false;
+  index_ = fresh;
+  path_ = fresh.path();
+  return true;
 }
 
 bool IndexHandle::reload(const OpenParams& params) {
@@ -181,11 +229,20 @@ bool IndexHandle::reload(const OpenParams& params) {
     const Index former = get();
     const Index fresh = former.reopen(params);
     if (fresh.state_ == former.state_) return false;
-    const std::lock_guard lock(mutex_);
-    if (index_.state_ != former.state_) continue;  // another thread was faster; its file may be newer or older
-    index_ = fresh;
-    return !fresh.same_content(former);
-  }
+    if (replaced(former, fresh)) return !fresh.same_content(former);
+  }  // another thread was faster; its file may be newer or older
+}
+
+void IndexHandle::save(const std::filesystem::path& path, const Progress& progress, const ReplaceParams& replace) {
+  const Index index = get();
+  index.save(path, progress, replace);
+  if (index.path().empty()) replaced(index, Index::open(path));
+}
+
+void IndexHandle::close() noexcept {
+  std::optional<Index> closed;  // released after the lock is: it may take a while to unmap a file
+  const std::lock_guard lock(mutex_);
+  closed.swap(index_);
 }
 
 Index Index::build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path) {
@@ -214,9 +271,16 @@ std::size_t Index::default_ef_search() const noexcept {
 }
 const Manifest& Index::manifest() const noexcept { return state_->file->manifest(); }
 const MappedFile& Index::file() const noexcept { return *state_->file; }
+const std::filesystem::path& Index::path() const noexcept { return state_->path; }
 std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
 const Documents* Index::documents() const noexcept { return state_->documents ? &*state_->documents : nullptr; }
+
+const ExternalIds* Index::external_ids() const noexcept { return state_->external_ids.get(); }
+const Fields& Index::fields() const noexcept { return *state_->fields; }
+std::shared_ptr<const Bitmap> Index::rows_where(const Condition& condition) const {
+  return state_->selected.rows(condition.text(), [&] { return condition.rows(*state_->fields); });
+}
 
 void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
   answer(queries, params, out, &Searcher::search);

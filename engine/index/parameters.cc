@@ -125,7 +125,6 @@ std::vector<std::string> encodings_of(std::span<const Encoding> ClassRow::*which
 }
 
 bool guided(const ClassRow& row) { return row.first == Role::traversal; }
-bool reranked(const ClassRow& row) { return !row.seconds.empty() && !guided(row) && !row.tokens(); }
 
 std::vector<std::string> kinds() { return names(kind_rows()); }
 std::vector<std::string> metrics() { return names(metric_rows()); }
@@ -139,7 +138,9 @@ std::vector<std::string> dtypes() {
   return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return !guided(row); });
 }
 std::vector<std::string> navigations() { return encodings_of(&ClassRow::encodings, guided); }
-std::vector<std::string> reranks() { return encodings_of(&ClassRow::seconds, reranked); }
+std::vector<std::string> reranks() {
+  return encodings_of(&ClassRow::seconds, [](const ClassRow& row) { return row.reranks(); });
+}
 std::vector<std::string> flat_dtypes() {
   return encodings_of(&ClassRow::encodings, [](const ClassRow& row) { return row.kind == Kind::flat; });
 }
@@ -273,7 +274,7 @@ Stage& second(IndexSchema& schema, const char* asked_by) {
 }
 
 void set_rerank(BuildParams& params, const Value& value) {
-  const Encoding encoding = parse_encoding(text(value), params.schema.vector_kind, "rerank");
+  const Encoding encoding = parse_rerank(text(value), params.schema.vector_kind);
   store(second(params.schema, "rerank"), encoding);
 }
 
@@ -566,7 +567,8 @@ const Parameter<R> kRecommend[] = {
                                 .help = "most hot bytes of the index: codes and graph, which every query reads, "
                                         "without vectors that only rerank; unless given, no bound"}),
     at<R, &R::k>({.name = "k", .option = ",k", .minimum = 1, .help = "results per query"}),
-    at<R, &R::sample>({.name = "sample", .help = "most vectors in the sample"}),
+    at<R, &R::sample>(
+        {.name = "sample", .help = "most vectors in the sample: more take longer, and less is extrapolated"}),
     at<R, &R::num_threads>({.name = "num_threads",
                             .option = "threads",
                             .maximum = kMaxThreads,
@@ -610,10 +612,11 @@ const Parameter<J> kJoin[] = {
          invalid_argument("layout: '" + text(value) + "' given, expected 'plain' or 'two-level'");
        j.layout = text(value) == "plain" ? TokenLayout::plain : TokenLayout::two_level;
      }},
-    at<J, &J::pq_subspaces>({.name = "pq_subspaces",
-                             .minimum = 1,
-                             .maximum = double{kMaxDim},
-                             .help = "subspaces of a coded token's residual; compared with the files"}),
+    at<J, &J::pq_subspaces>(
+        {.name = "pq_subspaces",
+         .minimum = 1,
+         .maximum = double{kMaxDim},
+         .help = "subspaces of a coded token's residual, compared with the files; unless given, not compared"}),
     at<J, &J::ids>({.name = "ids",
                     .type = path,
                     .help = "a .npy file with the id of each vector of the index, numbers or text; compared with "

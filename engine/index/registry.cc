@@ -193,11 +193,11 @@ Metric parse_metric(std::string_view text) {
 }
 std::span<const std::string_view> aliases_of(Metric metric) { return row_of(metric).aliases; }
 GraphType parse_graph_type(std::string_view text) { return parse("graph_type", graph_type_rows(), text).type; }
-Encoding parse_encoding(std::string_view text, VectorKind vector_kind, std::string_view name) {
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind) {
   std::vector<EncodingRow> rows;
   std::ranges::copy_if(kEncodings, std::back_inserter(rows),
                        [&](const EncodingRow& row) { return row.vector_kind == vector_kind; });
-  return parse(name, std::span<const EncodingRow>(rows), text).encoding;
+  return parse("dtype", std::span<const EncodingRow>(rows), text).encoding;
 }
 Encoding parse_dtype(std::string_view text, std::string_view class_name) {
   std::vector<Encoding> known;
@@ -218,6 +218,15 @@ Encoding parse_dtype(std::string_view text, std::string_view class_name) {
       hint = "; use class " + std::string(row.name);
   invalid_argument("dtype: '" + std::string(text) + "' given, expected one of " +
                    quoted_list(known, [](Encoding encoding) { return name_of(encoding); }) + hint);
+}
+
+Encoding parse_rerank(std::string_view text, VectorKind vector_kind) {
+  std::vector<Encoding> known;
+  for (const ClassRow& row : kClasses)
+    if (row.reranks() && row.vector_kind() == vector_kind) known.assign(row.seconds.begin(), row.seconds.end());
+  if (const Encoding* const found = find_named(text, known)) return *found;
+  invalid_argument("rerank: '" + std::string(text) + "' given, expected one of " +
+                   quoted_list(known, [](Encoding encoding) { return name_of(encoding); }));
 }
 
 Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind) {

@@ -53,6 +53,8 @@ struct ClassRow {
   VectorKind vector_kind() const;
   /// Whether the second stage holds token vectors.
   bool tokens() const { return !seconds.empty() && holds_tokens(seconds.front()); }
+  /// Whether the second stage holds the vectors again, in an encoding of the caller's choice.
+  bool reranks() const { return !seconds.empty() && first != Role::traversal && !tokens(); }
 };
 
 std::span<const MetricRow> metric_rows() noexcept;

@@ -50,13 +50,20 @@ void check_ids(const TokenFolder& tokens, const std::filesystem::path& folder, c
   check_same_ids(ids, *theirs, tokens.size());
 }
 
+/// Copies all sections, and checks every byte on the way.
 void copy_sections(const Index& first, const Progress& progress, FileWriter& writer) {
-  first.file().verify(progress);
-  const SectionMemory::FrontToBack reading(first.file().memory());
-  for (const SectionEntry& entry : first.manifest().sections) {
-    writer.begin(entry.name, entry.tier, entry.length);
-    writer.append(first.file().section(entry.name).bytes);
-  }
+  constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+  first.file().verify(progress, [&](const Reading& reading) {
+    for (const SectionEntry& entry : first.manifest().sections) {
+      writer.begin(entry.name, entry.tier, entry.length);
+      for (auto rest = first.file().section(entry.name).bytes; !rest.empty();) {
+        const auto piece = rest.first(std::min(rest.size(), kPieceBytes));
+        reading(piece);  // reads it from disk once
+        writer.append(piece);
+        rest = rest.subspan(piece.size());
+      }
+    }
+  });
 }
 
 /// Writes the section of the documents' offsets, and begins the section of their tokens, of `token_bytes` each.
@@ -172,8 +179,7 @@ Manifest write_multivector(const Index& first, const std::filesystem::path& fold
   const bool plain = tokens.layout() == TokenLayout::plain;
   Manifest manifest = first.manifest();
   manifest.sections.clear();
-  manifest.ef_search = 0;  // like the recall, it is for results without rerank
-  manifest.provenance.self_check.reset();
+  manifest.provenance.self_check.reset();  // its recall is of results without rerank
   manifest.second_section = kRerankSection;
   manifest.schema.second =
       Stage{.encoding = plain ? Encoding::tokens_f16 : Encoding::tokens_two_level, .role = Role::maxsim};

@@ -300,7 +300,8 @@ constexpr const char* kCompanions[] = {"queries.npy", "query_doclens.npy", "ids.
 constexpr const char* kWritten[] = {"centroids.npy", "index_assignment.npy", "pq_centroids.npy", "residuals.npy"};
 
 /// Throws Error(io, EEXIST) if files would be replaced that do not look like the output of an earlier call.
-void check_out_folder(const fs::path& out_folder) {
+void check_out_folder(const fs::path& out_folder, const ReplaceParams& replace) {
+  if (replace.overwrite) return;
   std::error_code absent;
   const auto there = [&](const char* name) { return fs::exists(out_folder / name, absent); };
   const bool earlier_output = std::ranges::all_of(kWritten, there) && !there("documents.npy");
@@ -309,7 +310,8 @@ void check_out_folder(const fs::path& out_folder) {
       throw Error(Errc::io,
                   "out_folder: " + (out_folder / name).string() +
                       " exists and belongs to another collection, expected no such file, or the output of an earlier "
-                      "call; to replace it: --force, in Python overwrite=True",
+                      "call; to replace it: " +
+                      std::string(replace.option),
                   EEXIST);
   };
   refuse_if_there("doclens.npy");
@@ -346,7 +348,7 @@ std::uint64_t automatic_centroids(std::uint64_t tokens) {
 
 TwoLevelSummary train_two_level(const fs::path& folder, const fs::path& out_folder, const TwoLevelChoices& choices) {
   check_folders(folder, out_folder);
-  if (!choices.replace.overwrite) check_out_folder(out_folder);
+  check_out_folder(out_folder, choices.replace);
   const TokenFolder collection(folder, TokenLayout::plain);
   const Plan plan(*collection.tokens(), choices);
   for (std::uint64_t i = 0; i < collection.size(); ++i)

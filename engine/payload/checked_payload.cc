@@ -56,8 +56,9 @@ class Hasher {
 
 }  // namespace
 
-CheckedPayload::CheckedPayload(const Payload* payload, std::uint64_t size) : payload_(payload) {
-  if (payload_ == nullptr) return;
+CheckedPayload::CheckedPayload(const Payload* payload, std::uint64_t size) {
+  if (payload == nullptr || (!payload->ids && payload->fields.empty())) return;
+  payload_ = payload;
   check_columns(payload_->fields, size);
   if (payload_->ids) order_ = order_of(*payload_->ids, size);
 }

@@ -23,7 +23,7 @@ class CheckedPayload {
   void write(FileWriter& writer, Manifest& manifest) const;
 
  private:
-  const Payload* payload_;
+  const Payload* payload_ = nullptr;
   std::vector<Id> order_;  // rows with ids ascending
 };
 

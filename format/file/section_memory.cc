@@ -33,6 +33,11 @@ std::uint64_t end_of_piece(std::uint64_t begin, std::uint64_t piece_bytes) {
 
 }  // namespace
 
+void check_lock(Resident resident, bool lock) {
+  if (lock && resident == Resident::none)
+    invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
+}
+
 void SectionMemory::expect(Access hot) {
   {
     const std::lock_guard lock(mutex_);
@@ -73,13 +78,22 @@ void SectionMemory::advise() {
   const std::lock_guard lock(mutex_);
   Mapping::advise(file_.bytes(), Advice::normal);
   if (!hot_) return;
-  for (const SectionEntry& s : file_.manifest().sections) {
-    const bool preloads = s.tier == Tier::hot && hot_ == Access::preloaded;
-    if (preloads) Mapping::advise(bytes_of(s), Advice::will_need);
-    if (s.tier == Tier::cold || preloads || !fits_)
-      Mapping::advise(bytes_of(s), Advice::random);
-    else if (in_huge_pages(s) && !cold())
-      Mapping::advise(bytes_of(s), Advice::huge_pages);
+  const std::vector<SectionEntry>& sections = file_.manifest().sections;
+  const auto at_random = [&](const SectionEntry& s) {
+    return s.tier == Tier::cold || hot_ == Access::preloaded || !fits_;
+  };
+  for (const SectionEntry& s : sections) {
+    if (s.tier == Tier::hot && hot_ == Access::preloaded) Mapping::advise(bytes_of(s), Advice::will_need);
+    if (!at_random(s) && in_huge_pages(s) && !cold()) Mapping::advise(bytes_of(s), Advice::huge_pages);
+  }
+  for (auto s = sections.begin();
+       s != sections.end();) {  // a call for those that lie side by side: files may have many
+    const auto end = std::find_if_not(s, sections.end(), at_random);
+    if (end != s) {
+      const SectionEntry& last = end[-1];
+      Mapping::advise(file_.bytes().subspan(s->offset, last.offset + last.length - s->offset), Advice::random);
+    }
+    s = std::find_if(end, sections.end(), at_random);
   }
   for (const auto part : to_warm_) Mapping::advise(part, Advice::random);
 }
@@ -128,10 +142,8 @@ void SectionMemory::warm_piece(std::uint64_t begin, std::uint64_t end, bool to_t
 }
 
 void SectionMemory::warm(Resident resident, bool lock, const Progress& progress) {
-  if (resident == Resident::none) {
-    if (lock) invalid_argument("lock: given without resident, expected resident 'hot' or 'all'");
-    return;
-  }
+  check_lock(resident, lock);
+  if (resident == Resident::none) return;
   std::vector<const SectionEntry*> sections;
   std::uint64_t total = 0, done = 0;
   for (const SectionEntry& s : file_.manifest().sections)

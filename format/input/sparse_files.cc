@@ -95,6 +95,9 @@ struct Extent {
 
 /// Reads the file for the first time: checks it and finds its extent.
 Extent extent_of(const FileReader& file) {
+  if (file.bytes() < sizeof(std::uint32_t))
+    file.refuse(std::to_string(file.bytes()) +
+                " bytes, expected at least 4: a sparse .bin file begins with its number of vectors");
   SparseFile vectors(file);
   Extent extent{.rows = vectors.number(), .dim = 1, .entries = 0};
   std::vector<std::uint32_t> components;

@@ -209,7 +209,7 @@ std::unique_ptr<DenseStream> open_stream(const std::filesystem::path& path) {
     known += (known.empty() ? "" : ", ") + std::string(format.extension);
   }
   invalid_argument(path.string() + ": extension '" + extension + "', expected one of " + known +
-                   "; sparse vectors are in .bin files");
+                   "; sparse vectors are in .bin or .npz files");
 }
 
 std::unique_ptr<DenseStream> packed_rows(FileReader file, std::uint64_t offset, std::uint64_t rows, std::uint64_t dim,

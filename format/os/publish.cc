@@ -187,7 +187,7 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
   const int error = errno;
   if (fd >= 0) ::close(fd);
   const std::string expected =
-      ", expected no file, an empty one or " + kind.name + "; to replace it anyway: --force, in Python overwrite=True";
+      ", expected no file, an empty one or " + kind.name + "; to replace it anyway: " + std::string(replace.option);
   if (!start) io_error(path.string() + ": exists and cannot be read" + expected, error);
   if (start->empty() || kind.fits(*start)) return;
   throw Error(Errc::io, path.string() + ": exists and begins with " + cassata::quoted(*start, 16) + expected, EEXIST);
@@ -195,7 +195,7 @@ void check_replaceable(const fs::path& path, const FileKind& kind, const Replace
 
 void check_target(const fs::path& path, const FileKind& kind, const ReplaceParams& replace) {
   const std::string name = path.string();
-  if (path.filename().empty()) invalid_argument("path: '" + name + "' names no file");
+  if (path.filename().empty()) invalid_argument("path: '" + name + "' given, expected the path of a file");
   if (descriptor_of(path)) invalid_argument(name + ": an open descriptor, expected a regular file or none");
   std::error_code absent;
   const fs::file_status standing = fs::status(path, absent);

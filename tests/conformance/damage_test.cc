@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "cassata/condition.h"
+#include "cassata/payload.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/good_compressed_lists.h"
 #include "tests/conformance/good_documents.h"
@@ -26,6 +28,7 @@
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/conformance/good_tokens.h"
 #include "tests/conformance/multivector_cases.h"
+#include "tests/golden/golden_payload.h"
 #include "tests/support/documents.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
@@ -101,6 +104,33 @@ void survive(const Index& index, const Asked& asked) {
   }
 }
 
+/// Reads all ids and fields, and searches in every way.
+void survive_payload(const Index& index, const Asked& asked) {
+  survive(index, asked);
+  const auto read = [](const auto& work) {
+    try {
+      work();
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), Errc::corrupt) << e.what();
+      ASSERT_NE(std::string(e.what()).find("section '"), std::string::npos) << e.what();
+    }
+  };
+  for (Id row = 0; index.external_ids() && row < index.size(); ++row)
+    read([&] { ASSERT_LT(index.external_ids()->row_of(index.external_ids()->at(row)).value_or(0), index.size()); });
+  for (std::size_t i = 0; i < index.fields().entries().size(); ++i) {
+    const FieldEntry& entry = index.fields().entries()[i];
+    read([&] { index.fields().column(i); });
+    const bool coded = entry.type == FieldType::text || entry.type == FieldType::tags;
+    const Term value = coded                                ? Term("a")
+                       : entry.type == FieldType::boolean   ? Term(true)
+                       : entry.type == FieldType::timestamp ? Term(Timestamp{3, TimeUnit::seconds})
+                                                            : Term(3);
+    read([&] { Condition(Term::Object{{entry.name, value}}).rows(index.fields()); });
+    if (coded)
+      read([&] { Condition(Term::Object{{entry.name, Term::Object{{"$contains", "a"}}}}).rows(index.fields()); });
+  }
+}
+
 /// Flips bits of each byte of the sections, those that `bits_of` gives for it.
 template <class BitsOf>
 void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bits_of) {
@@ -114,7 +144,7 @@ void flip_bits(const std::filesystem::path& path, const Asked& asked, BitsOf bit
         SCOPED_TRACE("section '" + section.name + "', byte " + std::to_string(byte) + ", bit " + std::to_string(bit));
         scribbler.write(byte, right ^ std::byte{1} << bit);
         ASSERT_NE(index.file().bytes()[byte], right);
-        ASSERT_NO_FATAL_FAILURE(survive(index, asked));
+        ASSERT_NO_FATAL_FAILURE(survive_payload(index, asked));
         expect_error(Errc::corrupt, {"section '", "at byte "}, [&] { index.verify(); });
         if (::testing::Test::HasFailure()) return;
       }
@@ -326,7 +356,7 @@ void misstate(Random& random, Manifest& m) {
     entry.text = random() % 2 == 0;
     return;
   }
-  switch (random() % 14) {
+  switch (random() % 15) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
     case 2: m.schema.kind = m.schema.kind == Kind::flat ? Kind::graph : Kind::flat; break;
@@ -367,6 +397,18 @@ void misstate(Random& random, Manifest& m) {
               .token_dim = random() % 2 ? code.token_dim : number(code.token_dim)};
       break;
     }
+    case 13:
+      if (m.fields.empty()) break;
+      if (FieldEntry& field = m.fields[below(random, m.fields.size())]; random() % 2) {
+        field.type = static_cast<FieldType>(random() % 6);
+        field.width = static_cast<std::uint8_t>(random() % 3 == 0 ? random() : std::uint64_t{1} << random() % 4);
+        field.nulls = random() % 2 == 0;
+      } else {
+        field.section = m.fields[below(random, m.fields.size())].section;
+        field.name = m.fields[below(random, m.fields.size())].name;
+      }
+      m.external_ids = static_cast<IdType>(random() % 2);
+      break;
     default:
       if (m.graph && !m.graph->level_sizes.empty())
         m.graph->level_sizes[random() % m.graph->level_sizes.size()] = number(m.size);
@@ -387,7 +429,8 @@ void misstate_sections(const TempDir& folder) {
     try {
       const Index index = Index::open(folder / "crafted");
       if (index.dim() <= 1000 && index.token_dim() <= 1000)
-        survive(index, {whole_vectors(random, 2, index.dim()), random_token_queries(random, 2, index.token_dim(), 5)});
+        survive_payload(index,
+                        {whole_vectors(random, 2, index.dim()), random_token_queries(random, 2, index.token_dim(), 5)});
       index.verify();
     } catch (const Error& e) {
       ++refused;
@@ -395,6 +438,32 @@ void misstate_sections(const TempDir& folder) {
     }
   }
   EXPECT_GT(refused, seeds(250) * 2 / 5);
+}
+
+/// A small file with ids and fields.
+Asked write_with_payload(IdType ids, Random& random, const std::filesystem::path& path) {
+  const Payload payload = golden_payload(ids, kRows);
+  BuildParams params{.schema = {.kind = Kind::flat}};
+  params.payload = &payload;
+  return write_index(params, random, path);
+}
+
+TEST(DamagedPayload, FlippedBitsAreSurvivedAndFound) {
+  for (const IdType ids : {IdType::int64, IdType::text}) {
+    const TempDir folder;
+    Random random(1);
+    const Asked asked = write_with_payload(ids, random, folder / "index");
+    flip_bits(folder / "index", asked, [&] { return std::array{static_cast<unsigned>(below(random, 8))}; });
+  }
+}
+
+TEST(DamagedPayload, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
+  for (const IdType ids : {IdType::int64, IdType::text}) {
+    const TempDir folder;
+    Random random(3);
+    write_with_payload(ids, random, folder / "index");
+    misstate_sections(folder);
+  }
 }
 
 TEST_P(DamagedKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {

@@ -6,12 +6,17 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 #include <sstream>
 #include <string>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "cassata/index.h"
+#include "cassata/payload.h"
 #include "tests/golden/golden_documents.h"
+#include "tests/golden/golden_payload.h"
 #include "tests/support/metric_definition.h"
 
 namespace cassata::golden_test {
@@ -92,6 +97,49 @@ TEST_P(Golden, HoldsItsDocuments) {
   ASSERT_EQ(index.documents() != nullptr, expected);
   for (Id row = 0; expected && row < index.size(); ++row)
     EXPECT_EQ(index.documents()->at(row), test::golden_document(row)) << row;
+}
+
+/// `column` as it is read: nothing in rows without a value, and tags in order, each once.
+std::vector<std::string> shown(const Column& column) {
+  std::vector<std::string> rows;
+  for (std::size_t row = 0; row < column.size(); ++row) {
+    std::set<std::string> texts;
+    if (column.has(row))
+      std::visit(
+          [&](const auto& values) {
+            using T = std::remove_cvref_t<decltype(values)>;
+            if constexpr (std::is_same_v<T, Bitmap>)
+              texts.insert(values.test(row) ? "true" : "false");
+            else if constexpr (std::is_same_v<T, Timestamps>)
+              texts.insert(std::to_string(values.values[row]) + std::string(name_of(values.unit)));
+            else if constexpr (std::is_same_v<T, Texts>)
+              texts.emplace(values[row]);
+            else if constexpr (std::is_same_v<T, TextLists>)
+              for (std::size_t i = values.begin(row); i < values.end(row); ++i) texts.emplace(values.texts[i]);
+            else
+              texts.insert(std::to_string(values[row]));
+          },
+          column.values);
+    std::string& out = rows.emplace_back(column.has(row) ? "" : "null");
+    for (const std::string& text : texts) out += "[" + text + "]";
+  }
+  return rows;
+}
+
+TEST_P(Golden, HasThePayloadThatWasWritten) {
+  const Index index = Index::open(GetParam());
+  const bool has = GetParam().string().find("-fields-") != std::string::npos;
+  ASSERT_EQ(index.external_ids() != nullptr, has);
+  ASSERT_EQ(index.fields().entries().size(), has ? 6U : 0U);
+  if (!has) return;
+  const Payload expected = test::golden_payload(index.external_ids()->type(), index.size());
+  for (Id row = 0; row < index.size(); ++row) {
+    const ExternalId id = std::visit([&](const auto& ids) { return ExternalId(ids[row]); }, *expected.ids);
+    EXPECT_EQ(index.external_ids()->at(row), id);
+    EXPECT_EQ(index.external_ids()->row_of(id), row);
+  }
+  for (std::size_t i = 0; i < expected.fields.size(); ++i)
+    EXPECT_EQ(shown(index.fields().column(i)), shown(expected.fields[i]));
 }
 
 std::vector<fs::path> golden_files() {

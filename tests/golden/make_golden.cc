@@ -35,6 +35,7 @@
 #include "format/input/npy.h"
 #include "format/input/sparse_files.h"
 #include "tests/golden/golden_documents.h"
+#include "tests/golden/golden_payload.h"
 #include "tests/support/documents.h"
 #include "tests/support/metric_definition.h"
 
@@ -50,9 +51,10 @@ struct Golden {
   BuildParams params;
   std::optional<TokenLayout> tokens = {};  // that are put beside
   std::size_t dim = kDim;
-  bool norms = false;       // of tokens of two levels
-  bool duplicates = false;  // most rows are copies or near copies of a few
-  bool documents = false;   // golden_document() of each row
+  bool norms = false;              // of tokens of two levels
+  bool duplicates = false;         // most rows are copies or near copies of a few
+  std::optional<IdType> ids = {};  // with fields: golden_payload.h
+  bool documents = false;          // golden_document() of each row
 };
 
 const std::vector<Golden> kGoldens = {
@@ -207,6 +209,15 @@ const std::vector<Golden> kGoldens = {
      {.schema = {.first = {.encoding = Encoding::f16}, .graph = GraphType::compressed},
       .graph = {.m = 4, .ef_construction = 40}},
      TokenLayout::plain},
+    {.name = "flat-f32-int64-ids-fields-dot",
+     .params = {.schema = {.kind = Kind::flat, .metric = Metric::dot_product, .first = {.encoding = Encoding::f32}}},
+     .ids = IdType::int64},
+    {.name = "hnsw-f32-text-ids-fields-permuted-dot",
+     .params = {.schema = {.metric = Metric::dot_product,
+                           .first = {.encoding = Encoding::f32},
+                           .graph = GraphType::permuted},
+                .graph = {.m = 4, .ef_construction = 40}},
+     .ids = IdType::text},
     {.name = "hnsw-f32-duplicates-permuted-euclidean",
      .params = {.schema = {.metric = Metric::euclidean,
                            .first = {.encoding = Encoding::f32},
@@ -342,7 +353,9 @@ std::unique_ptr<test::MemoryDocuments> documents() {
 }
 
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
+  const Payload payload = golden.ids ? test::golden_payload(*golden.ids, kRows) : Payload();
   BuildParams params = golden.params;
+  if (golden.ids) params.payload = &payload;
   const auto stored = golden.documents ? documents() : nullptr;
   params.documents = stored.get();
   if (!sparse(golden))

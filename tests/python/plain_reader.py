@@ -7,6 +7,8 @@ vectors it reads nothing, but the token vectors beside them. Stored documents ne
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import struct
 import sys
 from typing import Any
@@ -25,6 +27,9 @@ DISTANCES = {
 }
 GRAPH_TYPES, TIERS = ("standard", "permuted", "compressed", "paged"), ("hot", "cold")
 TOKENS_F16, TOKENS_TWO_LEVEL, TOKENS_TWO_LEVEL_NORMS = 11, 12, 13  # encodings
+ID_TYPES = ("int64", "text")
+FIELD_TYPES = ("int64", "float64", "bool", "timestamp", "text", "tags")
+UNITS = ("s", "ms", "us", "ns")
 UNUSED = 0xFFFFFFFF  # in a list of neighbours
 
 
@@ -98,6 +103,18 @@ class PlainIndex:
         self.encoding, self.codes_section = ENCODINGS.get(codes.number(0, "B")), codes.text(1)
         self.tokens = self._tokens(entries[-1])
         self.graph = self._graph(root.table(6))
+        ids = root.table(13)
+        self.id_type = None if ids is None else ID_TYPES[ids.number(0, "B")]
+        self.fields = {
+            f.text(0): {
+                "type": FIELD_TYPES[f.number(1, "B")],
+                "unit": UNITS[f.number(2, "B")],
+                "width": f.number(3, "B"),
+                "nulls": bool(f.number(4, "B")),
+                "section": f.text(5),
+            }
+            for f in root.tables(14)
+        }
         self.sections = {
             s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)
         }
@@ -170,6 +187,50 @@ class PlainIndex:
     def ids(self) -> np.ndarray:
         """For each row the id that the caller knows."""
         return self.section("ids", "<u4") if "ids" in self.sections else np.arange(self.size, dtype="<u4")
+
+    def texts(self, name: str) -> list[str]:
+        """The texts of sections `<name>.offsets` and `<name>.text`."""
+        offsets = self.section(name + ".offsets", "<u8").tolist()
+        text = self.section(name + ".text", np.uint8).tobytes()
+        return [text[begin:end].decode() for begin, end in itertools.pairwise(offsets)]
+
+    def external_ids(self) -> list[Any] | None:
+        """What callers know the vectors by, in the order of their numbers; None: by these numbers."""
+        if self.id_type is None:
+            return None
+        if self.id_type == "text":
+            return self.texts("external_ids")
+        return self.section("external_ids.values", "<i8").tolist()
+
+    def number_of(self, external_id: Any) -> int:
+        """The number of the vector with this id, by binary search."""
+        ids, order = self.external_ids(), self.section("external_ids.order", "<u4")
+        assert ids is not None
+        key = str.encode if self.id_type == "text" else int
+        place = bisect.bisect_left([key(ids[number]) for number in order], key(external_id))
+        return int(order[place])
+
+    def bits(self, name: str) -> list[bool]:
+        return np.unpackbits(self.section(name, np.uint8), bitorder="little")[: self.size].astype(bool).tolist()
+
+    def field(self, name: str) -> list[Any]:
+        """The values of a field, in the order of the vectors' numbers; None for those without one."""
+        field = self.fields[name]
+        kind, section = field["type"], field["section"]
+        if kind == "bool":
+            values: list[Any] = self.bits(section + ".values")
+        elif kind in ("text", "tags"):
+            words = self.texts(section + ".dictionary")
+            codes = self.section(section + ".values", f"<u{field['width']}").tolist()
+            if kind == "text":
+                values = [words[code] if words else None for code in codes]
+            else:
+                ends = self.section(section + ".offsets", "<u8").tolist()
+                values = [[words[code] for code in codes[begin:end]] for begin, end in itertools.pairwise(ends)]
+        else:
+            values = self.section(section + ".values", "<f8" if kind == "float64" else "<i8").tolist()
+        present = self.bits(section + ".present") if field["nulls"] else [True] * self.size
+        return [value if there else None for value, there in zip(values, present)]
 
     def neighbors(self, name: str, count: int) -> np.ndarray:
         """`count` ids, of 2 or 4 bytes; unused places are UNUSED."""

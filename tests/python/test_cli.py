@@ -58,6 +58,14 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         ((), "no command given"),
         (("fly",), "no command 'fly'"),
         (("build",), "INPUT is missing"),
+        (("build", "", "-o", "z"), "INPUT: '' given, expected a path"),
+        (("search", "x.cassata", "", "-k", "1"), "QUERIES: '' given"),
+        (("build", "missing.npz", "-o", "z"), "cannot open missing.npz: No such file"),
+        (("build", "x.npy", "-o", "folder/"), "--output: 'folder/' given, expected a file"),
+        (
+            ("build", "x.npy", "-o", "z", "--rerank", "f99"),
+            "--rerank: 'f99' given, expected one of 'f16', 'f32', 'rabitq'",
+        ),
         (("build", "x.npy"), "--output: none given"),
         (("build", "x.npy", "y", "-o", "z"), "too many arguments"),
         (("build", "x.npy", "-o"), "output"),
@@ -72,7 +80,7 @@ def test_options_and_defaults_are_those_of_the_table(stage, words):
         (("build", "missing.npy", "-o", "z"), "missing.npy.*No such file"),
         (
             ("build", "vectors.txt", "-o", "z"),
-            "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin files",
+            "vectors.txt: extension '.txt', expected one of .npy, .*; sparse vectors are in .bin or .npz files",
         ),
         (("build", "vectors.npy", "-o", "z", "--resume"), "--resume: given without --memory-budget, expected both"),
         (("build", "vectors.npy", "-o", "no/such/folder/z"), "no/such/folder.*No such file"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -328,3 +329,10 @@ def test_plot(folder, name, magic):
     arguments = ("bench", "flat.cassata", "graph.cassata", "--queries", "queries.npy", "--repeat", 1, "-q")
     output(*arguments, "--plot", name, cwd=folder, env=with_python())
     assert (folder / name).read_bytes().startswith(magic)
+
+
+def test_the_page_has_every_option():
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = page.partition("\n## bench\n")[2].partition("\n## ")[0]
+    for names in re.findall(r"^  (-\S+)(?: \[ (--\S+) \])?", output("bench", "--help"), re.MULTILINE):
+        assert "--help" in names or any(f"`{name}`" in table for name in names if name), names

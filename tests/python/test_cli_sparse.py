@@ -123,12 +123,17 @@ def test_queries_as_text(sparse):
     assert output("search", "index", "-", input=text.encode(), cwd=folder) == output(
         "search", "index", "queries.bin", cwd=folder
     )
+    as_json, as_text = b'{"9": 1, "10": 2} [{"3": 1}, {"3": 4}]', b"9:1 10:2\n3:1\n3:4\n"
+    assert output("search", "index", "-", input=as_json, cwd=folder) == output(
+        "search", "index", "-", input=as_text, cwd=folder
+    )
     for line, message in [
         ("1:2\n3 4\n", "row 1, entry 0: '3' given, expected component:value"),
         ("1:2 x:4", "row 0, entry 1: 'x' given, expected a whole number"),
         ("1:2 2:y", "row 0, entry 1: 'y' given, expected a number"),
         ("3:1 2:1", "row 0, entry 1: component 2 after 3"),
         ("3:inf", "row 0, entry 0: inf"),
+        ('{"1": 2}\n{"3": 1, "3": 2}', "component 3 given twice in a vector"),
     ]:
         assert f"standard input: {message}" in refusal("search", "index", "-", input=line.encode(), cwd=folder)
 

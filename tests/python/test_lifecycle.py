@@ -238,19 +238,11 @@ def test_a_search_under_way_outlives_close(saved, vectors):
         np.testing.assert_array_equal(ask(Closing.load(saved.path)), ask(saved))
 
 
-def test_closing_while_another_thread_reloads(saved, monkeypatch):
-    """Where the reload is about to switch; it may not open the index again."""
-    closing = threading.Thread(target=saved.close)
-
-    def set_later(index, name, value):
-        if name == "_held" and threading.current_thread() is threading.main_thread():
-            closing.start()
-            closing.join(0.2)  # in vain if it waits for the switch
-        object.__setattr__(index, name, value)
-
-    monkeypatch.setattr(type(saved), "__setattr__", set_later, raising=False)
-    saved.reload()
-    closing.join()
+def test_closing_while_it_is_reloaded(saved, vectors):
+    """While the new file is verified, as a signal handler may: the reload does not open the index again."""
+    type(saved).build_from_array(vectors[:50], path=saved.path)
+    with pytest.raises(ValueError, match="the index is closed"):
+        saved.reload(progress=lambda *event: saved.close())
     with pytest.raises(ValueError, match="the index is closed"):
         len(saved)
 

@@ -546,6 +546,11 @@ def test_tokens_are_refused_where_there_are_none(first, queries, query_tokens):
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_stored_ef_search_is_kept(vectors, tokens, tmp_path):
+    folder = tokens.write_plain(tmp_path / "folder")
+    assert cassata.build(vectors, m=16, ef_construction=100, ef_search=37).join(folder).info["ef_search"] == 37
+
+
 @pytest.mark.parametrize("face", ["plain", "coded"])
 def test_one_file_is_enough(request, first, face, tokens, tmp_path, queries, query_tokens):
     folder = tokens.write_coded(tokens.write_plain(tmp_path / "folder"))

@@ -222,11 +222,12 @@ class Watched:
         return self.core.search(*arguments, **named)
 
 
-def test_several_queries_use_all_processors(tmp_path):
+def test_several_queries_use_all_processors(tmp_path, monkeypatch):
     cassata.build(VECTORS, tmp_path / "index", **SMALL)
     native, flat = cassata.open(tmp_path / "index"), cassata.DensePlainHNSW.load(tmp_path / "index")
     for index, expected in ((native, [0, 0, None, 3]), (flat, [None, None, None, 3])):
-        index._held = watched = Watched(index._held)
+        watched = Watched(index._opened())
+        monkeypatch.setattr(index, "_opened", lambda watched=watched: watched)
         index.search(QUERIES)
         index.search(QUERIES.ravel())
         index.search(QUERIES[0])
@@ -368,7 +369,8 @@ def test_options_go_by_name(tmp_path):
             "data: .*vectors.parquet: a table, expected one of .npy",
         ),
         (lambda: cassata.build("s3://bucket/x.npy"), ValueError, "data: .* a URL"),
-        (lambda: cassata.build("nothing.npy"), FileNotFoundError, "nothing.npy"),
+        (lambda: cassata.build("nothing.npy"), FileNotFoundError, "cannot open .*nothing.npy: No such file"),
+        (lambda: cassata.build("nothing.npz"), FileNotFoundError, "cannot open .*nothing.npz: No such file"),
         (lambda: cassata.build(None), TypeError, "data: None given"),
         (lambda: cassata.Index(), TypeError, "Index: use cassata.build or cassata.open"),
         (

@@ -170,6 +170,7 @@ def test_load_compares_what_it_is_told(tmp_path):
             {"encoder": "pq", "rerank_bits": 4, "residual_rerank": True},
             "^residual_rerank: True given with encoder 'pq'",
         ),
+        ({"encoder": "int8", "pq_subspaces": 4}, "^pq_subspaces: 4 given with encoder 'int8', expected encoder 'pq'"),
         ({"encoder": "rabitq", "residual_rerank": True}, "^residual_rerank: True given with rerank_bits 0"),
         (
             {"encoder": "rabitq", "rerank_bits": 4, "residual_rerank": True, "metric": "euclidean"},

@@ -17,6 +17,7 @@ from plain_reader import PlainIndex
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = re.compile("sparse|rerank|pq|multivec")  # what the plain reader does not read, or not as vectors
 GOLDEN = sorted(path for path in ROOT.glob("tests/golden/v*/*.cassata") if not OTHERS.search(path.name))
+GOLDEN_FIELDS = [path for path in GOLDEN if "-fields-" in path.name]
 GOLDEN_TOKENS = sorted(ROOT.glob("tests/golden/v*/multivec-*.cassata"))
 INEXACT = {"cosine"}  # metrics whose scores of small whole numbers have rounding errors in f32
 BUILDS = {
@@ -216,6 +217,34 @@ def test_reads_golden_files(path):
         np.testing.assert_allclose(
             scores, [float(score) for _, score in expected], rtol=1e-5 if plain.metric in INEXACT else 0
         )
+
+
+@pytest.mark.parametrize("path", GOLDEN_FIELDS, ids=lambda path: path.stem)
+def test_reads_ids_and_fields(path):
+    """Those of tests/golden/golden_payload.h."""
+    plain = PlainIndex(path)
+    n = plain.size
+    numbers = [(row - 50) * 2**57 for row in range(n)]
+    texts = ["", "Zürich", "a", "ab", "\N{ICE CREAM}", "line\nbreak"]
+    ids = numbers if plain.id_type == "int64" else [f"doc {n - row}" for row in range(n)]
+    assert plain.external_ids() == ids
+    assert [plain.number_of(external_id) for external_id in ids[::7]] == list(range(n))[::7]
+    values = {
+        "float": [row / 4 - 10 for row in range(n)],
+        "truth": [row % 3 == 0 for row in range(n)],
+        "time": [1_700_000_000_123 + row * 86_400_000 for row in range(n)],
+        "text": [texts[row % 6] for row in range(n)],
+        "tags": [sorted({texts[(row + 5 * tag) % 6] for tag in range(row % 4)}, key=str.encode) for row in range(n)],
+    }
+    assert list(plain.fields) == ["number", *values]
+    assert plain.field("number") == numbers
+    assert (plain.fields["time"]["type"], plain.fields["time"]["unit"]) == ("timestamp", "ms")
+    floats = plain.field("float")
+    assert np.isnan(floats[7])
+    floats[7] = values["float"][7]
+    for name in values:
+        expected = [None if row % 5 == 0 else value for row, value in enumerate(values[name])]
+        assert (floats if name == "float" else plain.field(name)) == expected, name
 
 
 @pytest.mark.parametrize("path", GOLDEN_TOKENS, ids=lambda path: path.stem)

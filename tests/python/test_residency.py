@@ -257,7 +257,7 @@ def test_threads_search_while_it_is_reloaded(saved, queries):
     face = type(saved)
     versions = [face.build_from_array(clustered(rows, 24, seed=rows)) for rows in (600, 800)]
     expected = [version.batch_search(queries, 700)[1].tolist() for version in versions]
-    versions[0]._opened().save(saved.path, None, False)
+    versions[0].save(saved.path)
     saved.reload()
     stop, wrong, seen = threading.Event(), [], set()
 
@@ -270,7 +270,7 @@ def test_threads_search_while_it_is_reloaded(saved, queries):
     for thread in threads:
         thread.start()
     for turn in range(1, 200):
-        versions[turn % 2]._opened().save(saved.path, None, False)
+        versions[turn % 2].save(saved.path)
         assert saved.reload()
         if turn > 10 and seen == {0, 1}:
             break

@@ -11,7 +11,7 @@ pytest.importorskip("mypy")
 
 PROGRAM = """
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import cassata
 import numpy as np
@@ -22,6 +22,7 @@ def told(stage: str, done: int, total: int) -> None:
     print(stage, done, total)
 
 
+matrix: Any = None
 vectors: npt.NDArray[np.float32] = np.ones((10, 4), np.float32)
 index: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(
     vectors, m=8, metric="euclidean", path=Path("a"), progress=told
@@ -31,15 +32,10 @@ flat: cassata.DenseFlatIndex = cassata.DenseFlatIndex.build_from_file(
 )
 result: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] = index.search(vectors[0], 5, early_exit_threshold=0.1)
 result = flat.batch_search([[1.0, 2.0, 3.0, 4.0]], 5)
-Dense = Union[cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW]
-Fixed = Union[cassata.SparseFixedU8HNSW, cassata.SparseFixedU16HNSW]
-Lists = Union[cassata.SparseFlatIndex, cassata.SparsePostingsIndex]
-Sparse = Union[cassata.SparsePlainHNSW, Fixed, cassata.SparseDotVByteHNSW, cassata.SparseRerankHNSW, Lists]
-SparseTokens = Union[cassata.SparseMultivecRerankIndex, cassata.SparseMultivecTwoLevelsPQRerankIndex]
-Tokens = Union[SparseTokens, cassata.DenseMultivecRerankIndex]
-opened: Union[Dense, Sparse, Tokens] = cassata.open("a", verify=True)
+opened: cassata.Index = cassata.open("a", verify=True)
+result = opened.search(matrix, k=3, ef_search=50, k_candidates=20)
 if isinstance(opened, (cassata.DenseFlatIndex, cassata.DensePlainHNSW, cassata.DensePQHNSW, cassata.DenseRerankHNSW)):
-    result = opened.search(vectors, k=3)
+    result = opened.batch_search(vectors, 3)
 guided: cassata.DensePlainHNSW = cassata.DensePlainHNSW.build_from_array(vectors, navigation="rabitq", bits=2)
 stages: cassata.DenseRerankHNSW = cassata.DenseRerankHNSW.build_from_array(vectors, 4, encoder="rabitq", rerank_bits=4)
 stages.batch_search(vectors, 3, 20, alpha=0.1, beta=5)
@@ -55,7 +51,6 @@ components, offsets = np.array([1, 3], np.int32), np.array([0, 2], np.int64)
 texts: cassata.SparsePlainHNSW = cassata.SparsePlainHNSW.build_from_arrays(
     components, [0.5, 1.0], offsets, 16, dtype="f32", path=Path("d")
 )
-matrix: Any = None
 texts = cassata.SparsePlainHNSW.build_from_arrays(matrix, m=8, metric="euclidean")
 result = texts.search(components, [0.5, 1.0], 10, 100, None)
 result = texts.search(components, [0.5, 1.0], offsets, k=10, num_threads=2)
@@ -99,6 +94,7 @@ except cassata.FormatError as error:
 MISUSES = [
     "cassata.DensePlainHNSW.build_from_array(3, m='many')",
     "cassata.open(5)",
+    "cassata.open('a').search([[1.0]], 5)",
     "cassata.open('a').search(None, k='ten')",
     "cassata.DenseFlatIndex.load('a', metric=3)",
     "cassata.SparsePlainHNSW.load('a').search([1], [1.0], k='ten')",
@@ -143,7 +139,7 @@ def test_the_stubs_are_true(tmp_path):
     allowed = tmp_path / "allowed"
     # What every pybind11 class has: a metaclass, and an __init__ that raises. What the stub of the package has, and its
     # source has not.
-    ours = [f"cassata._core.{name}{member}" for name in ("Index", "BuildParams") for member in ("", ".__init__")]
+    ours = [f"cassata._core.{name}{member}" for name in ("Index", "IndexHandle") for member in ("", ".__init__")]
     ours += ["cassata._core.classes", "cassata._core.parameters"]  # dicts, which stubtest takes for no TypedDict
     made = [f"cassata.index.{name}" for name in ("Index.build", "Index.search", "build")]
     allowed.write_text("".join(f"{name}\n" for name in [*ours, *made]))

@@ -71,7 +71,7 @@ def recall(scores: Floats, exact: Floats) -> float:
 def share(index_path: Path, queries: Floats, scratch: Path) -> Shared:
     """Searches in two processes at once. `scratch` is a folder for a temporary file."""
     index = cassata.open(index_path)
-    ids = index.batch_search(queries, K)[1]
+    ids = index.search(queries, k=K)[1]
     queries_path = scratch / f"queries-{os.getpid()}.npy"
     np.save(queries_path, queries)
     try:

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +22,10 @@
 namespace cassata {
 
 struct Candidate;
+class Bitmap;
+class Condition;
+class ExternalIds;
+class Fields;
 class MappedFile;
 class Searcher;
 
@@ -34,12 +40,13 @@ struct Hits {
 /// while it or a copy lives. Copies are cheap and share the mapping. IndexHandle follows a file that is replaced.
 class Index {
  public:
-  /// Opens `path` in a time that does not depend on its size, unless `params` asks to verify or warm it. Later calls
-  /// that read the file throw Error(io) if it was truncated or a page cannot be read, and Error(corrupt) if it was
-  /// changed in place, or if a block differs from its hash: blocks are compared when they are warmed and, with
-  /// Verify::touched, before their first use. After such an error every later call throws the same. Throws Error: io,
-  /// corrupt, incompatible, and as warm().
-  static Index open(const std::filesystem::path& path, const OpenParams& params = {});
+  /// Opens `path` in a time that does not depend on its size, unless `params` asks to verify or warm it; `check` is
+  /// called before that, and may throw. Later calls that read the file throw Error(io) if it was truncated or a page
+  /// cannot be read, and Error(corrupt) if it was changed in place, or if a block differs from its hash: blocks are
+  /// compared when they are warmed and, with Verify::touched, before their first use. After such an error every later
+  /// call throws the same. Throws Error: io, corrupt, incompatible, and as warm().
+  static Index open(const std::filesystem::path& path, const OpenParams& params = {},
+                    const std::function<void(const Index&)>& check = {});
 
   /// Builds from all rows of `vectors` into `path`, where the file appears when it is complete; with an empty path the
   /// index is in an unnamed temporary file. The file depends on input and parameters, not on the number of threads. A
@@ -48,7 +55,8 @@ class Index {
   /// the file is complete, but may not survive a power loss).
   static Index build(VectorStream& vectors, const BuildParams& params, const std::filesystem::path& path = {});
 
-  /// Joins `first` and the token vectors of its documents in one new file, which needs neither of them.
+  /// Joins `first` and the token vectors of its documents in one new file, which needs neither of them, and has the
+  /// external ids and fields of `first`.
   /// `format/input/token_files.h` describes the content of `folder`. Tokens are streamed. `path` as in build(). Throws
   /// Error: invalid_argument (files that do not fit each other; names the file and the row), corrupt, io.
   static Index join(const Index& first, const std::filesystem::path& folder, const TokenChoices& choices,
@@ -63,12 +71,21 @@ class Index {
   std::size_t default_ef_search() const noexcept;
   const Manifest& manifest() const noexcept;
   const MappedFile& file() const noexcept;
+  /// The absolute path that the index was opened from or built at; empty: an unnamed temporary file.
+  const std::filesystem::path& path() const noexcept;
   /// Bytes of the hot sections, which every query reads. Searches do not wait for the disk if memory holds them.
   std::uint64_t hot_bytes() const noexcept;
   /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
   /// The stored documents, by row; null: the file has none.
   const Documents* documents() const noexcept;
+
+  /// The ids by which callers know the vectors; null: row numbers. Searches return row numbers all the same.
+  const ExternalIds* external_ids() const noexcept;
+  /// The fields of the vectors, none or more.
+  const Fields& fields() const noexcept;
+  /// The rows that a condition selects. The last few results are kept. Throws Error as Condition::rows().
+  std::shared_ptr<const Bitmap> rows_where(const Condition& condition) const;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
   /// places. Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor
@@ -83,10 +100,6 @@ class Index {
   /// formed). Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and
   /// byte), io (a block cannot be read).
   void verify(const Progress& progress = {}) const;
-
-  /// The same index, which compares rows, lists and pages with their hashes before queries first use them, as if it was
-  /// opened with Verify::touched.
-  Index with_touch_checks() const;
 
   /// Reads the sections that `resident` names into memory, and locks them there if `lock`: see SectionMemory::warm().
   void warm(Resident resident, bool lock = false, const Progress& progress = {}) const;
@@ -117,19 +130,32 @@ class Index {
   friend class IndexHandle;
 };
 
-/// Follows the file at a path, and replaces the index in use as a whole. Any number of threads may use it.
+/// An index that can be replaced as a whole, by the file that is now at its path, and closed. Any number of threads may
+/// use it; functions that report progress may call it again.
 class IndexHandle {
  public:
-  explicit IndexHandle(Index index) : index_(std::move(index)) {}
-  /// The index in use now. A running search finishes with the file that it began with.
+  explicit IndexHandle(Index index) : class_name_(index.class_name()), path_(index.path()), index_(std::move(index)) {}
+  /// The index in use now. A running search finishes with the file that it began with. Throws Error(invalid_argument)
+  /// after close().
   Index get() const;
-  /// Replaces the index in use by get().reopen(params). Returns whether the content differs. Throws Error as reopen(),
-  /// and then keeps the index in use.
+  /// The path of the index in use, also after close().
+  std::filesystem::path path() const;
+  /// Replaces the index in use by get().reopen(params). Returns whether the content differs. Throws Error as these, and
+  /// then keeps the index in use.
   bool reload(const OpenParams& params = {});
+  /// get().save(). An index in an unnamed temporary file is replaced by the saved one.
+  void save(const std::filesystem::path& path, const Progress& progress = {}, const ReplaceParams& replace = {});
+  /// Releases the index.
+  void close() noexcept;
 
  private:
-  mutable std::mutex mutex_;  // guards index_
-  Index index_;
+  /// Puts `fresh` into the place of `former`. False: another thread has replaced or closed that meanwhile.
+  bool replaced(const Index& former, const Index& fresh);
+
+  std::string_view class_name_;
+  mutable std::mutex mutex_;  // guards path_ and index_
+  std::filesystem::path path_;
+  std::optional<Index> index_;
 };
 
 /// The version of this library, "major.minor.patch".
@@ -146,10 +172,11 @@ std::string_view name_of(Kind kind);          ///< e.g. "hnsw"
 Metric parse_metric(std::string_view text);
 std::span<const std::string_view> aliases_of(Metric metric);
 GraphType parse_graph_type(std::string_view text);
-Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense,
-                        std::string_view name = "dtype");
+Encoding parse_encoding(std::string_view text, VectorKind vector_kind = VectorKind::dense);
 /// The encoding of the vectors of a class.
 Encoding parse_dtype(std::string_view text, std::string_view class_name);
+/// The encoding of a second stage that is given by name.
+Encoding parse_rerank(std::string_view text, VectorKind vector_kind);
 /// The encoding of traversal codes, for a kind of index and of vectors.
 Encoding parse_navigation(std::string_view text, Kind kind, VectorKind vector_kind);
 Kind parse_kind(std::string_view text);

@@ -15,6 +15,8 @@
 
 namespace cassata {
 
+struct Payload;
+
 /// The bytes that are compared with their hashes, besides header, manifest and warmed blocks.
 enum class Verify {
   none,
@@ -88,6 +90,8 @@ struct BuildParams {
   std::chrono::milliseconds checkpoint_interval{5000};
   /// Threads; 0 = all processors. The file does not depend on it.
   unsigned num_threads = 0;
+  /// External ids and fields to store with the vectors, borrowed; null: none.
+  const Payload* payload = nullptr;
   /// What the file may replace.
   ReplaceParams replace = {};
   Progress progress = {};

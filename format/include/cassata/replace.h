@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace cassata {
 
@@ -10,6 +11,8 @@ namespace cassata {
 struct ReplaceParams {
   /// Replace any file. Otherwise only an empty file or one of the kind that is written.
   bool overwrite = false;
+  /// How users ask for that, for messages.
+  std::string_view option = "overwrite";
   /// Called after publishing if readers of the replaced file may lose access, because its owner or group could not be
   /// kept.
   std::function<void(const std::string& message)> note = {};

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "cassata/payload.h"
 #include "engine/build/graph_log.h"
 #include "engine/build/region_build.h"
 #include "format/base/text.h"
@@ -188,6 +189,13 @@ TEST(BudgetBuild, OtherBuildsDoNotTakeOverWhatWasLeft) {
   expect_error(Errc::invalid_argument, {"resume: " + place, "found 'm 8', expected 'm 9'"},
                [&] { build(vectors, params, folder / "index"); });
   params.graph.m = 8;
+  std::vector<std::int64_t> ids(vectors.size());
+  std::iota(ids.begin(), ids.end(), 7);
+  const Payload payload = {.ids = ids, .fields = {}};
+  params.payload = &payload;
+  expect_error(Errc::invalid_argument, {"resume: " + place, "expected 'payload "},
+               [&] { build(vectors, params, folder / "index"); });
+  params.payload = nullptr;
   vectors.values[77] += 1;
   expect_error(Errc::invalid_argument, {"resume: vectors.npy differs from the input", place},
                [&] { build(vectors, params, folder / "index"); });

@@ -191,6 +191,36 @@ TEST(IndexHandle, RefusesAnotherKindAndKeepsTheOld) {
   expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reopen(); });
 }
 
+TEST(IndexHandle, ClosesDuringOtherCalls) {
+  const TempDir folder;
+  const auto expect_closed = [](const IndexHandle& index) {
+    expect_error(Errc::invalid_argument, {"DensePlainHNSW: the index is closed"}, [&] { index.get(); });
+  };
+  IndexHandle index(build(small_vectors(), {}, folder / "index"));
+  const Progress close = [&](std::string_view, std::uint64_t, std::uint64_t) { index.close(); };
+  Random random(7);
+  build(whole_vectors(random, 60, 4), {}, folder / "index");
+  expect_error(Errc::invalid_argument, {"the index is closed"}, [&] { index.reload({.progress = close}); });
+  expect_closed(index);
+  EXPECT_EQ(index.path(), folder / "index") << "kept";
+
+  IndexHandle temporary(build(small_vectors()));
+  temporary.save(folder / "saved", [&](std::string_view, std::uint64_t, std::uint64_t) { temporary.close(); });
+  expect_closed(temporary);
+  EXPECT_EQ(temporary.path(), "");
+  EXPECT_EQ(Index::open(folder / "saved").size(), 50u);
+}
+
+TEST(IndexHandle, UsesTheSavedFileInPlaceOfATemporaryOne) {
+  const TempDir folder;
+  IndexHandle index(build(small_vectors()));
+  index.save(folder / "first");
+  EXPECT_EQ(index.path(), folder / "first");
+  index.save(folder / "second");
+  EXPECT_EQ(index.path(), folder / "first");
+  EXPECT_FALSE(index.reload());
+}
+
 TEST(IndexHandle, SearchesGoOnMeanwhile) {
   const TempDir folder;
   const Vectors queries = small_vectors();

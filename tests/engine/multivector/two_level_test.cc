@@ -262,7 +262,7 @@ TEST(TwoLevel, ReplacesNoFilesThatItDidNotWrite) {
     fs::create_directory(out);
     write_file(out / name, "the user's");
     const auto refused = [&] { train_two_level(folder / "in", out, {.pq_subspaces = 2}); };
-    expect_error(Errc::io, {(out / name).string(), "--force", "overwrite=True"}, refused);
+    expect_error(Errc::io, {(out / name).string(), "to replace it", ": overwrite"}, refused);
     EXPECT_EQ(read_file(out / name).size(), std::string("the user's").size());
     train_two_level(folder / "in", out, {.pq_subspaces = 2, .replace = {.overwrite = true}});
     train_two_level(folder / "in", out, {.pq_subspaces = 2});  // replaces the output of the call above

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "cassata/condition.h"
 #include "tests/engine/payload/mapped_payload.h"
 #include "tests/engine/payload/random_columns.h"
 #include "tests/support/expect_error.h"
@@ -148,6 +149,15 @@ TEST(Fields, DamageIsSurvived) {
       ++refused;
       continue;
     }
+    const std::vector<Term> values = {1, 0.5, true, "2024-01-31", "a", "b"};  // for the fields in their order
+    for (std::size_t i = 0; i < values.size(); ++i)
+      for (const char* what : {"$eq", "$gte", "$in", "$contains"}) {
+        const std::string name = fields->entries()[i].name;
+        if ((name == "bool" || i < 4) && std::string(what) == "$contains") continue;
+        if (name == "bool" && std::string(what) == "$gte") continue;
+        const Term value = std::string(what) == "$in" ? Term(Term::List(20, values[i])) : values[i];
+        check([&] { Condition(Term::Object{{name, Term::Object{{what, value}}}}).rows(*fields); });
+      }
     bool all = true;
     for (std::size_t i = 0; i < fields->entries().size(); ++i) all &= check([&] { fields->column(i); });
     const bool verified = check([&] { file->verify({}, [&](const Reading& reading) { fields->verify(reading); }); });

@@ -57,8 +57,9 @@ TEST_F(BadFile, NotThereOrNoFile) {
 
 TEST_F(BadFile, UnknownExtension) {
   for (const char* name : {"x.xyz", "x", "x.npy.gz", ".npy", "npy", "x.bin"})
-    expect_refused(name, "",
-                   {"extension", ".npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin; sparse vectors are in .bin files"});
+    expect_refused(
+        name, "",
+        {"extension", ".npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin; sparse vectors are in .bin or .npz files"});
 }
 
 TEST_F(BadFile, NpyOfAnotherKind) {

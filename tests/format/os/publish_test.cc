@@ -192,7 +192,7 @@ TEST_F(Publish, ReplacesOnlyItsOwnKind) {
   write_file(path_, "a\nletter");
   fs::create_symlink("file", folder_ / "link");
   for (const char* const name : {"file", "link"}) {
-    expect_error(Errc::io, {(folder_ / name).string(), "'a\\nletter'", "notes", "--force", "overwrite=True"},
+    expect_error(Errc::io, {(folder_ / name).string(), "'a\\nletter'", "notes", "to replace it", ": overwrite"},
                  [&] { publish_text(folder_ / name, "notes: 4", kNotes); });
     EXPECT_EQ(text_of(path_), "a\nletter");
     EXPECT_EQ(folder_.names(), (std::set<std::string>{"file", "link"}));
