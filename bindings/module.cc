@@ -16,10 +16,13 @@
 #include "bindings/arguments.h"
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
+#include "bindings/payload.h"
 #include "cassata/clean.h"
+#include "cassata/condition.h"
 #include "cassata/facts.h"
 #include "cassata/index.h"
 #include "cassata/parameters.h"
+#include "cassata/payload.h"
 #include "cassata/recommend.h"
 #include "cassata/two_level.h"
 #include "format/base/text.h"
@@ -107,7 +110,8 @@ bool holds_sparse(std::string_view class_name) {
 
 /// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
-            const std::optional<std::string>& class_name, const py::kwargs& arguments) {
+            const std::optional<std::string>& class_name, const py::object& ids, const py::object& fields,
+            const py::kwargs& arguments) {
   const Given<BuildParams> given = given_of(build_parameters(), arguments);
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
@@ -117,6 +121,8 @@ Index build(const py::object& data, const Path& path, const py::object& progress
     invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
   params.replace = replacing(params.replace.overwrite);
   params.progress = progress_of(progress);
+  const Payload payload = payload_of(ids, fields);
+  params.payload = &payload;
   const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
@@ -139,7 +145,22 @@ Index open_file(const Path& path, const py::object& check, const py::object& pro
   });
 }
 
-py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params) {
+/// Row numbers in `ids` as external ids, in place if these are integers. Missing places hold -1, or None among texts.
+py::object external_ids(const Index& index, py::array_t<std::int64_t> ids, bool texts) {
+  const ExternalIds* const external = index.external_ids();
+  if (external == nullptr || (external->type() == IdType::text && !texts)) return std::move(ids);
+  const std::span<std::int64_t> rows(ids.mutable_data(), static_cast<std::size_t>(ids.size()));
+  if (external->type() == IdType::text)
+    return object_array(
+        {static_cast<std::size_t>(ids.shape(0)), static_cast<std::size_t>(ids.shape(1))},
+        [&](std::size_t i) { return rows[i] < 0 ? py::none() : id_object(external->at(static_cast<Id>(rows[i]))); });
+  for (std::int64_t& row : rows)
+    if (row >= 0) row = std::get<std::int64_t>(external->at(static_cast<Id>(row)));
+  return std::move(ids);
+}
+
+/// With `texts`, external ids that are texts; else row numbers then.
+py::tuple answer(const Index& index, const Batch& queries, const SearchParams& params, bool texts) {
   const std::vector<std::size_t> shape = {queries.rows, params.k};
   py::array_t<float> scores(shape);
   py::array_t<std::int64_t> ids(shape);
@@ -149,7 +170,7 @@ py::tuple answer(const Index& index, const Batch& queries, const SearchParams& p
     const WithoutGil without;
     index.search(queries, params, out);
   }
-  return py::make_tuple(std::move(scores), std::move(ids));
+  return py::make_tuple(std::move(scores), external_ids(index, std::move(ids), texts));
 }
 
 using TokenArrays = std::optional<std::tuple<FloatArray, OffsetArray>>;
@@ -185,7 +206,7 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens,
+py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens, bool texts,
                  const py::kwargs& arguments) {
   SearchParams params;
   params.ef_search = index.default_ef_search();
@@ -197,7 +218,7 @@ py::tuple search(const Index& index, const py::object& queries, const TokenArray
   });
   const Batch batch = borrow(batch_of(queries), tokens);
   check_results_fit(batch.rows, params.k);
-  return answer(index, batch, params);
+  return answer(index, batch, params, texts);
 }
 
 py::dict describe(const Trial& trial) {
@@ -287,6 +308,47 @@ void save(IndexHandle& handle, const Path& path, const py::object& progress, boo
   handle.save(path, report, replacing(overwrite));
 }
 
+/// The row number of an id, an int or a str, of the type that the ids have or another; none: there is no such id.
+std::optional<Id> row_of_id(const Index& index, const std::variant<std::int64_t, std::string>& id) {
+  if (const ExternalIds* const external = index.external_ids())
+    return std::visit([&](const auto& held) { return external->row_of(held); }, id);
+  const auto* const row = std::get_if<std::int64_t>(&id);
+  if (row == nullptr || *row < 0 || static_cast<std::uint64_t>(*row) >= index.size()) return {};
+  return static_cast<Id>(*row);
+}
+
+py::list field_names(const Index& index) {
+  py::list names;
+  for (const FieldEntry& entry : index.fields().entries()) names.append(text(entry.name));
+  return names;
+}
+
+/// None: there is no such field.
+py::object field_values(const Index& index, const std::string& name) {
+  const auto entries = index.fields().entries();
+  const auto entry = std::ranges::find(entries, name, &FieldEntry::name);
+  if (entry == entries.end()) return py::none();
+  Column column;
+  {
+    const WithoutGil without;
+    column = index.fields().column(static_cast<std::size_t>(entry - entries.begin()));
+  }
+  return column_object(column);
+}
+
+/// The row numbers that a condition selects, ascending.
+py::array_t<std::int64_t> rows_where(const Index& index, const py::object& form) {
+  const Condition condition(term_of(form));
+  std::vector<std::int64_t> rows;
+  {
+    const WithoutGil without;
+    index.rows_where(condition)->for_each([&](std::size_t row) { rows.push_back(static_cast<std::int64_t>(row)); });
+  }
+  py::array_t<std::int64_t> out(static_cast<py::ssize_t>(rows.size()));
+  std::ranges::copy(rows, out.mutable_data());
+  return out;
+}
+
 void verify(const Index& index, const py::object& progress) {
   const Progress report = progress_of(progress);
   const WithoutGil without;
@@ -337,9 +399,9 @@ py::dict residency(const Index& index) { return object_of(residency_of(index)); 
 py::dict info(const Index& index) {
   const py::dict facts = object_of(facts_of(index));
   py::dict out;
-  for (const char* const name :
-       {"class", "kind", "n", "dim", "metric", "dtype", "navigation", "bits", "m_pq", "opq", "graph", "postings",
-        "rerank", "ef_search", "sections", "file_size", "format_version", "uuid", "provenance"})
+  for (const char* const name : {"class", "kind",   "n",        "dim",       "metric",         "dtype",  "navigation",
+                                 "bits",  "m_pq",   "opq",      "graph",     "postings",       "rerank", "ef_search",
+                                 "ids",   "fields", "sections", "file_size", "format_version", "uuid",   "provenance"})
     out[name] = facts[name];
   out["format_version"] = py::tuple(out["format_version"]);
   out["path"] = path_or_none(index.path());
@@ -374,7 +436,15 @@ void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
-      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none())
+      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none(), "texts"_a = true)
+      .def("ids",
+           [](const Index& index) {
+             return index.external_ids() ? py::object(all_ids(*index.external_ids())) : py::none();
+           })
+      .def("row", &row_of_id, "id"_a)
+      .def("fields", &field_names)
+      .def("field", &field_values, "name"_a)
+      .def("rows_where", &rows_where, "condition"_a)
       .def("verify", &verify, "progress"_a)
       .def("warm", &warm, "progress"_a)
       .def("residency", &residency)
@@ -422,7 +492,7 @@ PYBIND11_MODULE(_core_of_main, module) {
       });
   define_index(module);
   module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
-             "class_name"_a = py::none());
+             "class_name"_a = py::none(), "ids"_a = py::none(), "fields"_a = py::none());
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a);

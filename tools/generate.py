@@ -89,6 +89,7 @@ from cassata._core import FormatError as FormatError
 from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
+from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -110,7 +111,7 @@ def stub() -> str:
     ]
     return (
         f"{HEAD}__all__ = [\n{listed}\n]\n\n_Hits: TypeAlias = tuple[npt.NDArray[np.float32], "
-        "npt.NDArray[np.int64]]\n\n"
+        "npt.NDArray[Any]]\n\n"
         f"{index_stub()}\n{classes}\nSparseDotPacking8HNSW = SparseDotVByteHNSW\n\n"
         + "\n".join(functions).replace("Hits", "_Hits")
         + "\n"
@@ -226,6 +227,7 @@ def page() -> str:
         parts.append(class_text(row))
     for stage, title in (
         ("build", "Arguments of builds"),
+        ("join", "Arguments of builds that join files"),
         ("search", "Arguments of searches"),
         ("load", "Arguments of load"),
     ):
@@ -314,10 +316,11 @@ def class_text(row: kannolo.Row) -> str:
 def arguments_text(stage: str, title: str) -> str:
     """A table of all arguments that the methods of a stage have, in the order in which they occur."""
     names: dict[str, list[str]] = {}
-    for row in kannolo.TABLE:
+    rows = [row for row in kannolo.TABLE if stage not in ("build", "join") or bool(row.files) == (stage == "join")]
+    for row in rows:
         for name, member in vars(kannolo.CLASSES[row.name]).items():
             if (
-                (stage == "build") == name.startswith("build_")
+                (stage in ("build", "join")) == name.startswith("build_")
                 and (stage == "load") == (name == "load")
                 and not name.startswith("_")
             ):
@@ -329,7 +332,7 @@ def arguments_text(stage: str, title: str) -> str:
     lines = [f"### {title}\n", "| argument | type | range | meaning | classes |", "| --- | --- | --- | --- | --- |"]
     for name, holders in names.items():
         known = signatures.argument(stage, name)
-        which = "all" if len(holders) == len(kannolo.TABLE) else ", ".join(holders)
+        which = "all" if len(holders) == len(rows) else ", ".join(holders)
         lines.append(f"| `{name}` | {_cell(known.annotation)} | {_cell(known.range)} | {_cell(known.help)} | {which} |")
     return "\n".join([*lines, ""])
 

@@ -9,6 +9,7 @@ from cassata._core import FormatError as FormatError
 from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
+from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -48,7 +49,7 @@ __all__ = [
     "train_two_level",
 ]
 
-_Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+_Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 class Index:
     def __init__(self, *arguments: object, **named: object) -> None: ...
@@ -80,6 +81,8 @@ class Index:
         resume: bool = False,
         overwrite: bool = False,
         num_threads: int = 0,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -127,6 +130,12 @@ class Index:
         self, *, verify: Verify = True, resident: str | None = None, lock: bool = False, progress: Progress = None
     ) -> bool: ...
     @property
+    def ids(self) -> npt.NDArray[Any]: ...
+    def row(self, id: int | str) -> int: ...
+    @property
+    def fields(self) -> FieldValues: ...
+    def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]: ...
+    @property
     def n(self) -> int: ...
     @property
     def token_dim(self) -> int: ...
@@ -158,6 +167,8 @@ class DenseFlatIndex(Index):
         metric: str = "dotproduct",
         *,
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -171,6 +182,8 @@ class DenseFlatIndex(Index):
         metric: str = "dotproduct",
         *,
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -225,6 +238,8 @@ class DensePlainHNSW(Index):
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -246,6 +261,8 @@ class DensePlainHNSW(Index):
         navigation: str | None = None,
         bits: int | None = None,
         layout: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -301,6 +318,8 @@ class DensePQHNSW(Index):
         graph_type: str = "permuted",
         *,
         opq: bool = False,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -320,6 +339,8 @@ class DensePQHNSW(Index):
         graph_type: str = "permuted",
         *,
         opq: bool = False,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -379,6 +400,8 @@ class DenseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         dtype: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -403,6 +426,8 @@ class DenseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         dtype: str | None = None,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -464,6 +489,8 @@ class SparseFlatIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -478,6 +505,8 @@ class SparseFlatIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f32",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -572,6 +601,8 @@ class SparsePostingsIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -591,6 +622,8 @@ class SparsePostingsIndex(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -702,6 +735,8 @@ class SparsePlainHNSW(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -721,6 +756,8 @@ class SparsePlainHNSW(Index):
         *,
         metric: str = "dotproduct",
         dtype: str | None = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -813,6 +850,8 @@ class SparseFixedU8HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -831,6 +870,8 @@ class SparseFixedU8HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -923,6 +964,8 @@ class SparseFixedU16HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -941,6 +984,8 @@ class SparseFixedU16HNSW(Index):
         metric: str = "dotproduct",
         graph_type: str = "permuted",
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1033,6 +1078,8 @@ class SparseDotVByteHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1051,6 +1098,8 @@ class SparseDotVByteHNSW(Index):
         graph_type: str = "permuted",
         *,
         metric: str = "dotproduct",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1146,6 +1195,8 @@ class SparseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         second_stage_value_type: str = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1167,6 +1218,8 @@ class SparseRerankHNSW(Index):
         residual_rerank: bool = False,
         *,
         second_stage_value_type: str = "f16",
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1651,6 +1704,8 @@ def build(
     resume: bool = False,
     overwrite: bool = False,
     num_threads: int = 0,
+    ids: Ids | None = None,
+    fields: FieldColumns | None = None,
     progress: Progress = None,
 ) -> Index: ...
 def open(

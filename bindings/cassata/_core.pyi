@@ -1,6 +1,6 @@
 """The engine's Index, as bindings/module.cc defines it, with the parameters of the table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, final
 
 import numpy as np
@@ -23,7 +23,9 @@ _Queries = npt.NDArray[np.float32] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
-_Hits = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+_Hits = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
+
+_Column = tuple[str, str, str, Any, npt.NDArray[np.bool_] | None]
 
 class _Parameter(TypedDict):
     """A row of the table of parameters (cassata/parameters.h)."""
@@ -68,12 +70,14 @@ def build(
     *,
     name: str | bytes = "data_vec",
     class_name: str | None = None,
+    ids: npt.NDArray[np.int64] | list[str] | None = None,
+    fields: Sequence[_Column] | None = None,
     **parameters: object,
 ) -> Index:
     """Builds over a file, an array or the arrays of sparse rows.
 
     A `path` of "" is a temporary file. `name` is the name of arrays in messages. With a `class_name` the parameters
-    must be of that class.
+    must be of that class. `fields` are columns as columns.py describes them.
     """
 
 def recommend(
@@ -90,9 +94,21 @@ class Index:
 
     @staticmethod
     def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
-    def search(self, queries: _Queries, tokens: _Tokens | None = None, **parameters: object) -> _Hits:
-        """(nq, k) scores and ids, best first; missing places hold id -1 and the worst score."""
+    def search(
+        self, queries: _Queries, tokens: _Tokens | None = None, texts: bool = True, **parameters: object
+    ) -> _Hits:
+        """(nq, k) scores and external ids, best first; missing places hold id -1 or None, and the worst score.
 
+        Without `texts`, row numbers instead of ids that are texts.
+        """
+
+    def ids(self) -> npt.NDArray[Any] | None: ...
+    def row(self, id: int | str) -> int | None: ...
+    def fields(self) -> list[str]: ...
+    def field(self, name: str) -> tuple[str, str, npt.NDArray[Any], npt.NDArray[np.bool_] | None] | None:
+        """Type, unit, values, and the rows that have one."""
+
+    def rows_where(self, condition: object) -> npt.NDArray[np.int64]: ...
     def verify(self, progress: _Progress) -> None: ...
     def warm(self, progress: _Progress, **parameters: object) -> None: ...
     def residency(self) -> dict[str, Any]: ...

@@ -46,6 +46,13 @@ values: npt.ArrayLike | None = None
     Real numbers of shape (entries,); float32 arrays are read in place.
 offsets: npt.ArrayLike | None = None
     Whole numbers of shape (n + 1,): vector i has the entries offsets[i] to offsets[i + 1] - 1.
+ids: Ids | None = None
+    The ids by which you know the vectors, all different: whole numbers or str, as an array, a list, or a column of
+    pandas or pyarrow. None: row numbers.
+fields: FieldColumns | None = None
+    Values of the vectors, for conditions: a dict of columns, a pandas DataFrame, or a pyarrow Table. A column is an
+    array or a list of whole numbers, floats, bools, times, str, or lists of str (tags). None, NaN, NaT and pandas.NA
+    stand for no value.
 layout: str | None = None
     "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes
     exceed memory. Needs `navigation`.
@@ -65,12 +72,12 @@ first_stage_value_type: str = "f16"
     "f16".
 second_stage_value_type: str = "f16"
     Encoding of the second stage. One of "f16", "f32", "fixedu8", "fixedu16" and "dotvbyte".
+
+[join]
 sparse_index_path: Path
     Index file of a sparse graph class of one stage, with metric dotproduct or cosine.
 dense_index_path: Path
     Index file of DensePlainHNSW without navigation, or of DensePQHNSW, with metric dotproduct or cosine.
-
-[join]
 tokens: Path
     Folder with the documents' token vectors: doclens.npy and either documents.npy, or centroids.npy,
     index_assignment.npy, pq_centroids.npy and residuals.npy. The documents have the order of the index's vectors.

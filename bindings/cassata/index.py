@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import os
 import sys
 import warnings
@@ -12,12 +13,13 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core, inputs, signatures
+from cassata import _core, columns, inputs, signatures
+from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
-Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 
 class RecallWarning(UserWarning):
@@ -62,7 +64,16 @@ class Index:
         return face
 
     @classmethod
-    def build(cls, data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+    def build(
+        cls,
+        data: Data,
+        path: Path | None = None,
+        *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
+        progress: Progress = None,
+        **parameters: Any,
+    ) -> Any:
         """Builds an index of the class that its parameters determine.
 
         The same input and parameters give the same bytes on any number of threads. A file appears complete or not at
@@ -82,7 +93,8 @@ class Index:
         """
         for name in parameters.keys() - _BUILD:
             raise signatures.unknown(name, f"{cls.__name__}.build", [*_PARAMETERS_OF_BUILD])
-        return cls._build(*inputs.collection(data), path, progress, parameters)
+        given = {"ids": ids, "fields": fields, **parameters}
+        return cls._build(*inputs.collection(data), path, progress, given)
 
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
@@ -90,9 +102,17 @@ class Index:
         target = None if path is None else inputs.file_path("path", path)
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
+        ids, fields = parameters.pop("ids", None), parameters.pop("fields", None)
         report = inputs.progress_function(progress)
         core = _core.build(
-            data, target or "", report, name=os.fsencode(name), class_name=cls._holds, **{**cls._fixed, **parameters}
+            data,
+            target or "",
+            report,
+            name=os.fsencode(name),
+            class_name=cls._holds,
+            ids=None if ids is None else columns.ids_of(ids),
+            fields=None if fields is None else columns.fields_of(fields),
+            **{**cls._fixed, **parameters},
         )
         _warn_of_low_recall(core)
         return cls._face(core)
@@ -153,9 +173,10 @@ class Index:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
-            (scores, ids), float32 and int64, of shape (k,) for one query, (nq, k) for several. Scores are those of the
-            metric: dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first).
-            Missing places hold id -1 and score -inf or inf.
+            (scores, ids), of shape (k,) for one query, (nq, k) for several. Scores, float32, are those of the metric:
+            dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Ids are
+            those that the build got: int64, or objects for texts; else row numbers. Missing places hold id -1, or None
+            for texts, and score -inf or inf.
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the
@@ -296,6 +317,45 @@ class Index:
         return self._handle.reload(report, verify=inputs.verification(verify), resident=resident, lock=lock)
 
     @property
+    def ids(self) -> npt.NDArray[Any]:
+        """The ids of all vectors, in their order in the build: int64, or objects for texts; else row numbers."""
+        core = self._opened()
+        held = core.ids()
+        return np.arange(core.size, dtype=np.int64) if held is None else held
+
+    def row(self, id: int | str) -> int:
+        """The row number of the vector with this id: its place in the build, from 0.
+
+        Args:
+            id: An int or a str, as the ids are.
+
+        Raises:
+            KeyError: No vector has this id.
+        """
+        given = id if isinstance(id, str) else operator.index(id)
+        core = self._opened()
+        found = core.row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
+        if found is None:
+            raise KeyError(id)
+        return found
+
+    @property
+    def fields(self) -> FieldValues:
+        """The values of the fields: a mapping of names to arrays in the order of row numbers; see docs/payload.md."""
+        return FieldValues(self._opened())
+
+    def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]:
+        """The row numbers of the vectors that a condition over fields selects, ascending.
+
+        Args:
+            condition: In the form of MongoDB, as {"size": {"$lt": 1000}, "section": "games"}; see docs/payload.md.
+
+        Raises:
+            ValueError: The condition has an unknown field or operator, or a value that cannot be compared with a field.
+        """
+        return self._opened().rows_where(condition)
+
+    @property
     def n(self) -> int:
         """Number of vectors; the same as `len(index)`."""
         return self._opened().size
@@ -344,6 +404,8 @@ class Index:
         represented by another row) and near_copies (the near duplicates among them); postings: None, or lists,
         n_postings, summary_energy and n_knn; rerank: None, or dtype, bits, prune_percentage and residual of the second
         stage, or dtype, token_dim and m_pq of token vectors; ef_search: the file's default for searches, or None;
+        ids: None, or the type of the external ids, "int64" or "text"; fields: a list of name, type, unit (of
+        timestamps), nulls (whether some vectors have no value) and dictionary_size (different texts, or None);
         sections: a list of name, offset, length and tier, in bytes; file_size in bytes; format_version (major, minor);
         uuid; path; provenance: library_version; inputs, a list of name, rows, bytes and xxh3 hash; parameters;
         self_check, None or the recall of the new index against a scan: k, ef_search, rows and recall_rows of queries
@@ -425,11 +487,20 @@ def _unpickle(cls: type[Self], path: str, identity: str, flat: bool = True) -> S
     return index
 
 
-def build(data: Data, path: Path | None = None, *, progress: Progress = None, **parameters: Any) -> Any:
+def build(
+    data: Data,
+    path: Path | None = None,
+    *,
+    ids: Ids | None = None,
+    fields: FieldColumns | None = None,
+    progress: Progress = None,
+    **parameters: Any,
+) -> Any:
     """As `Index.build`."""
     for name in parameters.keys() - _BUILD:
         raise signatures.unknown(name, "cassata.build", [*_PARAMETERS_OF_BUILD])
-    return Index._build(*inputs.collection(data), path, progress, parameters)
+    given = {"ids": ids, "fields": fields, **parameters}
+    return Index._build(*inputs.collection(data), path, progress, given)
 
 
 @near_names
@@ -452,7 +523,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
     return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
 
 
-_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "progress", dtype=None)
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]

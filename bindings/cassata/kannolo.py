@@ -503,9 +503,9 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     tokens = _tokens(row, core, given, count)
     if batch or (count > 1 and not self._flat):
         given.setdefault("num_threads", 0)
-    scores, ids = core.search(
-        queries, tokens, **({**row.search_defaults, **given} if self._flat and row.search_defaults else given)
-    )
+    if self._flat:
+        given = {**row.search_defaults, **given}
+    scores, ids = core.search(queries, tokens, texts=not self._flat, **given)
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
@@ -688,17 +688,17 @@ def _constructors(row: Row) -> dict[str, Any]:
             return index
 
         parameters = signatures.parameters_of(stage, order, row.defaults if stage == "build" else None)
-        doc = signatures.with_arguments(doc, stage, parameters, row.texts if stage == "build" else None)
+        doc = signatures.with_arguments(doc, stage, parameters, None if stage == "load" else row.texts)
         found[name] = signatures.method(name, row.name, "cls", parameters, "Self", doc, call)
 
     errors = _ERRORS + _TYPE_ERRORS + _DISK_ERRORS
     if row.files:
         body = functools.partial(_joined, row)
-        add("build_from_file", f"{row.files} path overwrite progress", _JOIN + errors, body)
+        add("build_from_file", f"{row.files} path overwrite progress", _JOIN + errors, body, "join")
     else:
         budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
         star = "" if "*" in row.build else " *"
-        order = f"{row.build}{star} path overwrite {budget}num_threads progress {row.ignored}"
+        order = f"{row.build}{star} ids fields path overwrite {budget}num_threads progress {row.ignored}"
         for way in _SPARSE_WAYS if row.sparse else _DENSE_WAYS:
             body = functools.partial(_built, row, way)
             add(way.name, f"{way.data} {order}", way.doc + errors + way.errors, body)
