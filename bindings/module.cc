@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "bindings/arguments.h"
+#include "bindings/columns.h"
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
-#include "bindings/payload.h"
 #include "cassata/clean.h"
 #include "cassata/condition.h"
 #include "cassata/facts.h"

@@ -30,7 +30,7 @@ std::variant<std::int64_t, double> number_of(const Json& json, const std::string
   return json.get<std::int64_t>();
 }
 
-Payload::Ids read_ids(const std::filesystem::path& path) {
+Payload::Ids read_external_ids(const std::filesystem::path& path) {
   if (path.extension() == ".npy") {
     NpyReader file(path, std::array<std::string_view, 1>{"<i8"}, {{1, "(rows,)"}});
     std::vector<std::int64_t> ids(file.rows());
@@ -194,7 +194,7 @@ void add_payload(CommandLine& line, PayloadFiles& files) {
 
 Payload read_payload(const PayloadFiles& files) {
   Payload payload;
-  if (!files.ids.empty()) payload.ids = read_ids(files.ids);
+  if (!files.ids.empty()) payload.ids = read_external_ids(files.ids);
   if (!files.fields.empty()) payload.fields = read_fields(files.fields);
   return payload;
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cassata import _core, inputs
+from cassata.columns import FieldColumns, Ids
 from cassata.inputs import Path, Progress
 from cassata.kannolo import CLASSES
 from cassata.signatures import described
@@ -43,6 +44,8 @@ class Recommendation:
         data: Any,
         path: Path | None = None,
         *,
+        ids: Ids | None = None,
+        fields: FieldColumns | None = None,
         num_threads: int = 0,
         progress: Progress = None,
         overwrite: bool = False,
@@ -57,7 +60,8 @@ class Recommendation:
             >>> index = cassata.recommend(vectors).build(vectors, "vectors.cassata")
         """
         face = CLASSES[self.class_name]
-        return face.build(data, path, overwrite=overwrite, num_threads=num_threads, progress=progress, **self.arguments)  # type: ignore[no-any-return]
+        choices: dict[str, Any] = {"overwrite": overwrite, "num_threads": num_threads, "progress": progress}
+        return face.build(data, path, ids=ids, fields=fields, **choices, **self.arguments)  # type: ignore[no-any-return]
 
 
 @described("recommend")

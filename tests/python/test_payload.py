@@ -393,3 +393,11 @@ def test_joined_indexes_keep_them(tmp_path):
 def test_the_examples_of_the_page_run():
     (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     exec(compile(program, str(PAGE), "exec"), {})
+
+
+def test_a_recommended_index_has_them():
+    vectors = rng(4).normal(size=(400, DIM)).astype("f4")
+    found = cassata.recommend(vectors, target_recall=0.5, k=1)
+    index = found.build(vectors, ids=[f"doc-{row}" for row in range(400)], fields={"row": np.arange(400)})
+    assert index.ids[7] == "doc-7"
+    assert index.rows_where({"row": {"$lt": 2}}).tolist() == [0, 1]

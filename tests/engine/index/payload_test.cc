@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 
 #include "cassata/condition.h"
@@ -92,6 +93,25 @@ TEST(IndexPayload, IsCheckedBeforeTheBuild) {
                [&] { build(vectors_of(1), params, folder / "index"); });
   EXPECT_FALSE(built);
   EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(IndexPayload, IsComparedWithItsHashesOnFirstUse) {
+  const TempDir folder;
+  const Payload payload = small_payload();
+  BuildParams params;
+  params.payload = &payload;
+  const auto use = [&](const std::string& section, const auto& work) {
+    build(vectors_of(1), params, folder / "index");
+    const Index index = Index::open(folder / "index", {.verify = Verify::touched});
+    const std::uint64_t at = index.file().section(section).offset;
+    std::fstream file(folder / "index", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at)).put('\x55').flush();
+    expect_error(Errc::corrupt, {"the 64 KiB block from byte 4096 has hash"}, [&] { work(index); });
+  };
+  use("external_ids.values", [](const Index& index) { index.external_ids()->at(0); });
+  use("external_ids.order", [](const Index& index) { index.external_ids()->row_of(17); });
+  use("fields.0.values", [](const Index& index) { index.fields().column(0); });
+  use("fields.0.values", [](const Index& index) { index.rows_where(Condition(Term::Object{{"row", 3}})); });
 }
 
 TEST(IndexPayload, RowsOfConditionsAreKept) {
