@@ -1,4 +1,5 @@
 # Written by tools/generate.py.
+from collections.abc import Iterable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -11,8 +12,10 @@ from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.index import RecallWarning as RecallWarning
-from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
+from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
+from cassata.packing import pack as pack
+from cassata.packing import unpack as unpack
 from cassata.recommendation import Recommendation as Recommendation
 from cassata.recommendation import recommend as recommend
 from cassata.renamed import install_as as install_as
@@ -44,9 +47,11 @@ __all__ = [
     "clean",
     "install_as",
     "open",
+    "pack",
     "recommend",
     "simd_target",
     "train_two_level",
+    "unpack",
 ]
 
 _Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
@@ -83,6 +88,7 @@ class Index:
         num_threads: int = 0,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -132,6 +138,7 @@ class Index:
     @property
     def ids(self) -> npt.NDArray[Any]: ...
     def row(self, id: int | str) -> int: ...
+    def documents(self, ids: Iterable[int] | Iterable[str]) -> list[str] | list[bytes]: ...
     @property
     def fields(self) -> FieldValues: ...
     def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]: ...
@@ -169,6 +176,7 @@ class DenseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -184,6 +192,7 @@ class DenseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -240,6 +249,7 @@ class DensePlainHNSW(Index):
         layout: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -263,6 +273,7 @@ class DensePlainHNSW(Index):
         layout: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -320,6 +331,7 @@ class DensePQHNSW(Index):
         opq: bool = False,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -341,6 +353,7 @@ class DensePQHNSW(Index):
         opq: bool = False,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -402,6 +415,7 @@ class DenseRerankHNSW(Index):
         dtype: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -428,6 +442,7 @@ class DenseRerankHNSW(Index):
         dtype: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -491,6 +506,7 @@ class SparseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -507,6 +523,7 @@ class SparseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -603,6 +620,7 @@ class SparsePostingsIndex(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -624,6 +642,7 @@ class SparsePostingsIndex(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -737,6 +756,7 @@ class SparsePlainHNSW(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -758,6 +778,7 @@ class SparsePlainHNSW(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -852,6 +873,7 @@ class SparseFixedU8HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -872,6 +894,7 @@ class SparseFixedU8HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -966,6 +989,7 @@ class SparseFixedU16HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -986,6 +1010,7 @@ class SparseFixedU16HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1080,6 +1105,7 @@ class SparseDotVByteHNSW(Index):
         metric: str = "dotproduct",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1100,6 +1126,7 @@ class SparseDotVByteHNSW(Index):
         metric: str = "dotproduct",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1197,6 +1224,7 @@ class SparseRerankHNSW(Index):
         second_stage_value_type: str = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1220,6 +1248,7 @@ class SparseRerankHNSW(Index):
         second_stage_value_type: str = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1706,6 +1735,7 @@ def build(
     num_threads: int = 0,
     ids: Ids | None = None,
     fields: FieldColumns | None = None,
+    documents: Documents | None = None,
     progress: Progress = None,
 ) -> Index: ...
 def open(
