@@ -150,6 +150,16 @@ def test_every_builder_takes_them(vectors, tmp_path):
         assert index.documents([0, N - 1]) == [texts[0], texts[-1]]
 
 
+def test_a_recommended_and_a_joined_index_have_them(vectors, tmp_path):
+    texts = words()
+    found = cassata.recommend(vectors, target_recall=0.5, k=1)
+    assert found.build(vectors, documents=texts).documents([3]) == [texts[3]]
+    np.save(tmp_path / "doclens.npy", np.ones(N, "i4"))
+    np.save(tmp_path / "documents.npy", rng(6).random((N, 4), "f4"))
+    joined = built(vectors, texts).join(tmp_path)
+    assert joined.documents([3, N - 1]) == [texts[3], texts[-1]]
+
+
 def test_pack_and_unpack(vectors, tmp_path):
     index = built(vectors, words(), tmp_path / "index")
     stages = set()
