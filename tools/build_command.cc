@@ -17,8 +17,9 @@ namespace cassata::tools {
 namespace {
 
 struct BuildChoices {
-  std::string input, output, documents, document_field = "text";
+  std::string input, output;
   PayloadFiles payload;
+  DocumentFile documents;
   bool quiet = false, json = false;
   Given<BuildParams> given{build_parameters()};
 };
@@ -53,15 +54,9 @@ CommandLine line_of(BuildChoices& choices) {
               [&](const std::string& text) { choices.output = text; });
   line.parameters(build_parameters(), choices.given);
   add_payload(line, choices.payload);
+  add_documents(line, choices.documents);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
               [&](const std::string& text) { choose_layout(text, choices.given); });
-  line.option(
-      "documents", "FILE", "",
-      "store a text of each vector in the index: one a line, in the order of the vectors; in .jsonl files a JSON "
-      "object a line",
-      [&](const std::string& text) { choices.documents = text; });
-  line.option("document-field", "NAME", choices.document_field, "the key of the text in .jsonl files",
-              [&](const std::string& text) { choices.document_field = text; });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON");
   return line;
@@ -73,11 +68,11 @@ int build_plainly(const Words& words) {
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
   check_output_file(choices.output);
-  refuse_overwriting(choices.output, {choices.input, choices.payload.ids, choices.payload.fields, choices.documents});
+  refuse_overwriting(choices.output,
+                     {choices.input, choices.payload.ids, choices.payload.fields, choices.documents.path});
   const Payload payload = read_payload(choices.payload);
   params.payload = &payload;
-  std::unique_ptr<DocumentStream> documents;
-  if (!choices.documents.empty()) documents = open_documents(choices.documents, choices.document_field);
+  const std::unique_ptr<DocumentStream> documents = open_documents(choices.documents);
   params.documents = documents.get();
   build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;

@@ -98,9 +98,20 @@ class JsonDocuments final : public DocumentStream {
 
 }  // namespace
 
-std::unique_ptr<DocumentStream> open_documents(const std::string& path, const std::string& field) {
-  if (input_extension(path) == ".jsonl") return std::make_unique<JsonDocuments>(path, field);
-  return std::make_unique<LineDocuments>(path);
+void add_documents(CommandLine& line, DocumentFile& file) {
+  line.option(
+      "documents", "FILE", "",
+      "store a text of each vector in the index: one a line, in the order of the vectors; in .jsonl files a JSON "
+      "object a line",
+      [&](const std::string& text) { file.path = text; });
+  line.option("document-field", "NAME", file.field, "the key of the text in .jsonl files",
+              [&](const std::string& text) { file.field = text; });
+}
+
+std::unique_ptr<DocumentStream> open_documents(const DocumentFile& file) {
+  if (file.path.empty()) return nullptr;
+  if (input_extension(file.path) == ".jsonl") return std::make_unique<JsonDocuments>(file.path, file.field);
+  return std::make_unique<LineDocuments>(file.path);
 }
 
 std::string in_one_column(std::string_view text) {

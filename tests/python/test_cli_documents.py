@@ -100,6 +100,28 @@ def test_what_cannot_be_shown(folder):
     assert "--show: index holds no documents, expected texts" in refusal(*search, cwd=folder)
     built(folder, "--documents", "documents.txt")
     assert "--show: given with --format trec" in refusal(*search, "--format", "trec", cwd=folder)
-    assert "--documents: given, unsupported with --target-recall" in refusal(
-        "build", "vectors.npy", "-o", "index", "--target-recall", "0.9", "--documents", "documents.txt", cwd=folder
+    assert "--documents: given, unsupported with --multivec" in refusal(
+        "build", "index", "-o", "joined", "--multivec", "tokens", "--documents", "documents.txt", cwd=folder
     )
+
+
+def test_a_recommended_index(folder):
+    vectors = rng(2).standard_normal((500, 8), "f4")
+    np.save(folder / "many.npy", vectors)
+    np.save(folder / "queries.npy", vectors[[7]])
+    (folder / "many.txt").write_text("".join(f"text {i}\n" for i in range(500)))
+    output(
+        "build",
+        "many.npy",
+        "-o",
+        "index",
+        "--target-recall",
+        "0.5",
+        "--metric",
+        "euclidean",
+        "-q",
+        "--documents",
+        "many.txt",
+        cwd=folder,
+    )
+    assert shown(folder).rstrip("\n").split("\t")[4] == "text 7"
