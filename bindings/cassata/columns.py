@@ -140,6 +140,8 @@ def _is_null(value: Any) -> bool:
 
 def _of_objects(place: str, name: str, values: Sequence[Any]) -> Column:
     """The column of Python objects, whose first one that is not null decides the type."""
+    if set(map(type, values)) == {str}:  # the usual case, without a look at each value
+        return Column(name, "text", "", list(values), None)
     first, kind = 0, None
     present = np.ones(len(values), bool)
     held: list[Any] = []

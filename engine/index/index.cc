@@ -93,14 +93,15 @@ class SelectedRows {
     }
     auto found = std::make_shared<const Bitmap>(find());
     const std::lock_guard lock(mutex_);
-    if (kept_.size() == kMost) kept_.pop_back();
+    const std::size_t most = std::clamp<std::size_t>(kMostBytes / (found->words().size_bytes() + 1), 1, kMost);
+    while (kept_.size() >= most) kept_.pop_back();
     kept_.emplace(kept_.begin(), condition, found);
     return found;
   }
 
  private:
   using Kept = std::pair<std::string, std::shared_ptr<const Bitmap>>;
-  static constexpr std::size_t kMost = 8;
+  static constexpr std::size_t kMost = 8, kMostBytes = std::size_t{64} << 20;
 
   std::mutex mutex_;        // guards kept_
   std::vector<Kept> kept_;  // the last one first
