@@ -42,6 +42,7 @@ def test_lines(folder):
     assert [one["documents"] for one in answers] == [[text] for text in TEXTS]
     assert all(list(one) == ["query", "ids", "scores", "documents"] for one in answers)
     assert output("verify", "index", cwd=folder).startswith("index: ok")
+    assert "\n  documents  texts of 55 B, the largest of 17 B\n" in output("inspect", "index", cwd=folder)
     facts = json.loads(output("inspect", "index", "--json", cwd=folder))
     assert facts["documents"]["text"] is True
     assert facts["documents"]["bytes"] == sum(len(text.encode()) for text in TEXTS)
