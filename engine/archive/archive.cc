@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "cassata/error.h"
@@ -36,8 +37,9 @@ constexpr std::uint32_t kTitleMagic = 0x184D'2A50, kTableMagic = 0x184D'2A5E, kS
 constexpr std::string_view kTitle = "Cassata index, packed; \"cassata unpack\" or \"zstd -d\" unpacks it\n";
 constexpr std::size_t kSkippableBytes = 8, kEntryBytes = 8, kFooterBytes = 9;
 constexpr std::size_t kBlockBytes = std::size_t{4} << 20;
-/// Bound of what the table of an archive may ask for.
+// Bounds of what the table of an archive may ask for.
 constexpr std::size_t kMaxBlockBytes = std::size_t{16} << 20;
+constexpr std::size_t kMinFrameBytes = 9;  // magic number, two bytes of header, and the header of a block
 
 void append(std::uint32_t number, std::string& out) {
   out.append(reinterpret_cast<const char*>(&number), sizeof number);
@@ -124,7 +126,8 @@ class Archive {
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint32_t compressed = entries[2 * i], bytes = entries[2 * i + 1];
       const bool fits = i == 0 ? compressed == title_frame().size() && bytes == 0
-                               : bytes != 0 && bytes <= kMaxBlockBytes && compressed <= ZSTD_compressBound(bytes);
+                               : bytes != 0 && bytes <= kMaxBlockBytes && compressed >= kMinFrameBytes &&
+                                     compressed <= ZSTD_compressBound(bytes);
       if (!fits)
         damaged(table_ + i * kEntryBytes, "a frame of " + std::to_string(compressed) + " bytes, " +
                                               std::to_string(bytes) + " decompressed, expected at most " +
@@ -153,6 +156,12 @@ void check_start(const Archive& archive, std::span<const std::byte> start) {
     archive.damaged(0, "the frames hold " + std::to_string(archive.bytes()) + " bytes, expected an index of as many");
 }
 
+/// Throws Error(invalid_argument) if the output is the input.
+void check_differ(const std::filesystem::path& input, const std::filesystem::path& output, const char* name) {
+  if (std::error_code none; std::filesystem::equivalent(input, output, none))
+    invalid_argument(std::string(name) + ": " + output.string() + " is the input, expected another file");
+}
+
 }  // namespace
 
 void ArchiveParams::check() const {
@@ -163,6 +172,7 @@ void ArchiveParams::check() const {
 
 void pack(const std::filesystem::path& index, const std::filesystem::path& archive, const ArchiveParams& params) {
   params.check();
+  check_differ(index, archive, "archive");
   const std::shared_ptr<const MappedFile> file = MappedFile::open(index);
   PendingFile out(archive, kArchiveFile, params.replace);
   file->verify(params.progress);
@@ -210,6 +220,7 @@ void pack(const std::filesystem::path& index, const std::filesystem::path& archi
 
 void unpack(const std::filesystem::path& archive, const std::filesystem::path& index, const ArchiveParams& params) {
   params.check();
+  check_differ(archive, index, "index");
   const Archive packed(archive);
   PendingFile out(index, kIndexFile, params.replace);
   const Threads threads(params.num_threads);

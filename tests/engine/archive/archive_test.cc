@@ -82,8 +82,25 @@ TEST(Archive, ReplacesOnlyFilesOfItsKind) {
   expect_error(Errc::io, {"text", "a packed index"}, [&] { pack(folder / "index", folder / "text"); });
   pack(folder / "index", folder / "text", {.replace = {.overwrite = true}});
   pack(folder / "index", folder / "text");
-  expect_error(Errc::io, {"text", "a Cassata index file"}, [&] { unpack(folder / "text", folder / "text"); });
-  expect_error(Errc::io, {"index"}, [&] { pack(folder / "index", folder / "index"); });
+  expect_error(Errc::io, {"index", "a packed index"}, [&] {
+    write_index(folder / "other", 100);
+    pack(folder / "other", folder / "index");
+  });
+  expect_error(Errc::io, {"letter", "a Cassata index file"}, [&] {
+    write_file(folder / "letter", std::string("a letter"));
+    unpack(folder / "text", folder / "letter");
+  });
+}
+
+TEST(Archive, NeverReplacesItsInput) {
+  const TempDir folder;
+  write_index(folder / "index", 100);
+  pack(folder / "index", folder / "archive");
+  const ArchiveParams any{.replace = {.overwrite = true}};
+  expect_error(Errc::invalid_argument, {"archive: ", "index is the input, expected another file"},
+               [&] { pack(folder / "index", folder / "index", any); });
+  expect_error(Errc::invalid_argument, {"index: ", "archive is the input, expected another file"},
+               [&] { unpack(folder / "archive", folder / "archive", any); });
 }
 
 TEST(Archive, WrongInputsAreNamed) {
@@ -165,7 +182,8 @@ TEST_F(DamagedArchive, TablesThatAskForTooMuchAreRefused) {
   refused(4, 7, "no seek table");
   refused(footer + 4, 0xFFFF'FFFF, "a frame of");  // decompressed length
   refused(footer + 4, 16 << 20, "expected a zstd frame of 16777216 bytes");
-  refused(footer + entry, 7, "frames of");                               // compressed length
+  refused(footer + entry, 7, "a frame of 7 bytes");  // compressed length
+  refused(footer + entry, 100, "frames of");
   refused(footer + 2 * entry, 7, "a frame of 7 bytes, 0 decompressed");  // of the title
 }
 
