@@ -282,6 +282,9 @@ StoredDocuments::StoredDocuments(const MappedFile& file)
     corrupt(file.manifest_place() + "a document of " + std::to_string(entry_.largest) +
             " bytes, expected at most the " + std::to_string(entry_.bytes) + " of all, and at most " +
             std::to_string(kMaxDocumentBytes));
+  if (entry_.bytes > size_ * entry_.largest)  // also bounds the number of blocks
+    corrupt(file.manifest_place() + "documents of " + std::to_string(entry_.bytes) + " bytes, expected at most " +
+            std::to_string(size_) + " of " + std::to_string(entry_.largest));
   blocks_ = ceil_div(entry_.bytes, entry_.block_bytes);
   record_size_ = record_size(entry_);
   frames_ = file.section(kDocumentBlocksSection);

@@ -238,7 +238,8 @@ TEST_F(CraftedDocuments, ManifestsThatMisstateTheDocumentsAreRefused) {
   };
   refused([](DocumentsEntry& d) { d.block_bytes = 0; }, "documents in blocks of 0 bytes");
   refused([](DocumentsEntry& d) { d.block_bytes = ~0U; }, "documents in blocks of 4294967295 bytes");
-  refused([](DocumentsEntry& d) { d.bytes = ~std::uint64_t{0}; }, "section 'documents.blocks.offsets'");
+  refused([](DocumentsEntry& d) { d.bytes = ~std::uint64_t{0}; }, "documents of 18446744073709551615 bytes");
+  refused([](DocumentsEntry& d) { d.bytes = 60 * d.largest; }, "section 'documents.blocks.offsets'");
   refused([](DocumentsEntry& d) { d.bytes -= 1; }, "section 'documents.");
   refused([](DocumentsEntry& d) { d.largest = d.bytes + 1; }, "a document of");
   refused([](DocumentsEntry& d) { d.largest += 1; }, "section 'documents.places'");
@@ -248,6 +249,16 @@ TEST_F(CraftedDocuments, ManifestsThatMisstateTheDocumentsAreRefused) {
         d.bytes = 1'000'000;
       },
       "section 'documents.blocks.offsets'");
+}
+
+TEST_F(CraftedDocuments, MoreBlocksThanNumbersAreRefused) {
+  write_with_sections(folder_ / "empty", *file_, {{"documents.blocks.offsets", {}}});
+  write_file(folder_ / "crafted", with_manifest(read_file(folder_ / "empty"), [](Manifest& m) {
+               m.documents->bytes = ~std::uint64_t{0};
+               m.documents->block_bytes = 1;
+             }));
+  const auto file = MappedFile::open(folder_ / "crafted");
+  expect_error(Errc::corrupt, {"crafted: manifest at byte "}, [&] { StoredDocuments(*file).at(7); });
 }
 
 TEST_F(CraftedDocuments, ScribbledSectionsAreSurvived) {
