@@ -210,9 +210,44 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens, bool texts,
-                 const py::kwargs& arguments) {
+/// A bitmap of `size` rows from packed bits, of each byte the lowest first.
+Bitmap bitmap_of(const py::array_t<std::uint8_t, py::array::c_style>& bits, std::uint64_t size) {
+  if (bits.ndim() != 1 || static_cast<std::size_t>(bits.size()) != (size + 7) / 8)
+    invalid_argument("filter: " + std::to_string(bits.size()) + " bytes, expected " + std::to_string((size + 7) / 8) +
+                     ", a bit for each row");
+  Bitmap out(size);
+  if (size != 0) std::memcpy(out.words().data(), bits.data(), static_cast<std::size_t>(bits.size()));
+  out.clear_tail();
+  return out;
+}
+
+/// One bitmap for each filter: packed bits, a condition over fields, or None.
+struct Filters {
+  std::vector<std::shared_ptr<const Bitmap>> held;
+  std::vector<const Bitmap*> pointers;
+};
+
+Filters filters_of(const Index& index, const py::list& filters) {
+  Filters out;
+  for (const py::handle filter : filters) {
+    if (py::isinstance<py::dict>(filter)) {
+      const Condition condition(term_of(py::reinterpret_borrow<py::object>(filter)));
+      const WithoutGil without;
+      out.held.push_back(index.rows_where(condition));
+    } else if (!filter.is_none()) {
+      using Bits = py::array_t<std::uint8_t, py::array::c_style>;
+      out.held.push_back(std::make_shared<const Bitmap>(bitmap_of(py::cast<Bits>(filter), index.size())));
+    }
+    out.pointers.push_back(filter.is_none() ? nullptr : out.held.back().get());
+  }
+  return out;
+}
+
+py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens, const py::list& filters,
+                 bool texts, const py::kwargs& arguments) {
   SearchParams params;
+  const Filters held = filters_of(index, filters);
+  params.filters = held.pointers;
   params.ef_search = index.default_ef_search();
   const IndexSchema& schema = index.manifest().schema;
   each_given(search_names(), arguments, [&](const Parameter<SearchParams>& row, const Value& value) {
@@ -457,7 +492,8 @@ void define_index(py::module_& module) {
   py::class_<Index>(module, "Index")
       .def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
-      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none(), "texts"_a = true)
+      .def("search", &search, "queries"_a, "tokens"_a.noconvert() = py::none(), "filters"_a = py::list(),
+           "texts"_a = true)
       .def("ids",
            [](const Index& index) {
              return index.external_ids() ? py::object(all_ids(*index.external_ids())) : py::none();

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-TYPES = ("cassata/types.h", "cassata/metric.h")
+TYPES = ("cassata/bitmap.h", "cassata/types.h", "cassata/metric.h")
 PUBLIC = tuple(
     f"cassata/{part}.h"
     for part in (

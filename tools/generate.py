@@ -79,7 +79,7 @@ def returned(function: Any) -> str:
 # --- the stub ---------------------------------------------------------------------------------------------------------
 
 HEAD = """# Written by tools/generate.py.
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -91,6 +91,7 @@ from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
+from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows

@@ -1,5 +1,5 @@
 # Written by tools/generate.py.
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -11,6 +11,7 @@ from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
+from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -106,6 +107,7 @@ class Index:
         queries: Queries,
         *,
         tokens: Tokens | None = None,
+        filter: Filters | None = None,
         k: int = 10,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
@@ -222,6 +224,7 @@ class DenseFlatIndex(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -231,6 +234,7 @@ class DenseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DensePlainHNSW(Index):
@@ -307,6 +311,7 @@ class DensePlainHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -315,6 +320,25 @@ class DensePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
+    ) -> _Hits: ...
+    def search_filtered(
+        self,
+        query: npt.ArrayLike | None,
+        k: int,
+        predicate: Callable[[int], object],
+        ef_search: int | None = 100,
+        early_exit_threshold: float = 0.0,
+    ) -> _Hits: ...
+    def build_acorn_gamma(self, gamma: int) -> None: ...
+    def search_filtered_gamma(
+        self,
+        query: npt.ArrayLike | None,
+        k: int,
+        predicate: Callable[[int], object],
+        ef_search: int | None = 100,
+        early_exit_threshold: float = 0.0,
     ) -> _Hits: ...
 
 class DensePQHNSW(Index):
@@ -386,6 +410,7 @@ class DensePQHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -394,6 +419,8 @@ class DensePQHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DenseRerankHNSW(Index):
@@ -482,6 +509,7 @@ class DenseRerankHNSW(Index):
         num_threads: int = 1,
         *,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -493,6 +521,8 @@ class DenseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def set_query_bits(self: Index, bits: int) -> None: ...
 
@@ -551,6 +581,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -562,6 +594,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -572,6 +606,8 @@ class SparseFlatIndex(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -582,6 +618,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -594,6 +631,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -605,6 +643,7 @@ class SparseFlatIndex(Index):
         *,
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparsePostingsIndex(Index):
@@ -675,6 +714,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -689,6 +729,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -702,6 +743,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -714,6 +756,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -728,6 +771,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -741,6 +785,7 @@ class SparsePostingsIndex(Index):
         *,
         query_cut: int = 12,
         heap_factor: float = 1.0,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparsePlainHNSW(Index):
@@ -808,6 +853,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -819,6 +866,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -829,6 +878,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -838,6 +889,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -849,6 +902,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -859,6 +914,8 @@ class SparsePlainHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseFixedU8HNSW(Index):
@@ -924,6 +981,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -935,6 +994,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -945,6 +1006,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -954,6 +1017,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -965,6 +1030,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -975,6 +1042,8 @@ class SparseFixedU8HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseFixedU16HNSW(Index):
@@ -1040,6 +1109,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1051,6 +1122,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1061,6 +1134,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1070,6 +1145,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1081,6 +1158,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1091,6 +1170,8 @@ class SparseFixedU16HNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseDotVByteHNSW(Index):
@@ -1156,6 +1237,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1167,6 +1250,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1177,6 +1262,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1186,6 +1273,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1197,6 +1286,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1207,6 +1298,8 @@ class SparseDotVByteHNSW(Index):
         ef_search: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseRerankHNSW(Index):
@@ -1284,6 +1377,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1298,6 +1393,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1311,6 +1408,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 1,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1323,6 +1422,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1337,6 +1438,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1350,6 +1453,8 @@ class SparseRerankHNSW(Index):
         beta: int | None = None,
         early_exit_threshold: float = 0.0,
         num_threads: int = 0,
+        *,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseMultivecRerankIndex(Index):
@@ -1397,6 +1502,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1417,6 +1523,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1436,6 +1543,7 @@ class SparseMultivecRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1454,6 +1562,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1474,6 +1583,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1493,6 +1603,7 @@ class SparseMultivecRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class SparseMultivecTwoLevelsPQRerankIndex(Index):
@@ -1541,6 +1652,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1561,6 +1673,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def search(
@@ -1580,6 +1693,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         num_threads: int = 1,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1598,6 +1712,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1618,6 +1733,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     @overload
     def batch_search(
@@ -1637,6 +1753,7 @@ class SparseMultivecTwoLevelsPQRerankIndex(Index):
         residuals: bool = False,
         *,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 class DenseMultivecRerankIndex(Index):
@@ -1686,6 +1803,7 @@ class DenseMultivecRerankIndex(Index):
         *,
         query_doclens: npt.ArrayLike | None = None,
         query: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
     def batch_search(
         self,
@@ -1703,6 +1821,7 @@ class DenseMultivecRerankIndex(Index):
         num_threads: int = 0,
         residuals: bool = False,
         query_doclens: npt.ArrayLike | None = None,
+        filter: Filters | None = None,
     ) -> _Hits: ...
 
 SparseDotPacking8HNSW = SparseDotVByteHNSW

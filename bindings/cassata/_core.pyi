@@ -23,6 +23,7 @@ _Vectors = str | npt.NDArray[Any] | _Rows
 _Queries = npt.NDArray[np.float32] | _Rows
 
 _Tokens = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
+_Filter = npt.NDArray[np.uint8] | dict[str, Any] | None
 
 _Hits = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
@@ -99,9 +100,16 @@ class Index:
     @staticmethod
     def join(first: Index, folder: str, path: str, progress: _Progress, **parameters: object) -> Index: ...
     def search(
-        self, queries: _Queries, tokens: _Tokens | None = None, texts: bool = True, **parameters: object
+        self,
+        queries: _Queries,
+        tokens: _Tokens | None = None,
+        filters: list[_Filter] = ...,
+        texts: bool = True,
+        **parameters: object,
     ) -> _Hits:
         """(nq, k) scores and external ids, best first; missing places hold id -1 or None, and the worst score.
+
+        `filters` are packed bits or conditions, one for all queries or one for each.
 
         Without `texts`, row numbers instead of ids that are texts.
         """

@@ -66,6 +66,8 @@ pq_subspaces: int | None = None
     Number of subspaces of pq, and bytes of a vector. None: 32, or the dimension if less.
 rabitq_total_bits: int = 4
     Bits per dimension of rabitq-ext, 1 to 8.
+gamma: int
+    1 or more. No effect: searches need no lists of the neighbours of neighbours.
 rabitq_query_bits: int = 1
     1 to 8. No effect: queries have 8 bits, which cost no more here.
 residual_rerank: bool = False
@@ -125,6 +127,15 @@ multivec_queries: npt.ArrayLike | None = None
 tokens: Tokens | None = None
     Token vectors of the queries, if the index has token vectors: shape (n_tokens, token_dim) for one query, (nq,
     n_tokens, token_dim) for several, or a list of arrays (n_tokens, token_dim), one for each query.
+filter: Filters | None = None
+    What results may be: truth values of shape (n,); ids, as an array or list; packed bits, uint8 of shape
+    (ceil(n / 8),) as of `numpy.packbits` with bitorder="little"; a set, or anything else that contains ids, such as
+    `pyroaring.BitMap`; a function, which is called with each id; or a condition over fields, such as
+    {"size": {"$lt": 1000}}. Row numbers stand for ids in an index without. A list of these, or truth values of shape
+    (nq, n): one for each query. None: all rows.
+predicate: Callable[[int], object]
+    A function that tells of an id, or of a row number if ids are texts, whether results may have it. It is called with
+    each before the search; `filter` takes forms that cost less.
 n_tokens: int | None = None
     Number of tokens of a query, if the shape does not determine it.
 token_dim: int | None = None

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core, columns, inputs, signatures
+from cassata import _core, columns, filters, inputs, signatures
 from cassata.columns import FieldColumns, FieldValues, Ids
+from cassata.filters import Filters
 from cassata.inputs import Data, Documents, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import described, near_names
 
@@ -44,6 +45,7 @@ class Index:
     _fixed: ClassVar[dict[str, Any]] = {}  # parameters of a build that the class determines
     _handle: _core.IndexHandle
     _sparse: bool  # whether it holds sparse vectors
+    _gamma = False  # whether kANNolo's build_acorn_gamma was called
     _flat = False  # whether `search` returns only arrays of one dimension, as after kANNolo's constructors
 
     def __init__(self, *arguments: object, **named: object) -> None:
@@ -173,14 +175,16 @@ class Index:
         choices = {"verify": inputs.verification(verify), "resident": resident, "lock": lock}
         return cls._face(_core.Index.open(path, check, inputs.progress_function(progress), **choices))
 
-    def search(self, queries: Queries, *, tokens: Tokens | None = None, **parameters: Any) -> Hits:
+    def search(
+        self, queries: Queries, *, tokens: Tokens | None = None, filter: Filters | None = None, **parameters: Any
+    ) -> Hits:
         """Finds the `k` closest vectors to each query, best first, ties by lower id.
 
         Returns:
             (scores, ids), of shape (k,) for one query, (nq, k) for several. Scores, float32, are those of the metric:
             dot products or cosines (largest first), squared Euclidean or Manhattan distances (smallest first). Ids are
             those that the build got: int64, or objects for texts; else row numbers. Missing places hold id -1, or None
-            for texts, and score -inf or inf.
+            for texts, and score -inf or inf, as if fewer than k rows pass a filter.
 
         Raises:
             ValueError: Wrong shape or dtype, NaN or infinity (the message names the row), a number out of range, or the
@@ -189,6 +193,7 @@ class Index:
 
         Example:
             >>> scores, ids = index.search(vectors[0], k=3)
+            >>> scores, ids = index.search(vectors[0], k=3, filter=years >= 2020)
         """
         for name in parameters.keys() - _SEARCH:
             raise signatures.unknown(name, f"{type(self).__name__}.search", SEARCH_ARGUMENTS)
@@ -197,7 +202,8 @@ class Index:
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
         if count > 1:
             parameters.setdefault("num_threads", 0)
-        scores, ids = core.search(rows, given, **parameters)
+        chosen = filters.of_queries(filter, count, core)
+        scores, ids = core.search(rows, given, chosen, **parameters)
         return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
 
     @described("join")
@@ -558,7 +564,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
 
 
 _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents progress", dtype=None)
-_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens", num_threads=0)
+_PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cassata import _core, inputs, signatures
+from cassata import _core, filters, inputs, signatures
 from cassata.index import SEARCH_ARGUMENTS, Hits, Index
 from cassata.signatures import REQUIRED
 
@@ -501,11 +501,12 @@ def _answers(row: Row, batch: bool, self: Index, given: dict[str, Any]) -> Hits:
     core = self._opened()  # kept until the end, even if another thread closes the index
     queries, count, several = (_sparse_queries if self._sparse else _dense_queries)(core, given)
     tokens = _tokens(row, core, given, count)
+    chosen = filters.of_queries(given.pop("filter", None), count, core)
     if batch or (count > 1 and not self._flat):
         given.setdefault("num_threads", 0)
     if self._flat:
         given = {**row.search_defaults, **given}
-    scores, ids = core.search(queries, tokens, texts=not self._flat, **given)
+    scores, ids = core.search(queries, tokens, chosen, texts=not self._flat, **given)
     return (scores, ids) if several and (batch or not self._flat) else (scores.reshape(-1), ids.reshape(-1))
 
 
@@ -633,6 +634,8 @@ def _class(row: Row) -> type[Index]:
     members.update(_searches(row))
     if row.translate is _two_stages:
         members["set_query_bits"] = set_query_bits
+    if row.name == "DensePlainHNSW":
+        members |= _filtered_searches(row.name)
     members["_made_by"] = f"{row.name}.{', '.join(name for name in members if name.startswith('build'))} or load"
     made = Index._classes[row.name] = type(row.name, (Index,), members)
     return made
@@ -721,6 +724,7 @@ def _searches(row: Row) -> dict[str, Any]:
         ("search", row.search + query, {"queries": None, "num_threads": 1}, best if row.files else closest),
         ("batch_search", row.batch or row.search, {"num_threads": 0}, "As `search`, by default on all processors"),
     ):
+        order += " filter" if "*" in order else " * filter"
         parameters = signatures.parameters_of("search", f"{vectors} {order}", {**row.search_defaults, **defaults})
         doc = f"{what}.\n\nReturns:\n    {_SHAPES[name]}{_ERRORS}{_TYPE_ERRORS}"
         doc = signatures.with_arguments(doc, "search", parameters)
@@ -743,6 +747,60 @@ def set_query_bits(self: Index, bits: int) -> None:  # noqa: D417
     if (held := _encoder_of(self.info)) != "rabitq":
         raise ValueError(f"bits: {bits!r:.60} given for encoder {held!r}, expected encoder 'rabitq'")
     _bits("bits", bits)
+
+
+def _search_filtered(self: Index, given: dict[str, Any]) -> Hits:
+    predicate = given.pop("predicate")
+    if not callable(predicate):
+        raise TypeError(f"predicate: {type(predicate).__name__}, expected a function of a row number")
+    core = self._opened()
+    rows, count, _ = inputs.queries_of(given.pop("query"), core.dim, False)
+    if count != 1:
+        raise ValueError(f"query: {count} queries, expected one")
+    chosen: filters.Chosen = [filters.of_function(predicate, core, texts=False)]
+    scores, ids = core.search(rows, None, chosen, texts=False, **{"ef_search": 100, **given})
+    found = np.isfinite(scores[0])
+    return scores[0][found], ids[0][found]
+
+
+def _build_acorn_gamma(self: Index, given: dict[str, Any]) -> None:
+    inputs.whole_number("gamma", given["gamma"], 1)
+    self._opened()
+    self._gamma = True
+
+
+def _search_filtered_gamma(self: Index, given: dict[str, Any]) -> Hits:
+    if not self._gamma:
+        raise RuntimeError("build_acorn_gamma: not called on this index, expected before search_filtered_gamma")
+    return _search_filtered(self, given)
+
+
+def _filtered_searches(owner: str) -> dict[str, Any]:
+    """Methods for searches with a predicate."""
+    required = dict.fromkeys(("query", "k"), signatures.REQUIRED)
+    parameters = signatures.parameters_of(
+        "search", "query k predicate ef_search early_exit_threshold", {**required, "ef_search": 100}
+    )
+    closest = "Finds the `k` closest vectors to a query among those that pass a predicate."
+    shape = "\n\nReturns:\n    (scores, ids), float32 and int64, of shape (found,), found <= k, best first."
+    raised = f"{_ERRORS}{_TYPE_ERRORS}"
+    search = signatures.with_arguments(closest + shape + raised, "search", parameters)
+    after = f"As `search_filtered`, after `build_acorn_gamma`.{shape}{raised}\n    RuntimeError: Before it."
+    gamma = signatures.parameters_of("build", "gamma")
+    accepted = "Accepted before `search_filtered_gamma`, as in kANNolo.\n\nRaises:\n    ValueError: Out of range."
+    return {
+        "search_filtered": signatures.method(
+            "search_filtered", owner, "self", parameters, "Hits", search, _search_filtered
+        ),
+        "build_acorn_gamma": signatures.method(
+            "build_acorn_gamma", owner, "self", gamma, "None",
+            signatures.with_arguments(accepted, "build", gamma), _build_acorn_gamma,
+        ),
+        "search_filtered_gamma": signatures.method(
+            "search_filtered_gamma", owner, "self", parameters, "Hits",
+            signatures.with_arguments(after, "search", parameters), _search_filtered_gamma,
+        ),
+    }  # fmt: skip
 
 
 CLASSES = {row.name: _class(row) for row in TABLE}

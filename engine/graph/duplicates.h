@@ -42,6 +42,11 @@ class Duplicates {
   /// The duplicates of the representative with this id, as stored: see is_copy() and row(). A damaged file may hold any
   /// numbers.
   std::span<const Id> of(Id representative) const noexcept;
+  /// Calls use(representative's id, duplicate's row) for each. A damaged file may hold any numbers.
+  template <class Use>
+  void for_each(Use use) const {
+    for (std::size_t i = 0; i < rows_.size(); ++i) use(read_once(representatives_[i]), row(read_once(rows_[i])));
+  }
   /// True for an exact duplicate.
   static bool is_copy(Id stored) noexcept { return (stored & kCopy) != 0; }
   static Id row(Id stored) noexcept { return stored & ~kCopy; }

@@ -77,6 +77,16 @@ void check_search(const Batch& queries, const Searched& searched, std::size_t k,
   check_tokens(queries, searched.token_dim);
 }
 
+void check_filters(std::span<const Bitmap* const> filters, std::size_t queries, std::uint64_t size) {
+  if (filters.size() > 1 && filters.size() != queries)
+    invalid_argument("filter: " + std::to_string(filters.size()) + " filters, expected one, or one for each of the " +
+                     std::to_string(queries) + " queries");
+  for (const Bitmap* filter : filters)
+    if (filter != nullptr && filter->size() != size)
+      invalid_argument("filter: of " + std::to_string(filter->size()) + " rows, expected " + std::to_string(size) +
+                       ", as in the index");
+}
+
 OrderedQueries::OrderedQueries(const Batch& queries) : batch_(queries) {
   if (!queries.sparse()) return;
   const auto rises = [&](std::size_t row) {

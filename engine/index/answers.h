@@ -28,6 +28,9 @@ void check_queries(const Batch& queries, const Searched& searched);
 /// Also checks their token vectors, and that `out` has room for `k` results of each query.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
+/// Throws Error(invalid_argument) unless there is no filter, one, or one for each of `queries`, each of `size` rows.
+void check_filters(std::span<const Bitmap* const> filters, std::size_t queries, std::uint64_t size);
+
 /// Checked queries with strictly rising components. Other sparse queries are copied and sorted, and the values of a
 /// repeated component are summed.
 class OrderedQueries {

@@ -9,6 +9,7 @@
 #include "engine/search/interleave.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/rerank.h"
+#include "engine/search/row_filter.h"
 #include "engine/search/scan.h"
 #include "engine/search/subset.h"
 #include "format/file/sections.h"
@@ -64,6 +65,9 @@ class GraphSearcher final : public Searcher {
     const Plan plan = plan_of(params);
     if (plan.k == 0 || plan.candidates == 0) return;
     if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
+    RowFilter shared;  // of all queries
+    const bool shares = params.filters.size() == 1 && params.filters.front() != nullptr;
+    if (shares) prepare(shared, *params.filters.front(), plan);
     const GraphLayout::Interleaving in_flight = layout_->interleaving();
     const std::size_t slots_a_thread = in_flight.running + in_flight.waiting;
     std::vector<std::unique_ptr<InFlightQuery>> slots(threads_of(params.num_threads) * slots_a_thread);
@@ -73,17 +77,23 @@ class GraphSearcher final : public Searcher {
       const auto mine = std::span(slots).subspan(thread * slots_a_thread, slots_a_thread);
       const auto start = [&](InFlightQuery& query, std::size_t number) {
         query.number = number;
-        query.ranks = false;
-        if (plan.scans) return find_by_scan(query, queries, plan);
+        query.plan = plan;
+        query.stage = Stage::traversal;
+        query.filter = nullptr;
+        if (const Bitmap* ids = params.filter(number); ids != nullptr) {
+          if (!shares) prepare(query.own_filter, *ids, plan);
+          const RowFilter& filter = shares ? shared : query.own_filter;
+          if (filter.count() != size_) query.filter = &filter;
+        }
         memory_.warm_on();
-        query.walk->start(queries.row(number), plan.width, plan.relax);
+        find(query, queries);
       };
       const auto finish = [&](const InFlightQuery& query) {  // copied, because whole beams would fill the memory
         best[query.number].assign(query.found.begin(), query.found.end());
       };
       interleave<InFlightQuery>(
-          mine, in_flight.running, begin, end, make, start,
-          [&](InFlightQuery& query) { return step(query, queries, plan); }, finish);
+          mine, in_flight.running, begin, end, make, start, [&](InFlightQuery& query) { return step(query, queries); },
+          finish);
     });
     for (auto& query : slots) idle_.give(std::move(query));
   }
@@ -132,54 +142,118 @@ class GraphSearcher final : public Searcher {
     return plan;
   }
 
+  enum class Stage { traversal, rerank, done };
+
   struct InFlightQuery {
     explicit InFlightQuery(const GraphSearcher& s)
         : walk(s.layout_->walk()), second(s.second_ ? s.second_->scorer(s.schema_.distance()) : nullptr) {}
 
     std::unique_ptr<Walk> walk;
     std::unique_ptr<Scorer> second;
-    std::unique_ptr<Scorer> scanning, summed;  // made when they are needed
+    std::unique_ptr<Scorer> scanning, exact, summed;  // made when they are needed
     std::vector<Candidate> found;
     Rerank rerank;
     std::size_t number = 0;
-    bool ranks = false;  // the first stage has ended
+    Plan plan = {};
+    Stage stage = Stage::traversal;
+    bool scanned = false;               // the first stage was a scan
+    const RowFilter* filter = nullptr;  // of this query; null: all rows pass
+    RowFilter own_filter;
   };
 
-  /// The first stage as a scan, then the second stage.
-  void find_by_scan(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
-    if (!query.scanning) query.scanning = first_->scorer(schema_.distance());
-    query.scanning->bind(queries.row(query.number));
-    scan({&query.scanning, 1}, size_, {}, plan.candidates, {&query.found, 1});
-    start_ranking(queries.row(query.number), query, plan);
+  /// At most as many rows are scanned under a filter, rather than traversed to.
+  std::size_t scanned_rows(const Plan& plan) const { return layout_->scanned_rows(plan.width); }
+
+  void prepare(RowFilter& filter, const Bitmap& ids, const Plan& plan) const {
+    filter = RowFilter(ids, permutation_.ids());
+    if (!plan.scans && filter.count() > scanned_rows(plan)) filter.ready(duplicates_, layout_->nodes());
+  }
+
+  bool scans(const InFlightQuery& query) const {
+    return query.plan.scans || (query.filter != nullptr && query.filter->count() <= scanned_rows(query.plan));
+  }
+
+  /// Starts the first stage, a traversal or a scan.
+  void find(InFlightQuery& query, const Batch& queries) const {
+    if (scans(query)) return find_by_scan(query, queries);
+    query.stage = Stage::traversal;
+    query.walk->start(queries.row(query.number), query.plan.width, query.plan.relax, query.filter);
+  }
+
+  /// Whether a scan of the rows that pass reads the codes that score results at once: the others would choose among as
+  /// many rows as are scored again, or choose worse in about as much time.
+  bool scans_exactly(const InFlightQuery& query) const {
+    return schema_.traversal_only() ? query.filter->count() <= query.plan.candidates : !schema_.has(Role::maxsim);
+  }
+
+  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results.
+  void find_by_scan(InFlightQuery& query, const Batch& queries) const {
+    const Plan& plan = query.plan;
+    const bool exact = !second_ || !first_ || (query.filter != nullptr && scans_exactly(query));
+    query.scanned = true;
+    std::unique_ptr<Scorer>& scorer = exact ? query.exact : query.scanning;
+    if (!scorer) scorer = (exact ? results_ : first_)->scorer(schema_.distance());
+    scorer->bind(queries.row(query.number));
+    const Bitmap* const rows = query.filter == nullptr ? nullptr : &query.filter->rows();
+    scan({&scorer, 1}, size_, exact ? permutation_.ids() : std::span<const Id>(), exact ? plan.k : plan.candidates,
+         {&query.found, 1}, {&rows, 1});
+    if (exact)
+      query.stage = Stage::done;
+    else
+      start_ranking(queries.row(query.number), query);
   }
 
   /// The next step of a query, in its traversal or its rerank. At the end `found` holds the results.
-  StepResult step(InFlightQuery& query, const Batch& queries, const Plan& plan) const {
+  StepResult step(InFlightQuery& query, const Batch& queries) const {
+    const Plan& plan = query.plan;
     const VectorView vector = queries.row(query.number);
-    if (!query.ranks) {
+    if (query.stage == Stage::done) return StepResult::done;
+    if (query.stage == Stage::traversal) {
       if (query.walk->step()) return query.walk->pending() ? StepResult::waiting : StepResult::running;
       query.found = query.walk->found();
+      query.scanned = false;
+      if (query.filter != nullptr && query.found.size() < std::min(plan.width, query.filter->nodes())) {
+        find_by_scan(query, queries);  // some nodes that pass were not reached
+        return StepResult::running;
+      }
       if (!second_) {
         to_ids(query.found, expansion_.within_reach(query.found, plan.k, vector));
-        expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, *query.walk->scorer());
+        expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, *query.walk->scorer(), query.filter);
         return StepResult::done;
       }
       query.found.resize(std::min(plan.candidates, query.found.size()));
       if (near_by_first_)
         expansion_.add(schema_.has(Role::maxsim) ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, query.found,
-                       plan.candidates, *query.walk->scorer());
-      start_ranking(vector, query, plan);
+                       plan.candidates, *query.walk->scorer(), query.filter);
+      start_ranking(vector, query);
     }
     if (query.rerank.step()) return query.rerank.pending() ? StepResult::waiting : StepResult::running;
-    if (plan.scans) {
+    if (query.filter != nullptr && query.rerank.ran_out()) {
+      widen(query, queries);
+      return StepResult::running;
+    }
+    if (query.scanned) {
       query.found.resize(std::min(plan.k, query.found.size()));
     } else if (!near_by_first_) {
       query.found.resize(expansion_.within_reach(query.found, plan.k, vector));
-      expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, result_scorer(vector, query));
+      expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, result_scorer(vector, query), query.filter);
     } else if (!schema_.has(Role::maxsim)) {
-      expansion_.add(Expansion::Adds::copied_ids, query.found, plan.k, *query.second);
+      expansion_.add(Expansion::Adds::copied_ids, query.found, plan.k, *query.second, query.filter);
     }
     return StepResult::done;
+  }
+
+  /// Starts the query again with more candidates. Among many rows about as far from the query as each other, the codes
+  /// of the traversal do not tell which are the best.
+  void widen(InFlightQuery& query, const Batch& queries) const {
+    constexpr std::size_t kFactor = 4;
+    query.plan.width *= kFactor;
+    query.plan.candidates *= kFactor;
+    if (query.scanned || scans(query)) {
+      query.plan.candidates = size_;  // the codes that score results, for all rows that pass
+      return find_by_scan(query, queries);
+    }
+    find(query, queries);
   }
 
   /// Scores rows by the codes that score results.
@@ -191,8 +265,9 @@ class GraphSearcher final : public Searcher {
   }
 
   /// Starts the second stage, which scores the rows that were found. At its end `found` holds ids, best first.
-  void start_ranking(const VectorView& vector, InFlightQuery& query, const Plan& plan) const {
-    query.ranks = true;
+  void start_ranking(const VectorView& vector, InFlightQuery& query) const {
+    const Plan& plan = query.plan;
+    query.stage = Stage::rerank;
     query.second->bind(vector);
     RerankParams rerank = plan.rerank;
     if (!near_by_first_) {

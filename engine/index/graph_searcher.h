@@ -8,6 +8,7 @@
 #include "cassata/manifest.h"
 #include "engine/codec/codes.h"
 #include "engine/index/searcher.h"
+#include "engine/search/row_filter.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {
@@ -17,8 +18,9 @@ namespace cassata {
 class Walk {
  public:
   virtual ~Walk() = default;
-  /// Starts a traversal for `query` that keeps the `width` best rows. `relax` as in BeamWalk.
-  virtual void start(const VectorView& query, std::size_t width, float relax) = 0;
+  /// Starts a traversal for `query` that keeps the `width` best rows, with a filter those that pass. `relax` as in
+  /// BeamWalk.
+  virtual void start(const VectorView& query, std::size_t width, float relax, const RowFilter* filter) = 0;
   /// False once the traversal has ended.
   virtual bool step() = 0;
   /// Whether the last step waits for the disk.
@@ -40,6 +42,10 @@ class GraphLayout {
   virtual ~GraphLayout() = default;
   virtual Interleaving interleaving() const noexcept = 0;
   virtual std::unique_ptr<Walk> walk() const = 0;
+  /// Number of nodes: the rows below it.
+  virtual std::size_t nodes() const noexcept = 0;
+  /// Under a filter: scan rather than traverse if at most this many rows pass, of `nodes()`, for a beam of `width`.
+  virtual std::size_t scanned_rows(std::size_t width) const noexcept = 0;
   /// Checks every structural rule. Calls `reading` with each part before it is read. Throws Error(corrupt).
   virtual void verify(const Reading& reading) const = 0;
 };

@@ -38,9 +38,9 @@ class MemoryWalk final : public Walk {
   MemoryWalk(const Codes& codes, Metric metric, const UpperLayers& levels, const Adjacency& base)
       : scorer_(codes.scorer(metric)), descent_(levels, base, *scorer_, work_) {}
 
-  void start(const VectorView& query, std::size_t width, float relax) override {
+  void start(const VectorView& query, std::size_t width, float relax, const RowFilter* filter) override {
     scorer_->bind(query);
-    descent_.start(width, relax);
+    descent_.start(width, relax, filter);
   }
   bool step() override { return descent_.step(); }
   bool pending() const noexcept override { return descent_.pending(); }
@@ -66,12 +66,18 @@ class MemoryLayout final : public GraphLayout {
   /// 2 to 4 running walks are equally fast, 8 slower (docs/decisions).
   Interleaving interleaving() const noexcept override { return {.running = 3, .waiting = 3}; }
   std::unique_ptr<Walk> walk() const override { return std::make_unique<MemoryWalk>(codes_, metric_, levels_, *base_); }
+  std::size_t nodes() const noexcept override { return base_->size(); }
+  std::size_t scanned_rows(std::size_t width) const noexcept override { return kScannedPerBeamPlace * width; }
   void verify(const Reading& reading) const override {
     base_->verify(reading);
     levels_.verify(reading);
   }
 
  private:
+  /// A scan of this many rows takes as long as a traversal under a filter needs for a place of its beam
+  /// (docs/decisions/filters-choose-scan-or-two-hops.md).
+  static constexpr std::size_t kScannedPerBeamPlace = 60;
+
   const Codes& codes_;
   Metric metric_;
   std::unique_ptr<Adjacency> base_;

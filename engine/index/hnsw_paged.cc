@@ -1,5 +1,6 @@
 // The graph kind, in pages: for collections of which neither vectors nor codes fit into memory.
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 
@@ -60,6 +61,12 @@ class PagedLayout final : public GraphLayout {
   /// While the pages of one walk are read, the others go on.
   Interleaving interleaving() const noexcept override { return {.running = 4, .waiting = 0}; }
   std::unique_ptr<Walk> walk() const override { return std::make_unique<PagedWalk>(*this); }
+  std::size_t nodes() const noexcept override { return pages_.size(); }
+  /// A traversal reads about a page for each place of its beam, and more by the share of rows that do not pass; a scan
+  /// reads each row.
+  std::size_t scanned_rows(std::size_t width) const noexcept override {
+    return static_cast<std::size_t>(std::sqrt(static_cast<double>(width) * static_cast<double>(pages_.size())));
+  }
 
   void verify(const Reading& reading) const override {
     own_->verify_model(reading);
@@ -82,10 +89,10 @@ class PagedLayout final : public GraphLayout {
           upper_(layout.upper_, links_),
           walk_(layout.levels_, layout.pages_, upper_, *links_, *own_, work_) {}
 
-    void start(const VectorView& query, std::size_t width, float relax) override {
+    void start(const VectorView& query, std::size_t width, float relax, const RowFilter* filter) override {
       own_->bind(query);
       links_->bind(query);
-      walk_.start(width, relax);
+      walk_.start(width, relax, filter);
     }
     bool step() override { return walk_.step(); }
     bool pending() const noexcept override { return false; }

@@ -297,6 +297,7 @@ void Index::answer(const Batch& queries, const SearchParams& params, const Hits&
   check_search(queries,
                {.vector_kind = manifest.schema.vector_kind, .dim = state_->dim(), .token_dim = state_->token_dim()},
                params.k, out);
+  check_filters(params.filters, queries.rows, state_->size());
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, state_->size());
   std::vector<std::vector<Candidate>> best(queries.rows);

@@ -9,6 +9,7 @@
 #include "engine/index/searcher.h"
 #include "engine/search/object_pool.h"
 #include "engine/search/posting_search.h"
+#include "engine/search/row_filter.h"
 #include "format/file/sections.h"
 
 namespace cassata {
@@ -44,15 +45,29 @@ class PostingsSearcher final : public Searcher {
                                .candidates = std::max(params.k, params.ef_search),
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
+    RowFilter shared;  // of all queries
+    const bool shares = params.filters.size() == 1 && params.filters.front() != nullptr;
+    if (shares) shared = RowFilter(*params.filters.front(), permutation_.ids());
     parallel_for(
         params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
           std::unique_ptr<Work> work = idle_.take([this] {
             return std::make_unique<Work>(
                 Work{PostingSearch(lists_, permutation_.ids(), neighbors_), codes_.scorer(Metric::dot_product)});
           });
+          RowFilter own;
           for (std::size_t i = begin; i < end; ++i) {
+            PostingParams of_query = wanted;
+            if (const Bitmap* const ids = params.filter(i); ids != nullptr) {
+              if (!shares) own = RowFilter(*ids, permutation_.ids());
+              const RowFilter& filter = shares ? shared : own;
+              if (filter.count() <= kScanned * wanted.candidates) {
+                scan(queries, i, params, best);
+                continue;
+              }
+              of_query.rows = &filter.rows();
+            }
             work->scorer->bind(queries.row(i));
-            if (!work->search.find(queries.row(i), *work->scorer, wanted, best[i])) scan(queries, i, params, best);
+            if (!work->search.find(queries.row(i), *work->scorer, of_query, best[i])) scan(queries, i, params, best);
           }
           idle_.give(std::move(work));
         });
@@ -75,6 +90,9 @@ class PostingsSearcher final : public Searcher {
   }
 
  private:
+  /// If at most this many rows for each candidate pass a filter, they are scanned: the lists take as long.
+  static constexpr std::size_t kScanned = 4;
+
   /// Workspace of one thread, kept for the next search, because it is as long as the collection.
   struct Work {
     PostingSearch search;
@@ -84,6 +102,7 @@ class PostingsSearcher final : public Searcher {
   /// Compares query `i` with all rows.
   void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
     params.num_threads = 1;
+    if (params.filters.size() > 1) params.filters = params.filters.subspan(i, 1);
     search_exact(queries.part(i, 1), params, best.subspan(i, 1));
   }
 

@@ -117,8 +117,9 @@ void beam_search(const Adjacency& graph, Scorer& scorer, std::span<const Id> ent
   }
 }
 
-void Descent::start(std::size_t width, float relax) {
+void Descent::start(std::size_t width, float relax, const RowFilter* filter) {
   width_ = width;
+  filter_ = filter;
   relax_ = relax;
   level_ = levels_.nodes().empty() ? 0 : levels_.levels().size();
   work_.entries.assign(1, 0);  // the entry point: position 0 of the upper layers, or node 0 if there are none
@@ -126,12 +127,15 @@ void Descent::start(std::size_t width, float relax) {
 }
 
 void Descent::start_level() {
+  if (level_ == 0 && filter_ != nullptr)
+    return filtered_.start(base_, *filter_, scorer_, work_.entries, width_, relax_, work_);
   if (level_ == 0) return walk_.start(base_, scorer_, work_.entries, width_, relax_, work_);
   walk_.start(levels_.levels()[level_ - 1], of_positions_, work_.entries, level_ == 1 ? entry_count(width_) : 1, 0,
               work_);
 }
 
 bool Descent::step() {
+  if (level_ == 0 && filter_ != nullptr) return filtered_.step();
   if (walk_.step()) return true;
   if (level_ == 0) return false;
   work_.entries.clear();

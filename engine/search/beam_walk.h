@@ -10,6 +10,8 @@
 #include "engine/codec/codes.h"
 #include "engine/graph/adjacency.h"
 #include "engine/graph/hierarchy.h"
+#include "engine/search/filtered_walk.h"
+#include "engine/search/row_filter.h"
 #include "engine/search/subset.h"
 #include "engine/search/workspace.h"
 
@@ -64,13 +66,14 @@ class Descent {
         of_positions_(scorer, levels.nodes(), base.size()),
         work_(work) {}
 
-  /// Starts towards the query that the scorer is bound to. Arguments as of BeamWalk::start().
-  void start(std::size_t width, float relax);
+  /// Starts towards the query that the scorer is bound to. Arguments as of BeamWalk::start(). With a filter, which is
+  /// ready(), only nodes of the base layer that pass are kept.
+  void start(std::size_t width, float relax, const RowFilter* filter = nullptr);
   /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited nodes, best
   /// first.
   bool step();
   /// True if vectors that the next step scores are being read from disk.
-  bool pending() const noexcept { return walk_.pending(); }
+  bool pending() const noexcept { return walk_.pending() || filtered_.pending(); }
 
  private:
   void start_level();
@@ -81,6 +84,8 @@ class Descent {
   SubsetScorer of_positions_;
   Workspace& work_;
   BeamWalk walk_;
+  FilteredWalk filtered_;  // in the base layer under a filter
+  const RowFilter* filter_ = nullptr;
   std::size_t level_ = 0;  // of the present traversal; 0: the base layer
   std::size_t width_ = 0;
   float relax_ = 0;

@@ -21,7 +21,8 @@ std::size_t Expansion::within_reach(std::span<const Candidate> found, std::size_
   return k + static_cast<std::size_t>(end - found.subspan(k).begin());
 }
 
-void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const {
+void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer,
+                    const RowFilter* filter) const {
   if (duplicates_.empty()) return;
   constexpr std::size_t kBlock = 64;
   const bool are_ids = what == Adds::all_ids || what == Adds::copied_ids;
@@ -32,12 +33,16 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
     found.push_back({distance == distance ? distance : std::numeric_limits<float>::infinity(),
                      are_ids ? permutation_.id(row) : row});
   };
+  const auto passes = [&](const RowFilter& rows, Id id) { return are_ids ? rows.passes(id) : rows.rows().test(id); };
   const std::size_t count = found.size();
   for (std::size_t i = 0; i < count; ++i) {
     const Candidate representative = found[i];
-    if (representative.id >= size_) continue;  // a damaged file may hold any number, here and below
+    if (representative.id >= size_) {  // a damaged file may hold any number, here and below
+      if (filter != nullptr) found[i].id = kNoId;
+      continue;
+    }
     const std::span<const Id> group = duplicates_.of(are_ids ? representative.id : permutation_.id(representative.id));
-    std::size_t waiting = 0, copies = 0;
+    std::size_t waiting = 0, copies = 0;  // exact duplicates that pass
     const auto score = [&] {
       const std::span<const Id> block(rows.data(), waiting);
       scorer.fetch(block);
@@ -48,10 +53,10 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
     };
     for (const Id& number : group) {
       const Id stored = read_once(number), row = Duplicates::row(stored);
-      if (row >= size_) continue;
+      if (row >= size_ || (filter != nullptr && !filter->rows().test(row))) continue;
       if (Duplicates::is_copy(stored)) {
         // In the order of ids: further ones cannot be among the `limit` best.
-        if (adds_copies && copies++ < limit) put(representative.distance, row);
+        if (copies++ < limit && adds_copies) put(representative.distance, row);
         if (!adds_near && copies == limit) break;
         continue;
       }
@@ -60,8 +65,14 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
       if (waiting == kBlock) score();
     }
     if (waiting != 0) score();
+    // After near duplicates, exact ones are still to come.
+    if (filter != nullptr && !passes(*filter, representative.id) && (adds_copies || copies == 0)) found[i].id = kNoId;
   }
-  if (found.size() == count && count <= limit) return;
+  if (filter != nullptr) {
+    std::erase_if(found, [](const Candidate& c) { return c.id == kNoId; });
+  } else if (found.size() == count && count <= limit) {
+    return;
+  }
   const std::size_t kept = std::min(limit, found.size());
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(kept), found.end());
   found.resize(kept);

@@ -9,6 +9,7 @@
 #include "engine/codec/codes.h"
 #include "engine/graph/duplicates.h"
 #include "engine/graph/row_order.h"
+#include "engine/search/row_filter.h"
 #include "engine/search/workspace.h"
 
 namespace cassata {
@@ -35,8 +36,10 @@ class Expansion {
 
   /// Adds the duplicates of the candidates `found`, which are in order, best first. Exact duplicates have the distance
   /// of their representative; near duplicates are scored by `scorer`. Keeps the `limit` best, by distance, then by id
-  /// or row.
-  void add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer) const;
+  /// or row. With a filter, removes all candidates that do not pass: representatives stand for their duplicates until
+  /// then.
+  void add(Adds what, std::vector<Candidate>& found, std::size_t limit, Scorer& scorer,
+           const RowFilter* filter = nullptr) const;
 
  private:
   const Duplicates& duplicates_;

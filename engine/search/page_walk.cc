@@ -15,8 +15,10 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-void PageWalk::start(std::size_t width, float relax) {
+void PageWalk::start(std::size_t width, float relax, const RowFilter* filter) {
   width_ = width;
+  filter_ = filter;
+  pages_read_ = 0;
   relax_ = relax;
   level_ = levels_.levels().size();
   open_.clear();
@@ -67,6 +69,10 @@ bool PageWalk::step() {
 bool PageWalk::choose() {
   next_.clear();
   requested_.clear();
+  if (filter_ != nullptr && pages_read_ > filter_->nodes()) {  // then a scan costs less
+    work_.beam.reset(width_, relax_);
+    return false;
+  }
   while (!open_.empty() && next_.size() < at_once_ && work_.beam.admits(open_.front().distance)) {
     std::pop_heap(open_.begin(), open_.end(), farther);
     const Candidate candidate = open_.back();
@@ -77,6 +83,7 @@ bool PageWalk::choose() {
     requested_.push_back(page);
   }
   at_once_ = std::min(at_once_ + std::max<std::size_t>(1, at_once_ / 5), kMaxPages);
+  pages_read_ += requested_.size();
   fetch_.fetch(requested_, [this](Id page) { return pages_.bytes(page); });
   return !next_.empty();
 }
@@ -94,7 +101,8 @@ void PageWalk::read(std::uint32_t number, Id expanded) {
   if (work_.distances.size() < count) work_.distances.resize(count);
   own_.score(page.own_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i)
-    if (work_.beam.admits(work_.distances[i])) work_.beam.insert(work_.distances[i], rows_[i]);
+    if (work_.beam.admits(work_.distances[i]) && (filter_ == nullptr || filter_->admits(rows_[i])))
+      work_.beam.insert(work_.distances[i], rows_[i]);
   gather(page, expanded);
   links_.score(page.link_codes(), places_, work_.distances.data());
   for (std::size_t i = 0; i < rows_.size(); ++i) {

@@ -11,6 +11,7 @@
 #include "engine/graph/hierarchy.h"
 #include "engine/graph/page_store.h"
 #include "engine/search/beam_walk.h"
+#include "engine/search/row_filter.h"
 #include "engine/search/workspace.h"
 #include "format/file/row_reads.h"
 
@@ -35,8 +36,10 @@ class PageWalk {
         fetch_(pages.section().reads),
         work_(work) {}
 
-  /// Starts towards the query that the scorers are bound to. Arguments as of BeamWalk::start().
-  void start(std::size_t width, float relax);
+  /// Starts towards the query that the scorers are bound to. Arguments as of BeamWalk::start(). With a filter, which is
+  /// ready(), the beam keeps only rows that pass, and the traversal ends early, with a beam that is not full, once it
+  /// has read more pages than there are such rows: a scan of these then costs less.
+  void start(std::size_t width, float relax, const RowFilter* filter = nullptr);
   /// False once the traversal has ended; then the beam of the workspace holds the `width` best visited rows, best
   /// first, with distances by their own codes.
   bool step();
@@ -65,6 +68,8 @@ class PageWalk {
   std::size_t level_ = 0;  // of the present traversal; 0: the base layer
   std::size_t width_ = 0, at_once_ = 0;
   float relax_ = 0;
+  const RowFilter* filter_ = nullptr;
+  std::size_t pages_read_ = 0;
   Visited read_;                      // pages that were requested
   std::vector<Candidate> open_;       // visited links whose pages are not requested: a heap, the closest on top
   std::vector<Candidate> next_;       // candidates whose pages the next step reads

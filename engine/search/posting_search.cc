@@ -29,6 +29,12 @@ std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) 
   return static_cast<std::uint16_t>(bin * 64);
 }
 
+/// The rows of a block of 32 that pass, one bit each.
+std::uint32_t rows_of_block(const Bitmap& rows, std::uint32_t block) {
+  if (block / 2 >= rows.words().size()) return 0;
+  return static_cast<std::uint32_t>(rows.words()[block / 2] >> (block % 2 * 32));
+}
+
 /// Rounds down, and clamps to 1 and kMaxSum.
 std::uint16_t to_sum(double value) {
   return value >= kMaxSum ? kMaxSum : value > 1 ? static_cast<std::uint16_t>(value) : 1;
@@ -51,6 +57,7 @@ bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& 
   best.clear();
   found_.clear();
   if (params.k == 0) return true;
+  filter_ = params.rows;
   if (!take_terms(query, params.exact ? 0 : params.query_cut)) return false;
   scored_.reset(lists_.rows());
   sum_short_lists();
@@ -97,6 +104,15 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
   return std::isfinite(scale_) && scale_ > 0;
 }
 
+void PostingSearch::mask(std::uint32_t block) {
+  static_assert(kernels::posting_blocks::kBlockRows == 32);
+  const std::uint32_t passing = rows_of_block(*filter_, block);
+  if (passing == ~std::uint32_t{0}) return;
+  std::uint16_t* const sums = sums_.data() + std::size_t{block} * kernels::posting_blocks::kBlockRows;
+  for (std::uint32_t i = 0; i < kernels::posting_blocks::kBlockRows; ++i)
+    sums[i] = static_cast<std::uint16_t>(sums[i] * ((passing >> i) & 1));
+}
+
 void PostingSearch::sum_short_lists() {
   for (const Term& term : terms_) {
     if (term.list.flags & ListEntry::kHasBlockMaxima) continue;
@@ -115,6 +131,9 @@ void PostingSearch::bound_blocks() {
   for (std::uint32_t block = 0; block < lists_.blocks(); ++block) {
     blocks_[count] = block;
     count += touched_[block];
+    if (filter_ == nullptr) continue;
+    if (touched_[block] != 0) mask(block);
+    if (rows_of_block(*filter_, block) == 0) bounds_[block] = 0;
   }
   kernels_.block_maxima(sums_.data(), std::span(blocks_).first(count), block_maxima_.data());
   for (std::size_t i = 0; i < count; ++i)
@@ -129,7 +148,10 @@ void PostingSearch::visit(std::uint16_t min, std::uint16_t max) {
   for (const Term& term : terms_)
     if (term.list.flags & ListEntry::kHasBlockMaxima)
       kernels_.add_chosen(lists_.table(term.list), chosen, term.weight, sums_.data());
-  for (const std::uint32_t block : chosen) touched_[block] = 1;
+  for (const std::uint32_t block : chosen) {
+    touched_[block] = 1;
+    if (filter_ != nullptr) mask(block);
+  }
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
 }
 
@@ -207,17 +229,18 @@ void PostingSearch::score_neighbors(std::size_t k, Scorer& scorer) {
     const auto near = neighbors_.rows.subspan(c.id * neighbors_.degree, neighbors_.degree);
     rows_.insert(rows_.end(), near.begin(), near.end());
   }
+  if (filter_ != nullptr) std::erase_if(rows_, [&](Id row) { return row >= filter_->size() || !filter_->test(row); });
   score_unvisited(rows_, scorer);
   keep_best(k);
 }
 
 /// Fills up the results with any rows that are not scored yet: those rank below the rows of the query's lists. Among
-/// the first k rows of the file, enough are not scored.
+/// the first k rows of the file that pass, enough are not scored.
 void PostingSearch::score_others(std::size_t k, Scorer& scorer) {
-  rows_.resize(std::max(rows_.size(), std::min(k, lists_.rows())));
-  const std::span<Id> first = std::span(rows_).first(std::min(k, lists_.rows()));
-  std::iota(first.begin(), first.end(), Id{0});
-  score_unvisited(first, scorer);
+  rows_.clear();
+  for (Id row = 0; row < lists_.rows() && rows_.size() < k; ++row)
+    if (filter_ == nullptr || filter_->test(row)) rows_.push_back(row);
+  score_unvisited(rows_, scorer);
   keep_best(k);
 }
 
@@ -234,7 +257,7 @@ void PostingSearch::keep_best(std::size_t k) {
 void PostingSearch::fill_with_zeros(std::size_t k) {
   rows_.clear();
   for (Id row = 0; row < lists_.rows(); ++row)
-    if (sums_[row] == 0) rows_.push_back(row);
+    if (sums_[row] == 0 && (filter_ == nullptr || filter_->test(row))) rows_.push_back(row);
   const std::size_t count = std::min(k - found_.size(), rows_.size());
   std::partial_sort(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(count), rows_.end(),
                     [this](Id a, Id b) { return id(a) < id(b); });

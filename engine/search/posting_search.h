@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "cassata/bitmap.h"
 #include "cassata/types.h"
 #include "engine/codec/codes.h"
 #include "engine/lists/posting_lists.h"
@@ -20,6 +21,8 @@ struct PostingParams {
   std::size_t candidates = 0;  ///< number of rows that are scored
   std::size_t query_cut = 0;   ///< number of lists that are summed, those with the largest contributions; 0: all
   float heap_factor = 1;       ///< a block is summed if its bound is at least this share of the k-th best sum
+  /// Rows that results may be; null: all. Borrowed.
+  const Bitmap* rows = nullptr;
 };
 
 /// The nearest neighbours of each row, `degree` a row, nearest first. Numbers not below the number of rows mark unused
@@ -56,6 +59,8 @@ class PostingSearch {
   };
 
   bool take_terms(VectorView query, std::size_t cut);
+  /// Sets the sums of rows of `block` that do not pass to 0, as if no list had them.
+  void mask(std::uint32_t block);
   void sum_short_lists();
   void bound_blocks();
   /// Sums the lists with block maxima in the blocks whose bounds are `min` to `max`.
@@ -86,6 +91,7 @@ class PostingSearch {
   const kernels::posting_blocks::Kernels& kernels_;
   std::vector<Term> terms_;
   bool opposed_ = false;                      // some row may have a product of the opposite sign
+  const Bitmap* filter_ = nullptr;            // rows that pass; null: all
   double scale_ = 0;                          // quantized score of a score of 1
   double rounding_ = 0, small_rounding_ = 0;  // rounding errors of scores: relative and absolute
   std::vector<std::uint16_t> sums_, bounds_, block_maxima_;

@@ -100,6 +100,8 @@ void Rerank::start(std::vector<Candidate>& candidates, Scorer& scorer, std::span
   ids_ = ids;
   params_ = params;
   candidates.resize(params.k == 0 ? 0 : count_within(candidates, params.k, params.alpha));
+  last_ = candidates.empty() ? 0 : candidates.back().distance;
+  ran_out_ = false;
   best_ = Best(candidates, params.k);
   errors_ = {};
   scored_ = requested_ = fetched_ = misses_ = 0;
@@ -114,6 +116,7 @@ bool Rerank::step() {
   score();
   const std::size_t end = certain();
   if (scored_ == end) {
+    ran_out_ = params_.margin && scored_ == candidates_->size() && scored_ > params_.k && last_ <= bound();
     candidates_->resize(best_.finish());
     return false;
   }
@@ -133,8 +136,8 @@ std::size_t Rerank::certain() const {
   const std::size_t patience = params_.beta.value_or(candidates.size());
   end += std::min(candidates.size() - end, patience - std::min(misses_, patience));
   if (params_.margin && scored_ >= params_.k) {
-    const float bound = best_.worst() - errors_.smallest_likely(*params_.margin);
-    while (end < candidates.size() && candidates[end].distance <= bound) ++end;
+    const float most = bound();
+    while (end < candidates.size() && candidates[end].distance <= most) ++end;
   }
   return end;
 }

@@ -54,6 +54,9 @@ class Rerank {
   bool step();
   /// True if requested rows are being read from disk.
   bool pending() const noexcept { return pending_; }
+  /// With a margin, after the last step: whether the stopping rule would have scored further candidates as close as the
+  /// last one. More of them might then have changed the top k.
+  bool ran_out() const noexcept { return ran_out_; }
 
  private:
   /// The k best of the offered candidates: a heap, the worst on top, in the first places of the list of candidates. It
@@ -90,6 +93,8 @@ class Rerank {
   /// End of the candidates that the stopping rule certainly scores, whatever the distances before it are; with a
   /// margin, by the errors so far.
   std::size_t certain() const;
+  /// With a margin: largest first-stage distance of a candidate that could enter the top k.
+  float bound() const { return best_.worst() - errors_.smallest_likely(*params_.margin); }
   void score();
   std::span<const Id> rows(std::size_t begin, std::size_t end);
 
@@ -102,7 +107,8 @@ class Rerank {
   std::array<Id, kBlock> rows_;
   std::size_t scored_ = 0, requested_ = 0, fetched_ = 0;  // ends of the candidates that are so
   std::size_t misses_ = 0;                                // consecutive ones
-  bool pending_ = false;
+  float last_ = 0;                                        // first-stage distance of the last candidate
+  bool pending_ = false, ran_out_ = false;
 };
 
 /// All steps of a Rerank.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 #include <numeric>
 
 namespace cassata {
 namespace {
+
+constexpr std::size_t kRows = 256;  // stay in the caches while they are scored for all queries
 
 /// The k smallest of the offered candidates. Collects up to 2k and then drops the worse half, in linear time in all.
 class Smallest {
@@ -38,16 +41,75 @@ class Smallest {
   float bound_ = std::numeric_limits<float>::infinity();
 };
 
-}  // namespace
+/// A query of a scan, with the rows of its filter that are not scored yet: rows far apart are scored together, so that
+/// their memory is fetched ahead.
+class FilteredScan {
+ public:
+  FilteredScan(Scorer& scorer, const Bitmap* filter, std::span<const Id> ids, Smallest& smallest)
+      : scorer_(scorer), filter_(filter), ids_(ids), smallest_(smallest) {}
 
-void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
-          std::span<std::vector<Candidate>> best) {
-  constexpr std::size_t kRows = 256;  // stay in the caches while they are scored for all queries
+  /// Scores those of the rows `first` to `first + count - 1` that pass. `first` is a multiple of kRows.
+  void add(std::size_t first, std::size_t count) {
+    if (filter_ == nullptr) {
+      scorer_.score_range(static_cast<Id>(first), count, distances_.data());
+      for (std::size_t i = 0; i < count; ++i) offer(static_cast<Id>(first + i), distances_[i]);
+      return;
+    }
+    const auto words = filter_->words().subspan(first / Bitmap::kBits, Bitmap::words_for(count));
+    std::size_t passing = 0;
+    for (const Bitmap::Word word : words) passing += static_cast<std::size_t>(std::popcount(word));
+    if (passing == 0) return;
+    if (2 * passing > count) {  // reading in order costs less than skipping
+      scorer_.score_range(static_cast<Id>(first), count, distances_.data());
+      each(words, [&](std::size_t i) { offer(static_cast<Id>(first + i), distances_[i]); });
+      return;
+    }
+    if (waiting_ + passing > kRows) finish();
+    each(words, [&](std::size_t i) { rows_[waiting_++] = static_cast<Id>(first + i); });
+  }
+
+  /// Scores the rows that still wait.
+  void finish() {
+    const std::span<const Id> rows = std::span(rows_).first(waiting_);
+    scorer_.fetch(rows);
+    scorer_.prefetch(rows);
+    scorer_.score(rows, distances_.data());
+    for (std::size_t i = 0; i < waiting_; ++i) offer(rows_[i], distances_[i]);
+    waiting_ = 0;
+  }
+
+ private:
+  template <class Use>
+  static void each(std::span<const Bitmap::Word> words, Use use) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+      for (Bitmap::Word word = words[i]; word != 0; word &= word - 1)
+        use(i * Bitmap::kBits + static_cast<std::size_t>(std::countr_zero(word)));
+  }
+  void offer(Id row, float distance) { smallest_.offer(distance, ids_.empty() ? row : ids_[row]); }
+
+  Scorer& scorer_;
+  const Bitmap* filter_;
+  std::span<const Id> ids_;
+  Smallest& smallest_;
+  std::array<Id, kRows> rows_;
+  std::size_t waiting_ = 0;
+  std::array<float, kRows> distances_;
+};
+
+void scan_filtered(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids,
+                   std::span<Smallest> smallest, std::span<const Bitmap* const> filters) {
+  std::vector<FilteredScan> scans;
+  scans.reserve(scorers.size());
+  for (std::size_t q = 0; q < scorers.size(); ++q) scans.emplace_back(*scorers[q], filters[q], ids, smallest[q]);
+  for (std::uint64_t first = 0; first < size; first += kRows)
+    for (FilteredScan& scan : scans) scan.add(first, std::min<std::uint64_t>(kRows, size - first));
+  for (FilteredScan& scan : scans) scan.finish();
+}
+
+void scan_all(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids,
+              std::span<Smallest> smallest) {
   std::array<float, kRows> distances;
   std::array<Id, kRows> next;  // rows of the next block, fetched while this one is scored
-  std::vector<Smallest> smallest;
-  for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
-  if (k == 0) return;
   for (std::uint64_t first = 0; first < size; first += kRows) {
     const std::size_t count = std::min<std::uint64_t>(kRows, size - first);
     std::iota(next.begin(), next.end(), static_cast<Id>(first + kRows));
@@ -59,6 +121,19 @@ void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, 
         smallest[q].offer(distances[i], ids.empty() ? static_cast<Id>(first + i) : ids[first + i]);
     }
   }
+}
+
+}  // namespace
+
+void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
+          std::span<std::vector<Candidate>> best, std::span<const Bitmap* const> filters) {
+  std::vector<Smallest> smallest;
+  for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
+  if (k == 0) return;
+  if (filters.empty())
+    scan_all(scorers, size, ids, smallest);
+  else
+    scan_filtered(scorers, size, ids, smallest, filters);
   for (Smallest& s : smallest) s.finish();
 }
 

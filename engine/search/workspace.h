@@ -36,6 +36,11 @@ class Visited {
   /// Returns those of `ids` that are nodes and unvisited, in their order, and marks them visited. Valid until the next
   /// call.
   std::span<const Id> filter_unvisited(std::span<const Id> ids);
+  /// Whether `id` is visited, or no node.
+  bool contains(Id id) const noexcept {
+    const std::size_t bit = id < size_ ? id : size_;
+    return (words_[bit / kBits] >> (bit % kBits)) & 1;
+  }
   /// Marks `id` visited. True if it is a node and was unvisited.
   bool visit(Id id) {
     if (visited_.size() == count_) visited_.resize(2 * count_ + 1);
@@ -97,6 +102,8 @@ class Beam {
     while (next_ < entries_.size() && (entries_[next_].id & kExpanded)) ++next_;
     return next_ == entries_.size() ? kNoId : entries_[next_].id;
   }
+  /// The entry that expand_next() would mark; null if there is none.
+  const Candidate* next() noexcept { return peek_next() == kNoId ? nullptr : &entries_[next_]; }
   /// Ends the traversal: removes the marks, and returns the `width` best.
   const std::vector<Candidate>& finish() {
     if (entries_.size() > width_) entries_.resize(width_);

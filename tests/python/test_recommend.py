@@ -81,7 +81,8 @@ def test_memory_is_a_bound(vectors):
     every = cassata.recommend(vectors, target_recall=0.6, sample=SAMPLE)
     assert "held-out queries" in every.why
     least, second, *_ = sorted(trial["hot_bytes"] for trial in every.trials if trial["recall"] is not None)
-    for memory in ((least + second) // 2, f"{(least + second) / 2048} KiB"):
+    half = (least + second) // 2
+    for memory in at_size((half, f"{(least + second) / 2048} KiB"), (half,)):
         assert (
             cassata.recommend(vectors, target_recall=0.5, memory=memory, sample=SAMPLE).hot_bytes
             <= (least + second) / 2
@@ -111,7 +112,8 @@ def test_sparse(tmp_path):
     matrix, asked = topics(1200, 2000, seed=1), topics(30, 2000, seed=2)
     write_sparse(tmp_path / "vectors.bin", matrix)
     sparse.save_npz(tmp_path / "vectors.npz", matrix)
-    for data in (matrix, tmp_path / "vectors.bin", tmp_path / "vectors.npz"):
+    every = (matrix, tmp_path / "vectors.bin", tmp_path / "vectors.npz")
+    for data in at_size(every, every[1:2]):
         found = cassata.recommend(data, asked, target_recall=0.8, sample=SAMPLE)
         assert found.class_name.startswith("Sparse")
         index = found.build(data)

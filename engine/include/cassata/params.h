@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string_view>
 
+#include "cassata/bitmap.h"
 #include "cassata/replace.h"
 #include "cassata/residency.h"
 #include "cassata/schema.h"
@@ -142,6 +144,12 @@ struct SearchParams {
   std::optional<std::size_t> beta = {};
   /// With token vectors: a result's score is the sum of the scores of both stages.
   bool sum_stages = false;
+  /// Filters: the row numbers that results may have. Empty: all; one: for all queries; else one for each query. A null
+  /// pointer lets all rows through. Each is of the size of the index. Borrowed.
+  std::span<const Bitmap* const> filters = {};
+  const Bitmap* filter(std::size_t query) const {
+    return filters.empty() ? nullptr : filters[filters.size() == 1 ? 0 : query];
+  }
   /// Threads over the queries of a batch; 0 = all processors.
   unsigned num_threads = 1;
 

@@ -1,0 +1,212 @@
+"""Filters of searches, in every form, and kANNolo's searches with a predicate."""
+
+import cassata
+import numpy as np
+import pytest
+from conftest import clustered, rng
+
+N, DIM = 1500, 16
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return clustered(N, DIM, seed=31)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    return clustered(12, DIM, seed=32)
+
+
+@pytest.fixture(scope="module", params=["flat", "hnsw", "int4"])
+def found_in(request, rows):
+    options = {"flat": {"kind": "flat"}, "hnsw": {"m": 16}, "int4": {"m": 16, "navigation": "int4"}}[request.param]
+    return cassata.build(rows, metric="euclidean", **options)
+
+
+def exact(rows, query, passing, k):
+    ids = np.flatnonzero(passing)
+    distances = ((rows[ids].astype(np.float64) - query) ** 2).sum(1)
+    return ids[np.argsort(distances, kind="stable")[:k]]
+
+
+class Odd:
+    """Contains odd numbers, of any type."""
+
+    def __contains__(self, number):
+        return number % 2 == 1
+
+
+def forms(passing):
+    """One filter in every form."""
+    numbers = np.flatnonzero(passing)
+    yield "truth values", passing
+    yield "list of truth values", passing.tolist()
+    yield "row numbers", numbers
+    yield "row numbers, again and in any order", np.concatenate([numbers[::-1], numbers[:3]]).astype(np.int32)
+    yield "list of row numbers", numbers.tolist()
+    yield "packed bits", np.packbits(passing, bitorder="little")
+    yield "set", set(numbers.tolist())
+    yield "function", lambda row: bool(passing[row])
+    yield "list of one for each", [passing] * 12
+    yield "truth values for each", np.tile(passing, (12, 1))
+
+
+def test_every_form_is_the_same_filter(found_in, asked):
+    passing = rng(5).random(N) < 0.3
+    expected = found_in.search(asked, k=5, filter=passing)
+    assert passing[expected[1]].all()
+    for name, form in forms(passing):
+        assert [part.tolist() for part in found_in.search(asked, k=5, filter=form)] == [
+            part.tolist() for part in expected
+        ], name
+
+
+def test_a_roaring_bitmap(found_in, asked):
+    pyroaring = pytest.importorskip("pyroaring")
+    passing = rng(6).random(N) < 0.1
+    bitmap = pyroaring.BitMap(np.flatnonzero(passing).tolist())
+    expected = found_in.search(asked, k=5, filter=passing)[1].tolist()
+    assert found_in.search(asked, k=5, filter=bitmap)[1].tolist() == expected
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.01, 0.002])
+def test_the_closest_rows_that_pass_are_found(found_in, rows, asked, share):
+    random = rng(7)
+    right = wanted = 0
+    filters = [random.random(N) < share for _ in asked]
+    _, ids = found_in.search(asked, k=10, filter=filters)
+    for query, passing, found in zip(asked, filters, ids):
+        best = exact(rows, query, passing, 10)
+        assert (found[len(best) :] == -1).all()
+        right += len(set(found.tolist()) & set(best.tolist()))
+        wanted += len(best)
+    assert right >= 0.97 * wanted
+
+
+def test_each_query_has_its_own(found_in, asked):
+    _, unfiltered = found_in.search(asked, k=4)
+    filters = [None if i % 2 else {int(unfiltered[i][1])} for i in range(len(asked))]
+    _, ids = found_in.search(asked, k=4, filter=filters)
+    for i, found in enumerate(ids.tolist()):
+        assert found == (unfiltered[i].tolist() if i % 2 else [unfiltered[i][1], -1, -1, -1])
+
+
+def test_one_query(found_in, asked):
+    scores, ids = found_in.search(asked[0], k=3, filter=Odd())
+    assert scores.shape == ids.shape == (3,)
+    assert (ids % 2 == 1).all()
+
+
+def test_nothing_passes(found_in, asked):
+    scores, ids = found_in.search(asked, k=3, filter=[])
+    assert (ids == -1).all()
+    assert np.isinf(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        (np.zeros(3, bool), ValueError, "filter: 3 truth values, expected 1500, one for each row"),
+        ([0, N], ValueError, "filter: row number 1500 at place 1, expected 0 to 1499"),
+        (np.array([5, -1]), ValueError, "filter: row number -1 at place 1, expected 0 to 1499"),
+        (np.zeros(N), TypeError, "filter: dtype float64, expected bool"),
+        (np.zeros(7, np.uint8), ValueError, "filter: 7 bytes of packed bits, expected 188"),
+        (np.zeros((2, 3, 4), bool), ValueError, "filter: shape .2, 3, 4., expected one dimension"),
+        ([{1}, {2}], ValueError, "filter: 2 filters, expected one, or one for each of the 12 queries"),
+        ([{1}] * 11 + [np.zeros(2, bool)], ValueError, "filter of query 11: 2 truth values"),
+        (7, TypeError, "filter: int, expected truth values"),
+        ("odd", TypeError, "filter: str, expected truth values"),
+    ],
+)
+def test_what_is_no_filter_is_refused(found_in, asked, given, error, text):
+    with pytest.raises(error, match=text):
+        found_in.search(asked, k=3, filter=given)
+
+
+def test_what_a_function_raises_is_raised(found_in, asked):
+    def fails(row):
+        if row == 17:
+            raise KeyError("no such row")
+        return True
+
+    with pytest.raises(KeyError, match="no such row"):
+        found_in.search(asked, k=3, filter=fails)
+
+
+def test_classes_of_kannolo_take_filters(rows, asked):
+    index = cassata.DensePlainHNSW.build_from_array(rows, m=16, metric="euclidean")
+    passing = np.arange(N) % 3 == 0
+    _, flat = index.search(asked, k=5, filter=passing)
+    _, batch = index.batch_search(asked, k=5, filter=passing)
+    assert flat.shape == (60,)
+    assert (flat % 3 == 0).all()
+    assert batch.tolist() == flat.reshape(12, 5).tolist()
+
+
+def test_searches_with_a_predicate(rows, asked):
+    index = cassata.DensePlainHNSW.build_from_array(rows, m=16, metric="euclidean")
+    scores, ids = index.search_filtered(asked[0], 5, lambda row: row % 2 == 0, ef_search=50)
+    assert scores.dtype == np.float32
+    assert ids.dtype == np.int64
+    assert ids.tolist() == exact(rows, asked[0], np.arange(N) % 2 == 0, 5).tolist()
+    few = index.search_filtered(asked[0], k=5, predicate={3, 4}.__contains__)
+    assert sorted(few[1].tolist()) == [3, 4]  # no places without a result
+    with pytest.raises(RuntimeError, match="build_acorn_gamma: not called"):
+        index.search_filtered_gamma(asked[0], 5, lambda row: True)
+    index.build_acorn_gamma(3)
+    assert index.search_filtered_gamma(asked[0], 5, lambda row: row % 2 == 0, 50)[1].tolist() == ids.tolist()
+    for gamma in (0, -1, "3"):
+        with pytest.raises((ValueError, TypeError), match="gamma"):
+            index.build_acorn_gamma(gamma)
+    with pytest.raises(TypeError, match="predicate: int, expected a function"):
+        index.search_filtered(asked[0], 5, 7)
+    with pytest.raises(ZeroDivisionError):
+        index.search_filtered(asked[0], 5, lambda row: 1 / 0)
+
+
+def test_filters_are_of_external_ids(rows, asked):
+    numbers = np.arange(N, dtype=np.int64) * 7 - 50
+    names = [f"doc {i}" for i in range(N)]
+    passing = np.arange(N) % 5 == 0
+    by_row = cassata.build(rows, metric="euclidean").search(asked, k=4, filter=passing)[1]
+    for ids in (numbers, names):
+        index = cassata.build(rows, metric="euclidean", ids=ids)
+        chosen = [one for one, passes in zip(list(ids), passing) if passes]
+        expected = np.array(ids, object)[by_row]
+        for form in (passing, chosen, set(chosen), set(chosen).__contains__):
+            assert index.search(asked, k=4, filter=form)[1].tolist() == expected.tolist()
+        with pytest.raises(ValueError, match=r"filter: id .* at place 1, expected ids of the index"):
+            index.search(asked, k=4, filter=[chosen[0], "none" if ids is names else 999_999])
+    assert index.search(asked[0], k=4, filter=np.flatnonzero(passing))[1].tolist() == expected[0].tolist()
+    index = cassata.DensePlainHNSW.build_from_array(rows, metric="euclidean", ids=names)
+    few = index.search_filtered(asked[0], 3, lambda row: row % 5 == 0)[1]  # texts: kANNolo's searches have row numbers
+    assert few.tolist() == by_row[0][:3].tolist()
+
+
+def test_conditions(rows, asked):
+    fields = {"size": np.arange(N), "section": [("games", "text", None)[i % 3] for i in range(N)]}
+    for options in ({"kind": "flat"}, {"m": 16}, {"m": 16, "navigation": "int4"}):
+        index = cassata.build(rows, metric="euclidean", fields=fields, **options)
+        condition = {"section": "games", "size": {"$lt": 900}}
+        passing = (np.arange(N) % 3 == 0) & (np.arange(N) < 900)
+        expected = index.search(asked, k=5, filter=passing)[1].tolist()
+        assert index.search(asked, k=5, filter=condition)[1].tolist() == expected
+        mixed = index.search(asked, k=5, filter=[condition, None] * 6)[1]
+        assert mixed[::2].tolist() == expected[::2]
+        with pytest.raises(ValueError, match="sise"):
+            index.search(asked, k=5, filter={"sise": 3})
+
+
+def test_sparse_vectors():
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.random(400, 60, 0.2, "csr", np.float32, random_state=1)
+    passing = rng(9).random(400) < 0.4
+    for options in ({"kind": "flat"}, {"kind": "postings"}, {"kind": "hnsw"}):
+        index = cassata.build(matrix, **options)
+        _, ids = index.search(matrix[:20], k=5, filter=passing)
+        assert passing[ids].all()
+        scores = (matrix[:20] @ matrix.T).toarray()
+        scores[:, ~passing] = -np.inf
+        best = np.sort(scores, 1)[:, -5:]
+        assert np.mean(np.take_along_axis(scores, ids, 1).min(1) >= best.min(1) - 1e-3) >= 0.9, options
