@@ -16,7 +16,9 @@
 #include "bindings/arguments.h"
 #include "bindings/columns.h"
 #include "bindings/gil.h"
+#include "bindings/given_documents.h"
 #include "bindings/numpy.h"
+#include "cassata/archive.h"
 #include "cassata/clean.h"
 #include "cassata/condition.h"
 #include "cassata/facts.h"
@@ -111,7 +113,7 @@ bool holds_sparse(std::string_view class_name) {
 /// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
             const std::optional<std::string>& class_name, const py::object& ids, const py::object& fields,
-            const py::kwargs& arguments) {
+            const std::optional<py::iterator>& documents, const py::kwargs& arguments) {
   const Given<BuildParams> given = given_of(build_parameters(), arguments);
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
@@ -123,6 +125,8 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   params.progress = progress_of(progress);
   const Payload payload = payload_of(ids, fields);
   params.payload = &payload;
+  std::optional<GivenDocuments> stream;
+  if (documents) params.documents = &stream.emplace(*documents);
   const WithoutGil without;
   return Index::build(*vectors, params, path);
 }
@@ -327,6 +331,22 @@ py::list clean_folder(const Path& folder, bool resumable, bool dry_run) {
   return out;
 }
 
+void pack_index(const Path& index, const Path& archive, int level, unsigned num_threads, bool overwrite,
+                const py::object& progress) {
+  const ArchiveParams params{
+      .level = level, .num_threads = num_threads, .replace = replacing(overwrite), .progress = progress_of(progress)};
+  const WithoutGil without;
+  pack(index, archive, params);
+}
+
+void unpack_index(const Path& archive, const Path& index, unsigned num_threads, bool overwrite,
+                  const py::object& progress) {
+  const ArchiveParams params{
+      .num_threads = num_threads, .replace = replacing(overwrite), .progress = progress_of(progress)};
+  const WithoutGil without;
+  unpack(archive, index, params);
+}
+
 Index join(const Index& first, const Path& folder, const Path& path, const py::object& progress,
            const py::kwargs& arguments) {
   TokenChoices choices;
@@ -434,9 +454,10 @@ py::dict residency(const Index& index) { return object_of(residency_of(index)); 
 py::dict info(const Index& index) {
   const py::dict facts = object_of(facts_of(index));
   py::dict out;
-  for (const char* const name : {"class", "kind",   "n",        "dim",       "metric",         "dtype",  "navigation",
-                                 "bits",  "m_pq",   "opq",      "graph",     "postings",       "rerank", "ef_search",
-                                 "ids",   "fields", "sections", "file_size", "format_version", "uuid",   "provenance"})
+  for (const char* const name : {"class",      "kind",           "n",    "dim",       "metric",    "dtype",
+                                 "navigation", "bits",           "m_pq", "opq",       "graph",     "postings",
+                                 "rerank",     "ef_search",      "ids",  "fields",    "documents", "sections",
+                                 "file_size",  "format_version", "uuid", "provenance"})
     out[name] = facts[name];
   out["format_version"] = py::tuple(out["format_version"]);
   out["path"] = path_or_none(index.path());
@@ -481,6 +502,7 @@ void define_index(py::module_& module) {
       .def("fields", &field_names)
       .def("field", &field_values, "name"_a)
       .def("rows_where", &rows_where, "condition"_a)
+      .def("documents", &documents_of, "rows"_a)
       .def("verify", &verify, "progress"_a)
       .def("warm", &warm, "progress"_a)
       .def("residency", &residency)
@@ -528,9 +550,12 @@ PYBIND11_MODULE(_core_of_main, module) {
       });
   define_index(module);
   module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
-             "class_name"_a = py::none(), "ids"_a = py::none(), "fields"_a = py::none());
+             "class_name"_a = py::none(), "ids"_a = py::none(), "fields"_a = py::none(), "documents"_a = py::none());
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
+  module.def("pack", &pack_index, "index"_a, "archive"_a, "level"_a, "num_threads"_a, "overwrite"_a, "progress"_a);
+  module.def("unpack", &unpack_index, "archive"_a, "index"_a, "num_threads"_a, "overwrite"_a, "progress"_a);
+  module.attr("archive_level") = cassata::ArchiveParams().level;
   module.def("train_two_level", &train, "folder"_a, "out_folder"_a, "progress"_a);
   module.attr("parameters") = parameters();
   module.attr("classes") = classes();

@@ -1,5 +1,6 @@
 // cassata build: a file of vectors becomes an index file.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,7 @@
 #include "cassata/parameters.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
+#include "tools/document_files.h"
 #include "tools/payload_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -17,6 +19,7 @@ namespace {
 struct BuildChoices {
   std::string input, output;
   PayloadFiles payload;
+  DocumentFile documents;
   bool quiet = false, json = false;
   Given<BuildParams> given{build_parameters()};
 };
@@ -51,6 +54,7 @@ CommandLine line_of(BuildChoices& choices) {
               [&](const std::string& text) { choices.output = text; });
   line.parameters(build_parameters(), choices.given);
   add_payload(line, choices.payload);
+  add_documents(line, choices.documents);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
               [&](const std::string& text) { choose_layout(text, choices.given); });
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
@@ -64,9 +68,12 @@ int build_plainly(const Words& words) {
   BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
   params.replace = replacing(params.replace.overwrite);
   check_output_file(choices.output);
-  refuse_overwriting(choices.output, {choices.input, choices.payload.ids, choices.payload.fields});
+  refuse_overwriting(choices.output,
+                     {choices.input, choices.payload.ids, choices.payload.fields, choices.documents.path});
   const Payload payload = read_payload(choices.payload);
   params.payload = &payload;
+  const std::unique_ptr<DocumentStream> documents = open_documents(choices.documents);
+  params.documents = documents.get();
   build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }

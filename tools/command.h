@@ -50,6 +50,8 @@ bool two_level_has(const std::string& option);
 int build_multivector(const Words& words);
 bool multivector_has(const std::string& option);
 int bench(const Words& words);
+int pack(const Words& words);
+int unpack(const Words& words);
 
 /// The command line has an unknown option.
 class UnknownOption : public Error {

@@ -79,7 +79,7 @@ def returned(function: Any) -> str:
 # --- the stub ---------------------------------------------------------------------------------------------------------
 
 HEAD = """# Written by tools/generate.py.
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -93,8 +93,10 @@ from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
-from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
+from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
+from cassata.packing import pack as pack
+from cassata.packing import unpack as unpack
 from cassata.recommendation import Recommendation as Recommendation
 from cassata.recommendation import recommend as recommend
 from cassata.renamed import install_as as install_as
@@ -196,14 +198,14 @@ Written by `tools/generate.py` from the tables of parameters and classes.
 
 Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function of (stage, done, total);
 `Hits` is a tuple of two arrays, float32 scores and int64 ids.
-`Data`, `Queries` and `Tokens` are described where they are used.
+`Data`, `Documents`, `Queries` and `Tokens` are described where they are used.
 """
 
 
 def page() -> str:
     """The text of reference.md."""
     parts = [INTRODUCTION, "## Functions\n"]
-    for name in ("build", "open", "recommend", "train_two_level", "clean", "install_as"):
+    for name in ("build", "open", "recommend", "train_two_level", "clean", "pack", "unpack", "install_as"):
         parts.append(function_text(f"cassata.{name}", getattr(cassata, name)))
     parts += ["## Index\n", flowed(doc_of(cassata.Index)) + "\n"]
     for name, member in inspect.getmembers(cassata.Index):

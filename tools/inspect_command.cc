@@ -76,6 +76,10 @@ std::string facts(const Index& index) {
     rows.push_back({"ef_search", std::to_string(manifest.ef_search) + ", the default of searches"});
   if (manifest.external_ids) rows.push_back({"ids", std::string(name_of(*manifest.external_ids))});
   for (std::size_t i = 0; i < manifest.fields.size(); ++i) rows.push_back({i == 0 ? "fields" : "", field(index, i)});
+  if (const auto& documents = manifest.documents)
+    rows.push_back({"documents", std::string(documents->text ? "texts" : "bytes") + " of " +
+                                     size_text(documents->bytes) + ", the largest of " +
+                                     size_text(documents->largest)});
   rows.push_back({"file size", size_text(header.file_length) + " (" + grouped(header.file_length) + " bytes)"});
   rows.push_back({"format", std::to_string(header.format_major) + "." + std::to_string(header.format_minor)});
   rows.push_back({"features", "incompatible 0x" + hex(header.incompatible_features) + ", compatible 0x" +

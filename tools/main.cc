@@ -26,6 +26,8 @@ constexpr Command kCommands[] = {
     {"verify", "check every byte of index files", verify},
     {"bench", "measure recall against queries per second", bench},
     {"clean", "remove the leftovers of killed builds from a folder", clean},
+    {"pack", "compress an index file for transport", pack},
+    {"unpack", "make an index file of such an archive", unpack},
 };
 
 std::string usage() {

@@ -11,6 +11,7 @@
 #include "tools/build_report.h"
 #include "tools/command.h"
 #include "tools/describe.h"
+#include "tools/document_files.h"
 #include "tools/payload_files.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -24,6 +25,7 @@ using Json = nlohmann::ordered_json;
 struct RecommendChoices {
   std::string input, output, queries;
   PayloadFiles payload;
+  DocumentFile documents;
   bool quiet = false, json = false;
   RecommendParams params;
   ReplaceParams replace;
@@ -45,6 +47,7 @@ CommandLine line_of(RecommendChoices& choices) {
               "queries to measure with; unless given, vectors of INPUT that are held out of the sample",
               [&](const std::string& text) { choices.queries = text; });
   add_payload(line, choices.payload);
+  add_documents(line, choices.documents);
   add_force(line, choices.replace);
   line.flag("quiet,q", choices.quiet, "print nothing but errors");
   line.flag("json", choices.json, "print the summary as JSON, with all candidates");
@@ -116,8 +119,10 @@ int build_recommended(const Words& words) {
   RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   check_output_file(choices.output);
-  refuse_overwriting(choices.output, {choices.input, choices.queries, choices.payload.ids, choices.payload.fields});
+  refuse_overwriting(choices.output, {choices.input, choices.queries, choices.payload.ids, choices.payload.fields,
+                                      choices.documents.path});
   const Payload payload = read_payload(choices.payload);
+  const std::unique_ptr<DocumentStream> documents = open_documents(choices.documents);
   check_target(choices.output, kIndexFile, choices.replace);
   choices.params.progress = progress_bar(choices.quiet);
   const Recommendation found = find(choices);
@@ -126,6 +131,7 @@ int build_recommended(const Words& words) {
   params.num_threads = choices.params.num_threads;
   params.replace = choices.replace;
   params.payload = &payload;
+  params.documents = documents.get();
   params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
   build_and_report(
       choices.input, params, choices.output,

@@ -17,6 +17,7 @@
 #include "cassata/stream.h"
 #include "format/file/mapped_file.h"
 #include "tools/command.h"
+#include "tools/document_files.h"
 #include "tools/payload_files.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
@@ -31,6 +32,7 @@ struct Found {
   std::string query;             // number or name; in JSON with quotes, if it is a name
   std::vector<std::string> ids;  // likewise
   std::span<const float> scores;
+  std::optional<std::vector<std::string>> documents = {};  ///< of the ids, if they are shown
 };
 
 template <class T>
@@ -39,12 +41,14 @@ void append(std::string& text, T value) {
   text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
 }
 
-/// query_id, doc_id, rank from 1, score.
+/// query_id, doc_id, rank from 1, score, and the document if documents are shown.
 void write_tsv(std::string& text, const Found& found, Metric, const std::string&) {
   for (std::size_t i = 0; i < found.ids.size(); ++i) {
     text += found.query + '\t' + found.ids[i] + '\t';
     append(text, i + 1), text += '\t';
-    append(text, found.scores[i]), text += '\n';
+    append(text, found.scores[i]);
+    if (found.documents) text += '\t' + in_one_column((*found.documents)[i]);
+    text += '\n';
   }
 }
 
@@ -70,7 +74,9 @@ void write_json(std::string& text, const Found& found, Metric, const std::string
     if (i != 0) text += ", ";
     std::isfinite(found.scores[i]) ? append(text, found.scores[i]) : void(text += "null");
   }
-  text += "]}\n";
+  text += ']';
+  if (found.documents) text += ", \"documents\": " + nlohmann::json(*found.documents).dump();
+  text += "}\n";
 }
 
 std::vector<std::string_view> split(std::string_view line, char separator) {
@@ -118,7 +124,7 @@ FileKind results_kind() {
             const std::string_view line = start.substr(0, start.find('\n'));
             const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
             return (line.starts_with("{\"query\": ") && line.find(", \"ids\": [") != line.npos) ||
-                   (tsv.size() == 4 && tsv[2] == "1" && parse_number<float>(tsv[3])) ||
+                   ((tsv.size() == 4 || tsv.size() == 5) && tsv[2] == "1" && parse_number<float>(tsv[3])) ||
                    (trec.size() == 6 && trec[1] == "Q0" && trec[3] == "1" && parse_number<float>(trec[4]));
           }};
 }
@@ -126,7 +132,7 @@ FileKind results_kind() {
 struct SearchChoices {
   std::string index, queries, query_ids, filter, filter_ids, multivec_queries, output, run_name = "cassata";
   const Format* format = &kFormats[0];
-  bool exact = false;
+  bool exact = false, show = false;
   ReplaceParams replace;
   OpenParams opening;
   Given<SearchParams> given{search_parameters()};
@@ -162,6 +168,9 @@ CommandLine line_of(SearchChoices& choices) {
               [&](const std::string& text) { choices.filter_ids = text; });
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
+  line.flag("show", choices.show,
+            "also print the stored documents of the results: in tsv as a fifth column, with tabs, line ends and "
+            "backslashes as \\t, \\n, \\r and \\\\; in json as a list 'documents'");
   line.flag("exact", choices.exact, "compare each query with every vector, with any kind of index");
   line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
               [&](const std::string& text) { choices.format = &parse_format(text); });
@@ -253,7 +262,9 @@ class Answers {
       const auto all = hits.ids.subspan(i * params_.k, params_.k);
       const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
       Found found{.query = query_name(), .ids = {}, .scores = hits.scores.subspan(i * params_.k, count)};
-      for (const std::int64_t row : all.first(count)) found.ids.push_back(id_of(static_cast<Id>(row)));
+      const std::vector<Id> rows(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+      for (const Id row : rows) found.ids.push_back(id_of(row));
+      if (choices_.show) found.documents = index_.documents()->at(rows);
       choices_.format->write(text, found, index_.manifest().schema.metric, choices_.run_name);
       output_.write(text);
       text.clear();
@@ -282,6 +293,15 @@ class Answers {
   std::uint64_t done_ = 0;
 };
 
+/// Throws Error(invalid_argument) unless the documents of the index can be shown.
+void check_shown(const Index& index, const Format& format) {
+  if (format.write == write_trec) invalid_argument("--show: given with --format trec, expected tsv or json");
+  const std::string found = index.documents() == nullptr       ? "no documents"
+                            : !index.documents()->entry().text ? "documents that are bytes"
+                                                               : "";
+  if (!found.empty()) invalid_argument("--show: " + index.file().path() + " holds " + found + ", expected texts");
+}
+
 int answer(SearchChoices& choices) {
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
@@ -291,6 +311,7 @@ int answer(SearchChoices& choices) {
   }
   choices.opening.progress = progress_bar(choices.on_terminal());
   const Index index = Index::open(choices.index, choices.opening);
+  if (choices.show) check_shown(index, *choices.format);
   choices.params.ef_search = index.default_ef_search();
   choices.given.apply(choices.params);
   check_used(choices.given, {&index, 1});

@@ -2,7 +2,7 @@
 
 build_packages=(
   g++ cmake ninja-build python3 python3-dev python3-venv
-  libboost-dev libboost-program-options-dev flatbuffers-compiler libflatbuffers-dev libhwy-dev libtbb-dev libxxhash-dev nlohmann-json3-dev
+  libboost-dev libboost-program-options-dev flatbuffers-compiler libflatbuffers-dev libhwy-dev libtbb-dev libxxhash-dev libzstd-dev nlohmann-json3-dev
 )
 test_packages=(libgtest-dev libgmock-dev)
 python=${CASSATA_PYTHON:-/usr/bin/python3}

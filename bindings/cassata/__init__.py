@@ -23,6 +23,7 @@ from cassata.cleaning import clean
 from cassata.index import Index, RecallWarning, build, open
 from cassata.inputs import SparseRows
 from cassata.kannolo import CLASSES as _CLASSES
+from cassata.packing import pack, unpack
 from cassata.recommendation import Recommendation, recommend
 from cassata.renamed import install_as
 from cassata.two_level import train_two_level
@@ -68,7 +69,9 @@ __all__ = [
     "clean",
     "install_as",
     "open",
+    "pack",
     "recommend",
     "simd_target",
     "train_two_level",
+    "unpack",
 ]

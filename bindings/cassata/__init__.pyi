@@ -1,5 +1,5 @@
 # Written by tools/generate.py.
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -13,8 +13,10 @@ from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
 from cassata.index import RecallWarning as RecallWarning
-from cassata.inputs import Data, Path, Progress, Queries, SparseMatrix, Tokens, Verify
+from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
+from cassata.packing import pack as pack
+from cassata.packing import unpack as unpack
 from cassata.recommendation import Recommendation as Recommendation
 from cassata.recommendation import recommend as recommend
 from cassata.renamed import install_as as install_as
@@ -46,9 +48,11 @@ __all__ = [
     "clean",
     "install_as",
     "open",
+    "pack",
     "recommend",
     "simd_target",
     "train_two_level",
+    "unpack",
 ]
 
 _Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
@@ -85,6 +89,7 @@ class Index:
         num_threads: int = 0,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -135,6 +140,7 @@ class Index:
     @property
     def ids(self) -> npt.NDArray[Any]: ...
     def row(self, id: int | str) -> int: ...
+    def documents(self, ids: Iterable[int] | Iterable[str]) -> list[str] | list[bytes]: ...
     @property
     def fields(self) -> FieldValues: ...
     def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]: ...
@@ -172,6 +178,7 @@ class DenseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -187,6 +194,7 @@ class DenseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -245,6 +253,7 @@ class DensePlainHNSW(Index):
         layout: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -268,6 +277,7 @@ class DensePlainHNSW(Index):
         layout: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -345,6 +355,7 @@ class DensePQHNSW(Index):
         opq: bool = False,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -366,6 +377,7 @@ class DensePQHNSW(Index):
         opq: bool = False,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -430,6 +442,7 @@ class DenseRerankHNSW(Index):
         dtype: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -456,6 +469,7 @@ class DenseRerankHNSW(Index):
         dtype: str | None = None,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -522,6 +536,7 @@ class SparseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -538,6 +553,7 @@ class SparseFlatIndex(Index):
         dtype: str | None = "f32",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -643,6 +659,7 @@ class SparsePostingsIndex(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -664,6 +681,7 @@ class SparsePostingsIndex(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         num_threads: int = 0,
@@ -783,6 +801,7 @@ class SparsePlainHNSW(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -804,6 +823,7 @@ class SparsePlainHNSW(Index):
         dtype: str | None = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -910,6 +930,7 @@ class SparseFixedU8HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -930,6 +951,7 @@ class SparseFixedU8HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1036,6 +1058,7 @@ class SparseFixedU16HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1056,6 +1079,7 @@ class SparseFixedU16HNSW(Index):
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1162,6 +1186,7 @@ class SparseDotVByteHNSW(Index):
         metric: str = "dotproduct",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1182,6 +1207,7 @@ class SparseDotVByteHNSW(Index):
         metric: str = "dotproduct",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1291,6 +1317,7 @@ class SparseRerankHNSW(Index):
         second_stage_value_type: str = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1314,6 +1341,7 @@ class SparseRerankHNSW(Index):
         second_stage_value_type: str = "f16",
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         path: Path | None = None,
         overwrite: bool = False,
         memory_budget: int | str | None = None,
@@ -1826,6 +1854,7 @@ def build(
     num_threads: int = 0,
     ids: Ids | None = None,
     fields: FieldColumns | None = None,
+    documents: Documents | None = None,
     progress: Progress = None,
 ) -> Index: ...
 def open(

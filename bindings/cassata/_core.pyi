@@ -1,6 +1,6 @@
 """The engine's Index, as bindings/module.cc defines it, with the parameters of the table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypedDict, final
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 __version__: str
 simd_target: str
 low_recall: float
+archive_level: int
 metric_aliases: dict[str, str]
 
 class FormatError(OSError, ValueError): ...
@@ -73,6 +74,7 @@ def build(
     class_name: str | None = None,
     ids: npt.NDArray[np.int64] | list[str] | None = None,
     fields: Sequence[_Column] | None = None,
+    documents: Iterator[str] | Iterator[bytes] | None = None,
     **parameters: object,
 ) -> Index:
     """Builds over a file, an array or the arrays of sparse rows.
@@ -81,6 +83,8 @@ def build(
     must be of that class. `fields` are columns as columns.py describes them.
     """
 
+def pack(index: str, archive: str, level: int, num_threads: int, overwrite: bool, progress: _Progress) -> None: ...
+def unpack(archive: str, index: str, num_threads: int, overwrite: bool, progress: _Progress) -> None: ...
 def recommend(
     data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object
 ) -> dict[str, Any]: ...
@@ -117,6 +121,9 @@ class Index:
         """Type, unit, values, and the rows that have one."""
 
     def rows_where(self, condition: object) -> npt.NDArray[np.int64]: ...
+    def documents(self, rows: list[int]) -> list[Any]:
+        """All str or all bytes."""
+
     def verify(self, progress: _Progress) -> None: ...
     def warm(self, progress: _Progress, **parameters: object) -> None: ...
     def residency(self) -> dict[str, Any]: ...

@@ -53,6 +53,9 @@ fields: FieldColumns | None = None
     Values of the vectors, for conditions: a dict of columns, a pandas DataFrame, or a pyarrow Table. A column is an
     array or a list of whole numbers, floats, bools, times, str, or lists of str (tags). None, NaN, NaT and pandas.NA
     stand for no value.
+documents: Documents | None = None
+    A text, or bytes, of each vector, in the order of the vectors, stored in the file: a list, an iterator, or a column
+    of pandas or Arrow, all str or all bytes. Read once; memory holds one of them.
 layout: str | None = None
     "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes
     exceed memory. Needs `navigation`.

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cassata import _core, columns, filters, inputs, signatures
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
-from cassata.inputs import Data, Path, Progress, Queries, Tokens, Verify
+from cassata.inputs import Data, Documents, Path, Progress, Queries, Tokens, Verify
 from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
@@ -73,6 +73,7 @@ class Index:
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         progress: Progress = None,
         **parameters: Any,
     ) -> Any:
@@ -95,7 +96,7 @@ class Index:
         """
         for name in parameters.keys() - _BUILD:
             raise signatures.unknown(name, f"{cls.__name__}.build", [*_PARAMETERS_OF_BUILD])
-        given = {"ids": ids, "fields": fields, **parameters}
+        given = {"ids": ids, "fields": fields, "documents": documents, **parameters}
         return cls._build(*inputs.collection(data), path, progress, given)
 
     @classmethod
@@ -105,6 +106,7 @@ class Index:
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
         ids, fields = parameters.pop("ids", None), parameters.pop("fields", None)
+        documents = inputs.documents_of(parameters.pop("documents", None))
         report = inputs.progress_function(progress)
         core = _core.build(
             data,
@@ -114,6 +116,7 @@ class Index:
             class_name=cls._holds,
             ids=None if ids is None else columns.ids_of(ids),
             fields=None if fields is None else columns.fields_of(fields),
+            documents=documents,
             **{**cls._fixed, **parameters},
         )
         _warn_of_low_recall(core)
@@ -339,12 +342,31 @@ class Index:
         Raises:
             KeyError: No vector has this id.
         """
-        given = id if isinstance(id, str) else operator.index(id)
+        return _row_of(self._opened(), id)
+
+    @near_names
+    def documents(self, ids: Iterable[int] | Iterable[str]) -> list[str] | list[bytes]:
+        """Reads stored documents.
+
+        Args:
+            ids: Ids of vectors, as searches return them: external ids if the index has some, else row numbers.
+
+        Returns:
+            The documents, in the order of `ids`: str or bytes, as the build got them.
+
+        Raises:
+            KeyError: No vector has such an id.
+            ValueError: The file holds no documents.
+            FormatError: The documents are damaged.
+
+        Example:
+            >>> scores, ids = index.search(vectors[0], k=3)
+            >>> index.documents(ids)
+        """
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise TypeError(f"ids: {ids!r:.60} given, expected several, e.g. a list")
         core = self._opened()
-        found = core.row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
-        if found is None:
-            raise KeyError(id)
-        return found
+        return core.documents([_row_of(core, id) for id in ids])
 
     @property
     def fields(self) -> FieldValues:
@@ -413,6 +435,7 @@ class Index:
         stage, or dtype, token_dim and m_pq of token vectors; ef_search: the file's default for searches, or None;
         ids: None, or the type of the external ids, "int64" or "text"; fields: a list of name, type, unit (of
         timestamps), nulls (whether some vectors have no value) and dictionary_size (different texts, or None);
+        documents: None, or text (False: they are bytes), bytes (their length), largest and block_bytes;
         sections: a list of name, offset, length and tier, in bytes; file_size in bytes; format_version (major, minor);
         uuid; path; provenance: library_version; inputs, a list of name, rows, bytes and xxh3 hash; parameters;
         self_check, None or the recall of the new index against a scan: k, ef_search, rows and recall_rows of queries
@@ -471,6 +494,15 @@ class Index:
         return self._handle.get()
 
 
+def _row_of(core: _core.Index, id: int | str) -> int:
+    """The row number of a vector. Raises KeyError if none has this id."""
+    given = id if isinstance(id, str) else operator.index(id)
+    found = core.row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
+    if found is None:
+        raise KeyError(id)
+    return found
+
+
 def _warn_of_low_recall(core: _core.Index) -> None:
     check = core.info()["provenance"]["self_check"]
     if check is None or check["recall"] >= _core.low_recall:
@@ -500,13 +532,14 @@ def build(
     *,
     ids: Ids | None = None,
     fields: FieldColumns | None = None,
+    documents: Documents | None = None,
     progress: Progress = None,
     **parameters: Any,
 ) -> Any:
     """As `Index.build`."""
     for name in parameters.keys() - _BUILD:
         raise signatures.unknown(name, "cassata.build", [*_PARAMETERS_OF_BUILD])
-    given = {"ids": ids, "fields": fields, **parameters}
+    given = {"ids": ids, "fields": fields, "documents": documents, **parameters}
     return Index._build(*inputs.collection(data), path, progress, given)
 
 
@@ -530,7 +563,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
     return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
 
 
-_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields progress", dtype=None)
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]

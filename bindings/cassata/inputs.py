@@ -10,7 +10,7 @@ import stat
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -57,6 +57,7 @@ class SparseMatrix(Protocol):
 Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path
 Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
 Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
+Documents: TypeAlias = Iterable[str] | Iterable[bytes]
 
 _FLOAT32 = np.dtype(np.float32)
 _STREAMED = frozenset(map(np.dtype, ("f4", "f2", "f8", "u1", "i1")))  # read by the engine without conversion
@@ -412,6 +413,20 @@ def _stacked(name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
             raise ValueError(f"{name}: row {i}: {len(row)} numbers, expected {len(rows[0])}, as many as in row 0")
         rows.append(np.asarray(row))
     return np.stack(rows)
+
+
+def documents_of(documents: Any) -> Iterator[Any] | None:
+    """The documents one after another; the engine checks their types."""
+    if documents is None:
+        return None
+    if hasattr(documents, "to_pylist") and hasattr(documents, "slice"):  # of Arrow, whose own items are no str
+        pieces = (documents.slice(at, 1024) for at in range(0, len(documents), 1024))
+        return (document for piece in pieces for document in piece.to_pylist())
+    if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
+        raise TypeError(
+            f"documents: {documents!r:.60} given, expected an iterable of str or bytes, one for each vector"
+        )
+    return iter(documents)
 
 
 def truth(name: str, value: Any) -> bool:

@@ -701,7 +701,7 @@ def _constructors(row: Row) -> dict[str, Any]:
     else:
         budget = "memory_budget resume " if row.fixed.get("kind") == "hnsw" else ""
         star = "" if "*" in row.build else " *"
-        order = f"{row.build}{star} ids fields path overwrite {budget}num_threads progress {row.ignored}"
+        order = f"{row.build}{star} ids fields documents path overwrite {budget}num_threads progress {row.ignored}"
         for way in _SPARSE_WAYS if row.sparse else _DENSE_WAYS:
             body = functools.partial(_built, row, way)
             add(way.name, f"{way.data} {order}", way.doc + errors + way.errors, body)

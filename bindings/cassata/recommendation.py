@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cassata import _core, inputs
 from cassata.columns import FieldColumns, Ids
-from cassata.inputs import Path, Progress
+from cassata.inputs import Documents, Path, Progress
 from cassata.kannolo import CLASSES
 from cassata.signatures import described
 
@@ -46,6 +46,7 @@ class Recommendation:
         *,
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
+        documents: Documents | None = None,
         num_threads: int = 0,
         progress: Progress = None,
         overwrite: bool = False,
@@ -61,7 +62,8 @@ class Recommendation:
         """
         face = CLASSES[self.class_name]
         choices: dict[str, Any] = {"overwrite": overwrite, "num_threads": num_threads, "progress": progress}
-        return face.build(data, path, ids=ids, fields=fields, **choices, **self.arguments)  # type: ignore[no-any-return]
+        payload: dict[str, Any] = {"ids": ids, "fields": fields, "documents": documents}
+        return face.build(data, path, **payload, **choices, **self.arguments)  # type: ignore[no-any-return]
 
 
 @described("recommend")

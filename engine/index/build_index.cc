@@ -1,6 +1,7 @@
 #include "engine/index/build_index.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "engine/index/self_check.h"
 #include "engine/kernels/dense_distance.h"
 #include "engine/payload/checked_payload.h"
+#include "engine/payload/stored_documents.h"
 #include "format/base/text.h"
 #include "format/file/file_writer.h"
 #include "format/file/sections.h"
@@ -111,6 +113,9 @@ std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildP
   const CheckedPayload payload(params.payload, vectors.size());
   FileWriter writer(path, params.replace);
   const std::unique_ptr<WorkFiles> files = work_files(vectors, params, payload, path, writer);
+  // Read first: faults of the documents are found before the build.
+  std::optional<StagedDocuments> documents;
+  if (params.documents) documents.emplace(*params.documents, vectors.size(), writer.folder(), params.progress);
   std::unique_ptr<VectorStream> holder;
   SampledStream sampled(stream_for(schema.metric, vectors, holder));
   BuiltParts parts = build_parts({sampled, params, encoders_of(params, vectors.dim()), *files, writer});
@@ -126,6 +131,11 @@ std::shared_ptr<const MappedFile> build_file(VectorStream& vectors, const BuildP
                     .postings = parts.postings,
                     .ef_search = params.ef_search};
   payload.write(writer, manifest);
+  if (documents) {
+    manifest.documents = documents->write(params.num_threads, params.progress, writer);
+    manifest.provenance.inputs.push_back(documents->input());
+    documents.reset();
+  }
   const auto amend = [&](const std::shared_ptr<const MappedFile>& opened, Manifest& amended) {
     amended.provenance.self_check = check(opened, sampled.sample());
   };

@@ -60,6 +60,13 @@ Facts postings(const PostingsEntry& entry) {
           {"n_knn", number(entry.n_knn)}};
 }
 
+Facts documents(const DocumentsEntry& entry) {
+  return {{"text", Value(entry.text)},
+          {"bytes", number(entry.bytes)},
+          {"largest", number(entry.largest)},
+          {"block_bytes", number(entry.block_bytes)}};
+}
+
 Fact section(const SectionEntry& entry) {
   return Facts{{"name", text(entry.name)},
                {"offset", number(entry.offset)},
@@ -158,6 +165,7 @@ Facts facts_of(const Index& index) {
        {"ef_search", number_or_none(manifest.ef_search)},
        {"ids", manifest.external_ids ? text(name_of(*manifest.external_ids)) : Value()},
        {"fields", fields(index)},
+       {"documents", of(manifest.documents, documents)},
        {"sections", list(manifest.sections, section)},
        {"block_hashes",
         Facts{{"offset", number(hashes.offset)}, {"count", number(hashes.count)}, {"xxh3", number(hashes.xxh3)}}},

@@ -1,6 +1,7 @@
 #include "cassata/index.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "cassata/bitmap.h"
 #include "cassata/condition.h"
@@ -16,6 +17,7 @@
 #include "engine/kernels/dense_distance.h"
 #include "engine/lists/posting_lists.h"
 #include "engine/multivector/join.h"
+#include "engine/payload/stored_documents.h"
 #include "engine/search/touched_rows.h"
 #include "format/base/text.h"
 #include "format/file/file_writer.h"
@@ -116,6 +118,7 @@ struct Index::State {
   std::unique_ptr<const ExternalIds> external_ids;  // null: none
   std::unique_ptr<const Fields> fields;
   mutable SelectedRows selected;
+  std::optional<StoredDocuments> documents;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
       : file(std::move(opened)),
@@ -129,6 +132,7 @@ struct Index::State {
     searcher = row_of(m.schema.kind).open(*file, codes);
     if (m.external_ids) external_ids = std::make_unique<const ExternalIds>(*file);
     fields = std::make_unique<const Fields>(*file);
+    if (m.documents) documents.emplace(*file);
     touch_short_sections(*file);
   }
 
@@ -151,6 +155,7 @@ struct Index::State {
       searcher->verify(reading);
       if (external_ids) external_ids->verify(reading);
       fields->verify(reading);
+      if (documents) documents->verify(reading);
     });
   }
 
@@ -270,6 +275,7 @@ const MappedFile& Index::file() const noexcept { return *state_->file; }
 const std::filesystem::path& Index::path() const noexcept { return state_->path; }
 std::uint64_t Index::hot_bytes() const noexcept { return state_->file->hot_bytes(); }
 std::string_view Index::class_name() const noexcept { return state_->class_name; }
+const Documents* Index::documents() const noexcept { return state_->documents ? &*state_->documents : nullptr; }
 
 const ExternalIds* Index::external_ids() const noexcept { return state_->external_ids.get(); }
 const Fields& Index::fields() const noexcept { return *state_->fields; }

@@ -43,8 +43,9 @@ std::string size_text(std::uint64_t bytes);
 /// Bytes as messages have them, exactly: "1234 bytes"; from a MiB on rounded, too: "1610612736 bytes (1.5 GiB)".
 std::string bytes_text(std::uint64_t bytes);
 
-/// True if `text` is UTF-8.
-bool is_utf8(std::string_view text);
+/// Bytes of the longest beginning of `text` that is UTF-8.
+std::size_t utf8_prefix(std::string_view text) noexcept;
+bool is_utf8(std::string_view text) noexcept;
 /// Number of characters to insert, remove or replace until `a` is `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 

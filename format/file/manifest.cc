@@ -53,6 +53,8 @@ class Reader {
                           known<TimeUnit>("unit of time", f.unit(), fb::TimeUnit_MAX), f.width(), f.nulls(),
                           text(f.section())});
     });
+    if (const fb::Documents* d = from.documents())
+      m.documents = {d->text(), d->bytes(), d->largest(), d->block_bytes()};
     return m;
   }
 
@@ -246,10 +248,15 @@ std::vector<std::byte> write_manifest(const Manifest& m) {
   if (m.external_ids) ids_at = fb::CreateExternalIds(b, static_cast<fb::IdType>(*m.external_ids));
   flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Field>>> fields_at;
   if (!m.fields.empty()) fields_at = write_fields(b, m.fields);
+  flatbuffers::Offset<fb::Documents> documents_at;
+  if (m.documents)
+    documents_at =
+        fb::CreateDocuments(b, m.documents->text, m.documents->bytes, m.documents->largest, m.documents->block_bytes);
   fb::FinishManifestBuffer(
       b, fb::CreateManifest(b, static_cast<fb::Kind>(schema.kind), static_cast<fb::Shape>(schema.vector_kind),
                             static_cast<fb::Metric>(schema.metric), m.size, m.dim, codes_at, graph_at, sections_at,
-                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search, ids_at, fields_at));
+                            hashes_at, provenance_at, rerank_at, postings_at, m.ef_search, ids_at, fields_at,
+                            documents_at));
   const auto bytes = std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
   return {bytes.begin(), bytes.end()};
 }

@@ -36,4 +36,10 @@ inline constexpr std::string_view kDirectorySection = "postings.directory";
 inline constexpr std::string_view kBucketsSection = "postings.buckets";
 inline constexpr std::string_view kNeighborsSection = "postings.neighbors";
 
+// Stored documents.
+inline constexpr std::string_view kDocumentBlocksSection = "documents.blocks";
+inline constexpr std::string_view kDocumentBlockOffsetsSection = "documents.blocks.offsets";
+inline constexpr std::string_view kDocumentPlacesSection = "documents.places";
+inline constexpr std::string_view kDocumentDictionarySection = "documents.dictionary";
+
 }  // namespace cassata

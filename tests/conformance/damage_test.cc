@@ -22,12 +22,14 @@
 #include "cassata/payload.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/good_compressed_lists.h"
+#include "tests/conformance/good_documents.h"
 #include "tests/conformance/good_lists.h"
 #include "tests/conformance/good_pages.h"
 #include "tests/conformance/good_sparse_rows.h"
 #include "tests/conformance/good_tokens.h"
 #include "tests/conformance/multivector_cases.h"
 #include "tests/golden/golden_payload.h"
+#include "tests/support/documents.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/rehash.h"
 #include "tests/support/temp_dir.h"
@@ -92,6 +94,14 @@ void survive(const Index& index, const Asked& asked) {
   ask(search, kWalk);
   ask(search, kRelaxedWalk);
   ask(search_exact, kWalk);
+  for (Id row = 0; index.documents() != nullptr && row < index.size(); row += 7) {
+    try {
+      ASSERT_LE(index.documents()->at(row).size(), index.documents()->entry().largest);
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), Errc::corrupt) << e.what();
+      ASSERT_NE(std::string(e.what()).find("section 'documents."), std::string::npos) << e.what();
+    }
+  }
 }
 
 /// Reads all ids and fields, and searches in every way.
@@ -261,6 +271,7 @@ bool good_duplicates(const Index& index) {
 
 /// What docs/format.md demands of the sections and verify promises to check.
 bool well_formed(const Index& index) {
+  if (!good_documents(index)) return false;
   if (!std::ranges::all_of(index.manifest().codes(),
                            [&](const CodesEntry& codes) { return good_values(index, codes); }))
     return false;
@@ -337,6 +348,14 @@ void misstate(Random& random, Manifest& m) {
                                    std::uint64_t{1} << 62};
     return static_cast<decltype(right)>(wrong[random() % 8]);
   };
+  if (m.documents && random() % 4 != 0) {
+    DocumentsEntry& entry = *m.documents;
+    if (random() % 2 != 0) entry.bytes = number(entry.bytes);
+    if (random() % 2 != 0) entry.largest = number(entry.largest);
+    if (random() % 2 != 0) entry.block_bytes = number(entry.block_bytes);
+    entry.text = random() % 2 == 0;
+    return;
+  }
   switch (random() % 15) {
     case 0: m.size = number(m.size); break;
     case 1: m.dim = number(m.dim); break;
@@ -453,6 +472,39 @@ TEST_P(DamagedKind, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
   build(whole_vectors(random, kRows, kDim), small(GetParam()), folder / "index");
   misstate_sections(folder);
 }
+
+/// Files with documents: texts, or any bytes.
+class DamagedDocuments : public ::testing::TestWithParam<bool> {};
+
+Asked write_with_documents(bool text, Random& random, const std::filesystem::path& path) {
+  MemoryDocuments documents(random_documents(random, kRows, 100, text), text);
+  BuildParams params{
+      .schema = {.kind = Kind::flat, .first = {.encoding = Encoding::f32}}, .num_threads = 1, .progress = {}};
+  params.documents = &documents;
+  return write_index(params, random, path);
+}
+
+TEST_P(DamagedDocuments, FlippedBitsAreSurvivedAndFound) {
+  const TempDir folder;
+  Random random(1);
+  const Asked asked = write_with_documents(GetParam(), random, folder / "index");
+  flip_bits(folder / "index", asked, [&] { return std::array{static_cast<unsigned>(below(random, 8))}; });
+}
+
+TEST_P(DamagedDocuments, CraftedSectionsAreSurvivedAndVerifyTellsWhatIsWellFormed) {
+  const TempDir folder;
+  Random random(2);
+  craft_sections(folder, write_with_documents(GetParam(), random, folder / "index"));
+}
+
+TEST_P(DamagedDocuments, ManifestsThatMisstateTheSectionsAreRefusedOrSurvived) {
+  const TempDir folder;
+  Random random(3);
+  write_with_documents(GetParam(), random, folder / "index");
+  misstate_sections(folder);
+}
+
+INSTANTIATE_TEST_SUITE_P(TextAndBytes, DamagedDocuments, ::testing::Bool());
 
 /// A small file with token vectors, and what it is asked.
 Asked write_multivector(const MultivectorCase& c, Random& random, const std::filesystem::path& path) {

@@ -15,6 +15,7 @@
 
 #include "cassata/index.h"
 #include "cassata/payload.h"
+#include "tests/golden/golden_documents.h"
 #include "tests/golden/golden_payload.h"
 #include "tests/support/metric_definition.h"
 
@@ -88,6 +89,14 @@ TEST_P(Golden, AnswersAsWhenItWasWritten) {
         EXPECT_NEAR(scores[i], answer.scores[i], inexact) << "place " << i;
     }
   }
+}
+
+TEST_P(Golden, HoldsItsDocuments) {
+  const Index index = Index::open(GetParam());
+  const bool expected = GetParam().stem().string().find("documents") != std::string::npos;
+  ASSERT_EQ(index.documents() != nullptr, expected);
+  for (Id row = 0; expected && row < index.size(); ++row)
+    EXPECT_EQ(index.documents()->at(row), test::golden_document(row)) << row;
 }
 
 /// `column` as it is read: nothing in rows without a value, and tags in order, each once.

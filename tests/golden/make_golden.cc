@@ -10,6 +10,8 @@
 // Rotated vectors are not exact: their values are multiples of 1/1024, so that no two scores are close, and scores may
 // differ in the last digits. No more than 256 vectors lose nothing by product quantization.
 //
+// Documents, where there are any, are those of golden_documents.h.
+//
 // Tokens, where there are any, stand in a query's line between a ';' and the '|', one after another.
 //
 // Sparse vectors are the same, where only every third value is kept, and the zeros among them are left out; a query's
@@ -20,6 +22,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -31,7 +34,9 @@
 #include "engine/index/registry.h"
 #include "format/input/npy.h"
 #include "format/input/sparse_files.h"
+#include "tests/golden/golden_documents.h"
 #include "tests/golden/golden_payload.h"
+#include "tests/support/documents.h"
 #include "tests/support/metric_definition.h"
 
 namespace {
@@ -49,6 +54,7 @@ struct Golden {
   bool norms = false;              // of tokens of two levels
   bool duplicates = false;         // most rows are copies or near copies of a few
   std::optional<IdType> ids = {};  // with fields: golden_payload.h
+  bool documents = false;          // golden_document() of each row
 };
 
 const std::vector<Golden> kGoldens = {
@@ -225,6 +231,12 @@ const std::vector<Golden> kGoldens = {
                            .graph = GraphType::paged},
                 .graph = {.m = 4, .ef_construction = 40}},
      .duplicates = true},
+    {.name = "hnsw-f16-documents-permuted-dot",
+     .params = {.schema = {.metric = Metric::dot_product,
+                           .first = {.encoding = Encoding::f16},
+                           .graph = GraphType::permuted},
+                .graph = {.m = 4, .ef_construction = 40}},
+     .documents = true},
 };
 
 bool sparse(const Golden& golden) {
@@ -334,10 +346,18 @@ Answer answer(const Index& index, const float* query) {
   return out;
 }
 
+std::unique_ptr<test::MemoryDocuments> documents() {
+  std::vector<std::string> out;
+  for (std::size_t row = 0; row < kRows; ++row) out.push_back(test::golden_document(row));
+  return std::make_unique<test::MemoryDocuments>(std::move(out));
+}
+
 Index build(const std::filesystem::path& path, const Golden& golden, const std::vector<float>& rows) {
   const Payload payload = golden.ids ? test::golden_payload(*golden.ids, kRows) : Payload();
   BuildParams params = golden.params;
   if (golden.ids) params.payload = &payload;
+  const auto stored = golden.documents ? documents() : nullptr;
+  params.documents = stored.get();
   if (!sparse(golden))
     return Index::build(*memory_stream("golden.npy", rows.data(), kRows, golden.dim, ElementType::f32), params, path);
   std::vector<std::uint32_t> components;

@@ -2,7 +2,7 @@
 
 It shows that the specification is enough, and that a file outlives the library. It reads, and answers exactly; it
 checks no hashes. Where compact codes guide a walk it passes them over: the vectors themselves are there, too. Of sparse
-vectors it reads nothing, but the token vectors beside them.
+vectors it reads nothing, but the token vectors beside them. Stored documents need the package zstandard.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class PlainIndex:
         self.sections = {
             s.text(0): (s.number(1, "Q"), s.number(2, "Q"), TIERS[s.number(3, "B")]) for s in root.tables(7)
         }
+        self.stored = self._stored(root.table(15))
         hashes, provenance = root.table(8), root.table(9)
         assert hashes is not None  # required by the schema, as the other
         assert provenance is not None
@@ -143,6 +144,17 @@ class PlainIndex:
             "section": codes.text(1),
             "m_pq": codes.number(2, "I"),
             "token_dim": codes.number(5, "I"),
+        }
+
+    @staticmethod
+    def _stored(table: Table | None) -> dict[str, Any] | None:
+        if table is None:
+            return None
+        return {
+            "text": bool(table.number(0, "B")),
+            "bytes": table.number(1, "Q"),
+            "largest": table.number(2, "Q"),
+            "block_bytes": table.number(3, "I"),
         }
 
     @staticmethod
@@ -309,6 +321,25 @@ class PlainIndex:
             np.arange(m_pq), :, held[count * (number.itemsize + norm_bytes) :].reshape(count, m_pq)
         ].reshape(count, dim)
         return centroids[numbers] + (residuals * norms[:, None].astype(np.float32) if norm_bytes else residuals)
+
+    def stored_document(self, row: int) -> str | bytes:
+        """The text, or the bytes, that the file holds for an id."""
+        import zstandard
+
+        assert self.stored is not None
+        width, lengths = (14, "<u4") if self.stored["largest"] > 65535 else (28, "<u2")
+        record = self.section("documents.places", np.uint8).reshape(-1, 64)[row // width]
+        before = record[8:].view(lengths)[: row % width + 1].astype(np.uint64)
+        begin = int(record[:8].view("<u8")[0]) + int(before[:-1].sum())
+        end = begin + int(before[-1])
+        held = self.section("documents.dictionary", np.uint8) if "documents.dictionary" in self.sections else b""
+        reader = zstandard.ZstdDecompressor(zstandard.ZstdCompressionDict(bytes(held)) if len(held) else None)
+        offsets, frames = self.section("documents.blocks.offsets", "<u8"), self.section("documents.blocks", np.uint8)
+        size = self.stored["block_bytes"]
+        blocks = range(begin // size, -(-end // size))
+        parts = [reader.decompress(frames[int(offsets[i]) : int(offsets[i + 1])].tobytes(), size) for i in blocks]
+        document = b"".join(parts)[begin - begin // size * size :][: end - begin]
+        return document.decode() if self.stored["text"] else document
 
     def max_sim(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """As search, by the tokens of all documents: `query` is (tokens, token_dim)."""

@@ -391,8 +391,10 @@ def test_joined_indexes_keep_them(tmp_path):
 
 @pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no docs")
 def test_the_examples_of_the_page_run():
-    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    exec(compile(program, str(PAGE), "exec"), {})
+    programs = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(programs) == 2
+    for program in programs:
+        exec(compile(program, str(PAGE), "exec"), {})
 
 
 def test_a_recommended_index_has_them():

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cassata/documents.h"
 #include "cassata/manifest.h"
 #include "cassata/metric.h"
 #include "cassata/params.h"
@@ -76,6 +77,8 @@ class Index {
   std::uint64_t hot_bytes() const noexcept;
   /// The name of the class of such files, e.g. "DensePlainHNSW" (docs/python.md lists them).
   std::string_view class_name() const noexcept;
+  /// The stored documents, by row; null: the file has none.
+  const Documents* documents() const noexcept;
 
   /// The ids by which callers know the vectors; null: row numbers. Searches return row numbers all the same.
   const ExternalIds* external_ids() const noexcept;

@@ -27,6 +27,8 @@ enum class Verify {
   all,      ///< every byte, and every structural rule, before any query, as Index::verify() does
 };
 
+class DocumentStream;
+
 /// How an index is opened.
 struct OpenParams {
   /// Not given: none for Index::open(), all for Index::reload().
@@ -95,6 +97,8 @@ struct BuildParams {
   /// What the file may replace.
   ReplaceParams replace = {};
   Progress progress = {};
+  /// A document of each vector, stored in the file; borrowed. Null: none.
+  DocumentStream* documents = nullptr;
 
   /// Throws Error(invalid_argument) naming the first field that is out of range.
   void check() const;

@@ -52,6 +52,13 @@ struct PostingsEntry {
   std::uint32_t n_knn = 0;
 };
 
+struct DocumentsEntry {
+  bool text = true;               ///< documents are UTF-8; false: any bytes
+  std::uint64_t bytes = 0;        ///< length of all documents, uncompressed
+  std::uint64_t largest = 0;      ///< length of the largest document
+  std::uint32_t block_bytes = 0;  ///< length of a block, uncompressed; the last block may be shorter
+};
+
 struct InputEntry {
   std::string name;
   std::uint64_t rows = 0;
@@ -118,6 +125,7 @@ struct Manifest {
   std::uint32_t ef_search = 0;  ///< default beam width of searches; 0: the library's default
   std::optional<IdType> external_ids = {};
   std::vector<FieldEntry> fields = {};
+  std::optional<DocumentsEntry> documents = {};
 
   const SectionEntry* find(std::string_view section) const;
   /// The codes of each stage.

@@ -72,6 +72,8 @@ Manifest random_manifest(unsigned seed) {
   for (std::size_t i = below(random, 3); i > 0; --i)
     m.fields.push_back({random_text(random), static_cast<FieldType>(random() % 6), static_cast<TimeUnit>(random() % 4),
                         static_cast<std::uint8_t>(random()), random() % 2 == 0, random_text(random)});
+  if (random() % 2)
+    m.documents = DocumentsEntry{random() % 2 == 0, random(), random(), static_cast<std::uint32_t>(random())};
   return m;
 }
 
@@ -106,6 +108,7 @@ std::string show(const Manifest& m) {
         m.postings->n_knn);
   if (m.external_ids) add(*m.external_ids);
   for (const auto& f : m.fields) add(f.name, f.type, f.unit, f.width, f.nulls, f.section);
+  if (m.documents) add(m.documents->text, m.documents->bytes, m.documents->largest, m.documents->block_bytes);
   return out;
 }
 
