@@ -21,12 +21,19 @@ struct RecordHead {
   std::uint64_t inserted, bytes, hash;
 };
 
+std::uint64_t hash_of(const RecordHead& head, std::span<const std::byte> words) {
+  Xxh3 hash;
+  hash.update(std::as_bytes(std::span(&head.inserted, 1)));
+  hash.update(words);
+  return hash.digest();
+}
+
 /// Reads the head of the record at byte `at`. True if the record is complete and its hash is right.
 bool whole_record(std::span<const std::byte> bytes, std::uint64_t at, RecordHead& head) {
   if (bytes.size() - at < sizeof head) return false;
   head = number_at<RecordHead>(bytes.data() + at);
   at += sizeof head;
-  return head.bytes <= bytes.size() - at && xxh3(bytes.subspan(at, head.bytes)) == head.hash;
+  return head.bytes <= bytes.size() - at && hash_of(head, bytes.subspan(at, head.bytes)) == head.hash;
 }
 
 }  // namespace
@@ -121,7 +128,8 @@ void GraphLog::put_changed() {
 
 void GraphLog::append(std::uint64_t inserted) {
   const auto bytes = std::as_bytes(std::span(record_));
-  const RecordHead head{.inserted = inserted, .bytes = bytes.size(), .hash = xxh3(bytes)};
+  RecordHead head{.inserted = inserted, .bytes = bytes.size(), .hash = 0};
+  head.hash = hash_of(head, bytes);
   file_.write(std::as_bytes(std::span(&head, 1)), length_);
   file_.write(bytes, length_ + sizeof head);
   length_ += sizeof head + bytes.size();

@@ -4,7 +4,7 @@
 //
 //   u64   number of inserted nodes plus 1; 0 if the commit continues in the next record
 //   u64   length in bytes of the u32 words after the hash
-//   u64   xxh3 of these words
+//   u64   xxh3 of the number of nodes and these words
 //   u32   for each list that changed since the last commit: layer, node, count, then the neighbours;
 //         for each new duplicate: the number of layers, node, 1, representative
 //

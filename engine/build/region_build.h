@@ -21,7 +21,7 @@ struct GraphParts {
 };
 
 /// Increases with every change to what a memory-bounded build does, so that no build resumes work of another version.
-inline constexpr int kRegionBuildVersion = 4;
+inline constexpr int kRegionBuildVersion = 5;
 
 /// Smallest budget in bytes: the memory that such a build needs for any budget. `size` is the number of vectors,
 /// `uneven_encodings` the number of encodings whose rows differ in length.

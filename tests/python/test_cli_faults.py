@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from cli import BINARY, refusal, run
 from conftest import FORMER, clustered
 
-QUICK = ("-m", "4", "--ef-construction", "20")  # a large file after a short build
+LONG = ("--ef-construction", "2000")  # a build of minutes, which tests end
 
 
 def test_full_disk(built, files):
@@ -61,10 +62,17 @@ def test_closed_pipe(built, files, queries):
     assert done.stdout.splitlines()[1] == str(128 + signal.SIGPIPE)  # as `yes | head -1` ends
 
 
-def _wait_for_bytes(path, process):
-    """Until the process writes to `path`."""
-    while not (path.exists() and path.stat().st_size):
+def _wait_for_lock(path, process):
+    """Until the process has locked `path`."""
+    while True:
         assert process.poll() is None
+        try:
+            with open(path) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            return
         time.sleep(0.001)
 
 
@@ -74,9 +82,9 @@ def test_interruption_leaves_the_former_file(number, files):
     target = files / "index"
     target.write_bytes(FORMER)
     process = subprocess.Popen(
-        [BINARY, "build", files / "large.npy", "-o", target, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [BINARY, "build", files / "large.npy", "-o", target, *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    _wait_for_bytes(files / "index.partial", process)
+    _wait_for_lock(files / "index.partial", process)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out, error) == (-number, b"", b"")
@@ -86,9 +94,9 @@ def test_interruption_leaves_the_former_file(number, files):
 
 def test_second_writer_is_told(files):
     np.save(files / "large.npy", clustered(60_000, 24, seed=3))
-    build = [BINARY, "build", files / "large.npy", "-o", files / "index", *QUICK]
+    build = [BINARY, "build", files / "large.npy", "-o", files / "index", *LONG]
     first = subprocess.Popen(build, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    _wait_for_bytes(files / "index.partial", first)
+    _wait_for_lock(files / "index.partial", first)
     first.send_signal(signal.SIGSTOP)  # so that it is there for as long as the second one takes to start
     assert "another writer" in refusal("build", files / "vectors.npy", "-o", files / "index")
     first.kill()

@@ -18,6 +18,7 @@ Plain, Coded, Dense = (
     cassata.DenseMultivecRerankIndex,
 )
 N, NQ, COLUMNS, DIM, PIECES, CENTROIDS = 600, 20, 2000, 24, 8, 40
+SPOILED = 44  # the token that is spoiled in folders that do not fit
 
 
 class Tokens:
@@ -40,6 +41,11 @@ class Tokens:
             np.float64
         )
         self.rounded = self.tokens.astype(np.float16).astype(np.float64)
+
+    def place(self, token):
+        """The document that has this token, and its number in it, as messages name them."""
+        document = np.searchsorted(self.offsets, token, "right") - 1
+        return f"document {document}, token {token - self.offsets[document]}"
 
     def write_plain(self, folder, documents=None, **files):
         folder.mkdir(exist_ok=True)
@@ -272,8 +278,8 @@ def test_first_stages(tmp_path, vectors, tokens, queries, query_tokens):
         ({"documents": lambda t: np.asfortranarray(t.tokens)}, "fortran"),
         ({"documents": lambda t: t.tokens.astype("i4")}, "documents.npy"),
         ({"documents": lambda t: t.tokens.reshape(-1)}, "documents.npy"),
-        ({"documents": lambda t: spoiled(t.tokens, 33, 5, np.nan)}, "5"),
-        ({"documents": lambda t: spoiled(t.tokens, 33, 5, 1e6)}, "document 6, token 2, column 5: 1e.06"),
+        ({"documents": lambda t: spoiled(t.tokens, (SPOILED, 5), np.nan)}, "{place}, column 5: NaN"),
+        ({"documents": lambda t: spoiled(t.tokens, (SPOILED, 5), 1e6)}, "{place}, column 5: 1e.06"),
     ],
 )
 def test_plain_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
@@ -282,7 +288,7 @@ def test_plain_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
         np.save(folder / f"{name}.npy", make(tokens))
     target = tmp_path / "former.cassata"
     target.write_bytes(FORMER)
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=told.format(place=tokens.place(SPOILED))) as error:
         Plain.build_from_file(first, folder, path=target)
     assert str(folder) in str(error.value)
     assert target.read_bytes() == FORMER
@@ -294,53 +300,37 @@ def beyond_float32(shape, place):
     return array
 
 
-def spoiled(array, row, column, value):
+def spoiled(array, place, value):
     array = array.copy()
-    array[row, column] = value
+    array[place] = value
     return array
 
 
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        (
-            {
-                "index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, CENTROIDS, t.assignment).astype(
-                    "u8"
-                )
-            },
-            "document 8, token 3",
-        ),
-        (
-            {"index_assignment": lambda t: np.where(np.arange(len(t.codes)) == 44, -1, t.assignment).astype("i4")},
-            "document 8, token 3",
-        ),
+        ({"index_assignment": lambda t: spoiled(t.assignment.astype("u8"), SPOILED, CENTROIDS)}, "{place}"),
+        ({"index_assignment": lambda t: spoiled(t.assignment.astype("i4"), SPOILED, -1)}, "{place}"),
         ({"index_assignment": lambda t: t.assignment[:-1].astype("u8")}, "index_assignment.npy"),
         ({"residuals": lambda t: t.codes[:-1]}, "residuals.npy"),
         ({"residuals": lambda t: t.codes[:, :-1]}, "pq_centroids.npy|residuals.npy"),
         ({"pq_centroids": lambda t: t.pieces.reshape(-1)[:-1]}, "pq_centroids.npy"),
         ({"centroids": lambda t: t.centroids[:, :-1]}, "centroids.npy"),
-        ({"centroids": lambda t: spoiled(t.centroids, 3, 4, np.inf)}, "3"),
+        ({"centroids": lambda t: spoiled(t.centroids, (3, 4), np.inf)}, "3"),
         (
             {"residual_norms": lambda t: t.norms[:-1]},
             "residual_norms.npy: .* tokens, expected .*, the sum of doclens.npy",
         ),
         ({"residual_norms": lambda t: t.norms.astype("f4")}, "residual_norms.npy: dtype '<f4', expected one of <f2"),
-        (
-            {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, -1, t.norms).astype("f2")},
-            "token 3: a negative",
-        ),
-        (
-            {"residual_norms": lambda t: np.where(np.arange(len(t.norms)) == 44, np.nan, t.norms).astype("f2")},
-            "token 3: a NaN",
-        ),
+        ({"residual_norms": lambda t: spoiled(t.norms, SPOILED, -1)}, "{place}: a negative"),
+        ({"residual_norms": lambda t: spoiled(t.norms, SPOILED, np.nan)}, "{place}: a NaN"),
     ],
 )
 def test_coded_folders_that_do_not_fit(first, tokens, tmp_path, files, told):
     folder = tokens.write_coded(tmp_path / "folder")
     for name, make in files.items():
         np.save(folder / f"{name}.npy", make(tokens))
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=told.format(place=tokens.place(SPOILED))) as error:
         Coded.build_from_file(first, folder, PIECES)
     assert str(folder) in str(error.value)
 

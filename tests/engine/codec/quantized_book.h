@@ -142,11 +142,15 @@ inline double product(const std::vector<double>& a, const std::vector<double>& b
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
+inline double largest_magnitude(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
 /// A bound on the error of a product with `with` from rounding a query to 8 bits: 6 standard deviations.
 inline double rounding(const std::vector<double>& query, const std::vector<double>& with) {
-  double largest = 0;
-  for (const double value : query) largest = std::max(largest, std::abs(value));
-  return 6 * largest / 127 / std::sqrt(12.0) * std::sqrt(product(with, with)) +
+  return 6 * largest_magnitude(query) / 127 / std::sqrt(12.0) * std::sqrt(product(with, with)) +
          1e-4 * (1 + std::sqrt(product(with, with) * product(query, query)));
 }
 

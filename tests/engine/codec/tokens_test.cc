@@ -277,8 +277,9 @@ TEST_P(TokenCodes, OpenRefusesWrongLengthsAndDims) {
 }
 
 TEST_P(TokenCodes, VerifyNamesTheDocumentWhoseOffsetsAreWrong) {
-  const Case whole = GetParam().make(1);  // u64 offsets
-  ASSERT_GT(whole.size(), 2U);
+  unsigned seed = 1;
+  while (GetParam().make(seed).size() <= 2) seed += 2;  // odd ones have u64 offsets
+  const Case whole = GetParam().make(seed);
   std::vector<std::uint64_t> offsets(whole.size() + 1);
   std::memcpy(offsets.data(), whole.stored.offsets.data(), whole.stored.offsets.size());
   const auto verify = [&](std::size_t i, std::uint64_t offset) {

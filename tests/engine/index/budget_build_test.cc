@@ -411,8 +411,7 @@ TEST(GraphLog, GivesTheLastWholeCommitBackWhateverFollows) {
       EXPECT_EQ(log.inserted(), 0u);
       for (int commit = 0; commit < 5; ++commit) {
         fill(graph, log, random);
-        log.batch_done(10);
-        log.commit();
+        log.batch_done(10);  // commits
         ends.push_back(std::filesystem::file_size(path));
         states.push_back(lists_of(graph));
       }
@@ -435,6 +434,31 @@ TEST(GraphLog, GivesTheLastWholeCommitBackWhateverFollows) {
     BuiltGraph more(200, 4);
     GraphLog(files, more);
     EXPECT_TRUE(lists_of(more) == lists_of(again));
+  }
+}
+
+TEST(GraphLog, IgnoresACommitWithADamagedHead) {
+  const TempDir folder;
+  WorkFiles files(folder / "index", "a test", false);
+  const auto path = folder / "index.build" / "graph.log";
+  BuiltGraph graph(200, 4);
+  Random random(1);
+  std::uintmax_t first = 0;
+  {
+    GraphLog log(files, graph);
+    for (int commit = 0; commit < 2; ++commit) {
+      first = std::filesystem::exists(path) ? std::filesystem::file_size(path) : 0;
+      fill(graph, log, random);
+      log.batch_done(10);  // commits
+    }
+  }
+  const auto bytes = read_file(path);
+  for (std::size_t at = first; at < first + 24; ++at) {
+    auto damaged = bytes;
+    damaged[at] ^= static_cast<std::byte>(1 + below(random, 255));
+    write_file(path, damaged);
+    BuiltGraph again(200, 4);
+    EXPECT_EQ(GraphLog(files, again).inserted(), 10u) << "byte " << at - first;
   }
 }
 
