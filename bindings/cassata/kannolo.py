@@ -636,7 +636,7 @@ def _class(row: Row) -> type[Index]:
         members["set_query_bits"] = set_query_bits
     if row.name == "DensePlainHNSW":
         members |= _filtered_searches(row.name)
-    members["_made_by"] = f"{row.name}.{', '.join(name for name in members if name.startswith('build'))} or load"
+    members["_made_by"] = f"{row.name}.{', '.join(name for name in members if name.startswith('build_from'))} or load"
     made = Index._classes[row.name] = type(row.name, (Index,), members)
     return made
 

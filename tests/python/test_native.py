@@ -123,6 +123,7 @@ def folder_of_tokens(path, two_level=False):
 
 ASKED_TOKENS = np.random.default_rng(8).standard_normal((7, 4, TOKEN_DIM)).astype(np.float32)
 SEARCH_OPTIONS = {
+    "filter": [1, 4, 9],
     "k": 3,
     "ef_search": 9,
     "early_exit_threshold": 0.1,
@@ -134,7 +135,7 @@ SEARCH_OPTIONS = {
     "sum_stages": True,
     "num_threads": 2,
 }
-OF_ALL = {"k", "ef_search", "early_exit_threshold", "num_threads"}
+OF_ALL = {"filter", "k", "ef_search", "early_exit_threshold", "num_threads"}
 OF_STAGES = {"k_candidates", "alpha", "beta"}
 OF_KINDS = [
     *((face, VECTORS, QUERIES, parameters) for face, parameters, _ in DENSE),
