@@ -33,7 +33,7 @@ void Expansion::add(Adds what, std::vector<Candidate>& found, std::size_t limit,
     found.push_back({distance == distance ? distance : std::numeric_limits<float>::infinity(),
                      are_ids ? permutation_.id(row) : row});
   };
-  const auto passes = [&](const RowFilter& rows, Id id) { return are_ids ? rows.passes(id) : rows.rows().test(id); };
+  const auto passes = [&](const RowFilter& by, Id id) { return are_ids ? by.passes(id) : by.rows().test(id); };
   const std::size_t count = found.size();
   for (std::size_t i = 0; i < count; ++i) {
     const Candidate representative = found[i];

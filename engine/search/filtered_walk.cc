@@ -14,9 +14,6 @@ constexpr std::size_t kManyNumerator = 2, kManyDenominator = 5;
 /// from the query, all that is close to it lies outside.
 constexpr std::size_t kFirstOutside = 64;
 
-/// The order of a heap with the closest candidate on top.
-bool farther(const Candidate& a, const Candidate& b) { return b < a; }
-
 }  // namespace
 
 void FilteredWalk::start(const Adjacency& graph, const RowFilter& filter, Scorer& scorer, std::span<const Id> entries,

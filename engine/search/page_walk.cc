@@ -8,9 +8,6 @@
 namespace cassata {
 namespace {
 
-/// The order of a heap with the closest candidate on top.
-bool farther(const Candidate& a, const Candidate& b) { return b < a; }
-
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace

@@ -20,6 +20,9 @@ struct Candidate {
   }
 };
 
+/// The order of a heap with the closest candidate on top.
+inline bool farther(const Candidate& a, const Candidate& b) { return b < a; }
+
 /// The nodes that a traversal has visited: one bit a node, so that a million nodes fit into the second cache level.
 /// reset() takes time in proportion to the visited nodes.
 class Visited {
