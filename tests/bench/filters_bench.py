@@ -152,7 +152,7 @@ def main():
     scores = rows @ queries.T
     engines = {name: ENGINES[name](rows) for name in given.engine.split(",")}
     print("| filter | share |", " | ".join(engines), "|")
-    print("| --- |" * (len(engines) + 2))
+    print("| --- " * (len(engines) + 2) + "|")
     for kind in ("random", "clustered", "opposed"):
         for share in map(float, given.shares.split(",")):
             masks = masks_of(kind, share, rows, scores, np.random.default_rng(1))
