@@ -76,9 +76,11 @@ HWY_INLINE V last_of(V v) { return look_up(v, set(kLanes - 1)); }
 
 template <class M>
 HWY_INLINE std::uint32_t bits_of(M mask) {
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(d, mask, reinterpret_cast<std::uint8_t*>(&bits));
-  return static_cast<std::uint32_t>(bits);
+  std::uint8_t bytes[8] = {};  // Highway writes words of its own type, which may not be read as another
+  hn::StoreMaskBits(d, mask, bytes);
+  std::uint32_t bits;
+  std::memcpy(&bits, bytes, sizeof bits);
+  return bits;
 }
 HWY_INLINE V masked(std::uint32_t bits, V v) {
   const std::uint64_t long_enough = bits;
