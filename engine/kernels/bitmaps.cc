@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/kernels/mask-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::bitmaps::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -37,11 +39,7 @@ std::uint64_t select(const std::uint64_t* words, std::uint64_t size, const Id* i
     const auto id = hn::LoadU(d, ids + i), known = hn::Min(id, last);
     const auto word = hn::GatherIndex(d, halves, hn::BitCast(di, hn::ShiftRight<5>(known)));
     const auto bit = hn::And(hn::Shr(word, hn::And(known, in_word)), one);
-    std::uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hn::And(hn::Eq(bit, one), hn::Eq(id, known)), bytes);
-    std::uint64_t lanes = 0;
-    for (std::size_t b = 0; b < (hn::Lanes(d) + 7) / 8; ++b) lanes |= std::uint64_t{bytes[b]} << (8 * b);
-    out |= lanes << i;
+    out |= kernels::HWY_NAMESPACE::mask_bits(d, hn::And(hn::Eq(bit, one), hn::Eq(id, known))) << i;
   }
 #endif
   for (; i < n; ++i)

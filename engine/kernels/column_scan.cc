@@ -6,7 +6,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include <cstring>
+#include "engine/kernels/mask-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::column_scan::HWY_NAMESPACE {
@@ -29,11 +29,7 @@ HWY_INLINE std::uint64_t word_of(D d, const T* values, hn::Vec<D> low, hn::Vec<D
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < kBits; i += hn::Lanes(d)) {
     const auto value = hn::LoadU(d, values + i);
-    std::uint8_t bytes[8] = {};  // StoreMaskBits() writes words of its own type, which may not be read as another
-    hn::StoreMaskBits(d, in<D>(value, low, high), bytes);
-    std::uint64_t bits;
-    std::memcpy(&bits, bytes, sizeof bits);
-    word |= bits << i;
+    word |= kernels::HWY_NAMESPACE::mask_bits(d, in<D>(value, low, high)) << i;
   }
   return word;
 }

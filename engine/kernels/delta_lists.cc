@@ -13,6 +13,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "engine/kernels/mask-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::delta_lists::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -76,11 +78,7 @@ HWY_INLINE V last_of(V v) { return look_up(v, set(kLanes - 1)); }
 
 template <class M>
 HWY_INLINE std::uint32_t bits_of(M mask) {
-  std::uint8_t bytes[8] = {};  // Highway writes words of its own type, which may not be read as another
-  hn::StoreMaskBits(d, mask, bytes);
-  std::uint32_t bits;
-  std::memcpy(&bits, bytes, sizeof bits);
-  return bits;
+  return static_cast<std::uint32_t>(kernels::HWY_NAMESPACE::mask_bits(d, mask));
 }
 HWY_INLINE V masked(std::uint32_t bits, V v) {
   const std::uint64_t long_enough = bits;

@@ -12,6 +12,8 @@
 #include <bit>
 #include <cstring>
 
+#include "engine/kernels/mask-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::posting_blocks::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -146,12 +148,8 @@ HWY_INLINE std::size_t append_within(const std::uint16_t* values, std::size_t co
   std::size_t found = 0;
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
     const auto v = hn::LoadU(d, values + i);
-    std::uint8_t bytes[8] = {};  // Highway writes words of its own type, which may not be read as another
     const auto clamped = hn::Min(hn::Max(v, low), high);  // there is no >= for unsigned lanes
-    hn::StoreMaskBits(d, hn::Eq(v, clamped), bytes);
-    std::uint64_t bits;
-    std::memcpy(&bits, bytes, sizeof bits);
-    for (; bits != 0; bits &= bits - 1)
+    for (std::uint64_t bits = kernels::HWY_NAMESPACE::mask_bits(d, hn::Eq(v, clamped)); bits != 0; bits &= bits - 1)
       out[found++] = first + static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
   }
   return found;
