@@ -13,8 +13,7 @@ void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, 
                     const SearchParams& params, std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kQueries = 16;  // queries that share one read of the rows
   std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
-  RowFilter shared;  // of all queries
-  if (params.filters.size() == 1 && params.filters.front() != nullptr) shared = RowFilter(*params.filters.front(), ids);
+  const BatchFilters filters(params.filters, [ids](const Bitmap& passing) { return RowFilter(passing, ids); });
   parallel_for(params.num_threads, queries.rows, grain_of(params.num_threads, queries.rows, kQueries),
                [&](std::size_t begin, std::size_t end, unsigned thread) {
                  auto& scorers = scorers_of[thread];
@@ -25,12 +24,11 @@ void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, 
                    std::array<RowFilter, kQueries> own;
                    std::array<const Bitmap*, kQueries> rows;
                    for (std::size_t i = 0; i < count; ++i) {
-                     const Bitmap* const filter = params.filter(first + i);
-                     if (filter != nullptr && params.filters.size() != 1) own[i] = RowFilter(*filter, ids);
-                     rows[i] = filter == nullptr ? nullptr : &(params.filters.size() == 1 ? shared : own[i]).rows();
+                     const RowFilter* const filter = filters.of(first + i, own[i]);
+                     rows[i] = filter == nullptr ? nullptr : &filter->rows();
                    }
                    scan(std::span(scorers).first(count), codes.size(), ids, params.k, best.subspan(first, count),
-                        std::span<const Bitmap* const>(rows).first(params.filters.empty() ? 0 : count));
+                        std::span<const Bitmap* const>(rows).first(count));
                  }
                });
 }

@@ -65,9 +65,7 @@ class GraphSearcher final : public Searcher {
     const Plan plan = plan_of(params);
     if (plan.k == 0 || plan.candidates == 0) return;
     if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
-    RowFilter shared;  // of all queries
-    const bool shares = params.filters.size() == 1 && params.filters.front() != nullptr;
-    if (shares) prepare(shared, *params.filters.front(), plan);
+    const BatchFilters filters(params.filters, [&](const Bitmap& ids) { return filter_of(ids, plan); });
     const GraphLayout::Interleaving in_flight = layout_->interleaving();
     const std::size_t slots_a_thread = in_flight.running + in_flight.waiting;
     std::vector<std::unique_ptr<InFlightQuery>> slots(threads_of(params.num_threads) * slots_a_thread);
@@ -78,14 +76,8 @@ class GraphSearcher final : public Searcher {
       const auto start = [&](InFlightQuery& query, std::size_t number) {
         query.number = number;
         query.plan = plan;
-        query.stage = Stage::traversal;
-        query.filter = nullptr;
-        if (const Bitmap* ids = params.filter(number); ids != nullptr) {
-          if (!shares) prepare(query.own_filter, *ids, plan);
-          const RowFilter& filter = shares ? shared : query.own_filter;
-          if (filter.count() != size_) query.filter = &filter;
-        }
-        memory_.warm_on();
+        query.filter = filters.of(number, query.own_filter);
+        if (query.filter != nullptr && query.filter->count() == size_) query.filter = nullptr;
         find(query, queries);
       };
       const auto finish = [&](const InFlightQuery& query) {  // copied, because whole beams would fill the memory
@@ -164,9 +156,10 @@ class GraphSearcher final : public Searcher {
   /// At most as many rows are scanned under a filter, rather than traversed to.
   std::size_t scanned_rows(const Plan& plan) const { return layout_->scanned_rows(plan.width); }
 
-  void prepare(RowFilter& filter, const Bitmap& ids, const Plan& plan) const {
-    filter = RowFilter(ids, permutation_.ids());
+  RowFilter filter_of(const Bitmap& ids, const Plan& plan) const {
+    RowFilter filter(ids, permutation_.ids());
     if (!plan.scans && filter.count() > scanned_rows(plan)) filter.ready(duplicates_, layout_->nodes());
+    return filter;
   }
 
   bool scans(const InFlightQuery& query) const {
@@ -177,6 +170,7 @@ class GraphSearcher final : public Searcher {
   void find(InFlightQuery& query, const Batch& queries) const {
     if (scans(query)) return find_by_scan(query, queries);
     query.stage = Stage::traversal;
+    memory_.warm_on();
     query.walk->start(queries.row(query.number), query.plan.width, query.plan.relax, query.filter);
   }
 

@@ -10,6 +10,7 @@
 #include "engine/search/object_pool.h"
 #include "engine/search/posting_search.h"
 #include "engine/search/row_filter.h"
+#include "engine/search/scan.h"
 #include "format/file/sections.h"
 
 namespace cassata {
@@ -45,9 +46,8 @@ class PostingsSearcher final : public Searcher {
                                .candidates = std::max(params.k, params.ef_search),
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
-    RowFilter shared;  // of all queries
-    const bool shares = params.filters.size() == 1 && params.filters.front() != nullptr;
-    if (shares) shared = RowFilter(*params.filters.front(), permutation_.ids());
+    const BatchFilters filters(params.filters,
+                               [this](const Bitmap& ids) { return RowFilter(ids, permutation_.ids()); });
     parallel_for(
         params.num_threads, queries.rows, 1 + queries.rows / 256, [&](std::size_t begin, std::size_t end, unsigned) {
           std::unique_ptr<Work> work = idle_.take([this] {
@@ -56,18 +56,14 @@ class PostingsSearcher final : public Searcher {
           });
           RowFilter own;
           for (std::size_t i = begin; i < end; ++i) {
+            const RowFilter* const filter = filters.of(i, own);
             PostingParams of_query = wanted;
-            if (const Bitmap* const ids = params.filter(i); ids != nullptr) {
-              if (!shares) own = RowFilter(*ids, permutation_.ids());
-              const RowFilter& filter = shares ? shared : own;
-              if (filter.count() <= kScanned * wanted.candidates) {
-                scan(queries, i, params, best);
-                continue;
-              }
-              of_query.rows = &filter.rows();
-            }
+            of_query.rows = filter == nullptr ? nullptr : &filter->rows();
             work->scorer->bind(queries.row(i));
-            if (!work->search.find(queries.row(i), *work->scorer, of_query, best[i])) scan(queries, i, params, best);
+            const bool few = filter != nullptr && filter->count() <= kScanned * wanted.candidates;
+            if (few || !work->search.find(queries.row(i), *work->scorer, of_query, best[i]))
+              scan({&work->scorer, 1}, codes_.size(), permutation_.ids(), params.k, best.subspan(i, 1),
+                   {&of_query.rows, 1});
           }
           idle_.give(std::move(work));
         });
@@ -98,13 +94,6 @@ class PostingsSearcher final : public Searcher {
     PostingSearch search;
     std::unique_ptr<Scorer> scorer;
   };
-
-  /// Compares query `i` with all rows.
-  void scan(const Batch& queries, std::size_t i, SearchParams params, std::span<std::vector<Candidate>> best) const {
-    params.num_threads = 1;
-    if (params.filters.size() > 1) params.filters = params.filters.subspan(i, 1);
-    search_exact(queries.part(i, 1), params, best.subspan(i, 1));
-  }
 
   const Codes& codes_;
   bool exact_;

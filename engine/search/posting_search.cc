@@ -29,12 +29,6 @@ std::uint16_t kth_largest(std::span<const std::uint16_t> values, std::size_t k) 
   return static_cast<std::uint16_t>(bin * 64);
 }
 
-/// The rows of a block of 32 that pass, one bit each.
-std::uint32_t rows_of_block(const Bitmap& rows, std::uint32_t block) {
-  if (block / 2 >= rows.words().size()) return 0;
-  return static_cast<std::uint32_t>(rows.words()[block / 2] >> (block % 2 * 32));
-}
-
 /// Rounds down, and clamps to 1 and kMaxSum.
 std::uint16_t to_sum(double value) {
   return value >= kMaxSum ? kMaxSum : value > 1 ? static_cast<std::uint16_t>(value) : 1;
@@ -106,7 +100,7 @@ bool PostingSearch::take_terms(VectorView query, std::size_t cut) {
 
 void PostingSearch::mask(std::uint32_t block) {
   static_assert(kernels::posting_blocks::kBlockRows == 32);
-  const std::uint32_t passing = rows_of_block(*filter_, block);
+  const std::uint32_t passing = filter_->half_word(block);
   if (passing == ~std::uint32_t{0}) return;
   std::uint16_t* const sums = sums_.data() + std::size_t{block} * kernels::posting_blocks::kBlockRows;
   for (std::uint32_t i = 0; i < kernels::posting_blocks::kBlockRows; ++i)
@@ -133,7 +127,7 @@ void PostingSearch::bound_blocks() {
     count += touched_[block];
     if (filter_ == nullptr) continue;
     if (touched_[block] != 0) mask(block);
-    if (rows_of_block(*filter_, block) == 0) bounds_[block] = 0;
+    if (filter_->half_word(block) == 0) bounds_[block] = 0;
   }
   kernels_.block_maxima(sums_.data(), std::span(blocks_).first(count), block_maxima_.data());
   for (std::size_t i = 0; i < count; ++i)

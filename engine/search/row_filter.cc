@@ -38,12 +38,10 @@ void RowFilter::ready(const Duplicates& duplicates, std::size_t size) {
     }
   }
   size_ = size;
-  blocked_.assign(size / 32 + 1, ~std::uint32_t{0});
-  const std::span<const Bitmap::Word> words = nodes->words();
-  for (std::size_t i = 0; i < blocked_.size(); ++i)
-    if (i / 2 < words.size()) blocked_[i] = static_cast<std::uint32_t>(~(words[i / 2] >> (i % 2 * 32)));
+  blocked_.resize(size / 32 + 1);
+  for (std::size_t i = 0; i < blocked_.size(); ++i) blocked_[i] = ~nodes->half_word(i);
   blocked_.back() |= ~std::uint32_t{0} << (size % 32);  // duplicates after all nodes, and bit `size`
-  take_sample(words.first(std::min(words.size(), Bitmap::words_for(size))));
+  take_sample(nodes->words().first(std::min(nodes->words().size(), Bitmap::words_for(size))));
 }
 
 /// Counts the nodes, and takes those at equal steps among them.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cassata/bitmap.h"
@@ -53,6 +54,29 @@ class RowFilter {
   std::vector<std::uint32_t> blocked_;
   std::size_t size_ = 0, nodes_ = 0;
   std::vector<Id> sample_;
+};
+
+/// The filters of a batch of queries: none, one for all, which is made once, or one for each, made for its query.
+/// `Make` makes a RowFilter of a bitmap of ids. Any number of threads.
+template <class Make>
+class BatchFilters {
+ public:
+  /// Borrows `filters`, of which null ones let all rows through.
+  BatchFilters(std::span<const Bitmap* const> filters, Make make) : filters_(filters), make_(std::move(make)) {
+    if (filters.size() == 1 && filters.front() != nullptr) shared_ = make_(*filters.front());
+  }
+  /// The filter of a query, in `own` unless all share it; null: all rows pass.
+  const RowFilter* of(std::size_t query, RowFilter& own) const {
+    if (shared_) return &*shared_;
+    if (filters_.size() <= 1 || filters_[query] == nullptr) return nullptr;
+    own = make_(*filters_[query]);
+    return &own;
+  }
+
+ private:
+  std::span<const Bitmap* const> filters_;
+  Make make_;
+  std::optional<RowFilter> shared_;
 };
 
 }  // namespace cassata

@@ -61,11 +61,11 @@ class FilteredScan {
     if (passing == 0) return;
     if (2 * passing > count) {  // reading in order costs less than skipping
       scorer_.score_range(static_cast<Id>(first), count, distances_.data());
-      each(words, [&](std::size_t i) { offer(static_cast<Id>(first + i), distances_[i]); });
+      Bitmap::for_each(words, [&](std::size_t i) { offer(static_cast<Id>(first + i), distances_[i]); });
       return;
     }
     if (waiting_ + passing > kRows) finish();
-    each(words, [&](std::size_t i) { rows_[waiting_++] = static_cast<Id>(first + i); });
+    Bitmap::for_each(words, [&](std::size_t i) { rows_[waiting_++] = static_cast<Id>(first + i); });
   }
 
   /// Scores the rows that still wait.
@@ -79,12 +79,6 @@ class FilteredScan {
   }
 
  private:
-  template <class Use>
-  static void each(std::span<const Bitmap::Word> words, Use use) {
-    for (std::size_t i = 0; i < words.size(); ++i)
-      for (Bitmap::Word word = words[i]; word != 0; word &= word - 1)
-        use(i * Bitmap::kBits + static_cast<std::size_t>(std::countr_zero(word)));
-  }
   void offer(Id row, float distance) { smallest_.offer(distance, ids_.empty() ? row : ids_[row]); }
 
   Scorer& scorer_;
@@ -130,7 +124,7 @@ void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, 
   std::vector<Smallest> smallest;
   for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
   if (k == 0) return;
-  if (filters.empty())
+  if (std::ranges::all_of(filters, [](const Bitmap* filter) { return filter == nullptr; }))
     scan_all(scorers, size, ids, smallest);
   else
     scan_filtered(scorers, size, ids, smallest, filters);

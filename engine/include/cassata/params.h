@@ -147,9 +147,6 @@ struct SearchParams {
   /// Filters: the row numbers that results may have. Empty: all; one: for all queries; else one for each query. A null
   /// pointer lets all rows through. Each is of the size of the index. Borrowed.
   std::span<const Bitmap* const> filters = {};
-  const Bitmap* filter(std::size_t query) const {
-    return filters.empty() ? nullptr : filters[filters.size() == 1 ? 0 : query];
-  }
   /// Threads over the queries of a batch; 0 = all processors.
   unsigned num_threads = 1;
 

@@ -44,9 +44,18 @@ class Bitmap {
   /// Calls use(number) for each member in ascending order.
   template <class Use>
   void for_each(Use use) const {
-    for (std::size_t i = 0; i < words_.size(); ++i)
-      for (Word word = words_[i]; word != 0; word &= word - 1)
+    for_each(words_, use);
+  }
+  /// The same for words of a bitmap; numbers are counted from their first bit.
+  template <class Use>
+  static void for_each(std::span<const Word> words, Use use) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+      for (Word word = words[i]; word != 0; word &= word - 1)
         use(i * kBits + static_cast<std::size_t>(std::countr_zero(word)));
+  }
+  /// The numbers 32 i to 32 i + 31, one bit each; 0 beyond size().
+  std::uint32_t half_word(std::size_t i) const noexcept {
+    return i / 2 < words_.size() ? static_cast<std::uint32_t>(words_[i / 2] >> (i % 2 * 32)) : 0;
   }
 
   /// Set operations with a set of the same size.
