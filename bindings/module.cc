@@ -363,13 +363,9 @@ void save(IndexHandle& handle, const Path& path, const py::object& progress, boo
   handle.save(path, report, replacing(overwrite));
 }
 
-/// The row number of an id, an int or a str, of the type that the ids have or another; none: there is no such id.
+/// None: there is no such id.
 std::optional<Id> row_of_id(const Index& index, const std::variant<std::int64_t, std::string>& id) {
-  if (const ExternalIds* const external = index.external_ids())
-    return std::visit([&](const auto& held) { return external->row_of(held); }, id);
-  const auto* const row = std::get_if<std::int64_t>(&id);
-  if (row == nullptr || *row < 0 || static_cast<std::uint64_t>(*row) >= index.size()) return {};
-  return static_cast<Id>(*row);
+  return std::visit([&](const auto& held) { return index.row(held); }, id);
 }
 
 py::list field_names(const Index& index) {

@@ -202,16 +202,13 @@ std::string read_standard_input() {
 
 /// The row of an id as text, or of a row number in an index without ids. Throws Error(invalid_argument), about `place`.
 Id row_of(const Index& index, const std::string& text, const std::string& place) {
-  const ExternalIds* const ids = index.external_ids();
   std::optional<Id> row;
-  if (const auto number = parse_number<std::int64_t>(text); number && ids != nullptr)
-    row = ids->row_of(*number);
-  else if (number && *number >= 0 && static_cast<std::uint64_t>(*number) < index.size())
-    row = static_cast<Id>(*number);
-  if (!row && ids != nullptr) row = ids->row_of(std::string_view(text));
+  if (const auto number = parse_number<std::int64_t>(text)) row = index.row(*number);
+  if (!row) row = index.row(std::string_view(text));
   if (!row)
-    invalid_argument(place + cassata::quoted(text) + ", expected " +
-                     (ids != nullptr ? "an id of the index" : "a row number below " + decimal(index.size())));
+    invalid_argument(
+        place + cassata::quoted(text) + ", expected " +
+        (index.external_ids() != nullptr ? "an id of the index" : "a row number below " + decimal(index.size())));
   return *row;
 }
 

@@ -278,6 +278,12 @@ std::string_view Index::class_name() const noexcept { return state_->class_name;
 const Documents* Index::documents() const noexcept { return state_->documents ? &*state_->documents : nullptr; }
 
 const ExternalIds* Index::external_ids() const noexcept { return state_->external_ids.get(); }
+std::optional<Id> Index::row(const ExternalId& id) const {
+  if (state_->external_ids) return state_->external_ids->row_of(id);
+  const auto* const row = std::get_if<std::int64_t>(&id);
+  if (row == nullptr || *row < 0 || static_cast<std::uint64_t>(*row) >= size()) return {};
+  return static_cast<Id>(*row);
+}
 const Fields& Index::fields() const noexcept { return *state_->fields; }
 std::shared_ptr<const Bitmap> Index::rows_where(const Condition& condition) const {
   return state_->selected.rows(condition.text(), [&] { return condition.rows(*state_->fields); });

@@ -15,6 +15,7 @@
 #include "cassata/manifest.h"
 #include "cassata/metric.h"
 #include "cassata/params.h"
+#include "cassata/payload.h"
 #include "cassata/residency.h"
 #include "cassata/stream.h"
 #include "cassata/types.h"
@@ -24,8 +25,6 @@ namespace cassata {
 struct Candidate;
 class Bitmap;
 class Condition;
-class ExternalIds;
-class Fields;
 class MappedFile;
 class Searcher;
 
@@ -82,6 +81,9 @@ class Index {
 
   /// The ids by which callers know the vectors; null: row numbers. Searches return row numbers all the same.
   const ExternalIds* external_ids() const noexcept;
+  /// The row with an external id; without external ids, that of a row number. None: there is none. Throws
+  /// Error(corrupt).
+  std::optional<Id> row(const ExternalId& id) const;
   /// The fields of the vectors, none or more.
   const Fields& fields() const noexcept;
   /// The rows that a condition selects. The last few results are kept. Throws Error as Condition::rows().
