@@ -16,7 +16,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace cassata::kernels::HWY_NAMESPACE {
 
-/// The lanes of a mask, at most 64: one bit each, the first one lowest.
+/// The lanes of a mask, at most 64: one bit each, the first one lowest. The buffer is of bytes: of a 64-bit number that
+/// starts at 0, and of which StoreMaskBits() writes the lower half, gcc 12 with ThreadSanitizer left out the zeros.
 template <class D>
 HWY_INLINE std::uint64_t mask_bits(D d, hwy::HWY_NAMESPACE::Mask<D> mask) {
   std::uint8_t bytes[8] = {};  // as many as StoreMaskBits() may write
