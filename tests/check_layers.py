@@ -37,6 +37,7 @@ FACADE = tuple(
         "documents",
         "exact",
         "facts",
+        "hits",
         "index",
         "measure",
         "parameters",
