@@ -37,6 +37,7 @@ FACADE = tuple(
         "documents",
         "exact",
         "facts",
+        "fuse",
         "hits",
         "index",
         "measure",
