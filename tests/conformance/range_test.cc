@@ -98,7 +98,7 @@ void expect_among(const HitLists& found, const HitLists& wanted, std::size_t mos
 }
 
 TEST_P(RangedKind, FindsOnlyWhatIsWithinTheRadius) {
-  for (unsigned seed = 0; seed < seeds(2); ++seed) {
+  for (unsigned seed = 0; seed < seeds(6); ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     Vectors vectors = seed % 2 == 0 ? whole_vectors(random, 100 + below(random, 500), 1 + below(random, 6))
