@@ -23,8 +23,8 @@ using IdArray = py::array_t<std::int64_t, py::array::c_style>;
 using ScoreArray = py::array_t<float, py::array::c_style>;
 
 /// The rankings from Python: (name, limits, scores, ids) each, ids in an array of int64 or a list of str and None.
-struct Given {
-  explicit Given(const py::list& rankings) {
+struct GivenRankings {
+  explicit GivenRankings(const py::list& rankings) {
     std::vector<std::string_view> texts;
     for (const py::handle one : rankings)
       if (py::isinstance<py::list>(one[py::int_(3)]))
@@ -59,7 +59,7 @@ struct Given {
 /// (limits, scores, ids).
 py::tuple fuse_rankings(const py::list& rankings, const std::vector<double>& weights, const std::string& method,
                         double k, const std::string& normalize, std::optional<std::size_t> top) {
-  const Given given(rankings);
+  const GivenRankings given(rankings);
   FuseParams params{.method = parse_fuse_method(method), .k = k, .normalize = parse_normalization(normalize)};
   if (top) params.top = *top;
   if (given.are_texts) params.shown = [&](std::int64_t id) { return "'" + std::string(given.known->text(id)) + "'"; };

@@ -84,9 +84,9 @@ const Format& parse_format(std::string_view name) {
 }
 
 /// Collects the lines of a file.
-class Lines {
+class ResultLines {
  public:
-  explicit Lines(std::string path) : path_(std::move(path)) {}
+  explicit ResultLines(std::string path) : path_(std::move(path)) {}
 
   void read(std::string_view line) {
     ++number_;
@@ -223,7 +223,7 @@ FileKind results_kind() {
 }
 
 std::vector<ReadResults> read_results(const std::filesystem::path& path) {
-  Lines lines(path.string());
+  ResultLines lines(path.string());
   for (const std::string& line : read_lines(path)) lines.read(line);
   return lines.finish();
 }

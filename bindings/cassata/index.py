@@ -215,8 +215,9 @@ class Index:
     ) -> HitLists:
         """Finds all vectors within a radius of each query, best first, ties by lower id.
 
-        Exact with kind "flat". Other indexes find about as much as `search` does: they begin with the given `ef_search`
-        and `k_candidates`, and widen them as far as the results of a query need it.
+        Exact with kind "flat", and with kind "postings" if its lists are complete (docs/python.md). Other indexes find
+        about as much as `search` does: they begin with the given `ef_search` and `k_candidates`, and widen both as far
+        as the results of a query need it.
 
         Returns:
             (limits, scores, ids), int64 of shape (nq + 1,) and two arrays of shape (limits[-1],), also for one query:

@@ -108,8 +108,8 @@ struct Result {
 };
 
 /// Adds the parts of each id, `lacking[r]` where ranking r has none. Sorts `parts`.
-std::vector<Result> add_up(std::vector<Part>& parts, std::span<const double> lacking, std::span<const Ranking> rankings,
-                           std::size_t query, const FuseParams& params) {
+std::vector<Result> fused_results(std::vector<Part>& parts, std::span<const double> lacking,
+                                  std::span<const Ranking> rankings, std::size_t query, const FuseParams& params) {
   std::ranges::sort(parts,
                     [](const Part& a, const Part& b) { return a.id != b.id ? a.id < b.id : a.ranking < b.ranking; });
   std::vector<Result> results;
@@ -167,7 +167,7 @@ HitLists fuse(std::span<const Ranking> rankings, const FuseParams& params) {
       }
       if (sums) lacking[r] = scale(std::span(parts).subspan(begin), orders[r].value_or(usual), params, ranking.weight);
     }
-    std::vector<Result> results = add_up(parts, lacking, rankings, query, params);
+    std::vector<Result> results = fused_results(parts, lacking, rankings, query, params);
     const std::size_t count = std::min(params.top, results.size());
     std::ranges::partial_sort(
         results, results.begin() + static_cast<std::ptrdiff_t>(count),

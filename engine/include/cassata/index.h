@@ -101,9 +101,10 @@ class Index {
 
   /// Finds all vectors whose score for a query is `radius` or better: at least `radius` if the largest score is the
   /// best, else at most; of each query the `max_results` best at most. An infinite radius lets all vectors through.
-  /// Exact on indexes of kind flat; others find about as much as search() does: they widen ef_search and k_candidates
-  /// of `params`, which they begin with, as far as the results of a query need it. Ignores params.k. Memory grows with
-  /// the results. Throws Error as search(), and Error(invalid_argument) for a NaN as radius.
+  /// Exact on indexes of kind flat, and on inverted lists that are complete; others find about as much as search()
+  /// does: they begin with ef_search and k_candidates of `params`, and widen both as far as the results of a query need
+  /// it. Ignores params.k. Memory grows with the results. Throws Error as search(), and Error(invalid_argument) for a
+  /// NaN as radius.
   HitLists range_search(const Batch& queries, float radius, const SearchParams& params,
                         std::size_t max_results = kMaxSize) const;
 
