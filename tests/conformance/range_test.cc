@@ -175,18 +175,18 @@ TEST_P(RangedKind, RefusesNaNAsRadius) {
 
 TEST_P(RangedKindAtSize, FindsAsMuchAsASearch) {
   Random random(9);
-  Vectors vectors = clustered_vectors(random, 4000, 12, 20);
+  Vectors vectors = clustered_vectors(random, 2500, 12, 20);
   duplicate_rows(random, vectors, 10);
-  const Vectors queries = clustered_vectors(random, 40, 12, 20);
+  const Vectors queries = clustered_vectors(random, 20, 12, 20);
   const Index index = build(vectors, GetParam());
-  const SearchParams params{.k = 10, .ef_search = 16, .k_candidates = 40};
+  const SearchParams params{.k = 10, .ef_search = 10, .k_candidates = 40};
   const Answers all = search_exact(index, queries, {.k = vectors.size()});
   const Answers best = answers(index, queries, params, &Index::search);
   std::size_t hits = 0;
   for (std::size_t i = 0; i < best.ids.size(); ++i)
     hits += best.ids[i] >= 0 && reaches(index, best.scores[i], all.scores[i / 10 * vectors.size() + 9]);
   const double usual = static_cast<double>(hits) / static_cast<double>(best.ids.size());
-  for (const std::size_t count : {3, 30, 300, 1500}) {
+  for (const std::size_t count : {3, 20, 100, 1500}) {
     std::vector<float> scores;  // the score that so many results of a query reach, as a median
     for (std::size_t q = 0; q < queries.size(); ++q) scores.push_back(all.scores[q * vectors.size() + count]);
     std::ranges::sort(scores);

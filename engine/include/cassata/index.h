@@ -108,7 +108,7 @@ class Index {
   HitLists range_search(const Batch& queries, float radius, const SearchParams& params,
                         std::size_t max_results = kMaxSize) const;
 
-  /// The same by scoring all vectors, as search_exact().
+  /// The same, exact on any index: scores all vectors, or all that can be within the radius.
   HitLists range_search_exact(const Batch& queries, float radius, const SearchParams& params,
                               std::size_t max_results = kMaxSize) const;
 
