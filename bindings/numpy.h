@@ -15,6 +15,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "cassata/error.h"
 #include "cassata/stream.h"
@@ -44,6 +45,15 @@ using OffsetArray = py::array_t<std::uint64_t, py::array::c_style>;
 template <class T>
 std::span<const T> span(const py::array_t<T, py::array::c_style>& array) {
   return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+/// An array that owns the numbers.
+template <class T>
+py::array_t<T> array_of(std::vector<T> numbers) {
+  auto held = std::make_unique<std::vector<T>>(std::move(numbers));
+  const py::capsule owner(held.get(), [](void* all) { delete static_cast<std::vector<T>*>(all); });
+  const std::vector<T>& all = *held.release();
+  return py::array_t<T>(static_cast<py::ssize_t>(all.size()), all.data(), owner);
 }
 
 /// Compressed rows in the arrays' own memory. Throws Error(invalid_argument) unless the offsets fit the entries.

@@ -37,6 +37,8 @@ FACADE = tuple(
         "documents",
         "exact",
         "facts",
+        "fuse",
+        "hits",
         "index",
         "measure",
         "parameters",

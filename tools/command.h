@@ -37,6 +37,7 @@ enum Exit : int {
 // error.
 int build(const Words& words);
 int search(const Words& words);
+int fuse(const Words& words);
 int inspect(const Words& words);
 int verify(const Words& words);
 int clean(const Words& words);

@@ -92,6 +92,8 @@ from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
+from cassata.fusion import fuse as fuse
+from cassata.index import HitLists
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -198,6 +200,7 @@ Written by `tools/generate.py` from the tables of parameters and classes.
 
 Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function of (stage, done, total);
 `Hits` is a tuple of two arrays, float32 scores and int64 ids.
+`HitLists` is one of three arrays, int64 limits, float32 scores and int64 ids.
 `Data`, `Documents`, `Queries` and `Tokens` are described where they are used.
 """
 
@@ -205,7 +208,7 @@ Types: `Path` is a str or os.PathLike; `Progress` is None, a bool or a function 
 def page() -> str:
     """The text of reference.md."""
     parts = [INTRODUCTION, "## Functions\n"]
-    for name in ("build", "open", "recommend", "train_two_level", "clean", "pack", "unpack", "install_as"):
+    for name in ("build", "open", "recommend", "train_two_level", "fuse", "clean", "pack", "unpack", "install_as"):
         parts.append(function_text(f"cassata.{name}", getattr(cassata, name)))
     parts += ["## Index\n", flowed(doc_of(cassata.Index)) + "\n"]
     for name, member in inspect.getmembers(cassata.Index):

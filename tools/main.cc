@@ -22,6 +22,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"build", "build an index file from a file of vectors", build},
     {"search", "find the closest vectors to each query", search},
+    {"fuse", "fuse the results of several searches", fuse},
     {"inspect", "print the parameters, sections and provenance of an index file", inspect},
     {"verify", "check every byte of index files", verify},
     {"bench", "measure recall against queries per second", bench},

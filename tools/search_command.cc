@@ -4,10 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +16,7 @@
 #include "tools/command.h"
 #include "tools/document_files.h"
 #include "tools/payload_files.h"
+#include "tools/results.h"
 #include "tools/terminal.h"
 #include "tools/vectors.h"
 
@@ -27,116 +25,19 @@ namespace {
 
 // Queries and their results that are held at a time; Ctrl-C is heard after each batch.
 constexpr std::size_t kBatchRows = 1024, kBatchBytes = std::size_t{8} << 20;
-
-struct Found {
-  std::string query;             // number or name; in JSON with quotes, if it is a name
-  std::vector<std::string> ids;  // likewise
-  std::span<const float> scores;
-  std::optional<std::vector<std::string>> documents = {};  ///< of the ids, if they are shown
-};
-
-template <class T>
-void append(std::string& text, T value) {
-  std::array<char, 32> digits;
-  text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
-}
-
-/// query_id, doc_id, rank from 1, score, and the document if documents are shown.
-void write_tsv(std::string& text, const Found& found, Metric, const std::string&) {
-  for (std::size_t i = 0; i < found.ids.size(); ++i) {
-    text += found.query + '\t' + found.ids[i] + '\t';
-    append(text, i + 1), text += '\t';
-    append(text, found.scores[i]);
-    if (found.documents) text += '\t' + in_one_column((*found.documents)[i]);
-    text += '\n';
-  }
-}
-
-/// A TREC run. Its readers take the largest score for the best, so a distance is written negated.
-void write_trec(std::string& text, const Found& found, Metric metric, const std::string& run_name) {
-  for (std::size_t i = 0; i < found.ids.size(); ++i) {
-    text += found.query + " Q0 " + found.ids[i] + ' ';
-    append(text, i + 1), text += ' ';
-    append(text, largest_first(metric) ? found.scores[i] : 0.0F - found.scores[i]);  // no "-0"
-    text += ' ' + run_name + '\n';
-  }
-}
-
-/// One object a line. JSON knows no infinity: null.
-void write_json(std::string& text, const Found& found, Metric, const std::string&) {
-  text += "{\"query\": " + found.query + ", \"ids\": [";
-  for (std::size_t i = 0; i < found.ids.size(); ++i) {
-    if (i != 0) text += ", ";
-    text += found.ids[i];
-  }
-  text += "], \"scores\": [";
-  for (std::size_t i = 0; i < found.scores.size(); ++i) {
-    if (i != 0) text += ", ";
-    std::isfinite(found.scores[i]) ? append(text, found.scores[i]) : void(text += "null");
-  }
-  text += ']';
-  if (found.documents) text += ", \"documents\": " + nlohmann::json(*found.documents).dump();
-  text += "}\n";
-}
-
-std::vector<std::string_view> split(std::string_view line, char separator) {
-  std::vector<std::string_view> parts;
-  for (std::size_t end = line.find(separator); end != line.npos; end = line.find(separator)) {
-    parts.push_back(line.substr(0, end));
-    line.remove_prefix(end + 1);
-  }
-  parts.push_back(line);
-  return parts;
-}
-
-struct Format {
-  std::string_view name;
-  /// Separates the columns, and so may not be in an id; 0: ids are in quotes.
-  char separator;
-  void (*write)(std::string& text, const Found& found, Metric metric, const std::string& run_name);
-};
-constexpr Format kFormats[] = {{"tsv", '\t', write_tsv}, {"trec", ' ', write_trec}, {"json", '\0', write_json}};
-
-/// The name of a query or vector as this format has it. Throws Error(invalid_argument), about `what`.
-std::string shown(const Format& format, std::string_view name, const std::string& what) {
-  if (format.separator == '\0')
-    return nlohmann::json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  if (name.empty() || name.find(format.separator) != name.npos || printable(name) != name)
-    invalid_argument(what + cassata::quoted(name) + ", expected a text without " +
-                     (format.separator == '\t' ? "tabs" : "blanks") + " and line breaks for --format " +
-                     std::string(format.name) + "; json can hold it");
-  return std::string(name);
-}
-
-const Format& parse_format(std::string_view name) {
-  std::string known;
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format;
-    known += (known.empty() ? "" : ", ") + std::string(format.name);
-  }
-  invalid_argument("'" + std::string(name) + "' given, expected one of " + known);
-}
-
-/// Results of any format, so that one may take the place of another. Their first line shows it: its rank is 1, and its
-/// score is a number.
-FileKind results_kind() {
-  return {.name = "results of a search", .fits = [](std::string_view start) {
-            const std::string_view line = start.substr(0, start.find('\n'));
-            const std::vector<std::string_view> tsv = split(line, '\t'), trec = split(line, ' ');
-            return (line.starts_with("{\"query\": ") && line.find(", \"ids\": [") != line.npos) ||
-                   ((tsv.size() == 4 || tsv.size() == 5) && tsv[2] == "1" && parse_number<float>(tsv[3])) ||
-                   (trec.size() == 6 && trec[1] == "Q0" && trec[3] == "1" && parse_number<float>(trec[4]));
-          }};
-}
+// The least with --radius, whose results are few as a rule, though all vectors may be among them.
+constexpr std::size_t kRangeRows = 64;
 
 struct SearchChoices {
   std::string index, queries, query_ids, filter, filter_ids, multivec_queries, output, run_name = "cassata";
-  const Format* format = &kFormats[0];
+  const Format* format = &formats().front();
   bool exact = false, show = false;
   ReplaceParams replace;
   OpenParams opening;
   Given<SearchParams> given{search_parameters()};
   SearchParams params;
+  std::optional<float> radius;
+  std::optional<std::uint64_t> max_results;
 
   /// True if results would mix with the progress bar on a terminal.
   bool on_terminal() const { return output.empty() || descriptor_of(output).has_value(); }
@@ -158,6 +59,13 @@ CommandLine line_of(SearchChoices& choices) {
   line.argument("INDEX", choices.index);
   line.argument("QUERIES", choices.queries);
   line.parameters(search_parameters(), choices.given);
+  line.option(
+      "radius", "SCORE", "",
+      "find all vectors with this score or a better one, instead of -k: at least this dot product or cosine, at "
+      "most this distance",
+      [&](const std::string& text) { choices.radius = number<float>(text); });
+  line.option("max-results", "N", "", "with --radius: only so many of the best results of each query",
+              [&](const std::string& text) { choices.max_results = number<std::uint64_t>(text); });
   line.option("query-ids", "FILE", "",
               "the ids of the queries in results, one a line; unless given, their numbers from 0",
               [&](const std::string& text) { choices.query_ids = text; });
@@ -172,13 +80,7 @@ CommandLine line_of(SearchChoices& choices) {
             "also print the stored documents of the results: in tsv as a fifth column, with tabs, line ends and "
             "backslashes as \\t, \\n, \\r and \\\\; in json as a list 'documents'");
   line.flag("exact", choices.exact, "compare each query with every vector, with any kind of index");
-  line.option("format", "NAME", std::string(choices.format->name), "tsv, trec or json",
-              [&](const std::string& text) { choices.format = &parse_format(text); });
-  line.option("run-name", "NAME", choices.run_name, "last column of a TREC run", [&](const std::string& text) {
-    if (text.empty() || printable(text) != text || text.find(' ') != text.npos)
-      invalid_argument("'" + text + "' given, expected a word without blanks");
-    choices.run_name = text;
-  });
+  add_format(line, choices.format, choices.run_name);
   line.option("output,o", "FILE", "standard output",
               "file to write; it appears complete or not at all. Devices, pipes, -, /dev/stdout and other descriptors "
               "are written to as results come",
@@ -232,11 +134,11 @@ class Answers {
   Answers(const Index& index, const SearchChoices& choices, std::span<const std::string> names,
           const TokenBatch& tokens, Output& output)
       : index_(index), choices_(choices), names_(names), tokens_(tokens), output_(output), params_(choices.params) {
-    params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(params_.k, index.size()));
+    const std::uint64_t most = choices.radius ? choices.max_results.value_or(index.size()) : params_.k;
+    params_.k = static_cast<std::size_t>(std::min<std::uint64_t>(most, index.size()));
     rows_ = std::clamp<std::size_t>(
-        kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))), 1, kBatchRows);
-    ids_.resize(rows_ * params_.k);
-    scores_.resize(rows_ * params_.k);
+        kBatchBytes / std::max<std::size_t>(1, params_.k * (sizeof(std::int64_t) + sizeof(float))),
+        choices.radius ? kRangeRows : 1, kBatchRows);
   }
 
   void print(VectorStream& queries) {
@@ -251,21 +153,39 @@ class Answers {
  private:
   void print(Batch queries) {
     queries.tokens = tokens_.from(done_);
-    const std::size_t places = queries.rows * params_.k;
-    const Hits hits{.ids = std::span(ids_).first(places), .scores = std::span(scores_).first(places)};
-    choices_.exact ? index_.search_exact(queries, params_, hits) : index_.search(queries, params_, hits);
+    const HitLists hits = answer(queries);
     std::string text;
     for (std::size_t i = 0; i < queries.rows; ++i, ++done_) {
-      const auto all = hits.ids.subspan(i * params_.k, params_.k);
-      const auto count = static_cast<std::size_t>(std::ranges::find(all, -1) - all.begin());
-      Found found{.query = query_name(), .ids = {}, .scores = hits.scores.subspan(i * params_.k, count)};
-      const std::vector<Id> rows(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+      const auto begin = static_cast<std::size_t>(hits.limits[i]), end = static_cast<std::size_t>(hits.limits[i + 1]);
+      const std::vector<Id> rows(hits.ids.begin() + hits.limits[i], hits.ids.begin() + hits.limits[i + 1]);
+      Found found{.query = query_name(), .ids = {}, .scores = std::span(hits.scores).subspan(begin, end - begin)};
       for (const Id row : rows) found.ids.push_back(id_of(row));
       if (choices_.show) found.documents = index_.documents()->at(rows);
-      choices_.format->write(text, found, index_.manifest().schema.metric, choices_.run_name);
+      choices_.format->write(text, found, largest_first(index_.manifest().schema.metric), choices_.run_name);
       output_.write(text);
       text.clear();
     }
+  }
+
+  HitLists answer(const Batch& queries) const {
+    if (choices_.radius)
+      return choices_.exact ? index_.range_search_exact(queries, *choices_.radius, params_, params_.k)
+                            : index_.range_search(queries, *choices_.radius, params_, params_.k);
+    const std::size_t k = params_.k;
+    HitLists all{.limits = {0},
+                 .scores = std::vector<float>(queries.rows * k),
+                 .ids = std::vector<std::int64_t>(queries.rows * k)};
+    const Hits hits{.ids = all.ids, .scores = all.scores};
+    choices_.exact ? index_.search_exact(queries, params_, hits) : index_.search(queries, params_, hits);
+    std::size_t count = 0;  // of results, moved together
+    for (std::size_t i = 0; i < queries.rows; ++i) {
+      for (std::size_t place = i * k; place < (i + 1) * k && all.ids[place] >= 0; ++place, ++count) {
+        all.ids[count] = all.ids[place];
+        all.scores[count] = all.scores[place];
+      }
+      all.limits.push_back(static_cast<std::int64_t>(count));
+    }
+    return all;
   }
 
   std::string query_name() const {
@@ -285,14 +205,12 @@ class Answers {
   Output& output_;
   SearchParams params_;
   std::size_t rows_;
-  std::vector<std::int64_t> ids_;
-  std::vector<float> scores_;
   std::uint64_t done_ = 0;
 };
 
 /// Throws Error(invalid_argument) unless the documents of the index can be shown.
 void check_shown(const Index& index, const Format& format) {
-  if (format.write == write_trec) invalid_argument("--show: given with --format trec, expected tsv or json");
+  if (!format.has_documents) invalid_argument("--show: given with --format trec, expected tsv or json");
   const std::string found = index.documents() == nullptr       ? "no documents"
                             : !index.documents()->entry().text ? "documents that are bytes"
                                                                : "";
@@ -300,6 +218,8 @@ void check_shown(const Index& index, const Format& format) {
 }
 
 int answer(SearchChoices& choices) {
+  if (choices.radius && choices.given.given("k")) invalid_argument("-k: given with --radius, expected --max-results");
+  if (choices.max_results && !choices.radius) invalid_argument("--max-results: given without --radius, expected -k");
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
     inputs.insert(inputs.end(), {choices.index, choices.query_ids, choices.filter_ids,

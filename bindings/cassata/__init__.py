@@ -20,6 +20,7 @@ The classes are named and called as kANNolo's: ``import cassata as kannolo`` run
 
 from cassata._core import FormatError, __version__, simd_target
 from cassata.cleaning import clean
+from cassata.fusion import fuse
 from cassata.index import Index, RecallWarning, build, open
 from cassata.inputs import SparseRows
 from cassata.kannolo import CLASSES as _CLASSES
@@ -67,6 +68,7 @@ __all__ = [
     "__version__",
     "build",
     "clean",
+    "fuse",
     "install_as",
     "open",
     "pack",

@@ -12,6 +12,8 @@ from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
 from cassata.filters import Filters
+from cassata.fusion import fuse as fuse
+from cassata.index import HitLists
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "build",
     "clean",
+    "fuse",
     "install_as",
     "open",
     "pack",
@@ -119,6 +122,24 @@ class Index:
         sum_stages: bool = False,
         num_threads: int = 0,
     ) -> _Hits: ...
+    def range_search(
+        self,
+        queries: Queries,
+        radius: float,
+        *,
+        max_results: int | None = None,
+        tokens: Tokens | None = None,
+        filter: Filters | None = None,
+        ef_search: int | None = None,
+        early_exit_threshold: float = 0.0,
+        query_cut: int = 12,
+        heap_factor: float = 1.0,
+        k_candidates: int = 100,
+        alpha: float | None = None,
+        beta: int | None = None,
+        sum_stages: bool = False,
+        num_threads: int = 0,
+    ) -> HitLists: ...
     def join(
         self,
         tokens: Path,

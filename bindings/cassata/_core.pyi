@@ -27,6 +27,8 @@ _Filter = npt.NDArray[np.uint8] | dict[str, Any] | None
 
 _Hits = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
+_HitLists = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[Any]]
+
 _Column = tuple[str, str, str, Any, npt.NDArray[np.bool_] | None]
 
 class _Parameter(TypedDict):
@@ -88,6 +90,16 @@ def unpack(archive: str, index: str, num_threads: int, overwrite: bool, progress
 def recommend(
     data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object
 ) -> dict[str, Any]: ...
+def fuse(
+    rankings: Sequence[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64] | list[Any]]],
+    weights: list[float],
+    method: str,
+    k: float,
+    normalize: str,
+    top: int | None,
+) -> _HitLists:
+    """Rankings are (name, limits, scores, ids), ids int64 or a list of str and None; the result has ids alike."""
+
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
 def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
 
@@ -113,6 +125,17 @@ class Index:
 
         Without `texts`, row numbers instead of ids that are texts.
         """
+
+    def range_search(
+        self,
+        queries: _Queries,
+        radius: float,
+        max_results: int | None = None,
+        tokens: _Tokens | None = None,
+        filters: list[_Filter] = ...,
+        **parameters: object,
+    ) -> _HitLists:
+        """Where the results of each query begin, their scores and external ids, best first."""
 
     def ids(self) -> npt.NDArray[Any] | None: ...
     def row(self, id: int | str) -> int | None: ...

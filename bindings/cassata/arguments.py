@@ -102,6 +102,24 @@ queries: Data | None = None
     Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the sample, which
     are held out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.
 
+[fuse]
+rankings: Rankings
+    The results of each search: (scores, ids) of shape (k,) for one query, (nq, k) for several, best first; k may
+    differ. Or (limits, scores, ids), as `Index.range_search` returns them. Ids are whole numbers, or texts in arrays of
+    objects; places with id -1 or None are ignored.
+method: str = "rrf"
+    "rrf": reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): weight / (k + rank), ranks from 1,
+    summed. "sum": weight times score, summed.
+k: float = 60
+    With "rrf": the larger, the less the first ranks differ from others; 0 or more.
+weights: Sequence[float] | None = None
+    A weight for each ranking, 0 or more. None: 1.
+normalize: str | None = None
+    With "sum": "min-max" scales the scores of each query in each ranking, the worst to 0 and the best to 1, or all to 1
+    if they are equal. None: scores as they are.
+top: int | None = None
+    Most results of a query; at most as many as the rankings have. None: the largest k of the rankings; of triples, all.
+
 [load]
 path: Path
     The index file.
@@ -114,6 +132,11 @@ queries: npt.ArrayLike
     One query: shape (dim,). Several: (nq, dim) or (nq * dim,). C-contiguous float32 arrays are used in place.
 query: npt.ArrayLike | None = None
     Another name for `queries`.
+radius: float
+    The worst score of a result, inclusive: dot products and cosines are at least `radius`, squared Euclidean and
+    Manhattan distances at most. Infinite: all vectors.
+max_results: int | None = None
+    Only so many of the best results of each query. None: all.
 query_components: npt.ArrayLike
     Whole numbers from 0 to 2**32 - 2 of shape (entries,), in any order; values of equal components are summed. Or a
     scipy.sparse matrix whose rows are the queries, instead of all three arrays.

@@ -21,6 +21,7 @@ from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
 Hits: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
+HitLists: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[Any]]
 
 
 class RecallWarning(UserWarning):
@@ -198,13 +199,59 @@ class Index:
         for name in parameters.keys() - _SEARCH:
             raise signatures.unknown(name, f"{type(self).__name__}.search", SEARCH_ARGUMENTS)
         core = self._opened()  # kept until the end, even if another thread closes the index
+        asked, several = self._asked(core, queries, tokens, filter, parameters)
+        scores, ids = core.search(**asked)
+        return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
+
+    def range_search(
+        self,
+        queries: Queries,
+        radius: float,
+        *,
+        max_results: int | None = None,
+        tokens: Tokens | None = None,
+        filter: Filters | None = None,
+        **parameters: Any,
+    ) -> HitLists:
+        """Finds all vectors within a radius of each query, best first, ties by lower id.
+
+        Exact with kind "flat", and with kind "postings" if its lists are complete (docs/python.md). Other indexes find
+        about as much as `search` does: they begin with the given `ef_search` and `k_candidates`, and widen both as far
+        as the results of a query need it.
+
+        Returns:
+            (limits, scores, ids), int64 of shape (nq + 1,) and two arrays of shape (limits[-1],), also for one query:
+            the results of query i are limits[i] to limits[i + 1] - 1. Scores and ids are those of `search`.
+
+        Raises:
+            ValueError: As `search`; the radius is NaN; or memory cannot hold that all vectors are results.
+            TypeError: An argument has an unknown name or a wrong type.
+
+        Example:
+            >>> limits, scores, ids = index.range_search(vectors[:2], 0.8)
+            >>> ids[limits[1] : limits[2]]  # of the second query
+        """
+        for name in parameters.keys() - (_SEARCH - {"k"}):
+            raise signatures.unknown(name, f"{type(self).__name__}.range_search", [*_PARAMETERS_OF_RANGE_SEARCH])
+        core = self._opened()
+        asked, _ = self._asked(core, queries, tokens, filter, parameters)
+        return core.range_search(radius=radius, max_results=max_results, **asked)
+
+    def _asked(
+        self,
+        core: _core.Index,
+        queries: Queries,
+        tokens: Tokens | None,
+        filter: Filters | None,
+        parameters: dict[str, Any],
+    ) -> tuple[dict[str, Any], bool]:
+        """The arguments of a search of the engine, and whether the queries were given in two dimensions."""
         rows, count, several = inputs.queries_of(queries, core.dim, self._sparse)
         given = None if tokens is None else inputs.tokens_of(tokens, count, core.token_dim)
         if count > 1:
             parameters.setdefault("num_threads", 0)
         chosen = filters.of_queries(filter, count, core)
-        scores, ids = core.search(rows, given, chosen, **parameters)
-        return (scores, ids) if several else (scores.reshape(-1), ids.reshape(-1))
+        return {"queries": rows, "tokens": given, "filters": chosen, **parameters}, several
 
     @described("join")
     def join(
@@ -567,6 +614,15 @@ _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
+_PARAMETERS_OF_RANGE_SEARCH = {
+    p.name: p
+    for p in signatures.parameters_of(
+        "search",
+        f"queries radius * max_results tokens filter {' '.join(n for n in signatures.names_of('search') if n != 'k')}",
+        {"num_threads": 0},
+    )
+}
+_PARAMETERS_OF_RANGE_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"]
 
 _OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())
 _DOC = signatures.with_arguments(inspect.getdoc(Index.build) or "", "build", _OF_BUILD)
@@ -574,4 +630,9 @@ signatures.complete(Index.build.__func__, "cls", _OF_BUILD, "Index", _DOC)  # ty
 signatures.complete(build, "", _OF_BUILD, "Index", _DOC)
 _DOC = signatures.with_arguments(inspect.getdoc(Index.search) or "", "search", _OF_SEARCH, {"queries": _QUERIES})
 signatures.complete(Index.search, "self", _OF_SEARCH, "Hits", _DOC)
+_OF_RANGE_SEARCH = list(_PARAMETERS_OF_RANGE_SEARCH.values())
+_DOC = signatures.with_arguments(
+    inspect.getdoc(Index.range_search) or "", "search", _OF_RANGE_SEARCH, {"queries": _QUERIES}
+)
+signatures.complete(Index.range_search, "self", _OF_RANGE_SEARCH, "HitLists", _DOC)
 open.__doc__ = Index.open.__doc__

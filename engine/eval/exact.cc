@@ -48,7 +48,7 @@ void search_exact(VectorStream& vectors, Metric metric, const Batch& queries, co
     const std::unique_ptr<Codes> codes = encoder->open(sections, batch.rows);
     SearchParams bounded = params;
     bounded.k = std::min(params.k, batch.rows);
-    search_by_scan(*codes, distance, ids, searched.batch(), bounded, found);
+    search_by_scan(*codes, distance, ids, searched.batch(), bounded, kAnyDistance, found);
     for (std::size_t i = 0; i < queries.rows; ++i) merge(best[i], found[i], params.k);
   });
   put_hits(best, queries, metric, params.k, out);

@@ -67,14 +67,18 @@ void check_queries(const Batch& queries, const Searched& searched) {
     check_vector(queries.row(i).values, [&] { return "queries: row " + std::to_string(i); });
 }
 
+void check_asked(const Batch& queries, const Searched& searched) {
+  check_queries(queries, searched);
+  check_tokens(queries, searched.token_dim);
+}
+
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out) {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();  // bounds the product
   const std::size_t places = k != 0 && queries.rows > kMost / k ? kMost : queries.rows * k;
   if (out.ids.size() != places || out.scores.size() != out.ids.size())
     invalid_argument("out: room for " + std::to_string(out.ids.size()) +
                      " results, expected queries x k = " + std::to_string(places));
-  check_queries(queries, searched);
-  check_tokens(queries, searched.token_dim);
+  check_asked(queries, searched);
 }
 
 void check_filters(std::span<const Bitmap* const> filters, std::size_t queries, std::uint64_t size) {
@@ -130,6 +134,23 @@ void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metr
     std::fill(scores.begin() + static_cast<std::ptrdiff_t>(best[i].size()), scores.end(),
               score_of(metric, std::numeric_limits<float>::infinity()));
   }
+}
+
+HitLists lists_of(std::span<std::vector<Candidate>> best, Metric metric) {
+  HitLists out;
+  for (const std::vector<Candidate>& found : best)
+    out.limits.push_back(out.limits.back() + static_cast<std::int64_t>(found.size()));
+  const auto count = static_cast<std::size_t>(out.limits.back());
+  out.scores.reserve(count);
+  out.ids.reserve(count);
+  for (std::vector<Candidate>& found : best) {
+    for (const Candidate& hit : found) {
+      out.scores.push_back(score_of(metric, hit.distance));
+      out.ids.push_back(hit.id);
+    }
+    found = {};
+  }
+  return out;
 }
 
 }  // namespace cassata

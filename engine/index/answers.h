@@ -25,7 +25,9 @@ struct Searched {
 /// values and a length (L2) of 0 or 1e-15 to 2e18. Components of sparse queries may be unsorted and repeated: see
 /// OrderedQueries.
 void check_queries(const Batch& queries, const Searched& searched);
-/// Also checks their token vectors, and that `out` has room for `k` results of each query.
+/// Also checks their token vectors.
+void check_asked(const Batch& queries, const Searched& searched);
+/// Also checks that `out` has room for `k` results of each query.
 void check_search(const Batch& queries, const Searched& searched, std::size_t k, const Hits& out);
 
 /// Throws Error(invalid_argument) unless there is no filter, one, or one for each of `queries`, each of `size` rows.
@@ -70,5 +72,8 @@ class SearchedQueries {
 /// Copies best[i], at most `k` results, best first, to the places of query i, and fills the rest.
 void put_hits(std::span<std::vector<Candidate>> best, const Batch& queries, Metric metric, std::size_t k,
               const Hits& out);
+
+/// The results best[i], best first, of each query; frees them.
+HitLists lists_of(std::span<std::vector<Candidate>> best, Metric metric);
 
 }  // namespace cassata

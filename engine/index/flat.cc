@@ -10,7 +10,7 @@
 namespace cassata {
 
 void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, const Batch& queries,
-                    const SearchParams& params, std::span<std::vector<Candidate>> best) {
+                    const SearchParams& params, float farthest, std::span<std::vector<Candidate>> best) {
   constexpr std::size_t kQueries = 16;  // queries that share one read of the rows
   std::vector<std::vector<std::unique_ptr<Scorer>>> scorers_of(threads_of(params.num_threads));
   const BatchFilters filters(params.filters, [ids](const Bitmap& passing) { return RowFilter(passing, ids); });
@@ -28,7 +28,7 @@ void search_by_scan(const Codes& codes, Metric metric, std::span<const Id> ids, 
                      rows[i] = filter == nullptr ? nullptr : &filter->rows();
                    }
                    scan(std::span(scorers).first(count), codes.size(), ids, params.k, best.subspan(first, count),
-                        std::span<const Bitmap* const>(rows).first(count));
+                        std::span<const Bitmap* const>(rows).first(count), farthest);
                  }
                });
 }
@@ -40,12 +40,13 @@ class FlatSearcher final : public Searcher {
   FlatSearcher(const Codes& codes, Metric metric) : codes_(codes), metric_(metric) {}
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, {}, queries, params, best);
+    search_by_scan(codes_, metric_, {}, queries, params, kAnyDistance, best);
   }
-  void search_exact(const Batch& queries, const SearchParams& params,
+  void search_exact(const Batch& queries, const SearchParams& params, float farthest,
                     std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, metric_, {}, queries, params, best);
+    search_by_scan(codes_, metric_, {}, queries, params, farthest, best);
   }
+  std::size_t sure_results(const SearchParams&) const override { return 0; }
   void verify(const Reading&) const override {}
 
  private:

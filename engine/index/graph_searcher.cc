@@ -64,7 +64,7 @@ class GraphSearcher final : public Searcher {
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
     const Plan plan = plan_of(params);
     if (plan.k == 0 || plan.candidates == 0) return;
-    if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, best);
+    if (plan.scans && (!second_ || schema_.traversal_only())) return search_exact(queries, params, kAnyDistance, best);
     const BatchFilters filters(params.filters, [&](const Bitmap& ids) { return filter_of(ids, plan); });
     const GraphLayout::Interleaving in_flight = layout_->interleaving();
     const std::size_t slots_a_thread = in_flight.running + in_flight.waiting;
@@ -90,9 +90,21 @@ class GraphSearcher final : public Searcher {
     for (auto& query : slots) idle_.give(std::move(query));
   }
 
-  void search_exact(const Batch& queries, const SearchParams& params,
+  void search_exact(const Batch& queries, const SearchParams& params, float farthest,
                     std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(*results_, schema_.distance(), result_ids_, queries, params, best);
+    search_by_scan(*results_, schema_.distance(), result_ids_, queries, params, farthest, best);
+  }
+
+  std::size_t sure_results(const SearchParams& params) const override {
+    SearchParams any = params;
+    any.k = 0;
+    const Plan plan = plan_of(any);
+    if (!second_ || schema_.traversal_only())
+      return kScannedPerPlace * plan.width > size_ ? 0 : std::max<std::size_t>(plan.width / kPlacesPerResult, 1);
+    if (plan.rerank.sum && !summed_ && plan.candidates == size_) return size_;  // no scan sums the stages of tokens
+    const bool scan = schema_.has(Role::maxsim) ? plan.candidates > size_ / 2 && !plan.rerank.sum
+                                                : kScannedPerPlace * plan.width > size_;
+    return scan ? 0 : std::max<std::size_t>(plan.candidates / kCandidatesPerResult, 1);
   }
 
   void verify(const Reading& reading) const override {
@@ -102,6 +114,12 @@ class GraphSearcher final : public Searcher {
   }
 
  private:
+  /// Places of the beam, and candidates of a given number, for each result of a range search: with fewer, the farthest
+  /// ones are missed (docs/decisions/range-searches-widen.md).
+  static constexpr std::size_t kPlacesPerResult = 2, kCandidatesPerResult = 4;
+  /// A scan of this many rows takes as long as a traversal needs for a place of its beam.
+  static constexpr std::size_t kScannedPerPlace = 60;
+
   /// The plan of a search, from its parameters.
   struct Plan {
     std::size_t k;

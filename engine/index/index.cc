@@ -1,6 +1,7 @@
 #include "cassata/index.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "cassata/bitmap.h"
@@ -10,6 +11,7 @@
 #include "engine/graph/row_order.h"
 #include "engine/index/answers.h"
 #include "engine/index/build_index.h"
+#include "engine/index/range.h"
 #include "engine/index/registry.h"
 #include "engine/index/schema_rules.h"
 #include "engine/index/searcher.h"
@@ -147,6 +149,10 @@ struct Index::State {
   std::uint64_t size() const noexcept { return file->manifest().size; }
   std::size_t dim() const noexcept { return file->manifest().dim; }
   std::size_t token_dim() const noexcept { return file->manifest().schema.has(Role::maxsim) ? codes.second->dim() : 0; }
+
+  Searched searched() const noexcept {
+    return {.vector_kind = file->manifest().schema.vector_kind, .dim = dim(), .token_dim = token_dim()};
+  }
 
   void verify(const Progress& progress) const {
     file->verify(progress, [this](const Reading& reading) {
@@ -289,33 +295,70 @@ std::shared_ptr<const Bitmap> Index::rows_where(const Condition& condition) cons
   return state_->selected.rows(condition.text(), [&] { return condition.rows(*state_->fields); });
 }
 
-void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
-  answer(queries, params, out, &Searcher::search);
-}
-
-void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const {
-  answer(queries, params, out, &Searcher::search_exact);
-}
-
-void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const {
-  const Manifest& manifest = this->manifest();
+template <class Find>
+Index::Best Index::found(const Batch& queries, const SearchParams& params, Find find) const {
   params.check();
-  check_search(queries,
-               {.vector_kind = manifest.schema.vector_kind, .dim = state_->dim(), .token_dim = state_->token_dim()},
-               params.k, out);
   check_filters(params.filters, queries.rows, state_->size());
   SearchParams bounded = params;
   bounded.k = std::min<std::uint64_t>(params.k, state_->size());
-  std::vector<std::vector<Candidate>> best(queries.rows);
+  Best best(queries.rows);
   state_->file->reading([&] {
-    (*state_->searcher.*function)(SearchedQueries(queries, manifest.schema.metric).batch(), bounded, best);
+    find(*state_->searcher, SearchedQueries(queries, manifest().schema.metric).batch(), bounded, best);
     for (const std::vector<Candidate>& found : best)
       for (const Candidate& hit : found)
         if (hit.id >= state_->size())  // only in a damaged file
           corrupt(state_->file->path() + ": section '" + std::string(kIdsSection) + "': id " + std::to_string(hit.id) +
                   ", expected one below " + std::to_string(state_->size()));
   });
-  put_hits(best, queries, manifest.schema.metric, params.k, out);
+  return best;
+}
+
+template <class Find>
+void Index::answer(const Batch& queries, const SearchParams& params, const Hits& out, Find find) const {
+  check_search(queries, state_->searched(), params.k, out);
+  Best best = found(queries, params, find);
+  put_hits(best, queries, manifest().schema.metric, params.k, out);
+}
+
+template <class Find>
+HitLists Index::answer_range(const Batch& queries, float radius, const SearchParams& params, std::size_t max_results,
+                             Find find) const {
+  if (std::isnan(radius)) invalid_argument("radius: nan given, expected a number");
+  check_asked(queries, state_->searched());
+  SearchParams bounded = params;
+  bounded.k = max_results;
+  const Metric metric = manifest().schema.metric;
+  Best best =
+      found(queries, bounded, [&](const Searcher& searcher, const Batch& asked, const SearchParams& most, Best& into) {
+        find(searcher, asked, most, score_of(metric, radius), into);
+      });
+  return lists_of(best, metric);
+}
+
+void Index::search(const Batch& queries, const SearchParams& params, const Hits& out) const {
+  answer(queries, params, out, [](const Searcher& searcher, const Batch& asked, const SearchParams& most, Best& into) {
+    searcher.search(asked, most, into);
+  });
+}
+
+void Index::search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const {
+  answer(queries, params, out, [](const Searcher& searcher, const Batch& asked, const SearchParams& most, Best& into) {
+    searcher.search_exact(asked, most, kAnyDistance, into);
+  });
+}
+
+HitLists Index::range_search(const Batch& queries, float radius, const SearchParams& params,
+                             std::size_t max_results) const {
+  return answer_range(queries, radius, params, max_results,
+                      [](const Searcher& searcher, const Batch& asked, const SearchParams& most, float farthest,
+                         Best& into) { search_range(searcher, asked, most, farthest, into); });
+}
+
+HitLists Index::range_search_exact(const Batch& queries, float radius, const SearchParams& params,
+                                   std::size_t max_results) const {
+  return answer_range(queries, radius, params, max_results,
+                      [](const Searcher& searcher, const Batch& asked, const SearchParams& most, float farthest,
+                         Best& into) { searcher.search_exact(asked, most, farthest, into); });
 }
 
 void Index::verify(const Progress& progress) const { state_->verify(progress); }

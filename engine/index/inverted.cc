@@ -25,11 +25,18 @@ const PostingsEntry& postings_entry(const MappedFile& file) {
   return *postings;
 }
 
+/// Whether sums bound scores: lists have all entries and block maxima, and the rows hold the lists' values, nearly.
+bool is_complete(Encoding encoding, const PostingsEntry& entry) {
+  return (encoding == Encoding::sparse_f32 || encoding == Encoding::sparse_f16) && entry.n_postings == 0 &&
+         entry.summary_energy >= 1;
+}
+
 class PostingsSearcher final : public Searcher {
  public:
   PostingsSearcher(const MappedFile& file, const Codes& codes, const PostingsEntry& entry, bool exact)
       : codes_(codes),
         exact_(exact),
+        complete_(exact || is_complete(file.manifest().schema.first.encoding, entry)),
         lists_(file.section(kListsSection), file.section(kDirectorySection), file.section(kBucketsSection), entry.lists,
                entry.bucket_shift, codes.size(), codes.dim()),
         permutation_(file.section(kIdsSection), codes.size()) {
@@ -39,11 +46,58 @@ class PostingsSearcher final : public Searcher {
   }
 
   void search(const Batch& queries, const SearchParams& params, std::span<std::vector<Candidate>> best) const override {
-    if (!exact_ && std::max(params.k, params.ef_search) > codes_.size() / 2)
-      return search_exact(queries, params, best);  // lists would score most rows
+    const std::size_t candidates = std::max(params.k, params.ef_search);
+    if (!exact_ && candidates > codes_.size() / 2)
+      return search_exact(queries, params, kAnyDistance, best);  // lists would score most rows
+    search_lists(queries, params, exact_, candidates, kAnyDistance, best);
+  }
+
+  void search_exact(const Batch& queries, const SearchParams& params, float farthest,
+                    std::span<std::vector<Candidate>> best) const override {
+    if (complete_ && farthest != kAnyDistance)  // the bounds hold, and skip most rows
+      search_lists(queries, params, true, farthest < 0 ? params.ef_search : std::max(params.k, params.ef_search),
+                   farthest, best);
+    else
+      search_by_scan(codes_, Metric::dot_product, permutation_.ids(), queries, params, farthest, best);
+  }
+
+  std::size_t sure_results(const SearchParams& params) const override {
+    return complete_ || kScannedPerCandidate * params.ef_search > codes_.size()
+               ? 0
+               : std::max<std::size_t>(params.ef_search / kCandidatesPerResult, 1);
+  }
+
+  void verify(const Reading& reading) const override {
+    lists_.verify(reading);
+    permutation_.verify(reading);
+    for (std::size_t i = 0; i < neighbors_.rows.size(); ++i) {
+      reading(std::as_bytes(neighbors_.rows.subspan(i, 1)));
+      if (neighbors_.rows[i] >= codes_.size() && neighbors_.rows[i] != kNoId)
+        throw neighbors_section_.damaged(i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) +
+                                                             ", expected a row below " + std::to_string(codes_.size()));
+    }
+  }
+
+ private:
+  /// If at most this many rows for each candidate pass a filter, they are scanned: the lists take as long.
+  static constexpr std::size_t kScanned = 4;
+  /// Candidates for each result of a range search, and rows whose scan takes as long as a candidate
+  /// (docs/decisions/range-searches-widen.md).
+  static constexpr std::size_t kCandidatesPerResult = 2, kScannedPerCandidate = 20;
+
+  /// Workspace of one thread, kept for the next search, because it is as long as the collection.
+  struct Work {
+    PostingSearch search;
+    std::unique_ptr<Scorer> scorer;
+  };
+
+  /// Searches the lists, or scans if they do not decide or `candidates` is many of the rows that pass.
+  void search_lists(const Batch& queries, const SearchParams& params, bool exact, std::size_t candidates,
+                    float farthest, std::span<std::vector<Candidate>> best) const {
     const PostingParams wanted{.k = params.k,
-                               .exact = exact_,
-                               .candidates = std::max(params.k, params.ef_search),
+                               .exact = exact,
+                               .farthest = farthest,
+                               .candidates = candidates,
                                .query_cut = params.query_cut,
                                .heap_factor = params.heap_factor};
     const BatchFilters filters(params.filters,
@@ -63,40 +117,15 @@ class PostingsSearcher final : public Searcher {
             const bool few = filter != nullptr && filter->count() <= kScanned * wanted.candidates;
             if (few || !work->search.find(queries.row(i), *work->scorer, of_query, best[i]))
               scan({&work->scorer, 1}, codes_.size(), permutation_.ids(), params.k, best.subspan(i, 1),
-                   {&of_query.rows, 1});
+                   {&of_query.rows, 1}, farthest);
           }
           idle_.give(std::move(work));
         });
   }
 
-  void search_exact(const Batch& queries, const SearchParams& params,
-                    std::span<std::vector<Candidate>> best) const override {
-    search_by_scan(codes_, Metric::dot_product, permutation_.ids(), queries, params, best);
-  }
-
-  void verify(const Reading& reading) const override {
-    lists_.verify(reading);
-    permutation_.verify(reading);
-    for (std::size_t i = 0; i < neighbors_.rows.size(); ++i) {
-      reading(std::as_bytes(neighbors_.rows.subspan(i, 1)));
-      if (neighbors_.rows[i] >= codes_.size() && neighbors_.rows[i] != kNoId)
-        throw neighbors_section_.damaged(i * sizeof(Id), "neighbour " + std::to_string(neighbors_.rows[i]) +
-                                                             ", expected a row below " + std::to_string(codes_.size()));
-    }
-  }
-
- private:
-  /// If at most this many rows for each candidate pass a filter, they are scanned: the lists take as long.
-  static constexpr std::size_t kScanned = 4;
-
-  /// Workspace of one thread, kept for the next search, because it is as long as the collection.
-  struct Work {
-    PostingSearch search;
-    std::unique_ptr<Scorer> scorer;
-  };
-
   const Codes& codes_;
-  bool exact_;
+  bool exact_;     // searches are
+  bool complete_;  // sums bound scores
   PostingLists lists_;
   Permutation permutation_;
   Section neighbors_section_;

@@ -112,7 +112,7 @@ SelfCheck self_check(const Searcher& searcher, const Manifest& manifest, const R
   const auto recall_of = [&](const Batch& queries) {
     std::vector<std::vector<Candidate>> found(queries.rows), exact(queries.rows);
     searcher.search(queries, params, found);
-    searcher.search_exact(queries, params, exact);
+    searcher.search_exact(queries, params, kAnyDistance, exact);
     return recall_by_score(found, exact);
   };
   Rows own(manifest.schema.vector_kind, rows.dim), fresh(manifest.schema.vector_kind, rows.dim);

@@ -56,10 +56,10 @@ bool PostingSearch::find(VectorView query, Scorer& scorer, const PostingParams& 
   scored_.reset(lists_.rows());
   sum_short_lists();
   bound_blocks();
-  params.exact ? find_exact(params.k, scorer) : find_best(params, scorer);
-  const bool certain =
-      !params.exact || ((found_.size() == params.k || !opposed_) && (found_.empty() || found_.back().distance < 0));
-  if (params.exact && certain && found_.size() < params.k) fill_with_zeros(params.k);
+  params.exact ? find_exact(params.k, params.farthest, scorer) : find_best(params, scorer);
+  const bool certain = !params.exact || params.farthest < 0 ||
+                       ((found_.size() == params.k || !opposed_) && (found_.empty() || found_.back().distance < 0));
+  if (params.exact && certain && params.farthest >= 0 && found_.size() < params.k) fill_with_zeros(params.k);
   clear();
   for (const Candidate& c : found_) best.push_back({c.distance, id(c.id)});
   return certain;
@@ -149,8 +149,8 @@ void PostingSearch::visit(std::uint16_t min, std::uint16_t max) {
   visited_.insert(visited_.end(), chosen.begin(), chosen.end());
 }
 
-std::uint16_t PostingSearch::visit_best(std::size_t k) {
-  const std::uint16_t min = std::max<std::uint16_t>(kth_largest(bounds_, std::max<std::size_t>(k, 10)), 1);
+std::uint16_t PostingSearch::visit_best(std::size_t k, std::uint16_t least) {
+  const std::uint16_t min = std::max(kth_largest(bounds_, std::max<std::size_t>(k, 10)), least);
   visit(min, kMaxSum);
   return min;
 }
@@ -166,22 +166,24 @@ std::uint16_t PostingSearch::min_sum(double score) const {
   return to_sum((score - small_rounding_) * (1 - rounding_) * scale_ - static_cast<double>(terms_.size()) - 1);
 }
 
-void PostingSearch::find_exact(std::size_t k, Scorer& scorer) {
-  const std::uint16_t first = visit_best(k);
+void PostingSearch::find_exact(std::size_t k, float farthest, Scorer& scorer) {
+  const std::uint16_t least = farthest < 0 ? min_sum(-static_cast<double>(farthest)) : std::uint16_t{1};
+  const std::uint16_t first = visit_best(k, least);
   const std::size_t early = visited_.size();
-  const std::uint16_t kth = kth_block_maximum(k);
+  const std::uint16_t kth = std::max(kth_block_maximum(k), least);
   score_rows(0, early, kth, kMaxSum, lists_.rows(), scorer);
   keep_best(k);
-  std::uint16_t min = 1;
-  if (found_.size() == k) min = min_sum(-static_cast<double>(found_.back().distance));
+  std::uint16_t min = least;
+  if (found_.size() == k) min = std::max(min, min_sum(-static_cast<double>(found_.back().distance)));
   visit(min, static_cast<std::uint16_t>(first - 1));
   score_rows(0, early, min, static_cast<std::uint16_t>(kth - 1), lists_.rows(), scorer);
   score_rows(early, visited_.size(), min, kMaxSum, lists_.rows(), scorer);
   keep_best(k);
+  while (farthest < 0 && !found_.empty() && found_.back().distance > farthest) found_.pop_back();
 }
 
 void PostingSearch::find_best(const PostingParams& params, Scorer& scorer) {
-  const std::uint16_t first = visit_best(params.k);
+  const std::uint16_t first = visit_best(params.k, 1);
   visit(to_sum(static_cast<double>(params.heap_factor) * kth_block_maximum(params.k)),
         static_cast<std::uint16_t>(first - 1));
   score_rows(0, visited_.size(), kth_block_maximum(params.candidates), kMaxSum, params.candidates, scorer);

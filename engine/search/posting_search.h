@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,9 @@ namespace cassata {
 
 struct PostingParams {
   std::size_t k = 0;
-  bool exact = false;          ///< finds the exact k best; the fields below are ignored
+  bool exact = false;  ///< finds the exact k best; the fields below `farthest` are ignored
+  /// With `exact`: only rows at most as far, which needs fewer sums if it is negative.
+  float farthest = std::numeric_limits<float>::infinity();
   std::size_t candidates = 0;  ///< number of rows that are scored
   std::size_t query_cut = 0;   ///< number of lists that are summed, those with the largest contributions; 0: all
   float heap_factor = 1;       ///< a block is summed if its bound is at least this share of the k-th best sum
@@ -65,9 +68,9 @@ class PostingSearch {
   void bound_blocks();
   /// Sums the lists with block maxima in the blocks whose bounds are `min` to `max`.
   void visit(std::uint16_t min, std::uint16_t max);
-  /// Visits at least k of the blocks with the largest bounds, if there are as many. Returns the smallest of their
-  /// bounds.
-  std::uint16_t visit_best(std::size_t k);
+  /// Visits at least k of the blocks with the largest bounds, if as many reach `least`. Returns the smallest bound of
+  /// those visited.
+  std::uint16_t visit_best(std::size_t k, std::uint16_t least);
   /// The k-th largest of the block maxima of sums, over the visited blocks; at least 1.
   std::uint16_t kth_block_maximum(std::size_t k);
   /// Scores the rows whose sums are `min` to `max` in visited_[first] to visited_[last - 1]; about `limit` at most,
@@ -78,7 +81,7 @@ class PostingSearch {
   void score_neighbors(std::size_t k, Scorer& scorer);
   std::uint16_t min_sum(double score) const;
   void score_others(std::size_t k, Scorer& scorer);
-  void find_exact(std::size_t k, Scorer& scorer);
+  void find_exact(std::size_t k, float farthest, Scorer& scorer);
   void find_best(const PostingParams& params, Scorer& scorer);
   void keep_best(std::size_t k);
   void fill_with_zeros(std::size_t k);

@@ -11,10 +11,13 @@ namespace {
 
 constexpr std::size_t kRows = 256;  // stay in the caches while they are scored for all queries
 
-/// The k smallest of the offered candidates. Collects up to 2k and then drops the worse half, in linear time in all.
+/// The k smallest of the offered candidates within a distance. Collects up to 2k and then drops the worse half, in
+/// linear time in all.
 class Smallest {
  public:
-  Smallest(std::size_t k, std::vector<Candidate>& kept) : k_(k), kept_(kept) { kept_.clear(); }
+  Smallest(std::size_t k, float farthest, std::vector<Candidate>& kept) : k_(k), kept_(kept), bound_(farthest) {
+    kept_.clear();
+  }
 
   void offer(float distance, Id id) {
     // A NaN, from infinity minus infinity, would break the order.
@@ -38,7 +41,7 @@ class Smallest {
 
   std::size_t k_;
   std::vector<Candidate>& kept_;
-  float bound_ = std::numeric_limits<float>::infinity();
+  float bound_;
 };
 
 /// A query of a scan, with the rows of its filter that are not scored yet: rows far apart are scored together, so that
@@ -120,9 +123,9 @@ void scan_all(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t si
 }  // namespace
 
 void scan(std::span<const std::unique_ptr<Scorer>> scorers, std::uint64_t size, std::span<const Id> ids, std::size_t k,
-          std::span<std::vector<Candidate>> best, std::span<const Bitmap* const> filters) {
+          std::span<std::vector<Candidate>> best, std::span<const Bitmap* const> filters, float farthest) {
   std::vector<Smallest> smallest;
-  for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, best[q]);
+  for (std::size_t q = 0; q < scorers.size(); ++q) smallest.emplace_back(k, farthest, best[q]);
   if (k == 0) return;
   if (std::ranges::all_of(filters, [](const Bitmap* filter) { return filter == nullptr; }))
     scan_all(scorers, size, ids, smallest);

@@ -24,7 +24,7 @@ from conftest import brute_force
 def test_help_and_version():
     overview = output("--help")
     commands = re.findall(r"^  (\w+) ", overview, re.MULTILINE)
-    assert commands == ["build", "search", "inspect", "verify", "bench", "clean", "pack", "unpack"]
+    assert commands == ["build", "search", "fuse", "inspect", "verify", "bench", "clean", "pack", "unpack"]
     for command in commands:
         assert output(command, "--help").startswith(f"Usage: cassata {command} ")
         assert output(command, "-h") == output(command, "--help")

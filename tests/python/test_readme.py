@@ -14,7 +14,7 @@ from cli import BINARY, output, run
 from conftest import clustered
 
 README = Path(__file__).parents[2] / "README.md"
-COMMANDS = ("build", "search", "inspect", "verify", "bench", "clean", "pack", "unpack")
+COMMANDS = ("build", "search", "fuse", "inspect", "verify", "bench", "clean", "pack", "unpack")
 
 
 def blocks(language):

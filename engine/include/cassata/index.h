@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cassata/documents.h"
+#include "cassata/hits.h"
 #include "cassata/manifest.h"
 #include "cassata/metric.h"
 #include "cassata/params.h"
@@ -98,6 +99,19 @@ class Index {
   /// with token vectors scores by these alone. Ignores ef_search and sum_stages.
   void search_exact(const Batch& queries, const SearchParams& params, const Hits& out) const;
 
+  /// Finds all vectors whose score for a query is `radius` or better: at least `radius` if the largest score is the
+  /// best, else at most; of each query the `max_results` best at most. An infinite radius lets all vectors through.
+  /// Exact on indexes of kind flat, and on inverted lists that are complete; others find about as much as search()
+  /// does: they begin with ef_search and k_candidates of `params`, and widen both as far as the results of a query need
+  /// it. Ignores params.k. Memory grows with the results. Throws Error as search(), and Error(invalid_argument) for a
+  /// NaN as radius.
+  HitLists range_search(const Batch& queries, float radius, const SearchParams& params,
+                        std::size_t max_results = kMaxSize) const;
+
+  /// The same, exact on any index: scores all vectors, or all that can be within the radius.
+  HitLists range_search_exact(const Batch& queries, float radius, const SearchParams& params,
+                              std::size_t max_results = kMaxSize) const;
+
   /// Checks every byte against its hash, then every structural rule (ids below size, permutation complete, lists well
   /// formed). Each block is read from disk once, not through the mapping. Throws Error: corrupt (naming section and
   /// byte), io (a block cannot be read).
@@ -124,8 +138,16 @@ class Index {
 
  private:
   struct State;
-  using SearchFunction = void (Searcher::*)(const Batch&, const SearchParams&, std::span<std::vector<Candidate>>) const;
-  void answer(const Batch& queries, const SearchParams& params, const Hits& out, SearchFunction function) const;
+  using Best = std::vector<std::vector<Candidate>>;
+  /// Calls `find` with the queries as searches take them, with `params` for at most size() results, and with a place
+  /// for the results of each query, which it returns checked. The queries are checked.
+  template <class Find>
+  Best found(const Batch& queries, const SearchParams& params, Find find) const;
+  template <class Find>
+  void answer(const Batch& queries, const SearchParams& params, const Hits& out, Find find) const;
+  template <class Find>
+  HitLists answer_range(const Batch& queries, float radius, const SearchParams& params, std::size_t max_results,
+                        Find find) const;
   explicit Index(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
   std::shared_ptr<const State> state_;
