@@ -38,6 +38,7 @@ FACADE = tuple(
         "exact",
         "facts",
         "index",
+        "index_source",
         "measure",
         "parameters",
         "params",

@@ -1,4 +1,4 @@
-// Vectors read back from every kind of index that the registry has.
+// Vectors read back from every kind of index that the registry has, and builds from them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cassata/index_source.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/multivector_cases.h"
 #include "tests/support/expect_error.h"
@@ -118,6 +119,35 @@ TEST_P(VectorsOfKind, AnyRowsInAnyOrder) {
   EXPECT_EQ(index.vectors({}).size(), 0U);
   const Id beyond[] = {0, 120};
   expect_error(Errc::invalid_argument, {"rows: row 120, expected 0 to 119"}, [&] { index.vectors(beyond); });
+}
+
+/// An exact index of the same vectors.
+Index copied(const IndexSource& source) {
+  const bool sparse = source.index().manifest().schema.vector_kind == VectorKind::sparse;
+  const Encoding encoding = sparse ? Encoding::sparse_f32 : Encoding::f32;
+  return Index::build(*source.vectors(), {.schema = {.kind = Kind::flat, .first = {.encoding = encoding}}});
+}
+
+TEST_P(VectorsOfKind, AreTheInputOfAnotherBuild) {
+  Random random(4);
+  Vectors vectors = clustered_vectors(random, 150, 6, 3);
+  duplicate_rows(random, vectors, 20);
+  const Index index = build(vectors, GetParam());
+  const std::vector<float> all = dense(index.vectors(all_rows(index)), vectors.dim);
+  const Index same = copied(IndexSource(index));
+  EXPECT_EQ(dense(same.vectors(all_rows(same)), vectors.dim), all);
+  Bitmap filter(index.size());
+  std::vector<float> expected;
+  for (std::size_t row = 0; row < index.size(); row += 1 + below(random, 4)) {
+    filter.set(row);
+    expected.insert(expected.end(), all.begin() + row * 6, all.begin() + (row + 1) * 6);
+  }
+  const Index part = copied(IndexSource(index, &filter));
+  EXPECT_EQ(dense(part.vectors(all_rows(part)), vectors.dim), expected);
+  const std::vector<InputEntry>& inputs = part.manifest().provenance.inputs;
+  ASSERT_EQ(inputs.size(), 1U);
+  EXPECT_EQ(inputs[0].rows, filter.count());
+  EXPECT_NE(inputs[0].xxh3, same.manifest().provenance.inputs[0].xxh3);
 }
 
 CASSATA_FOR_CASES(VectorsOfKind, all_cases());
