@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,10 +13,9 @@
 #include "bindings/arguments.h"
 #include "bindings/columns.h"
 #include "bindings/gil.h"
+#include "bindings/given_filters.h"
 #include "bindings/numpy.h"
 #include "bindings/parts.h"
-#include "cassata/bitmap.h"
-#include "cassata/condition.h"
 #include "cassata/metric.h"
 #include "cassata/parameters.h"
 #include "cassata/payload.h"
@@ -76,39 +73,6 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-/// A bitmap of `size` rows from packed bits, of each byte the lowest first.
-Bitmap bitmap_of(const py::array_t<std::uint8_t, py::array::c_style>& bits, std::uint64_t size) {
-  if (bits.ndim() != 1 || static_cast<std::size_t>(bits.size()) != (size + 7) / 8)
-    invalid_argument("filter: " + std::to_string(bits.size()) + " bytes, expected " + std::to_string((size + 7) / 8) +
-                     ", a bit for each row");
-  Bitmap out(size);
-  if (size != 0) std::memcpy(out.words().data(), bits.data(), static_cast<std::size_t>(bits.size()));
-  out.clear_tail();
-  return out;
-}
-
-/// One bitmap for each filter: packed bits, a condition over fields, or None.
-struct Filters {
-  std::vector<std::shared_ptr<const Bitmap>> held;
-  std::vector<const Bitmap*> pointers;
-};
-
-Filters filters_of(const Index& index, const py::list& filters) {
-  Filters out;
-  for (const py::handle filter : filters) {
-    if (py::isinstance<py::dict>(filter)) {
-      const Condition condition(term_of(py::reinterpret_borrow<py::object>(filter)));
-      const WithoutGil without;
-      out.held.push_back(index.rows_where(condition));
-    } else if (!filter.is_none()) {
-      using Bits = py::array_t<std::uint8_t, py::array::c_style>;
-      out.held.push_back(std::make_shared<const Bitmap>(bitmap_of(py::cast<Bits>(filter), index.size())));
-    }
-    out.pointers.push_back(filter.is_none() ? nullptr : out.held.back().get());
-  }
-  return out;
-}
-
 /// What a search is asked, in the caller's arrays.
 struct Asked {
   /// Throws TypeError or Error(invalid_argument) naming the argument.
@@ -158,7 +122,8 @@ py::tuple range_search(const Index& index, const py::object& queries, const py::
   std::uint64_t most = index.size();
   if (!max_results.is_none()) most = std::min(most, whole_value(kMaxResults, max_results));
   const float infinity = std::numeric_limits<float>::infinity();
-  if (bound == score_of(index.manifest().schema.metric, infinity)) check_results_fit("radius", asked.batch.rows, most);
+  if (bound == score_of(index.manifest().schema.metric, infinity) && asked.held.pointers.empty())
+    check_results_fit("radius", asked.batch.rows, most);
   HitLists found;
   {
     const WithoutGil without;

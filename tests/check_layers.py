@@ -40,6 +40,7 @@ FACADE = tuple(
         "fuse",
         "hits",
         "index",
+        "index_source",
         "measure",
         "parameters",
         "params",

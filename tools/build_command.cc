@@ -6,6 +6,7 @@
 
 #include "cassata/index.h"
 #include "cassata/parameters.h"
+#include "tools/build_input.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
 #include "tools/document_files.h"
@@ -18,6 +19,7 @@ namespace {
 
 struct BuildChoices {
   std::string input, output;
+  FilterChoices filter;
   PayloadFiles payload;
   DocumentFile documents;
   bool quiet = false, json = false;
@@ -40,7 +42,8 @@ CommandLine line_of(BuildChoices& choices) {
                    ".fbin, .u8bin or .i8bin;\n"
                    "sparse vectors: .bin (u32 n; for each vector u32 nnz, nnz u32 components in ascending order, nnz "
                    "f32 values; little-endian), or .npz\n"
-                   "as scipy.sparse.save_npz writes it.\n"
+                   "as scipy.sparse.save_npz writes it; or an index file, whose vectors, ids, fields, documents and "
+                   "metric are taken unless other ones are given.\n"
                    "INPUT is streamed: memory holds the graph, a chunk of vectors and the training samples of trained "
                    "encodings. OUTPUT appears when it is\n"
                    "complete; a former file of that name stays until then. The same input and parameters give the same "
@@ -53,6 +56,8 @@ CommandLine line_of(BuildChoices& choices) {
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
   line.parameters(build_parameters(), choices.given);
+  add_filter(line, choices.filter, "vectors of an INPUT that is an index meet to be taken",
+             "vectors of an INPUT that is an index have to be taken");
   add_payload(line, choices.payload);
   add_documents(line, choices.documents);
   line.option("layout", "NAME", "", "paged: the same as --graph-type paged",
@@ -65,16 +70,18 @@ CommandLine line_of(BuildChoices& choices) {
 int build_plainly(const Words& words) {
   BuildChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
-  BuildParams params = build_params(choices.given, vector_kind_of(choices.input));
+  const BuildInput input(choices.input, choices.filter);
+  input.complete(choices.given);
+  BuildParams params = build_params(choices.given, input.vector_kind());
   params.replace = replacing(params.replace.overwrite);
   check_output_file(choices.output);
-  refuse_overwriting(choices.output,
-                     {choices.input, choices.payload.ids, choices.payload.fields, choices.documents.path});
-  const Payload payload = read_payload(choices.payload);
+  refuse_overwriting(choices.output, {choices.input, choices.filter.ids, choices.payload.ids, choices.payload.fields,
+                                      choices.documents.path});
+  const Payload payload = input.payload(choices.payload);
   params.payload = &payload;
-  const std::unique_ptr<DocumentStream> documents = open_documents(choices.documents);
+  const std::unique_ptr<DocumentStream> documents = input.documents(choices.documents);
   params.documents = documents.get();
-  build_and_report(choices.input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
+  build_and_report(input, params, choices.output, {.quiet = choices.quiet, .json = choices.json});
   return kOk;
 }
 

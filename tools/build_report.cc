@@ -8,7 +8,6 @@
 #include "format/file/mapped_file.h"
 #include "tools/describe.h"
 #include "tools/terminal.h"
-#include "tools/vectors.h"
 
 namespace cassata::tools {
 namespace {
@@ -47,12 +46,12 @@ void build_and_report(const std::function<Index(const Progress&)>& build, const 
   }
 }
 
-void build_and_report(const std::string& input, BuildParams params, const std::string& output,
+void build_and_report(const BuildInput& input, BuildParams params, const std::string& output,
                       const BuildReport& report) {
   build_and_report(
       [&](const Progress& progress) {
         params.progress = progress;
-        return Index::build(*open_vectors(input), params, output);
+        return Index::build(*input.vectors(), params, output);
       },
       report);
 }

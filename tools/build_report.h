@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cassata/index.h"
+#include "tools/build_input.h"
 
 namespace cassata::tools {
 
@@ -18,7 +19,7 @@ struct BuildReport {
 /// Builds an index by `build`, with the progress bar that it is given, and prints a summary.
 void build_and_report(const std::function<Index(const Progress&)>& build, const BuildReport& report);
 /// The same, of the vectors in `input`.
-void build_and_report(const std::string& input, BuildParams params, const std::string& output,
+void build_and_report(const BuildInput& input, BuildParams params, const std::string& output,
                       const BuildReport& report);
 
 }  // namespace cassata::tools

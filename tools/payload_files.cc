@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
 
+#include "cassata/condition.h"
 #include "format/base/text.h"
 #include "format/input/npy.h"
 #include "format/os/file_reader.h"
@@ -180,6 +182,25 @@ Term term_of(const Json& json) {
   return object;
 }
 
+/// A condition in JSON. Throws Error(invalid_argument).
+Condition parse_condition(std::string_view json) {
+  const Json form = Json::parse(json, nullptr, false);
+  if (form.is_discarded()) invalid_argument("filter: " + cassata::quoted(json) + " given, expected JSON");
+  return Condition(term_of(form));
+}
+
+/// The row of an id as text, or of a row number in an index without ids. Throws Error(invalid_argument), about `place`.
+Id row_of(const Index& index, const std::string& text, const std::string& place) {
+  std::optional<Id> row;
+  if (const auto number = parse_number<std::int64_t>(text)) row = index.row(*number);
+  if (!row) row = index.row(std::string_view(text));
+  if (!row)
+    invalid_argument(
+        place + cassata::quoted(text) + ", expected " +
+        (index.external_ids() != nullptr ? "an id of the index" : "a row number below " + decimal(index.size())));
+  return *row;
+}
+
 }  // namespace
 
 void add_payload(CommandLine& line, PayloadFiles& files) {
@@ -211,10 +232,24 @@ std::vector<std::string> read_lines(const std::filesystem::path& path) {
   return lines;
 }
 
-Condition parse_condition(std::string_view json) {
-  const Json form = Json::parse(json, nullptr, false);
-  if (form.is_discarded()) invalid_argument("filter: " + cassata::quoted(json) + " given, expected JSON");
-  return Condition(term_of(form));
+void add_filter(CommandLine& line, FilterChoices& filter, const std::string& condition, const std::string& ids) {
+  line.option("filter", "JSON", "",
+              "a condition over fields that " + condition + ", such as {\"size\": {\"$lt\": 1000}} (docs/payload.md)",
+              [&](const std::string& text) { filter.condition = text; });
+  line.option("filter-ids", "FILE", "", "the ids that " + ids + ", one a line",
+              [&](const std::string& text) { filter.ids = text; });
+}
+
+std::shared_ptr<const Bitmap> filter_of(const Index& index, const FilterChoices& filter) {
+  std::shared_ptr<const Bitmap> by_condition;
+  if (!filter.condition.empty()) by_condition = index.rows_where(parse_condition(filter.condition));
+  if (filter.ids.empty()) return by_condition;
+  Bitmap rows(index.size());
+  const std::vector<std::string> lines = read_lines(filter.ids);
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    rows.set(row_of(index, lines[i], filter.ids.string() + ": line " + decimal(i + 1) + ": "));
+  if (by_condition) rows &= *by_condition;
+  return std::make_shared<const Bitmap>(std::move(rows));
 }
 
 }  // namespace cassata::tools

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cassata/condition.h"
+#include "cassata/bitmap.h"
+#include "cassata/index.h"
 #include "cassata/payload.h"
 #include "tools/command.h"
 
@@ -26,7 +28,18 @@ Payload read_payload(const PayloadFiles& files);
 /// The lines of a text file, without their ends; "\r\n" ends a line, too.
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
-/// A condition in JSON. Throws Error(invalid_argument).
-Condition parse_condition(std::string_view json);
+/// The rows that --filter and --filter-ids choose; empty: not given.
+struct FilterChoices {
+  std::string condition;
+  std::filesystem::path ids;
+
+  bool given() const { return !condition.empty() || !ids.empty(); }
+};
+
+/// Adds the options --filter and --filter-ids, whose help begins and ends as `condition` and `ids` say.
+void add_filter(CommandLine& line, FilterChoices& filter, const std::string& condition, const std::string& ids);
+/// The rows of `index` that both let through; null: neither is given. Throws Error: invalid_argument, naming the file
+/// and the line; corrupt; io.
+std::shared_ptr<const Bitmap> filter_of(const Index& index, const FilterChoices& filter);
 
 }  // namespace cassata::tools

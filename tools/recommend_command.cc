@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "format/file/file_writer.h"
+#include "tools/build_input.h"
 #include "tools/build_report.h"
 #include "tools/command.h"
 #include "tools/describe.h"
@@ -24,10 +25,11 @@ using Json = nlohmann::ordered_json;
 
 struct RecommendChoices {
   std::string input, output, queries;
+  FilterChoices filter;
   PayloadFiles payload;
   DocumentFile documents;
   bool quiet = false, json = false;
-  RecommendParams params;
+  Given<RecommendParams> given{recommend_parameters()};
   ReplaceParams replace;
 };
 
@@ -42,10 +44,12 @@ CommandLine line_of(RecommendChoices& choices) {
   line.argument("INPUT", choices.input);
   line.option("output,o", "FILE", "", "the index file to write",
               [&](const std::string& text) { choices.output = text; });
-  line.parameters(recommend_parameters(), choices.params);
+  line.parameters(recommend_parameters(), choices.given);
   line.option("queries", "FILE", "",
               "queries to measure with; unless given, vectors of INPUT that are held out of the sample",
               [&](const std::string& text) { choices.queries = text; });
+  add_filter(line, choices.filter, "vectors of an INPUT that is an index meet to be taken",
+             "vectors of an INPUT that is an index have to be taken");
   add_payload(line, choices.payload);
   add_documents(line, choices.documents);
   add_force(line, choices.replace);
@@ -98,14 +102,15 @@ std::string table_of(const Recommendation& found) {
   return table(rows, {false, true, true, true, true});
 }
 
-Recommendation find(const RecommendChoices& choices) {
-  const std::unique_ptr<VectorStream> vectors = open_vectors(choices.input);
-  if (choices.queries.empty()) return recommend(*vectors, nullptr, choices.params);
-  const std::unique_ptr<VectorStream> stream = open_vectors(choices.queries);
+/// `queries_path` is that of a file; empty: none.
+Recommendation find(const BuildInput& input, const std::string& queries_path, const RecommendParams& params) {
+  const std::unique_ptr<VectorStream> vectors = input.vectors();
+  if (queries_path.empty()) return recommend(*vectors, nullptr, params);
+  const std::unique_ptr<VectorStream> stream = open_vectors(queries_path);
   check_queries(*stream, vectors->vector_kind(), vectors->dim(), vectors->name());
   const Rows queries(*stream);
   const Batch batch = queries.batch();
-  return recommend(*vectors, &batch, choices.params);
+  return recommend(*vectors, &batch, params);
 }
 
 }  // namespace
@@ -119,22 +124,26 @@ int build_recommended(const Words& words) {
   RecommendChoices choices;
   if (!line_of(choices).parse(words)) return kOk;
   check_output_file(choices.output);
-  refuse_overwriting(choices.output, {choices.input, choices.queries, choices.payload.ids, choices.payload.fields,
-                                      choices.documents.path});
-  const Payload payload = read_payload(choices.payload);
-  const std::unique_ptr<DocumentStream> documents = open_documents(choices.documents);
+  refuse_overwriting(choices.output, {choices.input, choices.queries, choices.filter.ids, choices.payload.ids,
+                                      choices.payload.fields, choices.documents.path});
+  const BuildInput input(choices.input, choices.filter);
+  const Payload payload = input.payload(choices.payload);
+  const std::unique_ptr<DocumentStream> documents = input.documents(choices.documents);
   check_target(choices.output, kIndexFile, choices.replace);
-  choices.params.progress = progress_bar(choices.quiet);
-  const Recommendation found = find(choices);
+  input.complete(choices.given);
+  RecommendParams wanted;
+  choices.given.apply(wanted);
+  wanted.progress = progress_bar(choices.quiet);
+  const Recommendation found = find(input, choices.queries, wanted);
   if (!choices.quiet && !choices.json) print(table_of(found) + "\n" + found.why + "\n");
   BuildParams params = found.choice().params;
-  params.num_threads = choices.params.num_threads;
+  params.num_threads = wanted.num_threads;
   params.replace = choices.replace;
   params.payload = &payload;
   params.documents = documents.get();
   params.ef_search = static_cast<std::uint32_t>(found.choice().ef_search());
   build_and_report(
-      choices.input, params, choices.output,
+      input, params, choices.output,
       {.quiet = choices.quiet, .json = choices.json, .more = {{"recommendation", recommendation_json(found)}}});
   return kOk;
 }

@@ -29,7 +29,8 @@ constexpr std::size_t kBatchRows = 1024, kBatchBytes = std::size_t{8} << 20;
 constexpr std::size_t kRangeRows = 64;
 
 struct SearchChoices {
-  std::string index, queries, query_ids, filter, filter_ids, multivec_queries, output, run_name = "cassata";
+  std::string index, queries, query_ids, multivec_queries, output, run_name = "cassata";
+  FilterChoices filter;
   const Format* format = &formats().front();
   bool exact = false, show = false;
   ReplaceParams replace;
@@ -69,11 +70,7 @@ CommandLine line_of(SearchChoices& choices) {
   line.option("query-ids", "FILE", "",
               "the ids of the queries in results, one a line; unless given, their numbers from 0",
               [&](const std::string& text) { choices.query_ids = text; });
-  line.option("filter", "JSON", "",
-              "a condition over fields that results meet, such as {\"size\": {\"$lt\": 1000}} (docs/payload.md)",
-              [&](const std::string& text) { choices.filter = text; });
-  line.option("filter-ids", "FILE", "", "the ids that results may have, one a line",
-              [&](const std::string& text) { choices.filter_ids = text; });
+  add_filter(line, choices.filter, "results meet", "results may have");
   add_multivec_queries(line, choices.multivec_queries);
   add_resident(line, choices.opening);
   line.flag("show", choices.show,
@@ -100,31 +97,6 @@ std::string read_standard_input() {
     if (n == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(n));
   }
-}
-
-/// The row of an id as text, or of a row number in an index without ids. Throws Error(invalid_argument), about `place`.
-Id row_of(const Index& index, const std::string& text, const std::string& place) {
-  std::optional<Id> row;
-  if (const auto number = parse_number<std::int64_t>(text)) row = index.row(*number);
-  if (!row) row = index.row(std::string_view(text));
-  if (!row)
-    invalid_argument(
-        place + cassata::quoted(text) + ", expected " +
-        (index.external_ids() != nullptr ? "an id of the index" : "a row number below " + decimal(index.size())));
-  return *row;
-}
-
-/// The rows that --filter and --filter-ids let through; null: neither is given.
-std::shared_ptr<const Bitmap> filter_of(const Index& index, const std::string& condition, const std::string& ids) {
-  std::shared_ptr<const Bitmap> by_condition;
-  if (!condition.empty()) by_condition = index.rows_where(parse_condition(condition));
-  if (ids.empty()) return by_condition;
-  Bitmap rows(index.size());
-  const std::vector<std::string> lines = read_lines(ids);
-  for (std::size_t i = 0; i < lines.size(); ++i)
-    rows.set(row_of(index, lines[i], ids + ": line " + decimal(i + 1) + ": "));
-  if (by_condition) rows &= *by_condition;
-  return std::make_shared<const Bitmap>(std::move(rows));
 }
 
 /// Answers queries and prints their results, a limited number at a time.
@@ -222,7 +194,7 @@ int answer(SearchChoices& choices) {
   if (choices.max_results && !choices.radius) invalid_argument("--max-results: given without --radius, expected -k");
   if (!choices.output.empty()) {
     std::vector<std::filesystem::path> inputs = multivec_query_files(choices.multivec_queries);
-    inputs.insert(inputs.end(), {choices.index, choices.query_ids, choices.filter_ids,
+    inputs.insert(inputs.end(), {choices.index, choices.query_ids, choices.filter.ids,
                                  choices.queries == "-" ? "/dev/stdin" : choices.queries});
     refuse_overwriting(choices.output, inputs);
   }
@@ -232,7 +204,7 @@ int answer(SearchChoices& choices) {
   choices.params.ef_search = index.default_ef_search();
   choices.given.apply(choices.params);
   check_used(choices.given, {&index, 1});
-  const std::shared_ptr<const Bitmap> filter = filter_of(index, choices.filter, choices.filter_ids);
+  const std::shared_ptr<const Bitmap> filter = filter_of(index, choices.filter);
   const Bitmap* const of_all[] = {filter.get()};
   if (filter) choices.params.filters = of_all;
   std::optional<TypedVectors> typed;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cassata/error.h"
+#include "cassata/index_source.h"
 #include "format/file/mapped_file.h"
 #include "format/input/sparse_files.h"
 #include "format/os/file_reader.h"
@@ -106,6 +107,7 @@ VectorKind vector_kind_of(const std::filesystem::path& path) {
 }
 
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path) {
+  if (is_index_file(path)) return IndexSource(Index::open(path)).vectors();
   if (input_extension(path) == kMatrixExtension) return read_matrix(path.string());
   if (vector_kind_of(path) == VectorKind::sparse) return open_sparse_stream(path);
   return open_stream(path);

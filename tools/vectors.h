@@ -15,10 +15,10 @@
 
 namespace cassata::tools {
 
-/// The kind of vectors in a file, by its extension: .bin and .npz are sparse.
+/// The kind of vectors in a file that is no index, by its extension: .bin and .npz are sparse.
 VectorKind vector_kind_of(const std::filesystem::path& path);
 
-/// Opens a file by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
+/// Opens a file: an index, or another by its extension; .npz, which scipy.sparse.save_npz wrote, by Python, whole.
 std::unique_ptr<VectorStream> open_vectors(const std::filesystem::path& path);
 
 /// Throws Error(invalid_argument) unless `queries` are of the kind and, if dense, of the dim of the vectors in the file

@@ -11,12 +11,15 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cassata import _core
+
+if TYPE_CHECKING:
+    from cassata import Index
 
 Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
 Path: TypeAlias = str | os.PathLike[str]
@@ -54,7 +57,7 @@ class SparseMatrix(Protocol):
         """The same in compressed rows."""
 
 
-Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path
+Data: TypeAlias = "npt.ArrayLike | SparseMatrix | SparseRows | Index | Path"
 Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
 Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
 Documents: TypeAlias = Iterable[str] | Iterable[bytes]
@@ -68,7 +71,12 @@ _MAX_COMPONENT = 2**32 - 2
 
 
 def collection(data: Any, name: str = "data") -> tuple[Any, str]:
-    """A path, an array or compressed rows for the engine, and their name in errors: `name`, or a path read here."""
+    """What the engine takes: an index, a path, an array or compressed rows.
+
+    And their name in errors: `name`, or a path read here.
+    """
+    if hasattr(data, "_opened"):
+        return data._opened(), name
     if isinstance(data, SparseRows):
         return sparse_rows(*data), name
     if is_matrix(data):
@@ -76,6 +84,11 @@ def collection(data: Any, name: str = "data") -> tuple[Any, str]:
     if isinstance(data, (str, os.PathLike)):
         return collection_file(file_path(name, data))
     return dense_matrix(name, data), name
+
+
+def opened(data: Any) -> Any:
+    """`data` for the engine; of the path of an index file the index."""
+    return (_core.index_in(data) or data) if isinstance(data, str) else data
 
 
 def collection_file(path: str) -> tuple[Any, str]:

@@ -74,7 +74,7 @@ def recommend(
     target_recall: float = 0.95,
     memory: int | str | None = None,
     k: int = 10,
-    metric: str = "dotproduct",
+    metric: str | None = None,
     sample: int = 20_000,
     num_threads: int = 0,
     progress: Progress = None,
@@ -98,8 +98,8 @@ def recommend(
         >>> index.batch_search(queries, k=10, ef_search=found.ef_search or 10)
     """
     found = _core.recommend(
-        inputs.collection(data, "data")[0],
-        None if queries is None else inputs.collection(queries, "queries")[0],
+        inputs.opened(inputs.collection(data, "data")[0]),
+        None if queries is None else inputs.opened(inputs.collection(queries, "queries")[0]),
         inputs.progress_function(progress),
         target_recall=target_recall,
         memory=memory,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -49,6 +50,14 @@ class DenseRows {
   virtual void decode(Id id, float* out) const = 0;
 };
 
+/// Sparse vectors, decoded one at a time.
+class SparseEntries {
+ public:
+  virtual ~SparseEntries() = default;
+  /// Appends the entries of vector `id`, in the order in which they are stored. Those of a damaged file may be any.
+  virtual void append(Id id, std::vector<std::uint32_t>& components, std::vector<float>& values) const = 0;
+};
+
 /// The stored vectors of one encoding, borrowed from a mapping. Immutable; any number of threads.
 class Codes {
  public:
@@ -62,6 +71,8 @@ class Codes {
   virtual void touch(Id) const noexcept {}
   /// Decodes the vectors; null if they are not dense.
   virtual const DenseRows* dense_rows() const noexcept { return nullptr; }
+  /// Decodes the vectors; null if they are not sparse.
+  virtual const SparseEntries* sparse_entries() const noexcept { return nullptr; }
 
   std::uint64_t size() const noexcept { return size_; }
   std::size_t dim() const noexcept { return dim_; }

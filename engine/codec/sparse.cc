@@ -83,6 +83,9 @@ class SparseCodes final : public SparseRows {
   kernels::sparse::Kernels<Record> kernels(Metric metric) const {
     return kernels::sparse::dispatch(metric, component_bytes_, Values::kKind);
   }
+  void append(Id id, std::vector<std::uint32_t>& components, std::vector<float>& values) const override {
+    append_entries(*this, id, components, values);
+  }
 
   Record record(Id id) const noexcept {
     const auto row = bytes(id);

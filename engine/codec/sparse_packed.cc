@@ -52,6 +52,9 @@ class PackedCodes final : public SparseRows {
     if (metric != Metric::dot_product) unsupported(metric);
     return kernels::sparse::dispatch_packed(layout_.low_bytes);
   }
+  void append(Id id, std::vector<std::uint32_t>& components, std::vector<float>& values) const override {
+    append_entries(*this, id, components, values);
+  }
 
   Record record(Id id) const noexcept {
     const auto row = bytes(id);

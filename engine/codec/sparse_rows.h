@@ -14,7 +14,7 @@
 
 namespace cassata {
 
-class SparseRows : public Codes {
+class SparseRows : public Codes, public SparseEntries {
  public:
   /// Largest dimension for which a query is scattered into a table; beyond it, rows are merged with the query.
   static constexpr std::size_t kMaxTable = std::size_t{1} << 22;
@@ -25,6 +25,7 @@ class SparseRows : public Codes {
   std::span<const std::byte> bytes(Id id) const noexcept { return offsets_.part(rows_.bytes, id); }
   std::span<const std::byte> place_bytes(Id id) const noexcept { return offsets_.bytes(id); }
   RowReads* reads() const noexcept { return rows_.reads; }
+  const SparseEntries* sparse_entries() const noexcept override { return this; }
   void prefetch_place(Id id) const noexcept { offsets_.prefetch(id); }
   void touch(Id id) const noexcept override {
     offsets_.touch(id);
@@ -57,6 +58,16 @@ class SparseRows : public Codes {
   }
 
  protected:
+  /// append() of `rows`, which has record() and each() as a SparseScorer needs them.
+  template <class Rows>
+  static void append_entries(const Rows& rows, Id id, std::vector<std::uint32_t>& components,
+                             std::vector<float>& values) {
+    rows.each(rows.record(id), [&](std::uint32_t component, float value) {
+      components.push_back(component);
+      values.push_back(value);
+    });
+  }
+
   SparseRows(const RowSections& sections, std::uint64_t size, std::size_t dim)
       : Codes(size, dim), rows_(sections.rows), offsets_(sections.offsets, size) {
     constexpr std::size_t kMaxTables = 64;

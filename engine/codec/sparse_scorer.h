@@ -42,10 +42,7 @@ class SparseScorer final : public FetchingScorer<Rows> {
   void bind(Id id) override {
     components_.clear();
     values_.clear();
-    codes_.each(codes_.record(id), [&](std::uint32_t component, float value) {
-      components_.push_back(component);
-      values_.push_back(value);
-    });
+    codes_.append(id, components_, values_);
     scatter();
   }
 

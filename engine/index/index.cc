@@ -16,6 +16,7 @@
 #include "engine/index/schema_rules.h"
 #include "engine/index/searcher.h"
 #include "engine/index/self_check.h"
+#include "engine/index/stored_vectors.h"
 #include "engine/kernels/dense_distance.h"
 #include "engine/lists/posting_lists.h"
 #include "engine/multivector/join.h"
@@ -121,6 +122,7 @@ struct Index::State {
   std::unique_ptr<const Fields> fields;
   mutable SelectedRows selected;
   std::optional<StoredDocuments> documents;
+  std::optional<StoredVectors> vectors;
 
   State(std::shared_ptr<const MappedFile> opened, const std::filesystem::path& from)
       : file(std::move(opened)),
@@ -135,6 +137,7 @@ struct Index::State {
     if (m.external_ids) external_ids = std::make_unique<const ExternalIds>(*file);
     fields = std::make_unique<const Fields>(*file);
     if (m.documents) documents.emplace(*file);
+    vectors.emplace(*file, codes);
     touch_short_sections(*file);
   }
 
@@ -293,6 +296,15 @@ std::optional<Id> Index::row(const ExternalId& id) const {
 const Fields& Index::fields() const noexcept { return *state_->fields; }
 std::shared_ptr<const Bitmap> Index::rows_where(const Condition& condition) const {
   return state_->selected.rows(condition.text(), [&] { return condition.rows(*state_->fields); });
+}
+
+Rows Index::vectors(std::span<const Id> rows) const {
+  for (const Id row : rows)
+    if (row >= size())
+      invalid_argument("rows: row " + std::to_string(row) + ", expected 0 to " + std::to_string(size() - 1));
+  std::optional<Rows> out;
+  file().reading([&] { out.emplace(state_->vectors->at(rows)); });
+  return std::move(*out);
 }
 
 template <class Find>

@@ -67,6 +67,8 @@ class TouchedCodes final : public Codes {
   }
   void verify(const Reading& reading) const override { codes_->verify(reading); }
   void touch(Id id) const noexcept override { codes_->touch(id); }
+  const DenseRows* dense_rows() const noexcept override { return codes_->dense_rows(); }
+  const SparseEntries* sparse_entries() const noexcept override { return codes_->sparse_entries(); }
 
  private:
   std::unique_ptr<Codes> codes_;

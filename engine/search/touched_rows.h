@@ -7,7 +7,8 @@
 
 namespace cassata {
 
-/// Wraps `codes`: calls Codes::touch() with a row before its scorers score or bind it.
+/// Wraps `codes`: calls Codes::touch() with a row before its scorers score or bind it. Who decodes a row touches it
+/// first.
 std::unique_ptr<Codes> touched_codes(std::unique_ptr<Codes> codes);
 
 }  // namespace cassata

@@ -94,6 +94,19 @@ void survive(const Index& index, const Asked& asked) {
   ask(search, kWalk);
   ask(search, kRelaxedWalk);
   ask(search_exact, kWalk);
+  try {
+    std::vector<Id> rows(index.size());
+    std::iota(rows.begin(), rows.end(), Id{0});
+    const Rows vectors = index.vectors(rows);
+    const Batch batch = vectors.batch();
+    for (std::size_t i = 0; i < batch.rows; ++i) {
+      for (const float value : batch.row(i).values) ASSERT_TRUE(std::isfinite(value));
+      for (const std::uint32_t component : batch.row(i).components) ASSERT_LT(component, index.dim());
+    }
+  } catch (const Error& e) {
+    ASSERT_EQ(e.code(), Errc::corrupt) << e.what();
+    ASSERT_NE(std::string(e.what()).find("section '"), std::string::npos) << e.what();
+  }
   for (Id row = 0; index.documents() != nullptr && row < index.size(); row += 7) {
     try {
       ASSERT_LE(index.documents()->at(row).size(), index.documents()->entry().largest);

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/conformance/cases.h"
 #include "tests/conformance/multivector_cases.h"
@@ -59,6 +61,9 @@ void expect_every_call_to_throw(const Index& index, const Asked& asked, Errc cod
                                 const std::vector<std::string>& parts, const fs::path& unused) {
   expect_error(code, parts, [&] { asked.search(index); });
   expect_error(code, parts, [&] { asked.search_exact(index); });
+  std::vector<Id> rows(kRows);
+  std::iota(rows.begin(), rows.end(), Id{0});
+  expect_error(code, parts, [&] { index.vectors(rows); });
   expect_error(code, parts, [&] { index.verify(); });
   expect_error(code, parts, [&] { index.warm(Resident::all); });
   expect_error(code, parts, [&] { index.save(unused); });

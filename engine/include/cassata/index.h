@@ -18,6 +18,7 @@
 #include "cassata/params.h"
 #include "cassata/payload.h"
 #include "cassata/residency.h"
+#include "cassata/rows.h"
 #include "cassata/stream.h"
 #include "cassata/types.h"
 
@@ -89,6 +90,13 @@ class Index {
   const Fields& fields() const noexcept;
   /// The rows that a condition selects. The last few results are kept. Throws Error as Condition::rows().
   std::shared_ptr<const Bitmap> rows_where(const Condition& condition) const;
+
+  /// The vectors of row numbers, in this order, in the most exact form that the file holds: those by which results are
+  /// scored. f32 values are those of the build; of other encodings they are decoded, with residuals the sum of both
+  /// stages. With metric cosine vectors have length 1. Token vectors cannot be read back: an index that has them
+  /// returns the vectors of its first stage. Memory holds the result. Throws Error: invalid_argument (a row beyond the
+  /// last), corrupt, io.
+  Rows vectors(std::span<const Id> rows) const;
 
   /// Finds the best `params.k` for each row of `queries`. `out.ids` and `out.scores` hold queries.rows * params.k
   /// places. Throws Error(invalid_argument): wrong dimension, NaN or infinity, a length (L2) that is neither 0 nor

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cassata/stream.h"
@@ -14,6 +15,14 @@ namespace cassata {
 class Rows {
  public:
   Rows(VectorKind vector_kind, std::size_t dim) : vector_kind_(vector_kind), dim_(dim) {}
+  /// Takes the vectors: of row i the values, and of sparse vectors the components, offsets[i] to offsets[i + 1] - 1.
+  Rows(VectorKind vector_kind, std::size_t dim, std::vector<float> values, std::vector<std::uint32_t> components,
+       std::vector<std::uint64_t> offsets)
+      : vector_kind_(vector_kind),
+        dim_(dim),
+        values_(std::move(values)),
+        components_(std::move(components)),
+        offsets_(std::move(offsets)) {}
   /// Reads the rest of `stream`.
   explicit Rows(VectorStream& stream);
 
