@@ -57,7 +57,7 @@ class SparseMatrix(Protocol):
         """The same in compressed rows."""
 
 
-Data: TypeAlias = "npt.ArrayLike | SparseMatrix | SparseRows | Index | Path"
+Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path | "Index"
 Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
 Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
 Documents: TypeAlias = Iterable[str] | Iterable[bytes]
