@@ -406,9 +406,9 @@ py::tuple classes() {
 }
 
 void define_index(py::module_& module) {
-  py::class_<Index> index(module, "Index");
-  define_searches(index);
-  index.def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
+  py::class_<Index> defined(module, "Index");
+  define_searches(defined);
+  defined.def_static("open", &open_file, "path"_a, "check"_a, "progress"_a)
       .def_static("join", &join, "first"_a, "folder"_a, "path"_a, "progress"_a)
       .def("ids",
            [](const Index& index) {

@@ -29,7 +29,7 @@ using namespace py::literals;
 /// Row numbers in `ids` as external ids, in place if these are integers. Missing places hold -1, or None among texts.
 py::object external_ids(const Index& index, py::array_t<std::int64_t> ids, bool texts = true) {
   const ExternalIds* const external = index.external_ids();
-  if (external == nullptr || (external->type() == IdType::text && !texts)) return std::move(ids);
+  if (external == nullptr || (external->type() == IdType::text && !texts)) return ids;
   const std::span<std::int64_t> rows(ids.mutable_data(), static_cast<std::size_t>(ids.size()));
   if (external->type() == IdType::text)
     return object_array({ids.shape(), ids.shape() + ids.ndim()}, [&](std::size_t i) {
@@ -37,7 +37,7 @@ py::object external_ids(const Index& index, py::array_t<std::int64_t> ids, bool 
     });
   for (std::int64_t& row : rows)
     if (row >= 0) row = std::get<std::int64_t>(external->at(static_cast<Id>(row)));
-  return std::move(ids);
+  return ids;
 }
 
 using TokenArrays = std::optional<std::tuple<FloatArray, OffsetArray>>;
@@ -116,7 +116,7 @@ py::tuple search(const Index& index, const py::object& queries, const TokenArray
 py::tuple range_search(const Index& index, const py::object& queries, const py::object& radius,
                        const py::object& max_results, const TokenArrays& tokens, const py::list& filters,
                        const py::kwargs& arguments) {
-  static constexpr ParameterInfo kRadius{.name = "radius"}, kMaxResults{.name = "max_results"};
+  static constexpr ParameterInfo kRadius{.name = "radius", .help = {}}, kMaxResults{.name = "max_results", .help = {}};
   const Asked asked(index, queries, tokens, filters, arguments);
   const auto bound = static_cast<float>(real_value(kRadius, radius));
   std::uint64_t most = index.size();

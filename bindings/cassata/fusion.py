@@ -61,15 +61,18 @@ def fuse(
             raise ValueError(f"rankings[{i}]: ids are {kinds[0]}, expected {kinds[1]}, as in rankings[0]")
         if (one.shape is None) != (made[0].shape is None) or len(one.shape or ()) != len(made[0].shape or ()):
             raise ValueError(f"rankings[{i}]: {_form(one)}, expected {_form(made[0])}, as rankings[0]")
-    each = [1.0] * len(made) if weights is None else [float(one) for one in weights]
+    each = [1.0] * len(made) if weights is None else inputs.numbers("weights", weights).astype(float).ravel().tolist()
     if len(each) != len(made):
         raise ValueError(f"weights: {len(each)} given, expected {len(made)}, one for each ranking")
     width = None if top is None else inputs.whole_number("top", top, maximum=2**63 - 1)
     if made and made[0].shape is not None:
         widths = [one.shape[-1] for one in made if one.shape]
         width = max(widths) if width is None else min(width, sum(widths))
+    constant = float(inputs.numbers("k", k))
     name = "none" if normalize is None else inputs.word("normalize", normalize)
-    limits, scores, ids = _core.fuse([one.core for one in made], each, inputs.word("method", method), k, name, width)
+    limits, scores, ids = _core.fuse(
+        [one.core for one in made], each, inputs.word("method", method), constant, name, width
+    )
     if made[0].shape is None or width is None:
         return limits, scores, ids
     shape = (len(limits) - 1, width)

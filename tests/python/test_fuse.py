@@ -138,6 +138,8 @@ def test_the_order_shows_what_is_best():
         ([([1.0], [1])], {"weights": [1, 2]}, ValueError, "weights: 2 given, expected 1"),
         ([([1.0], [1])], {"weights": [-1]}, ValueError, r"weights: -1 given for rankings\[0\]"),
         ([([1.0], [1])], {"weights": [np.nan]}, ValueError, "weights: nan given"),
+        ([([1.0], [1])], {"weights": ["much"]}, ValueError, "weights: dtype .*, expected real numbers"),
+        ([([1.0], [1])], {"k": "many"}, TypeError, "k: 'many' given, expected"),
         ([([1.0], [1])], {"method": "max"}, ValueError, "method: 'max' given, expected one of 'rrf', 'sum'"),
         ([([1.0], [1])], {"normalize": "z"}, ValueError, "normalize: 'z' given, expected one of 'none', 'min-max'"),
         ([([1.0], [1])], {"normalize": "min-max"}, ValueError, "normalize: given with method 'rrf'"),
