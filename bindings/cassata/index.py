@@ -105,7 +105,7 @@ class Index:
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
         """Builds from data that the engine takes. `name`: an array's, for errors, or the path of a file read here."""
-        data, chosen = inputs.opened(data), parameters.pop("filter", None)
+        chosen = parameters.pop("filter", None)
         if chosen is not None and not isinstance(data, _core.Index):
             raise ValueError("filter: given, expected only with an index as data")
         target = None if path is None else inputs.file_path("path", path)

@@ -86,13 +86,15 @@ def collection(data: Any, name: str = "data") -> tuple[Any, str]:
     return dense_matrix(name, data), name
 
 
-def opened(data: Any) -> Any:
-    """`data` for the engine; of the path of an index file the index."""
-    return (_core.index_in(data) or data) if isinstance(data, str) else data
+def opened(path: str) -> _core.Index | str:
+    """The index in a file, whatever its name is; the path of another file."""
+    return _core.index_in(path) or path
 
 
 def collection_file(path: str) -> tuple[Any, str]:
     """The same for a file; a file that the engine reads itself needs no name."""
+    if not isinstance(index := opened(path), str):
+        return index, ""
     if path.lower().endswith(_TABLES):
         raise ValueError(
             f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read the table and "

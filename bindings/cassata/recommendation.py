@@ -98,8 +98,8 @@ def recommend(
         >>> index.batch_search(queries, k=10, ef_search=found.ef_search or 10)
     """
     found = _core.recommend(
-        inputs.opened(inputs.collection(data, "data")[0]),
-        None if queries is None else inputs.opened(inputs.collection(queries, "queries")[0]),
+        inputs.collection(data, "data")[0],
+        None if queries is None else inputs.collection(queries, "queries")[0],
         inputs.progress_function(progress),
         target_recall=target_recall,
         memory=memory,

@@ -156,6 +156,13 @@ def test_token_vectors_stay(tmp_path, vectors):
 # --- an index as the input of a build ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["vectors.npy", "rows.npz", "table.csv", "rows.bin", "none"])
+def test_first_bytes_show_an_index(full, tmp_path, name):
+    (tmp_path / name).write_bytes(full.read_bytes())
+    assert cassata.build(tmp_path / name, kind="flat").n == N
+    output("build", tmp_path / name, "-o", tmp_path / "new", "--kind", "flat", "-q")
+
+
 def test_a_build_takes_all_that_the_index_holds(full, vectors, tmp_path):
     small = cassata.build(full, tmp_path / "small", kind="flat", dtype="f16")
     assert (small.metric, small.dtype, small.n) == ("euclidean", "f16", N)
@@ -242,9 +249,7 @@ def test_other_ways_to_build(full, vectors, matrix, tmp_path):
     other = cassata.SparseFlatIndex.build_from_file(str(tmp_path / "sparse"))
     assert (as_matrix(other.vectors(range(N)), matrix.shape) != matrix).nnz == 0
     assert sparse.n == N
-    with pytest.raises(
-        ValueError, match=r"^class_name: 'DenseFlatIndex' given, but .* of class SparseFlatIndex"
-    ):
+    with pytest.raises(ValueError, match=r"^class_name: 'DenseFlatIndex' given, but .* of class SparseFlatIndex"):
         cassata.DenseFlatIndex.build(sparse)
 
 
