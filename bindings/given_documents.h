@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bindings/gil.h"
+#include "bindings/read_vectors.h"
 #include "cassata/error.h"
 #include "cassata/index.h"
 #include "format/base/text.h"
@@ -75,8 +76,9 @@ class GivenDocuments final : public DocumentStream {
   std::uint64_t count_ = 0;
 };
 
-/// The documents of rows, as a list of str or bytes.
-inline py::list documents_of(const Index& index, const std::vector<Id>& rows) {
+/// The documents of ids, as a list of str or bytes. Throws as rows_of().
+inline py::list documents_of(const Index& index, const py::object& ids) {
+  const std::vector<Id> rows = rows_of(index, ids);
   const Documents* const documents = index.documents();
   if (documents == nullptr)
     invalid_argument("documents: " + index.file().path() + " holds none, expected an index built with documents");

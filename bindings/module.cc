@@ -18,11 +18,13 @@
 #include "bindings/gil.h"
 #include "bindings/given_documents.h"
 #include "bindings/numpy.h"
+#include "bindings/read_vectors.h"
 #include "cassata/archive.h"
 #include "cassata/clean.h"
 #include "cassata/condition.h"
 #include "cassata/facts.h"
 #include "cassata/index.h"
+#include "cassata/index_source.h"
 #include "cassata/parameters.h"
 #include "cassata/payload.h"
 #include "cassata/recommend.h"
@@ -90,9 +92,16 @@ ReplaceParams replacing(bool overwrite) {
           }};
 }
 
-/// Vectors from Python: a file's path, the arrays of compressed rows, or a dense array. A path holds sparse vectors if
-/// its extension is .bin, or if `sparse`.
+/// Reads sparse vectors once, without the GIL.
+std::unique_ptr<VectorStream> vectors_in(const IndexSource& source) {
+  const WithoutGil without;
+  return source.vectors();
+}
+
+/// Vectors from Python: an index, a file's path, the arrays of compressed rows, or a dense array. A path holds sparse
+/// vectors if its extension is .bin, or if `sparse`.
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
+  if (py::isinstance<Index>(vectors)) return vectors_in(IndexSource(vectors.cast<const Index&>()));
   if (py::isinstance<py::str>(vectors)) {
     const Path path = vectors.cast<Path>();
     if (sparse || input_extension(path) == ".bin") return open_sparse_stream(path);
@@ -110,24 +119,77 @@ bool holds_sparse(std::string_view class_name) {
   });
 }
 
+/// A bitmap of `size` rows from packed bits, of each byte the lowest first.
+Bitmap bitmap_of(const py::array_t<std::uint8_t, py::array::c_style>& bits, std::uint64_t size) {
+  if (bits.ndim() != 1 || static_cast<std::size_t>(bits.size()) != (size + 7) / 8)
+    invalid_argument("filter: " + std::to_string(bits.size()) + " bytes, expected " + std::to_string((size + 7) / 8) +
+                     ", a bit for each row");
+  Bitmap out(size);
+  if (size != 0) std::memcpy(out.words().data(), bits.data(), static_cast<std::size_t>(bits.size()));
+  out.clear_tail();
+  return out;
+}
+
+/// One bitmap for each filter: packed bits, a condition over fields, or None.
+struct Filters {
+  std::vector<std::shared_ptr<const Bitmap>> held;
+  std::vector<const Bitmap*> pointers;
+};
+
+Filters filters_of(const Index& index, const py::list& filters) {
+  Filters out;
+  for (const py::handle filter : filters) {
+    if (py::isinstance<py::dict>(filter)) {
+      const Condition condition(term_of(py::reinterpret_borrow<py::object>(filter)));
+      const WithoutGil without;
+      out.held.push_back(index.rows_where(condition));
+    } else if (!filter.is_none()) {
+      using Bits = py::array_t<std::uint8_t, py::array::c_style>;
+      out.held.push_back(std::make_shared<const Bitmap>(bitmap_of(py::cast<Bits>(filter), index.size())));
+    }
+    out.pointers.push_back(filter.is_none() ? nullptr : out.held.back().get());
+  }
+  return out;
+}
+
+/// The index in the file; None: the file is no index.
+std::optional<Index> index_in(const Path& path) {
+  const WithoutGil without;
+  if (!is_index_file(path)) return {};
+  return Index::open(path);
+}
+
 /// Builds from any input. If `class_name` is given, the index must be of that class.
 Index build(const py::object& data, const Path& path, const py::object& progress, const std::string& name,
             const std::optional<std::string>& class_name, const py::object& ids, const py::object& fields,
-            const std::optional<py::iterator>& documents, const py::kwargs& arguments) {
-  const Given<BuildParams> given = given_of(build_parameters(), arguments);
+            const std::optional<py::iterator>& documents, const py::list& filters, const py::kwargs& arguments) {
+  Given<BuildParams> given = given_of(build_parameters(), arguments);
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
-  const std::unique_ptr<VectorStream> vectors = stream_of(name, data, class_name && holds_sparse(*class_name));
+  std::optional<IndexSource> source;
+  if (py::isinstance<Index>(data)) {
+    const auto& index = data.cast<const Index&>();
+    const Filters chosen = filters_of(index, filters);
+    source.emplace(index, chosen.pointers.empty() ? nullptr : chosen.pointers.front());
+    source->complete(given);
+  }
+  const std::unique_ptr<VectorStream> vectors =
+      source ? vectors_in(*source) : stream_of(name, data, class_name && holds_sparse(*class_name));
   BuildParams params = build_params(given, vectors->vector_kind());
   if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
     invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
   params.replace = replacing(params.replace.overwrite);
   params.progress = progress_of(progress);
-  const Payload payload = payload_of(ids, fields);
+  Payload payload = payload_of(ids, fields);
   params.payload = &payload;
   std::optional<GivenDocuments> stream;
   if (documents) params.documents = &stream.emplace(*documents);
   const WithoutGil without;
+  std::unique_ptr<DocumentStream> held;
+  if (source) {
+    payload = source->payload(std::move(payload));
+    if (!documents) params.documents = (held = source->documents()).get();
+  }
   return Index::build(*vectors, params, path);
 }
 
@@ -210,39 +272,6 @@ const Names<SearchParams>& search_names() {
   return names;
 }
 
-/// A bitmap of `size` rows from packed bits, of each byte the lowest first.
-Bitmap bitmap_of(const py::array_t<std::uint8_t, py::array::c_style>& bits, std::uint64_t size) {
-  if (bits.ndim() != 1 || static_cast<std::size_t>(bits.size()) != (size + 7) / 8)
-    invalid_argument("filter: " + std::to_string(bits.size()) + " bytes, expected " + std::to_string((size + 7) / 8) +
-                     ", a bit for each row");
-  Bitmap out(size);
-  if (size != 0) std::memcpy(out.words().data(), bits.data(), static_cast<std::size_t>(bits.size()));
-  out.clear_tail();
-  return out;
-}
-
-/// One bitmap for each filter: packed bits, a condition over fields, or None.
-struct Filters {
-  std::vector<std::shared_ptr<const Bitmap>> held;
-  std::vector<const Bitmap*> pointers;
-};
-
-Filters filters_of(const Index& index, const py::list& filters) {
-  Filters out;
-  for (const py::handle filter : filters) {
-    if (py::isinstance<py::dict>(filter)) {
-      const Condition condition(term_of(py::reinterpret_borrow<py::object>(filter)));
-      const WithoutGil without;
-      out.held.push_back(index.rows_where(condition));
-    } else if (!filter.is_none()) {
-      using Bits = py::array_t<std::uint8_t, py::array::c_style>;
-      out.held.push_back(std::make_shared<const Bitmap>(bitmap_of(py::cast<Bits>(filter), index.size())));
-    }
-    out.pointers.push_back(filter.is_none() ? nullptr : out.held.back().get());
-  }
-  return out;
-}
-
 py::tuple search(const Index& index, const py::object& queries, const TokenArrays& tokens, const py::list& filters,
                  bool texts, const py::kwargs& arguments) {
   SearchParams params;
@@ -280,8 +309,10 @@ py::dict describe(const Trial& trial) {
 
 py::dict recommend_index(const py::object& vectors, const py::object& queries, const py::object& progress,
                          const py::kwargs& choices) {
+  Given<RecommendParams> given = given_of(recommend_parameters(), choices);
+  if (py::isinstance<Index>(vectors)) IndexSource(vectors.cast<const Index&>()).complete(given);
   RecommendParams params;
-  given_of(recommend_parameters(), choices).apply(params);
+  given.apply(params);
   params.progress = progress_of(progress);
   const std::unique_ptr<VectorStream> collection = stream_of("data", vectors);
   const std::unique_ptr<VectorStream> asked = queries.is_none() ? nullptr : stream_of("queries", queries);
@@ -498,7 +529,8 @@ void define_index(py::module_& module) {
       .def("fields", &field_names)
       .def("field", &field_values, "name"_a)
       .def("rows_where", &rows_where, "condition"_a)
-      .def("documents", &documents_of, "rows"_a)
+      .def("documents", &documents_of, "ids"_a)
+      .def("vectors", &vectors_of, "ids"_a)
       .def("verify", &verify, "progress"_a)
       .def("warm", &warm, "progress"_a)
       .def("residency", &residency)
@@ -546,7 +578,9 @@ PYBIND11_MODULE(_core_of_main, module) {
       });
   define_index(module);
   module.def("build", &build, "data"_a, "path"_a, "progress"_a, py::kw_only(), "name"_a = "data_vec",
-             "class_name"_a = py::none(), "ids"_a = py::none(), "fields"_a = py::none(), "documents"_a = py::none());
+             "class_name"_a = py::none(), "ids"_a = py::none(), "fields"_a = py::none(), "documents"_a = py::none(),
+             "filters"_a = py::list());
+  module.def("index_in", &index_in, "path"_a);
   module.def("recommend", &recommend_index, "data"_a, "queries"_a, "progress"_a);
   module.def("clean", &clean_folder, "folder"_a, "resumable"_a, "dry_run"_a);
   module.def("pack", &pack_index, "index"_a, "archive"_a, "level"_a, "num_threads"_a, "overwrite"_a, "progress"_a);

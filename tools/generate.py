@@ -91,7 +91,7 @@ from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
-from cassata.filters import Filters
+from cassata.filters import Filter, Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows

@@ -11,7 +11,7 @@ from cassata._core import __version__ as __version__
 from cassata._core import simd_target as simd_target
 from cassata.cleaning import clean as clean
 from cassata.columns import FieldColumns, FieldValues, Ids
-from cassata.filters import Filters
+from cassata.filters import Filter, Filters
 from cassata.index import RecallWarning as RecallWarning
 from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseMatrix, Tokens, Verify
 from cassata.inputs import SparseRows as SparseRows
@@ -90,6 +90,7 @@ class Index:
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
         documents: Documents | None = None,
+        filter: Filter | None = None,
         progress: Progress = None,
     ) -> Index: ...
     @classmethod
@@ -141,6 +142,7 @@ class Index:
     def ids(self) -> npt.NDArray[Any]: ...
     def row(self, id: int | str) -> int: ...
     def documents(self, ids: Iterable[int] | Iterable[str]) -> list[str] | list[bytes]: ...
+    def vectors(self, ids: Iterable[int] | Iterable[str]) -> Any: ...
     @property
     def fields(self) -> FieldValues: ...
     def rows_where(self, condition: dict[str, Any]) -> npt.NDArray[np.int64]: ...
@@ -1855,6 +1857,7 @@ def build(
     ids: Ids | None = None,
     fields: FieldColumns | None = None,
     documents: Documents | None = None,
+    filter: Filter | None = None,
     progress: Progress = None,
 ) -> Index: ...
 def open(

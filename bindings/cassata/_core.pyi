@@ -66,7 +66,7 @@ classes: tuple[_Class, ...]
 # TypeError. A value out of range, or a parameter that the index does not have, is a ValueError, whose attribute
 # `parameter` is the name.
 def build(
-    data: _Vectors,
+    data: Index | _Vectors,
     path: str,
     progress: _Progress,
     *,
@@ -75,18 +75,23 @@ def build(
     ids: npt.NDArray[np.int64] | list[str] | None = None,
     fields: Sequence[_Column] | None = None,
     documents: Iterator[str] | Iterator[bytes] | None = None,
+    filters: list[_Filter] = ...,
     **parameters: object,
 ) -> Index:
-    """Builds over a file, an array or the arrays of sparse rows.
+    """Builds over an index, a file, an array or the arrays of sparse rows.
 
     A `path` of "" is a temporary file. `name` is the name of arrays in messages. With a `class_name` the parameters
-    must be of that class. `fields` are columns as columns.py describes them.
+    must be of that class. `fields` are columns as columns.py describes them. `filters`, one or none, chooses rows of an
+    index.
     """
+
+def index_in(path: str) -> Index | None:
+    """The index in a file; None: the file is no index, or cannot be read."""
 
 def pack(index: str, archive: str, level: int, num_threads: int, overwrite: bool, progress: _Progress) -> None: ...
 def unpack(archive: str, index: str, num_threads: int, overwrite: bool, progress: _Progress) -> None: ...
 def recommend(
-    data: _Vectors, queries: _Vectors | None, progress: _Progress, **parameters: object
+    data: Index | _Vectors, queries: Index | _Vectors | None, progress: _Progress, **parameters: object
 ) -> dict[str, Any]: ...
 def clean(folder: str, resumable: bool, dry_run: bool) -> list[dict[str, Any]]: ...
 def train_two_level(folder: str, out_folder: str, progress: _Progress, **parameters: object) -> dict[str, Any]: ...
@@ -121,8 +126,11 @@ class Index:
         """Type, unit, values, and the rows that have one."""
 
     def rows_where(self, condition: object) -> npt.NDArray[np.int64]: ...
-    def documents(self, rows: list[int]) -> list[Any]:
-        """All str or all bytes."""
+    def documents(self, ids: object) -> list[Any]:
+        """All str or all bytes. Raises KeyError for an id that no vector has."""
+
+    def vectors(self, ids: object) -> Any:
+        """Dense: (len(ids), dim). Sparse: components, values and offsets. Raises as documents()."""
 
     def verify(self, progress: _Progress) -> None: ...
     def warm(self, progress: _Progress, **parameters: object) -> None: ...

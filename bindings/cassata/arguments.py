@@ -25,9 +25,10 @@ ids: Path | None = None
 
 [build]
 data: Data
-    Vectors: an array of shape (n, dim); a scipy.sparse matrix or `SparseRows`; or the path of a file: .npy, .fvecs,
-    .bvecs, .fbin, .u8bin, .i8bin, sparse .bin or .npz. float32, float16, float64, uint8 and int8 arrays are read in
-    place, files are streamed.
+    Vectors: an array of shape (n, dim); a scipy.sparse matrix or `SparseRows`; the path of a file: .npy, .fvecs,
+    .bvecs, .fbin, .u8bin, .i8bin, sparse .bin or .npz; or an index, open or by its path. float32, float16, float64,
+    uint8 and int8 arrays are read in place, files are streamed. Of an index the vectors are those of `Index.vectors`,
+    and its ids, fields, documents and metric are taken unless other ones are given.
 data_path: Path
     .npy (2-D, C order, little-endian f2/f4/f8/u1/i1), .fvecs, .bvecs, .fbin, .u8bin or .i8bin file.
 data_vec: npt.ArrayLike
@@ -56,6 +57,9 @@ fields: FieldColumns | None = None
 documents: Documents | None = None
     A text, or bytes, of each vector, in the order of the vectors, stored in the file: a list, an iterator, or a column
     of pandas or Arrow, all str or all bytes. Read once; memory holds one of them.
+filter: Filter | None = None
+    With an index as `data`: the vectors to take, in their order. As for `search`: truth values, ids, packed bits, a
+    set, a function, or a condition over fields. None: all.
 layout: str | None = None
     "paged": another name for graph_type="paged". Graph and navigation codes lie in pages, for collections whose codes
     exceed memory. Needs `navigation`.
@@ -96,8 +100,9 @@ out_folder: Path
 
 [recommend]
 data: Data
-    The collection: a 2-D array, a scipy.sparse matrix or `SparseRows`, or the path of a file (.npy, .fvecs, .bvecs,
-    .fbin, .u8bin, .i8bin; sparse: .bin, .npz).
+    The collection: a 2-D array, a scipy.sparse matrix or `SparseRows`, the path of a file (.npy, .fvecs, .bvecs,
+    .fbin, .u8bin, .i8bin; sparse: .bin, .npz), or an index, open or by its path. `metric`, unless given, is that of
+    the index, and otherwise "dotproduct".
 queries: Data | None = None
     Typical queries, given like `data`; up to 500 of them, evenly spread, are used. None: vectors of the sample, which
     are held out of the indexes. They may be easier to answer than real queries, which then need a larger `ef_search`.

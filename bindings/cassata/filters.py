@@ -43,6 +43,11 @@ def of_queries(given: Any, queries: int, core: _core.Index) -> Chosen:
     return [made[id(one)] for one in each]
 
 
+def of_rows(given: Any, core: _core.Index) -> Bits | dict[str, Any]:
+    """One filter, which chooses rows. Raises as `of_queries`."""
+    return _chosen(given, core, "filter")
+
+
 def of_function(passes: Callable[[Any], object], core: _core.Index, texts: bool = True) -> Bits:
     """The rows for whose ids the function returns something true. Without `texts`, row numbers for ids that are."""
     ids = core.ids()

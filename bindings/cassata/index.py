@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from cassata import _core, columns, filters, inputs, signatures
 from cassata.columns import FieldColumns, FieldValues, Ids
-from cassata.filters import Filters
-from cassata.inputs import Data, Documents, Path, Progress, Queries, Tokens, Verify
+from cassata.filters import Filter, Filters
+from cassata.inputs import Data, Documents, Path, Progress, Queries, SparseRows, Tokens, Verify
 from cassata.signatures import described, near_names
 
 Self = TypeVar("Self", bound="Index")
@@ -74,6 +74,7 @@ class Index:
         ids: Ids | None = None,
         fields: FieldColumns | None = None,
         documents: Documents | None = None,
+        filter: Filter | None = None,
         progress: Progress = None,
         **parameters: Any,
     ) -> Any:
@@ -93,15 +94,19 @@ class Index:
 
         Example:
             >>> index = cassata.build(vectors, "vectors.cassata", metric="euclidean", navigation="int4")
+            >>> small = cassata.build(index, "small.cassata", dtype="int8", rerank="f16")
         """
         for name in parameters.keys() - _BUILD:
             raise signatures.unknown(name, f"{cls.__name__}.build", [*_PARAMETERS_OF_BUILD])
-        given = {"ids": ids, "fields": fields, "documents": documents, **parameters}
+        given = {"ids": ids, "fields": fields, "documents": documents, "filter": filter, **parameters}
         return cls._build(*inputs.collection(data), path, progress, given)
 
     @classmethod
     def _build(cls, data: Any, name: str, path: Path | None, progress: Progress, parameters: dict[str, Any]) -> Any:
         """Builds from data that the engine takes. `name`: an array's, for errors, or the path of a file read here."""
+        chosen = parameters.pop("filter", None)
+        if chosen is not None and not isinstance(data, _core.Index):
+            raise ValueError("filter: given, expected only with an index as data")
         target = None if path is None else inputs.file_path("path", path)
         if os.path.isabs(name):
             inputs.not_the_input(path, name)
@@ -117,6 +122,7 @@ class Index:
             ids=None if ids is None else columns.ids_of(ids),
             fields=None if fields is None else columns.fields_of(fields),
             documents=documents,
+            filters=[] if chosen is None else [filters.of_rows(chosen, data)],
             **{**cls._fixed, **parameters},
         )
         _warn_of_low_recall(core)
@@ -342,7 +348,11 @@ class Index:
         Raises:
             KeyError: No vector has this id.
         """
-        return _row_of(self._opened(), id)
+        given = id if isinstance(id, str) else operator.index(id)
+        found = self._opened().row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
+        if found is None:
+            raise KeyError(id)
+        return found
 
     @near_names
     def documents(self, ids: Iterable[int] | Iterable[str]) -> list[str] | list[bytes]:
@@ -363,10 +373,35 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
             >>> index.documents(ids)
         """
-        if isinstance(ids, str) or not isinstance(ids, Iterable):
-            raise TypeError(f"ids: {ids!r:.60} given, expected several, e.g. a list")
-        core = self._opened()
-        return core.documents([_row_of(core, id) for id in ids])
+        return self._opened().documents(ids)
+
+    @near_names
+    def vectors(self, ids: Iterable[int] | Iterable[str]) -> Any:
+        """Reads vectors back, in the most exact form that the file holds: those by which results are scored.
+
+        With dtype "f32" (or a second stage of it) they are the vectors of the build; with other encodings the decoded
+        codes, and with `residual` the sums of both stages. With metric "cosine" they have length 1. Token vectors
+        cannot be read back: an index that has them returns the vectors of its first stage.
+
+        Args:
+            ids: Ids of vectors, in any order, as searches return them: external ids if the index has some, else row
+                numbers.
+
+        Returns:
+            Dense: a float32 array of shape (len(ids), dim). Sparse: `SparseRows`, of which
+            `scipy.sparse.csr_array((rows.values, rows.components, rows.offsets), (len(ids), dim))` is the matrix. Both
+            are queries of `search` and data of `build`.
+
+        Raises:
+            KeyError: No vector has such an id.
+            FormatError: The vectors are damaged.
+
+        Example:
+            >>> scores, ids = index.search(vectors[0], k=3)
+            >>> index.vectors(ids)
+        """
+        found = self._opened().vectors(ids)
+        return SparseRows(*found) if self._sparse else found
 
     @property
     def fields(self) -> FieldValues:
@@ -494,15 +529,6 @@ class Index:
         return self._handle.get()
 
 
-def _row_of(core: _core.Index, id: int | str) -> int:
-    """The row number of a vector. Raises KeyError if none has this id."""
-    given = id if isinstance(id, str) else operator.index(id)
-    found = core.row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
-    if found is None:
-        raise KeyError(id)
-    return found
-
-
 def _warn_of_low_recall(core: _core.Index) -> None:
     check = core.info()["provenance"]["self_check"]
     if check is None or check["recall"] >= _core.low_recall:
@@ -533,13 +559,14 @@ def build(
     ids: Ids | None = None,
     fields: FieldColumns | None = None,
     documents: Documents | None = None,
+    filter: Filter | None = None,
     progress: Progress = None,
     **parameters: Any,
 ) -> Any:
     """As `Index.build`."""
     for name in parameters.keys() - _BUILD:
         raise signatures.unknown(name, "cassata.build", [*_PARAMETERS_OF_BUILD])
-    given = {"ids": ids, "fields": fields, "documents": documents, **parameters}
+    given = {"ids": ids, "fields": fields, "documents": documents, "filter": filter, **parameters}
     return Index._build(*inputs.collection(data), path, progress, given)
 
 
@@ -563,7 +590,7 @@ def _parameters(stage: str, before: str, after: str = "", **defaults: Any) -> di
     return {p.name: p for p in signatures.parameters_of(stage, order, defaults)}
 
 
-_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents progress", dtype=None)
+_PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents filter progress", dtype=None)
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]

@@ -54,7 +54,14 @@ class SparseMatrix(Protocol):
         """The same in compressed rows."""
 
 
-Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | Path
+class HoldsVectors(Protocol):
+    """An open `cassata.Index`."""
+
+    def vectors(self, ids: Any) -> Any:
+        """The vectors of ids."""
+
+
+Data: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows | HoldsVectors | Path
 Queries: TypeAlias = npt.ArrayLike | SparseMatrix | SparseRows
 Tokens: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
 Documents: TypeAlias = Iterable[str] | Iterable[bytes]
@@ -68,7 +75,12 @@ _MAX_COMPONENT = 2**32 - 2
 
 
 def collection(data: Any, name: str = "data") -> tuple[Any, str]:
-    """A path, an array or compressed rows for the engine, and their name in errors: `name`, or a path read here."""
+    """What the engine takes: an index, a path, an array or compressed rows.
+
+    And their name in errors: `name`, or a path read here.
+    """
+    if hasattr(data, "_opened"):
+        return data._opened(), name
     if isinstance(data, SparseRows):
         return sparse_rows(*data), name
     if is_matrix(data):
@@ -78,8 +90,15 @@ def collection(data: Any, name: str = "data") -> tuple[Any, str]:
     return dense_matrix(name, data), name
 
 
+def opened(path: str) -> _core.Index | str:
+    """The index in a file, whatever its name is; the path of another file."""
+    return _core.index_in(path) or path
+
+
 def collection_file(path: str) -> tuple[Any, str]:
     """The same for a file; a file that the engine reads itself needs no name."""
+    if not isinstance(index := opened(path), str):
+        return index, ""
     if path.lower().endswith(_TABLES):
         raise ValueError(
             f"data: {path}: a table, expected one of {', '.join(_DENSE_FILES + _SPARSE_FILES)}; or read the table and "

@@ -443,7 +443,7 @@ def _built(row: Row, way: _Way, cls: type[Index], given: dict[str, Any]) -> Any:
 
 
 def _dense_file(given: dict[str, Any]) -> tuple[Any, str]:
-    return inputs.dense_file("data_path", given.pop("data_path")), ""
+    return inputs.opened(inputs.dense_file("data_path", given.pop("data_path"))), ""
 
 
 def _dense_array(given: dict[str, Any]) -> tuple[Any, str]:
@@ -452,7 +452,9 @@ def _dense_array(given: dict[str, Any]) -> tuple[Any, str]:
 
 def _sparse_file(given: dict[str, Any]) -> tuple[Any, str]:
     source = inputs.sparse_file("data_file", given.pop("data_file"))
-    return (inputs.matrix_rows(source, inputs.matrix_file(source)), source) if source.endswith(".npz") else (source, "")
+    if source.endswith(".npz"):
+        return inputs.matrix_rows(source, inputs.matrix_file(source)), source
+    return inputs.opened(source), ""
 
 
 def _sparse_arrays(given: dict[str, Any]) -> tuple[Any, str]:

@@ -74,7 +74,7 @@ def recommend(
     target_recall: float = 0.95,
     memory: int | str | None = None,
     k: int = 10,
-    metric: str = "dotproduct",
+    metric: str | None = None,
     sample: int = 20_000,
     num_threads: int = 0,
     progress: Progress = None,

@@ -85,6 +85,8 @@ result = native.join("tokens", Path("j"), overwrite=True).search(matrix, tokens=
 with cassata.Index.open("n") as opened_natively:
     opened_natively.warm(resident="all", lock=True)
 native = cassata.recommend(vectors).build(vectors)
+native = cassata.build(native, dtype="f16", filter={"size": {"$lt": 3}}, metric="l2")
+result = native.search(native.vectors([1, 2]), k=3)
 try:
     cassata.open("c")
 except cassata.FormatError as error:
