@@ -167,6 +167,7 @@ class GraphSearcher final : public Searcher {
     Plan plan = {};
     Stage stage = Stage::traversal;
     bool scanned = false;               // the first stage was a scan
+    bool of_nodes = true;               // it found nodes, which stand for their duplicates, too
     const RowFilter* filter = nullptr;  // of this query; null: all rows pass
     RowFilter own_filter;
   };
@@ -176,7 +177,8 @@ class GraphSearcher final : public Searcher {
 
   RowFilter filter_of(const Bitmap& ids, const Plan& plan) const {
     RowFilter filter(ids, permutation_.ids());
-    if (!plan.scans && filter.count() > scanned_rows(plan)) filter.ready(duplicates_, layout_->nodes());
+    const bool walks = !plan.scans && filter.count() > scanned_rows(plan);
+    if (walks || (second_ && !duplicates_.empty())) filter.ready(duplicates_, layout_->nodes());
     return filter;
   }
 
@@ -198,21 +200,27 @@ class GraphSearcher final : public Searcher {
     return schema_.traversal_only() ? query.filter->count() <= query.plan.candidates : !schema_.has(Role::maxsim);
   }
 
-  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results.
+  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results. Under a
+  /// filter the first stage scans nodes, as a traversal does: copies of one vector would take the candidates' places.
   void find_by_scan(InFlightQuery& query, const Batch& queries) const {
     const Plan& plan = query.plan;
     const bool exact = !second_ || !first_ || (query.filter != nullptr && scans_exactly(query));
+    const bool of_nodes = !exact && query.filter != nullptr && !duplicates_.empty();
     query.scanned = true;
+    query.of_nodes = of_nodes;
     std::unique_ptr<Scorer>& scorer = exact ? query.exact : query.scanning;
     if (!scorer) scorer = (exact ? results_ : first_)->scorer(schema_.distance());
-    scorer->bind(queries.row(query.number));
-    const Bitmap* const rows = query.filter == nullptr ? nullptr : &query.filter->rows();
-    scan({&scorer, 1}, size_, exact ? permutation_.ids() : std::span<const Id>(), exact ? plan.k : plan.candidates,
-         {&query.found, 1}, {&rows, 1});
+    const VectorView vector = queries.row(query.number);
+    scorer->bind(vector);
+    const Bitmap* const rows = query.filter == nullptr ? nullptr
+                               : of_nodes              ? &query.filter->passing_nodes()
+                                                       : &query.filter->rows();
+    scan({&scorer, 1}, of_nodes ? layout_->nodes() : size_, exact ? permutation_.ids() : std::span<const Id>(),
+         exact ? plan.k : plan.candidates, {&query.found, 1}, {&rows, 1});
     if (exact)
       query.stage = Stage::done;
     else
-      start_ranking(queries.row(query.number), query);
+      rank(vector, query, *scorer);
   }
 
   /// The next step of a query, in its traversal or its rerank. At the end `found` holds the results.
@@ -224,6 +232,7 @@ class GraphSearcher final : public Searcher {
       if (query.walk->step()) return query.walk->pending() ? StepResult::waiting : StepResult::running;
       query.found = query.walk->found();
       query.scanned = false;
+      query.of_nodes = true;
       if (query.filter != nullptr && query.found.size() < std::min(plan.width, query.filter->nodes())) {
         find_by_scan(query, queries);  // some nodes that pass were not reached
         return StepResult::running;
@@ -233,18 +242,14 @@ class GraphSearcher final : public Searcher {
         expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, *query.walk->scorer(), query.filter);
         return StepResult::done;
       }
-      query.found.resize(std::min(plan.candidates, query.found.size()));
-      if (near_by_first_)
-        expansion_.add(schema_.has(Role::maxsim) ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, query.found,
-                       plan.candidates, *query.walk->scorer(), query.filter);
-      start_ranking(vector, query);
+      rank(vector, query, *query.walk->scorer());
     }
     if (query.rerank.step()) return query.rerank.pending() ? StepResult::waiting : StepResult::running;
     if (query.filter != nullptr && query.rerank.ran_out()) {
       widen(query, queries);
       return StepResult::running;
     }
-    if (query.scanned) {
+    if (!query.of_nodes) {
       query.found.resize(std::min(plan.k, query.found.size()));
     } else if (!near_by_first_) {
       query.found.resize(expansion_.within_reach(query.found, plan.k, vector));
@@ -274,6 +279,16 @@ class GraphSearcher final : public Searcher {
     if (!query.summed) query.summed = summed_->scorer(schema_.distance());
     query.summed->bind(vector);
     return *query.summed;
+  }
+
+  /// Chooses the candidates among what the first stage found, whose distances `first` computes, and starts the second.
+  void rank(const VectorView& vector, InFlightQuery& query, Scorer& first) const {
+    const std::size_t most = query.plan.candidates;
+    query.found.resize(std::min(most, query.found.size()));
+    if (near_by_first_ && query.of_nodes)
+      expansion_.add(schema_.has(Role::maxsim) ? Expansion::Adds::all_rows : Expansion::Adds::near_rows, query.found,
+                     most, first, query.filter);
+    start_ranking(vector, query);
   }
 
   /// Starts the second stage, which scores the rows that were found. At its end `found` holds ids, best first.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "engine/kernels/bitmaps.h"
 
@@ -27,25 +28,36 @@ void RowFilter::ready(const Duplicates& duplicates, std::size_t size) {
   const Bitmap* nodes = &rows();
   if (!duplicates.empty()) {
     with_representatives = *ids_;
-    duplicates.for_each([&](Id representative, Id row) {
-      if (representative < ids_->size() && row < ids_->size() && rows().test(row))
-        with_representatives->set(representative);
+    const auto each = [&](auto use) {
+      duplicates.for_each([&](Id representative, Id row) {
+        if (representative < ids_->size() && row < ids_->size()) use(representative, row);
+      });
+    };
+    each([&](Id representative, Id row) {
+      if (rows().test(row)) with_representatives->set(representative);
     });
     nodes = &*with_representatives;
     if (by_row_) {
       moved = by_row(*with_representatives, order_);
       nodes = &*moved;
+    } else {
+      each([&](Id, Id row) { with_representatives->reset(row); });
     }
   }
   size_ = size;
+  by_node_ = Bitmap(size);
+  std::ranges::copy(nodes->words().first(std::min(nodes->words().size(), by_node_.words().size())),
+                    by_node_.words().begin());
+  by_node_.clear_tail();  // without the duplicates that lie after all nodes
   blocked_.resize(size / 32 + 1);
-  for (std::size_t i = 0; i < blocked_.size(); ++i) blocked_[i] = ~nodes->half_word(i);
-  blocked_.back() |= ~std::uint32_t{0} << (size % 32);  // duplicates after all nodes, and bit `size`
-  take_sample(nodes->words().first(std::min(nodes->words().size(), Bitmap::words_for(size))));
+  for (std::size_t i = 0; i < blocked_.size(); ++i) blocked_[i] = ~by_node_.half_word(i);
+  blocked_.back() |= ~std::uint32_t{0} << (size % 32);
+  take_sample();
 }
 
 /// Counts the nodes, and takes those at equal steps among them.
-void RowFilter::take_sample(std::span<const Bitmap::Word> words) {
+void RowFilter::take_sample() {
+  const std::span<const Bitmap::Word> words = std::as_const(by_node_).words();
   constexpr std::size_t kChunk = 8;  // words
   std::vector<std::size_t> counts;
   nodes_ = 0;

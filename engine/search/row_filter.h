@@ -27,7 +27,8 @@ class RowFilter {
   /// The same by row.
   const Bitmap& rows() const noexcept { return by_row_ ? *by_row_ : *ids_; }
 
-  /// Makes nodes() ready. A node passes if its row or one of its duplicates does. Nodes are the rows below `size`.
+  /// Makes nodes() ready. A node passes if its row or one of its duplicates does. Nodes are the rows below `size`,
+  /// without the duplicates among them.
   void ready(const Duplicates& duplicates, std::size_t size);
   /// Nodes that do not pass: one bit each, as words of 32 bits; bit `size` is set, and stands for all ids that are no
   /// nodes.
@@ -41,16 +42,19 @@ class RowFilter {
   std::span<const Id> sample() const noexcept { return sample_; }
   /// Number of nodes that pass.
   std::size_t nodes() const noexcept { return nodes_; }
+  /// The nodes that pass.
+  const Bitmap& passing_nodes() const noexcept { return by_node_; }
 
  private:
   static constexpr std::size_t kSample = 256;
 
-  void take_sample(std::span<const Bitmap::Word> words);
+  void take_sample();
 
   const Bitmap* ids_ = nullptr;
   std::span<const Id> order_;
   std::size_t count_ = 0;
   std::optional<Bitmap> by_row_;  // only if rows are not ids
+  Bitmap by_node_;
   std::vector<std::uint32_t> blocked_;
   std::size_t size_ = 0, nodes_ = 0;
   std::vector<Id> sample_;

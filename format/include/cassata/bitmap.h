@@ -33,6 +33,7 @@ class Bitmap {
   /// `number` is below size().
   bool test(std::size_t number) const noexcept { return (words_[number / kBits] >> (number % kBits)) & 1; }
   void set(std::size_t number) noexcept { words_[number / kBits] |= Word{1} << (number % kBits); }
+  void reset(std::size_t number) noexcept { words_[number / kBits] &= ~(Word{1} << (number % kBits)); }
 
   /// Number of members.
   std::size_t count() const noexcept {
