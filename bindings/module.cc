@@ -93,16 +93,16 @@ ReplaceParams replacing(bool overwrite) {
           }};
 }
 
-/// Reads sparse vectors once, without the GIL.
-std::unique_ptr<VectorStream> vectors_in(const IndexSource& source) {
+/// The vectors of an index, which is compared with its hashes before; sparse vectors are read once.
+std::unique_ptr<VectorStream> vectors_in(const Index& index) {
   const WithoutGil without;
-  return source.vectors();
+  return IndexSource(index).vectors();
 }
 
 /// Vectors from Python: an index, a file's path, the arrays of compressed rows, or a dense array. A path holds sparse
 /// vectors if its extension is .bin, or if `sparse`.
 std::unique_ptr<VectorStream> stream_of(const std::string& name, const py::object& vectors, bool sparse = false) {
-  if (py::isinstance<Index>(vectors)) return vectors_in(IndexSource(vectors.cast<const Index&>()));
+  if (py::isinstance<Index>(vectors)) return vectors_in(vectors.cast<const Index&>());
   if (py::isinstance<py::str>(vectors)) {
     const Path path = vectors.cast<Path>();
     if (sparse || input_extension(path) == ".bin") return open_sparse_stream(path);
@@ -135,14 +135,18 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   if (class_name && arguments.contains("dtype") && !arguments["dtype"].is_none())
     parse_dtype(value_text(value_of(*find_parameter("dtype"), arguments["dtype"])), *class_name);
   std::optional<IndexSource> source;
+  std::unique_ptr<VectorStream> vectors;
   if (py::isinstance<Index>(data)) {
     const auto& index = data.cast<const Index&>();
     const Filters chosen = filters_of(index, filters);
-    source.emplace(index, chosen.pointers.empty() ? nullptr : chosen.pointers.front());
-    source->complete(given);
+    const Progress report = progress_of(progress);
+    const WithoutGil without;
+    source.emplace(index, chosen.pointers.empty() ? nullptr : chosen.pointers.front(), report);
+    IndexSource::complete(index, given);
+    vectors = source->vectors();
+  } else {
+    vectors = stream_of(name, data, class_name && holds_sparse(*class_name));
   }
-  const std::unique_ptr<VectorStream> vectors =
-      source ? vectors_in(*source) : stream_of(name, data, class_name && holds_sparse(*class_name));
   BuildParams params = build_params(given, vectors->vector_kind());
   if (const std::string_view made = class_name_of(params.schema); class_name && !made.empty() && made != *class_name)
     invalid_argument("class_name: '" + *class_name + "' given, but the parameters are of class " + std::string(made));
@@ -152,10 +156,11 @@ Index build(const py::object& data, const Path& path, const py::object& progress
   params.payload = &payload;
   std::optional<GivenDocuments> stream;
   if (documents) params.documents = &stream.emplace(*documents);
+  const bool with_fields = fields.is_none();
   const WithoutGil without;
   std::unique_ptr<DocumentStream> held;
   if (source) {
-    payload = source->payload(std::move(payload));
+    payload = source->payload(std::move(payload), with_fields);
     if (!documents) params.documents = (held = source->documents()).get();
   }
   return Index::build(*vectors, params, path);
@@ -200,7 +205,7 @@ py::dict describe(const Trial& trial) {
 py::dict recommend_index(const py::object& vectors, const py::object& queries, const py::object& progress,
                          const py::kwargs& choices) {
   Given<RecommendParams> given = given_of(recommend_parameters(), choices);
-  if (py::isinstance<Index>(vectors)) IndexSource(vectors.cast<const Index&>()).complete(given);
+  if (py::isinstance<Index>(vectors)) IndexSource::complete(vectors.cast<const Index&>(), given);
   RecommendParams params;
   given.apply(params);
   params.progress = progress_of(progress);

@@ -9,7 +9,7 @@ BuildInput::BuildInput(const std::string& path, const FilterChoices& filter) : p
     const Index index = Index::open(path);
     index_.emplace(index, filter_of(index, filter).get());
   } else if (filter.given()) {
-    invalid_argument(std::string(filter.condition.empty() ? "--filter-ids" : "--filter") + ": given, but " + path +
+    invalid_argument(std::string(filter.condition ? "--filter" : "--filter-ids") + ": given, but " + path +
                      " is no index file");
   }
 }

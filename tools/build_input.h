@@ -27,7 +27,7 @@ class BuildInput {
   /// See IndexSource::complete().
   template <class Params>
   void complete(Given<Params>& given) const {
-    if (index_) index_->complete(given);
+    if (index_) IndexSource::complete(index_->index(), given);
   }
 
  private:

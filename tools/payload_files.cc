@@ -242,7 +242,7 @@ void add_filter(CommandLine& line, FilterChoices& filter, const std::string& con
 
 std::shared_ptr<const Bitmap> filter_of(const Index& index, const FilterChoices& filter) {
   std::shared_ptr<const Bitmap> by_condition;
-  if (!filter.condition.empty()) by_condition = index.rows_where(parse_condition(filter.condition));
+  if (filter.condition) by_condition = index.rows_where(parse_condition(*filter.condition));
   if (filter.ids.empty()) return by_condition;
   Bitmap rows(index.size());
   const std::vector<std::string> lines = read_lines(filter.ids);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,10 @@ std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 /// The rows that --filter and --filter-ids choose; empty: not given.
 struct FilterChoices {
-  std::string condition;
+  std::optional<std::string> condition;
   std::filesystem::path ids;
 
-  bool given() const { return !condition.empty() || !ids.empty(); }
+  bool given() const { return condition || !ids.empty(); }
 };
 
 /// Adds the options --filter and --filter-ids, whose help begins and ends as `condition` and `ids` say.

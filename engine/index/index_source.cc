@@ -66,10 +66,12 @@ class SparseCursor {
 
   /// The next vector, valid until the next call. Not called at the end.
   VectorView next() {
-    constexpr std::size_t kTogether = 4096;
+    constexpr std::size_t kEntries = std::size_t{1} << 19, kMost = 4096;  // that are read together
     if (at_ == some_.size()) {
-      some_ = index_.vectors(rows_.next(kTogether));
+      some_ = index_.vectors(rows_.next(together_));
       at_ = 0;
+      const std::uint64_t entries = some_.batch().offsets[some_.size()];
+      together_ = std::clamp<std::size_t>(kEntries * some_.size() / (entries + 1), 1, kMost);
     }
     return some_.batch().row(at_++);
   }
@@ -78,7 +80,7 @@ class SparseCursor {
   Index index_;
   RowCursor rows_;
   Rows some_{VectorKind::sparse, 1};
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, together_ = 64;
 };
 
 struct Extent {
@@ -211,7 +213,8 @@ bool is_index_file(const std::filesystem::path& path) {
   }
 }
 
-IndexSource::IndexSource(Index index, const Bitmap* filter) : index_(std::move(index)) {
+IndexSource::IndexSource(Index index, const Bitmap* filter, const Progress& progress) : index_(std::move(index)) {
+  index_.file().verify(progress);  // or damage would get valid hashes in the new file
   if (filter == nullptr) return;
   if (filter->size() != index_.size())
     invalid_argument("filter: of " + std::to_string(filter->size()) + " rows, expected " +
@@ -233,10 +236,10 @@ std::unique_ptr<VectorStream> IndexSource::vectors() const {
   return std::make_unique<DenseIndexStream>(index_, size(), rows);
 }
 
-Payload IndexSource::payload(Payload given) const {
+Payload IndexSource::payload(Payload given, bool with_fields) const {
   if (!given.ids && index_.external_ids() != nullptr)
     given.ids = ids_of(*index_.external_ids(), {index_.size(), rows_});
-  const std::size_t fields = given.fields.empty() ? index_.fields().entries().size() : 0;
+  const std::size_t fields = with_fields && given.fields.empty() ? index_.fields().entries().size() : 0;
   for (std::size_t i = 0; i < fields; ++i) {
     Column column = index_.fields().column(i);
     given.fields.push_back(rows_ ? selected(column, *rows_) : std::move(column));

@@ -15,8 +15,11 @@ namespace {
 std::string shown(std::int64_t id) { return decimal(id); }
 std::string shown(std::string_view id) { return quoted(id); }
 
-void check_text(std::int64_t, std::size_t) {}
-void check_text(std::string_view id, std::size_t row) {
+/// In results -1 stands for no result.
+void check_id(std::int64_t id, std::size_t row) {
+  if (id == -1) invalid_argument("ids: row " + std::to_string(row) + ": -1, which stands for a missing result");
+}
+void check_id(std::string_view id, std::size_t row) {
   if (!is_utf8(id)) invalid_argument("ids: row " + std::to_string(row) + ": " + quoted(id) + ", expected UTF-8");
 }
 
@@ -28,7 +31,7 @@ std::vector<Id> order_of(const Payload::Ids& ids, std::uint64_t size) {
         if (all.size() != size)
           invalid_argument("ids: " + std::to_string(all.size()) + " given, expected " + std::to_string(size) +
                            ", as there are vectors");
-        for (std::size_t row = 0; row < size; ++row) check_text(all[row], row);
+        for (std::size_t row = 0; row < size; ++row) check_id(all[row], row);
         std::vector<Id> order(size);
         std::iota(order.begin(), order.end(), Id{0});
         const auto before = [&](Id a, Id b) { return all[a] < all[b] || (all[a] == all[b] && a < b); };

@@ -10,8 +10,8 @@
 
 namespace cassata {
 
-/// The rows with ids ascending. Throws Error(invalid_argument) unless there are `size` ids, texts are UTF-8, and all
-/// are different; names two rows with one id.
+/// The rows with ids ascending. Throws Error(invalid_argument) unless there are `size` ids, none is -1, texts are
+/// UTF-8, and all are different; names two rows with one id.
 std::vector<Id> order_of(const Payload::Ids& ids, std::uint64_t size);
 
 /// Writes the sections of ids with this order.

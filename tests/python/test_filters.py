@@ -166,7 +166,7 @@ def test_searches_with_a_predicate(rows, asked):
 
 
 def test_filters_are_of_external_ids(rows, asked):
-    numbers = np.arange(N, dtype=np.int64) * 7 - 50
+    numbers = np.arange(N, dtype=np.int64) * 7 - 51
     names = [f"doc {i}" for i in range(N)]
     passing = np.arange(N) % 5 == 0
     by_row = cassata.build(rows, metric="euclidean").search(asked, k=4, filter=passing)[1]

@@ -99,6 +99,7 @@ def test_names_of_kannolo_return_integers():
     ("ids", "error", "message"),
     [
         ([1] * N, ValueError, "ids: rows 0 and 1 have the same id 1, expected each id once"),
+        (np.arange(N) - 3, ValueError, "ids: row 2: -1, which stands for a missing result"),
         (["a", "b", "a"] * 14, ValueError, "ids: 42 given, expected 40, as there are vectors"),
         ([*TEXTS[:-1], None], ValueError, "ids: row 39: no id, expected one for each vector"),
         ([*TEXTS[:-1], 7], TypeError, "ids: row 39: 7 given, expected a str, as in row 0, or None"),

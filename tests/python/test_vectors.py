@@ -329,3 +329,13 @@ def test_what_the_program_refuses(full, vectors, tmp_path, matrix):
     (tmp_path / "damaged").write_bytes(full.read_bytes()[:5000])
     assert "damaged" in refusal("build", tmp_path / "damaged", "-o", tmp_path / "new", "-q")
     assert not (tmp_path / "new").exists()
+
+
+def test_fields_of_an_index_can_be_left_out(full):
+    assert len(cassata.build(full, kind="flat").fields) > 0
+    assert len(cassata.build(full, kind="flat", fields={}).fields) == 0
+
+
+def test_an_empty_condition_is_no_condition(full, tmp_path):
+    error = refusal("build", full, "-o", tmp_path / "new", "--kind", "flat", "--filter", "", code=2)
+    assert "filter: '' given, expected JSON" in error

@@ -25,9 +25,9 @@ bool is_index_file(const std::filesystem::path& path);
 /// of them, and 4 bytes for each vector of the index.
 class IndexSource {
  public:
-  /// The rows in `filter`, which is of the size of the index; null: all. Throws Error(invalid_argument) if there are
-  /// none.
-  explicit IndexSource(Index index, const Bitmap* filter = nullptr);
+  /// The rows in `filter`, which is of the size of the index; null: all. Compares the whole file with its hashes, so
+  /// that no damage gets into the new file. Throws Error: invalid_argument (there are no such rows), corrupt, io.
+  explicit IndexSource(Index index, const Bitmap* filter = nullptr, const Progress& progress = {});
 
   const Index& index() const noexcept { return index_; }
   /// Number of vectors.
@@ -35,14 +35,15 @@ class IndexSource {
   /// The vectors, from the front. Its name is the path of the index. Sparse vectors are read once now, for their number
   /// of entries and their dimension.
   std::unique_ptr<VectorStream> vectors() const;
-  /// `given`, with the external ids of the index if it has none, and with the fields of the index if it has none.
-  Payload payload(Payload given = {}) const;
+  /// `given`, with the external ids of the index if it has none, and, `with_fields`, with the fields of the index if it
+  /// has none.
+  Payload payload(Payload given = {}, bool with_fields = true) const;
   /// The documents, from the front; null: there are none.
   std::unique_ptr<DocumentStream> documents() const;
-  /// Gives the parameters that the index knows unless the caller gives them: the metric.
+  /// Gives the parameters that an index knows unless the caller gives them: the metric.
   template <class Params>
-  void complete(Given<Params>& given) const {
-    if (!given.given("metric")) given.give("metric", std::string(name_of(index_.manifest().schema.metric)));
+  static void complete(const Index& index, Given<Params>& given) {
+    if (!given.given("metric")) given.give("metric", std::string(name_of(index.manifest().schema.metric)));
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -140,11 +141,11 @@ TEST(IndexSource, GivenIdsAndFieldsTakeThePlaceOfItsOwn) {
 TEST(IndexSource, GivesItsMetricUnlessThereIsOne) {
   const IndexSource source(build_dense(some_vectors(), flat_params(Metric::manhattan)));
   Given<BuildParams> given(build_parameters());
-  source.complete(given);
+  IndexSource::complete(source.index(), given);
   EXPECT_EQ(given.value("metric"), Value(std::string("manhattan")));
   Given<BuildParams> other(build_parameters());
   other.give("metric", std::string("euclidean"));
-  source.complete(other);
+  IndexSource::complete(source.index(), other);
   EXPECT_EQ(other.value("metric"), Value(std::string("euclidean")));
 }
 
@@ -216,6 +217,31 @@ TEST(IndexFile, IsKnownByItsFirstBytes) {
   write_file(folder / "other.cassata", std::string(5000, '\x89'));
   for (const char* const name : {"short", "empty", "other.cassata", "missing", "."})
     EXPECT_FALSE(is_index_file(folder / name)) << name;
+}
+
+TEST(IndexSource, RefusesADamagedIndex) {
+  const TempDir folder;
+  const Vectors vectors = some_vectors();
+  for (const std::string_view name : {"codes.rows", "fields.0.values"}) {
+    SCOPED_TRACE(name);
+    const auto path = folder / "index";
+    std::uint64_t place = 0;
+    {
+      BuildParams params = flat_params();
+      Payload payload;
+      payload.fields.push_back({.name = "size", .values = std::vector<std::int64_t>(kSize, 7)});
+      params.payload = &payload;
+      params.replace.overwrite = true;
+      const Index index = build_dense(vectors, params, path);
+      place = index.file().section(name).offset + 9;
+    }
+    {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(place));
+      file.put('\x55');
+    }
+    expect_error(Errc::corrupt, {path.string(), "has hash"}, [&] { IndexSource(Index::open(path)); });
+  }
 }
 
 }  // namespace
