@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Filtered searches beside other libraries: recall and queries per second by the share of rows that pass.
 
-usage: filters_bench.py VECTORS.npy QUERIES.npy [--queries N] [--shares S,S,...] [--engine NAME,NAME,...]
+usage: filters_bench.py VECTORS QUERIES [--queries N] [--shares S,S,...] [--engine NAME,NAME,...]
 
 Each query has its own filter: random rows; *clustered*: the rows closest to some row; *opposed*: the rows farthest from
 the query. Engines: cassata-int4, cassata-f16, faiss (HNSW with an IDSelectorBitmap), hnswlib (a Python callback),
-kannolo and kannolo-gamma (a Python predicate), scan (NumPy). All graphs have m = 16, ef_construction = 200, and search
-with ef 200. Prints recall@10 by score against an exact search of the rows that pass, and queries a second of CPU time
-on one thread, the better of two runs.
+kannolo and kannolo-gamma (a Python predicate), scan (NumPy). Engines of sparse vectors, in .bin files, which these
+libraries do not filter: cassata-graph, cassata-postings, cassata-flat, scan (SciPy). All graphs have m = 16,
+ef_construction = 200, and search with ef 200. Prints recall@10 by score against an exact search of the rows that pass,
+and queries a second of CPU time on one thread, the better of two runs.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import numpy as np
 K, EF, M, EF_CONSTRUCTION = 10, 200, 16, 200
 
 
-def cassata_engine(rows, **options):
+def cassata_engine(rows, m=M, **options):
     import cassata
 
-    index = cassata.build(rows, m=M, ef_construction=EF_CONSTRUCTION, **options)
+    index = cassata.build(rows, m=m, ef_construction=m and EF_CONSTRUCTION, **options)
 
     def search(queries, masks):
         filters = [np.packbits(mask, bitorder="little") for mask in masks]
@@ -92,17 +93,23 @@ def kannolo_engine(rows, gamma=None):
     return lambda queries, masks: lambda: np.array([one(*pair) for pair in zip(queries, masks)])
 
 
+def products(rows, queries):
+    """The dot products of rows and queries, or one query."""
+    found = rows @ queries.T
+    return found if isinstance(found, np.ndarray) else found.toarray()
+
+
 def scan_engine(rows):
     def one(query, mask):
         ids = np.flatnonzero(mask)
-        scores = rows[ids] @ query
+        scores = products(rows[ids], query).ravel()
         best = np.argsort(-scores)[:K]
         return np.concatenate([ids[best], np.full(K - len(best), -1)])
 
     return lambda queries, masks: lambda: np.array([one(*pair) for pair in zip(queries, masks)])
 
 
-ENGINES = {
+DENSE = {
     "cassata-int4": lambda rows: cassata_engine(rows, navigation="int4"),
     "cassata-f16": lambda rows: cassata_engine(rows, dtype="f16"),
     "faiss": faiss_engine,
@@ -111,6 +118,28 @@ ENGINES = {
     "kannolo-gamma": lambda rows: kannolo_engine(rows, gamma=3),
     "scan": scan_engine,
 }
+SPARSE = {
+    "cassata-graph": cassata_engine,
+    "cassata-postings": lambda rows: cassata_engine(rows, m=None, kind="postings"),
+    "cassata-flat": lambda rows: cassata_engine(rows, m=None, kind="flat"),
+    "scan": scan_engine,
+}
+
+
+def sparse_rows(path, columns=None):
+    """The rows of a sparse .bin file: u32 rows, then for each u32 entries, u32 components and f32 values."""
+    from scipy import sparse
+
+    data = np.fromfile(path, np.uint32)
+    at, parts, ends = 1, [], [0]
+    for _ in range(data[0]):
+        entries = int(data[at])
+        parts.append((data[at + 1 : at + 1 + entries], data[at + 1 + entries : at + 1 + 2 * entries].view(np.float32)))
+        at += 1 + 2 * entries
+        ends.append(ends[-1] + entries)
+    components = np.concatenate([part[0] for part in parts])
+    columns = columns or int(components.max()) + 1
+    return sparse.csr_matrix((np.concatenate([part[1] for part in parts]), components, ends), (len(parts), columns))
 
 
 def masks_of(kind, share, rows, scores, rng):
@@ -122,7 +151,7 @@ def masks_of(kind, share, rows, scores, rng):
         if kind == "random":
             mask[rng.choice(n, count, replace=False)] = True
         else:
-            order = -(rows @ rows[rng.integers(n)]) if kind == "clustered" else scores[:, q]
+            order = -products(rows, rows[rng.integers(n)]).ravel() if kind == "clustered" else scores[:, q]
             mask[np.argpartition(order, count - 1)[:count]] = True
     return masks
 
@@ -145,12 +174,18 @@ def main():
     parser.add_argument("queries")
     parser.add_argument("--queries", dest="number", type=int, default=100)
     parser.add_argument("--shares", default="0.5,0.1,0.02,0.01,0.002,0.0002")
-    parser.add_argument("--engine", default=",".join(ENGINES))
+    parser.add_argument("--engine", help="all of the kind of vectors, unless given")
     given = parser.parse_args()
-    rows = np.ascontiguousarray(np.load(given.vectors), np.float32)
-    queries = np.ascontiguousarray(np.load(given.queries)[: given.number], np.float32)
-    scores = rows @ queries.T
-    engines = {name: ENGINES[name](rows) for name in given.engine.split(",")}
+    sparse = given.vectors.endswith(".bin")
+    known = SPARSE if sparse else DENSE
+    if sparse:
+        rows = sparse_rows(given.vectors)
+        queries = sparse_rows(given.queries, rows.shape[1])[: given.number]
+    else:
+        rows = np.ascontiguousarray(np.load(given.vectors), np.float32)
+        queries = np.ascontiguousarray(np.load(given.queries)[: given.number], np.float32)
+    scores = products(rows, queries)
+    engines = {name: known[name](rows) for name in (given.engine.split(",") if given.engine else known)}
     print("| filter | share |", " | ".join(engines), "|")
     print("| --- " * (len(engines) + 2) + "|")
     for kind in ("random", "clustered", "opposed"):
@@ -164,7 +199,7 @@ def main():
                     begin = time.process_time()
                     ids = run()
                     times.append(time.process_time() - begin)
-                cells.append(f"{recall(ids, masks, scores):.3f}, {len(queries) / min(times):,.0f}")
+                cells.append(f"{recall(ids, masks, scores):.3f}, {queries.shape[0] / min(times):,.0f}")
             print(f"| {kind} | {share} |", " | ".join(cells), "|", flush=True)
 
 
