@@ -14,6 +14,7 @@
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "bindings/parts.h"
+#include "format/base/text_ids.h"
 
 namespace cassata::python {
 namespace {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "format/base/text_ids.h"
 #include "tools/command.h"
 #include "tools/results.h"
 #include "tools/terminal.h"

@@ -1,7 +1,9 @@
 #include "cassata/fuse.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "cassata/error.h"
 #include "format/base/text.h"

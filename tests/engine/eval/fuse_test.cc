@@ -154,12 +154,5 @@ TEST(Fuse, RefusesWhatCannotBeFused) {
   EXPECT_EQ(fuse(std::vector{one_query({1}, {INFINITY}).ranking()}, {}).ids, std::vector<std::int64_t>{1});
 }
 
-TEST(Fuse, TextsHaveNumbersInTheirOrder) {
-  const TextIds ids({"b", "a", "b", "c"});
-  EXPECT_EQ(ids.number("a"), 0);
-  EXPECT_EQ(ids.number("c"), 2);
-  EXPECT_EQ(ids.text(1), "b");
-}
-
 }  // namespace
 }  // namespace cassata::fuse_test
