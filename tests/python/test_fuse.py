@@ -265,7 +265,8 @@ def test_the_program_reads_what_search_prints(tmp_path):
         ('{"query": 1, "ids": [1]}\n', "line 1: expected a JSON object of query, ids and as many scores"),
         ('{"query": 1, "ids": [1], "scores": [true]}\n', "line 1: scores: expected numbers or null"),
         ('{"query": 1, "ids": [1.5], "scores": [2]}\n', "line 1: ids: expected a whole number or a text"),
-        ("q Q0 a 1 2 x\nq Q0 a 2 1 x\n", "id 'a' twice, expected each id once"),
+        ("q Q0 a 1 2 x\nq Q0 a 2 1 x\n", "line 2: query 'q': id 'a' twice, expected each id once"),
+        ('{"query": 7, "ids": [1], "scores": [2]}\n' * 2, "line 2: query '7': id '1' twice, expected each id once"),
     ],
 )
 def test_bad_files(tmp_path, text, message):
@@ -273,6 +274,29 @@ def test_bad_files(tmp_path, text, message):
     error = refusal("fuse", tmp_path / "bad")
     assert f"{tmp_path / 'bad'}: " in error
     assert message in error
+
+
+def test_texts_of_json_stay_texts(tmp_path):
+    (tmp_path / "a").write_text('{"query": "7", "ids": ["1091", 5, "x"], "scores": [3, 2, 1]}\n')
+    (tmp_path / "b").write_text("7\t5\t1\t9\n7\t1091\t2\t8\n8\t1091\t1\t1\n")
+    fused = [json.loads(line) for line in output("fuse", tmp_path / "a", tmp_path / "b", "--format=json").splitlines()]
+    assert [(line["query"], line["ids"]) for line in fused] == [("7", [5, "1091", "x"]), (8, ["1091"])]
+
+
+def test_the_program_asks_for_the_best_score(tmp_path):
+    (tmp_path / "a.run").write_text("1 Q0 a 1 3 r\n2 Q0 a 1 2 r\n")  # the largest, as in any TREC run
+    (tmp_path / "b.tsv").write_text("1\tb\t1\t4\n")
+    (tmp_path / "rises.run").write_text("1 Q0 a 1 3 r\n\n1 Q0 b 2 4 r\n")
+    fuse = ("fuse", tmp_path / "a.run", tmp_path / "b.tsv", "--method", "sum", "--top", "2")
+    assert output(*fuse[:2], *fuse[3:]) == "1\ta\t1\t3\n2\ta\t1\t2\n"
+    assert f"--best: none given for {tmp_path / 'b.tsv'}, whose scores" in refusal(*fuse)
+    assert output(*fuse, "--best", "largest,smallest") == "1\ta\t1\t-1\n1\tb\t2\t-4\n2\ta\t1\t2\n"
+    assert output(*fuse, "--best", "largest").startswith("1\tb\t1\t4\n")
+    for best, message in (("x", "'x' given, expected one of 'largest', 'sm"), ("largest,", "2 given, expected 1")):
+        assert f"--best: {message}" in refusal(*fuse[:2], "--method", "sum", "--best", best)
+    assert "--best: given with method 'rrf'" in refusal(*fuse[:2], "--best", "largest")
+    rises = refusal("fuse", tmp_path / "rises.run", "--method", "sum")
+    assert "rises.run: line 3: query '1': score 4 after 3, but the largest is the best" in rises
 
 
 def test_bad_options(files):
