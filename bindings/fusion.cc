@@ -14,6 +14,7 @@
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
 #include "bindings/parts.h"
+#include "format/base/text_ids.h"
 
 namespace cassata::python {
 namespace {
@@ -57,8 +58,9 @@ struct GivenRankings {
 };
 
 /// (limits, scores, ids).
-py::tuple fuse_rankings(const py::list& rankings, const std::vector<double>& weights, const std::string& method,
-                        double k, const std::string& normalize, std::optional<std::size_t> top) {
+py::tuple fuse_rankings(const py::list& rankings, const std::vector<double>& weights,
+                        const std::vector<std::optional<std::string>>& best, const std::string& method, double k,
+                        const std::string& normalize, std::optional<std::size_t> top) {
   const GivenRankings given(rankings);
   FuseParams params{.method = parse_fuse_method(method), .k = k, .normalize = parse_normalization(normalize)};
   if (top) params.top = *top;
@@ -69,7 +71,8 @@ py::tuple fuse_rankings(const py::list& rankings, const std::vector<double>& wei
                    .limits = span(given.limits[i]),
                    .scores = span(given.scores[i]),
                    .ids = given.numbers[i],
-                   .weight = weights[i]});
+                   .weight = weights[i],
+                   .best = best[i] ? parse_best_score(*best[i]) : BestScore::shown});
   HitLists fused;
   {
     const WithoutGil without;
@@ -86,7 +89,7 @@ py::tuple fuse_rankings(const py::list& rankings, const std::vector<double>& wei
 }  // namespace
 
 void define_fuse(py::module_& module) {
-  module.def("fuse", &fuse_rankings, "rankings"_a, "weights"_a, "method"_a, "k"_a, "normalize"_a, "top"_a);
+  module.def("fuse", &fuse_rankings, "rankings"_a, "weights"_a, "best"_a, "method"_a, "k"_a, "normalize"_a, "top"_a);
 }
 
 }  // namespace cassata::python

@@ -100,33 +100,16 @@ class ResultLines {
       refuse(
           "expected a line of a TREC run (query_id Q0 doc_id rank score run_name), of TSV (query_id, doc_id, rank, "
           "score) or of JSON, as 'cassata search' prints them");
+    file_.is_trec = true;
     add(trec[0], trec[2], trec[3], trec[4]);
   }
 
-  std::vector<ReadResults> finish() {
-    std::vector<ReadResults> out;
-    for (Query& query : queries_) {
-      std::ranges::stable_sort(query.results, {}, &Result::rank);
-      ReadResults& read = out.emplace_back(ReadResults{.query = std::move(query.name)});
-      for (Result& result : query.results) {
-        read.ids.push_back(std::move(result.id));
-        read.scores.push_back(result.score);
-      }
-    }
-    return out;
+  ReadFile finish() {
+    for (ReadResults& of_query : file_.queries) std::ranges::stable_sort(of_query.results, {}, &ReadResult::rank);
+    return std::move(file_);
   }
 
  private:
-  struct Result {
-    std::uint64_t rank;
-    std::string id;
-    float score;
-  };
-  struct Query {
-    std::string name;
-    std::vector<Result> results = {};
-  };
-
   [[noreturn]] void refuse(const std::string& problem) const {
     invalid_argument(path_ + ": line " + decimal(number_) + ": " + problem);
   }
@@ -141,10 +124,12 @@ class ResultLines {
     return out;
   }
 
-  Query& query(std::string_view name) {
-    const auto [at, is_new] = places_.try_emplace(std::string(name), queries_.size());
-    if (is_new) queries_.push_back({.name = std::string(name)});
-    return queries_[at->second];
+  ReadResults& query(std::string_view name, bool is_text) {
+    const auto [at, is_new] = places_.try_emplace(std::string(name), file_.queries.size());
+    if (is_new) file_.queries.push_back({.query = std::string(name), .is_text = false});
+    ReadResults& query = file_.queries[at->second];
+    query.is_text |= is_text;
+    return query;
   }
 
   void add(std::string_view name, std::string_view id, std::string_view rank, std::string_view score) {
@@ -152,7 +137,12 @@ class ResultLines {
     if (!place) refuse("rank " + cassata::quoted(rank) + ", expected a whole number");
     const auto value = parse_number<double>(score);
     if (!value || std::isnan(*value)) refuse("score " + cassata::quoted(score) + ", expected a number");
-    query(name).results.push_back({*place, std::string(id), static_cast<float>(*value)});
+    query(name, false)
+        .results.push_back({.id = std::string(id),
+                            .is_text = false,
+                            .score = static_cast<float>(*value),
+                            .rank = *place,
+                            .line = number_});
   }
 
   /// A text, or a whole number as a text.
@@ -167,20 +157,24 @@ class ResultLines {
     if (!json.is_object() || !json.contains("query") || !json.contains("ids") || !json.contains("scores") ||
         !json["ids"].is_array() || !json["scores"].is_array() || json["ids"].size() != json["scores"].size())
       refuse("expected a JSON object of query, ids and as many scores");
-    Query& of = query(name_of(json["query"], "query"));
+    ReadResults& of = query(name_of(json["query"], "query"), json["query"].is_string());
     for (std::size_t i = 0; i < json["ids"].size(); ++i) {
       const nlohmann::json& score = json["scores"][i];
       if (!score.is_number() && !score.is_null()) refuse("scores: expected numbers or null");
       const float value =
           score.is_null() ? std::numeric_limits<float>::infinity() : static_cast<float>(score.get<double>());
-      of.results.push_back({of.results.size(), name_of(json["ids"][i], "ids"), value});
+      of.results.push_back({.id = name_of(json["ids"][i], "ids"),
+                            .is_text = json["ids"][i].is_string(),
+                            .score = value,
+                            .rank = of.results.size(),
+                            .line = number_});
     }
   }
 
   std::string path_;
   std::uint64_t number_ = 0;
   std::unordered_map<std::string, std::size_t> places_;
-  std::vector<Query> queries_;
+  ReadFile file_;
 };
 
 }  // namespace
@@ -222,7 +216,7 @@ FileKind results_kind() {
           }};
 }
 
-std::vector<ReadResults> read_results(const std::filesystem::path& path) {
+ReadFile read_results(const std::filesystem::path& path) {
   ResultLines lines(path.string());
   for (const std::string& line : read_lines(path)) lines.read(line);
   return lines.finish();

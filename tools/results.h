@@ -35,7 +35,7 @@ std::span<const Format> formats();
 
 /// The name of a query or vector as this format has it. Throws Error(invalid_argument), about `what`.
 std::string shown(const Format& format, std::string_view name, const std::string& what);
-/// The same for an id of unknown type: in JSON without quotes if it is a number.
+/// The same for a query or an id of unknown type: in JSON without quotes if it is a number.
 std::string shown_id(const Format& format, std::string_view id, const std::string& what);
 
 /// Adds --format and --run-name.
@@ -45,16 +45,28 @@ void add_format(CommandLine& line, const Format*& format, std::string& run_name)
 /// score is a number.
 FileKind results_kind();
 
+struct ReadResult {
+  std::string id;
+  bool is_text;  ///< it is a text in JSON, and not a number; other formats do not tell
+  float score;
+  std::uint64_t rank, line;
+};
+
 /// The results of a query, as read from a file.
 struct ReadResults {
   std::string query;
-  std::vector<std::string> ids = {};
-  std::vector<float> scores = {};
+  bool is_text;  ///< as of an id
+  std::vector<ReadResult> results = {};
+};
+
+struct ReadFile {
+  std::vector<ReadResults> queries = {};
+  bool is_trec = false;  ///< the file has a line of a TREC run, of which the largest score is the best
 };
 
 /// Reads a file of results in any format, by its content. Queries are in the order of their first lines; results of
 /// each are in the order of their ranks, in JSON in that of the list. Throws Error(io), or Error(invalid_argument)
 /// naming the file and the line.
-std::vector<ReadResults> read_results(const std::filesystem::path& path);
+ReadFile read_results(const std::filesystem::path& path);
 
 }  // namespace cassata::tools

@@ -98,6 +98,7 @@ def recommend(
 def fuse(
     rankings: Sequence[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64] | list[Any]]],
     weights: list[float],
+    best: list[str | None],
     method: str,
     k: float,
     normalize: str,

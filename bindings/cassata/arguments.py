@@ -116,12 +116,16 @@ method: str = "rrf"
     "rrf": reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): weight / (k + rank), ranks from 1,
     summed. "sum": weight times score, summed.
 k: float = 60
-    With "rrf": the larger, the less the first ranks differ from others; 0 or more.
+    With "rrf": the larger, the less the first ranks differ from others; 0 to 1e15.
 weights: Sequence[float] | None = None
-    A weight for each ranking, 0 or more. None: 1.
+    A weight for each ranking, 0 to 1e30. None: 1.
 normalize: str | None = None
     With "sum": "min-max" scales the scores of each query in each ranking, the worst to 0 and the best to 1, or all to 1
     if they are equal. None: scores as they are.
+best: str | Sequence[str | None] | None = None
+    With "sum": whether the "largest" score of a ranking is the best, or the "smallest", as of distances: a word for all
+    rankings, or one for each. None: the order of the scores over all queries shows it, or else the infinite score of
+    missing places; where neither does, `best` is needed, unless "min-max" makes all scores 1.
 top: int | None = None
     Most results of a query; at most as many as the rankings have. None: the largest k of the rankings; of triples, all.
 

@@ -30,23 +30,24 @@ def fuse(
     k: float = 60,
     weights: Sequence[float] | None = None,
     normalize: str | None = None,
+    best: str | Sequence[str | None] | None = None,
     top: int | None = None,
 ) -> Hits | HitLists:
     """Fuses the results of several searches for the same queries, e.g. of a dense and a sparse index.
 
     Only ids and their order count with "rrf", so any rankings can be fused. A sum needs scores of one scale, or
-    `normalize`. Dot products and distances are told apart by the order of a ranking, which is best first, or else by
-    the scores of missing results, or else by the other rankings; distances are negated. An id that a ranking lacks
-    adds 0, or as much as the query's worst result there if that is negative.
+    `normalize`; distances are negated. An id that a ranking lacks adds 0, or as much as the query's worst result there
+    if that is negative.
 
     Returns:
         (scores, ids) as searches return them: of shape (top,) or (nq, top), largest score first, ties by lower id,
         missing places with id -1 or None and score -inf. Of triples: (limits, scores, ids), as `Index.range_search`
-        returns them.
+        returns them. Results are ordered by their sums in float64, and scores are these sums as float32.
 
     Raises:
-        ValueError: Rankings of different numbers of queries or types of ids, an id twice in a ranking, NaN, or an
-            argument out of range. The message names the ranking, the query and the place.
+        ValueError: Rankings of different numbers of queries or types of ids, an id twice in a ranking, NaN, a
+            ranking that does not show which score is the best, or an argument out of range. The message names the
+            ranking, the query and the place.
         TypeError: An argument has a wrong type.
 
     Example:
@@ -61,17 +62,28 @@ def fuse(
             raise ValueError(f"rankings[{i}]: ids are {kinds[0]}, expected {kinds[1]}, as in rankings[0]")
         if (one.shape is None) != (made[0].shape is None) or len(one.shape or ()) != len(made[0].shape or ()):
             raise ValueError(f"rankings[{i}]: {_form(one)}, expected {_form(made[0])}, as rankings[0]")
-    each = [1.0] * len(made) if weights is None else inputs.numbers("weights", weights).astype(float).ravel().tolist()
-    if len(each) != len(made):
-        raise ValueError(f"weights: {len(each)} given, expected {len(made)}, one for each ranking")
+    each = np.ones(len(made)) if weights is None else inputs.numbers("weights", weights).astype(float)
+    if each.ndim != 1:
+        raise ValueError(f"weights: shape {each.shape}, expected ({len(made)},), one for each ranking")
+    bests = list(best) if isinstance(best, (list, tuple)) else [best] * len(made)
+    for name, count in (("weights", len(each)), ("best", len(bests))):
+        if count != len(made):
+            raise ValueError(f"{name}: {count} given, expected {len(made)}, one for each ranking")
     width = None if top is None else inputs.whole_number("top", top, maximum=2**63 - 1)
     if made and made[0].shape is not None:
         widths = [one.shape[-1] for one in made if one.shape]
         width = max(widths) if width is None else min(width, sum(widths))
-    constant = float(inputs.numbers("k", k))
-    name = "none" if normalize is None else inputs.word("normalize", normalize)
+    constant = inputs.numbers("k", k)
+    if constant.ndim:
+        raise ValueError(f"k: shape {constant.shape}, expected a number")
     limits, scores, ids = _core.fuse(
-        [one.core for one in made], each, inputs.word("method", method), constant, name, width
+        [one.core for one in made],
+        each.tolist(),
+        [None if one is None else inputs.word("best", one) for one in bests],
+        inputs.word("method", method),
+        float(constant),
+        "none" if normalize is None else inputs.word("normalize", normalize),
+        width,
     )
     if made[0].shape is None or width is None:
         return limits, scores, ids

@@ -1,7 +1,10 @@
 #include "cassata/fuse.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
+#include <vector>
 
 #include "cassata/error.h"
 #include "format/base/text.h"
@@ -19,6 +22,7 @@ struct Named {
 };
 constexpr Named<FuseMethod> kMethods[] = {{"rrf", FuseMethod::rrf}, {"sum", FuseMethod::sum}};
 constexpr Named<Normalization> kNormalizations[] = {{"none", Normalization::none}, {"min-max", Normalization::min_max}};
+constexpr Named<BestScore> kBestScores[] = {{"largest", BestScore::largest}, {"smallest", BestScore::smallest}};
 
 template <class Choice>
 Choice parse_named(std::span<const Named<Choice>> known, std::string_view text, const char* argument) {
@@ -29,13 +33,18 @@ Choice parse_named(std::span<const Named<Choice>> known, std::string_view text, 
 }
 
 std::string place_of(const Ranking& ranking, std::size_t query, std::size_t i) {
-  return ranking.name + ": query " + decimal(query) + ", place " +
-         decimal(i - static_cast<std::size_t>(ranking.limits[query])) + ": ";
+  const std::string place = ranking.place ? ranking.place(query, i)
+                                          : "query " + decimal(query) + ", place " +
+                                                decimal(i - static_cast<std::size_t>(ranking.limits[query]));
+  return ranking.name + ": " + place + ": ";
 }
 
 void check_ranking(const Ranking& ranking, const FuseParams& params, const Ranking& first) {
-  if (!std::isfinite(ranking.weight) || ranking.weight < 0)
-    invalid_argument("weights: " + decimal(ranking.weight) + " given for " + ranking.name + ", expected 0 or more");
+  if (!(ranking.weight >= 0 && ranking.weight <= kLargestWeight))
+    invalid_argument("weights: " + decimal(ranking.weight) + " given for " + ranking.name +
+                     ", expected a number from 0 to " + decimal(kLargestWeight));
+  if (params.method != FuseMethod::sum && ranking.best != BestScore::shown)
+    invalid_argument("best: given with method 'rrf', expected method 'sum'");
   if (ranking.scores.size() != ranking.ids.size())
     invalid_argument(ranking.name + ": " + decimal(ranking.scores.size()) + " scores, expected " +
                      decimal(ranking.ids.size()) + ", as there are ids");
@@ -59,29 +68,41 @@ void check_ranking(const Ranking& ranking, const FuseParams& params, const Ranki
     }
 }
 
-/// Whether the smallest score of a ranking is the best; none: neither order nor missing results show it. Throws
-/// Error(invalid_argument) if scores both rise and fall.
-std::optional<bool> smallest_first(const Ranking& ranking) {
-  std::optional<bool> rises, by_missing;
+/// Whether the smallest score of a ranking is the best. Throws Error(invalid_argument) if its order contradicts that,
+/// and if nothing shows it though it matters.
+bool smallest_is_best(const Ranking& ranking, const FuseParams& params) {
+  std::optional<bool> rises;
+  if (ranking.best != BestScore::shown) rises = ranking.best == BestScore::smallest;
+  bool any = false, missing_above = false, missing_below = false;
   for (std::size_t query = 0; query + 1 < ranking.limits.size(); ++query) {
     std::optional<float> before;
     for (auto i = static_cast<std::size_t>(ranking.limits[query]);
          i < static_cast<std::size_t>(ranking.limits[query + 1]); ++i) {
       const float score = ranking.scores[i];
       if (ranking.ids[i] == kMissing) {
-        if (std::isinf(score)) by_missing = score > 0;
+        if (std::isinf(score)) (score > 0 ? missing_above : missing_below) = true;
         continue;
       }
+      any = true;
       if (before && score != *before) {
         if (rises && *rises != (score > *before))
           invalid_argument(place_of(ranking, query, i) + "score " + decimal(score) + " after " + decimal(*before) +
-                           ", but scores before " + (*rises ? "rise" : "fall") + ", expected results best first");
+                           ", but " +
+                           (ranking.best != BestScore::shown
+                                ? std::string("the ") + (*rises ? "smallest" : "largest") + " is the best"
+                                : std::string("scores before ") + (*rises ? "rise" : "fall")) +
+                           ", expected results best first");
         rises = score > *before;
       }
       before = score;
     }
   }
-  return rises ? rises : by_missing;
+  if (rises) return *rises;
+  if (missing_above != missing_below) return missing_above;
+  if (any && params.normalize == Normalization::none)
+    invalid_argument("best: none given for " + ranking.name +
+                     ", whose scores do not show which is the best, expected 'largest' or 'smallest'");
+  return false;
 }
 
 /// What a ranking adds to the result of an id.
@@ -103,9 +124,16 @@ double scale(std::span<Part> parts, bool negated, const FuseParams& params, doub
 }
 
 struct Result {
-  float score;
+  double score;
   std::int64_t id;
 };
+
+[[noreturn]] void refuse_twice(const Ranking& ranking, std::size_t query, std::int64_t id, const FuseParams& params) {
+  const auto begin = ranking.ids.begin() + ranking.limits[query], end = ranking.ids.begin() + ranking.limits[query + 1];
+  const auto second = std::find(std::next(std::find(begin, end, id)), end, id);
+  invalid_argument(place_of(ranking, query, static_cast<std::size_t>(second - ranking.ids.begin())) + "id " +
+                   (params.shown ? params.shown(id) : std::to_string(id)) + " twice, expected each id once");
+}
 
 /// Adds the parts of each id, `lacking[r]` where ranking r has none. Sorts `parts`.
 std::vector<Result> fused_results(std::vector<Part>& parts, std::span<const double> lacking,
@@ -113,22 +141,24 @@ std::vector<Result> fused_results(std::vector<Part>& parts, std::span<const doub
   std::ranges::sort(parts,
                     [](const Part& a, const Part& b) { return a.id != b.id ? a.id < b.id : a.ranking < b.ranking; });
   std::vector<Result> results;
+  std::vector<double> values(rankings.size());
   for (auto part = parts.begin(); part != parts.end();) {
-    const std::int64_t id = part->id;
-    double score = 0;
-    for (std::size_t r = 0; r < rankings.size(); ++r) {
-      if (part == parts.end() || part->id != id || part->ranking != r) {
-        score += lacking[r];
-        continue;
-      }
-      score += part->value;
-      if (++part; part != parts.end() && part->id == id && part->ranking == r)
-        invalid_argument(rankings[r].name + ": query " + decimal(query) + ": id " +
-                         (params.shown ? params.shown(id) : std::to_string(id)) + " twice, expected each id once");
+    const auto first = part;
+    std::ranges::copy(lacking, values.begin());
+    for (; part != parts.end() && part->id == first->id; ++part) {
+      if (part != first && part->ranking == std::prev(part)->ranking)
+        refuse_twice(rankings[part->ranking], query, part->id, params);
+      values[part->ranking] = part->value;
     }
-    results.push_back({static_cast<float>(score), id});
+    std::ranges::sort(values);  // so that ids with the same values tie, whatever rankings these are of
+    results.push_back({std::accumulate(values.begin(), values.end(), 0.0), first->id});
   }
   return results;
+}
+
+float rounded(double sum) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(sum, -kLargest, kLargest));
 }
 
 }  // namespace
@@ -138,19 +168,21 @@ Normalization parse_normalization(std::string_view text) {
   return parse_named<Normalization>(kNormalizations, text, "normalize");
 }
 
+BestScore parse_best_score(std::string_view text) { return parse_named<BestScore>(kBestScores, text, "best"); }
+
 HitLists fuse(std::span<const Ranking> rankings, const FuseParams& params) {
   if (rankings.empty()) invalid_argument("rankings: none given, expected at least one");
   const bool sums = params.method == FuseMethod::sum;
-  if (!std::isfinite(params.k) || params.k < 0)
-    invalid_argument("k: " + decimal(params.k) + " given, expected 0 or more");
+  if (!(params.k >= 0 && params.k <= kLargestRankConstant))
+    invalid_argument("k: " + decimal(params.k) + " given, expected a number from 0 to " +
+                     decimal(kLargestRankConstant));
   if (!sums && params.normalize != Normalization::none)
     invalid_argument("normalize: given with method 'rrf', expected method 'sum'");
-  std::vector<std::optional<bool>> orders;
+  std::vector<bool> negated;
   for (const Ranking& ranking : rankings) {
     check_ranking(ranking, params, rankings.front());
-    orders.push_back(sums ? smallest_first(ranking) : std::nullopt);
+    negated.push_back(sums && smallest_is_best(ranking, params));
   }
-  const bool usual = std::ranges::count(orders, true) != 0 && std::ranges::count(orders, false) == 0;
   HitLists out;
   std::vector<double> lacking(rankings.size());
   std::vector<Part> parts;
@@ -165,7 +197,7 @@ HitLists fuse(std::span<const Ranking> rankings, const FuseParams& params) {
         const double rank = static_cast<double>(parts.size() - begin + 1);
         parts.push_back({ranking.ids[i], r, sums ? double{ranking.scores[i]} : ranking.weight / (params.k + rank)});
       }
-      if (sums) lacking[r] = scale(std::span(parts).subspan(begin), orders[r].value_or(usual), params, ranking.weight);
+      if (sums) lacking[r] = scale(std::span(parts).subspan(begin), negated[r], params, ranking.weight);
     }
     std::vector<Result> results = fused_results(parts, lacking, rankings, query, params);
     const std::size_t count = std::min(params.top, results.size());
@@ -173,7 +205,7 @@ HitLists fuse(std::span<const Ranking> rankings, const FuseParams& params) {
         results, results.begin() + static_cast<std::ptrdiff_t>(count),
         [](const Result& a, const Result& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
     for (const Result& result : std::span(results).first(count)) {
-      out.scores.push_back(result.score);
+      out.scores.push_back(rounded(result.score));
       out.ids.push_back(result.id);
     }
     out.limits.push_back(static_cast<std::int64_t>(out.ids.size()));

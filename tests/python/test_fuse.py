@@ -1,6 +1,8 @@
 """Fusion of rankings, against a plain reference."""
 
+import functools
 import json
+import operator
 
 import cassata
 import numpy as np
@@ -12,32 +14,28 @@ from conftest import rng
 def reference(rankings, method="rrf", k=60, weights=None, normalize=None):
     """Of one query: a dict of ids and fused scores. `rankings`: lists of (id, score), larger scores better."""
     weights = weights or [1] * len(rankings)
-    fused = dict.fromkeys((one for ranking in rankings for one, _ in ranking), 0.0)
+    parts = {one: [] for ranking in rankings for one, _ in ranking}
     for weight, ranking in zip(weights, rankings):
         scores = [score for _, score in ranking]
         if method == "rrf":
-            parts = {one: 1 / (k + rank) for rank, (one, _) in enumerate(ranking, 1)}
+            added = {one: weight / (k + rank) for rank, (one, _) in enumerate(ranking, 1)}
         elif normalize and scores:
             low, high = min(scores), max(scores)
-            parts = {one: (score - low) / (high - low) if high > low else 1 for one, score in ranking}
+            added = {one: weight * ((score - low) / (high - low) if high > low else 1) for one, score in ranking}
         else:
-            parts = dict(ranking)
-        lacking = 0 if method == "rrf" or normalize or not scores else min(0, *scores)
-        for one in fused:
-            fused[one] += weight * parts.get(one, lacking)
-    return fused
+            added = {one: weight * score for one, score in ranking}
+        lacking = 0 if method == "rrf" or normalize or not scores else weight * min(0, *scores)
+        for one in parts:
+            parts[one].append(added.get(one, lacking))
+    return {one: functools.reduce(operator.add, sorted(added), 0.0) for one, added in parts.items()}
 
 
 def check(scores, ids, expected, top):
-    kept = [one for one in ids.tolist() if one not in (-1, None)]
-    assert len(kept) == len(set(kept)) == min(top, len(expected))
+    kept = sorted(expected, key=lambda one: (-expected[one], one))[:top]
+    missing = [None if ids.dtype == object else -1] * (top - len(kept))
+    assert ids.tolist() == kept + missing
     assert scores[: len(kept)] == pytest.approx([expected[one] for one in kept], abs=1e-5)
-    others = [score for one, score in expected.items() if one not in kept]
-    assert min(scores[: len(kept)], default=np.inf) >= max(others, default=-np.inf) - 1e-5
-    for a, b, x, y in zip(scores, scores[1:], kept, kept[1:]):
-        assert a > b or (a == b and x < y)
     assert (scores[len(kept) :] == -np.inf).all()
-    assert len(ids) == len(scores)
 
 
 def random_ranking(random, queries, k, names, distances):
@@ -110,12 +108,35 @@ def test_of_indexes():
 def test_the_order_shows_what_is_best():
     falls, rises = ([9.0, 4.0], [1, 2]), ([1.0, 3.0], [2, 3])
     assert cassata.fuse([falls, rises], "sum", normalize="min-max")[1].tolist() == [1, 2]
-    assert cassata.fuse([([5.0], [1]), rises], "sum", top=3)[0].tolist() == [-6, -8, -8]  # as the other one
     missing = ([5.0, np.inf], [1, -1])  # a distance
     assert cassata.fuse([missing], "sum")[0].tolist() == [-5, -np.inf]
     same = ([2.0, 2.0], [4, 3])
     scores, ids = cassata.fuse([same], "sum", normalize="min-max")
     assert (scores.tolist(), ids.tolist()) == ([1, 1], [3, 4])
+
+
+def test_the_best_score_is_given_where_no_order_shows_it():
+    one, other = ([[0.69]], [[64]]), ([[1.45]], [[46]])
+    for best in ("smallest", ["smallest", "Smallest"]):
+        scores, ids = cassata.fuse([one, other], "sum", best=best, top=2)
+        assert ids.tolist() == [[46, 64]]  # absent from a ranking of distances: as far as its farthest
+        assert scores[0] == pytest.approx([-0.69 - 1.45] * 2)
+    assert cassata.fuse([one, other], "sum", best="largest")[1].tolist() == [[46]]
+    rises, same = ([1.0, 2.0, 3.0], [1, 2, 3]), ([1.0, 1.0, 1.0], [7, 8, 9])
+    scores, ids = cassata.fuse([rises, same], "sum", best=[None, "largest"], top=6)
+    assert (scores.tolist(), ids.tolist()) == ([-1, -2, -2, -2, -2, -3], [1, 2, 7, 8, 9, 3])
+    with pytest.raises(ValueError, match=r"best: none given for rankings\[1\], whose scores do not show"):
+        cassata.fuse([rises, same], "sum")
+
+
+def test_sums_neither_overflow_nor_lose_the_order():
+    falls = (np.arange(5, 0, -1.0), [5, 4, 3, 2, 1])
+    for options in ({"k": 1e9}, {"k": 1e15}, {"weights": [1e-30]}):
+        assert cassata.fuse([falls], **options)[1].tolist() == falls[1]
+    heavy = (np.array([3e38, 2e38, -3e38], "f4"), [3, 2, 1])
+    scores, ids = cassata.fuse([heavy, heavy], "sum", weights=[1e30, 1e30])
+    most = np.finfo("f4").max
+    assert (scores.tolist(), ids.tolist()) == ([most, most, -most], [3, 2, 1])
 
 
 @pytest.mark.parametrize(
@@ -129,12 +150,22 @@ def test_the_order_shows_what_is_best():
         ([([0, 3], [1.0], [1])], {}, ValueError, r"rankings\[0\]: limits that are not from 0 to 1"),
         ([([1.0], [1]), ([1.0], ["a"])], {}, ValueError, r"rankings\[1\]: ids are texts, expected whole numbers"),
         ([([1.0], [1.5])], {}, TypeError, r"rankings\[0\]: id 1.5, expected whole numbers"),
-        ([([2.0, 1.0], [7, 7])], {}, ValueError, r"rankings\[0\]: query 0: id 7 twice, expected each id once"),
-        ([([2.0, 1.0], ["a", "a"])], {}, ValueError, r"rankings\[0\]: query 0: id 'a' twice"),
+        ([([2.0, 1.0], [7, 7])], {}, ValueError, r"rankings\[0\]: query 0, place 1: id 7 twice, expected each"),
+        ([([2.0, 1.0], ["a", "a"])], {}, ValueError, r"rankings\[0\]: query 0, place 1: id 'a' twice"),
         ([([np.nan], [7])], {}, ValueError, r"rankings\[0\]: query 0, place 0: score nan, expected a number"),
         ([([np.inf], [7])], {"method": "sum"}, ValueError, "score inf, expected a finite number"),
         ([([1.0, 3.0, 2.0], [1, 2, 3])], {"method": "sum"}, ValueError, "score 2 after 3, but scores before rise"),
-        ([([1.0], [1])], {"k": -1}, ValueError, "k: -1 given, expected 0 or more"),
+        ([([1.0], [1])], {"k": -1}, ValueError, r"k: -1 given, expected a number from 0 to 1e\+15"),
+        ([([1.0], [1])], {"k": np.inf}, ValueError, "k: inf given, expected a number from 0"),
+        ([([1.0], [1])], {"k": [1, 2]}, ValueError, r"k: shape \(2,\), expected a number"),
+        ([([1.0], [1])], {"weights": 1}, ValueError, r"weights: shape \(\), expected \(1,\)"),
+        ([([1.0], [1])], {"weights": [[1, 2]]}, ValueError, r"weights: shape \(1, 2\), expected \(1,\)"),
+        ([([1.0], [1])], {"weights": [1e308]}, ValueError, r"weights: 1e\+308 given .* from 0 to 1e\+30"),
+        ([([1.0], [1])], {"best": "largest"}, ValueError, "best: given with method 'rrf', expected method 'sum'"),
+        ([([1.0], [1])], {"method": "sum", "best": "x"}, ValueError, "best: 'x' given, expected one of 'largest'"),
+        ([([1.0], [1])], {"method": "sum", "best": 5}, TypeError, "best: 5 given, expected a string"),
+        ([([1.0], [1])], {"method": "sum", "best": ["largest"] * 2}, ValueError, "best: 2 given, expected 1, one for"),
+        ([([1.0, 2.0], [1, 2])], {"method": "sum", "best": "largest"}, ValueError, "but the largest is the best"),
         ([([1.0], [1])], {"weights": [1, 2]}, ValueError, "weights: 2 given, expected 1"),
         ([([1.0], [1])], {"weights": [-1]}, ValueError, r"weights: -1 given for rankings\[0\]"),
         ([([1.0], [1])], {"weights": [np.nan]}, ValueError, "weights: nan given"),
@@ -234,7 +265,8 @@ def test_the_program_reads_what_search_prints(tmp_path):
         ('{"query": 1, "ids": [1]}\n', "line 1: expected a JSON object of query, ids and as many scores"),
         ('{"query": 1, "ids": [1], "scores": [true]}\n', "line 1: scores: expected numbers or null"),
         ('{"query": 1, "ids": [1.5], "scores": [2]}\n', "line 1: ids: expected a whole number or a text"),
-        ("q Q0 a 1 2 x\nq Q0 a 2 1 x\n", "id 'a' twice, expected each id once"),
+        ("q Q0 a 1 2 x\nq Q0 a 2 1 x\n", "line 2: query 'q': id 'a' twice, expected each id once"),
+        ('{"query": 7, "ids": [1], "scores": [2]}\n' * 2, "line 2: query '7': id '1' twice, expected each id once"),
     ],
 )
 def test_bad_files(tmp_path, text, message):
@@ -244,11 +276,34 @@ def test_bad_files(tmp_path, text, message):
     assert message in error
 
 
+def test_texts_of_json_stay_texts(tmp_path):
+    (tmp_path / "a").write_text('{"query": "7", "ids": ["1091", 5, "x"], "scores": [3, 2, 1]}\n')
+    (tmp_path / "b").write_text("7\t5\t1\t9\n7\t1091\t2\t8\n8\t1091\t1\t1\n")
+    fused = [json.loads(line) for line in output("fuse", tmp_path / "a", tmp_path / "b", "--format=json").splitlines()]
+    assert [(line["query"], line["ids"]) for line in fused] == [("7", [5, "1091", "x"]), (8, ["1091"])]
+
+
+def test_the_program_asks_for_the_best_score(tmp_path):
+    (tmp_path / "a.run").write_text("1 Q0 a 1 3 r\n2 Q0 a 1 2 r\n")  # the largest, as in any TREC run
+    (tmp_path / "b.tsv").write_text("1\tb\t1\t4\n")
+    (tmp_path / "rises.run").write_text("1 Q0 a 1 3 r\n\n1 Q0 b 2 4 r\n")
+    fuse = ("fuse", tmp_path / "a.run", tmp_path / "b.tsv", "--method", "sum", "--top", "2")
+    assert output(*fuse[:2], *fuse[3:]) == "1\ta\t1\t3\n2\ta\t1\t2\n"
+    assert f"--best: none given for {tmp_path / 'b.tsv'}, whose scores" in refusal(*fuse)
+    assert output(*fuse, "--best", "largest,smallest") == "1\ta\t1\t-1\n1\tb\t2\t-4\n2\ta\t1\t2\n"
+    assert output(*fuse, "--best", "largest").startswith("1\tb\t1\t4\n")
+    for best, message in (("x", "'x' given, expected one of 'largest', 'sm"), ("largest,", "2 given, expected 1")):
+        assert f"--best: {message}" in refusal(*fuse[:2], "--method", "sum", "--best", best)
+    assert "--best: given with method 'rrf'" in refusal(*fuse[:2], "--best", "largest")
+    rises = refusal("fuse", tmp_path / "rises.run", "--method", "sum")
+    assert "rises.run: line 3: query '1': score 4 after 3, but the largest is the best" in rises
+
+
 def test_bad_options(files):
     assert "--weights: 1 given, expected 3, one for each file" in refusal("fuse", *files, "--weights", "1")
     assert "--method: 'x' given, expected one of 'rrf', 'sum'" in refusal("fuse", *files, "--method", "x")
     assert "--normalize: given with method 'rrf'" in refusal("fuse", *files, "--normalize", "min-max")
-    assert "--k: -1 given, expected 0 or more" in refusal("fuse", *files, "--k", "-1")
+    assert "--k: -1 given, expected a number from 0 to 1e+15" in refusal("fuse", *files, "--k", "-1")
     assert "--output: " in refusal("fuse", *files, "-o", files[0])
     assert "FILE" in refusal("fuse")
     assert "No such file" in refusal("fuse", files[0].parent / "none")

@@ -1,7 +1,6 @@
 // Fusion of rankings: one list of results for each query, from the results of several searches.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,9 +8,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "cassata/hits.h"
 
@@ -28,9 +24,21 @@ enum class Normalization : std::uint8_t {
   min_max,  ///< the worst to 0, the best to 1; all to 1 if they are equal
 };
 
+/// Which score of a ranking is the best.
+enum class BestScore : std::uint8_t {
+  shown,  ///< the order of the scores shows it, or the score of a missing result
+  largest,
+  smallest,
+};
+
+/// A weight is a number from 0 to this, so that no sum overflows.
+constexpr double kLargestWeight = 1e30;
+/// `k` is a number from 0 to this, so that no two ranks add the same.
+constexpr double kLargestRankConstant = 1e15;
+
 struct FuseParams {
   FuseMethod method = FuseMethod::rrf;
-  /// With rrf: 0 or more. The larger, the less the first ranks differ from others.
+  /// With rrf: 0 to kLargestRankConstant. The larger, the less the first ranks differ from others.
   double k = 60;
   /// With sum.
   Normalization normalize = Normalization::none;
@@ -47,43 +55,31 @@ struct Ranking {
   std::span<const std::int64_t> limits;
   std::span<const float> scores;
   std::span<const std::int64_t> ids;
-  double weight = 1;  ///< 0 or more
+  double weight = 1;                  ///< 0 to kLargestWeight
+  BestScore best = BestScore::shown;  ///< with sum
+  /// How messages show the place of ids[i], a result of a query; none: the number of the query, and the place in it.
+  std::function<std::string(std::size_t query, std::size_t i)> place = {};
 };
 
-/// Fuses rankings of the same queries. The largest score is the best, ties by lower id.
+/// Fuses rankings of the same queries. The largest score is the best. Results are ordered by their sums in f64, ties by
+/// lower id; the scores are the sums as f32, those beyond it as its largest and smallest number.
 ///
-/// A sum takes the smallest score for the best where the scores of a ranking rise from place to place, or else where a
-/// missing result has the score infinity, or else where that is so in all rankings that show an order; such scores are
-/// negated. A result that a ranking lacks adds 0, or as much as the worst of the query's results there if that is
+/// A sum negates scores of which the smallest is the best. Unless Ranking::best says so, these are scores that rise
+/// from place to place in any query, or where none of them differ, of a ranking whose missing results have the score
+/// infinity. A result that a ranking lacks adds 0, or as much as the worst of the query's results there if that is
 /// negative.
 ///
 /// Throws Error(invalid_argument): no rankings, different numbers of queries, an id twice in a ranking of a query, a
-/// score that is NaN (for a sum, also infinity, or scores of a ranking that both rise and fall), a weight or `k` that
-/// is negative or not finite, `normalize` with rrf.
+/// score that is NaN, a weight or `k` out of range, `normalize` or `best` with rrf; for a sum, also a score that is
+/// infinite, scores of a ranking that both rise and fall or that contradict its `best`, and a ranking with results but
+/// without `best` that does not show which score is the best, unless min-max makes all its scores 1.
 HitLists fuse(std::span<const Ranking> rankings, const FuseParams& params);
 
 /// "rrf" or "sum"; throws Error(invalid_argument) for another.
 FuseMethod parse_fuse_method(std::string_view text);
 /// "min-max" or "none"; throws Error(invalid_argument) for another.
 Normalization parse_normalization(std::string_view text);
-
-/// Ids that are texts as the numbers that fuse() takes: from 0, in an order of the texts.
-class TextIds {
- public:
-  /// Borrows the texts, of which some may be equal.
-  template <class Before = std::less<>>
-  explicit TextIds(std::vector<std::string_view> texts, Before before = {}) : texts_(std::move(texts)) {
-    std::ranges::sort(texts_, before);
-    texts_.erase(std::unique(texts_.begin(), texts_.end()), texts_.end());
-    for (const std::string_view text : texts_) numbers_.try_emplace(text, static_cast<std::int64_t>(numbers_.size()));
-  }
-  /// `text` is one of the texts.
-  std::int64_t number(std::string_view text) const { return numbers_.at(text); }
-  std::string_view text(std::int64_t number) const { return texts_[static_cast<std::size_t>(number)]; }
-
- private:
-  std::vector<std::string_view> texts_;
-  std::unordered_map<std::string_view, std::int64_t> numbers_;
-};
+/// "largest" or "smallest"; throws Error(invalid_argument) for another.
+BestScore parse_best_score(std::string_view text);
 
 }  // namespace cassata
