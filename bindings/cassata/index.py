@@ -185,7 +185,7 @@ class Index:
     def search(
         self, queries: Queries, *, tokens: Tokens | None = None, filter: Filters | None = None, **parameters: Any
     ) -> Hits:
-        """Finds the `k` closest vectors to each query, best first, ties by lower id.
+        """Finds the `k` closest vectors to each query, best first, ties by lower row number.
 
         Returns:
             (scores, ids), of shape (k,) for one query, (nq, k) for several. Scores, float32, are those of the metric:
@@ -219,7 +219,7 @@ class Index:
         filter: Filters | None = None,
         **parameters: Any,
     ) -> HitLists:
-        """Finds all vectors within a radius of each query, best first, ties by lower id.
+        """Finds all vectors within a radius of each query, best first, ties by lower row number.
 
         Exact with kind "flat", and with kind "postings" if its lists are complete (docs/python.md). Other indexes find
         about as much as `search` does: they begin with the given `ef_search` and `k_candidates`, and widen both as far
@@ -230,7 +230,7 @@ class Index:
             the results of query i are limits[i] to limits[i + 1] - 1. Scores and ids are those of `search`.
 
         Raises:
-            ValueError: As `search`; the radius is NaN; or memory cannot hold that all vectors are results.
+            ValueError: As `search`; the radius is NaN; or it is infinite, and memory cannot hold all vectors.
             TypeError: An argument has an unknown name or a wrong type.
 
         Example:

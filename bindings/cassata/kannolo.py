@@ -601,7 +601,7 @@ def _positions_of_tokens(arguments: tuple[Any, ...], usual: tuple[str, ...]) -> 
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 _SHAPES = {
-    "search": """(distances, ids), float32 and int64, best first, ties by lower id.
+    "search": """(distances, ids), float32 and int64, best first, ties by lower row number.
     Flat, query after query: (k,) for one query, (nq * k,) for several.
     Distances are scores of the metric: dot products or cosines (largest first), squared Euclidean or Manhattan
     distances (smallest first). Missing places hold id -1 and distance -inf or inf.

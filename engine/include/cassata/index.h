@@ -30,8 +30,8 @@ class Condition;
 class MappedFile;
 class Searcher;
 
-/// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower id; places without a result
-/// hold id -1 and the worst score (-inf if the largest score is the best, else inf). Borrowed.
+/// Where search results go: for query i, places i*k to i*k+k-1, best first, ties by lower row number; places without a
+/// result hold id -1 and the worst score (-inf if the largest score is the best, else inf). Borrowed.
 struct Hits {
   std::span<std::int64_t> ids;
   std::span<float> scores;
