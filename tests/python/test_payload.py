@@ -218,7 +218,14 @@ def test_fields_are_a_mapping():
         ({"a": [1]}, ValueError, "fields: 'a': 1 values, expected 40, as there are vectors"),
         ({"$a": [1] * N}, ValueError, "fields: '\\$a': not a name"),
         ({1: [1] * N}, TypeError, "fields: 1 given, expected names that are str"),
-        ([1] * N, TypeError, "fields: a list given, expected a dict of columns, a pandas DataFrame or a pyarrow Table"),
+        ({"a": {1, 2}}, TypeError, "fields: 'a': a set given, expected a column"),
+        ({"a": np.full(N, 2**62, "M8[D]")}, ValueError, "fields: 'a': row 0: .*, which 64 bits cannot hold in seconds"),
+        (
+            {"a": [None] + [np.datetime64(2**62, "s")] * (N - 1)},
+            ValueError,
+            "fields: 'a': row 1: .*, expected a time in microseconds of 64 bits",
+        ),
+        ([1] * N, TypeError, "fields: a list given, expected a dict of columns, a pandas or Polars DataFrame or a pya"),
     ],
 )
 def test_refuses_fields_that_are_none(fields, error, message):
@@ -306,6 +313,37 @@ def test_arrow_columns_come_back():
 
 def test_pandas_and_pyarrow_are_not_imported():
     code = (
+@pytest.mark.parametrize("form", ["Series", "Categorical", "CategoricalIndex"])
+@pytest.mark.parametrize("first", [2**53 + 1, 0.5, True, "a", None])
+def test_categories_keep_their_type(form, first):
+    pd = pytest.importorskip("pandas")
+    values = [None if row % 3 else first for row in range(N)]
+    given = pd.Series(pd.Categorical(values)) if form == "Series" else getattr(pd, form)(values)
+    assert values_of(built(fields={"field": given}), "field") == values
+
+
+def test_a_table_is_no_column():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"^ids: a DataFrame given, expected a column"):
+        built(ids=pd.DataFrame({"a": TEXTS}))
+
+
+def test_polars_columns_come_back():
+    pl = pytest.importorskip("polars")
+    columns = {
+        "int": [2**53 + 1, None], "float": [0.5, None], "bool": [True, None], "text": ["a", None],
+        "tags": [["a", "b"], None], "day": [datetime.date(2024, 1, 31), None],
+    }  # fmt: skip
+    frame = pl.DataFrame({name: values * (N // 2) for name, values in columns.items()})
+    index = built(ids=pl.Series(TEXTS), fields=frame)
+    assert index.ids.tolist() == TEXTS
+    for name, values in columns.items():
+        if name == "day":
+            values = [datetime.datetime(2024, 1, 31), None]
+        assert index.fields[name].tolist() == values * (N // 2), name
+    assert index.search(VECTORS[1], k=N, filter=frame["bool"])[1].tolist().count(None) == N // 2
+
+
         "import sys, numpy, cassata\n"
         "index = cassata.build(numpy.eye(4, dtype='f4'), ids=list('abcd'), fields={'x': [1, None, 3, 4]})\n"
         "index.fields['x'], index.search([1, 0, 0, 0], k=1), index.rows_where({'x': {'$gt': 1}})\n"
