@@ -100,6 +100,19 @@ def test_names_of_kannolo_return_integers():
     [
         ([1] * N, ValueError, "ids: rows 0 and 1 have the same id 1, expected each id once"),
         (["a", "b", "a"] * 14, ValueError, "ids: 42 given, expected 40, as there are vectors"),
+@pytest.mark.parametrize("path", ["\ud800", "a\ud800b"])
+def test_paths_are_texts_that_systems_have(path):
+    for opens in (cassata.open, cassata.build, lambda path: cassata.build(VECTORS, path)):
+        with pytest.raises(ValueError, match=r"^(path|data): '.*\\ud800.*' given, expected a path without lone"):
+            opens(path)
+
+
+@pytest.mark.parametrize("documents", [{"a": 1}, {"a"}, dict.fromkeys("ab").keys()])
+def test_documents_have_an_order(documents):
+    with pytest.raises(TypeError, match=rf"^documents: a {type(documents).__name__} given, expected an iterable"):
+        built(documents=documents)
+
+
         ([*TEXTS[:-1], None], ValueError, "ids: row 39: no id, expected one for each vector"),
         ([*TEXTS[:-1], 7], TypeError, "ids: row 39: 7 given, expected a str, as in row 0, or None"),
         (NUMBERS / 2, TypeError, "ids: of type float64, expected int64 or text"),
