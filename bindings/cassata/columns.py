@@ -56,7 +56,7 @@ def fields_of(fields: Any) -> list[Column]:
     """The columns of a mapping, a pandas or Polars DataFrame, or a pyarrow Table or RecordBatch."""
     if isinstance(fields, Mapping):
         names: Any = list(fields)
-    elif _is_table(fields):
+    elif _is_table(fields) and hasattr(type(fields), "__len__"):  # no LazyFrame, which has no columns yet
         names = fields.column_names if is_from("pyarrow", fields) else list(fields.columns)
     else:
         raise TypeError(

@@ -396,9 +396,11 @@ class Index:
             KeyError: No vector has this id.
             TypeError: Neither an int nor a str.
         """
-        if not isinstance(id, str) and not hasattr(id, "__index__"):
-            raise TypeError(f"id: {id!r:.60} given, expected an int or a str")
-        found = columns.row_of(self._opened(), id if isinstance(id, str) else operator.index(id))
+        try:
+            given = id if isinstance(id, str) else operator.index(id)
+        except TypeError:
+            raise TypeError(f"id: {id!r:.60} given, expected an int or a str") from None
+        found = columns.row_of(self._opened(), given)
         if found is None:
             raise KeyError(id)
         return found
