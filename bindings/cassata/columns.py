@@ -1,6 +1,6 @@
 """External ids and fields: columns for the engine, made of arrays, lists, data frames and tables; and the way back.
 
-pandas and pyarrow are imported only by whoever passes an object of theirs.
+pandas, pyarrow and Polars are imported only by whoever passes an object of theirs.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from cassata import _core
 
 
 class Table(Protocol):
-    """A pandas DataFrame, a pyarrow Table or RecordBatch."""
+    """A pandas or Polars DataFrame, a pyarrow Table or RecordBatch."""
 
     @property
     def columns(self) -> Any:
@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
 def ids_of(ids: Any) -> Any:
     """External ids as the engine takes them: an int64 array or a list of str."""
-    column = _column("ids", "ids", ids)
+    column = column_of("ids", "ids", ids)
     if column.present is not None:
         raise ValueError(f"ids: row {int(np.argmin(column.present))}: no id, expected one for each vector")
     if column.type not in ("int64", "text"):
@@ -53,34 +53,79 @@ def ids_of(ids: Any) -> Any:
 
 
 def fields_of(fields: Any) -> list[Column]:
-    """The columns of a mapping, a pandas DataFrame, or a pyarrow Table or RecordBatch."""
-    if _is_from("pyarrow", fields) and hasattr(fields, "schema"):
-        names: Any = fields.schema.names
-    elif isinstance(fields, Mapping) or _is_from("pandas", fields):
-        names = list(fields.keys())
+    """The columns of a mapping, a pandas or Polars DataFrame, or a pyarrow Table or RecordBatch."""
+    if isinstance(fields, Mapping):
+        names: Any = list(fields)
+    elif _is_table(fields) and hasattr(type(fields), "__len__"):  # no LazyFrame, which has no columns yet
+        names = fields.column_names if is_from("pyarrow", fields) else list(fields.columns)
     else:
         raise TypeError(
-            f"fields: a {type(fields).__name__} given, expected a dict of columns, a pandas DataFrame or a pyarrow "
-            "Table"
+            f"fields: a {type(fields).__name__} given, expected a dict of columns, a pandas or Polars DataFrame or a "
+            "pyarrow Table"
         )
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"fields: {name!r:.60} given, expected names that are str")
     if len(set(names)) != len(names):
         raise ValueError(f"fields: names {names!r:.60} given, expected different ones")
-    return [_column(f"fields: {name!r}", name, fields[name]) for name in names]
+    return [column_of(f"fields: {name!r}", name, fields[name]) for name in names]
 
 
-def _is_from(package: str, given: object) -> bool:
-    return type(given).__module__.partition(".")[0] == package and package in sys.modules
+def row_of(core: _core.Index, id: int | str) -> int | None:
+    """The row of an id; None: the index has none such."""
+    try:
+        return core.row(id)
+    except TypeError:  # an integer of more than 64 bits, or lone surrogates, which no id has
+        return None
 
 
-def _column(place: str, name: str, given: Any) -> Column:
+def known_ids(core: _core.Index, ids: Any) -> Any:
+    """Ids that the engine knows: integers are row numbers in an index whose ids are texts."""
+    is_several = isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) and getattr(ids, "ndim", 1) == 1
+    if not is_several or core.info()["ids"] != "text":
+        return ids  # of which the engine judges
+    ids = list(ids)
+    rows = [_row_number(one, core.size) for one in ids]
+    if rows.count(None) == len(rows):
+        return ids
+    held: Any = core.ids()
+    return [one if row is None else held[row] for one, row in zip(ids, rows)]
+
+
+def _row_number(given: Any, size: int) -> int | None:
+    try:
+        number = operator.index(given)
+    except TypeError:
+        return None
+    return number if 0 <= number < size else None
+
+
+def is_from(package: str, given: object) -> bool:
+    """Whether its class, or a base of it, is of an imported package."""
+    return package in sys.modules and any(kind.__module__.partition(".")[0] == package for kind in type(given).__mro__)
+
+
+def _is_table(given: object) -> bool:
+    return is_of_a_library(given) and hasattr(type(given), "columns")
+
+
+def is_of_a_library(given: object) -> bool:
+    """Whether it is a column, or a table of them, of pandas, pyarrow or Polars."""
+    if not (hasattr(type(given), "__len__") or hasattr(type(given), "columns")):
+        return False
+    return any(is_from(one, given) for one in ("pandas", "pyarrow", "polars"))
+
+
+def column_of(place: str, name: str, given: Any) -> Column:
     """A column of any form. Errors begin with `place`."""
-    if _is_from("pyarrow", given):
+    if _is_table(given) or isinstance(given, (Mapping, Set)):
+        raise TypeError(f"{place}: a {type(given).__name__} given, expected a column: an array or a list")
+    if is_from("pyarrow", given):
         given = _from_arrow(place, given)
-    elif _is_from("pandas", given):
-        given = _from_pandas(given)
+    elif is_from("pandas", given):
+        given = _from_pandas(place, given)
+    elif is_from("polars", given):
+        given = _from_polars(given)
     present: Any = None
     if isinstance(given, np.ma.MaskedArray):
         present, given = ~np.ma.getmaskarray(given), given.filled()
@@ -119,7 +164,11 @@ def _of_numbers(place: str, name: str, array: npt.NDArray[Any], present: Any) ->
         if unit not in ("s", "ms", "us", "ns"):
             raise TypeError(f"{place}: dtype {array.dtype}, expected datetime64 in D, h, m, s, ms, us or ns")
         present = _both(present, ~np.isnat(array))
-        values = array.astype(f"datetime64[{unit}]").astype(np.int64)
+        times = array.astype(f"datetime64[{unit}]")
+        wrong = np.flatnonzero((times.astype(array.dtype) != array) & present)
+        if wrong.size:
+            raise ValueError(f"{place}: row {wrong[0]}: {array[wrong[0]]!r:.60}, which 64 bits cannot hold in seconds")
+        values = times.astype(np.int64)
     else:
         raise TypeError(f"{place}: dtype {array.dtype}, expected integers, floats, bools, datetime64 or objects")
     if present is not None and present.all():
@@ -140,8 +189,11 @@ def _is_null(value: Any) -> bool:
 
 def _of_objects(place: str, name: str, values: Sequence[Any]) -> Column:
     """The column of Python objects, whose first one that is not null decides the type."""
-    if set(map(type, values)) == {str}:  # the usual case, without a look at each value
+    types = set(map(type, values))
+    if types == {str}:  # the usual cases, without a look at each value
         return Column(name, "text", "", list(values), None)
+    if types in ({int}, {bool}) and (array := np.array(values)).dtype in (bool, np.int64):
+        return _of_numbers(place, name, array, None)
     first, kind = 0, None
     present = np.ones(len(values), bool)
     held: list[Any] = []
@@ -167,9 +219,18 @@ def _of_objects(place: str, name: str, values: Sequence[Any]) -> Column:
     try:
         made = converted([empty if value is None else value for value in held])
     except OverflowError:
-        row = next(i for i, value in enumerate(held) if value is not None and not -(2**63) <= value < 2**63)
-        raise ValueError(f"{place}: row {row}: {held[row]!r:.60}, expected an integer of 64 bits") from None
+        row = next(i for i, value in enumerate(held) if value is not None and _overflows(converted, value))
+        expected = "a time in microseconds of 64 bits" if column == "timestamp" else "an integer of 64 bits"
+        raise ValueError(f"{place}: row {row}: {held[row]!r:.60}, expected {expected}") from None
     return Column(name, column, unit, made, None if present.all() else present)
+
+
+def _overflows(converted: Callable[[list[Any]], Any], value: Any) -> bool:
+    try:
+        converted([value])
+    except OverflowError:
+        return True
+    return False
 
 
 _NAMES = {
@@ -199,7 +260,10 @@ def _kind_of(value: Any) -> str | None:
 
 def _microseconds(value: Any) -> Any:
     if isinstance(value, np.datetime64):
-        return value.astype("datetime64[us]").astype(np.int64)
+        made = value.astype("datetime64[us]")
+        if np.can_cast(value.dtype, made.dtype) and made.astype(value.dtype) != value:  # not of a finer unit
+            raise OverflowError
+        return made.astype(np.int64)
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     if value.tzinfo is not None:
@@ -223,11 +287,17 @@ _MAKERS: dict[str, tuple[str, str, Any, Callable[[list[Any]], Any]]] = {
 }
 
 
-def _from_pandas(series: Any) -> Any:
-    """The values of a Series or an Index, as an array; masked if nulls have no value of the dtype."""
+def _from_pandas(place: str, series: Any) -> Any:
+    """The values of a Series, an Index or its array, as an array; masked if nulls have no value of the dtype."""
+    if not hasattr(type(series), "dtype"):
+        raise TypeError(f"{place}: a {type(series).__name__} given, expected a pandas Series or Index")
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         return series.to_numpy()
+    if hasattr(dtype, "categories"):  # a code of each, -1 for a null
+        codes = np.asarray(getattr(series, "array", series).codes)
+        kinds = _from_pandas(place, dtype.categories)
+        return np.ma.MaskedArray(kinds[codes], codes < 0) if len(kinds) else [None] * len(codes)
     if getattr(dtype, "tz", None) is not None:
         return series.to_numpy(dtype=f"datetime64[{dtype.unit}]")
     numpy_dtype = getattr(dtype, "numpy_dtype", None)  # of Int64, Float64, boolean
@@ -236,6 +306,14 @@ def _from_pandas(series: Any) -> Any:
             series.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0)), np.asarray(series.isna())
         )
     return series.to_numpy(dtype=object)
+
+
+def _from_polars(series: Any) -> Any:
+    """The values of a Series, as an array or a list; masked if nulls have no value of the type."""
+    if series.dtype.is_integer():
+        return np.ma.MaskedArray(series.fill_null(0).to_numpy(), series.is_null().to_numpy())
+    # Polars has NaN and NaT for nulls among floats and times
+    return series.to_numpy() if series.dtype.is_float() or series.dtype.is_temporal() else series.to_list()
 
 
 def _from_arrow(place: str, array: Any) -> Any:

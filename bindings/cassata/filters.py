@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from cassata import _core
+from cassata import _core, columns
 
 Filter: TypeAlias = npt.NDArray[Any] | Container[Any] | Callable[[Any], object] | dict[str, Any]
 Filters: TypeAlias = Filter | Sequence[Filter | None]
@@ -31,7 +30,7 @@ def of_queries(given: Any, queries: int, core: _core.Index) -> Chosen:
     """
     if given is None:
         return []
-    if not (isinstance(given, np.ndarray) and given.ndim == 2) and not _is_list_of_filters(given):
+    if not (_is_array(given) and given.ndim == 2) and not _is_list_of_filters(given):
         return [_chosen(given, core, "filter")]
     each = list(given)
     if len(each) != queries:
@@ -55,23 +54,43 @@ def of_function(passes: Callable[[Any], object], core: _core.Index, texts: bool 
     return _packed(np.fromiter((bool(passes(one)) for one in known), bool, core.size))
 
 
+def _is_array(given: Any) -> bool:
+    """Whether it is an array of NumPy, or of a library such as PyTorch."""
+    return hasattr(given, "__array__") and not columns.is_of_a_library(given) and not isinstance(given, np.generic)
+
+
 def _is_list_of_filters(given: Any) -> bool:
+    """Whether it is a list of filters and None; others are columns of truth values or ids."""
     if not isinstance(given, (list, tuple)):
         return False
-    return not all(isinstance(one, (int, np.integer, np.bool_, str)) for one in given)
+    kinds = {type(one): one for one in given}.values()
+    return bool(kinds) and (all(one is None for one in kinds) or any(map(_is_filter, kinds)))
+
+
+def _is_filter(given: Any) -> bool:
+    if isinstance(given, (str, bytes, np.generic)):
+        return False
+    return callable(given) or any(hasattr(given, name) for name in ("__contains__", "__array__", "__iter__"))
 
 
 def _chosen(given: Any, core: _core.Index, name: str) -> Bits | dict[str, Any]:
     if isinstance(given, dict):  # a condition over fields
         return given
-    roaring = sys.modules.get("pyroaring")
-    if roaring is not None and isinstance(given, roaring.AbstractBitMap):
-        given = np.array(given.to_array(), np.int64)
-    elif isinstance(given, (list, tuple)):
-        given = np.asarray(given) if len(given) else np.empty(0, np.int64)
-    if isinstance(given, np.ndarray):
-        return _of_array(given, core, name)
-    if hasattr(given, "__contains__") and not isinstance(given, (str, bytes)):
+    if isinstance(given, range):
+        return _of_range(given, core)
+    if _is_list_of_filters(given):
+        raise TypeError(f"{name}: a list of {len(given)} filters, expected one filter")
+    if columns.is_of_a_library(given):
+        return _of_column(given, core, name)
+    if isinstance(given, Sequence) and not isinstance(given, _BYTES):
+        return _of_column(list(given), core, name)
+    if columns.is_from("pyroaring", given):
+        return _of_column(np.asarray(given.to_array()), core, name, some=True)
+    if isinstance(given, Set):
+        return _of_column(list(given), core, name, some=True)
+    if _is_array(given):
+        return _of_array(np.asanyarray(given), core, name)
+    if hasattr(given, "__contains__") and not isinstance(given, (*_BYTES, Mapping)):
         return of_function(given.__contains__, core)
     if callable(given):
         return of_function(given, core)
@@ -81,44 +100,65 @@ def _chosen(given: Any, core: _core.Index, name: str) -> Bits | dict[str, Any]:
     )
 
 
+_BYTES = (str, bytes, bytearray, memoryview)
+
+
+def _of_range(given: range, core: _core.Index) -> Bits:
+    """In a time that does not depend on the length of the range."""
+    if given.step != 1:
+        return of_function(given.__contains__, core, texts=False)
+    numbers: Any = core.ids() if core.info()["ids"] == "int64" else np.arange(core.size)
+    return _packed((numbers >= given.start) & (numbers < given.stop))
+
+
 def _of_array(given: npt.NDArray[Any], core: _core.Index, name: str) -> Bits:
-    size = core.size
     if given.ndim != 1:
         raise ValueError(f"{name}: shape {given.shape}, expected one dimension")
-    if given.dtype == bool:
-        if len(given) != size:
-            raise ValueError(f"{name}: {len(given)} truth values, expected {size}, one for each row")
-        return _packed(given)
-    if given.dtype == np.uint8:
-        if len(given) != (size + 7) // 8:
-            raise ValueError(
-                f"{name}: {len(given)} bytes of packed bits, expected {(size + 7) // 8}, a bit for each row; ids have "
-                "another dtype"
-            )
-        return np.ascontiguousarray(given)
-    if given.dtype.kind not in "iuUO":
-        raise TypeError(f"{name}: dtype {given.dtype}, expected bool, integers or texts (ids) or uint8 (packed bits)")
-    passing = np.zeros(size, bool)
-    passing[_rows_of(given, core, name)] = True
+    if given.dtype != np.uint8 or isinstance(given, np.ma.MaskedArray):
+        return _of_column(given, core, name)
+    size = (core.size + 7) // 8
+    if len(given) != size:
+        raise ValueError(
+            f"{name}: {len(given)} bytes of packed bits, expected {size}, a bit for each row; ids have another dtype"
+        )
+    return np.ascontiguousarray(given)
+
+
+def _of_column(given: Any, core: _core.Index, name: str, some: bool = False) -> Bits:
+    """Truth values or ids, nulls among them. With `some`, ids that need not be in the index."""
+    column = columns.column_of(name, name, given)
+    values, present = column.values, column.present
+    if column.type == "bool" and not some:
+        if len(values) != core.size:
+            raise ValueError(f"{name}: {len(values)} truth values, expected {core.size}, one for each row")
+        return _packed(values if present is None else values & present)
+    if column.type not in ("int64", "text"):
+        expected = "int64 or text (ids)" if some else "bool (truth values), int64 or text (ids)"
+        raise TypeError(f"{name}: values of type {column.type}, expected {expected}")
+    places = np.arange(len(values)) if present is None else np.flatnonzero(present)
+    held = core.info()["ids"]
+    if column.type == "text" and held != "text" and len(places):
+        expected = "integers, as the ids are" if held else "row numbers, as the index has no ids"
+        raise TypeError(f"{name}: {values[places[0]]!r:.60} given, expected {expected}")
+    passing = np.zeros(core.size, bool)
+    if column.type == "int64" and held != "int64":
+        rows = values[places]
+        known = (rows >= 0) & (rows < core.size)
+        if not (some or known.all()):
+            at = places[np.argmin(known)]
+            raise ValueError(f"{name}: row number {values[at]} at place {at}, expected 0 to {core.size - 1}")
+        passing[rows[known]] = True
+        return _packed(passing)
+    ids = values if column.type == "text" else values.tolist()
+    if some and 4 * len(places) > core.size:  # cheaper than to look up each
+        return of_function({ids[place] for place in places.tolist()}.__contains__, core)
+    for place in places.tolist():
+        row = columns.row_of(core, ids[place])
+        if row is not None:
+            passing[row] = True
+        elif not some:
+            raise ValueError(f"{name}: id {ids[place]!a:.80} at place {place}, expected ids of the index")
     return _packed(passing)
-
-
-def _rows_of(ids: npt.NDArray[Any], core: _core.Index, name: str) -> npt.NDArray[np.int64]:
-    """The row numbers of ids; integers are row numbers in an index without ids, or with ids that are texts."""
-    held = core.ids()
-    numbers = ids.dtype.kind in "iu"
-    if numbers and (held is None or held.dtype == object):
-        wrong = np.flatnonzero((ids < 0) | (ids >= core.size))
-        if wrong.size:
-            raise ValueError(f"{name}: row number {ids[wrong[0]]} at place {wrong[0]}, expected 0 to {core.size - 1}")
-        return ids.astype(np.int64)
-    rows = np.empty(len(ids), np.int64)
-    for place, one in enumerate(ids.tolist()):
-        row = core.row(one) if isinstance(one, (int, str)) else None
-        if row is None:
-            raise ValueError(f"{name}: id {one!r:.80} at place {place}, expected ids of the index")
-        rows[place] = row
-    return rows
 
 
 def _packed(passing: npt.NDArray[np.bool_]) -> Bits:

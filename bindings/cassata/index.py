@@ -394,9 +394,13 @@ class Index:
 
         Raises:
             KeyError: No vector has this id.
+            TypeError: Neither an int nor a str.
         """
-        given = id if isinstance(id, str) else operator.index(id)
-        found = self._opened().row(given) if isinstance(given, str) or -(2**63) <= given < 2**63 else None
+        try:
+            given = id if isinstance(id, str) else operator.index(id)
+        except TypeError:
+            raise TypeError(f"id: {id!r:.60} given, expected an int or a str") from None
+        found = columns.row_of(self._opened(), given)
         if found is None:
             raise KeyError(id)
         return found
@@ -407,6 +411,7 @@ class Index:
 
         Args:
             ids: Ids of vectors, as searches return them: external ids if the index has some, else row numbers.
+                Integers are row numbers if the ids are texts.
 
         Returns:
             The documents, in the order of `ids`: str or bytes, as the build got them.
@@ -420,7 +425,8 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
             >>> index.documents(ids)
         """
-        return self._opened().documents(ids)
+        core = self._opened()
+        return core.documents(columns.known_ids(core, ids))
 
     @near_names
     def vectors(self, ids: Iterable[int] | Iterable[str]) -> Any:
@@ -432,7 +438,7 @@ class Index:
 
         Args:
             ids: Ids of vectors, in any order, as searches return them: external ids if the index has some, else row
-                numbers.
+                numbers. Integers are row numbers if the ids are texts.
 
         Returns:
             Dense: a float32 array of shape (len(ids), dim). Sparse: `SparseRows`, of which
@@ -447,7 +453,8 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
             >>> index.vectors(ids)
         """
-        found = self._opened().vectors(ids)
+        core = self._opened()
+        found = core.vectors(columns.known_ids(core, ids))
         return SparseRows(*found) if self._sparse else found
 
     @property

@@ -10,7 +10,7 @@ import stat
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -434,13 +434,15 @@ def documents_of(documents: Any) -> Iterator[Any] | None:
     """The documents one after another; the engine checks their types."""
     if documents is None:
         return None
-    if hasattr(documents, "to_pylist") and hasattr(documents, "slice"):  # of Arrow, whose own items are no str
-        pieces = (documents.slice(at, 1024) for at in range(0, len(documents), 1024))
-        return (document for piece in pieces for document in piece.to_pylist())
+    expected = "expected an iterable of str or bytes, one for each vector"
+    if isinstance(documents, (Mapping, Set)) or hasattr(type(documents), "columns"):  # of no order, or a table
+        raise TypeError(f"documents: a {type(documents).__name__} given, {expected}")
     if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
-        raise TypeError(
-            f"documents: {documents!r:.60} given, expected an iterable of str or bytes, one for each vector"
-        )
+        raise TypeError(f"documents: {documents!r:.60} given, {expected}")
+    if hasattr(documents, "to_pylist") and hasattr(documents, "slice"):  # of Arrow, whose own items are no str
+        column: Any = documents
+        pieces = (column.slice(at, 1024) for at in range(0, len(column), 1024))
+        return (document for piece in pieces for document in piece.to_pylist())
     return iter(documents)
 
 
@@ -489,8 +491,11 @@ def file_path(name: str, path: Any) -> str:
     """`path` as an absolute path, so that it means the same after os.chdir and in another process."""
     try:
         text = os.fsdecode(path)
+        os.fsencode(text)
     except TypeError:
         raise TypeError(f"{name}: {path!r:.60} given, expected a path") from None
+    except UnicodeError:
+        raise ValueError(f"{name}: {path!a:.60} given, expected a path without lone surrogates") from None
     if not text or "\0" in text:
         raise ValueError(f"{name}: {text!r:.60} given, expected the path of a file")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):

@@ -1,5 +1,8 @@
 """Filters of searches, in every form, and kANNolo's searches with a predicate."""
 
+import collections
+import types
+
 import cassata
 import numpy as np
 import pytest
@@ -42,6 +45,13 @@ def forms(passing):
     numbers = np.flatnonzero(passing)
     yield "truth values", passing
     yield "list of truth values", passing.tolist()
+    yield "list of truth values and nulls", [True if one else None for one in passing]
+    yield "array of objects", passing.astype(object)
+    yield "masked array", np.ma.MaskedArray(np.ones(N, bool), ~passing)
+    yield "masked row numbers", np.ma.MaskedArray(np.arange(N), ~passing)
+    yield "row numbers and nulls", [None, *numbers.tolist()]
+    yield "deque", collections.deque(numbers.tolist())
+    yield "keys", dict.fromkeys(numbers.tolist()).keys()
     yield "row numbers", numbers
     yield "row numbers, again and in any order", np.concatenate([numbers[::-1], numbers[:3]]).astype(np.int32)
     yield "list of row numbers", numbers.tolist()
@@ -110,7 +120,18 @@ def test_nothing_passes(found_in, asked):
         (np.zeros(3, bool), ValueError, "filter: 3 truth values, expected 1500, one for each row"),
         ([0, N], ValueError, "filter: row number 1500 at place 1, expected 0 to 1499"),
         (np.array([5, -1]), ValueError, "filter: row number -1 at place 1, expected 0 to 1499"),
-        (np.zeros(N), TypeError, "filter: dtype float64, expected bool"),
+        (np.zeros(N), TypeError, "filter: values of type float64, expected bool .truth values., int64 or text .ids."),
+        ([1.0], TypeError, "filter: values of type float64"),
+        ({1.0}, TypeError, "filter: values of type float64, expected int64 or text .ids."),
+        ({True}, TypeError, "filter: values of type bool, expected int64 or text"),
+        ([True, None, False], ValueError, "filter: 3 truth values, expected 1500"),
+        (np.array([True, None, False], object), ValueError, "filter: 3 truth values, expected 1500"),
+        (["7"], TypeError, "filter: '7' given, expected row numbers, as the index has no ids"),
+        ({"7"}, TypeError, "filter: '7' given, expected row numbers, as the index has no ids"),
+        ([2**70], ValueError, "filter: row 0: 1180591620717411303424, expected an integer of 64 bits"),
+        (np.array([2**64 - 1], np.uint64), ValueError, "filter: row 0: 18446744073709551615, expected at most"),
+        (bytearray(b"ab"), TypeError, "filter: bytearray, expected truth values"),
+        (types.MappingProxyType({"a": 1}), TypeError, "filter: mappingproxy, expected truth values"),
         (np.zeros(7, np.uint8), ValueError, "filter: 7 bytes of packed bits, expected 188"),
         (np.zeros((2, 3, 4), bool), ValueError, "filter: shape .2, 3, 4., expected one dimension"),
         ([{1}, {2}], ValueError, "filter: 2 filters, expected one, or one for each of the 12 queries"),
@@ -182,6 +203,84 @@ def test_filters_are_of_external_ids(rows, asked):
     index = cassata.DensePlainHNSW.build_from_array(rows, metric="euclidean", ids=names)
     few = index.search_filtered(asked[0], 3, lambda row: row % 5 == 0)[1]  # texts: kANNolo's searches have row numbers
     assert few.tolist() == by_row[0][:3].tolist()
+
+
+def test_columns_are_read_by_their_values(rows, asked):
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    passing = np.arange(N) % 5 == 0
+    numbers = np.flatnonzero(passing)
+    index = cassata.build(rows, kind="flat", metric="euclidean")
+    expected = index.search(asked, k=5, filter=passing)[1].tolist()
+    nullable = pd.Series(passing).astype("boolean").mask(~passing)
+    for column in (
+        pd.Series(passing, index=range(7, N + 7)), nullable, nullable.array, pd.Series(passing, dtype=object),
+        pd.Series(numbers), pd.Index(numbers), pd.Series(numbers).astype("category"),
+        pd.Series([None, *numbers], dtype="Int64"),
+        pa.array(passing), pa.array(np.ones(N, bool), mask=~passing), pa.chunked_array([numbers[:9], numbers[9:]]),
+    ):  # fmt: skip
+        assert index.search(asked, k=5, filter=column)[1].tolist() == expected, column
+        assert index.search(asked, k=5, filter=[column] * 12)[1].tolist() == expected, column
+        _, _, ids = index.range_search(asked[:1], np.inf, filter=column)
+        assert sorted(ids.tolist()) == numbers.tolist()
+        assert len(cassata.build(index, kind="flat", filter=column)) == len(numbers)
+    frame = pd.DataFrame({"passing": passing})
+    for table in (frame, pa.table({"passing": passing}), frame.groupby("passing")):
+        with pytest.raises(TypeError, match=rf"^filter: a {type(table).__name__} given, expected a "):
+            index.search(asked, k=5, filter=table)
+        with pytest.raises(TypeError, match=rf"^filter of query 0: a {type(table).__name__} given"):
+            index.search(asked, k=5, filter=[table] * 12)
+
+
+def test_nulls_of_a_field_do_not_pass(rows, asked):
+    years = np.where(np.arange(N) % 3 == 0, None, np.arange(N))
+    index = cassata.build(rows, kind="flat", metric="euclidean", fields={"year": years})
+    ids = index.search(asked, k=N, filter=index.fields["year"] < 20)[1]
+    assert sorted(set(ids.ravel().tolist())) == [-1] + [year for year in range(20) if year % 3]
+
+
+def test_a_range_is_as_fast_as_others(rows, asked):
+    for ids, first, step in ((None, 0, 1), ([f"doc {i}" for i in range(N)], 0, 1), (np.arange(N) * 7 + 3, 3, 7)):
+        index = cassata.build(rows, kind="flat", metric="euclidean", ids=ids)
+        by_row = index.search(asked, k=4, filter=np.arange(N) < 100)[1].tolist()
+        for span in (range(first, first + 100 * step, step), range(first + 100 * step - 1, -(10**30), -1)):
+            assert index.search(asked, k=4, filter=span)[1].tolist() == by_row
+        assert index.search(asked, k=4, filter=range(-(10**30), first + 100 * step))[1].tolist() == by_row
+        assert (
+            index.search(asked, k=4, filter=range(-(10**30), 10**30))[1].tolist()
+            == index.search(asked, k=4)[1].tolist()
+        )
+
+
+def test_sets_name_what_lists_name(rows, asked):
+    bitmap = pytest.importorskip("pyroaring").BitMap
+    texts = [f"doc {i}" for i in range(N)]
+    numbers = np.arange(N) + 5000
+    for ids, chosen in ((None, [3, 4]), (texts, [3, 4]), (texts, ["doc 3", "doc 4"]), (numbers, [5003, 5004])):
+        index = cassata.build(rows, kind="flat", metric="euclidean", ids=ids)
+        expected = index.search(asked, k=2, filter=[3 <= row <= 4 for row in range(N)])[1].tolist()
+        others = [chosen[0], chosen[1], "none" if isinstance(chosen[0], str) else 999_999]
+        for filter in (chosen, set(chosen), set(others), frozenset(others)):
+            assert index.search(asked, k=2, filter=filter)[1].tolist() == expected
+        if others[2] != "none":
+            assert index.search(asked, k=2, filter=bitmap(others))[1].tolist() == expected
+        many = {*others, None, *(texts if others[2] == "none" else range(10_000, 10_000 + N))[5:]}
+        kept = range(3, N if others[2] == "none" else 5)
+        by_row = index.search(asked, k=2, filter=[row in kept for row in range(N)])[1].tolist()
+        assert index.search(asked, k=2, filter=many)[1].tolist() == by_row
+        with pytest.raises(ValueError, match=r"^filter: .* at place 2, expected"):
+            index.search(asked, k=2, filter=others)
+    for given in (["doc 3"], {"doc 3"}):
+        with pytest.raises(TypeError, match=r"^filter: 'doc 3' given, expected integers, as the ids are"):
+            index.search(asked, k=2, filter=given)
+    index = cassata.build(rows, kind="flat", ids=texts)
+    with pytest.raises(ValueError, match=r"^filter: id '\\ud800' at place 0, expected ids of the index"):
+        index.search(asked, k=2, filter=["\ud800"])
+
+
+def test_a_build_takes_one_filter(rows):
+    index = cassata.build(rows, kind="flat")
+    with pytest.raises(TypeError, match=r"^filter: a list of 2 filters, expected one filter"):
+        cassata.build(index, kind="flat", filter=[np.ones(N, bool)] * 2)
 
 
 def test_conditions(rows, asked):

@@ -81,8 +81,13 @@ def test_row_knows_no_other_id():
         for other in others:
             with pytest.raises(KeyError):
                 index.row(other)
-    with pytest.raises(TypeError):
-        built(ids=NUMBERS).row(1.5)
+    for ids in (NUMBERS, TEXTS):
+        for other in (2**70, "\ud800"):
+            with pytest.raises(KeyError):
+                built(ids=ids).row(other)
+        for other in (1.5, None, np.array([3, 4])):
+            with pytest.raises(TypeError, match=r"^id: (1.5|None|array\(.*) given, expected an int or a str"):
+                built(ids=ids).row(other)
 
 
 def test_names_of_kannolo_return_integers():
@@ -93,6 +98,36 @@ def test_names_of_kannolo_return_integers():
     made = cassata.DensePlainHNSW.build_from_array(VECTORS, ids=NUMBERS, metric="euclidean", m=8)
     assert made.search(VECTORS[5], 1)[1].tolist() == [NUMBERS[5]]
     assert made.batch_search(VECTORS[5:7], 1)[1].tolist() == NUMBERS[5:7, None].tolist()
+
+
+def test_integers_are_row_numbers_where_ids_are_texts():
+    documents = [f"about {text}" for text in TEXTS]
+    made = cassata.DenseFlatIndex.build_from_array(VECTORS, metric="euclidean", ids=TEXTS, documents=documents)
+    _, found = made.search(VECTORS[5], 3)
+    assert made.documents(found) == [documents[row] for row in found]
+    np.testing.assert_array_equal(made.vectors(found), VECTORS[found])
+    assert made.documents(["doc-3-é", 5]) == ["about doc-3-é", documents[5]]
+    for ask in (made.documents, made.vectors):
+        for other in (-1, N, 2**70):
+            with pytest.raises(KeyError, match=str(other)):
+                ask([0, other])
+        with pytest.raises(TypeError, match=r"^ids: None given, expected ids"):
+            ask([0, None])
+        with pytest.raises(ValueError, match=r"^ids: shape \(1, 3\), expected one dimension"):
+            ask(found[None])
+
+
+@pytest.mark.parametrize("path", ["\ud800", "a\ud800b"])
+def test_paths_are_texts_that_systems_have(path):
+    for opens in (cassata.open, cassata.build, lambda path: cassata.build(VECTORS, path)):
+        with pytest.raises(ValueError, match=r"^(path|data): '.*\\ud800.*' given, expected a path without lone"):
+            opens(path)
+
+
+@pytest.mark.parametrize("documents", [{"a": 1}, {"a"}, dict.fromkeys("ab").keys()])
+def test_documents_have_an_order(documents):
+    with pytest.raises(TypeError, match=rf"^documents: a {type(documents).__name__} given, expected an iterable"):
+        built(documents=documents)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +254,14 @@ def test_fields_are_a_mapping():
         ({"a": [1]}, ValueError, "fields: 'a': 1 values, expected 40, as there are vectors"),
         ({"$a": [1] * N}, ValueError, "fields: '\\$a': not a name"),
         ({1: [1] * N}, TypeError, "fields: 1 given, expected names that are str"),
-        ([1] * N, TypeError, "fields: a list given, expected a dict of columns, a pandas DataFrame or a pyarrow Table"),
+        ({"a": {1, 2}}, TypeError, "fields: 'a': a set given, expected a column"),
+        ({"a": np.full(N, 2**62, "M8[D]")}, ValueError, "fields: 'a': row 0: .*, which 64 bits cannot hold in seconds"),
+        (
+            {"a": [None] + [np.datetime64(2**62, "s")] * (N - 1)},
+            ValueError,
+            "fields: 'a': row 1: .*, expected a time in microseconds of 64 bits",
+        ),
+        ([1] * N, TypeError, "fields: a list given, expected a dict of columns, a pandas or Polars DataFrame or a pya"),
     ],
 )
 def test_refuses_fields_that_are_none(fields, error, message):
@@ -270,6 +312,37 @@ def test_pandas_columns_come_back():
         values = list(values)
         assert values_of(whole, name) == values, name
         assert values_of(holes, name) == [None if null else value for value, null in zip(values, nulls)], name
+
+
+@pytest.mark.parametrize("form", ["Series", "Categorical", "CategoricalIndex"])
+@pytest.mark.parametrize("first", [2**53 + 1, 0.5, True, "a", None])
+def test_categories_keep_their_type(form, first):
+    pd = pytest.importorskip("pandas")
+    values = [None if row % 3 else first for row in range(N)]
+    given = pd.Series(pd.Categorical(values)) if form == "Series" else getattr(pd, form)(values)
+    assert values_of(built(fields={"field": given}), "field") == values
+
+
+def test_a_table_is_no_column():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"^ids: a DataFrame given, expected a column"):
+        built(ids=pd.DataFrame({"a": TEXTS}))
+
+
+def test_polars_columns_come_back():
+    pl = pytest.importorskip("polars")
+    columns = {
+        "int": [2**53 + 1, None], "float": [0.5, None], "bool": [True, None], "text": ["a", None],
+        "tags": [["a", "b"], None], "day": [datetime.date(2024, 1, 31), None],
+    }  # fmt: skip
+    frame = pl.DataFrame({name: values * (N // 2) for name, values in columns.items()})
+    index = built(ids=pl.Series(TEXTS), fields=frame)
+    assert index.ids.tolist() == TEXTS
+    for name, values in columns.items():
+        if name == "day":
+            values = [datetime.datetime(2024, 1, 31), None]
+        assert index.fields[name].tolist() == values * (N // 2), name
+    assert index.search(VECTORS[1], k=N, filter=frame["bool"])[1].tolist().count(None) == N // 2
 
 
 def test_arrow_columns_come_back():
@@ -393,9 +466,10 @@ def test_joined_indexes_keep_them(tmp_path):
 @pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no docs")
 def test_the_examples_of_the_page_run():
     programs = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(programs) == 2
+    assert len(programs) == 3
+    names: dict[str, object] = {}
     for program in programs:
-        exec(compile(program, str(PAGE), "exec"), {})
+        exec(compile(program, str(PAGE), "exec"), names)
 
 
 def test_a_recommended_index_has_them():

@@ -105,8 +105,9 @@ def test_external_ids(full, vectors):
     np.testing.assert_array_equal(index.vectors(index.ids[:5]), vectors[:5])
     with pytest.raises(KeyError, match=r"^'doc-400'$"):
         index.vectors(["doc-1", "doc-400"])
-    with pytest.raises(KeyError, match=r"^7$"):
-        index.vectors([7])
+    np.testing.assert_array_equal(index.vectors([7, "doc-3"]), vectors[[7, 3]])  # integers are row numbers
+    with pytest.raises(KeyError, match=r"^400$"):
+        index.vectors([400])
 
 
 @pytest.mark.parametrize("read", ["vectors", "documents"])
