@@ -11,11 +11,13 @@
 #include "bindings/columns.h"
 #include "bindings/gil.h"
 #include "bindings/numpy.h"
+#include "cassata/payload.h"
 
 namespace cassata::python {
 namespace {
 
-/// The row of an id; none: the index has no such id. Throws TypeError for another type than int or str.
+/// The row of an id; none: the index has no such id. Integers are row numbers if the ids are texts. Throws TypeError
+/// for another type than int or str.
 std::optional<Id> row_of(const Index& index, py::handle id) {
   if (PyUnicode_Check(id.ptr())) {
     Py_ssize_t length = 0;
@@ -32,7 +34,10 @@ std::optional<Id> row_of(const Index& index, py::handle id) {
   }
   int overflow = 0;
   const std::int64_t value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
-  return overflow == 0 ? index.row(value) : std::nullopt;
+  if (overflow != 0) return {};
+  if (index.external_ids() == nullptr || index.external_ids()->type() != IdType::text) return index.row(value);
+  if (value < 0 || static_cast<std::uint64_t>(value) >= index.size()) return {};
+  return static_cast<Id>(value);
 }
 
 template <class T>

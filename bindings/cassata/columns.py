@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -77,27 +77,6 @@ def row_of(core: _core.Index, id: int | str) -> int | None:
         return core.row(id)
     except TypeError:  # an integer of more than 64 bits, or lone surrogates, which no id has
         return None
-
-
-def known_ids(core: _core.Index, ids: Any) -> Any:
-    """Ids that the engine knows: integers are row numbers in an index whose ids are texts."""
-    is_several = isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) and getattr(ids, "ndim", 1) == 1
-    if not is_several or core.info()["ids"] != "text":
-        return ids  # of which the engine judges
-    ids = list(ids)
-    rows = [_row_number(one, core.size) for one in ids]
-    if rows.count(None) == len(rows):
-        return ids
-    held: Any = core.ids()
-    return [one if row is None else held[row] for one, row in zip(ids, rows)]
-
-
-def _row_number(given: Any, size: int) -> int | None:
-    try:
-        number = operator.index(given)
-    except TypeError:
-        return None
-    return number if 0 <= number < size else None
 
 
 def is_from(package: str, given: object) -> bool:

@@ -425,8 +425,7 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
             >>> index.documents(ids)
         """
-        core = self._opened()
-        return core.documents(columns.known_ids(core, ids))
+        return self._opened().documents(ids)
 
     @near_names
     def vectors(self, ids: Iterable[int] | Iterable[str]) -> Any:
@@ -453,8 +452,7 @@ class Index:
             >>> scores, ids = index.search(vectors[0], k=3)
             >>> index.vectors(ids)
         """
-        core = self._opened()
-        found = core.vectors(columns.known_ids(core, ids))
+        found = self._opened().vectors(ids)
         return SparseRows(*found) if self._sparse else found
 
     @property
