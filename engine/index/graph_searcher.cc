@@ -76,6 +76,7 @@ class GraphSearcher final : public Searcher {
       const auto start = [&](InFlightQuery& query, std::size_t number) {
         query.number = number;
         query.plan = plan;
+        query.widened = false;
         query.filter = filters.of(number, query.own_filter);
         if (query.filter != nullptr && query.filter->count() == size_) query.filter = nullptr;
         find(query, queries);
@@ -167,6 +168,7 @@ class GraphSearcher final : public Searcher {
     Plan plan = {};
     Stage stage = Stage::traversal;
     bool scanned = false;               // the first stage was a scan
+    bool widened = false;               // it is not the first one
     bool of_nodes = true;               // it found nodes, which stand for their duplicates, too
     const RowFilter* filter = nullptr;  // of this query; null: all rows pass
     RowFilter own_filter;
@@ -237,6 +239,11 @@ class GraphSearcher final : public Searcher {
         find_by_scan(query, queries);  // some nodes that pass were not reached
         return StepResult::running;
       }
+      if (query.walk->cut_short() && !query.widened &&
+          !schema_.traversal_only()) {  // a rerank estimates what is missed
+        widen(query, queries);
+        return StepResult::running;
+      }
       if (!second_) {
         to_ids(query.found, expansion_.within_reach(query.found, plan.k, vector));
         expansion_.add(Expansion::Adds::all_ids, query.found, plan.k, *query.walk->scorer(), query.filter);
@@ -264,6 +271,7 @@ class GraphSearcher final : public Searcher {
   /// of the traversal do not tell which are the best.
   void widen(InFlightQuery& query, const Batch& queries) const {
     constexpr std::size_t kFactor = 4;
+    query.widened = true;
     query.plan.width *= kFactor;
     query.plan.candidates *= kFactor;
     if (query.scanned || scans(query)) {

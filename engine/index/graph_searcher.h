@@ -27,6 +27,8 @@ class Walk {
   virtual bool pending() const noexcept = 0;
   /// The best rows, best first, once the traversal has ended.
   virtual const std::vector<Candidate>& found() const noexcept = 0;
+  /// Once a traversal under a filter has ended: whether what passes is far from the query (FilteredWalk).
+  virtual bool cut_short() const noexcept { return false; }
   /// The scorer of the traversal; null if codes lie in pages.
   virtual Scorer* scorer() noexcept = 0;
 };

@@ -45,6 +45,7 @@ class MemoryWalk final : public Walk {
   bool step() override { return descent_.step(); }
   bool pending() const noexcept override { return descent_.pending(); }
   const std::vector<Candidate>& found() const noexcept override { return work_.beam.entries(); }
+  bool cut_short() const noexcept override { return descent_.cut_short(); }
   Scorer* scorer() noexcept override { return scorer_.get(); }
 
  private:

@@ -49,7 +49,9 @@ class PostingsSearcher final : public Searcher {
     const std::size_t candidates = std::max(params.k, params.ef_search);
     if (!exact_ && candidates > codes_.size() / 2)
       return search_exact(queries, params, kAnyDistance, best);  // lists would score most rows
-    search_lists(queries, params, exact_, candidates, kAnyDistance, best);
+    // Rows that pass may be in none of the strongest lists of a query; the bounds of all lists find them.
+    const bool filtered = complete_ && std::ranges::any_of(params.filters, [](const Bitmap* one) { return one; });
+    search_lists(queries, params, exact_ || filtered, candidates, kAnyDistance, best);
   }
 
   void search_exact(const Batch& queries, const SearchParams& params, float farthest,

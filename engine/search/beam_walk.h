@@ -74,6 +74,8 @@ class Descent {
   bool step();
   /// True if vectors that the next step scores are being read from disk.
   bool pending() const noexcept { return walk_.pending() || filtered_.pending(); }
+  /// See FilteredWalk; false without a filter.
+  bool cut_short() const noexcept { return filter_ != nullptr && filtered_.cut_short(); }
 
  private:
   void start_level();

@@ -23,7 +23,7 @@ void FilteredWalk::start(const Adjacency& graph, const RowFilter& filter, Scorer
   scorer_ = &scorer;
   work_ = &work;
   fetches_ = scorer.cold();
-  pending_ = false;
+  pending_ = cut_short_ = false;
   if (work.scratch.size() < graph.list_capacity()) work.scratch.resize(graph.list_capacity());
   work.beam.reset(width, relax);
   work.visited.reset(graph.size());
@@ -64,6 +64,8 @@ bool FilteredWalk::step() {
       score_found();
       expanding_ = expand_next();
       if (expanding_ == kNoId) {
+        const std::vector<Candidate>& inside = work_->beam.entries();
+        cut_short_ = !outside_.empty() && !inside.empty() && outside_.front() < inside.front();
         work_->beam.finish();
         return false;
       }

@@ -32,6 +32,9 @@ class FilteredWalk {
   bool step();
   /// True if vectors that the next step scores are being read from disk.
   bool pending() const noexcept { return pending_; }
+  /// After the last step: whether a node outside of the beam that was not expanded, because many were, is closer than
+  /// all in the beam. What passes is then far from the query, and the beam may have missed some of the best.
+  bool cut_short() const noexcept { return cut_short_; }
 
  private:
   enum class Next { read_list, read_bridges, score };
@@ -57,7 +60,7 @@ class FilteredWalk {
   std::vector<std::span<const std::byte>> lists_;  // of the bridges
   std::size_t most_ = 0;                           // found nodes from which on no further bridge is read
   std::size_t expanded_ = 0, expanded_outside_ = 0;
-  bool fetches_ = false, pending_ = false;
+  bool fetches_ = false, pending_ = false, cut_short_ = false;
 };
 
 }  // namespace cassata

@@ -309,3 +309,17 @@ def test_sparse_vectors():
         scores[:, ~passing] = -np.inf
         best = np.sort(scores, 1)[:, -5:]
         assert np.mean(np.take_along_axis(scores, ids, 1).min(1) >= best.min(1) - 1e-3) >= 0.9, options
+
+
+def test_complete_lists_find_all_that_passes():
+    """Also where the rows that pass are far from the query, in none of its strongest lists."""
+    sparse = pytest.importorskip("scipy.sparse")
+    random = np.random.default_rng(4)
+    matrix = sparse.random(3000, 400, 0.1, "csr", np.float32, random_state=random)
+    queries = sparse.random(20, 400, 0.15, "csr", np.float32, random_state=random)
+    scores = (queries @ matrix.T).toarray()
+    passing = [row <= np.median(row) for row in scores]
+    index = cassata.build(matrix, kind="postings", dtype="f32")
+    found = index.search(queries, k=10, ef_search=20, query_cut=3, filter=passing)[0]
+    best = -np.sort(-np.where(passing, scores, -np.inf), axis=1)[:, :10]
+    np.testing.assert_allclose(found, best, rtol=1e-5)
