@@ -30,7 +30,7 @@ using namespace test;
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
-Index build(const Vectors& vectors, const BuildParams& params = {}, const std::filesystem::path& path = {}) {
+Index index_of(const Vectors& vectors, const BuildParams& params = {}, const std::filesystem::path& path = {}) {
   const auto stream =
       memory_stream("vectors.npy", vectors.values.data(), vectors.size(), vectors.dim, ElementType::f32);
   return Index::build(*stream, params, path);
@@ -82,7 +82,7 @@ TEST(IndexBuild, RefusesWhatItCannotHold) {
   const TempDir folder;
   write_file(folder / "index", kFormerIndex);
   const auto refuse = [&](const std::vector<std::string>& parts, const Vectors& vectors, const BuildParams& params) {
-    expect_error(Errc::invalid_argument, parts, [&] { build(vectors, params, folder / "index"); });
+    expect_error(Errc::invalid_argument, parts, [&] { index_of(vectors, params, folder / "index"); });
     EXPECT_EQ(folder.names(), std::set<std::string>{"index"}) << "something is left behind";
     EXPECT_EQ(read_file(folder / "index").size(), kFormerIndex.size()) << "the former file is gone";
   };
@@ -134,7 +134,7 @@ TEST(IndexOpen, KindShapeAndEncodingMustFit) {
 
 TEST(IndexBuild, ProductQuantizationNeedsItsSubspaces) {
   expect_error(Errc::invalid_argument, {"m_pq: none given, expected a whole number from 1 to the dimension"},
-               [] { build(small_vectors(), {.schema = {.first = {.encoding = Encoding::pq}}}, {}); });
+               [] { index_of(small_vectors(), {.schema = {.first = {.encoding = Encoding::pq}}}, {}); });
 }
 
 TEST(IndexHandle, TakesTheNewFileAndLeavesCopiesAlone) {
@@ -142,11 +142,12 @@ TEST(IndexHandle, TakesTheNewFileAndLeavesCopiesAlone) {
   const Vectors first = small_vectors();
   Random random(5);
   const Vectors second = whole_vectors(random, 80, 4);
-  const Index copy = build(first, {}, folder / "index");
+  const Index copy = index_of(first, {}, folder / "index");
   IndexHandle index(copy);
   EXPECT_FALSE(index.reload()) << "nothing has changed";
-  build(second, {.schema = {.kind = Kind::graph, .first = {.encoding = Encoding::f16}, .graph = GraphType::standard}},
-        folder / "index");
+  index_of(second,
+           {.schema = {.kind = Kind::graph, .first = {.encoding = Encoding::f16}, .graph = GraphType::standard}},
+           folder / "index");
   EXPECT_TRUE(index.reload({.verify = Verify::all, .resident = Resident::hot}));
   EXPECT_EQ(index.get().size(), 80u);
   EXPECT_EQ(copy.size(), 50u);
@@ -160,7 +161,7 @@ TEST(IndexHandle, TakesTheNewFileAndLeavesCopiesAlone) {
 
 TEST(IndexHandle, RefusesAnotherKindAndKeepsTheOld) {
   const TempDir folder;
-  IndexHandle index(build(small_vectors(), {}, folder / "index"));
+  IndexHandle index(index_of(small_vectors(), {}, folder / "index"));
   const auto refused = [&](Errc code, const std::vector<std::string>& parts, const OpenParams& params = {}) {
     std::vector<std::string> all = parts;
     all.emplace_back("stays in use");
@@ -169,13 +170,13 @@ TEST(IndexHandle, RefusesAnotherKindAndKeepsTheOld) {
     index.get().verify();
   };
   Random random(6);
-  build(small_vectors(), {.schema = {.kind = Kind::flat}}, folder / "index");
+  index_of(small_vectors(), {.schema = {.kind = Kind::flat}}, folder / "index");
   refused(Errc::invalid_argument, {"index: now holds a 'DenseFlatIndex', expected 'DensePlainHNSW' as before"});
-  build(small_vectors(), {.schema = {.metric = Metric::euclidean}}, folder / "index");
+  index_of(small_vectors(), {.schema = {.metric = Metric::euclidean}}, folder / "index");
   refused(Errc::invalid_argument, {"metric 'euclidean'", "'dotproduct'"});
-  build(whole_vectors(random, 60, 5), {}, folder / "index");
+  index_of(whole_vectors(random, 60, 5), {}, folder / "index");
   refused(Errc::invalid_argument, {"dim 5", "expected 4"});
-  build(whole_vectors(random, 60, 4), {}, folder / "other");
+  index_of(whole_vectors(random, 60, 4), {}, folder / "other");
   Bytes damaged = read_file(folder / "other");
   damaged[kHeaderBytes] ^= std::byte{1};
   write_file(folder / "other", damaged);
@@ -187,7 +188,7 @@ TEST(IndexHandle, RefusesAnotherKindAndKeepsTheOld) {
   refused(Errc::corrupt, {"header"});
   std::filesystem::remove(folder / "index");
   refused(Errc::io, {"index"});
-  const Index temporary = build(small_vectors());
+  const Index temporary = index_of(small_vectors());
   expect_error(Errc::invalid_argument, {"unnamed temporary file"}, [&] { temporary.reopen(); });
 }
 
@@ -196,15 +197,15 @@ TEST(IndexHandle, ClosesDuringOtherCalls) {
   const auto expect_closed = [](const IndexHandle& index) {
     expect_error(Errc::invalid_argument, {"DensePlainHNSW: the index is closed"}, [&] { index.get(); });
   };
-  IndexHandle index(build(small_vectors(), {}, folder / "index"));
+  IndexHandle index(index_of(small_vectors(), {}, folder / "index"));
   const Progress close = [&](std::string_view, std::uint64_t, std::uint64_t) { index.close(); };
   Random random(7);
-  build(whole_vectors(random, 60, 4), {}, folder / "index");
+  index_of(whole_vectors(random, 60, 4), {}, folder / "index");
   expect_error(Errc::invalid_argument, {"the index is closed"}, [&] { index.reload({.progress = close}); });
   expect_closed(index);
   EXPECT_EQ(index.path(), folder / "index") << "kept";
 
-  IndexHandle temporary(build(small_vectors()));
+  IndexHandle temporary(index_of(small_vectors()));
   temporary.save(folder / "saved", [&](std::string_view, std::uint64_t, std::uint64_t) { temporary.close(); });
   expect_closed(temporary);
   EXPECT_EQ(temporary.path(), "");
@@ -213,7 +214,7 @@ TEST(IndexHandle, ClosesDuringOtherCalls) {
 
 TEST(IndexHandle, UsesTheSavedFileInPlaceOfATemporaryOne) {
   const TempDir folder;
-  IndexHandle index(build(small_vectors()));
+  IndexHandle index(index_of(small_vectors()));
   index.save(folder / "first");
   EXPECT_EQ(index.path(), folder / "first");
   index.save(folder / "second");
@@ -229,7 +230,7 @@ TEST(IndexHandle, SearchesGoOnMeanwhile) {
   for (const std::size_t rows : {200u, 300u}) {
     Random random(static_cast<unsigned>(rows));
     versions.push_back(
-        std::make_unique<Index>(build(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
+        std::make_unique<Index>(index_of(whole_vectors(random, rows, 4), {}, folder / std::to_string(rows))));
     std::vector<float> scores(500);
     expected[rows].resize(500);
     versions.back()->search(queries.matrix(), {.k = 10}, {expected[rows], scores});
@@ -279,7 +280,7 @@ TEST(IndexSearch, QueriesAreOfTheShapeOfTheVectors) {
   std::vector<std::int64_t> ids(50);
   std::vector<float> scores(50);
   expect_error(Errc::invalid_argument, {"queries: sparse"}, [&] {
-    build(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores});
+    index_of(vectors).search(sparse.batch(4), {.k = 1}, {ids, scores});
   });
   const Index index =
       Index::build(*of_shape(VectorKind::sparse), {.schema = {.first = {.encoding = Encoding::sparse_f16}}});
@@ -448,16 +449,17 @@ TEST(IndexBuild, ProgressIsToldAndMayCancel) {
   const TempDir folder;
   for (const KindRow& kind : dense_kinds()) {
     std::uint64_t reports = 0;
-    build(small_vectors(),
-          {.schema = {.kind = kind.kind}, .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
-             EXPECT_LE(done, total);
-             ++reports;
-           }});
+    index_of(small_vectors(), {.schema = {.kind = kind.kind},
+                               .progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+                                 EXPECT_LE(done, total);
+                                 ++reports;
+                               }});
     EXPECT_GT(reports, 0u);
     struct Cancelled {};
-    EXPECT_THROW(build(small_vectors(), {.schema = {.kind = kind.kind}, .progress = [](auto...) { throw Cancelled(); }},
-                       folder / "index"),
-                 Cancelled);
+    EXPECT_THROW(
+        index_of(small_vectors(), {.schema = {.kind = kind.kind}, .progress = [](auto...) { throw Cancelled(); }},
+                 folder / "index"),
+        Cancelled);
     EXPECT_TRUE(folder.names().empty());
   }
 }
@@ -483,7 +485,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
       EXPECT_LE(done, total) << stage;
       last = done == total ? 0 : done;  // another of the kind may follow
     };
-    build(vectors, params);
+    index_of(vectors, params);
     for (const char* stage : {"read", "learn", "encode", "graph", "order", "write"})
       EXPECT_NE(std::ranges::count(stages, stage), 0) << stage;
     EXPECT_EQ(std::ranges::count(stages, "rotation"), params.schema.first.code.rotated ? 1 : 0);
@@ -493,7 +495,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
       params.progress = [&](std::string_view stage, std::uint64_t, std::uint64_t) {
         if (stage == at) throw Cancelled();
       };
-      EXPECT_THROW(build(vectors, params, folder / "index"), Cancelled) << at;
+      EXPECT_THROW(index_of(vectors, params, folder / "index"), Cancelled) << at;
       EXPECT_TRUE(folder.names().empty());
     }
   }
@@ -502,7 +504,7 @@ TEST(IndexBuild, EveryStageCanBeCancelled) {
 TEST(IndexSearch, RefusesWhatDoesNotFit) {
   const Vectors vectors = small_vectors();
   for (const KindRow& kind : dense_kinds()) {
-    const Index index = build(vectors, {.schema = {.kind = kind.kind}});
+    const Index index = index_of(vectors, {.schema = {.kind = kind.kind}});
     std::vector<std::int64_t> ids(20);
     std::vector<float> scores(20);
     const auto refuse = [&](const std::vector<std::string>& parts, const Batch& queries, const SearchParams& params,
@@ -525,7 +527,7 @@ TEST(IndexSearch, RefusesWhatDoesNotFit) {
 
 TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
   const Vectors vectors = small_vectors();
-  const Index index = build(vectors);
+  const Index index = index_of(vectors);
   // Two queries times 2^63 results are 0 places, if one does not look.
   expect_error(Errc::invalid_argument, {"out: room for 0"}, [&] {
     index.search({vectors.values.data(), 2, 4}, {.k = std::size_t{1} << 63}, {});
@@ -535,7 +537,7 @@ TEST(IndexSearch, AKBeyondAllMemoryIsRefused) {
 TEST(Index, CopiesShareTheFileAndOutliveIt) {
   const TempDir folder;
   const Vectors vectors = small_vectors();
-  std::optional<Index> first = build(vectors, {}, folder / "index");
+  std::optional<Index> first = index_of(vectors, {}, folder / "index");
   const Index copy = *first;
   EXPECT_EQ(&copy.file(), &first->file());
   first.reset();
@@ -571,7 +573,7 @@ TEST(Cosine, IsTheDotProductOfNormalizedVectors) {
                            .graph = {.m = 4}};
         const auto built = [&](const Vectors& from) {
           if (is_sparse) return test::build(sparse_of(from), params);
-          return build(from, params);
+          return index_of(from, params);
         };
         const Index index = built(vectors);
         params.schema.metric = Metric::dot_product;
@@ -639,7 +641,7 @@ TEST(Manhattan, CodesWithoutItsDistancesAreRefused) {
     expect_error(Errc::invalid_argument,
                  {"unsupported combination: metric 'manhattan' with", name_of(first.encoding).data(),
                   "use metric 'dotproduct', 'euclidean' or 'cosine'"},
-                 [&] { build(small_vectors(), params); });
+                 [&] { index_of(small_vectors(), params); });
   }
   expect_error(Errc::invalid_argument,
                {"unsupported combination: metric 'manhattan' with dtype 'f16' of sparse vectors"}, [] {
@@ -656,7 +658,7 @@ TEST(Manhattan, NearCopiesAreFoundByTheirDistances) {
     for (std::size_t j = 0; j < 16; ++j)
       vectors.values[16 * i + j] =
           vectors.values[16 * (i % 100) + j] + (j == i % 16 ? 1e-3F * static_cast<float>(i % 7) : 0);
-  const Index index = build(vectors, {.schema = {.metric = Metric::manhattan}, .graph = {.m = 8}});
+  const Index index = index_of(vectors, {.schema = {.metric = Metric::manhattan}, .graph = {.m = 8}});
   ASSERT_GT(index.manifest().graph->near_copies, 100u);
   const Vectors queries = vectors.part(0, 100);
   const std::size_t k = 20;
@@ -669,7 +671,7 @@ TEST(Manhattan, NearCopiesAreFoundByTheirDistances) {
 
 TEST(Index, ProvenanceTellsHowItWasBuilt) {
   const Index index =
-      build(small_vectors(), {.schema = {.metric = Metric::euclidean}, .graph = {.m = 5, .ef_construction = 33}});
+      index_of(small_vectors(), {.schema = {.metric = Metric::euclidean}, .graph = {.m = 5, .ef_construction = 33}});
   const Provenance& p = index.manifest().provenance;
   EXPECT_EQ(p.library_version, library_version());
   ASSERT_EQ(p.inputs.size(), 1u);
