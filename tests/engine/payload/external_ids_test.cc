@@ -22,7 +22,7 @@ struct Case {
   std::vector<std::string> texts, other_texts;
 
   Case(Random& random, std::size_t size) {
-    std::set<std::int64_t> seen;
+    std::set<std::int64_t> seen = {-1};  // which is no id
     std::set<std::string> seen_texts;
     while (numbers.size() < size) {
       const auto number =
@@ -78,6 +78,9 @@ TEST(ExternalIds, RefusesWhatIsNoneOrGivenTwice) {
   });
   expect_error(Errc::invalid_argument, {"ids: 3 given, expected 4, as there are vectors"}, [] {
     order_of(std::vector<std::int64_t>{1, 2, 3}, 4);
+  });
+  expect_error(Errc::invalid_argument, {"ids: row 1: -1, which stands for a missing result"}, [] {
+    order_of(std::vector<std::int64_t>{1, -1, 3}, 3);
   });
   Texts bad;
   for (const char* text : {"b", "a\xFF"}) bad.append(text);
