@@ -646,14 +646,8 @@ _PARAMETERS_OF_BUILD = _parameters("build", "data path *", "ids fields documents
 _PARAMETERS_OF_SEARCH = _parameters("search", "queries * tokens filter", num_threads=0)
 _PARAMETERS_OF_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"].replace(annotation="Queries")
 SEARCH_ARGUMENTS = [*_PARAMETERS_OF_SEARCH]
-_PARAMETERS_OF_RANGE_SEARCH = {
-    p.name: p
-    for p in signatures.parameters_of(
-        "search",
-        f"queries radius * max_results tokens filter {' '.join(n for n in signatures.names_of('search') if n != 'k')}",
-        {"num_threads": 0},
-    )
-}
+_PARAMETERS_OF_RANGE_SEARCH = _parameters("search", "queries radius * max_results tokens filter", num_threads=0)
+del _PARAMETERS_OF_RANGE_SEARCH["k"]
 _PARAMETERS_OF_RANGE_SEARCH["queries"] = _PARAMETERS_OF_SEARCH["queries"]
 
 _OF_BUILD, _OF_SEARCH = list(_PARAMETERS_OF_BUILD.values()), list(_PARAMETERS_OF_SEARCH.values())

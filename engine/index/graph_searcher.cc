@@ -101,10 +101,10 @@ class GraphSearcher final : public Searcher {
     any.k = 0;
     const Plan plan = plan_of(any);
     if (!second_ || schema_.traversal_only())
-      return kScannedPerPlace * plan.width > size_ ? 0 : std::max<std::size_t>(plan.width / kPlacesPerResult, 1);
+      return kScannedPerBeamPlace * plan.width > size_ ? 0 : std::max<std::size_t>(plan.width / kPlacesPerResult, 1);
     if (plan.rerank.sum && !summed_ && plan.candidates == size_) return size_;  // no scan sums the stages of tokens
     const bool scan = schema_.has(Role::maxsim) ? plan.candidates > size_ / 2 && !plan.rerank.sum
-                                                : kScannedPerPlace * plan.width > size_;
+                                                : kScannedPerBeamPlace * plan.width > size_;
     return scan ? 0 : std::max<std::size_t>(plan.candidates / kCandidatesPerResult, 1);
   }
 
@@ -118,8 +118,6 @@ class GraphSearcher final : public Searcher {
   /// Places of the beam, and candidates of a given number, for each result of a range search: with fewer, the farthest
   /// ones are missed (docs/decisions/range-searches-widen.md).
   static constexpr std::size_t kPlacesPerResult = 2, kCandidatesPerResult = 4;
-  /// A scan of this many rows takes as long as a traversal needs for a place of its beam.
-  static constexpr std::size_t kScannedPerPlace = 60;
 
   /// The plan of a search, from its parameters.
   struct Plan {
@@ -180,7 +178,7 @@ class GraphSearcher final : public Searcher {
   RowFilter filter_of(const Bitmap& ids, const Plan& plan) const {
     RowFilter filter(ids, permutation_.ids());
     const bool walks = !plan.scans && filter.count() > scanned_rows(plan);
-    if (walks || (second_ && !duplicates_.empty())) filter.ready(duplicates_, layout_->nodes());
+    if (walks || scans_nodes(filter, plan)) filter.ready(duplicates_, layout_->nodes());
     return filter;
   }
 
@@ -198,16 +196,22 @@ class GraphSearcher final : public Searcher {
 
   /// Whether a scan of the rows that pass reads the codes that score results at once: the others would choose among as
   /// many rows as are scored again, or choose worse in about as much time.
-  bool scans_exactly(const InFlightQuery& query) const {
-    return schema_.traversal_only() ? query.filter->count() <= query.plan.candidates : !schema_.has(Role::maxsim);
+  bool scans_exactly(const RowFilter& filter, const Plan& plan) const {
+    if (!second_ || !first_) return true;
+    return schema_.traversal_only() ? filter.count() <= plan.candidates : !schema_.has(Role::maxsim);
   }
 
-  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results. Under a
-  /// filter the first stage scans nodes, as a traversal does: copies of one vector would take the candidates' places.
+  /// Whether a scan of what passes reads nodes, as a traversal does, and not rows: copies of one vector would take the
+  /// candidates' places.
+  bool scans_nodes(const RowFilter& filter, const Plan& plan) const {
+    return !duplicates_.empty() && !scans_exactly(filter, plan);
+  }
+
+  /// The first stage as a scan, then the second stage; or, without one, a scan by the codes that score results.
   void find_by_scan(InFlightQuery& query, const Batch& queries) const {
     const Plan& plan = query.plan;
-    const bool exact = !second_ || !first_ || (query.filter != nullptr && scans_exactly(query));
-    const bool of_nodes = !exact && query.filter != nullptr && !duplicates_.empty();
+    const bool exact = query.filter != nullptr ? scans_exactly(*query.filter, plan) : !second_ || !first_;
+    const bool of_nodes = query.filter != nullptr && scans_nodes(*query.filter, plan);
     query.scanned = true;
     query.of_nodes = of_nodes;
     std::unique_ptr<Scorer>& scorer = exact ? query.exact : query.scanning;

@@ -33,6 +33,10 @@ class Walk {
   virtual Scorer* scorer() noexcept = 0;
 };
 
+/// A scan of this many rows takes as long as a traversal needs for a place of its beam, under a filter too
+/// (docs/decisions/filters-choose-scan-or-two-hops.md, range-searches-widen.md).
+inline constexpr std::size_t kScannedPerBeamPlace = 60;
+
 /// The nodes of a graph, with their neighbours and the codes that a traversal reads. Immutable; any number of threads.
 class GraphLayout {
  public:

@@ -75,10 +75,6 @@ class MemoryLayout final : public GraphLayout {
   }
 
  private:
-  /// A scan of this many rows takes as long as a traversal under a filter needs for a place of its beam
-  /// (docs/decisions/filters-choose-scan-or-two-hops.md).
-  static constexpr std::size_t kScannedPerBeamPlace = 60;
-
   const Codes& codes_;
   Metric metric_;
   std::unique_ptr<Adjacency> base_;

@@ -19,6 +19,7 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait would count as time of the process
 import numpy as np
+from range_bench import matrix_of, sparse_rows
 
 K, EF, M, EF_CONSTRUCTION = 10, 200, 16, 200
 
@@ -128,22 +129,6 @@ SPARSE = {
 }
 
 
-def sparse_rows(path, columns=None):
-    """The rows of a sparse .bin file: u32 rows, then for each u32 entries, u32 components and f32 values."""
-    from scipy import sparse
-
-    data = np.fromfile(path, np.uint32)
-    at, parts, ends = 1, [], [0]
-    for _ in range(data[0]):
-        entries = int(data[at])
-        parts.append((data[at + 1 : at + 1 + entries], data[at + 1 + entries : at + 1 + 2 * entries].view(np.float32)))
-        at += 1 + 2 * entries
-        ends.append(ends[-1] + entries)
-    components = np.concatenate([part[0] for part in parts])
-    columns = columns or int(components.max()) + 1
-    return sparse.csr_matrix((np.concatenate([part[1] for part in parts]), components, ends), (len(parts), columns))
-
-
 def masks_of(kind, share, rows, scores, rng):
     """One filter for each query."""
     n, queries = scores.shape
@@ -181,8 +166,10 @@ def main():
     sparse = given.vectors.endswith(".bin")
     known = SPARSE if sparse else DENSE
     if sparse:
-        rows = sparse_rows(given.vectors)
-        queries = sparse_rows(given.queries, rows.shape[1])[: given.number]
+        vectors = sparse_rows(given.vectors)
+        columns = int(vectors.components.max()) + 1
+        rows = matrix_of(vectors, columns)
+        queries = matrix_of(sparse_rows(given.queries), columns)[: given.number]
     else:
         rows = np.ascontiguousarray(np.load(given.vectors), np.float32)
         queries = np.ascontiguousarray(np.load(given.queries)[: given.number], np.float32)
